@@ -1,0 +1,88 @@
+"""Models of the Hugging Face Hub: looked at before they are fetched, safetensors only."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from lmlab.errors import MemoryLimitError, ModelError
+from lmlab.models import Progress
+from lmlab.settings import Settings
+
+PATTERNS = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+NETWORK_ERRORS = (OfflineModeIsEnabled, LocalEntryNotFoundError, httpx.HTTPError, OSError)
+
+
+def fetch(
+    name: str,
+    revision: str | None,
+    settings: Settings,
+    max_bytes: int,
+    on_progress: Progress,
+    hint: str,
+) -> Path:
+    """The local snapshot of a Hub repository, downloaded if the cache does not hold it.
+
+    Raises:
+        ModelError: not found, gated, without safetensors, or out of reach.
+        MemoryLimitError: its weights are larger than ``max_bytes``.
+    """
+    if settings.offline:
+        return _cached(name, revision, hint)
+    try:
+        size = _check(HfApi().model_info(name, revision=revision, files_metadata=True), name)
+        if size > max_bytes:
+            raise MemoryLimitError(
+                f"‘{name}’ has {size / 1e9:.2g} GB of weights; {max_bytes / 1e9:.2g} GB fit.",
+                "Choose a smaller model.",
+            )
+        on_progress(f"Fetching {name} ({size / 1e6:,.0f} MB) …")
+        return Path(snapshot_download(name, revision=revision, allow_patterns=PATTERNS))
+    except RevisionNotFoundError:
+        raise ModelError(f"‘{name}’ has no revision ‘{revision}’ on the Hub.") from None
+    except GatedRepoError:
+        raise ModelError(
+            f"‘{name}’ is gated on the Hub.", "Accept its terms there and set HF_TOKEN."
+        ) from None
+    except RepositoryNotFoundError:
+        raise ModelError(f"There is no model named ‘{name}’, here or on the Hub.", hint) from None
+    except HfHubHTTPError as error:
+        raise ModelError(
+            f"The Hub refused ‘{name}’ ({error.response.status_code}).", hint
+        ) from error
+    except NETWORK_ERRORS:
+        return _cached(name, revision, hint)
+
+
+def _check(info: Any, name: str) -> int:
+    """Bytes of a repository's safetensors; refuses one that has none."""
+    files = {file.rfilename: file.size or 0 for file in info.siblings or []}
+    weights = [size for path, size in files.items() if path.endswith(".safetensors")]
+    if not weights:
+        raise ModelError(
+            f"‘{name}’ has no weights as safetensors; other formats can run code and are refused.",
+            "Look for a converted copy on the Hub.",
+        )
+    return sum(weights)
+
+
+def _cached(name: str, revision: str | None, hint: str) -> Path:
+    """A snapshot that lies in the local cache already."""
+    try:
+        found = snapshot_download(
+            name, revision=revision, allow_patterns=PATTERNS, local_files_only=True
+        )
+    except (*NETWORK_ERRORS, HfHubHTTPError):
+        raise ModelError(
+            f"‘{name}’ is not on this machine, and the Hub cannot be reached.", hint
+        ) from None
+    return Path(found)

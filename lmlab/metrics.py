@@ -1,0 +1,53 @@
+"""Pure mathematics over tensors of logits. Knows nothing about models, tokens or text."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class RowStats:
+    """What is kept of N next-token distributions, in nats; never the distributions themselves.
+
+    Attributes:
+        logprob: [N] log-probability of each row's target.
+        rank: [N] 1 + the number of tokens that are strictly likelier than the target.
+        entropy: [N] of the whole distribution.
+        top_ids: [N, k] the likeliest tokens, best first.
+        top_logprobs: [N, k] their log-probabilities.
+    """
+
+    logprob: Tensor
+    rank: Tensor
+    entropy: Tensor
+    top_ids: Tensor
+    top_logprobs: Tensor
+
+
+def row_stats(logits: Tensor, targets: Tensor, top_k: int) -> RowStats:
+    """Statistics of each row of ``logits`` [N, V] about its target [N].
+
+    Works in float32 whatever the logits' type; ``top_k`` above V means V.
+    """
+    logp = logits.float().log_softmax(-1)
+    target = logp.gather(-1, targets[:, None])
+    top = logp.topk(min(top_k, logp.shape[-1]), -1)
+    return RowStats(
+        logprob=target[:, 0],
+        rank=(logp > target).sum(-1) + 1,
+        entropy=torch.special.entr(logp.exp()).sum(-1),
+        top_ids=top.indices,
+        top_logprobs=top.values,
+    )
+
+
+def concat(parts: list[RowStats]) -> RowStats:
+    """The rows of all parts, in order."""
+    names = RowStats.__dataclass_fields__
+    return RowStats(**{name: torch.cat([getattr(part, name) for part in parts]) for name in names})
+
+
+def corpus_log_perplexity(logprobs: list[float], counts: list[int]) -> float:
+    """−Σ log-likelihood / Σ tokens over a corpus, in nats (not a mean of the texts' own means)."""
+    return -sum(logprobs) / sum(counts)
