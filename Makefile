@@ -1,0 +1,39 @@
+# make app: set everything up and open the page. make test: set everything up and pass the tests.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: app test lint requirements screenshots clean
+
+app: $(VENV)/.app
+	$(BIN)/lmlab app
+
+test: $(VENV)/.test lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+requirements: $(VENV)/.app
+	$(BIN)/python -m lmlab.deployment > requirements.txt
+
+screenshots: $(VENV)/.test
+	$(BIN)/python docs/screenshots.py
+
+clean:
+	rm -rf $(VENV)
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.app: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.test: pyproject.toml tests/browser.sh | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	PATH="$(CURDIR)/$(BIN):$$PATH" sh tests/browser.sh
+	touch $@ $(VENV)/.app

@@ -1,0 +1,87 @@
+"""A scored text in a terminal: the coloured strip, the key figures, the most surprising tokens."""
+
+import math
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lmlab.results import Scored, TokenScore
+from lmlab.strip import INK, RAMP, bin_of
+
+WORST = 5
+
+
+def print_scored(scored: Scored, console: Console | None = None) -> None:
+    """Print a result; colours appear only where the output is a terminal that has them."""
+    console = console or Console(highlight=False, soft_wrap=True)
+    console.print(_strip(scored))
+    console.print()
+    console.print(_figures(scored))
+    console.print(_worst(scored))
+
+
+def _strip(scored: Scored) -> Text:
+    text = Text(scored.prefix, style="dim")
+    for token in scored.tokens:
+        text.append(_visible(token.text), style=_style(token))
+    return text
+
+
+def _style(token: TokenScore) -> str:
+    if token.logprob is None:
+        return "underline"
+    level = bin_of(bits(token), "surprisal")
+    return f"{INK[level]} on {RAMP[level]}" if level else ""
+
+
+def _visible(text: str) -> str:
+    """Control characters as their pictures, so that a text cannot drive the terminal."""
+    return "".join(c if c == "\n" or c.isprintable() else _picture(c) for c in text)
+
+
+def _picture(char: str) -> str:
+    code = ord(char)
+    return chr(0x2400 + code) if code < 0x20 else "␡" if code == 0x7F else f"⟨U+{code:04X}⟩"
+
+
+def _figures(scored: Scored) -> Table:
+    table = Table.grid(padding=(0, 2))
+    rows = [
+        ("model", scored.model),
+        ("perplexity", f"{scored.perplexity:,.2f}"),
+        ("log-perplexity", f"{scored.log_perplexity:.4f} nats a token"),
+        ("log-likelihood", f"{scored.logprob:,.3f} nats"),
+        ("bits per byte", f"{scored.bits_per_byte:.4f}"),
+        ("scored", f"{scored.n_tokens:,} tokens, {scored.n_bytes:,} bytes"),
+    ]
+    if scored.windowing:
+        w = scored.windowing
+        rows.append(("windows", f"{w.count} {w.mode}, stride {w.stride}"))
+    if scored.first_unscored:
+        rows.append(("note", "the first token has nothing before it and is not scored"))
+    if scored.moved:
+        rows.append(("note", f"{scored.moved!r} at the end of the prefix is scored with the text"))
+    for name, value in rows:
+        table.add_row(Text(name, style="dim"), Text(value))
+    return table
+
+
+def _worst(scored: Scored) -> Table:
+    """The most surprising tokens, and what the model would rather have seen."""
+    table = Table("most surprising", "bits", "rank", "expected", box=None, header_style="dim")
+    ranked = sorted(scored.scored_tokens, key=lambda token: token.logprob or 0.0)
+    for token in ranked[:WORST]:
+        best = token.top[0].text if token.top else ""
+        table.add_row(
+            Text(_visible(repr(token.text)[1:-1])),
+            f"{bits(token):.1f}",
+            str(token.rank),
+            Text(_visible(repr(best)[1:-1])),
+        )
+    return table
+
+
+def bits(token: TokenScore) -> float:
+    """Surprisal in bits."""
+    return -(token.logprob or 0.0) / math.log(2)
