@@ -1,25 +1,21 @@
 """Models of the Hugging Face Hub: looked at before they are fetched, safetensors only."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
 from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
-    LocalEntryNotFoundError,
-    OfflineModeIsEnabled,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
 
-from lmlab.errors import MemoryLimitError, ModelError
-from lmlab.models import Progress
+from lmlab.errors import LabError, MemoryLimitError, ModelError
 from lmlab.settings import Settings
 
 PATTERNS = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
-NETWORK_ERRORS = (OfflineModeIsEnabled, LocalEntryNotFoundError, httpx.HTTPError, OSError)
 
 
 def fetch(
@@ -27,7 +23,7 @@ def fetch(
     revision: str | None,
     settings: Settings,
     max_bytes: int,
-    on_progress: Progress,
+    on_progress: Callable[[str], None],
     hint: str,
 ) -> Path:
     """The local snapshot of a Hub repository, downloaded if the cache does not hold it.
@@ -59,7 +55,10 @@ def fetch(
         raise ModelError(
             f"The Hub refused ‘{name}’ ({error.response.status_code}).", hint
         ) from error
-    except NETWORK_ERRORS:
+    except LabError:
+        raise
+    except Exception:
+        # Transport errors: huggingface_hub has changed its HTTP library more than once.
         return _cached(name, revision, hint)
 
 
@@ -81,7 +80,7 @@ def _cached(name: str, revision: str | None, hint: str) -> Path:
         found = snapshot_download(
             name, revision=revision, allow_patterns=PATTERNS, local_files_only=True
         )
-    except (*NETWORK_ERRORS, HfHubHTTPError):
+    except Exception:
         raise ModelError(
             f"‘{name}’ is not on this machine, and the Hub cannot be reached.", hint
         ) from None

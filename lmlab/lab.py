@@ -42,10 +42,10 @@ class Lab:
         """Score a visitor's text within the settings' limits; yields progress, then the result."""
         from lmlab.scoring import ScoreRequest, iter_scores
 
-        limit = self.settings.max_chars
-        if len(text) + len(prefix) > limit:
+        length, limit = len(text) + len(prefix), self.settings.max_chars
+        if length > limit:
             raise InputError(
-                f"{len(text) + len(prefix):,} characters are more than the {limit:,} scored at once.",
+                f"The text has {length:,} characters; at most {limit:,} are scored.",
                 "Score a shorter part of it.",
             )
         request = ScoreRequest(text=text, prefix=prefix)

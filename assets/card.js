@@ -1,0 +1,115 @@
+// A token's card (on hover and focus) and its pinned distribution. Draws only; asks nobody.
+
+// [{text, p, actual}] from a row of alternatives; null while they are not here yet.
+function alternatives(tops, row) {
+  if (!tops || !row) return null;
+  const found = [];
+  for (let j = 1; j < row.length; j += 2) {
+    const text = tops.words[row[j]];
+    found.push({ text, p: Math.exp(-row[j + 1] / KEY.scale), actual: (j - 1) / 2 === row[0] });
+  }
+  return found;
+}
+
+// The bars of a distribution: the likeliest, then the actual token where it is not among them, then
+// all the rest together.
+function bars(found, actual, limit) {
+  const rows = found.slice(0, limit);
+  if (actual.p != null && !rows.some((r) => r.actual)) rows.push({ ...actual, actual: true, far: true });
+  const rest = Math.max(0, 1 - rows.reduce((sum, r) => sum + r.p, 0));
+  rows.push({ text: "all others", p: rest, rest: true });
+  const top = Math.max(...rows.map((r) => r.p), 1e-9);
+  const list = el("div", "lm-bars");
+  for (const r of rows) {
+    const row = el("div", "lm-bar" + (r.actual ? " actual" : "") + (r.rest ? " rest" : "") + (r.far ? " far" : ""));
+    const name = el("b", "", r.rest ? r.text : label(r.text));
+    name.dir = "auto";
+    if (r.far) name.title = "rank " + count(r.rank);
+    const track = el("span", "lm-track"), bar = el("i");
+    bar.style.width = (100 * r.p) / top + "%";
+    track.append(bar);
+    row.append(name, track, el("em", "", probability(r.p)));
+    list.append(row);
+  }
+  return list;
+}
+
+function waiting() {
+  return el("div", "lm-wait", "alternatives …");
+}
+
+const FIELDS = [
+  ["surprisal", "surprisal", (v) => fixed(v, 2) + " bits"],
+  ["logprob", "ln p", (v) => fixed(v, 3) + " nats"],
+  ["probability", "p", probability],
+  ["rank", "rank", count],
+  ["entropy", "entropy", (v) => fixed(v, 2) + " bits"],
+];
+
+// The measures of a token, one column for each run that shares it.
+function facts(runs, which, i) {
+  const table = el("div", "lm-facts" + (which.length > 1 ? " two" : ""));
+  if (which.length > 1) {
+    table.append(el("span"), ...which.map((r) => el("span", "lm-head", runs[r].model)));
+  }
+  for (const [key, name, show] of FIELDS) {
+    table.append(el("span", "lm-name", name));
+    for (const r of which) {
+      const value = valueOf(runs, r, i, key);
+      table.append(el("span", "lm-num", value == null ? "–" : show(value)));
+    }
+  }
+  return table;
+}
+
+function title(runs, run, i, tag) {
+  const head = el("div", "lm-title"), name = el(tag, "", label(runs[run].texts[i]));
+  name.dir = "auto";
+  head.append(name, el("span", "lm-place", "token " + count(i + 1) + " of " + count(runs[run].texts.length)));
+  return head;
+}
+
+function unscored() {
+  return el("p", "lm-why", "Not scored: nothing stands before the first token, so the model has no distribution for it.");
+}
+
+function drawCard(card, data, run, i, look) {
+  const runs = data.runs, which = data.same ? [0, 1] : [run];
+  card.replaceChildren(title(runs, run, i, "h4"));
+  if (runs[run].nll[i] == null) return card.append(unscored());
+  card.append(facts(runs, which, i));
+  if (data.same) {
+    const d = valueOf(runs, 0, i, "difference");
+    if (d != null) card.append(el("div", "lm-diff", "difference " + (d > 0 ? "+" : "") + fixed(d, 2) + " bits"));
+  }
+  const found = look(run, i);
+  card.append(found ? bars(found, actualOf(runs, run, i), 5) : waiting());
+}
+
+function actualOf(runs, run, i) {
+  return { text: runs[run].texts[i], p: valueOf(runs, run, i, "probability"), rank: runs[run].rank[i] };
+}
+
+function drawPinned(panel, data, pin, look, close) {
+  panel.replaceChildren();
+  panel.hidden = !pin;
+  if (!pin) return;
+  const runs = data.runs, which = data.same ? [0, 1] : [pin.run];
+  const head = title(runs, pin.run, pin.i, "h3"), button = el("button", "lm-unpin", "Unpin");
+  button.type = "button";
+  button.onclick = close;
+  head.append(button);
+  panel.append(head);
+  if (runs[pin.run].nll[pin.i] == null) return panel.append(unscored());
+  const row = el("div", "lm-dists");
+  for (const r of which) {
+    const block = el("section", "lm-dist"), found = look(r, pin.i);
+    block.append(el("h5", "", (data.runs.length > 1 ? runs[r].model + ": " : "") + "p( · | everything before)"));
+    block.append(found ? bars(found, actualOf(runs, r, pin.i), 10) : waiting());
+    row.append(block);
+  }
+  const block = el("section", "lm-dist facts");
+  block.append(el("h5", "", "this token"), facts(runs, which, pin.i));
+  row.append(block);
+  panel.append(row);
+}

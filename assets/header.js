@@ -1,0 +1,24 @@
+// The header's two switches. Needs common.js before it.
+const html = document.documentElement;
+
+function keep(name, value) {
+  try { localStorage.setItem("lmlab-" + name, value); } catch { /* private window */ }
+}
+
+function pressed() {
+  element.querySelector(".lm-projector").setAttribute("aria-pressed", html.classList.contains("projector"));
+  element.querySelector(".lm-theme").setAttribute("aria-pressed", document.body.classList.contains("dark"));
+}
+
+element.querySelector(".lm-projector").onclick = () => {
+  keep("projector", html.classList.toggle("projector") ? "1" : "0");
+  pressed();
+  tell("look", {});
+  dispatchEvent(new Event("resize"));
+};
+element.querySelector(".lm-theme").onclick = () => {
+  keep("theme", document.body.classList.toggle("dark") ? "dark" : "light");
+  pressed();
+  tell("look", {});
+};
+pressed();

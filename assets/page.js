@@ -1,0 +1,78 @@
+// Runs once a page: the projector and colour choices of last time, Ctrl+Enter, plots and strips that
+// light up together. Needs common.js before it.
+const root = document.documentElement;
+
+function remembered(name) {
+  try { return localStorage.getItem("lmlab-" + name); } catch { return null; }
+}
+
+function restore() {
+  if (remembered("projector") === "1") root.classList.add("projector");
+  const theme = remembered("theme");
+  if (theme) document.body.classList.toggle("dark", theme === "dark");
+}
+
+// --- plots ---------------------------------------------------------------------------------------
+
+const plotly = () => window.Plotly;
+const figures = () => [...document.querySelectorAll(".lm-plot .js-plotly-plot")];
+const groupOf = (figure) => figure.closest(".lm-plot").id.replace(/-plot$/, "");
+// Only figures with one point for each token can light up.
+const byToken = (figure) => figure.layout?.meta?.points === "tokens";
+
+function dress(figure) {
+  if (!plotly() || !figure.layout) return;
+  const dark = document.body.classList.contains("dark"), big = root.classList.contains("projector");
+  const want = { "font.color": dark ? "#aab2c5" : "#596074", "font.size": big ? 20 : 14 };
+  if (figure.layout.font?.color === want["font.color"] && figure.layout.font?.size === want["font.size"]) return;
+  plotly().relayout(figure, want);
+}
+
+function link(figure) {
+  if (figure.lmLinked || !figure.on || !figure.data) return;
+  figure.lmLinked = true;
+  dress(figure);
+  const group = groupOf(figure);
+  const point = (event) => event.points.find((p) => p.curveNumber === 0)?.pointNumber ?? event.points[0].pointNumber;
+  figure.on("plotly_hover", (event) => {
+    if (byToken(figure) && !figure.lmQuiet) tell("token", { group, run: 0, i: point(event), from: "plot" });
+  });
+  figure.on("plotly_unhover", () => { if (!figure.lmQuiet) tell("token", { group, i: -1, from: "plot" }); });
+  figure.on("plotly_click", (event) => {
+    if (byToken(figure)) tell("token", { group, run: 0, i: point(event), from: "plot", pin: true });
+  });
+}
+
+function lightUp(figure, i) {
+  if (!plotly() || !byToken(figure)) return;
+  figure.lmQuiet = true;
+  try {
+    if (i < 0) plotly().Fx.unhover(figure);
+    else plotly().Fx.hover(figure, [{ curveNumber: 0, pointNumber: i }]);
+  } catch { /* the figure is being drawn anew */ }
+  figure.lmQuiet = false;
+}
+
+let next = 0;
+document.addEventListener("lmlab:token", ({ detail }) => {
+  if (detail.from === "plot" || detail.run > 0) return;
+  cancelAnimationFrame(next);
+  next = requestAnimationFrame(() => {
+    for (const figure of figures()) if (groupOf(figure) === detail.group) lightUp(figure, detail.i);
+  });
+});
+document.addEventListener("lmlab:look", () => figures().forEach(dress));
+new MutationObserver(() => figures().forEach(link)).observe(document.body, { childList: true, subtree: true });
+
+// --- keys ----------------------------------------------------------------------------------------
+
+document.addEventListener("keydown", (event) => {
+  if (!(event.ctrlKey || event.metaKey) || event.key !== "Enter") return;
+  const button = [...document.querySelectorAll("button.lm-go")].find((b) => b.offsetParent && !b.disabled);
+  if (!button) return;
+  event.preventDefault();
+  // A text box hands its value over after a moment.
+  setTimeout(() => button.click(), 60);
+});
+
+restore();

@@ -1,0 +1,56 @@
+"""From an error to the page's alert. What a visitor can act on is shown; all else is logged."""
+
+import functools
+import inspect
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from lmlab.errors import LabError
+
+SECONDS = 12
+log = logging.getLogger("lmlab")
+
+
+def alerts(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn what a handler raises, plain function or generator, into an alert that loses nothing."""
+    if inspect.isgeneratorfunction(function):
+
+        @functools.wraps(function)
+        def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
+            with _alerting():
+                yield from function(*args, **kwargs)
+
+        return stream
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with _alerting():
+            return function(*args, **kwargs)
+
+    return call
+
+
+@contextmanager
+def _alerting() -> Iterator[None]:
+    try:
+        yield
+    except gr.Error:
+        raise
+    except LabError as error:
+        raise _alert(error.message, error.hint) from error
+    except Exception as error:
+        log.exception("A handler of the page failed")
+        raise _alert(
+            "Something went wrong on the server.", "What you typed is still here; try again."
+        ) from error
+
+
+def _alert(message: str, hint: str) -> gr.Error:
+    # Alerts are shown as HTML, and a message may quote what a visitor typed.
+    text = escape(message) + (f"<br>{escape(hint)}" if hint else "")
+    return gr.Error(text, duration=SECONDS, title="That did not work", print_exception=False)
