@@ -178,3 +178,7 @@ def _print_strip(scored: "Scored") -> None:
     from lmlab.terminal import print_scored
 
     print_scored(scored)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

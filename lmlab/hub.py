@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub import HfApi, constants, snapshot_download
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -16,6 +16,16 @@ from lmlab.errors import LabError, MemoryLimitError, ModelError
 from lmlab.settings import Settings
 
 PATTERNS = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+
+
+def endpoint() -> str:
+    """The Hub's address; the environment's HF_ENDPOINT overrides it."""
+    return str(constants.ENDPOINT)
+
+
+def cache_dir() -> Path:
+    """Where fetched models are kept; the environment's HF_HOME moves it."""
+    return Path(constants.HF_HUB_CACHE)
 
 
 def fetch(
@@ -35,14 +45,22 @@ def fetch(
     if settings.offline:
         return _cached(name, revision, hint)
     try:
-        size = _check(HfApi().model_info(name, revision=revision, files_metadata=True), name)
+        size = _check(HfApi(endpoint=endpoint()).model_info(name, revision=revision, files_metadata=True), name)
         if size > max_bytes:
             raise MemoryLimitError(
                 f"‘{name}’ has {size / 1e9:.2g} GB of weights; {max_bytes / 1e9:.2g} GB fit.",
                 "Choose a smaller model.",
             )
         on_progress(f"Fetching {name} ({size / 1e6:,.0f} MB) …")
-        return Path(snapshot_download(name, revision=revision, allow_patterns=PATTERNS))
+        return Path(
+            snapshot_download(
+                name,
+                revision=revision,
+                allow_patterns=PATTERNS,
+                endpoint=endpoint(),
+                cache_dir=cache_dir(),
+            )
+        )
     except RevisionNotFoundError:
         raise ModelError(f"‘{name}’ has no revision ‘{revision}’ on the Hub.") from None
     except GatedRepoError:
@@ -78,7 +96,11 @@ def _cached(name: str, revision: str | None, hint: str) -> Path:
     """A snapshot that lies in the local cache already."""
     try:
         found = snapshot_download(
-            name, revision=revision, allow_patterns=PATTERNS, local_files_only=True
+            name,
+            revision=revision,
+            allow_patterns=PATTERNS,
+            cache_dir=cache_dir(),
+            local_files_only=True,
         )
     except Exception:
         raise ModelError(

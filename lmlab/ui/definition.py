@@ -45,8 +45,8 @@ def definition(scored: Scored) -> str:
          f"= exp({signed(scored.log_perplexity, 4)}) = <b>{large(scored.perplexity)}</b>"),
     )  # fmt: skip
     rows = "".join(
-        f'<div class="step"><p>{title}</p><div class="maths">{left} <span class="nums">{right}</span>'
-        "</div></div>"
+        f'<div class="step"><p>{title}</p>'
+        f'<div class="maths">{left} <span class="nums">{right}</span></div></div>'
         for title, left, right in steps
     )
     return (

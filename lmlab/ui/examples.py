@@ -1,5 +1,6 @@
 """Texts that work with one click."""
 
+import random
 from dataclasses import dataclass
 
 
@@ -17,11 +18,7 @@ STORY = (
     "Every morning he ran to the water and looked for his friend the duck. One day the duck was "
     "not there, and the little dog was very sad."
 )
-SHUFFLED = (
-    "was by there Once the river. dog a small little who in time house upon lived a a "
-    "the duck. Every water for morning his and he ran looked friend to the the sad. not One was "
-    "dog there, day and was very the duck little the"
-)
+SHUFFLED = " ".join(random.Random(0).sample(STORY.split(), len(STORY.split())))
 CODE = """\
 def mean(values):
     total = 0

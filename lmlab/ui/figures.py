@@ -97,11 +97,15 @@ def no_figures() -> str:
 
 def _card(figure: Figure, scored: Scored, other: Scored | None, alike: bool) -> str:
     unit = f" <small>{figure.unit}</small>" if figure.unit else ""
-    second = ""
+    name, second = "", ""
     if other is not None:
-        note = "" if alike or not figure.per_token else " *"
-        title = f' title="{escape(other.model)}"'
-        second = f'<div class="second"{title}><b>{figure.show(other)}{note}</b> {escape(other.model)}</div>'
+        star = "" if alike or not figure.per_token else " *"
+        model = escape(other.model)
+        second = (
+            f'<div class="second" title="{model}"><b>{figure.show(other)}{star}</b> {model}</div>'
+        )
+        if figure is FIGURES[0]:
+            name = f'<div class="who">{escape(scored.model)}</div>'
     why = escape(figure.why)
     if not alike and figure.per_token:
         why += " * Not comparable here: the two models have different tokens."

@@ -17,13 +17,15 @@ class Kept:
 
     Attributes:
         frame: the result without its tokens.
-        words: display text of every token id that occurs.
+        texts: display text by token.
+        words: display text of every alternative, by id.
         columns: id, start, end, rank (0: none) and how many alternatives, by token.
         logprobs: by token; NaN where there is none. Entropies likewise.
         top_ids: of all alternatives, in a row; their log-probabilities likewise.
     """
 
     frame: Scored
+    texts: tuple[str, ...]
     words: dict[int, str]
     columns: tuple["array[int]", ...]
     logprobs: "array[float]"
@@ -36,11 +38,11 @@ class Kept:
         """Keep a result."""
         tokens = scored.tokens
         tops = [a for token in tokens for a in token.top]
-        words = {a.id: a.text for a in tops} | {token.id: token.text for token in tokens}
         rows = [(t.id, t.start, t.end, t.rank or 0, len(t.top)) for t in tokens]
         return cls(
             frame=replace(scored, tokens=()),
-            words=words,
+            texts=tuple(token.text for token in tokens),
+            words={a.id: a.text for a in tops},
             columns=tuple(array("i", column) for column in zip(*rows, strict=True)),
             logprobs=_floats(token.logprob for token in tokens),
             entropies=_floats(token.entropy for token in tokens),
@@ -69,7 +71,7 @@ class Kept:
             found.append(
                 TokenScore(
                     id=ids[i],
-                    text=self.words[ids[i]],
+                    text=self.texts[i],
                     start=starts[i],
                     end=ends[i],
                     logprob=_optional(self.logprobs[i]),

@@ -1,0 +1,65 @@
+"""The page's own components. Each has a constant template; data reaches it as a JSON string and
+becomes DOM by textContent, so nothing a visitor types is ever taken for HTML or script."""
+
+from typing import Any
+
+import gradio as gr
+
+from lmlab.ui.scripts import script
+
+STRIP = """
+<div class="lm-panel lm-strip">
+  <div class="lm-tools" hidden>
+    <div class="lm-measures" role="radiogroup" aria-label="Colour by"></div>
+    <div class="lm-legend" aria-label="Legend"></div>
+  </div>
+  <div class="lm-notes"></div>
+  <div class="lm-runs"></div>
+  <div class="lm-empty"><b>Nothing scored yet</b>Type a text or choose an example, then press Score
+    (Ctrl + Enter). Every token takes the colour of how likely the model found it.</div>
+  <div class="lm-pinned" hidden></div>
+</div>
+<div class="lm-card" aria-hidden="true"></div>
+<div class="lm-live" aria-live="polite"></div>
+"""
+FACTORS = """
+<div class="lm-scroll" tabindex="0" role="region" aria-label="Table of factors"><table class="lm-table">
+<thead><tr><th>i</th><th>token</th><th>p</th><th>ln p</th><th>bits</th><th>rank</th>
+<th>entropy</th><th class="lm-second" hidden>difference</th></tr></thead><tbody></tbody></table></div>
+"""
+
+
+class Strip(gr.HTML):
+    """The token strip. Its value is ``lmlab.strip.payload``; strips, plots and tables of one
+    ``group`` light up together. Its event ``need`` asks for alternatives, which come as ``tops``
+    (``lmlab.strip.tops_json``)."""
+
+    def __init__(self, value: str = "", *, group: str, **kwargs: Any) -> None:
+        super().__init__(
+            value,
+            html_template=STRIP,
+            js_on_load=script("card", "strip"),
+            apply_default_css=False,
+            group=group,
+            tops="",
+            **kwargs,
+        )
+
+
+class Factors(gr.HTML):
+    """The table of what the strip of the same group shows."""
+
+    def __init__(self, *, group: str, **kwargs: Any) -> None:
+        super().__init__(
+            "",
+            html_template=FACTORS,
+            js_on_load=script("factors"),
+            apply_default_css=False,
+            group=group,
+            **kwargs,
+        )
+
+
+def static(html: str, **kwargs: Any) -> gr.HTML:
+    """HTML of our own, or with every piece of foreign text escaped."""
+    return gr.HTML(html, js_on_load=None, apply_default_css=False, **kwargs)

@@ -1,0 +1,80 @@
+"""The layouts in which one example after another is written; knows nothing of the tasks."""
+
+from dataclasses import dataclass
+
+from recipes import heldout
+
+
+@dataclass(frozen=True)
+class Format:
+    """``before`` x ``between`` y ``after``, once for every example."""
+
+    name: str
+    before: str
+    between: str
+    after: str
+
+    def shot(self, x: str, y: str) -> str:
+        """One whole example."""
+        return f"{self.before}{x}{self.between}{y}{self.after}"
+
+    def query(self, x: str) -> str:
+        """An example up to where the answer would begin, without trailing white space."""
+        return f"{self.before}{x}{self.between}".rstrip(" ")
+
+    def answer(self, x: str, y: str) -> str:
+        """What follows ``query`` in a whole example."""
+        return self.shot(x, y)[len(self.query(x)) :]
+
+
+def _table() -> tuple[Format, ...]:
+    rows = [
+        ("arrow", "", " -> ", "\n"),
+        ("colon", "", ": ", "\n"),
+        ("equals", "", " = ", "; "),
+        ("equals-line", "", " = ", "\n"),
+        ("input-output", "Input: ", "\nOutput: ", "\n\n"),
+        ("input-output-tight", "Input: ", "\nOutput: ", "\n"),
+        ("qa", "Q: ", "\nA: ", "\n\n"),
+        ("qa-tight", "Q: ", "\nA: ", "\n"),
+        ("question-answer", "Question: ", "\nAnswer: ", "\n\n"),
+        ("lecture", '"', '": "', '" | '),
+        ("quoted-line", '"', '": "', '"\n'),
+        ("tab", "", "\t", "\n"),
+        ("json", '{"in": "', '", "out": "', '"}\n'),
+        ("comma", "", ", ", "\n"),
+        ("parenthesis", "", " (", ")\n"),
+        ("table", "| ", " | ", " |\n"),
+        ("dash-list", "- ", " - ", "\n"),
+        ("tags", "<in>", "</in> <out>", "</out>\n"),
+        ("becomes", "", " becomes ", ". "),
+        ("slash", "", " / ", "\n"),
+        ("function", "f(", ") = ", "\n"),
+        ("x-y", "x: ", "\ny: ", "\n\n"),
+        ("chevrons", "", " >> ", " | "),
+        ("squares", "[", "] [", "]\n"),
+        ("two-lines", "", "\n", "\n\n"),
+        ("hashes", "Text: ", "\nLabel: ", "\n###\n"),
+        ("single-quotes", "'", "' : '", "', "),
+        ("long-arrow", "", " --> ", "\n"),
+        ("bar-line", "", " | ", "\n"),
+        ("given-then", "Given ", ", answer ", ".\n"),
+        ("star-colon", "* ", ": ", "\n"),
+        ("fat-arrow", "", " => ", "\n"),
+        ("tilde-list", "* ", " ~ ", "\n"),
+        ("in-out-slash", "In: ", " / Out: ", "\n"),
+        ("quoted-dash", '"', '" - "', '"; '),
+        ("source-target", "Source: ", "\nTarget: ", "\n\n"),
+        ("bracket-bar", "(", " | ", ") "),
+    ]
+    return tuple(Format(*row) for row in rows)
+
+
+ALL: tuple[Format, ...] = _table()
+SEEN: tuple[Format, ...] = tuple(f for f in ALL if f.name not in heldout.FORMATS)
+HELD_OUT: tuple[Format, ...] = tuple(f for f in ALL if f.name in heldout.FORMATS)
+
+
+def named(x_label: str, y_label: str) -> Format:
+    """The layout that says what the fields are: ``Review: …`` and ``Sentiment: …``."""
+    return Format("named", f"{x_label}: ", f"\n{y_label}: ", "\n\n")

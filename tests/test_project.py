@@ -1,0 +1,100 @@
+"""The project's own promises: import rules, start-up, generated files, the wheel's contents."""
+
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from lmlab.deployment import requirements
+
+ROOT = Path(__file__).parent.parent
+HEAVY = ("torch", "transformers", "peft")
+
+
+def run(code: str) -> str:
+    """Standard output of a fresh interpreter."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("statement", "absent"),
+    [
+        ("import lmlab", (*HEAVY, "gradio", "pandas")),
+        ("import lmlab.lab, lmlab.models", (*HEAVY, "gradio")),
+        ("from lmlab.cli import _parser; _parser().format_help()", (*HEAVY, "gradio")),
+        ("import lmlab.strip, lmlab.results, lmlab.tables, lmlab.plots", (*HEAVY, "gradio")),
+    ],
+)
+def test_what_starts_imports_nothing_heavy(statement, absent):
+    loaded = run(f"import sys; {statement}; print(*sys.modules)").split()
+    assert not set(absent) & set(loaded)
+
+
+def test_the_import_contracts_hold():
+    command = [Path(sys.executable).parent / "lint-imports"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_broken_import_rule_is_caught(tmp_path):
+    bad = tmp_path / "lmlab" / "metrics.py"
+    bad.parent.mkdir()
+    bad.write_text("import gradio\n")
+    command = [sys.executable, "-m", "ruff", "check", "--config", ROOT / "pyproject.toml", bad]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "TID251" in done.stdout
+
+
+def test_requirements_are_generated_from_the_project():
+    written = (ROOT / "requirements.txt").read_text()
+    assert written == requirements(ROOT / "pyproject.toml"), "run `make requirements`"
+    assert "gradio" not in written
+
+
+def test_the_front_matter_is_what_spaces_reads():
+    readme = (ROOT / "README.md").read_text()
+    _, front, _ = readme.split("---\n", 2)
+    fields = dict(line.split(": ", 1) for line in front.strip().splitlines())
+    assert fields["sdk"] == "gradio"
+    assert (ROOT / fields["app_file"]).is_file()
+    assert len(fields["short_description"]) <= 60
+    bounds = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    (gradio,) = [line for line in bounds if line.startswith("gradio")]
+    low = gradio.split(">=")[1].split(",")[0]
+    assert tuple(map(int, fields["sdk_version"].split("."))) >= tuple(map(int, low.split(".")))
+
+
+def test_the_readme_names_every_setting():
+    from lmlab.settings import Settings
+
+    readme = (ROOT / "README.md").read_text()
+    missing = [n for n in Settings.model_fields if f"LMLAB_{n.upper()}" not in readme]
+    assert not missing
+
+
+def test_assets_are_found_inside_an_installed_package(tmp_path):
+    environment = tmp_path / "env"
+    wheel = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", tmp_path, ROOT]
+    subprocess.run(wheel, check=True, env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"})
+    (built,) = tmp_path.glob("lmlab-*.whl")
+    install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", environment]
+    subprocess.run([*install, built], check=True)
+    code = "import lmlab.models as m; print(m.__file__, *m.ModelStore().embedded())"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(environment)},
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+    )
+    path, *names = done.stdout.split()
+    assert path.startswith(str(environment))
+    assert "base" in names
+    assert (environment / "lmlab" / "assets" / "style.css").is_file()
