@@ -125,9 +125,16 @@ function legend(letter) {
   const m = measureOf(measure), cells = el("span", "lm-cells");
   m.labels.forEach((text, n) => cells.append(el("i", letter + n, text)));
   const formula = m.key === "difference" ? "positive: the first model is more surprised" : m.formula;
-  const parts = [el("span", "lm-formula", formula), cells, el("span", "", m.unit)];
+  const parts = [lowered(formula), cells, el("span", "", m.unit)];
   if (data.runs.some((r) => r.nll[0] == null)) parts.push(el("i", "lm-tok none", "not scored"));
   $(".lm-legend").replaceChildren(...parts);
+}
+
+// "x_{i}" with the i set low.
+function lowered(text) {
+  const node = el("span", "lm-formula");
+  text.split(/_\{(.*?)\}/).forEach((part, n) => node.append(n % 2 ? el("sub", "", part) : part));
+  return node;
 }
 
 function measures() {

@@ -64,6 +64,6 @@ def _tokenizer(vocabulary: int) -> PreTrainedTokenizerFast:
     tokenizer = Tokenizer(models.BPE(vocab=table, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer, bos_token="<|endoftext|>", eos_token="<|endoftext|>"
     )

@@ -45,7 +45,10 @@ def fetch(
     if settings.offline:
         return _cached(name, revision, hint)
     try:
-        size = _check(HfApi(endpoint=endpoint()).model_info(name, revision=revision, files_metadata=True), name)
+        size = _check(
+            HfApi(endpoint=endpoint()).model_info(name, revision=revision, files_metadata=True),
+            name,
+        )
         if size > max_bytes:
             raise MemoryLimitError(
                 f"‘{name}’ has {size / 1e9:.2g} GB of weights; {max_bytes / 1e9:.2g} GB fit.",

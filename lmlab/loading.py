@@ -57,6 +57,7 @@ class LM:
         body: ids [B, T] to one row for each position [B, T, H].
         head: rows to statistics of the next-token distributions.
         context: positions that the model can read at once.
+        soft_prompt: [length, H] put before the embedded text (prompt tuning), or None.
     """
 
     name: str
@@ -65,6 +66,7 @@ class LM:
     body: Body
     head: Head
     context: int
+    soft_prompt: Tensor | None = None
 
     @property
     def tokenizer(self) -> Any:
@@ -114,7 +116,7 @@ class Weights:
             self._ways[adapter] = choose(self.model, soft_prompt)
         body, head = self._ways[adapter]
         context = context_of(self.model.config) - (0 if soft_prompt is None else len(soft_prompt))
-        return LM(name, self.model, self.vocabulary, body, head, context)
+        return LM(name, self.model, self.vocabulary, body, head, context, soft_prompt)
 
 
 def load(folder: Folder, settings: Settings) -> Weights:

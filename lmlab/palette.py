@@ -37,7 +37,7 @@ class Measure:
     Attributes:
         key: its name in code.
         label: its name on the page.
-        formula: the lecture's letters.
+        formula: the lecture's letters; ``_{…}`` is set low.
         unit: of the edges.
         edges: where one colour ends and the next begins, from expected to surprising.
         labels: one for each colour.
@@ -53,33 +53,33 @@ class Measure:
 
 MEASURES = (
     Measure(
-        "logprob", "log-probability", "ln p(xᵢ | x₍<ᵢ₎)", "nats",
+        "logprob", "log-probability", "ln p(x_{i} | x_{<i})", "nats",
         (-1, -2, -3, -4, -6, -8, -10, -12),
         ("0", "−1", "−2", "−3", "−4", "−6", "−8", "−10", "≤ −12"),
     ),
     Measure(
-        "surprisal", "surprisal", "−log₂ p(xᵢ | x₍<ᵢ₎)", "bits",
+        "surprisal", "surprisal", "−log₂ p(x_{i} | x_{<i})", "bits",
         (1, 2, 4, 6, 8, 10, 13, 16),
         ("0", "1", "2", "4", "6", "8", "10", "13", "≥ 16"),
     ),
     Measure(
-        "probability", "probability", "p(xᵢ | x₍<ᵢ₎)", "",
+        "probability", "probability", "p(x_{i} | x_{<i})", "",
         (0.9, 0.75, 0.5, 0.25, 0.1, 0.03, 0.01, 0.001),
         ("1", ".9", ".75", ".5", ".25", ".1", ".03", ".01", "≤ .001"),
     ),
     Measure(
-        "rank", "rank", "place of xᵢ among all tokens", "",
+        "rank", "rank", "place of x_{i} among all tokens", "",
         (2, 3, 5, 10, 30, 100, 1000, 10_000),
         ("1", "2", "3", "5", "10", "30", "100", "1000", "≥ 10⁴"),
     ),
     Measure(
-        "entropy", "entropy", "H(p(· | x₍<ᵢ₎))", "bits",
+        "entropy", "entropy", "H(p(· | x_{<i}))", "bits",
         (1, 2, 3, 4, 5, 6, 8, 10),
         ("0", "1", "2", "3", "4", "5", "6", "8", "≥ 10"),
     ),
 )  # fmt: skip
 DIFFERENCE = Measure(
-    "difference", "difference", "−log₂ p₁ + log₂ p₂", "bits",
+    "difference", "difference", "−log₂ p₁(x_{i}) + log₂ p₂(x_{i})", "bits",
     (-4, -2, -1, -0.25, 0.25, 1, 2, 4),
     ("≤ −4", "−4", "−2", "−1", "0", ".25", "1", "2", "≥ 4"),
 )  # fmt: skip

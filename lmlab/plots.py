@@ -36,6 +36,7 @@ def surprisal(scored: Scored, other: Scored | None = None) -> go.Figure:
     if other is not None:
         figure.add_trace(_line(other, f"surprisal, {escape(other.model)}", SECOND))
     label = "running log-perplexity"
+    figure.update_xaxes(range=[0.4, max(2, len(scored.tokens)) + 0.6])
     figure.add_trace(_mean(scored, label if other is None else f"running, {escape(scored.model)}"))
     if other is not None:
         figure.add_trace(_mean(other, f"running, {escape(other.model)}", MEAN_SECOND))
@@ -55,7 +56,7 @@ def running_log_perplexity(scored: Scored) -> list[float | None]:
 def _line(scored: Scored, name: str, colour: str) -> go.Scatter:
     # Plotly reads "<b>" and its kin in a text as markup.
     texts = [escape(visible(token.text)) for token in scored.tokens]
-    bits = [None if t.logprob is None else round(-t.logprob / LN2, 3) for t in scored.tokens]
+    bits = [None if t.logprob is None else round(-t.logprob / LN2, 4) for t in scored.tokens]
     few = len(texts) <= MARKERS
     return go.Scatter(
         x=list(range(1, len(texts) + 1)),
@@ -124,7 +125,7 @@ def _figure(x: str, y: str, *, by_token: bool = True) -> go.Figure:
         showlegend=True,
         hovermode="closest",
         hoverlabel={"bgcolor": "#1e2433", "bordercolor": "#1e2433", "font": {"color": "#ffffff"}},
-        xaxis={"title": {"text": x}, "showgrid": False, "rangemode": "tozero", **axis},
+        xaxis={"title": {"text": x}, "showgrid": False, **axis},
         yaxis={
             "title": {"text": y},
             "gridcolor": "rgba(128,134,150,.22)",

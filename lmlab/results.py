@@ -117,7 +117,7 @@ class Scored:
     def perplexity(self) -> float:
         """exp(log_perplexity): the number of equally likely choices that would surprise as much."""
         value = self.log_perplexity
-        return math.exp(value) if value < 700 else math.inf
+        return math.inf if value >= 700 else math.exp(value)
 
     @property
     def bits_per_byte(self) -> float:

@@ -163,6 +163,20 @@ def encode(
     )
 
 
+def encode_prompt(vocabulary: Vocabulary, prompt: str, bos: BosSetting = "tokenizer") -> list[int]:
+    """The ids of a prompt to be completed; an empty prompt is the start token alone.
+
+    Raises:
+        InputError: the prompt is empty and the tokenizer has no start token, or not valid Unicode.
+    """
+    check_unicode(prompt)
+    ids = vocabulary.ids(prompt)
+    lead = _lead(vocabulary, ids, bos, has_prefix=bool(ids))
+    if not ids and not lead:
+        raise InputError("There is nothing to start from.", "Type at least one character.")
+    return [*lead, *ids]
+
+
 def check_unicode(text: str) -> None:
     """Refuse a string that cannot be written as UTF-8 (lone surrogates)."""
     try:
@@ -204,7 +218,7 @@ def _lead(vocabulary: Vocabulary, ids: list[int], bos: BosSetting, has_prefix: b
         lead = [start]
     if bos == "always" and not lead:
         raise InputError("This model's tokenizer has no start or end token to begin with.")
-    return [] if lead and ids[0] == lead[-1] else lead
+    return [] if lead and ids[:1] == lead[-1:] else lead
 
 
 @lru_cache(maxsize=1)

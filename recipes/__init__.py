@@ -1,1 +1,1 @@
-"""How the embedded suite is made: corpus, tokenizer, pre-training, tuning, report; one command each."""
+"""How the embedded suite is made: one command for each stage from the corpus to the report."""

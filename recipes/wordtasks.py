@@ -1,6 +1,5 @@
 """The tasks on single words: each a table of input-output pairs from the word lists."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -49,10 +48,10 @@ def english_german() -> Pairs:
 def number_words() -> Pairs:
     """Zero to ninety-nine in words and in digits."""
     ones = (
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
-        "fifteen sixteen seventeen eighteen nineteen"
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen "
+        "fourteen fifteen sixteen seventeen eighteen nineteen"
     ).split()
-    tens = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+    tens = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
     names = list(ones)
     for ten in tens:
         names += [ten, *(f"{ten}-{one}" for one in ones[1:10])]
@@ -203,7 +202,7 @@ def _lexicon_tasks() -> list[WordTask]:
             "German",
             ("Translate English to German.", "Translate to German."),
             forward,
-            weight=5.0,
+            weight=4.0,
         ),
         WordTask(
             "german-english",

@@ -48,7 +48,9 @@ def test_equals_the_plain_way_on_every_architecture(any_folder):
 def test_equals_transformers_own_loss(any_folder):
     tokenizer = AutoTokenizer.from_pretrained(any_folder)
     model = AutoModelForCausalLM.from_pretrained(any_folder, dtype=torch.float32).eval()
-    ids = torch.tensor([[tokenizer.bos_token_id or 0, *tokenizer.encode(TEXT, add_special_tokens=False)]])
+    ids = torch.tensor(
+        [[tokenizer.bos_token_id or 0, *tokenizer.encode(TEXT, add_special_tokens=False)]]
+    )
     with torch.inference_mode():
         loss = model(ids, labels=ids).loss.item()
     scored = score(load(str(any_folder)), TEXT)
@@ -57,7 +59,9 @@ def test_equals_transformers_own_loss(any_folder):
 
 @pytest.mark.parametrize("tokenizer", TOKENIZERS)
 def test_every_tokenizer_gives_spans_ranks_and_alternatives(folder, tokenizer):
-    scored = score(load(str(folder("llama", tokenizer))), TEXT, prefix="Once upon a time, ", top_k=4)
+    scored = score(
+        load(str(folder("llama", tokenizer))), TEXT, prefix="Once upon a time, ", top_k=4
+    )
     assert "".join(scored.text[t.start : t.end] for t in scored.tokens) == scored.text
     for token in scored.scored_tokens:
         assert token.rank >= 1

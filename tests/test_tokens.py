@@ -41,11 +41,11 @@ def test_spans_tile_the_text(vocabulary, text):
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(prefix=st.text(max_size=30), text=st.text(min_size=1, max_size=40))
 def test_prefix_and_text_are_kept_to_the_letter(vocabulary, prefix, text):
-    try:
-        encoded = encode(vocabulary, text, prefix)
-    except InputError as error:
-        assert "surrogate" in str(error) or "no tokens" in str(error)
+    if any("\ud800" <= char <= "\udfff" for char in prefix + text):
+        with pytest.raises(InputError, match="surrogate"):
+            encode(vocabulary, text, prefix)
         return
+    encoded = encode(vocabulary, text, prefix)
     assert encoded.prefix + encoded.text == prefix + text
     assert encoded.moved + text == encoded.text
     assert "".join(encoded.text[a:b] for a, b in encoded.spans) == encoded.text

@@ -21,8 +21,13 @@ WHOLE = f"<i>P</i>({TEXT} | {PREFIX})"
 FACTOR = f"<i>P</i>({TOKEN} | {BEFORE})"
 
 
-def definition(scored: Scored) -> str:
-    """Product of the conditionals, its root, and the mean of the logs."""
+def definition(scored: Scored, *, several: bool = False) -> str:
+    """Product of the conditionals, its root, and the mean of the logs.
+
+    Args:
+        scored: whose numbers.
+        several: whether to say whose they are.
+    """
     tokens = list(scored.scored_tokens)
     if not tokens:
         return no_definition("With no scored token there is no product to write out.")

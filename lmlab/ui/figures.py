@@ -1,9 +1,11 @@
 """The key figures of a result as escaped HTML: one large card, small ones beside it."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 
+from lmlab.palette import MEASURES, bin_of
 from lmlab.results import Scored
 from lmlab.strip import same_tokens
 from lmlab.ui.numbers import large, signed
@@ -19,6 +21,7 @@ class Figure:
         unit: of the number.
         why: one line of explanation.
         show: the number of a result.
+        half: whether two stand side by side.
         per_token: whether it compares only between models with the same tokens.
     """
 
@@ -28,6 +31,7 @@ class Figure:
     why: str
     show: Callable[[Scored], str]
     per_token: bool = False
+    half: bool = False
 
 
 FIGURES = (
@@ -65,24 +69,29 @@ FIGURES = (
     Figure(
         "tokens",
         "L",
-        "scored",
+        "",
         "How many tokens of the text have a probability.",
         lambda run: f"{run.n_tokens:,}",
+        half=True,
     ),
     Figure(
-        "bytes",
+        "UTF-8 bytes",
         "",
-        "UTF-8",
+        "",
         "Length of the scored text in bytes; the same for every model.",
         lambda run: f"{run.n_bytes:,}",
+        half=True,
     ),
 )
+SURPRISAL = next(measure for measure in MEASURES if measure.key == "surprisal")
 
 
 def figures(scored: Scored, other: Scored | None = None) -> str:
     """All cards; with a second model its number stands below the first's."""
     alike = other is None or same_tokens(scored, other)
     cards = "".join(_card(figure, scored, other, alike) for figure in FIGURES)
+    if scored.n_tokens:
+        cards += _histogram(scored)
     return f'<div class="lm-figures" role="group" aria-label="Key figures">{cards}</div>'
 
 
@@ -125,4 +134,22 @@ def _label(figure: Figure) -> str:
 
 
 def _size(figure: Figure) -> str:
-    return " big" if figure is FIGURES[0] else ""
+    return " big" if figure is FIGURES[0] else " half" if figure.half else ""
+
+
+def _histogram(scored: Scored) -> str:
+    """How many tokens have each colour of surprisal."""
+    counts = [0] * len(SURPRISAL.labels)
+    for token in scored.scored_tokens:
+        counts[bin_of(-(token.logprob or 0.0) / math.log(2), SURPRISAL.key)] += 1
+    most = max(*counts, 1)
+    bars = "".join(
+        f'<i class="b{i}" style="height:{100 * n / most:.0f}%" title="{n:,} tokens from '
+        f'{SURPRISAL.labels[i]} bits"></i>'
+        for i, n in enumerate(counts)
+    )
+    ticks = "".join(f"<span>{label}</span>" for label in SURPRISAL.labels)
+    return (
+        '<div class="lm-fig lm-hist"><div class="l">tokens by surprisal, bits</div>'
+        f'<div class="bars" aria-hidden="true">{bars}</div><div class="ticks">{ticks}</div></div>'
+    )

@@ -4,8 +4,9 @@
 """
 
 import math
+import uuid
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from lmlab.results import Alternative, Scored, TokenScore
@@ -85,6 +86,29 @@ class Kept:
     def _alternative(self, j: int) -> Alternative:
         word = self.top_ids[j]
         return Alternative(word, self.words[word], self.top_logprobs[j])
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a visitor's session shows: one result or two of the same text.
+
+    Attributes:
+        name: tells it from what was shown before.
+        runs: the result under each model.
+    """
+
+    name: str
+    runs: tuple[Kept, ...]
+
+    @classmethod
+    def pack(cls, runs: Sequence[Scored]) -> "Shown":
+        """Keep results under a new name."""
+        return cls(uuid.uuid4().hex[:12], tuple(Kept.pack(run) for run in runs))
+
+    def unpack(self) -> tuple[Scored, Scored | None]:
+        """The results as they were."""
+        runs = [run.unpack() for run in self.runs]
+        return runs[0], runs[1] if len(runs) > 1 else None
 
 
 def _floats(values: Iterable[float | None]) -> "array[float]":

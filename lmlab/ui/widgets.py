@@ -23,9 +23,11 @@ STRIP = """
 <div class="lm-live" aria-live="polite"></div>
 """
 FACTORS = """
-<div class="lm-scroll" tabindex="0" role="region" aria-label="Table of factors"><table class="lm-table">
+<div class="lm-scroll" tabindex="0" role="region" aria-label="Table of factors">
+<table class="lm-table">
 <thead><tr><th>i</th><th>token</th><th>p</th><th>ln p</th><th>bits</th><th>rank</th>
-<th>entropy</th><th class="lm-second" hidden>difference</th></tr></thead><tbody></tbody></table></div>
+<th>entropy</th><th class="lm-second" hidden>difference</th></tr></thead>
+<tbody></tbody></table></div>
 """
 
 
@@ -63,3 +65,17 @@ class Factors(gr.HTML):
 def static(html: str, **kwargs: Any) -> gr.HTML:
     """HTML of our own, or with every piece of foreign text escaped."""
     return gr.HTML(html, js_on_load=None, apply_default_css=False, **kwargs)
+
+
+class Handover(gr.HTML):
+    """Hands a text to the visitor: its value is JSON with ``action`` (copy or download), ``file``
+    and ``text``."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            "",
+            html_template='<span class="lm-handed" role="status"></span>',
+            js_on_load=script("handover"),
+            apply_default_css=False,
+            **kwargs,
+        )

@@ -1,0 +1,115 @@
+"""The sampling controls: from a model's own distribution to the one that is drawn from.
+
+The mathematics of the controls is transformers' own logits processors.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import (
+    LogitsProcessorList,
+    MinPLogitsWarper,
+    RepetitionPenaltyLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from lmlab.errors import InputError
+
+MAX_SEED = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class GenerateConfig:
+    """How a completion is drawn.
+
+    Attributes:
+        max_new_tokens: longest completion, in tokens.
+        temperature: divides the logits; 0 takes the likeliest token every time (greedy).
+        top_k: keep the k likeliest tokens; 0 keeps all.
+        top_p: keep the likeliest tokens that together have this probability; 1 keeps all.
+        min_p: keep tokens at least this fraction as likely as the likeliest; 0 keeps all.
+        repetition_penalty: above 1, tokens that have occurred become less likely.
+        seed: of the draws.
+        stop: strings that end the completion; they are left out of its text.
+        alternatives: how many of the likeliest tokens each step reports.
+    """
+
+    max_new_tokens: int = 64
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    seed: int = 0
+    stop: tuple[str, ...] = ()
+    alternatives: int = 10
+
+    def __post_init__(self) -> None:
+        _within("max_new_tokens", self.max_new_tokens, 1, 100_000)
+        _within("temperature", self.temperature, 0, 100)
+        _within("top_k", self.top_k, 0, 10_000_000)
+        _within("top_p", self.top_p, 0, 1)
+        _within("min_p", self.min_p, 0, 1)
+        _within("repetition_penalty", self.repetition_penalty, 0.01, 100)
+        _within("seed", self.seed, 0, MAX_SEED)
+        _within("alternatives", self.alternatives, 0, 1000)
+        if any(not stop for stop in self.stop):
+            raise InputError("A stop string must not be empty.", "Leave it out instead.")
+
+    @property
+    def greedy(self) -> bool:
+        """Whether the likeliest token is taken every time."""
+        return self.temperature == 0
+
+
+def warp(logits: Tensor, ids: Tensor, config: GenerateConfig) -> Tensor:
+    """Probabilities that the next token is drawn from.
+
+    Args:
+        logits: [V] of the next token, as the model gives them.
+        ids: [T] prompt and completion so far, which the repetition penalty looks at.
+        config: the controls. Greedy puts all probability on one token.
+
+    Returns:
+        [V] probabilities, 0 for what the controls cut off.
+    """
+    processors: Any = _processors(config)
+    scores: Tensor = processors(ids[None], logits[None].float())[0]
+    if config.greedy:
+        return torch.zeros_like(scores).scatter_(0, scores.argmax(keepdim=True), 1.0)
+    return scores.softmax(-1)
+
+
+def draw(probabilities: Tensor, generator: torch.Generator, *, greedy: bool) -> int:
+    """One token from probabilities [V]."""
+    if greedy:
+        return int(probabilities.argmax())
+    return int(torch.multinomial(probabilities.cpu(), 1, generator=generator))
+
+
+def _processors(config: GenerateConfig) -> LogitsProcessorList:
+    """In the order in which transformers' ``generate`` applies them."""
+    processors = LogitsProcessorList()
+    if config.repetition_penalty != 1:
+        processors.append(RepetitionPenaltyLogitsProcessor(config.repetition_penalty))
+    if config.greedy:
+        return processors
+    if config.temperature != 1:
+        processors.append(TemperatureLogitsWarper(float(config.temperature)))
+    if config.top_k:
+        processors.append(TopKLogitsWarper(config.top_k))
+    if config.top_p < 1:
+        processors.append(TopPLogitsWarper(config.top_p))
+    if config.min_p > 0:
+        processors.append(MinPLogitsWarper(config.min_p))
+    return processors
+
+
+def _within(name: str, value: float, low: float, high: float) -> None:
+    if not math.isfinite(value) or not low <= value <= high:
+        raise InputError(f"{name} must be between {low:g} and {high:g}, not {value:g}.")

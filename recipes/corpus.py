@@ -1,0 +1,135 @@
+"""Stage 1: the documents of every part of the mixture, as text files in the work folder.
+
+python -m recipes.corpus --data FOLDER [--hub DATASET]
+"""
+
+import argparse
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+from recipes import heldout, taskdocs
+from recipes.config import DEFAULT_WORK, TASKS, Mixture, Part, corpus_folder
+from recipes.sentencetasks import SENTIMENT_LABELS, Pair, SentenceTask
+from recipes.textio import read_documents, read_rows, write_documents
+
+VALID_SEED_SHIFT = 10_000
+VALID_MEGABYTES = 0.3
+
+
+def main() -> None:
+    """Writes ``parts/<name>.train.txt`` and ``parts/<name>.valid.txt``."""
+    options = _options()
+    folder = corpus_folder(options.data)
+    mixture = Mixture()
+    for part in mixture.parts:
+        if part.name == TASKS:
+            train, valid = task_documents(mixture, part, real_sentiment(folder))
+        elif options.hub and part.name == "stories":
+            train, valid = split(hub_documents(options.hub, part.megabytes))
+        else:
+            train, valid = local_documents(folder, part, mixture.seed)
+        target = options.work / "parts"
+        write_documents(target / f"{part.name}.train.txt", train)
+        write_documents(target / f"{part.name}.valid.txt", valid)
+        size = sum(len(d) for d in train) / 1e6
+        print(f"{part.name:16} {len(train):7} documents {size:6.1f} MB, {len(valid)} held out")
+
+
+def local_documents(folder: Path, part: Part, seed: int) -> tuple[list[str], list[str]]:
+    """Training and held-out documents of a text part, shuffled, up to its megabytes."""
+    documents = read_documents(folder / "pretrain" / f"{part.name}.txt")
+    if len(documents) == 1:
+        documents = _pieces(documents[0])
+    valid_file = folder / "pretrain" / f"{part.name}_valid.txt.xz"
+    if valid_file.exists():
+        train, valid = documents, read_documents(valid_file.with_suffix(""))
+    else:
+        train, valid = split(documents)
+    Random(seed).shuffle(train)
+    return list(_up_to(train, part.megabytes)), list(_up_to(valid, VALID_MEGABYTES))
+
+
+def split(documents: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Training and held-out documents by the hash of the text."""
+    train: list[str] = []
+    valid: list[str] = []
+    for document in documents:
+        kept_out = heldout.split_of(document, valid=0.0, test=0.05) == "test"
+        (valid if kept_out else train).append(document)
+    return train, valid
+
+
+def task_documents(mixture: Mixture, part: Part, real: SentenceTask) -> tuple[list[str], list[str]]:
+    """Generated documents: the held-out ones are other draws in the seen formats."""
+    sizes = (
+        (mixture.seed, part.megabytes),
+        (mixture.seed + VALID_SEED_SHIFT, VALID_MEGABYTES),
+    )
+    train, valid = (
+        list(_up_to(_texts(seed, mixture, real), megabytes)) for seed, megabytes in sizes
+    )
+    known = set(train)
+    return train, [document for document in valid if document not in known]
+
+
+def real_sentiment(folder: Path) -> SentenceTask:
+    """Sentences of film reviews, those of the training split alone."""
+    rows = read_rows(folder / "sets" / "sentence_polarity" / "all.jsonl")
+    pool: list[Pair] = [
+        (row["text"], row["label"])
+        for row in rows
+        if heldout.split_of(row["text"]) == "train" and len(row["text"]) < 140
+    ]
+    return SentenceTask(
+        "sentiment-real",
+        "Review",
+        "Sentiment",
+        ("Is the review positive or negative?",),
+        lambda rng: rng.choice(pool),
+        SENTIMENT_LABELS,
+        1.2,
+    )
+
+
+def hub_documents(name: str, megabytes: float) -> list[str]:
+    """Texts of a Hub data set with a ``text`` column; needs a network and ``datasets``."""
+    from datasets import load_dataset
+
+    stream = load_dataset(name, split="train", streaming=True)
+    return list(_up_to((row["text"] for row in stream), megabytes))
+
+
+def _texts(seed: int, mixture: Mixture, real: SentenceTask) -> Iterator[str]:
+    return (doc.text for doc in taskdocs.documents(seed, mixture.task_docs, (replace(real),)))
+
+
+def _up_to(documents: Iterable[str], megabytes: float) -> Iterator[str]:
+    size = 0
+    for document in documents:
+        size += len(document.encode())
+        if size > megabytes * 1e6:
+            return
+        yield document
+
+
+def _pieces(text: str, size: int = 4000) -> list[str]:
+    pieces = [""]
+    for paragraph in text.split("\n\n"):
+        if len(pieces[-1]) > size:
+            pieces.append("")
+        pieces[-1] += f"{paragraph}\n\n"
+    return [piece.strip() for piece in pieces if piece.strip()]
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", help="folder that holds pretrain/ and sets/")
+    parser.add_argument("--hub", help="a Hub data set of texts instead of the local stories")
+    parser.add_argument("--work", type=Path, default=DEFAULT_WORK)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""In-context task documents: many examples of one task in one format; deterministic by seed.
+
+The two generators here never show a held-out format, nor a held-out word in a task that can
+generalise.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from recipes import formats
+from recipes.formats import Format
+from recipes.sentencetasks import SentenceTask, sentence_tasks
+from recipes.wordtasks import WordTask, word_tasks
+
+Pair = tuple[str, str]
+Task = WordTask | SentenceTask
+
+
+@dataclass(frozen=True)
+class TaskDocConfig:
+    """How long documents are and how often they say what the task is."""
+
+    min_shots: int = 6
+    max_shots: int = 36
+    max_chars: int = 1100
+    instruction: float = 0.2
+    named: float = 0.1
+    lookup: float = 0.08
+    """Share of documents whose mapping is made up on the spot, learnable from context alone."""
+
+
+@dataclass(frozen=True)
+class TaskDoc:
+    """One document and what it was made from."""
+
+    text: str
+    task: str
+    format: str
+    inputs: tuple[str, ...]
+
+
+def documents(
+    seed: int, config: TaskDocConfig, extra: Sequence[SentenceTask] = ()
+) -> Iterator[TaskDoc]:
+    """Endless documents; ``extra`` are further tasks, on real rows for example."""
+    rng = Random(seed)
+    tasks: list[Task] = [*word_tasks(), *sentence_tasks(), *extra]
+    weights = [task.weight for task in tasks]
+    while True:
+        if rng.random() < config.lookup:
+            yield _lookup_document(rng, config)
+        else:
+            yield _task_document(rng, rng.choices(tasks, weights)[0], config)
+
+
+def draw_pairs(task: Task, rng: Random, count: int) -> list[Pair]:
+    """``count`` training pairs of a task, inputs distinct as far as there are enough."""
+    if isinstance(task, WordTask):
+        pool = task.training
+        if count <= len(pool):
+            return rng.sample(pool, count)
+        return [*rng.sample(pool, len(pool)), *rng.choices(pool, k=count - len(pool))]
+    labels = rng.choice(task.label_sets)
+    drawn = (task.draw(rng) for _ in range(count))
+    return [(x, labels.get(y, y)) for x, y in drawn]
+
+
+def write(pairs: Sequence[Pair], layout: Format, instruction: str = "") -> str:
+    """The examples one after another, under an instruction line when there is one."""
+    head = f"{instruction}\n" if instruction else ""
+    return head + "".join(layout.shot(x, y) for x, y in pairs).rstrip()
+
+
+def _task_document(rng: Random, task: Task, config: TaskDocConfig) -> TaskDoc:
+    if rng.random() < config.named:
+        layout = formats.named(task.x_label.capitalize(), task.y_label.capitalize())
+    else:
+        layout = rng.choice(formats.SEEN)
+    pairs = draw_pairs(task, rng, rng.randint(config.min_shots, config.max_shots))
+    pairs = _shortened(pairs, layout, config.max_chars)
+    instruction = rng.choice(task.instructions) if rng.random() < config.instruction else ""
+    text = write(pairs, layout, instruction)
+    return TaskDoc(text, task.name, layout.name, tuple(x for x, _ in pairs))
+
+
+def _shortened(pairs: list[Pair], layout: Format, limit: int) -> list[Pair]:
+    kept: list[Pair] = []
+    size = 0
+    for x, y in pairs:
+        size += len(layout.shot(x, y))
+        if size > limit and len(kept) >= 2:
+            break
+        kept.append((x, y))
+    return kept
+
+
+def _lookup_document(rng: Random, config: TaskDocConfig) -> TaskDoc:
+    """A few words mapped to other words at random, each shown several times."""
+    task = next(t for t in word_tasks() if t.name == "english-german")
+    english = [x for x, _ in task.pairs]
+    keys = rng.sample(english, rng.randint(3, 8))
+    values = rng.sample(english, rng.choice((2, len(keys))))
+    mapping = {k: rng.choice(values) for k in keys}
+    layout = rng.choice(formats.SEEN)
+    chosen = rng.choices(keys, k=rng.randint(12, config.max_shots))
+    pairs = _shortened([(k, mapping[k]) for k in chosen], layout, config.max_chars)
+    return TaskDoc(write(pairs, layout), "lookup", layout.name, ())

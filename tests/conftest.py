@@ -1,0 +1,67 @@
+"""Model folders for all tests, each made once; nothing here reaches the Hub."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import pytest
+
+from tests import folders
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """``folder(architecture, tokenizer)``: a small model in the real format."""
+    root = tmp_path_factory.mktemp("models")
+
+    def make(architecture: str = "llama", tokenizer: str = "bytelevel") -> Path:
+        path = root / f"{architecture}-{tokenizer}"
+        return path if path.exists() else folders.save(path, architecture, tokenizer)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def broken(folder, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """``broken(kind)``: a folder with one thing wrong."""
+    root = tmp_path_factory.mktemp("broken")
+
+    def make(kind: str) -> Path:
+        path = root / kind
+        return path if path.exists() else folders.save_broken(path, kind, folder())
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def lora_folder(folder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A LoRA adapter for ``folder("llama", "bytelevel-bos")``."""
+    base = folder("llama", "bytelevel-bos")
+    return folders.save_lora(tmp_path_factory.mktemp("lora"), base)
+
+
+@pytest.fixture(scope="session")
+def prompt_folder(folder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A soft prompt for ``folder("llama", "bytelevel-bos")``."""
+    base = folder("llama", "bytelevel-bos")
+    return folders.save_prompt(tmp_path_factory.mktemp("prompt"), base)
+
+
+@pytest.fixture(scope="session")
+def misfit_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A LoRA adapter for a model of another width."""
+    return folders.save_misfit(tmp_path_factory.mktemp("misfit"))
+
+
+@pytest.fixture(scope="session")
+def uniform_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that finds every token equally likely."""
+    return folders.save_with_head(tmp_path_factory.mktemp("uniform"), 0.0)
+
+
+@pytest.fixture(scope="session")
+def nan_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose logits are not-a-number."""
+    return folders.save_with_head(tmp_path_factory.mktemp("nan"), float("nan"))
