@@ -7,6 +7,7 @@ let data = null;
 let spans = []; // of each run
 let measure = "surprisal", before = null; // before: what was chosen until a comparison came
 let cursor = null, pin = null; // {run, i}
+let walking = false; // whether the keyboard moved the cursor last
 let pages = new Map(), asked = new Set(), timer = 0;
 
 function parse(text) {
@@ -165,8 +166,8 @@ function ask(run, low) {
   setTimeout(() => trigger("need", { run, low }), 0);
 }
 
-function arrived() {
-  const page = parse(props.tops);
+function arrived(text) {
+  const page = parse(text);
   if (!page || !data || page.name !== data.name) return;
   pages.set(page.run + ":" + page.low, page);
   if (cursor && $(".lm-card").classList.contains("show")) drawCard($(".lm-card"), data, cursor.run, cursor.i, look);
@@ -188,6 +189,7 @@ function go(run, i, from) {
   // A pointer that sweeps over a long text should not ask for every page on its way.
   if (from === "pointer" && !data.runs[run].tops) timer = setTimeout(() => showCard(run, i), 90);
   else showCard(run, i);
+  walking = from === "keys";
   if (from !== "plot" && from !== "table") tell("token", { group, run, i, from });
   if (from === "keys") $(".lm-live").textContent = spoken(run, i);
 }
@@ -263,7 +265,7 @@ function listen(box, run) {
   box.addEventListener("click", (e) => { const s = under(e); if (s) { setPin({ run, i: +s.dataset.i }); cursor = { run, i: +s.dataset.i }; } });
   box.addEventListener("keydown", (e) => onKey(e, run));
   box.addEventListener("blur", hideCard);
-  box.addEventListener("scroll", hideCard);
+  box.addEventListener("scroll", () => { if (walking && cursor) showCard(cursor.run, cursor.i); else hideCard(); });
 }
 
 onTold(element, "token", (told) => {
@@ -279,7 +281,8 @@ onTold(element, "token", (told) => {
   mark(cursor, "on");
 });
 
+onTold(element, "tops", (told) => { if (told.group === group) arrived(told.text); });
+
 measures();
 draw();
 watch("value", draw);
-watch("tops", arrived);

@@ -16,7 +16,7 @@ from lmlab.ui import likelihood_events as events
 from lmlab.ui.definition import no_definition
 from lmlab.ui.examples import EXAMPLES, Example
 from lmlab.ui.figures import no_figures
-from lmlab.ui.widgets import Factors, Handover, Strip, static
+from lmlab.ui.widgets import Answers, Factors, Handover, Strip, static
 
 NAME = "Likelihood"
 GROUP = "likelihood"
@@ -51,6 +51,7 @@ class Outputs:
 
     status: gr.HTML
     strip: Strip
+    answers: Answers
     plot: gr.Plot
     figures: gr.HTML
     definition: gr.HTML
@@ -67,11 +68,12 @@ class Outputs:
 
 def build(lab: Lab) -> None:
     """Draw the tab inside the current Blocks and wire it to the lab."""
+    # First, because the handlers of the page would take the name.
+    gr.api(events.api(lab), api_name="score", concurrency_id="score", concurrency_limit=2)
     inputs = _inputs(lab)
     outputs = _outputs(inputs.status)
     _wire_scoring(lab, inputs, outputs)
     _wire_result(outputs)
-    gr.api(events.api(lab), api_name="score", concurrency_id="score", concurrency_limit=2)
 
 
 def _inputs(lab: Lab) -> Inputs:
@@ -137,6 +139,7 @@ def _outputs(status: gr.HTML) -> Outputs:
     with gr.Row(elem_classes="lm-result"):
         with gr.Column(scale=5, min_width=300):
             coloured = Strip(group=GROUP, elem_id="likelihood-strip")
+            answers = Answers(group=GROUP)
             with gr.Column(elem_classes="lm-panel lm-plotbox"):
                 static('<h3 class="lm-h">Surprisal along the text</h3>')
                 plot = gr.Plot(
@@ -159,7 +162,7 @@ def _outputs(status: gr.HTML) -> Outputs:
                 download = gr.Button("CSV", size="sm", min_width=60, elem_id="likelihood-csv")
             Factors(group=GROUP, elem_id="likelihood-factors")
             handover = Handover(elem_id="likelihood-handover")
-    return Outputs(status, coloured, plot, cards, worked, copy, download, handover, shown)
+    return Outputs(status, coloured, answers, plot, cards, worked, copy, download, handover, shown)
 
 
 def _wire_scoring(lab: Lab, inputs: Inputs, outputs: Outputs) -> None:
@@ -196,7 +199,7 @@ def _wire_result(outputs: Outputs) -> None:
     outputs.strip.need(
         events.alternatives,
         outputs.shown,
-        outputs.strip,
+        outputs.answers,
         trigger_mode="multiple",
         concurrency_limit=8,
         **QUIET,

@@ -74,7 +74,7 @@ def alternatives(shown: Shown | None, event: gr.EventData) -> Any:
     if shown is None or not 0 <= run < len(shown.runs):
         return gr.skip()
     tokens = shown.runs[run].tokens(low, low + PAGE)
-    return gr.update(tops=strip.tops_json(shown.name, run, low, tokens))
+    return strip.tops_json(shown.name, run, low, tokens)
 
 
 def table(action: str) -> Callable[..., str]:

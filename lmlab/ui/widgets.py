@@ -33,8 +33,8 @@ FACTORS = """
 
 class Strip(gr.HTML):
     """The token strip. Its value is ``lmlab.strip.payload``; strips, plots and tables of one
-    ``group`` light up together. Its event ``need`` asks for alternatives, which come as ``tops``
-    (``lmlab.strip.tops_json``)."""
+    ``group`` light up together. Its event ``need`` asks for alternatives, which come through the
+    ``Answers`` of the same group."""
 
     def __init__(self, value: str = "", *, group: str, **kwargs: Any) -> None:
         super().__init__(
@@ -43,7 +43,22 @@ class Strip(gr.HTML):
             js_on_load=script("card", "strip"),
             apply_default_css=False,
             group=group,
-            tops="",
+            **kwargs,
+        )
+
+
+class Answers(gr.HTML):
+    """Shows nothing: its value, ``lmlab.strip.tops_json``, goes to the strip of the same group."""
+
+    def __init__(self, *, group: str, **kwargs: Any) -> None:
+        super().__init__(
+            "",
+            html_template="<span hidden></span>",
+            js_on_load=script("answers"),
+            apply_default_css=False,
+            container=False,
+            elem_classes="lm-none",
+            group=group,
             **kwargs,
         )
 

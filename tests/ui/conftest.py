@@ -1,0 +1,93 @@
+"""A browser, and the page over a fake lab or the real one. A missing browser is an error."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from lmlab.lab import Lab
+from lmlab.settings import Settings
+from lmlab.ui.app import launch
+from tests.ui.fake import FakeLab
+
+TIMEOUT = 20_000
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+LOCAL = ("http://127.0.0.1", "http://localhost", "data:", "blob:", "about:")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium: the one that LMLAB_CHROMIUM names, Debian's, or playwright's own."""
+    path = os.environ.get("LMLAB_CHROMIUM") or shutil.which("chromium")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        expect.set_options(timeout=TIMEOUT)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="session")
+def serve_lab() -> Callable[[Any], str]:
+    """``serve_lab(lab)``: the address of a page over it."""
+
+    def serve(lab: Any) -> str:
+        _, address, _ = launch(lab, prevent_thread_lock=True, quiet=True)
+        return str(address).rstrip("/")
+
+    return serve
+
+
+@pytest.fixture(scope="session")
+def fake_address(serve_lab) -> str:
+    """The page over the fake lab."""
+    return serve_lab(FakeLab(pause=0.15))
+
+
+@pytest.fixture(scope="session")
+def real_lab() -> Lab:
+    """A lab over the embedded suite."""
+    return Lab.open(Settings(offline=True))
+
+
+@pytest.fixture(scope="session")
+def real_address(serve_lab, real_lab) -> str:
+    """The page over the embedded suite."""
+    return serve_lab(real_lab)
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """``visit(address)``: an opened page. Fails on an error of a script or a foreign request."""
+    contexts, errors, foreign = [], [], []
+
+    def open_page(address: str, **options: Any) -> Page:
+        sizes = {"viewport": {"width": 1280, "height": 720}, "reduced_motion": "reduce"}
+        context = browser.new_context(**{**sizes, **options}, accept_downloads=True)
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(TIMEOUT)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("request", lambda request: note(request.url))
+        page.goto(address)
+        return page
+
+    def note(url: str) -> None:
+        if not url.startswith(LOCAL):
+            foreign.append(url)
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert errors == []
+    assert foreign == []
