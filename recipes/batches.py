@@ -30,7 +30,7 @@ def plan(config: TrainConfig, mixture: Mixture, sizes: Mapping[str, int]) -> lis
 
     Args:
         config: how many steps, how many tokens each, and how long the windows are.
-        mixture: how often each part is drawn.
+        mixture: how often each part is drawn in each of the two phases.
         sizes: tokens of each part.
 
     Returns:
@@ -39,13 +39,15 @@ def plan(config: TrainConfig, mixture: Mixture, sizes: Mapping[str, int]) -> lis
     """
     rng = np.random.default_rng(config.seed)
     names = [part.name for part in mixture.parts]
-    weights = np.array([part.weight for part in mixture.parts])
     long_from = round(config.steps * (1 - config.long_share))
     steps: list[list[Row]] = []
-    for length, count in ((config.short_window, long_from), (config.window, config.steps)):
+    early, late = ([p.weight for p in mixture.parts], [p.late for p in mixture.parts])
+    phases = ((config.short_window, long_from, early), (config.window, config.steps, late))
+    for length, count, shares in phases:
+        weights = np.array(shares) / sum(shares)
         streams = {name: _windows(name, sizes[name], length, rng) for name in names}
         while len(steps) < count:
-            drawn = rng.choice(names, config.batch_tokens // length, p=weights / weights.sum())
+            drawn = rng.choice(names, config.batch_tokens // length, p=weights)
             steps.append([next(streams[name]) for name in drawn])
     return steps
 

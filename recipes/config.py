@@ -14,10 +14,12 @@ TASKS = "tasks"
 
 @dataclass(frozen=True)
 class Part:
-    """One part of the mixture: its share of the training tokens, and how much text is taken."""
+    """One part of the mixture: its share of the training tokens, its share of those of the last
+    phase (windows of the full context, falling learning rate), and how much text is taken."""
 
     name: str
     weight: float
+    late: float
     megabytes: float
     licence: str
     origin: str
@@ -28,13 +30,15 @@ class Mixture:
     """The parts, the seed of the task documents, and their form."""
 
     parts: tuple[Part, ...] = (
-        Part("stories", 0.40, 21, "CDLA-Sharing-1.0", "TinyStories"),
-        Part("storybooks", 0.03, 2, "CC BY 4.0", "African Storybook and Pratham Books"),
-        Part("books_children", 0.10, 12, "public domain", "children's classics to about 1930"),
-        Part("books_easy", 0.05, 8, "public domain in the US", "classics with much dialogue"),
-        Part("wiki", 0.06, 8, "CC BY-SA 3.0", "English Wikipedia, about 2021"),
-        Part("tinyshakespeare", 0.01, 2, "public domain", "Shakespeare's plays"),
-        Part(TASKS, 0.35, 22, "Apache-2.0, film reviews in it CC BY 4.0", "recipes.taskdocs"),
+        Part("stories", 0.40, 0.52, 21, "CDLA-Sharing-1.0", "TinyStories"),
+        Part("storybooks", 0.03, 0.03, 2, "CC BY 4.0", "African Storybook and Pratham Books"),
+        Part(
+            "books_children", 0.10, 0.05, 12, "public domain", "children's classics to about 1930"
+        ),
+        Part("books_easy", 0.05, 0.02, 8, "public domain in the US", "classics with much dialogue"),
+        Part("wiki", 0.06, 0.02, 8, "CC BY-SA 3.0", "English Wikipedia, about 2021"),
+        Part("tinyshakespeare", 0.01, 0.01, 2, "public domain", "Shakespeare's plays"),
+        Part(TASKS, 0.35, 0.35, 22, "Apache-2.0, film reviews in it CC BY 4.0", "recipes.taskdocs"),
     )
     seed: int = 20
     task_docs: TaskDocConfig = field(default_factory=TaskDocConfig)
@@ -71,7 +75,7 @@ class TrainConfig:
     micro_tokens: int = 4096
     short_window: int = 256
     window: int = 512
-    long_share: float = 0.25
+    long_share: float = 0.4
     muon_lr: float = 4e-3
     adam_lr: float = 3e-3
     weight_decay: float = 0.05
