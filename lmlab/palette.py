@@ -9,7 +9,7 @@ from dataclasses import dataclass
 # From expected to surprising; luminance falls on the light ramp and rises on the dark one.
 RAMP = (
     "#ffffff", "#fff6cf", "#fee79b", "#fecb5c", "#fba235",
-    "#ee7b1f", "#c9520a", "#993a08", "#612406",
+    "#ee7b1f", "#c44f09", "#993a08", "#612406",
 )  # fmt: skip
 INK = ("#1e2433",) + ("#2e2000",) * 3 + ("#1f1200",) * 2 + ("#ffffff",) * 3
 RAMP_DARK = (

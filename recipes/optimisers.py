@@ -37,7 +37,7 @@ def schedules(opts: list[Optimizer], config: TrainConfig) -> list[LambdaLR]:
 def trapezoid(step: int, config: TrainConfig) -> float:
     """Up during the warm-up, flat, then down to nothing in a straight line.
 
-    >>> config = TrainConfig(tokens=819_200, warmup=0.1, decay=0.5)
+    >>> config = TrainConfig(tokens=409_600, warmup=0.1, decay=0.5)
     >>> [round(trapezoid(step, config), 2) for step in (0, 9, 50, 75, 100)]
     [0.1, 1.0, 1.0, 0.5, 0.0]
     """

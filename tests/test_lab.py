@@ -1,0 +1,106 @@
+"""What a visitor may ask of the lab: limits, and every odd text a result or a clear error."""
+
+import math
+
+import pytest
+
+from bench.timing import peak_megabytes
+from lmlab.api import load
+from lmlab.errors import InputError, LabError
+from lmlab.lab import Lab
+from lmlab.results import Scored, Scoring
+from lmlab.scoring import score
+from lmlab.settings import Settings
+from tests import folders
+
+
+@pytest.fixture(scope="module")
+def lab() -> Lab:
+    return Lab.open(Settings(offline=True))
+
+
+def last(steps):
+    return [step for step in steps if isinstance(step, Scored)][-1]
+
+
+def test_the_embedded_base_finds_sense_likelier_than_nonsense(lab):
+    sense = "The little girl was very happy. She played with her dog in the garden."
+    words = sense.split()
+    nonsense = " ".join(words[::-1])
+    a, b = (last(lab.score("base", text)) for text in (sense, nonsense))
+    assert a.bits_per_byte < 1.3
+    assert b.perplexity > 5 * a.perplexity
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "   ",
+        "\n\n",
+        "NUL \0 here",
+        "🙂👩‍👩‍👧‍👦🏳️‍🌈",
+        "السلام عليكم",
+        "<script>alert(1)</script><b onclick='x'>",
+        "${x} {{x}} {% x %}",
+        "<|eos|><|bos|><|question|>",
+        "a" * 3000,
+        "\u202e\u200b\ufeff",
+    ],
+)
+def test_odd_texts_are_scored_to_the_letter(lab, text):
+    scored = last(lab.score("base", text, prefix="So: "))
+    assert scored.prefix + scored.text == f"So: {text}"
+    assert "".join(scored.text[t.start : t.end] for t in scored.tokens) == scored.text
+    assert math.isfinite(scored.perplexity)
+
+
+@pytest.mark.parametrize(
+    ("text", "prefix", "words"),
+    [
+        ("", "x", "no text"),
+        ("x" * 1_000_000, "", "at most 100,000"),
+        ("x", "y" * 1_000_000, "at most 100,000"),
+        ("é🙂" * 40_000, "", "tokens"),
+        ("\ud83d", "", "surrogate"),
+    ],
+)
+def test_what_cannot_be_scored_is_said(lab, text, prefix, words):
+    with pytest.raises(InputError, match=words):
+        list(lab.score("base", text, prefix))
+
+
+@pytest.mark.parametrize("name", ["../../etc", "<script>", "", "\0", "no/such/model", "a" * 9999])
+def test_no_name_does_harm(name):
+    lab = Lab.open(Settings(offline=True, allow_local=False))
+    with pytest.raises(LabError):
+        list(lab.score(name, "x"))
+
+
+def test_progress_comes_before_the_result(lab):
+    steps = list(lab.score("base", "word " * 2000))
+    assert isinstance(steps[0], Scoring)
+    assert isinstance(steps[-1], Scored)
+    assert steps[-1].windowing.count > 1
+
+
+def test_a_run_that_is_left_gives_the_model_back(lab):
+    steps = lab.score("base", "word " * 3000)
+    next(steps)
+    steps.close()
+    assert last(lab.score("base", "still here")).n_tokens
+
+
+def test_a_wide_vocabulary_needs_no_wide_memory(tmp_path):
+    """2,048 rows of 151,936 float32 would be 1,245 MB."""
+    from bench.models import wide_vocabulary
+
+    lm = load(str(wide_vocabulary(tmp_path / "wide")))
+    text = "the little dog ran. " * 110
+    score(lm, text[:200])
+    assert peak_megabytes(lambda: score(lm, text)) < 500
+
+
+def test_the_folder_of_a_test_is_no_embedded_model(lab, tmp_path):
+    folders.save(tmp_path / "mine")
+    assert str(tmp_path) not in lab.model_names()
+    assert last(lab.score(str(tmp_path / "mine"), "the dog")).n_tokens
