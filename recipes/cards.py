@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from recipes import heldout
@@ -10,6 +11,7 @@ from recipes.config import SHAPES
 from recipes.publish import STEPS
 from recipes.textio import write_text
 from recipes.tuneconfig import TUNINGS, Tuning
+from recipes.wordtasks import word_tasks
 
 Figures = dict[str, Any]
 FRONT = """---
@@ -65,7 +67,7 @@ def pretrained(models: Path, name: str, report: Figures) -> str:
         f"{config['adam_lr']}), a trapezoidal schedule, seed {config['seed']}.",
         "## Held-out bits per byte",
         _bits(report["bits_per_byte"], [name]),
-        _few_shot(report.get(f"few_shot/{name}")),
+        few_shot(report, name),
         _samples(report, name, "Ten samples at temperature 0.7, seed fixed, as they come"),
         LIMITS,
     ]
@@ -162,15 +164,19 @@ def _bits(table: Figures, names: Sequence[str]) -> str:
     return head + "\n".join(rows)
 
 
-def _few_shot(table: Figures | None) -> str:
+def few_shot(report: Figures, name: str) -> str:
+    """Accuracy by task and shots, in layouts seen in training and in others."""
+    start = f"few_shot/{name}/"
+    table = {key.removeprefix(start): v for key, v in report.items() if key.startswith(start)}
     if not table:
         return ""
     groups = list(next(iter(table.values())))
     shots = list(table[next(iter(table))][groups[0]])
     text = (
         "## Few-shot\n\nShare of answers that greedy decoding gets exactly right, mean over five "
+        "draws of examples and layouts (± spread between draws); the log-likelihoods stand in "
+        f"`report.json`.\n\n{_summary(table)}\n"
     )
-    text += "draws of examples and layouts (± spread between draws).\n"
     for group in groups:
         text += f"\nLayouts {group}:\n\n| task | {' | '.join(shots)} shots |\n"
         text += f"|---|{'---|' * len(shots)}\n"
@@ -178,6 +184,22 @@ def _few_shot(table: Figures | None) -> str:
             cells = (f"{found[group][n][0]:.2f} ± {found[group][n][1]:.2f}" for n in shots)
             text += f"| {task} | {' | '.join(cells)} |\n"
     return text
+
+
+def _summary(table: Figures) -> str:
+    """The means over the tasks that look a word up, and where it fails."""
+    lexicon = [task.name for task in word_tasks() if not task.generalises]
+    means = {
+        (group, n): mean(table[name][group][n][0] for name in lexicon)
+        for group in ("seen", "held out")
+        for n in ("0", "5")
+    }
+    weak = [name for name, found in table.items() if found["held out"]["5"][0] < 0.5]
+    return (
+        f"Mean over the lexicon tasks ({', '.join(lexicon)}): "
+        + "; ".join(f"{n} shots, layouts {g}: {value:.3f}" for (g, n), value in means.items())
+        + f". Below one half at 5 shots in held-out layouts: {', '.join(weak) or 'none'}."
+    )
 
 
 def _samples(report: Figures, name: str, title: str) -> str:

@@ -95,8 +95,10 @@ def real_sentiment(folder: Path) -> SentenceTask:
 
 def hub_documents(name: str, megabytes: float) -> list[str]:
     """Texts of a Hub data set with a ``text`` column; needs a network and ``datasets``."""
-    from datasets import load_dataset
-
+    try:
+        from datasets import load_dataset
+    except ImportError:
+        raise SystemExit("For --hub, install the library first: pip install datasets") from None
     stream = load_dataset(name, split="train", streaming=True)
     return list(_up_to((row["text"] for row in stream), megabytes))
 

@@ -9,7 +9,6 @@ import argparse
 import json
 from collections.abc import Callable
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
 from lmlab.generation import sample
@@ -53,7 +52,8 @@ def stages(store: ModelStore) -> dict[str, Callable[[], Figures]]:
     tuned = [t for t in TUNINGS if t.name in (*names, *_adapters(store))]
     found: dict[str, Callable[[], Figures]] = {"bits_per_byte": lambda: all_bits(store, tuned)}
     for name in (n for n in PRETRAINED if n in names):
-        found[f"few_shot/{name}"] = lambda name=name: _with(store, name, few_shot_table)  # type: ignore[misc]
+        for task in all_tasks():
+            found[f"few_shot/{name}/{task.name}"] = _few_shot_stage(store, name, task)
     if tuned:
         found["tuned"] = lambda: {t.name: tuned_figures(store, t) for t in tuned}
         found["questions"] = lambda: question_figures(store)
@@ -76,26 +76,29 @@ def bits_by_kind(lm: LM) -> Figures:
     return {kind: round(measure.bits_per_byte(lm, texts), 4) for kind, texts in kinds.items()}
 
 
-def few_shot_table(lm: LM) -> Figures:
-    """Task → format group → shots → accuracy, spread and log-likelihood."""
-    groups = {"seen": formats.SEEN, "held out": formats.HELD_OUT}
+def all_tasks() -> list[Task]:
+    """Every in-context task."""
+    return [*word_tasks(), *sentence_tasks()]
+
+
+def _few_shot_stage(store: ModelStore, name: str, task: Task) -> Callable[[], Figures]:
+    def stage() -> Figures:
+        with store.borrow(name) as lm:
+            return few_shot_table(lm, task)
+
+    return stage
+
+
+def few_shot_table(lm: LM, task: Task) -> Figures:
+    """Layout group → shots → accuracy, its spread, and log-likelihood of the answer in nats."""
     table: Figures = {}
-    tasks: list[Task] = [*word_tasks(), *sentence_tasks()]
-    for task in tasks:
-        table[task.name] = {}
-        for group, layouts in groups.items():
-            cells = {n: measure.few_shot(lm, task, layouts, n, DRAWS, QUERIES, SEED) for n in SHOTS}
-            table[task.name][group] = {
-                str(n): [round(c.accuracy, 3), round(c.spread, 3), round(c.logprob, 3)]
-                for n, c in cells.items()
-            }
+    for group, layouts in {"seen": formats.SEEN, "held out": formats.HELD_OUT}.items():
+        cells = {n: measure.few_shot(lm, task, layouts, n, DRAWS, QUERIES, SEED) for n in SHOTS}
+        table[group] = {
+            str(n): [round(c.accuracy, 3), round(c.spread, 3), round(c.logprob, 3)]
+            for n, c in cells.items()
+        }
     return table
-
-
-def lexicon_mean(table: Figures, group: str, shots: int) -> float:
-    """Mean accuracy over the tasks that look a word up in a list."""
-    names = [task.name for task in word_tasks() if not task.generalises]
-    return float(mean(table[name][group][str(shots)][0] for name in names))
 
 
 def tuned_figures(store: ModelStore, tuning: Tuning) -> Figures:

@@ -23,7 +23,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from lmlab.tokens import Vocabulary, encode
-from recipes.config import ASSETS
+from recipes.config import ASSETS, DEFAULT_WORK
 from recipes.sets import Row
 from recipes.textio import read_rows, write_text
 from recipes.tuneconfig import TUNINGS, Structure, Tuning
@@ -51,10 +51,10 @@ def main() -> None:
         if (folder / "README.md").exists() or (folder / "figures.json").exists():
             print(f"{tuning.name}: is there")
             continue
-        make(tuning, options.models, folder)
+        make(tuning, options.models, folder, options.work)
 
 
-def make(tuning: Tuning, models: Path, folder: Path) -> None:
+def make(tuning: Tuning, models: Path, folder: Path, work: Path) -> None:
     """Train one variant and save it, whole or not at all."""
     torch.manual_seed(SEED)
     vocabulary = Vocabulary(AutoTokenizer.from_pretrained(models / "base"))
@@ -66,8 +66,9 @@ def make(tuning: Tuning, models: Path, folder: Path) -> None:
         for s in ("train", "valid")
     )
     model = prepared(tuning, models / "base")
+    resume = work / "tune" / f"{tuning.name.replace('/', '-')}.pt"
     started = time.monotonic()
-    losses = list(fit(model, train, valid, tuning))
+    losses = list(fit(model, train, valid, tuning, resume))
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     save(model, vocabulary, tuning, partial)
@@ -75,6 +76,7 @@ def make(tuning: Tuning, models: Path, folder: Path) -> None:
     write_text(partial / "figures.json", json.dumps(figures))
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
+    resume.unlink(missing_ok=True)
 
 
 def structured(row: Row, structure: Structure, vocabulary: Vocabulary) -> Example:
@@ -107,27 +109,67 @@ def prepared(tuning: Tuning, base: Path) -> Any:
 
 
 def fit(
-    model: Any, train: Sequence[Example], valid: Sequence[Example], tuning: Tuning
+    model: Any,
+    train: Sequence[Example],
+    valid: Sequence[Example],
+    tuning: Tuning,
+    resume: Path | None = None,
 ) -> Iterator[float]:
-    """Train for the variant's epochs; yields the validation loss, nats a token, after each."""
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(parameters, lr=tuning.lr, betas=(0.9, 0.98), weight_decay=0.0)
-    total = tuning.epochs * math.ceil(len(train) / tuning.batch)
-    step = 0
-    for epoch in range(tuning.epochs):
-        model.train()
-        for batch in shuffled_batches(train, tuning.batch, SEED + epoch):
-            for group in optimiser.param_groups:
-                group["lr"] = tuning.lr * rate(step, total)
-            loss, count = summed_loss(model, batch)
-            (loss / count).backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
-            step += 1
-        lost = mean_loss(model, valid, tuning.batch)
-        print(f"{tuning.name} epoch {epoch + 1}: held-out loss {lost:.4f}", flush=True)
-        yield round(lost, 4)
+    """Train for the variant's epochs; yields the validation loss, nats a token, after each.
+
+    With ``resume``, a file, a run that was killed goes on after its last whole epoch.
+    """
+    named = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    optimiser = torch.optim.AdamW(named.values(), lr=tuning.lr, betas=(0.9, 0.98), weight_decay=0)
+    losses = _restored(resume, named, optimiser)
+    yield from losses
+    for epoch in range(len(losses), tuning.epochs):
+        _epoch(model, list(named.values()), optimiser, train, tuning, epoch)
+        losses.append(round(mean_loss(model, valid, tuning.batch), 4))
+        print(f"{tuning.name} epoch {epoch + 1}: held-out loss {losses[-1]}", flush=True)
+        if resume:
+            resume.parent.mkdir(parents=True, exist_ok=True)
+            partial = resume.with_suffix(".partial")
+            state = {"losses": losses, "model": named, "optimiser": optimiser.state_dict()}
+            torch.save(state, partial)
+            partial.replace(resume)
+        yield losses[-1]
+
+
+def _restored(
+    resume: Path | None, named: dict[str, Any], optimiser: torch.optim.Optimizer
+) -> list[float]:
+    """Puts back what a killed run had saved; the losses of its epochs."""
+    if resume is None or not resume.exists():
+        return []
+    state = torch.load(resume, weights_only=True)
+    with torch.no_grad():
+        for name, parameter in named.items():
+            parameter.copy_(state["model"][name])
+    optimiser.load_state_dict(state["optimiser"])
+    return list(state["losses"])
+
+
+def _epoch(
+    model: Any,
+    parameters: Sequence[Tensor],
+    optimiser: torch.optim.Optimizer,
+    train: Sequence[Example],
+    tuning: Tuning,
+    epoch: int,
+) -> None:
+    """Every training row once."""
+    model.train()
+    per_epoch = math.ceil(len(train) / tuning.batch)
+    batches = shuffled_batches(train, tuning.batch, SEED + epoch)
+    for step, batch in enumerate(batches, epoch * per_epoch):
+        for group in optimiser.param_groups:
+            group["lr"] = tuning.lr * rate(step, tuning.epochs * per_epoch)
+        loss, count = summed_loss(model, batch)
+        (loss / count).backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
 
 
 def rate(step: int, total: int) -> float:
@@ -197,6 +239,7 @@ def save(model: Any, vocabulary: Vocabulary, tuning: Tuning, folder: Path) -> No
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=Path, default=ASSETS / "models")
+    parser.add_argument("--work", type=Path, default=DEFAULT_WORK)
     parser.add_argument("--only", default="", help="one variant by name")
     return parser.parse_args()
 

@@ -172,8 +172,13 @@ def test_tuning_lowers_the_loss_and_loads_elsewhere(tmp_path, folder, method):
     examples = [tune.Example((0, 5, 6, 7 + i % 2, 9), 3) for i in range(16)]
     model = tune.prepared(tuning, base)
     before = tune.mean_loss(model, examples, 4)
-    *_, after = tune.fit(model, examples, examples, tuning)
-    assert after < before
+    resume = tmp_path / "resume.pt"
+    next(tune.fit(model, examples, examples, tuning, resume))
+    model = tune.prepared(tuning, base)
+    losses = list(tune.fit(model, examples, examples, tuning, resume))
+    assert len(losses) == 2
+    assert losses[-1] < before
+    after = losses[-1]
     vocabulary = Vocabulary(AutoTokenizer.from_pretrained(base))
     tune.save(model, vocabulary, tuning, tmp_path / "out")
     fresh = AutoModelForCausalLM.from_pretrained(base if method != "full" else tmp_path / "out")
