@@ -1,7 +1,7 @@
 """Every choice of the recipe in one place: mixture, shapes, training; frozen dataclasses only."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from recipes.taskdocs import TaskDocConfig
@@ -9,7 +9,7 @@ from recipes.taskdocs import TaskDocConfig
 ASSETS = Path(__file__).parent.parent / "assets"
 DEFAULT_WORK = Path(".work")
 DATA_VARIABLE = "LMLAB_CORPUS"
-TASKS = "tasks"
+TASKS, COMPOSED = "tasks", "tasks_composed"
 
 
 @dataclass(frozen=True)
@@ -30,18 +30,25 @@ class Mixture:
     """The parts, the seed of the task documents, and their form."""
 
     parts: tuple[Part, ...] = (
-        Part("stories", 0.40, 0.52, 21, "CDLA-Sharing-1.0", "TinyStories"),
-        Part("storybooks", 0.03, 0.03, 2, "CC BY 4.0", "African Storybook and Pratham Books"),
+        Part("stories", 0.40, 0.50, 21, "CDLA-Sharing-1.0", "TinyStories"),
+        Part("storybooks", 0.03, 0.02, 2, "CC BY 4.0", "African Storybook and Pratham Books"),
         Part(
-            "books_children", 0.10, 0.05, 12, "public domain", "children's classics to about 1930"
+            "books_children", 0.10, 0.04, 12, "public domain", "children's classics to about 1930"
         ),
-        Part("books_easy", 0.05, 0.02, 8, "public domain in the US", "classics with much dialogue"),
+        Part("books_easy", 0.05, 0.01, 8, "public domain in the US", "classics with much dialogue"),
         Part("wiki", 0.06, 0.02, 8, "CC BY-SA 3.0", "English Wikipedia, about 2021"),
         Part("tinyshakespeare", 0.01, 0.01, 2, "public domain", "Shakespeare's plays"),
-        Part(TASKS, 0.35, 0.35, 22, "Apache-2.0, film reviews in it CC BY 4.0", "recipes.taskdocs"),
+        Part(TASKS, 0.35, 0.08, 22, "Apache-2.0, film reviews in it CC BY 4.0", "recipes.taskdocs"),
+        Part(
+            COMPOSED, 0.0, 0.32, 14, "Apache-2.0, film reviews in it CC BY 4.0", "recipes.taskdocs"
+        ),
     )
     seed: int = 20
-    task_docs: TaskDocConfig = field(default_factory=TaskDocConfig)
+
+    @property
+    def task_docs(self) -> dict[str, TaskDocConfig]:
+        """The form of the task documents of each part that has some."""
+        return {TASKS: TaskDocConfig(), COMPOSED: TaskDocConfig(composed=0.85, lookup=0.12)}
 
 
 @dataclass(frozen=True)
@@ -75,7 +82,7 @@ class TrainConfig:
     micro_tokens: int = 4096
     short_window: int = 256
     window: int = 512
-    long_share: float = 0.4
+    long_share: float = 0.55
     muon_lr: float = 4e-3
     adam_lr: float = 3e-3
     weight_decay: float = 0.05

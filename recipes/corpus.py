@@ -5,13 +5,13 @@ python -m recipes.corpus --data FOLDER [--hub DATASET]
 
 import argparse
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 from recipes import heldout, taskdocs
-from recipes.config import DEFAULT_WORK, TASKS, Mixture, Part, corpus_folder
+from recipes.config import DEFAULT_WORK, Mixture, Part, corpus_folder
 from recipes.sentencetasks import SENTIMENT_LABELS, Pair, SentenceTask
+from recipes.taskdocs import TaskDocConfig
 from recipes.textio import read_documents, read_rows, write_documents
 
 VALID_SEED_SHIFT = 10_000
@@ -24,7 +24,7 @@ def main() -> None:
     folder = corpus_folder(options.data)
     mixture = Mixture()
     for part in mixture.parts:
-        if part.name == TASKS:
+        if part.name in mixture.task_docs:
             train, valid = task_documents(mixture, part, real_sentiment(folder))
         elif options.hub and part.name == "stories":
             train, valid = split(hub_documents(options.hub, part.megabytes))
@@ -67,9 +67,8 @@ def task_documents(mixture: Mixture, part: Part, real: SentenceTask) -> tuple[li
         (mixture.seed, part.megabytes),
         (mixture.seed + VALID_SEED_SHIFT, VALID_MEGABYTES),
     )
-    train, valid = (
-        list(_up_to(_texts(seed, mixture, real), megabytes)) for seed, megabytes in sizes
-    )
+    form = mixture.task_docs[part.name]
+    train, valid = (list(_up_to(_texts(seed, form, real), megabytes)) for seed, megabytes in sizes)
     known = set(train)
     return train, [document for document in valid if document not in known]
 
@@ -103,8 +102,8 @@ def hub_documents(name: str, megabytes: float) -> list[str]:
     return list(_up_to((row["text"] for row in stream), megabytes))
 
 
-def _texts(seed: int, mixture: Mixture, real: SentenceTask) -> Iterator[str]:
-    return (doc.text for doc in taskdocs.documents(seed, mixture.task_docs, (replace(real),)))
+def _texts(seed: int, form: TaskDocConfig, real: SentenceTask) -> Iterator[str]:
+    return (doc.text for doc in taskdocs.documents(seed, form, (real,)))
 
 
 def _up_to(documents: Iterable[str], megabytes: float) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """The layouts in which one example after another is written; knows nothing of the tasks."""
 
 from dataclasses import dataclass
+from random import Random
 
 from recipes import heldout
 
@@ -73,6 +74,58 @@ def _table() -> tuple[Format, ...]:
 ALL: tuple[Format, ...] = _table()
 SEEN: tuple[Format, ...] = tuple(f for f in ALL if f.name not in heldout.FORMATS)
 HELD_OUT: tuple[Format, ...] = tuple(f for f in ALL if f.name in heldout.FORMATS)
+
+
+BRACKETS = (
+    ("", ""), ("", ""), ("", ""), ('"', '"'), ("'", "'"), ("[", "]"), ("<", ">"), ("{", "}"),
+)  # fmt: skip
+    ("", ""),
+    ("", ""),
+    ("", ""),
+    ('"', '"'),
+    ("'", "'"),
+    ("[", "]"),
+    ("<", ">"),
+    ("{", "}"),
+)
+HEADS = ("", "", "", "", "- ", "> ", "# ", "+ ", "Word: ", "Given: ", "Item: ", "From: ", "a: ")
+JOINTS = (
+    " -> ", ": ", " = ", " | ", ", ", " - ", " >> ", " : ", " :: ", " is ", " gives ", " means ",
+    " == ", " := ", " |> ", " & ", " + ", " as ", " ... ", "\n", "\t", " \\ ", " then ", " >>> ",
+    "\nResult: ", "\nReply: ", "\nTo: ", "\nb: ", " and ", " ; ", " <> ", " -- ", " * ",
+)  # fmt: skip
+TAILS = (
+    "\n", "\n", "\n", "\n\n", "; ", ", ", " | ", ". ", " & ", "\n---\n", "\n##\n", " // ", " + ",
+)  # fmt: skip
+    "\n",
+    "\n",
+    "\n",
+    "\n\n",
+    "; ",
+    ", ",
+    " | ",
+    ". ",
+    " & ",
+    "\n---\n",
+    "\n##\n",
+    " // ",
+    " + ",
+)
+
+
+def composed(rng: Random) -> Format:
+    """A layout put together at random: brackets, heads, joints and tails that no held-out layout
+    has, or that it has in another company."""
+    while True:
+        (a, b), (c, d) = rng.choice(BRACKETS), rng.choice(BRACKETS)
+        head, joint, tail = rng.choice(HEADS), rng.choice(JOINTS), rng.choice(TAILS)
+        found = Format("composed", head + a, b + joint + c, d + tail)
+        if tail.strip() != joint.strip() and found.shot("x", "y") not in _held_out_shots():
+            return found
+
+
+def _held_out_shots() -> frozenset[str]:
+    return frozenset(f.shot("x", "y") for f in HELD_OUT)
 
 
 def named(x_label: str, y_label: str) -> Format:

@@ -28,6 +28,8 @@ class TaskDocConfig:
     named: float = 0.1
     lookup: float = 0.08
     """Share of documents whose mapping is made up on the spot, learnable from context alone."""
+    composed: float = 0.0
+    """Share of documents whose layout is put together at random."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +78,18 @@ def _task_document(rng: Random, task: Task, config: TaskDocConfig) -> TaskDoc:
     if rng.random() < config.named:
         layout = formats.named(task.x_label.capitalize(), task.y_label.capitalize())
     else:
-        layout = rng.choice(formats.SEEN)
+        layout = _layout(rng, config)
     pairs = draw_pairs(task, rng, rng.randint(config.min_shots, config.max_shots))
     pairs = _shortened(pairs, layout, config.max_chars)
     instruction = rng.choice(task.instructions) if rng.random() < config.instruction else ""
     text = write(pairs, layout, instruction)
     return TaskDoc(text, task.name, layout.name, tuple(x for x, _ in pairs))
+
+
+def _layout(rng: Random, config: TaskDocConfig) -> Format:
+    if config.composed and rng.random() < config.composed:
+        return formats.composed(rng)
+    return rng.choice(formats.SEEN)
 
 
 def _shortened(pairs: list[Pair], layout: Format, limit: int) -> list[Pair]:
@@ -102,7 +110,7 @@ def _lookup_document(rng: Random, config: TaskDocConfig) -> TaskDoc:
     keys = rng.sample(english, rng.randint(3, 8))
     values = rng.sample(english, rng.choice((2, len(keys))))
     mapping = {k: rng.choice(values) for k in keys}
-    layout = rng.choice(formats.SEEN)
+    layout = _layout(rng, config)
     chosen = rng.choices(keys, k=rng.randint(12, config.max_shots))
     pairs = _shortened([(k, mapping[k]) for k in chosen], layout, config.max_chars)
     return TaskDoc(write(pairs, layout), "lookup", layout.name, ())

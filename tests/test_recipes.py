@@ -111,13 +111,22 @@ def test_the_schedule_rises_stays_and_falls():
     assert rates[1000] == 0.0
 
 
-def test_training_documents_never_show_what_is_held_out():
-    docs = taskdocs.documents(3, taskdocs.TaskDocConfig())
+@pytest.mark.parametrize("form", Mixture().task_docs.values(), ids=Mixture().task_docs)
+def test_training_documents_never_show_what_is_held_out(form):
+    docs = taskdocs.documents(3, form)
     generalising = {task.name for task in word_tasks() if task.generalises}
     for doc in (next(docs) for _ in range(1500)):
         assert doc.format not in heldout.FORMATS
         if doc.task in generalising:
             assert not {x.lower() for x in doc.inputs} & heldout.WORDS
+
+
+def test_composed_layouts_are_many_and_never_one_that_is_held_out():
+    rng = Random(0)
+    shots = {formats.composed(rng).shot("x", "y") for _ in range(3000)}
+    assert len(shots) > 1500
+    assert not shots & {layout.shot("x", "y") for layout in formats.HELD_OUT}
+    assert not [s for s in shots if "=>" in s or "~" in s or "Target" in s or " / " in s]
 
 
 def test_every_layout_splits_into_query_and_answer():

@@ -1,6 +1,7 @@
 """The About tab: what lmlab is, how its numbers are made, and the embedded models' own cards."""
 
 import re
+from pathlib import Path
 
 import gradio as gr
 
@@ -52,17 +53,17 @@ FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 def build(lab: Lab) -> None:
     """Draw the tab inside the current Blocks."""
     static(TEXT.format(version=__version__), elem_id="about-text")
-    names = lab.model_names()
-    if not names:
+    found = cards(models_dir(), lab.settings.model)
+    if not found:
         gr.Markdown(NONE)
-    for name in names:
-        with gr.Accordion(name, open=len(names) == 1, elem_classes="lm-cardbox"):
-            gr.Markdown(_card(name), elem_classes="lm-modelcard")
+    for name, text in found:
+        with gr.Accordion(name, open=len(found) == 1, elem_classes="lm-cardbox"):
+            gr.Markdown(text, elem_classes="lm-modelcard")
 
 
-def _card(name: str) -> str:
-    """A model's card without its front matter."""
-    path = models_dir() / name / "README.md"
-    if not path.is_file():
-        return "This model has no card."
-    return FRONT_MATTER.sub("", path.read_text(encoding="utf-8"))
+def cards(models: Path, first: str) -> list[tuple[str, str]]:
+    """Name and card of every embedded model, without front matter; ``first`` comes first."""
+    files = [path for path in models.rglob("README.md") if path.parent != models]
+    found = [(path.parent.relative_to(models).as_posix(), path) for path in files]
+    ordered = sorted(found, key=lambda pair: (pair[0] != first, "/" in pair[0], pair[0]))
+    return [(name, FRONT_MATTER.sub("", path.read_text("utf-8"))) for name, path in ordered]
