@@ -67,7 +67,7 @@ class Shape:
 SHAPES: dict[str, Shape] = {
     "base": Shape(256, 6, 4, 2, 592),
     "small": Shape(128, 4, 4, 2, 320),
-    "tiny": Shape(64, 3, 2, 2, 144),
+    "tiny": Shape(48, 4, 2, 2, 112),
     "micro": Shape(32, 2, 2, 1, 64),
 }
 
