@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from lmlab import scoring
-from lmlab.loading import LM
+from lmlab.lm import LM
 from lmlab.models import ModelRef, ModelStore
 from lmlab.results import Scored, WindowMode
 from lmlab.scoring import ScoreRequest

@@ -6,7 +6,11 @@ Log-probabilities and entropies are in nats.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 FinishReason = Literal["end", "stop", "length", "context"]
 
@@ -57,6 +61,42 @@ class Step:
     entropy_after: float
     top: tuple[Candidate, ...]
     finish: FinishReason | None = None
+
+
+@dataclass(frozen=True)
+class Next:
+    """Where a completion stands: the model's belief about the next token, before any control.
+
+    Attributes:
+        ids: everything read so far, prompt and completion.
+        logits: [V] float32, as the model gives them.
+        words: what the likeliest tokens show as, by id.
+        ends: the tokens that end a text.
+    """
+
+    ids: tuple[int, ...]
+    logits: "NDArray[np.float32]"
+    words: dict[int, str]
+    ends: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Beliefs:
+    """The next token's distribution before and after the controls.
+
+    Attributes:
+        top: the model's likeliest tokens, best first.
+        entropy: of the model's own distribution.
+        entropy_after: of the distribution that would be drawn from.
+        kept: how many tokens the controls leave possible.
+        size: of the vocabulary.
+    """
+
+    top: tuple[Candidate, ...]
+    entropy: float
+    entropy_after: float
+    kept: int
+    size: int
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
-from lmlab.completions import Candidate, FinishReason, Step
-from lmlab.errors import InputError, ModelError
-from lmlab.loading import LM
-from lmlab.sampling import GenerateConfig, draw, warp
+from lmlab.completions import FinishReason, Next, Step
+from lmlab.decoding import Decoder
+from lmlab.errors import InputError
+from lmlab.lm import LM
+from lmlab.nexttoken import candidates, keep
+from lmlab.sampling import GenerateConfig, draw, entropy, warp
 from lmlab.textstream import TextStream
 from lmlab.tokens import BosSetting, encode_prompt
 
@@ -61,7 +62,36 @@ def sample(
     ids = [*prompt_ids(lm, prompt, bos), *start]
     check_room(lm, ids)
     streams = [Stream(lm, config, ids, len(start), config.seed + i) for i in range(n)]
-    yield from run(Decoder(lm), streams)
+    for steps in rounds(Decoder(lm, n), streams):
+        yield from steps
+
+
+def unfold(
+    lm: LM,
+    prompt: str,
+    config: GenerateConfig,
+    *,
+    start: Sequence[int] = (),
+    bos: BosSetting = "tokenizer",
+) -> Iterator[Next | Step]:
+    """Like ``generate``, with the belief about the next token before each step and after the last.
+
+    A completion that is as long as ``config.max_new_tokens`` already gets that belief alone. The
+    last step has no reason to end where only the asked-for length is reached.
+    """
+    ids = [*prompt_ids(lm, prompt, bos), *start]
+    check_room(lm, ids)
+    stream, decoder = Stream(lm, config, ids, len(start), config.seed), Decoder(lm)
+    logits = decoder.read(ids)[0]
+    while True:
+        yield keep(stream.ids, logits, stream.ends, lm.vocabulary)
+        if stream.index >= config.max_new_tokens:
+            return
+        step = stream.advance(logits)
+        yield step
+        if step.finish in ("end", "stop", "context") or len(stream.ids) > lm.context:
+            return
+        logits = decoder.feed([step.id])[0]
 
 
 def prompt_ids(lm: LM, prompt: str, bos: BosSetting = "tokenizer") -> list[int]:
@@ -78,34 +108,6 @@ def check_room(lm: LM, ids: Sequence[int]) -> None:
         )
 
 
-class Decoder:
-    """Runs the model on what is new and keeps the rest in a cache; one sequence a row."""
-
-    def __init__(self, lm: LM) -> None:
-        self._lm = lm
-        self._cache = DynamicCache(config=lm.model.config)
-        self._fresh = True
-
-    @torch.inference_mode()
-    def feed(self, ids: Tensor) -> Tensor:
-        """Read ids [R, T]; the logits [R, V] of what comes next, in float32."""
-        model, prompt = self._lm.model, self._lm.soft_prompt
-        inputs = {"input_ids": ids}
-        if self._fresh and prompt is not None:
-            embedded = model.get_input_embeddings()(ids)
-            soft = prompt.expand(len(ids), *prompt.shape)
-            inputs = {"inputs_embeds": torch.cat([soft, embedded], 1)}
-        self._fresh = False
-        output = model(**inputs, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
-        logits: Tensor = output.logits[:, -1].float()
-        if logits.isnan().any():
-            raise ModelError(
-                f"‘{self._lm.name}’ gives not-a-number for this prompt.",
-                "Its weights may be damaged.",
-            )
-        return logits
-
-
 @dataclass
 class Stream:
     """One completion on its way.
@@ -116,6 +118,7 @@ class Stream:
         ids: everything read or drawn so far.
         index: tokens of the completion so far.
         seed: of this stream's draws.
+        ends: the tokens that end a text.
     """
 
     lm: LM
@@ -124,14 +127,19 @@ class Stream:
     index: int
     seed: int
     finish: FinishReason | None = None
+    ends: frozenset[int] = field(init=False)
     _text: TextStream = field(init=False)
     _generator: torch.Generator = field(default_factory=torch.Generator)
 
     def __post_init__(self) -> None:
         self.ids = list(self.ids)
+        self.ends = end_ids(self.lm)
         self._text = TextStream(self.config.stop)
         for token in self.ids[len(self.ids) - self.index :]:
             self._text.feed(self._data(token))
+        if self._text.stopped:
+            # Whoever goes on after a stop string wants to see what comes then.
+            self._text = TextStream(self.config.stop)
 
     @torch.inference_mode()
     def advance(self, logits: Tensor) -> Step:
@@ -146,17 +154,18 @@ class Stream:
         self.finish = self._reason(token)
         if self.finish is not None:
             shown += self._text.finish()
+        text, logprob = self.lm.vocabulary.text, logp[token]
         step = Step(
             index=self.index,
             id=token,
-            text=self.lm.vocabulary.text(token),
+            text=text(token),
             shown=shown,
-            logprob=min(float(logp[token]), 0.0),
+            logprob=min(float(logprob), 0.0),
             probability=float(after[token]),
-            rank=int((logp > logp[token]).sum()) + 1,
-            entropy=_entropy(logp.exp()),
-            entropy_after=_entropy(after),
-            top=self._candidates(logp, after),
+            rank=int((logp > logprob).sum()) + 1,
+            entropy=entropy(logp.exp()),
+            entropy_after=0.0 if self.config.greedy else entropy(after),
+            top=candidates(logp, after, self.config.alternatives, text),
             finish=self.finish,
         )
         self.index += 1
@@ -164,7 +173,7 @@ class Stream:
 
     def _reason(self, token: int) -> FinishReason | None:
         """Why the completion ends with this token, if it does."""
-        if token in end_ids(self.lm):
+        if token in self.ends:
             return "end"
         if self._text.stopped:
             return "stop"
@@ -173,35 +182,27 @@ class Stream:
         return "context" if len(self.ids) > self.lm.context else None
 
     def _data(self, token: int) -> bytes:
-        return b"" if token in end_ids(self.lm) else self.lm.vocabulary.data(token)
+        return b"" if token in self.ends else self.lm.vocabulary.data(token)
 
     def _seen(self, logits: Tensor) -> Tensor:
         """What the repetition penalty looks at; nothing is built where there is no penalty."""
         seen = self.ids if self.config.repetition_penalty != 1 else self.ids[-1:]
         return torch.tensor(seen, device=logits.device)
 
-    def _candidates(self, logp: Tensor, after: Tensor) -> tuple[Candidate, ...]:
-        top = logp.topk(min(self.config.alternatives, len(logp)))
-        columns = (top.indices.tolist(), top.values.tolist(), after[top.indices].tolist())
-        text = self.lm.vocabulary.text
-        return tuple(
-            Candidate(i, text(i), min(lp, 0.0), p) for i, lp, p in zip(*columns, strict=True)
-        )
 
-
-def run(decoder: Decoder, streams: Sequence[Stream]) -> Iterator[tuple[int, Step]]:
-    """Advance streams of equal length together until each has ended; yields (which, step)."""
-    device = streams[0].lm.device
-    logits = decoder.feed(torch.tensor([stream.ids for stream in streams], device=device))
+def rounds(decoder: Decoder, streams: Sequence[Stream]) -> Iterator[list[tuple[int, Step]]]:
+    """Advance streams of one prompt together until each has ended; yields [(which, step), …]."""
+    live = list(range(len(streams)))
+    logits = decoder.read(streams[0].ids)
     while True:
-        for i, stream in enumerate(streams):
-            if stream.finish is None:
-                yield i, stream.advance(logits[i])
-        if all(stream.finish for stream in streams):
+        yield [(i, streams[i].advance(row)) for i, row in zip(live, logits, strict=True)]
+        going = [place for place, i in enumerate(live) if streams[i].finish is None]
+        if not going:
             return
-        # A row that has ended goes on reading its last token; nobody looks at what it predicts.
-        newest = [[stream.ids[-1]] for stream in streams]
-        logits = decoder.feed(torch.tensor(newest, device=device))
+        if len(going) < len(live):
+            decoder.keep(going)
+            live = [live[place] for place in going]
+        logits = decoder.feed([streams[i].ids[-1] for i in live])
 
 
 def end_ids(lm: LM) -> frozenset[int]:
@@ -211,7 +212,3 @@ def end_ids(lm: LM) -> frozenset[int]:
     if found is None:
         found = lm.tokenizer.eos_token_id
     return frozenset([] if found is None else found if isinstance(found, list) else [found])
-
-
-def _entropy(p: Tensor) -> float:
-    return float(torch.special.entr(p).sum())

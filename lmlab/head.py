@@ -33,6 +33,10 @@ class Head(Protocol):
         """Statistics of the next-token distribution of each row of ``hidden`` [N, H]."""
         ...
 
+    def logits(self, hidden: Tensor, /) -> Tensor:
+        """The logits [N, V] of a few rows; the caller bounds how many."""
+        ...
+
 
 @dataclass(frozen=True)
 class SlicedHead:
@@ -64,6 +68,10 @@ class TiledHead:
 
     weight: Tensor
     bias: Tensor | None = None
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """See ``Head``."""
+        return F.linear(hidden, self.weight, self.bias)
 
     def stats(self, hidden: Tensor, targets: Tensor, top_k: int) -> RowStats:
         """See ``Head``."""

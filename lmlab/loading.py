@@ -6,27 +6,35 @@ Safetensors only, and never code that comes with a model.
 import json
 import math
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
-from lmlab.adapters import Adapters
 from lmlab.errors import LabError, MemoryLimitError, ModelError
-from lmlab.head import Head
-from lmlab.heads import Body, choose
+from lmlab.lm import LM, Weights
 from lmlab.settings import Settings
 from lmlab.tokens import Vocabulary
 
+__all__ = [
+    "LM",
+    "Folder",
+    "Weights",
+    "device_of",
+    "dtype_of",
+    "inspect",
+    "load",
+    "reading_error",
+]
+
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
-CONTEXT_WITHOUT_LIMIT = 2048
+# While it reads weights, transformers changes how torch makes tensors, for all threads at once.
+ONE_AT_A_TIME = threading.Lock()
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
@@ -44,81 +52,6 @@ class Folder:
         return sum(_tensor_bytes(file, wide) for file in self.weight_files)
 
 
-@dataclass(frozen=True)
-class LM:
-    """A language model with everything that scoring and generation ask of it.
-
-    Borrow it from a ``ModelStore``, or make one with ``lmlab.load``.
-
-    Attributes:
-        name: as shown to people.
-        model: the transformers model, in evaluation mode.
-        vocabulary: its tokenizer, seen as strings of bytes.
-        body: ids [B, T] to one row for each position [B, T, H].
-        head: rows to statistics of the next-token distributions.
-        context: positions that the model can read at once.
-        soft_prompt: [length, H] put before the embedded text (prompt tuning), or None.
-    """
-
-    name: str
-    model: Any
-    vocabulary: Vocabulary
-    body: Body
-    head: Head
-    context: int
-    soft_prompt: Tensor | None = None
-
-    @property
-    def tokenizer(self) -> Any:
-        """The transformers tokenizer."""
-        return self.vocabulary.tokenizer
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights lie."""
-        return torch.device(self.model.device)
-
-    @torch.inference_mode()
-    def rows(self, ids: Tensor) -> Tensor:
-        """The body's output for ids [B, T], padded on the right: [B, T, H].
-
-        Needs no mask: attention is causal, so that no position sees the padding after it.
-        """
-        rows: Tensor = self.body(ids)
-        return rows
-
-
-@dataclass
-class Weights:
-    """One copy of a model's weights, with its lock and the adapters attached to it."""
-
-    name: str
-    model: Any
-    vocabulary: Vocabulary
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    adapters: Adapters = field(init=False)
-    _ways: dict[Path | None, tuple[Body, Head]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.adapters = Adapters(self.model)
-
-    @property
-    def n_bytes(self) -> int:
-        """Bytes of all parameters and buffers, attached adapters included."""
-        tensors = [*self.model.parameters(), *self.model.buffers()]
-        held: int = sum(t.numel() * t.element_size() for t in tensors)
-        return held + self.adapters.soft_bytes
-
-    def lm(self, name: str, adapter: Path | None = None) -> LM:
-        """The model with one adapter, or none, switched on. Hold the lock while using it."""
-        soft_prompt = self.adapters.activate(adapter)
-        if adapter not in self._ways:
-            self._ways[adapter] = choose(self.model, soft_prompt)
-        body, head = self._ways[adapter]
-        context = context_of(self.model.config) - (0 if soft_prompt is None else len(soft_prompt))
-        return LM(name, self.model, self.vocabulary, body, head, context, soft_prompt)
-
-
 def load(folder: Folder, settings: Settings) -> Weights:
     """Read tokenizer and weights of a folder.
 
@@ -131,14 +64,15 @@ def load(folder: Folder, settings: Settings) -> Weights:
     tokenizer = _load_tokenizer(folder)
     device = device_of(settings)
     try:
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
-            folder.path,
-            local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=False,
-            dtype=dtype_of(settings),
-            output_loading_info=True,
-        )
+        with ONE_AT_A_TIME:
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
+                folder.path,
+                local_files_only=True,
+                use_safetensors=True,
+                trust_remote_code=False,
+                dtype=dtype_of(settings),
+                output_loading_info=True,
+            )
         model, report = loaded
         model = model.to(device).eval().requires_grad_(False)
     except LabError:
@@ -176,13 +110,6 @@ def inspect(path: Path, name: str) -> Folder:
             "Choose one that continues text, such as GPT-2, Llama, Qwen or Pythia.",
         )
     return Folder(path, name, _weight_files(path, name))
-
-
-def context_of(config: Any) -> int:
-    """Positions that a model can read at once, from its config."""
-    config = config.get_text_config()
-    found = (getattr(config, name, None) for name in CONTEXT_NAMES)
-    return next((int(n) for n in found if isinstance(n, int) and n > 0), CONTEXT_WITHOUT_LIMIT)
 
 
 def device_of(settings: Settings) -> torch.device:

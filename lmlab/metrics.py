@@ -42,6 +42,16 @@ def row_stats(logits: Tensor, targets: Tensor, top_k: int) -> RowStats:
     )
 
 
+def divergences(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """KL(first ‖ second) and KL(second ‖ first) of each row of logits [N, V], in nats."""
+    p, q = first.float().log_softmax(-1), second.float().log_softmax(-1)
+    gap = p - q
+    forward, backward = p.exp_().mul_(gap), q.exp_().mul_(-gap)
+    # A token that both rule out has a gap of −∞ + ∞ and counts for nothing.
+    forward, backward = (torch.where(x.isnan(), 0.0, x).sum(-1) for x in (forward, backward))
+    return forward.clamp_min(0), backward.clamp_min(0)
+
+
 def concat(parts: list[RowStats]) -> RowStats:
     """The rows of all parts, in order."""
     names = RowStats.__dataclass_fields__

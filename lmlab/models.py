@@ -7,9 +7,9 @@ import difflib
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from lmlab.errors import MemoryLimitError, ModelError
 from lmlab.settings import Settings
 
 if TYPE_CHECKING:
-    from lmlab.loading import LM, Weights
+    from lmlab.lm import LM, Weights
 
 Progress = Callable[[str], None]
 
@@ -37,11 +37,13 @@ class ModelRef:
         name: embedded name, folder, or Hub id.
         adapter: the same for a PEFT adapter.
         revision: branch, tag or commit of a Hub id.
+        alpha: factor of the adapter's scale (the lecture's α): 0 is the base, 1 as trained.
     """
 
     name: str
     adapter: str | None = None
     revision: str | None = None
+    alpha: float = 1.0
 
     @classmethod
     def parse(cls, text: str) -> "ModelRef":
@@ -59,7 +61,8 @@ class ModelRef:
 
     def __str__(self) -> str:
         revision = f"@{self.revision}" if self.revision else ""
-        return f"{self.name}{revision}" + (f"+{self.adapter}" if self.adapter else "")
+        alpha = f" (α = {self.alpha:g})" if self.alpha != 1 else ""
+        return f"{self.name}{revision}" + (f"+{self.adapter}{alpha}" if self.adapter else "")
 
 
 @dataclass
@@ -115,17 +118,33 @@ class ModelStore:
             ModelError: unknown, unreadable or refused.
             MemoryLimitError: larger than the budget, or all of the budget is in use.
         """
-        ref = ModelRef.parse(ref) if isinstance(ref, str) else ref
+        with self.borrow_all([ref], on_progress) as lms:
+            yield lms[0]
+
+    @contextmanager
+    def borrow_all(
+        self, refs: Sequence[ModelRef | str], on_progress: Progress | None = None
+    ) -> Iterator[list["LM"]]:
+        """Several models at once, in the order asked for, each copy of weights taken once.
+
+        Where several share a copy, call ``LM.switch_on`` before each use: the last one is on.
+        """
+        asked = [ModelRef.parse(ref) if isinstance(ref, str) else ref for ref in refs]
         progress = on_progress or (lambda message: None)
-        entry = self._acquire(ref, progress)
-        try:
-            weights = entry.future.result()
-            with weights.lock:
-                folder = self.resolve_adapter(ref, progress) if ref.adapter else None
-                yield weights.lm(str(ref), folder)
-        finally:
-            with self._mutex:
-                entry.users -= 1
+        with ExitStack() as held:
+            copies = []
+            for ref in asked:
+                entry = self._acquire(ref, progress)
+                held.callback(self._release, entry)
+                copies.append(entry.future.result())
+            folders = [self.resolve_adapter(r, progress) if r.adapter else None for r in asked]
+            # Always in one order, so that two who want the same models never wait for each other.
+            for weights in sorted({id(w): w for w in copies}.values(), key=id):
+                held.enter_context(weights.lock)
+            yield [
+                weights.lm(str(ref), folder, ref.alpha)
+                for weights, ref, folder in zip(copies, asked, folders, strict=True)
+            ]
 
     def resolve(self, ref: ModelRef, on_progress: Progress) -> Path:
         """The local folder that holds a model, fetched first if it is on the Hub."""
@@ -174,10 +193,13 @@ class ModelStore:
         try:
             entry.future.result()
         except BaseException:
-            with self._mutex:
-                entry.users -= 1
+            self._release(entry)
             raise
         return entry
+
+    def _release(self, entry: _Entry) -> None:
+        with self._mutex:
+            entry.users -= 1
 
     def _fill(
         self, key: tuple[Path, str], entry: _Entry, ref: ModelRef, on_progress: Progress

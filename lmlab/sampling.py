@@ -5,12 +5,12 @@ The mathematics of the controls is transformers' own logits processors.
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import (
-    LogitsProcessorList,
     MinPLogitsWarper,
     RepetitionPenaltyLogitsProcessor,
     TemperatureLogitsWarper,
@@ -21,6 +21,8 @@ from transformers import (
 from lmlab.errors import InputError
 
 MAX_SEED = 2**63 - 1
+# Below this temperature logits would overflow; the likeliest token has all probability long before.
+COLDEST = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +80,17 @@ def warp(logits: Tensor, ids: Tensor, config: GenerateConfig) -> Tensor:
     Returns:
         [V] probabilities, 0 for what the controls cut off.
     """
-    processors: Any = _processors(config)
-    scores: Tensor = processors(ids[None], logits[None].float())[0]
+    scores = logits[None].float()
+    for processor in _processors(config):
+        scores = processor(ids[None], scores)
     if config.greedy:
-        return torch.zeros_like(scores).scatter_(0, scores.argmax(keepdim=True), 1.0)
-    return scores.softmax(-1)
+        return torch.zeros_like(scores[0]).scatter_(0, scores[0].argmax(keepdim=True), 1.0)
+    return scores[0].softmax(-1)
+
+
+def entropy(p: Tensor) -> float:
+    """Of probabilities [V], in nats."""
+    return max(0.0, float(torch.special.entr(p).sum()))
 
 
 def draw(probabilities: Tensor, generator: torch.Generator, *, greedy: bool) -> int:
@@ -92,22 +100,23 @@ def draw(probabilities: Tensor, generator: torch.Generator, *, greedy: bool) -> 
     return int(torch.multinomial(probabilities.cpu(), 1, generator=generator))
 
 
-def _processors(config: GenerateConfig) -> LogitsProcessorList:
+@lru_cache(maxsize=256)
+def _processors(config: GenerateConfig) -> tuple[Any, ...]:
     """In the order in which transformers' ``generate`` applies them."""
-    processors = LogitsProcessorList()
+    processors: list[Any] = []
     if config.repetition_penalty != 1:
         processors.append(RepetitionPenaltyLogitsProcessor(config.repetition_penalty))
     if config.greedy:
-        return processors
+        return tuple(processors)
     if config.temperature != 1:
-        processors.append(TemperatureLogitsWarper(float(config.temperature)))
+        processors.append(TemperatureLogitsWarper(max(float(config.temperature), COLDEST)))
     if config.top_k:
         processors.append(TopKLogitsWarper(config.top_k))
     if config.top_p < 1:
         processors.append(TopPLogitsWarper(config.top_p))
     if config.min_p > 0:
         processors.append(MinPLogitsWarper(config.min_p))
-    return processors
+    return tuple(processors)
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lmlab.errors import InputError, MemoryLimitError, ModelError
-from lmlab.loading import LM
+from lmlab.lm import LM
 from lmlab.metrics import RowStats
 from lmlab.results import Alternative, Scored, Scoring, TokenScore, Windowing, WindowMode
 from lmlab.tokens import BosSetting, Encoded, Vocabulary, encode

@@ -1,0 +1,73 @@
+"""Runs a model on what is new and keeps the rest in a cache. Knows ids and logits, not text."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from lmlab.errors import MemoryLimitError, ModelError
+from lmlab.lm import LM
+
+
+class Decoder:
+    """One model, one prompt, several rows that go on from it.
+
+    Args:
+        lm: the model; the caller holds its weights' lock.
+        rows: how many completions of the prompt run side by side.
+    """
+
+    def __init__(self, lm: LM, rows: int = 1) -> None:
+        self._lm = lm
+        self._rows = rows
+        self._cache = DynamicCache(config=lm.model.config)
+
+    def read(self, ids: Sequence[int]) -> Tensor:
+        """Read the prompt, once for all rows; the logits [R, V] of what comes next."""
+        logits = self._forward(self._prompt(torch.tensor([ids], device=self._lm.device)))
+        if self._rows > 1:
+            self._cache.batch_repeat_interleave(self._rows)
+        return logits.expand(self._rows, -1)
+
+    def feed(self, newest: Sequence[int]) -> Tensor:
+        """Read one more token in each row; the logits [R, V] of what comes next."""
+        ids = torch.tensor(newest, device=self._lm.device)[:, None]
+        return self._forward({"input_ids": ids})
+
+    def keep(self, places: Sequence[int]) -> None:
+        """Go on with some of the rows only."""
+        self._rows = len(places)
+        self._cache.batch_select_indices(torch.tensor(places, device=self._lm.device))
+
+    @torch.inference_mode()
+    def _prompt(self, ids: Tensor) -> dict[str, Tensor]:
+        """What the model is given for a prompt [R, T]: its ids, or a soft prompt before it."""
+        soft = self._lm.soft_prompt
+        if soft is None:
+            return {"input_ids": ids}
+        embedded = self._lm.model.get_input_embeddings()(ids)
+        return {"inputs_embeds": torch.cat([soft.expand(len(ids), *soft.shape), embedded], 1)}
+
+    @torch.inference_mode()
+    def _forward(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Logits [R, V] of the last position, in float32."""
+        try:
+            output = self._call(inputs)
+        except torch.OutOfMemoryError as error:
+            raise MemoryLimitError(
+                "There is not enough memory to go on.", "Shorten the prompt."
+            ) from error
+        logits: Tensor = output.logits[:, -1].float()
+        if logits.isnan().any():
+            raise ModelError(
+                f"‘{self._lm.name}’ gives not-a-number for this prompt.",
+                "Its weights may be damaged.",
+            )
+        return logits
+
+    def _call(self, inputs: dict[str, Tensor]) -> Any:
+        self._lm.switch_on()
+        model = self._lm.model
+        return model(**inputs, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
