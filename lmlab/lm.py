@@ -70,6 +70,7 @@ class LM:
 
         Needs no mask: attention is causal, so that no position sees the padding after it.
         """
+        self.switch_on()
         rows: Tensor = self.body(ids)
         return rows
 

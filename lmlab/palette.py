@@ -83,7 +83,25 @@ DIFFERENCE = Measure(
     (-4, -2, -1, -0.25, 0.25, 1, 2, 4),
     ("≤ −4", "−4", "−2", "−1", "0", ".25", "1", "2", "≥ 4"),
 )  # fmt: skip
-_BY_KEY = {measure.key: measure for measure in (*MEASURES, DIFFERENCE)}
+DIVERGENCES = (
+    Measure(
+        "kl", "KL(1‖2)", "Σ p₁ log₂ p₁ / p₂", "bits",
+        (0.01, 0.03, 0.1, 0.3, 0.6, 1, 2, 4),
+        ("0", ".01", ".03", ".1", ".3", ".6", "1", "2", "≥ 4"),
+    ),
+    Measure(
+        "kl_reverse", "KL(2‖1)", "Σ p₂ log₂ p₂ / p₁", "bits",
+        (0.01, 0.03, 0.1, 0.3, 0.6, 1, 2, 4),
+        ("0", ".01", ".03", ".1", ".3", ".6", "1", "2", "≥ 4"),
+    ),
+)  # fmt: skip
+PER_BYTE = Measure(
+    "per_byte", "difference a byte", "bits per byte, first model − second", "bits",
+    (-2, -1, -0.5, -0.1, 0.1, 0.5, 1, 2),
+    ("≤ −2", "−2", "−1", "−.5", "0", ".1", ".5", "1", "≥ 2"),
+)  # fmt: skip
+ALL = (*MEASURES, DIFFERENCE, *DIVERGENCES, PER_BYTE)
+_BY_KEY = {measure.key: measure for measure in ALL}
 NAMED = {"\n": "⏎", "\t": "⇥", "\r": "␍", "\x7f": "␡", "\xa0": "⍽", "\ufeff": "⟨U+FEFF⟩"}
 
 

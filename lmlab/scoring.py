@@ -28,7 +28,7 @@ class ScoreRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class Job:
     """One window of one request."""
 
     request: int
@@ -37,7 +37,7 @@ class _Job:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
+class Rows:
     """Statistics of consecutive positions, as plain numbers."""
 
     logprob: list[float]
@@ -106,21 +106,22 @@ def iter_scores(
     asked = [ScoreRequest(r) if isinstance(r, str) else r for r in requests]
     encoded = [encode(lm.vocabulary, r.text, r.prefix, bos) for r in asked]
     for item in encoded:
-        _check_length(item, max_tokens)
+        check_length(item, max_tokens)
     plans = [plan(max(1, e.n_context), len(e.ids), lm.context, windows, stride) for e in encoded]
-    jobs = [_Job(i, encoded[i].ids, w) for i, plan_ in enumerate(plans) for w in plan_ if w.length]
+    jobs = [Job(i, encoded[i].ids, w) for i, plan_ in enumerate(plans) for w in plan_ if w.length]
     total, done = sum(job.window.length for job in jobs), 0
-    rows: dict[tuple[int, int], _Rows] = {}
+    rows: dict[tuple[int, int], Rows] = {}
     for batch in _batches(jobs):
         rows |= _score_batch(lm, batch, top_k)
         done += sum(job.window.length for job in batch)
         yield Scoring(done, total)
     for i, item in enumerate(encoded):
         parts = [rows[i, w.low] for w in plans[i] if w.length]
-        yield _assemble(lm, item, parts, _windowing(len(plans[i]), windows, stride, lm.context))
+        yield assemble(lm, item, parts, windowing(len(plans[i]), windows, stride, lm.context))
 
 
-def _check_length(item: Encoded, max_tokens: int | None) -> None:
+def check_length(item: Encoded, max_tokens: int | None) -> None:
+    """Refuse a text beyond a limit."""
     if max_tokens is not None and len(item.ids) > max_tokens:
         raise InputError(
             f"The text has {len(item.ids):,} tokens; at most {max_tokens:,} are scored.",
@@ -128,9 +129,9 @@ def _check_length(item: Encoded, max_tokens: int | None) -> None:
         )
 
 
-def _batches(jobs: list[_Job]) -> Iterator[list[_Job]]:
+def _batches(jobs: list[Job]) -> Iterator[list[Job]]:
     """Longest first, so that padding is small and memory is at its peak at once."""
-    batch: list[_Job] = []
+    batch: list[Job] = []
     for job in sorted(jobs, key=lambda job: -job.window.length):
         if batch and (len(batch) + 1) * batch[0].window.length > BATCH_TOKENS:
             yield batch
@@ -140,32 +141,52 @@ def _batches(jobs: list[_Job]) -> Iterator[list[_Job]]:
         yield batch
 
 
-@torch.inference_mode()
-def _score_batch(lm: LM, batch: list[_Job], top_k: int) -> dict[tuple[int, int], _Rows]:
+def _score_batch(lm: LM, batch: list[Job], top_k: int) -> dict[tuple[int, int], Rows]:
     """Run one batch; the rows of each window, by request and first position."""
+    rows, targets = predictions(lm, batch)
+    stats = statistics(lm, rows, targets, top_k)
+    counts = [job.window.high - job.window.low for job in batch]
+    pieces = zip(batch, split(stats, counts), strict=True)
+    return {(job.request, job.window.low): rows for job, rows in pieces}
+
+
+@torch.inference_mode()
+def predictions(lm: LM, batch: list[Job]) -> tuple[Tensor, Tensor]:
+    """The rows [N, H] that predict a batch's scored positions, and those positions' ids [N]."""
     width = batch[0].window.length
     ids = torch.zeros(len(batch), width, dtype=torch.long)
     for row, job in enumerate(batch):
         w = job.window
         ids[row, : w.length] = torch.tensor(job.ids[w.start : w.high - 1])
     try:
-        hidden = lm.rows(ids.to(lm.device))
-        stats = lm.head.stats(*_scored_rows(hidden, batch), top_k)
+        return _scored_rows(lm.rows(ids.to(lm.device)), batch)
     except torch.OutOfMemoryError as error:
-        raise MemoryLimitError(
-            "There is not enough memory for this text.", "Shorten it."
-        ) from error
+        raise _no_memory() from error
+
+
+@torch.inference_mode()
+def statistics(lm: LM, rows: Tensor, targets: Tensor, top_k: int) -> RowStats:
+    """What is kept of the distributions that rows predict.
+
+    Raises:
+        ModelError: they are not-a-number.
+    """
+    try:
+        stats = lm.head.stats(rows, targets, top_k)
+    except torch.OutOfMemoryError as error:
+        raise _no_memory() from error
     if stats.logprob.isnan().any():
         raise ModelError(
             f"‘{lm.name}’ gives not-a-number for this text.", "Its weights may be damaged."
         )
-    counts = [job.window.high - job.window.low for job in batch]
-    pieces = zip(batch, _split(stats, counts), strict=True)
-    return {(job.request, job.window.low): rows for job, rows in pieces}
+    return stats
 
 
-def _scored_rows(hidden: Tensor, batch: list[_Job]) -> tuple[Tensor, Tensor]:
-    """The rows that predict the scored positions, and those positions' ids."""
+def _no_memory() -> MemoryLimitError:
+    return MemoryLimitError("There is not enough memory for this text.", "Shorten it.")
+
+
+def _scored_rows(hidden: Tensor, batch: list[Job]) -> tuple[Tensor, Tensor]:
     rows = [
         hidden[i, job.window.low - 1 - job.window.start : job.window.length]
         for i, job in enumerate(batch)
@@ -174,21 +195,24 @@ def _scored_rows(hidden: Tensor, batch: list[_Job]) -> tuple[Tensor, Tensor]:
     return torch.cat(rows), torch.tensor(targets, device=hidden.device)
 
 
-def _split(stats: RowStats, counts: list[int]) -> Iterator[_Rows]:
+def split(stats: RowStats, counts: list[int]) -> Iterator[Rows]:
+    """Statistics of several windows apart, as plain numbers."""
     names = ("logprob", "rank", "entropy", "top_ids", "top_logprobs")
     columns = [getattr(stats, name).cpu().split(counts) for name in names]
     for parts in zip(*columns, strict=True):
-        yield _Rows(*(part.tolist() for part in parts))
+        yield Rows(*(part.tolist() for part in parts))
 
 
-def _windowing(count: int, mode: WindowMode, stride: int | None, context: int) -> Windowing | None:
+def windowing(count: int, mode: WindowMode, stride: int | None, context: int) -> Windowing | None:
+    """How a text was cut; None when it was not."""
     if count == 1:
         return None
     step = context if mode == "disjoint" else stride or default_stride(context)
     return Windowing(mode, step, count)
 
 
-def _assemble(lm: LM, item: Encoded, parts: list[_Rows], windowing: Windowing | None) -> Scored:
+def assemble(lm: LM, item: Encoded, parts: list[Rows], windowing: Windowing | None) -> Scored:
+    """The result of one text from the rows of its windows."""
     vocabulary = lm.vocabulary
     ids = item.ids[item.n_context :]
     tokens = [] if item.n_context else [_unscored(vocabulary, item)]
@@ -233,6 +257,6 @@ def _shown(vocabulary: Vocabulary, token_id: int, characters: str) -> str:
     return characters
 
 
-def _alternatives(vocabulary: Vocabulary, part: _Rows, j: int) -> tuple[Alternative, ...]:
+def _alternatives(vocabulary: Vocabulary, part: Rows, j: int) -> tuple[Alternative, ...]:
     pairs = zip(part.top_ids[j], part.top_logprobs[j], strict=True)
     return tuple(Alternative(i, vocabulary.text(i), min(lp, 0.0)) for i, lp in pairs)

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from lmlab.palette import DIFFERENCE, INK, INK_DARK, MEASURES, RAMP, RAMP_DARK, bin_of, visible
+from lmlab.palette import ALL, INK, INK_DARK, MEASURES, RAMP, RAMP_DARK, bin_of, visible
 
 if TYPE_CHECKING:
     from lmlab.results import Scored, TokenScore
@@ -19,12 +19,15 @@ __all__ = [
     "INK",
     "RAMP",
     "bin_of",
+    "columns",
+    "dump",
     "notes",
     "payload",
     "same_tokens",
     "to_html",
     "tops",
     "tops_json",
+    "whole",
 ]
 
 LN2 = math.log(2)
@@ -38,8 +41,8 @@ PREFIX_SHOWN = 400
 
 def key() -> str:
     """What the page's script has to know to read a payload: the scale and the measures, as JSON."""
-    measures = [asdict(measure) for measure in (*MEASURES, DIFFERENCE)]
-    return _dump({"scale": SCALE, "measures": measures})
+    measures = [asdict(measure) for measure in ALL]
+    return dump({"scale": SCALE, "measures": measures})
 
 
 def same_tokens(one: "Scored", two: "Scored") -> bool:
@@ -64,11 +67,11 @@ def payload(
     runs = [scored] if other is None else [scored, other]
     value = {
         "name": name,
-        "runs": [_columns(run, wire) for run in runs],
+        "runs": [columns(run, wire) for run in runs],
         "same": other is not None and same_tokens(scored, other),
         "notes": notes(scored, other),
     }
-    return _dump(value)
+    return dump(value)
 
 
 def tops(tokens: Sequence["TokenScore"]) -> dict[str, Any]:
@@ -79,14 +82,14 @@ def tops(tokens: Sequence["TokenScore"]) -> dict[str, Any]:
     for token in tokens:
         row = [next((i for i, a in enumerate(token.top) if a.id == token.id), -1)]
         for a in token.top:
-            row += [words.setdefault(a.text, len(words)), _whole(-a.logprob)]
+            row += [words.setdefault(a.text, len(words)), whole(-a.logprob)]
         rows.append(row)
     return {"words": list(words), "rows": rows}
 
 
 def tops_json(name: str, run: int, low: int, tokens: Sequence["TokenScore"]) -> str:
     """Alternatives sent on demand: of which payload and run, from which token on."""
-    return _dump({"name": name, "run": run, "low": low, **tops(tokens)})
+    return dump({"name": name, "run": run, "low": low, **tops(tokens)})
 
 
 def notes(scored: "Scored", other: "Scored | None" = None) -> list[str]:
@@ -120,29 +123,32 @@ def notes(scored: "Scored", other: "Scored | None" = None) -> list[str]:
     return found
 
 
-def _columns(run: "Scored", wire: int) -> dict[str, Any]:
+def columns(run: "Scored", wire: int = TOP_ON_WIRE) -> dict[str, Any]:
+    """One run of a payload."""
     tokens = run.tokens
-    columns: dict[str, Any] = {
+    found: dict[str, Any] = {
         "model": run.model,
         "context": list(run.context),
         "prefix": run.prefix[-PREFIX_SHOWN:],
         "cut": len(run.prefix) > PREFIX_SHOWN,
         "texts": [token.text for token in tokens],
-        "nll": [None if t.logprob is None else _whole(-t.logprob) for t in tokens],
+        "nll": [None if t.logprob is None else whole(-t.logprob) for t in tokens],
         "rank": [token.rank for token in tokens],
-        "entropy": [None if t.entropy is None else _whole(t.entropy) for t in tokens],
+        "entropy": [None if t.entropy is None else whole(t.entropy) for t in tokens],
         "bpb": run.bits_per_byte if math.isfinite(run.bits_per_byte) else None,
     }
     if len(tokens) <= wire:
-        columns["tops"] = tops(tokens)
-    return columns
+        found["tops"] = tops(tokens)
+    return found
 
 
-def _whole(nats: float) -> int:
+def whole(nats: float) -> int:
+    """A number of nats as it travels."""
     return round(min(max(nats, 0.0), 1e5) * SCALE)
 
 
-def _dump(value: Any) -> str:
+def dump(value: Any) -> str:
+    """A value as JSON that is safe to stand in a page."""
     # No "<" leaves here, so the string is inert even where somebody takes it for HTML.
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text.replace("<", "\\u003c")
