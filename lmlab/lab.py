@@ -3,13 +3,24 @@
 Knows what can be asked for and within which limits; never draws anything.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from queue import SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING
 
 from lmlab.errors import InputError
 from lmlab.models import ModelRef, ModelStore
-from lmlab.results import Scored, Scoring, WindowMode
+from lmlab.results import Loading, Scored, Scoring, WindowMode
 from lmlab.settings import Settings
+
+if TYPE_CHECKING:
+    from lmlab.compared import Compared
+    from lmlab.completions import Beliefs, Next, Step
+    from lmlab.sampling import GenerateConfig
+
+LONGEST = 1024  # tokens of a visitor's completion
+MOST_SAMPLES = 64
 
 
 @dataclass(frozen=True)
@@ -26,9 +37,32 @@ class Lab:
         return cls(ModelStore(settings), settings)
 
     def model_names(self) -> list[str]:
-        """Names for the model picker: the embedded suite, default first."""
+        """Names for the model picker: the embedded suite and its adapters, default first."""
         names = self.store.embedded()
+        if "base" in names:
+            names += [f"base+{name}" for name in self.store.embedded_adapters()]
         return sorted(names, key=lambda name: name != self.settings.model)
+
+    def ready(self, ref: ModelRef) -> Iterator[Loading]:
+        """Load a model, if need be, and say meanwhile what is going on.
+
+        Raises:
+            LabError: what ``ModelStore.borrow`` raises.
+        """
+        said: SimpleQueue[str | BaseException | None] = SimpleQueue()
+
+        def load() -> None:
+            try:
+                with self.store.borrow(ref, said.put):
+                    said.put(None)
+            except BaseException as error:
+                said.put(error)
+
+        Thread(target=load, daemon=True).start()
+        while (message := said.get()) is not None:
+            if isinstance(message, BaseException):
+                raise message
+            yield Loading(message)
 
     def score(
         self,
@@ -38,18 +72,94 @@ class Lab:
         *,
         top_k: int = 10,
         windows: WindowMode = "sliding",
-    ) -> Iterator[Scoring | Scored]:
+    ) -> Iterator[Loading | Scoring | Scored]:
         """Score a visitor's text within the settings' limits; yields progress, then the result."""
         from lmlab.scoring import ScoreRequest, iter_scores
 
-        length, limit = len(text) + len(prefix), self.settings.max_chars
-        if length > limit:
-            raise InputError(
-                f"The text has {length:,} characters; at most {limit:,} are scored.",
-                "Score a shorter part of it.",
-            )
-        request = ScoreRequest(text=text, prefix=prefix)
-        with self.store.borrow(ModelRef.parse(model)) as lm:
+        self._check_length(text, prefix)
+        request, ref = ScoreRequest(text=text, prefix=prefix), ModelRef.parse(model)
+        yield from self.ready(ref)
+        with self.store.borrow(ref) as lm:
             yield from iter_scores(
                 lm, [request], top_k=top_k, windows=windows, max_tokens=self.settings.max_tokens
             )
+
+    def complete(
+        self, model: str, prompt: str, config: "GenerateConfig", start: Sequence[int] = ()
+    ) -> "Iterator[Loading | Next | Step]":
+        """Complete a prompt from ``start`` on; each token after the belief it was drawn from."""
+        from lmlab.generation import unfold
+
+        self._check_run(prompt, config, len(start))
+        ref = ModelRef.parse(model)
+        yield from self.ready(ref)
+        with self.store.borrow(ref) as lm:
+            yield from unfold(lm, prompt, config, start=start)
+
+    def beliefs(self, place: "Next", config: "GenerateConfig") -> "Beliefs":
+        """What the controls make of a belief that was kept; runs no model."""
+        from lmlab.nexttoken import beliefs
+
+        return beliefs(place, config)
+
+    def sample(
+        self, model: str, prompt: str, config: "GenerateConfig", n: int
+    ) -> "Iterator[Loading | tuple[int, Step]]":
+        """n completions of a prompt at once, with seeds from the config's on."""
+        from lmlab.generation import sample
+
+        if not 1 <= n <= MOST_SAMPLES:
+            raise InputError(f"From 1 to {MOST_SAMPLES} samples are drawn at once, not {n}.")
+        self._check_run(prompt, config)
+        ref = ModelRef.parse(model)
+        yield from self.ready(ref)
+        with self.store.borrow(ref) as lm:
+            yield from sample(lm, prompt, config, n=n)
+
+    def side_by_side(
+        self, models: Sequence[str], prompt: str, config: "GenerateConfig", alpha: float = 1.0
+    ) -> "Iterator[Loading | tuple[int, Step]]":
+        """One prompt through several models; α turns the second one's adapter, if it has one."""
+        from lmlab.sidebyside import generate_side_by_side
+
+        self._check_run(prompt, config)
+        refs = _dialled(models, alpha)
+        for ref in refs:
+            yield from self.ready(ref)
+        with self.store.borrow_all(refs) as lms:
+            yield from generate_side_by_side(lms, prompt, config)
+
+    def compare(
+        self, first: str, second: str, text: str, prefix: str = "", *, alpha: float = 1.0
+    ) -> "Iterator[Loading | Scoring | Compared]":
+        """Compare two models on a text; α turns the second one's adapter, if it has one."""
+        from lmlab.comparison import iter_compare
+
+        self._check_length(text, prefix)
+        refs = _dialled([first, second], alpha)
+        for ref in refs:
+            yield from self.ready(ref)
+        with self.store.borrow_all(refs) as (one, two):
+            limit = self.settings.max_tokens
+            yield from iter_compare(one, two, text, prefix=prefix, max_tokens=limit)
+
+    def _check_length(self, text: str, prefix: str = "") -> None:
+        length, limit = len(text) + len(prefix), self.settings.max_chars
+        if length > limit:
+            raise InputError(
+                f"The text has {length:,} characters; at most {limit:,} are read.",
+                "Give a shorter part of it.",
+            )
+
+    def _check_run(self, prompt: str, config: "GenerateConfig", started: int = 0) -> None:
+        self._check_length(prompt)
+        if config.max_new_tokens - started > LONGEST:
+            raise InputError(f"At most {LONGEST:,} new tokens are drawn at once.")
+
+
+def _dialled(models: Sequence[str], alpha: float) -> list[ModelRef]:
+    """References to models, the second one's adapter turned to α."""
+    refs = [ModelRef.parse(model) for model in models]
+    if len(refs) > 1 and refs[1].adapter:
+        refs[1] = replace(refs[1], alpha=alpha)
+    return refs

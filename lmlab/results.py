@@ -148,6 +148,13 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
+class Loading:
+    """What is being done to have a model at hand, in words."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Scoring:
     """Progress of a scoring run, in tokens."""
 

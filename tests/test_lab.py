@@ -8,7 +8,7 @@ from bench.timing import peak_megabytes
 from lmlab.api import load
 from lmlab.errors import InputError, LabError
 from lmlab.lab import Lab
-from lmlab.results import Scored, Scoring
+from lmlab.results import Loading, Scored, Scoring
 from lmlab.scoring import score
 from lmlab.settings import Settings
 from tests import folders
@@ -77,10 +77,17 @@ def test_no_name_does_harm(name):
 
 
 def test_progress_comes_before_the_result(lab):
-    steps = list(lab.score("base", "word " * 2000))
+    steps = [s for s in lab.score("base", "word " * 2000) if not isinstance(s, Loading)]
     assert isinstance(steps[0], Scoring)
     assert isinstance(steps[-1], Scored)
     assert steps[-1].windowing.count > 1
+
+
+def test_loading_is_told_once():
+    fresh = Lab.open(Settings(offline=True))
+    told = [s for s in fresh.score("base", "x") if isinstance(s, Loading)]
+    assert told == [Loading("Loading base …")]
+    assert not [s for s in fresh.score("base", "x") if isinstance(s, Loading)]
 
 
 def test_a_run_that_is_left_gives_the_model_back(lab):

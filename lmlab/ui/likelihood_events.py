@@ -13,7 +13,7 @@ import gradio as gr
 from lmlab import plots, strip, tables
 from lmlab.errors import InputError
 from lmlab.lab import Lab
-from lmlab.results import Scored
+from lmlab.results import Loading, Scored
 from lmlab.ui.definition import definition
 from lmlab.ui.errors import alerts
 from lmlab.ui.figures import figures
@@ -37,6 +37,8 @@ def scorer(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
                 for step in steps:
                     if isinstance(step, Scored):
                         runs.append(step)
+                    elif isinstance(step, Loading):
+                        yield _busy(step.message, 0)
                     elif time.monotonic() - last > PATIENCE:
                         last = time.monotonic()
                         said = f"{name}: {step.done:,} of {step.total:,} tokens"
