@@ -26,7 +26,7 @@ from recipes.tuneconfig import TUNINGS, Tuning
 from recipes.wordtasks import word_tasks
 
 SHOTS = (0, 1, 2, 3, 5, 8)
-DRAWS, QUERIES, SEED = 5, 10, 20
+DRAWS, QUERIES, SEED = 5, 6, 20
 PRETRAINED = ("base", "small", "tiny")
 Figures = dict[str, Any]
 
