@@ -1,0 +1,247 @@
+"""What an evaluation gives back: every prediction as a row, and the figures that follow from them.
+
+Frozen results of plain Python values; log-likelihoods in nats. No torch, no models, no page.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from lmlab import agreement
+from lmlab.agreement import Bin, Interval, finite
+
+Way = Literal["sum", "per character", "per byte", "minus unconditional", "calibrated"]
+WAYS: tuple[Way, ...] = (
+    "sum",
+    "per character",
+    "per byte",
+    "minus unconditional",
+    "calibrated",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One query under one set of examples.
+
+    Attributes:
+        row: number of the query, from 1.
+        draw: which examples, from 0.
+        query: what was asked, without the examples.
+        truth: the true answer or label.
+        answer: what the model answered; None where nothing could be read.
+        correct: whether the two agree.
+        nll: of the true answer given the prompt, in nats.
+        n_tokens: of the true answer.
+        n_prompt: of the prompt.
+        logprobs: of each label, where there are labels.
+        calibrated: ln p of each label less that after a query without content, where asked for.
+        choices: the label chosen in each way.
+        completion: what the model wrote, for a free answer.
+        reason: why no answer was read.
+        f1: token F1, for a free answer.
+    """
+
+    row: int
+    draw: int
+    query: str
+    truth: str
+    answer: str | None
+    correct: bool
+    nll: float
+    n_tokens: int
+    n_prompt: int
+    logprobs: tuple[float, ...] = ()
+    calibrated: tuple[float, ...] = ()
+    choices: tuple[tuple[Way, str], ...] = ()
+    completion: str = ""
+    reason: str = ""
+    f1: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """A prompt that the model cannot read whole: which, and its length in tokens."""
+
+    row: int
+    draw: int
+    n_tokens: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A design measured on a labelled set.
+
+    Attributes:
+        model: display name.
+        template: the template's name.
+        data: the set's name.
+        shots: examples in each prompt.
+        draws: how many sets of examples.
+        seed: of the draws.
+        labels: of the template; empty for free answers.
+        way: how a label is chosen.
+        predictions: one a query and draw.
+        unfit: prompts that were too long.
+        notes: what a reader has to know, in sentences.
+        seconds: that it took.
+    """
+
+    model: str
+    template: str
+    data: str
+    shots: int
+    draws: int
+    seed: int
+    labels: tuple[str, ...]
+    way: Way
+    predictions: tuple[Prediction, ...]
+    unfit: tuple[Unfit, ...] = ()
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def n(self) -> int:
+        """Queries that were asked."""
+        return len({p.row for p in self.predictions})
+
+    @cached_property
+    def accuracy(self) -> Interval:
+        """Share of right answers (exact match for free ones), resampled by query."""
+        return self._interval([float(p.correct) for p in self.predictions])
+
+    @cached_property
+    def nll(self) -> Interval:
+        """Negative log-likelihood of the true answer, in nats."""
+        return self._interval([p.nll for p in self.predictions])
+
+    @cached_property
+    def f1(self) -> Interval:
+        """Token F1 of free answers; NaN where there are labels."""
+        return self._interval([] if self.labels else [p.f1 for p in self.predictions])
+
+    @property
+    def by_draw(self) -> list[float]:
+        """Accuracy of each draw."""
+        return self.draws_by(None)
+
+    def draws_by(self, way: Way | None) -> list[float]:
+        """Accuracy of each draw with labels chosen in one way; None for the evaluation's own."""
+        groups: dict[int, list[bool]] = {}
+        for p in self.predictions:
+            hit = p.correct if way is None else dict(p.choices).get(way, p.answer) == p.truth
+            groups.setdefault(p.draw, []).append(hit)
+        return [sum(hits) / len(hits) for _, hits in sorted(groups.items())]
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of accuracy over draws."""
+        return agreement.spread(self.by_draw)
+
+    @property
+    def by_way(self) -> dict[Way, float]:
+        """Accuracy for each way of choosing a label; empty for free answers."""
+        hits: dict[Way, list[bool]] = {}
+        for p in self.predictions:
+            for way, choice in p.choices:
+                hits.setdefault(way, []).append(choice == p.truth)
+        return {way: sum(found) / len(found) for way, found in hits.items()}
+
+    @property
+    def macro_f1(self) -> float:
+        """Mean F1 of the labels; NaN for free answers."""
+        return agreement.macro_f1(self._truths, self._answers, self.labels)
+
+    @property
+    def confusion(self) -> list[list[int]]:
+        """Counts by true label (row) and answered label (column)."""
+        return agreement.confusion(self._truths, self._answers, self.labels)
+
+    @cached_property
+    def reliability(self) -> list[Bin]:
+        """Confidence in the chosen label against how often it is right."""
+        sure = [max(self.probabilities(p)) for p in self.predictions if p.logprobs]
+        hits = [self._likeliest(p) == p.truth for p in self.predictions if p.logprobs]
+        return agreement.reliability(sure, hits)
+
+    @property
+    def calibration_error(self) -> float:
+        """Expected calibration error; NaN for free answers."""
+        return agreement.calibration_error(self.reliability)
+
+    @property
+    def brier(self) -> float:
+        """Brier score, from 0 to 2; NaN for free answers."""
+        kept = [p for p in self.predictions if p.logprobs]
+        truths = [self.labels.index(p.truth) for p in kept]
+        return agreement.brier([self.probabilities(p) for p in kept], truths)
+
+    def probabilities(self, p: Prediction) -> tuple[float, ...]:
+        """Of the labels, in proportion to exp(ln p), calibrated where that is the way."""
+        scores = p.calibrated if self.way == "calibrated" and p.calibrated else p.logprobs
+        return agreement.softmax(scores)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready dict of the figures, without the predictions; NaN becomes None."""
+        figures: dict[str, Any] = {
+            "shots": self.shots,
+            "draws": self.draws,
+            "n": self.n,
+            "accuracy": self.accuracy.mean,
+            "accuracy_low": self.accuracy.low,
+            "accuracy_high": self.accuracy.high,
+            "accuracy_spread": self.spread,
+            "nll": self.nll.mean,
+            "unfit": len(self.unfit),
+            "seconds": round(self.seconds, 3),
+        }
+        if self.labels:
+            figures |= {
+                "macro_f1": self.macro_f1,
+                "calibration_error": self.calibration_error,
+                "brier": self.brier,
+                "accuracy_by_way": {way: finite(value) for way, value in self.by_way.items()},
+                "confusion": self.confusion,
+                "labels": list(self.labels),
+            }
+        else:
+            figures["f1"] = self.f1.mean
+        notes = {"notes": list(self.notes)} if self.notes else {}
+        return {name: finite(value) for name, value in figures.items()} | notes
+
+    def _interval(self, values: Sequence[float]) -> Interval:
+        groups: dict[int, list[float]] = {}
+        for p, value in zip(self.predictions, values, strict=bool(values)):
+            groups.setdefault(p.row, []).append(value)
+        if not values:
+            return Interval(math.nan, math.nan, math.nan)
+        return agreement.bootstrap(list(groups.values()), self.seed)
+
+    @property
+    def _truths(self) -> list[str]:
+        return [p.truth for p in self.predictions]
+
+    @property
+    def _answers(self) -> list[str | None]:
+        return [p.answer for p in self.predictions]
+
+    def _likeliest(self, p: Prediction) -> str:
+        probabilities = self.probabilities(p)
+        return self.labels[probabilities.index(max(probabilities))]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluating:
+    """Progress of an evaluation.
+
+    Attributes:
+        done: predictions made.
+        total: all that will be.
+        so_far: the figures of the draws that are finished; None before the first.
+    """
+
+    done: int
+    total: int
+    so_far: Evaluation | None = None

@@ -1,0 +1,1 @@
+"""Prompt design as the page asks for it."""

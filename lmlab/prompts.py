@@ -1,0 +1,85 @@
+"""A prompt put together from its parts, knowing which characters came from which. Text only."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+PartKind = Literal["instruction", "example", "separator", "query", "chat"]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stretch of a prompt.
+
+    Attributes:
+        kind: what it is.
+        start: first character.
+        end: one past the last.
+        index: which example, from 0; −1 for all else.
+    """
+
+    kind: PartKind
+    start: int
+    end: int
+    index: int = -1
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """What a template makes of one row.
+
+    Attributes:
+        query: up to where the answer begins.
+        example: the row as a solved example; empty where the answer is not known.
+        target: how the true answer goes on after the query.
+        truth: the true answer or label; None where it is not known.
+        targets: the same for each label.
+    """
+
+    query: str
+    example: str
+    target: str
+    truth: str | None
+    targets: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What the lecture's F builds.
+
+    Attributes:
+        text: all of it.
+        parts: tile it from start to end.
+        target: how the true answer goes on; empty where it is not known.
+        targets: the same for each label.
+    """
+
+    text: str
+    parts: tuple[Part, ...]
+    target: str = ""
+    targets: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def ends_in_space(self) -> bool:
+        """Whether white space stands at the end, which many tokenizers would give to the answer."""
+        return self.text != self.text.rstrip()
+
+
+def joined(instruction: str, examples: Sequence[Pieces], separator: str, query: Pieces) -> Prompt:
+    """Instruction, each example with a separator after it, and the query."""
+    parts, text = [], ""
+    for kind, piece, index in _stretches(instruction, examples, separator, query):
+        if piece:
+            parts.append(Part(kind, len(text), len(text) + len(piece), index))
+            text += piece
+    return Prompt(text, tuple(parts), query.target, query.targets)
+
+
+def _stretches(
+    instruction: str, examples: Sequence[Pieces], separator: str, query: Pieces
+) -> Iterator[tuple[PartKind, str, int]]:
+    yield "instruction", instruction, -1
+    for index, example in enumerate(examples):
+        yield "example", example.example, index
+        yield "separator", separator, index
+    yield "query", query.query, -1

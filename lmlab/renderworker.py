@@ -1,0 +1,109 @@
+"""Renders Jinja blocks and looks for patterns. Needs the standard library and jinja2 alone.
+
+Run as a program it reads one request from standard input under hard limits and answers on standard
+output; that is how blocks that a stranger wrote are rendered.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+from jinja2 import StrictUndefined, TemplateSyntaxError, UndefinedError
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+CPU_SECONDS = 1
+MEMORY_BYTES = 400_000_000
+# Longest text of one block, and of all of a request, in characters.
+PIECE, TOTAL = 20_000, 8_000_000
+
+Request = dict[str, Any]
+Response = dict[str, Any]
+
+
+class TooLongError(Exception):
+    """A block renders to more than it may."""
+
+
+def answer(request: Request) -> Response:
+    """Render ``jobs`` [[block, values], …] of ``blocks``, or search ``texts`` for ``pattern``.
+
+    Returns ``{"texts": […]}``, ``{"spans": […]}`` or ``{"error": kind, "what": …, "block": …}``.
+    """
+    block = ""
+    try:
+        if "pattern" in request:
+            return {"spans": [_span(request["pattern"], text) for text in request["texts"]]}
+        texts, total = [], 0
+        for block, values in request["jobs"]:
+            texts.append(_render(request["blocks"][block], values))
+            total += len(texts[-1])
+            if total > TOTAL:
+                raise TooLongError
+        return {"texts": texts}
+    except Exception as error:
+        return {"block": block, **_said(error)}
+
+
+def _span(pattern: str, text: str) -> tuple[int, int] | None:
+    """The first group of the first match, or all of the match."""
+    match = re.search(pattern, text)
+    if match is None:
+        return None
+    span = match.span(1) if match.re.groups else match.span()
+    return None if span == (-1, -1) else span
+
+
+def _render(source: str, values: dict[str, Any]) -> str:
+    return "".join(_pieces(source, values))
+
+
+def _pieces(source: str, values: dict[str, Any]) -> Iterator[str]:
+    length = 0
+    for piece in _compiled(source).generate(values):
+        length += len(piece)
+        if length > PIECE:
+            raise TooLongError
+        yield piece
+
+
+@lru_cache(maxsize=256)
+def _compiled(source: str) -> Any:
+    environment = ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False
+    )
+    return environment.from_string(source)
+
+
+def _said(error: Exception) -> dict[str, str]:
+    """What went wrong, as a kind and the words of the library."""
+    kinds: list[tuple[tuple[type[Exception], ...], str]] = [
+        ((TooLongError,), "long"),
+        ((SecurityError,), "unsafe"),
+        ((UndefinedError,), "undefined"),
+        ((TemplateSyntaxError,), "syntax"),
+        ((MemoryError, OverflowError, RecursionError), "large"),
+    ]
+    kind = next((name for types, name in kinds if isinstance(error, types)), "other")
+    line = f" (line {error.lineno})" if isinstance(error, TemplateSyntaxError) else ""
+    return {"error": kind, "what": str(error)[:200] + line}
+
+
+def _limit() -> None:
+    """Hard limits on this process, where the system has them."""
+    try:
+        import resource
+    except ImportError:
+        return
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+if __name__ == "__main__":
+    _limit()
+    json.dump(answer(json.load(sys.stdin)), sys.stdout)

@@ -1,0 +1,91 @@
+"""Studies of designs, the lottery of orders, and minimal pairs."""
+
+import json
+from contextlib import contextmanager
+
+import pytest
+
+from lmlab.api import load
+from lmlab.errors import InputError
+from lmlab.pairs import Pair, first_difference, iter_pairs, judge, shipped_pairs
+from lmlab.protocols import Protocol
+from lmlab.scoring import score
+from lmlab.studies import (
+    Cell,
+    Studying,
+    iter_study,
+    models_study,
+    order_study,
+    orders,
+    shots_study,
+    templates_study,
+)
+from tests.test_evaluation import DATA, LABELLED, close
+
+
+@pytest.fixture(scope="module")
+def lm(folder):
+    return load(str(folder("llama", "bytelevel-bos")))
+
+
+def borrow(model):
+    """Gives one model under every name."""
+
+    @contextmanager
+    def give(name):
+        yield model
+
+    return give
+
+
+def test_studies_stream_their_cells(lm):
+    designs = shots_study("m", LABELLED, DATA, Protocol(draws=2), [2, 0, 1, 1])
+    steps = list(iter_study(borrow(lm), designs))
+    final = [s for s in steps if isinstance(s, Cell) and s.final]
+    assert [(c.design, c.label, c.evaluation.shots) for c in final] == [
+        (0, "0", 0),
+        (1, "1", 1),
+        (2, "2", 2),
+    ]
+    assert isinstance(steps[0], Studying)
+    wordings = templates_study("m", [LABELLED, LABELLED], DATA, Protocol(shots=1))
+    one, two = [s for s in iter_study(borrow(lm), wordings) if isinstance(s, Cell)]
+    close(one.evaluation, two.evaluation)
+    models = models_study(["m", "n", "m"], LABELLED, DATA, Protocol())
+    assert [design.model for design in models] == ["m", "n"]
+
+
+def test_the_lottery_of_orders(lm):
+    rows = list(DATA.pool)
+    assert len(orders(rows[:3])) == 6
+    many = orders(rows[:5])
+    assert len(many) == len({json.dumps(order) for order in many}) == 24
+    assert all(sorted(map(str, order)) == sorted(map(str, rows[:5])) for order in many)
+    (design,) = order_study("m", LABELLED, DATA, Protocol(shots=3))
+    *_, cell = iter_study(borrow(lm), [design])
+    assert len(cell.evaluation.by_draw) == 6
+    assert len(cell.evaluation.draws_by("calibrated")) == 6
+    with pytest.raises(InputError, match="at least two"):
+        order_study("m", LABELLED, DATA, Protocol(shots=1))
+
+
+def test_minimal_pairs(lm):
+    pairs = [Pair("order", "the little dog", "little the dog"), Pair("word", "a cat", "a hill")]
+    one, two = judge(lm, pairs)
+    assert one.difference == pytest.approx(
+        score(lm, pairs[0].good).logprob - score(lm, pairs[0].bad).logprob, rel=1e-4
+    )
+    good, bad = first_difference(two.good, two.bad)
+    assert two.good.tokens[good].start <= 2 < two.good.tokens[good].end
+    assert bad <= good + 1
+    *_, result = iter_pairs(lm, pairs)
+    assert result.total == 2
+    assert set(result.by_kind) == {"order", "word"}
+    assert result.accuracy.mean == sum(j.prefers_good for j in (one, two)) / 2
+
+
+def test_the_shipped_pairs_differ_in_one_place():
+    pairs = shipped_pairs()
+    assert len(pairs) >= 50
+    assert len({pair.kind for pair in pairs}) >= 6
+    assert all(pair.good != pair.bad for pair in pairs)
