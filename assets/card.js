@@ -73,24 +73,45 @@ function unscored() {
   return el("p", "lm-why", "Not scored: nothing stands before the first token, so the model has no distribution for it.");
 }
 
+// A distribution as bars; beside them what the controls made of it, where that is known.
+function distribution(found, actual, limit, pick) {
+  if (!found) return waiting();
+  return found.rest ? choiceBars(found, { limit, pick }) : bars(found, actual, limit);
+}
+
+function apart(runs, i) {
+  return el("p", "lm-why", "The models cut this piece into " + count(runs[0].counts[i]) + " and " + count(runs[1].counts[i])
+    + " tokens: only sums over it can be compared.");
+}
+
 function drawCard(card, data, run, i, look) {
   const runs = data.runs, which = data.same ? [0, 1] : [run];
   card.replaceChildren(title(runs, run, i, "h4"));
   if (runs[run].nll[i] == null) return card.append(unscored());
   card.append(facts(runs, which, i));
   if (data.same) {
-    const d = valueOf(runs, 0, i, "difference");
-    if (d != null) card.append(el("div", "lm-diff", "difference " + (d > 0 ? "+" : "") + fixed(d, 2) + " bits"));
+    for (const text of shifts(data, i)) card.append(el("div", "lm-diff", text));
   }
-  const found = look(run, i);
-  card.append(found ? bars(found, actualOf(runs, run, i), 5) : waiting());
+  if (data.pieces) return card.append(apart(runs, i));
+  card.append(distribution(look(run, i), actualOf(runs, run, i), 5));
+}
+
+// How far two models are apart at a token, in words.
+function shifts(data, i) {
+  const found = [], d = valueOf(data.runs, 0, i, data.pieces ? "per_byte" : "difference");
+  if (d != null) found.push("difference " + (d > 0 ? "+" : "") + fixed(d, 2) + (data.pieces ? " bits a byte" : " bits"));
+  for (const key of ["kl", "kl_reverse"]) {
+    const value = valueOf(data.runs, 0, i, key);
+    if (value != null) found.push(measureOf(key).label + " " + fixed(value, 2) + " bits");
+  }
+  return found;
 }
 
 function actualOf(runs, run, i) {
   return { text: runs[run].texts[i], p: valueOf(runs, run, i, "probability"), rank: runs[run].rank[i] };
 }
 
-function drawPinned(panel, data, pin, look, close) {
+function drawPinned(panel, data, pin, look, close, pick) {
   panel.replaceChildren();
   panel.hidden = !pin;
   if (!pin) return;
@@ -102,14 +123,17 @@ function drawPinned(panel, data, pin, look, close) {
   panel.append(head);
   if (runs[pin.run].nll[pin.i] == null) return panel.append(unscored());
   const row = el("div", "lm-dists");
-  for (const r of which) {
-    const block = el("section", "lm-dist"), found = look(r, pin.i);
+  for (const r of data.pieces ? [] : which) {
+    const block = el("section", "lm-dist");
     block.append(el("h5", "", (data.runs.length > 1 ? runs[r].model + ": " : "") + "p( · | everything before)"));
-    block.append(found ? bars(found, actualOf(runs, r, pin.i), 10) : waiting());
+    block.append(distribution(look(r, pin.i), actualOf(runs, r, pin.i), 10, pick));
     row.append(block);
   }
   const block = el("section", "lm-dist facts");
-  block.append(el("h5", "", "this token"), facts(runs, which, pin.i));
+  block.append(el("h5", "", data.pieces ? "this piece" : "this token"), facts(runs, which, pin.i));
+  if (data.same) for (const text of shifts(data, pin.i)) block.append(el("div", "lm-diff", text));
+  if (data.pieces) block.append(apart(runs, pin.i));
+  if (data.flow) block.append(...flowFacts(runs[0], pin.i));
   row.append(block);
   panel.append(row);
 }

@@ -45,12 +45,17 @@ function valueOf(runs, run, i, key) {
   const r = runs[run];
   if (key === "rank") return r.rank[i];
   if (key === "entropy") return r.entropy[i] == null ? null : r.entropy[i] / KEY.scale / LN2;
+  if (key === "kl" || key === "kl_reverse") {
+    const value = runs[0][key]?.[i];
+    return value == null ? null : value / KEY.scale / LN2;
+  }
   if (r.nll[i] == null) return null;
   const nats = r.nll[i] / KEY.scale;
   if (key === "surprisal") return nats / LN2;
   if (key === "probability") return Math.exp(-nats);
-  if (key === "difference") {
-    return runs[1].nll[i] == null ? null : (nats - runs[1].nll[i] / KEY.scale) / LN2;
+  if (key === "difference" || key === "per_byte") {
+    const size = key === "per_byte" ? r.bytes[i] : 1;
+    return runs[1].nll[i] == null ? null : (runs[0].nll[i] - runs[1].nll[i]) / KEY.scale / LN2 / size;
   }
   return -nats;
 }

@@ -1,23 +1,24 @@
-// The token strip: draws a payload, colours it by a measure, shows cards, pins tokens. Needs
-// common.js and card.js before it, and Gradio's `element`, `props`, `watch` and `trigger`.
+// The token strip: draws a payload, shows cards, pins tokens. Needs common.js, card.js, choices.js,
+// flow.js and strip-colours.js before it, and Gradio's `element`, `props`, `watch` and `trigger`.
 const $ = (selector) => element.querySelector(selector);
 const group = props.group;
 const PAGE = 40; // tokens whose alternatives are asked for at once
 let data = null;
 let spans = []; // of each run
-let measure = "surprisal", before = null; // before: what was chosen until a comparison came
+let measure = FIRST, before = null; // before: what was chosen until a comparison came
 let cursor = null, pin = null; // {run, i}
 let walking = false; // whether the keyboard moved the cursor last
 let pages = new Map(), asked = new Set(), timer = 0;
 
-function parse(text) {
-  try { return text ? JSON.parse(text) : null; } catch { return null; }
-}
-
 // --- drawing -------------------------------------------------------------------------------------
 
+let drawn = ""; // what is on the page, as it came
+
 function draw() {
-  data = parse(props.value);
+  const text = props.value || "", grown = data && data.flow && text.startsWith(drawn);
+  drawn = text;
+  if (grown) return grow(read(text));
+  data = read(text);
   cursor = pin = null;
   pages = new Map();
   asked = new Set();
@@ -34,9 +35,24 @@ function draw() {
   tell("shown", { group, data });
 }
 
+// A completion that went on: only its new tokens are drawn.
+function grow(longer) {
+  const run = longer.runs[0], have = spans[0].length, box = $(".lm-toks");
+  const end = box.scrollTop + box.clientHeight > box.scrollHeight - 30;
+  data = longer;
+  const made = run.texts.slice(have).map((text, i) => token(text, have + i, false));
+  spans[0].push(...made);
+  box.append(...made);
+  box.classList.toggle("bare", !spans[0].length);
+  box.previousElementSibling?.replaceWith(heading(0));
+  if (end) box.scrollTop = box.scrollHeight;
+  colour();
+  window.lmlab.shown[group] = data;
+}
+
 function drawRun(run) {
   const r = data.runs[run], part = el("section", "lm-run");
-  if (data.runs.length > 1) part.append(heading(run));
+  if (data.runs.length > 1 || props.headed) part.append(heading(run));
   const box = el("div", "lm-toks");
   box.tabIndex = 0;
   box.dataset.run = run;
@@ -45,6 +61,7 @@ function drawRun(run) {
   box.setAttribute("aria-label", `${count(r.texts.length)} tokens scored by ${r.model}. Arrow keys walk, Enter pins.`);
   box.dir = firstStrong(r.prefix + r.texts.join(""));
   const made = r.texts.map((text, i) => token(text, i, r.nll[i] == null));
+  if (data.flow && !made.length) box.classList.add("bare");
   spans[run] = made;
   box.append(...given(r), ...made);
   listen(box, run);
@@ -53,6 +70,7 @@ function drawRun(run) {
 }
 
 function heading(run) {
+  if (data.flow) return flowHeading(data.runs[0]);
   const head = el("div", "lm-runhead"), names = data.same ? data.runs : [data.runs[run]];
   head.append(el("b", "", names.map((r) => r.model).join("  −  ")));
   for (const r of names) {
@@ -71,7 +89,7 @@ function given(r) {
   });
   if (r.prefix) {
     const prefix = el("span", "lm-prefix", (r.cut ? "… " : "") + visible(r.prefix).replace(/⏎/g, "⏎\n"));
-    prefix.title = "prefix: given, not scored";
+    prefix.title = data.flow ? "the prompt" : "prefix: given, not scored";
     parts.push(prefix);
   }
   return parts;
@@ -97,62 +115,11 @@ function firstStrong(text) {
   return found && /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/.test(found[0]) ? "rtl" : "ltr";
 }
 
-// --- colours -------------------------------------------------------------------------------------
-
-function chooseMeasure() {
-  const two = data.same;
-  $(".lm-measures").classList.toggle("two", two);
-  if (two && measure !== "difference") { before = measure; measure = "difference"; }
-  if (!two && measure === "difference") measure = before || "surprisal";
-  for (const input of element.querySelectorAll(".lm-measures input")) input.checked = input.value === measure;
-  colour();
-}
-
-function colour() {
-  const letter = measure === "difference" ? "d" : "b";
-  spans.forEach((made, run) => made.forEach((span, i) => {
-    const value = valueOf(data.runs, run, i, measure);
-    const bin = value == null ? "" : letter + level(value, measure);
-    if (span.bin !== bin) {
-      if (span.bin) span.classList.remove(span.bin);
-      if (bin) span.classList.add(bin);
-      span.bin = bin;
-    }
-  }));
-  legend(letter);
-}
-
-function legend(letter) {
-  const m = measureOf(measure), cells = el("span", "lm-cells");
-  m.labels.forEach((text, n) => cells.append(el("i", letter + n, text)));
-  const formula = m.key === "difference" ? "positive: the first model is more surprised" : m.formula;
-  const parts = [lowered(formula), cells, el("span", "", m.unit)];
-  if (data.runs.some((r) => r.nll[0] == null)) parts.push(el("i", "lm-tok none", "not scored"));
-  $(".lm-legend").replaceChildren(...parts);
-}
-
-// "x_{i}" with the i set low.
-function lowered(text) {
-  const node = el("span", "lm-formula");
-  text.split(/_\{(.*?)\}/).forEach((part, n) => node.append(n % 2 ? el("sub", "", part) : part));
-  return node;
-}
-
-function measures() {
-  for (const m of KEY.measures) {
-    const box = el("label", m.key), input = el("input");
-    input.type = "radio";
-    input.name = group + "-measure";
-    input.value = m.key;
-    input.onchange = () => { measure = m.key; if (m.key !== "difference") before = m.key; if (data) colour(); };
-    box.append(input, el("span", "", m.label));
-    $(".lm-measures").append(box);
-  }
-}
-
 // --- alternatives --------------------------------------------------------------------------------
 
 function look(run, i) {
+  if (data.flow) return choicesOf(data.runs[0], i);
+  if (data.pieces) return [];
   const tops = data.runs[run].tops;
   if (tops) return alternatives(tops, tops.rows[i]);
   const low = Math.floor(i / PAGE) * PAGE, page = pages.get(run + ":" + low);
@@ -167,7 +134,7 @@ function ask(run, low) {
 }
 
 function arrived(text) {
-  const page = parse(text);
+  const page = read(text);
   if (!page || !data || page.name !== data.name) return;
   pages.set(page.run + ":" + page.low, page);
   if (cursor && $(".lm-card").classList.contains("show")) drawCard($(".lm-card"), data, cursor.run, cursor.i, look);
@@ -223,7 +190,8 @@ function setPin(place) {
 }
 
 function drawPin() {
-  drawPinned($(".lm-pinned"), data, pin, look, () => { setPin(null); $(".lm-toks").focus(); });
+  const fork = data && data.forks ? (which) => trigger("fork", { i: pin.i, which, name: data.name }) : null;
+  drawPinned($(".lm-pinned"), data, pin, look, () => { setPin(null); $(".lm-toks").focus(); }, fork);
 }
 
 // The token on the next or last line that is nearest to this one.

@@ -88,8 +88,9 @@ def iter_compare(
     for window in cut:
         if window.length:
             rows, ways = _window([first, second], Job(0, item.ids, window), top_k)
-            for kept, found in zip((*parts, *kl), (*rows, *ways), strict=True):
-                kept.extend(found)
+            for which in (0, 1):
+                parts[which].extend(rows[which])
+                kl[which].extend(ways[which])
         done += window.high - window.low
         yield Scoring(done, total)
     shape = windowing(len(cut), windows, None, context)

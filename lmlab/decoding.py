@@ -1,5 +1,6 @@
 """Runs a model on what is new and keeps the rest in a cache. Knows ids and logits, not text."""
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ class Decoder:
         self._lm = lm
         self._rows = rows
         self._cache = DynamicCache(config=lm.model.config)
+        self._argument = cache_argument(lm.model)
 
     def read(self, ids: Sequence[int]) -> Tensor:
         """Read the prompt, once for all rows; the logits [R, V] of what comes next."""
@@ -69,5 +71,11 @@ class Decoder:
 
     def _call(self, inputs: dict[str, Tensor]) -> Any:
         self._lm.switch_on()
-        model = self._lm.model
-        return model(**inputs, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
+        kept = {self._argument: self._cache}
+        return self._lm.model(**inputs, **kept, use_cache=True, logits_to_keep=1)
+
+
+def cache_argument(model: Any) -> str:
+    """What a model's forward pass calls its cache; the name changed within transformers 5."""
+    names = inspect.signature(model.forward).parameters
+    return "cache" if "cache" in names else "past_key_values"

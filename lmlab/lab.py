@@ -5,20 +5,25 @@ Knows what can be asked for and within which limits; never draws anything.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib import import_module
 from queue import SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
+from lmlab.controls import GenerateConfig
 from lmlab.errors import InputError
 from lmlab.models import ModelRef, ModelStore
+from lmlab.prompting import Prompting
 from lmlab.results import Loading, Scored, Scoring, WindowMode
 from lmlab.settings import Settings
 
 if TYPE_CHECKING:
     from lmlab.compared import Compared
     from lmlab.completions import Beliefs, Next, Step
-    from lmlab.sampling import GenerateConfig
 
+# Transformers' modules load themselves piece by piece, which two threads at once would break.
+FIRST_IMPORT = Lock()
 LONGEST = 1024  # tokens of a visitor's completion
 MOST_SAMPLES = 64
 
@@ -74,6 +79,7 @@ class Lab:
         windows: WindowMode = "sliding",
     ) -> Iterator[Loading | Scoring | Scored]:
         """Score a visitor's text within the settings' limits; yields progress, then the result."""
+        import_core()
         from lmlab.scoring import ScoreRequest, iter_scores
 
         self._check_length(text, prefix)
@@ -85,9 +91,10 @@ class Lab:
             )
 
     def complete(
-        self, model: str, prompt: str, config: "GenerateConfig", start: Sequence[int] = ()
+        self, model: str, prompt: str, config: GenerateConfig, start: Sequence[int] = ()
     ) -> "Iterator[Loading | Next | Step]":
         """Complete a prompt from ``start`` on; each token after the belief it was drawn from."""
+        import_core()
         from lmlab.generation import unfold
 
         self._check_run(prompt, config, len(start))
@@ -96,16 +103,18 @@ class Lab:
         with self.store.borrow(ref) as lm:
             yield from unfold(lm, prompt, config, start=start)
 
-    def beliefs(self, place: "Next", config: "GenerateConfig") -> "Beliefs":
+    def beliefs(self, place: "Next", config: GenerateConfig) -> "Beliefs":
         """What the controls make of a belief that was kept; runs no model."""
+        import_core()
         from lmlab.nexttoken import beliefs
 
         return beliefs(place, config)
 
     def sample(
-        self, model: str, prompt: str, config: "GenerateConfig", n: int
+        self, model: str, prompt: str, config: GenerateConfig, n: int
     ) -> "Iterator[Loading | tuple[int, Step]]":
         """n completions of a prompt at once, with seeds from the config's on."""
+        import_core()
         from lmlab.generation import sample
 
         if not 1 <= n <= MOST_SAMPLES:
@@ -117,9 +126,10 @@ class Lab:
             yield from sample(lm, prompt, config, n=n)
 
     def side_by_side(
-        self, models: Sequence[str], prompt: str, config: "GenerateConfig", alpha: float = 1.0
+        self, models: Sequence[str], prompt: str, config: GenerateConfig, alpha: float = 1.0
     ) -> "Iterator[Loading | tuple[int, Step]]":
         """One prompt through several models; α turns the second one's adapter, if it has one."""
+        import_core()
         from lmlab.sidebyside import generate_side_by_side
 
         self._check_run(prompt, config)
@@ -133,6 +143,7 @@ class Lab:
         self, first: str, second: str, text: str, prefix: str = "", *, alpha: float = 1.0
     ) -> "Iterator[Loading | Scoring | Compared]":
         """Compare two models on a text; α turns the second one's adapter, if it has one."""
+        import_core()
         from lmlab.comparison import iter_compare
 
         self._check_length(text, prefix)
@@ -143,6 +154,11 @@ class Lab:
             limit = self.settings.max_tokens
             yield from iter_compare(one, two, text, prefix=prefix, max_tokens=limit)
 
+    @cached_property
+    def prompts(self) -> Prompting:
+        """What can be asked about prompt designs."""
+        return Prompting(self.store, self.settings, self.ready, import_core)
+
     def _check_length(self, text: str, prefix: str = "") -> None:
         length, limit = len(text) + len(prefix), self.settings.max_chars
         if length > limit:
@@ -151,10 +167,17 @@ class Lab:
                 "Give a shorter part of it.",
             )
 
-    def _check_run(self, prompt: str, config: "GenerateConfig", started: int = 0) -> None:
+    def _check_run(self, prompt: str, config: GenerateConfig, started: int = 0) -> None:
         self._check_length(prompt)
         if config.max_new_tokens - started > LONGEST:
             raise InputError(f"At most {LONGEST:,} new tokens are drawn at once.")
+
+
+def import_core() -> None:
+    """Import what runs models, one thread at a time; call it before any other such import."""
+    with FIRST_IMPORT:
+        for name in ("loading", "scoring", "sidebyside", "comparison"):
+            import_module(f"lmlab.{name}")
 
 
 def _dialled(models: Sequence[str], alpha: float) -> list[ModelRef]:

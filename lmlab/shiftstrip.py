@@ -67,12 +67,9 @@ def next_token(found: "Beliefs | None", said: str = "") -> str:
     """
     if found is None:
         return dump({"said": said})
-    rest = 1 - math.fsum(math.exp(c.logprob) for c in found.top)
-    rest_after = 1 - math.fsum(c.probability for c in found.top)
     return dump(
         {
             "top": _tops(found.top),
-            "rest": [max(0.0, round(rest, 6)), max(0.0, round(rest_after, 6))],
             "entropy": [round(found.entropy / LN2, 4), round(found.entropy_after / LN2, 4)],
             "kept": found.kept,
             "size": found.size,
@@ -81,7 +78,7 @@ def next_token(found: "Beliefs | None", said: str = "") -> str:
 
 
 def _line(step: "Step") -> list[Any]:
-    """[text, −ln p, rank, entropy, p after, entropy after, place of the token or −1, tops]."""
+    """[text, −ln p, rank, entropy, p after, entropy after, place or −1, tops, end]."""
     place = next((i for i, c in enumerate(step.top) if c.id == step.id), -1)
     return [
         step.text,
@@ -92,6 +89,7 @@ def _line(step: "Step") -> list[Any]:
         whole(step.entropy_after),
         place,
         _tops(step.top),
+        step.finish,
     ]
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from lmlab.lab import Lab
-from lmlab.ui import about, likelihood, look
+from lmlab.ui import about, completion, likelihood, look
 from lmlab.ui.scripts import style
 
 WAITING = 64  # visitors in line before new ones are told to come back
@@ -23,6 +23,7 @@ class Tab(NamedTuple):
 
 TABS = (
     Tab(likelihood.NAME, likelihood.build),
+    Tab(completion.NAME, completion.build),
     Tab(about.NAME, about.build),
 )
 

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from lmlab import palette, strip
 from lmlab.assets import assets_dir
 
+SHEETS = ("style", "completing")
+
 
 def script(*names: str) -> str:
     """Some scripts of ``assets/`` as one body of code, what all of them need before it."""
@@ -23,7 +25,8 @@ def style() -> str:
         for kind in "bd"
         for i in range(len(palette.RAMP))
     )
-    return f":root{{{light}}} .dark{{{dark}}} {levels}\n{_read('style.css')}"
+    sheets = "\n".join(_read(f"{name}.css") for name in SHEETS)
+    return f":root{{{light}}} .dark{{{dark}}} {levels}\n{sheets}"
 
 
 def _variables(kind: str, ramp: Sequence[str], ink: Sequence[str]) -> str:

@@ -15,13 +15,14 @@ STRIP = """
   </div>
   <div class="lm-notes"></div>
   <div class="lm-runs"></div>
-  <div class="lm-empty"><b>Nothing scored yet</b>Type a text or choose an example, then press Score
-    (Ctrl + Enter). Every token takes the colour of how likely the model found it.</div>
+  <div class="lm-empty">EMPTY</div>
   <div class="lm-pinned" hidden></div>
 </div>
 <div class="lm-card" aria-hidden="true"></div>
 <div class="lm-live" aria-live="polite"></div>
 """
+UNSCORED = """<b>Nothing scored yet</b>Type a text or choose an example, then press Score
+(Ctrl + Enter). Every token takes the colour of how likely the model found it."""
 FACTORS = """
 <div class="lm-scroll" tabindex="0" role="region" aria-label="Table of factors">
 <table class="lm-table">
@@ -32,17 +33,38 @@ FACTORS = """
 
 
 class Strip(gr.HTML):
-    """The token strip. Its value is ``lmlab.strip.payload``; strips, plots and tables of one
-    ``group`` light up together. Its event ``need`` asks for alternatives, which come through the
-    ``Answers`` of the same group."""
+    """The token strip. Its value is ``lmlab.strip.payload`` or one of ``lmlab.shiftstrip``.
 
-    def __init__(self, value: str = "", *, group: str, **kwargs: Any) -> None:
+    Strips, plots and tables of one ``group`` light up together. Its event ``need`` asks for
+    alternatives, which come through the ``Answers`` of the same group; its event ``fork`` asks to
+    go on from another token.
+
+    Args:
+        value: what is shown.
+        group: its own name.
+        empty: HTML of our own for when nothing is shown.
+        measure: what it is coloured by at first.
+        headed: whether the model's name stands above a single run.
+    """
+
+    def __init__(
+        self,
+        value: str = "",
+        *,
+        group: str,
+        empty: str = UNSCORED,
+        measure: str = "surprisal",
+        headed: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             value,
-            html_template=STRIP,
-            js_on_load=script("card", "strip"),
+            html_template=STRIP.replace("EMPTY", empty),
+            js_on_load=script("choices", "flow", "card", "strip-colours", "strip"),
             apply_default_css=False,
             group=group,
+            measure=measure,
+            headed=headed,
             **kwargs,
         )
 
@@ -92,5 +114,61 @@ class Handover(gr.HTML):
             html_template='<span class="lm-handed" role="status"></span>',
             js_on_load=script("handover"),
             apply_default_css=False,
+            **kwargs,
+        )
+
+
+class NextToken(gr.HTML):
+    """The next token's distribution before and after the controls: ``shiftstrip.next_token``. Its
+    event ``choose`` asks for a token to be taken."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            "",
+            html_template='<div class="lm-next"></div>',
+            js_on_load=script("flow", "choices", "next"),
+            apply_default_css=False,
+            **kwargs,
+        )
+
+
+class Branches(gr.HTML):
+    """The tree of what was tried: its value is ``branches.payload``; ``goto`` asks for a branch."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            "",
+            html_template='<div class="lm-branches"></div>',
+            js_on_load=script("branches"),
+            apply_default_css=False,
+            **kwargs,
+        )
+
+
+class Samples(gr.HTML):
+    """A table of samples, JSON of a list."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            "",
+            html_template='<div class="lm-scroll" tabindex="0" role="region" '
+            'aria-label="Table of samples"></div>',
+            js_on_load=script("samples"),
+            apply_default_css=False,
+            **kwargs,
+        )
+
+
+class Moved(gr.HTML):
+    """The positions that moved most in the strip of the same group."""
+
+    def __init__(self, *, group: str, **kwargs: Any) -> None:
+        super().__init__(
+            "",
+            html_template='<div class="lm-scroll" tabindex="0" role="region" '
+            'aria-label="Positions that moved most"></div>',
+            js_on_load=script("moved"),
+            apply_default_css=False,
+            group=group,
             **kwargs,
         )

@@ -4,8 +4,13 @@ import math
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import torch
+
+from lmlab.compared import Compared
+from lmlab.completions import Step
+from lmlab.controls import GenerateConfig
 from lmlab.errors import InputError, ModelError
 from lmlab.results import Alternative, Scored, Scoring, TokenScore, Windowing
 from lmlab.settings import Settings
@@ -14,6 +19,15 @@ WORDS = (" the", " a", " and", ",", ".", " was", " to", " he", " little", "\n")
 TOKEN = re.compile(r" ?[^\W\d_]+| ?\d+|\n| ?[^\w\s]|\s|.", re.DOTALL)
 LETTER = re.compile(r".", re.DOTALL)
 NAMES = ("base", "base-early", "letters")
+END = "<end>"
+SAID = (*WORDS, " dog", " 🙂", END)
+
+
+class Words:
+    """The vocabulary of the fake completions: a token's id is its place."""
+
+    def text(self, token: int) -> str:
+        return SAID[token]
 
 
 @dataclass(frozen=True)
@@ -61,6 +75,81 @@ class FakeLab:
             windowing=Windowing("sliding", 256, 9) if len(tokens) > 1000 else None,
         )
 
+    def complete(self, model, prompt, config: GenerateConfig, start=()):
+        from lmlab.nexttoken import beliefs, choose, keep
+        from lmlab.sampling import draw, warp
+
+        if model not in NAMES:
+            raise ModelError(f"There is no model named ‘{model}’.", "Here there are: base.")
+        if len(prompt) > self.settings.max_chars:
+            raise InputError("The prompt is too long.", "Shorten it.")
+        ids = [*range(len(prompt.split())), *start]
+        wide = GenerateConfig(alternatives=len(SAID))
+        for index in range(len(start), config.max_new_tokens + 1):
+            time.sleep(self.pause / 4)
+            place = keep(ids, _logits(model, ids), frozenset({SAID.index(END)}), Words())
+            yield place
+            if index >= config.max_new_tokens:
+                return
+            generator = torch.Generator().manual_seed(config.seed * 1000 + index)
+            after = warp(torch.from_numpy(place.logits), torch.tensor(ids), config)
+            token = draw(after, generator, greedy=config.greedy)
+            found = beliefs(place, replace(wide, temperature=config.temperature))
+            which = next(i for i, c in enumerate(found.top) if c.id == token)
+            finish = "end" if SAID[token] == END else None
+            if finish is None and index + 1 == config.max_new_tokens:
+                finish = "length"
+            yield replace(choose(found, which, index), shown=SAID[token], finish=finish)
+            ids.append(token)
+            if finish == "end":
+                return
+
+    def beliefs(self, place, config):
+        from lmlab.nexttoken import beliefs
+
+        return beliefs(place, config)
+
+    def sample(self, model, prompt, config, n):
+        runs = [self.complete(model, prompt, replace(config, seed=i)) for i in range(n)]
+        for i, run in enumerate(runs):
+            yield from ((i, event) for event in run if isinstance(event, Step))
+
+    def side_by_side(self, models, prompt, config, alpha=1.0):
+        runs = [
+            (event for event in self.complete(m, prompt, config) if isinstance(event, Step))
+            for m in models
+        ]
+        turns = dict(enumerate(runs))
+        while turns:
+            for i, run in list(turns.items()):
+                step = next(run, None)
+                if step is None:
+                    del turns[i]
+                else:
+                    yield i, step
+
+    def compare(self, first, second, text, prefix="", *, alpha=1.0):
+        scored = []
+        for name in (first, second):
+            for step in self.score(name, text, prefix):
+                if isinstance(step, Scored):
+                    scored.append(step)
+                else:
+                    yield step
+        if "letters" in (first, second) and first != second:
+            yield Compared(*scored)
+            return
+        gaps = [alpha * 0.4 * math.sin(i) for i in range(len(scored[0].tokens))]
+        scored[1] = replace(
+            scored[1],
+            tokens=tuple(
+                replace(t, logprob=min(-0.01, t.logprob + gap))
+                for t, gap in zip(scored[0].tokens, gaps, strict=True)
+            ),
+        )
+        kl = tuple(abs(gap) for gap in gaps)
+        yield Compared(scored[0], scored[1], kl, tuple(gap * 2 for gap in kl))
+
     def _tokens(self, model: str, text: str, top_k: int) -> Iterator[TokenScore]:
         cut = LETTER if model == "letters" else TOKEN
         at = 0
@@ -72,6 +161,14 @@ class FakeLab:
                 end = at + len(piece) if whole else at
                 yield _token(part, at, end, model, i, top_k)
             at += len(piece)
+
+
+def _logits(model: str, ids: list[int]) -> torch.Tensor:
+    """Another order of the words at each length; the end token comes late."""
+    n = len(ids) + (2 if model == "base-early" else 0)
+    scores = [-0.35 * ((k * 3 + n) % len(SAID)) for k in range(len(SAID))]
+    scores[-1] = -6.0 if len(ids) < 30 else 3.0
+    return torch.tensor(scores)
 
 
 def _bytes(piece: str) -> list[str]:

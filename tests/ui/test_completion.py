@@ -1,0 +1,266 @@
+"""The Completion tab in a real browser: over a lab that needs no model, and once over the suite."""
+
+import json
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from lmlab.controls import GenerateConfig
+from lmlab.models import ModelStore
+from lmlab.settings import Settings
+from tests.ui.test_likelihood import HOSTILE
+
+pytestmark = pytest.mark.browser
+STRIP = "#completion-strip"
+TOKENS = f"{STRIP} .lm-tok"
+NEXT = "#completion-next .lm-choice"
+STATUS = "#completion-status"
+
+
+def open_tab(visit, address: str, **options) -> Page:
+    """The tab once its first completion is there."""
+    page = visit(address, **options)
+    page.get_by_role("tab", name="Completion").click()
+    idle(page)
+    return page
+
+
+@pytest.fixture
+def page(visit, fake_address) -> Page:
+    return open_tab(visit, fake_address)
+
+
+def idle(page: Page) -> None:
+    """Wait for tokens that are there to stay."""
+    expect(page.locator(TOKENS).first).to_be_visible()
+    expect(page.locator("#completion-stop")).to_be_disabled()
+    expect(page.locator(f"{STATUS} .lm-progress")).to_have_count(0)
+
+
+def texts(page: Page) -> list[str]:
+    """The completion's tokens as they came."""
+    return page.evaluate("window.lmlab.shown.completion.runs[0].texts")
+
+
+def number(page: Page, name: str, value: float) -> None:
+    """Set a control."""
+    box = page.locator(f"#completion-{name} input[type=number]")
+    box.fill(str(value))
+    box.press("Tab")
+
+
+def begin(page: Page, prompt: str, length: int = 6) -> None:
+    """A new prompt, completed."""
+    page.get_by_label("Prompt").fill(prompt)
+    number(page, "length", length)
+    page.locator("#completion-go").click()
+    page.wait_for_function(
+        """([prompt, n]) => { const d = window.lmlab.shown.completion;
+        return d?.runs[0].prefix === prompt && d.runs[0].texts.length === n }""",
+        arg=[prompt, length],
+    )
+    idle(page)
+
+
+def test_it_opens_with_a_completion(page):
+    assert texts(page)
+    expect(page.locator(f"{STRIP} .lm-prefix")).to_contain_text("Once upon a time")
+    expect(page.locator("#completion-figures .lm-num2").first).to_contain_text("nats")
+    expect(page.locator("#completion-branches .lm-branch.here")).to_have_count(1)
+
+
+def test_a_step_adds_one_token_and_undo_takes_it_back(page):
+    begin(page, "the dog", 4)
+    before = texts(page)
+    page.locator("#completion-step").click()
+    expect(page.locator(TOKENS)).to_have_count(5)
+    idle(page)
+    stepped = texts(page)
+    page.locator("#completion-undo").click()
+    expect(page.locator(TOKENS)).to_have_count(4)
+    idle(page)
+    page.locator("#completion-undo").click()
+    expect(page.locator(TOKENS)).to_have_count(3)
+    idle(page)
+    assert (stepped[:4], texts(page)) == (before, before[:3])
+    page.locator("#completion-go").click()
+    expect(page.locator(TOKENS)).to_have_count(7)
+    idle(page)
+    assert texts(page)[:5] == stepped
+
+
+def test_undo_down_to_the_prompt_and_step_again(page):
+    begin(page, "the dog", 1)
+    page.locator("#completion-undo").click()
+    expect(page.locator(TOKENS)).to_have_count(0)
+    expect(page.locator(NEXT)).not_to_have_count(0)
+    page.locator("#completion-step").click()
+    expect(page.locator(TOKENS)).to_have_count(1)
+
+
+def test_regenerate_takes_the_next_seed_and_keeps_the_old_branch(page):
+    begin(page, "the dog and", 5)
+    first = texts(page)
+    page.locator("#completion-regenerate").click()
+    expect(page.locator("#completion-seed input")).to_have_value("1")
+    page.wait_for_function(
+        "old => JSON.stringify(window.lmlab.shown.completion.runs[0].texts) !== old "
+        "&& window.lmlab.shown.completion.runs[0].texts.length === 5",
+        arg=json.dumps(first, ensure_ascii=False, separators=(",", ":")),
+    )
+    idle(page)
+    rows = page.locator("#completion-branches .lm-branch")
+    assert rows.count() >= 2
+    page.locator("#completion-branches .lm-branch:not(.here):not(.on)").last.click()
+    idle(page)
+    page.wait_for_function(
+        "old => JSON.stringify(window.lmlab.shown.completion.runs[0].texts) === old",
+        arg=json.dumps(first, ensure_ascii=False, separators=(",", ":")),
+    )
+
+
+def test_an_alternative_forks_and_the_branch_can_be_gone_back_to(page):
+    begin(page, "a king", 6)
+    before = texts(page)
+    page.locator(TOKENS).nth(2).click()
+    others = page.locator(f"{STRIP} .lm-pinned button.lm-choice:not(.actual)")
+    taken = others.first.locator("b").text_content().replace("␣", " ").replace("⏎", "\n")
+    others.first.click()
+    expect(page.locator(TOKENS)).to_have_count(3)
+    idle(page)
+    assert texts(page) == [*before[:2], taken]
+    expect(page.locator("#completion-branches .lm-branch")).to_have_count(3)
+    page.locator("#completion-branches .lm-branch:not(.on)").click()
+    expect(page.locator(TOKENS)).to_have_count(6)
+    assert texts(page) == before
+
+
+def test_the_controls_move_the_next_tokens_bars_at_once(page):
+    begin(page, "a cat", 3)
+    rows = page.locator(NEXT)
+    expect(rows.nth(1).locator("em.after")).not_to_have_text("cut off")
+    own = rows.nth(0).locator("em.own").text_content()
+    number(page, "top-k", 1)
+    expect(rows.nth(1)).to_have_class("lm-choice cut")
+    expect(rows.nth(0).locator("em.after")).to_have_text("1.0000")
+    expect(rows.nth(0).locator("em.own")).to_have_text(own)
+    expect(page.locator("#completion-next")).to_contain_text("1 of 13 tokens")
+    assert len(texts(page)) == 3
+    page.locator("#completion-reset").click()
+    expect(rows.nth(1).locator("em.after")).not_to_have_text("cut off")
+    expect(page.locator("#completion-top-k input")).to_have_value("0")
+
+
+def test_a_click_in_the_chart_takes_that_token(page):
+    begin(page, "a cat", 3)
+    rows = page.locator(NEXT)
+    word = rows.nth(2).locator("b").text_content().replace("␣", " ").replace("⏎", "\n")
+    rows.nth(2).click()
+    expect(page.locator(TOKENS)).to_have_count(4)
+    idle(page)
+    assert texts(page)[-1] == word
+
+
+def test_the_end_token_ends(page):
+    begin(page, "a b c", 3)
+    number(page, "temperature", 0)
+    number(page, "length", 200)
+    page.locator("#completion-go").click()
+    expect(page.locator(STATUS)).to_contain_text("end token")
+    idle(page)
+    assert texts(page)[-1] == "<end>"
+    expect(page.locator("#completion-next")).to_contain_text("nothing comes next")
+    page.locator("#completion-step").click()
+    expect(page.get_by_test_id("toast-body")).to_contain_text("has ended the text here")
+
+
+def test_stop_stops_and_keeps_what_was_drawn(visit, serve_lab):
+    from tests.ui.fake import FakeLab
+
+    page = open_tab(visit, serve_lab(FakeLab(pause=0.0)))
+    slow = open_tab(visit, serve_lab(FakeLab(pause=1.0)))
+    slow_count = slow.locator(TOKENS).count()
+    slow.locator("#completion-regenerate").click()
+    expect(slow.locator(f"{STATUS} .lm-progress")).to_contain_text("token 3")
+    slow.locator("#completion-stop").click()
+    expect(slow.locator(STATUS)).to_contain_text("Stopped")
+    kept = slow.locator(TOKENS).count()
+    assert 2 <= kept < slow_count
+    slow.wait_for_timeout(800)
+    assert slow.locator(TOKENS).count() == kept
+    page.locator("#completion-step").click()
+    idle(page)
+
+
+def test_samples_are_counted_most_likely_first(page):
+    page.locator("#completion-n input[type=number]").fill("20")
+    page.locator("#completion-n input[type=number]").press("Tab")
+    number(page, "sample-length", 1)
+    page.locator("#completion-draw").click()
+    rows = page.locator("#completion-samples tbody tr")
+    expect(rows).not_to_have_count(0)
+    counts = [int(text.rstrip("×")) for text in rows.locator("td:first-child").all_text_contents()]
+    assert sum(counts) == 20
+    assert max(counts) > 1
+    values = rows.locator("td:nth-child(2)").all_text_contents()
+    numbers = [float(value.replace("−", "-")) for value in values]
+    assert numbers == sorted(numbers, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [("length", 0, "max_new_tokens"), ("length", "", "empty"), ("seed", -1, "seed")],
+)
+def test_a_wrong_control_is_said(page, name, value, words):
+    before = texts(page)
+    number(page, name, value)
+    page.locator("#completion-step").click()
+    toast = page.get_by_test_id("toast-body")
+    expect(toast.first).to_be_visible()
+    assert texts(page) == before
+
+
+def test_what_a_stranger_types_stays_text(page):
+    begin(page, HOSTILE, 2)
+    page.locator(TOKENS).first.click()
+    page.get_by_label("Model", exact=True).last.fill(HOSTILE)
+    page.keyboard.press("Enter")
+    page.locator("#completion-go").click()
+    expect(page.get_by_test_id("toast-body").first).to_be_visible()
+    assert page.evaluate("window.hacked") is None
+
+
+def test_the_keyboard_walks_the_completion(page):
+    page.locator(f"{STRIP} .lm-toks").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(f"{STRIP} .lm-live")).to_contain_text("token 2")
+    page.keyboard.press("Enter")
+    expect(page.locator(f"{STRIP} .lm-pinned")).to_contain_text("p after the controls")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_is_wider_than_the_window(visit, fake_address, width):
+    page = open_tab(visit, fake_address, viewport={"width": width, "height": 720})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_page_shows_the_librarys_tokens(visit, real_address):
+    from lmlab.generation import generate
+
+    page = open_tab(visit, real_address)
+    page.get_by_label("Prompt").fill("The little dog")
+    number(page, "length", 8)
+    number(page, "temperature", 0.7)
+    page.locator("#completion-go").click()
+    page.wait_for_function(
+        "window.lmlab.shown.completion?.runs[0].prefix === 'The little dog' "
+        "&& window.lmlab.shown.completion.runs[0].texts.length === 8"
+    )
+    idle(page)
+    config = GenerateConfig(max_new_tokens=8, temperature=0.7)
+    with ModelStore(Settings(offline=True)).borrow("base") as lm:
+        steps = list(generate(lm, "The little dog", config))
+    assert texts(page) == [step.text for step in steps]
+    logprob = sum(step.logprob for step in steps)
+    expect(page.locator("#completion-figures")).to_contain_text(f"{-logprob:.2f}")
