@@ -84,6 +84,12 @@ class Asking:
             return as_chat(self.lm.vocabulary, self.instruction, shown, query)
         return joined(self.instruction, shown, self.template.separator, query)
 
+    def weigh(self, shown: Sequence[Pieces], prompt: Prompt) -> tuple[tuple[float, ...], Blank]:
+        """ln p of each label after one prompt, and what the labels get where nothing is asked."""
+        items = [self._encoded(prompt, end) for end in prompt.targets.values()]
+        found = self._all(items)
+        return tuple(found[i].logprob for i in range(len(items))), self._blank(shown)
+
     def _length(self, prompt: Prompt) -> int:
         ends = {prompt.target, *prompt.targets.values()}
         return max(len(encode_prompt(self.lm.vocabulary, prompt.text + end)) for end in ends)

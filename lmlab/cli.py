@@ -1,4 +1,4 @@
-"""The command line: ``lmlab score``, ``lmlab models``, ``lmlab app``.
+"""The command line: ``lmlab score``, ``prompt``, ``evaluate``, ``models``, ``app``.
 
 Says what went wrong in one line on stderr and exits with status 2; ``--help`` imports no torch.
 """
@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lmlab import __version__
+from lmlab.cliprompt import add_evaluate, add_prompt
 from lmlab.errors import InputError, LabError
+from lmlab.quiet import quiet
 
 if TYPE_CHECKING:
     from lmlab.results import Scored
@@ -50,6 +52,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"lmlab {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
     _add_score(commands)
+    add_prompt(commands)
+    add_evaluate(commands)
     _add_models(commands)
     _add_app(commands)
     return parser
@@ -94,7 +98,7 @@ def _score(arguments: argparse.Namespace) -> None:
     text = _read_text(arguments)
     if not text:
         raise InputError("There is no text to score.", "Type at least one character.")
-    _quiet()
+    quiet()
     from lmlab.models import ModelRef, ModelStore
     from lmlab.scoring import score
 
@@ -155,15 +159,6 @@ def _read_text(arguments: argparse.Namespace) -> str:
         raise InputError(
             f"The text is not UTF-8 (byte {error.start + 1}).", "Convert it to UTF-8."
         ) from error
-
-
-def _quiet() -> None:
-    """Keep transformers' progress bars and notes out of the output."""
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _print_json(value: dict[str, Any]) -> None:

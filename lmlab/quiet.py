@@ -1,0 +1,12 @@
+"""Keeps what the libraries say out of a command's output."""
+
+import os
+
+
+def quiet() -> None:
+    """No progress bars, notes or warnings of transformers; call it before models are used."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]

@@ -1,0 +1,113 @@
+"""``lmlab prompt`` and ``lmlab evaluate``: what they print, and what they say when they cannot."""
+
+import csv
+import io
+import json
+import os
+import sys
+
+import pytest
+
+from lmlab.cli import main
+
+os.environ["LMLAB_OFFLINE"] = "1"
+ROWS = "review,stars\n" + "".join(
+    f"the dog {i},{'positive' if i % 2 else 'negative'}\n" for i in range(12)
+)
+TEMPLATE = "name: mine\nquery: '{{ text }}:'\ntarget: ' {{ y }}'\nanswer: y\nstop: [':']\n"
+
+
+@pytest.fixture(scope="module")
+def path(folder):
+    return str(folder("llama", "bytelevel-bos"))
+
+
+@pytest.fixture
+def table(tmp_path):
+    file = tmp_path / "mine.csv"
+    file.write_text(ROWS)
+    return str(file)
+
+
+def out(capsys, *arguments: str) -> str:
+    assert main(list(arguments)) == 0
+    return capsys.readouterr().out
+
+
+def test_a_prompt_is_shown_completed_and_read(path, capsys, tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text(TEMPLATE)
+    common = ("prompt", "--model", path, "--template", str(file), "--query", "the dog")
+    said = json.loads(out(capsys, *common, "--json"))
+    assert said["prompt"] == "the dog:"
+    assert said["shots"] == 0
+    assert "the dog:⟶" in out(capsys, *common, "--show")
+
+
+def test_examples_come_from_the_set_of_the_template(path, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("river\n"))
+    arguments = ("prompt", "--model", path, "--template", "plural-arrow", "--shots", "2", "--json")
+    said = json.loads(out(capsys, *arguments))
+    assert said["prompt"].endswith("\nriver ->")
+    assert said["prompt"].count("->") == 3
+
+
+def test_labels_come_with_probabilities(path, capsys):
+    arguments = ("prompt", "--model", path, "--template", "sentiment-review", "--query", "a dog")
+    said = json.loads(out(capsys, *arguments, "--json"))
+    assert sum(said["labels"].values()) == pytest.approx(1)
+    assert said["answer"] == max(said["labels"], key=said["labels"].get)
+    assert "positive\t0." in out(capsys, *arguments)
+
+
+def test_evaluate_prints_the_documented_json(path, capsys, table):
+    arguments = ("evaluate", "--model", path, "--template", "sentiment-good-bad", "--data", table)
+    mapped = ("--map", "text=review", "--map", "label=stars", "--shots", "1,0", "--draws", "2")
+    printed = json.loads(out(capsys, *arguments, *mapped, "--json"))
+    assert set(printed) == {"model", "template", "data", "results"}
+    assert printed["data"] == "mine.csv"
+    assert [r["shots"] for r in printed["results"]] == [0, 1]
+    assert [r["draws"] for r in printed["results"]] == [1, 2]
+    keys = {"shots", "draws", "n", "accuracy", "accuracy_low", "accuracy_high", "nll"}
+    assert keys <= set(printed["results"][0])
+    assert "accuracy" in out(capsys, *arguments, *mapped)
+
+
+def test_predictions_as_csv_run_nothing(path, capsys, tmp_path):
+    file = tmp_path / "t.jsonl"
+    file.write_text(
+        '{"singular": "=1+1", "plural": "@x"}\n' * 1 + '{"singular": "a", "plural": "b"}\n'
+    )
+    arguments = ("evaluate", "--model", path, "--template", "plural-arrow", "--data", str(file))
+    rows = list(csv.DictReader(io.StringIO(out(capsys, *arguments, "--csv"))))
+    assert rows
+    cells = [cell for row in rows for cell in row.values()]
+    numbers = {"nll", "n_tokens"}
+    assert all(not cell.startswith(("=", "+", "@")) for cell in cells)
+    assert numbers <= set(rows[0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["prompt", "--template", "nope", "--query", "x"], "There are: german-arrow"),
+        (["prompt", "--template", "qa-short", "--query", "x", "--field", "y"], "no ‘=’"),
+        (["prompt", "--template", "qa-short", "--query", "x", "--shots", "9999"], "shots"),
+        (["evaluate", "--template", "qa-short", "--data", "nope"], "no data named"),
+        (["evaluate", "--template", "qa-short", "--shots", "a"], "no list of numbers"),
+        (["evaluate", "--template", "qa-short", "--shots", ""], "No number of shots"),
+        (["evaluate", "--template", "qa-short", "--shots", "65"], "from 0 to 64"),
+        (["evaluate", "--template", "qa-short", "--json", "--csv"], "Choose one"),
+        (
+            ["evaluate", "--template", "qa-short", "--data", "{table}"],
+            "column ‘question’ is missing",
+        ),
+        (["evaluate", "--template", "qa-short", "--data", "{table}", "--map", "question=z"], "‘z’"),
+    ],
+)
+def test_what_is_wrong_is_one_line(arguments, words, path, capsys, table):
+    given = [part.replace("{table}", table) for part in arguments]
+    assert main([given[0], "--model", path, *given[1:]]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert words in said
