@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from lmlab import palette, strip
 from lmlab.assets import assets_dir
 
-SHEETS = ("style", "completing")
+SHEETS = ("style", "completing", "prompting")
 
 
 def script(*names: str) -> str:

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import torch
 
@@ -14,6 +15,7 @@ from lmlab.controls import GenerateConfig
 from lmlab.errors import InputError, ModelError
 from lmlab.results import Alternative, Scored, Scoring, TokenScore, Windowing
 from lmlab.settings import Settings
+from tests.ui.fakeprompts import FakePrompting
 
 WORDS = (" the", " a", " and", ",", ".", " was", " to", " he", " little", "\n")
 TOKEN = re.compile(r" ?[^\W\d_]+| ?\d+|\n| ?[^\w\s]|\s|.", re.DOTALL)
@@ -43,6 +45,11 @@ class FakeLab:
 
     def model_names(self) -> list[str]:
         return list(NAMES)
+
+    @cached_property
+    def prompts(self) -> FakePrompting:
+        asks = {"complete": self.complete, "score": self.score, "pause": self.pause}
+        return FakePrompting(None, self.settings, lambda ref: iter(()), lambda: None, **asks)
 
     def score(
         self, model: str, text: str, prefix: str = "", *, top_k: int = 10, windows: str = "sliding"

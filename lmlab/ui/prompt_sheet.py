@@ -1,0 +1,196 @@
+"""What a visitor has put together on the Prompt tab: the design, its rows, and how it is read from
+the form. Draws nothing.
+"""
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lmlab import data, promptview
+from lmlab.data import Dataset, Row, Table
+from lmlab.errors import InputError
+from lmlab.prompting import Prompting
+from lmlab.protocols import draw
+from lmlab.templates import PromptTemplate
+
+OWN = "own table"
+FIELDS = 4  # columns of a visitor's table that can be mapped
+MOST_SHOTS = 16
+LONGEST_CELL = 20_000
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The rows that are shown.
+
+    Attributes:
+        examples: in the order of the prompt.
+        query: with its answer, where that is known.
+        row: number of the query within the set, from 0.
+    """
+
+    examples: tuple[Row, ...] = ()
+    query: Mapping[str, str] | None = None
+    row: int = 0
+
+
+@dataclass(frozen=True)
+class Form:
+    """The form's values, in the order of ``prompt.Inputs.values``."""
+
+    data: str
+    table: Table | None
+    wording: str
+    shots: float | None
+    seed: float | None
+    picked: str
+    columns: tuple[str | None, ...]
+
+    @classmethod
+    def read(cls, *values: Any) -> "Form":
+        """From the components' values."""
+        name, table, wording, shots, seed, picked, *columns = values
+        return cls(name or "", table, wording or "", shots, seed, picked or "", tuple(columns))
+
+    @property
+    def own(self) -> bool:
+        """Whether the rows are the visitor's."""
+        return self.data == OWN
+
+    def template(self, prompts: Prompting) -> PromptTemplate:
+        """The wording as it stands in the editor."""
+        return prompts.parse(self.wording)
+
+    def dataset(self, prompts: Prompting, template: PromptTemplate) -> Dataset:
+        """The rows that examples and queries come from, under the template's names."""
+        if not self.own:
+            return prompts.dataset(self.data)
+        if self.table is None:
+            raise InputError("There is no table of yours yet.", "Upload one, or paste it.")
+        fields = template.columns
+        chosen = dict(zip(fields, self.columns, strict=False))
+        guess = mapping(self.table, fields)
+        mapped = {field: chosen.get(field) or guess[field] for field in fields}
+        return data.split(self.table.mapped(mapped), self.number(self.seed, "seed"))
+
+    def draw(self, prompts: Prompting, template: PromptTemplate) -> list[Row]:
+        """The examples that seed or hand picks."""
+        found = self.dataset(prompts, template)
+        found.check(template.columns)
+        if self.picked.strip():
+            return [found.pool[i - 1] for i in _picked(self.picked, len(found.pool))]
+        shots = self.number(self.shots, "shots")
+        return draw(found.pool, shots, self.number(self.seed, "seed")) if shots else []
+
+    @staticmethod
+    def number(value: float | None, name: str) -> int:
+        """A whole number that is not negative."""
+        if value is None or value != int(value) or not 0 <= value < 2**53:
+            raise InputError(f"{name} must be a whole number from 0 on.")
+        return int(value)
+
+
+def mapping(table: Table, fields: Sequence[str]) -> dict[str, str]:
+    """Columns for fields: of the same name, else those that are left, in order."""
+    left = [column for column in table.columns if column not in fields]
+    found = {}
+    for field in fields:
+        if field in table.columns:
+            found[field] = field
+        elif left:
+            found[field] = left.pop(0)
+        else:
+            raise InputError(
+                f"The table has no column for ‘{field}’.", f"It has {', '.join(table.columns)}."
+            )
+    return found
+
+
+def edited(text: Any, columns: Sequence[str], most: int) -> list[dict[str, str]]:
+    """Rows as a visitor's page told them; only known columns and strings are kept.
+
+    Raises:
+        InputError: no list of rows, too many, or too long.
+    """
+    try:
+        rows = json.loads(str(text))
+    except ValueError:
+        rows = None
+    if not isinstance(rows, list) or len(rows) > most:
+        raise InputError(f"That is no list of at most {most} rows.")
+    found = []
+    for row in rows:
+        kept = {c: row.get(c) or "" for c in columns} if isinstance(row, dict) else {}
+        if any(not isinstance(v, str) or len(v) > LONGEST_CELL for v in kept.values()):
+            raise InputError(f"A cell is longer than {LONGEST_CELL:,} characters.")
+        found.append(kept)
+    return found
+
+
+def solved(rows: Sequence[Row], template: PromptTemplate) -> list[Row]:
+    """Examples that are whole.
+
+    Raises:
+        InputError: names the example and the column that is empty.
+    """
+    for number, row in enumerate(rows, 1):
+        for column in template.columns:
+            if not row.get(column, "").strip():
+                raise InputError(f"Example {number}: ‘{column}’ is empty.")
+    return list(rows)
+
+
+def asked(query: Mapping[str, str] | None, template: PromptTemplate) -> dict[str, str]:
+    """The query, without an answer that is not known."""
+    row = dict(query or {})
+    if not row.get(template.answer):
+        row.pop(template.answer, None)
+    return {**dict.fromkeys(template.fields, ""), **row}
+
+
+def fits(sheet: Sheet, template: PromptTemplate) -> bool:
+    """Whether the rows have what a wording asks for."""
+    rows = [*sheet.examples, sheet.query or {}]
+    known = all(set(template.columns) <= set(row) for row in rows)
+    answers = {row.get(template.answer, "") for row in rows} - {""}
+    return known and (not template.labels or answers <= set(template.labels))
+
+
+def example_json(sheet: Sheet, template: PromptTemplate) -> str:
+    """The examples for ``promptwidgets.Rows``."""
+    return _json(sheet.examples, template, single=False)
+
+
+def query_json(sheet: Sheet, template: PromptTemplate) -> str:
+    """The query for ``promptwidgets.Rows``."""
+    return _json([sheet.query or {}], template, single=True)
+
+
+def at_row(sheet: Sheet, rows: Sequence[Row], row: int) -> Sheet:
+    """The sheet with another query; past the last comes the first."""
+    row = row % len(rows) if rows else 0
+    return replace(sheet, query=dict(rows[row]) if rows else None, row=row)
+
+
+def _json(rows: Sequence[Row], template: PromptTemplate, *, single: bool) -> str:
+    return promptview.sheet(
+        rows,
+        template.columns,
+        template.answer,
+        template.labels,
+        single=single,
+        stamp=uuid.uuid4().hex[:8],
+    )
+
+
+def _picked(text: str, most: int) -> list[int]:
+    parts = [part.strip() for part in text.replace(";", ",").split(",") if part.strip()]
+    numbers = [int(part) for part in parts if part.isdecimal() and len(part) < 9]
+    if len(numbers) < len(parts) or len(numbers) > MOST_SHOTS * 4:
+        raise InputError("Rows by hand are numbers with commas between.", "For instance 3, 17, 20.")
+    wrong = [number for number in numbers if not 1 <= number <= most]
+    if wrong:
+        raise InputError(f"There is no row {wrong[0]}: examples come from rows 1 to {most:,}.")
+    return numbers
