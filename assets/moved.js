@@ -1,7 +1,7 @@
 // The positions at which two models differ most, by the measure that the strip of the same group is
 // coloured by. Needs common.js before it.
 const group = props.group, box = element.querySelector(".lm-scroll"), MOST = 12;
-let data = null, by = "kl";
+let data = null, by = "difference";
 
 function offered(key) {
   return key === "difference" ? !data.pieces : key === "per_byte" ? !!data.pieces : !!data.runs[0].kl;
@@ -21,7 +21,7 @@ function row(i, value) {
 
 function draw() {
   if (!data) return box.replaceChildren(el("p", "lm-why", "The tokens that moved most will be listed here."));
-  if (!offered(by)) by = data.pieces ? "per_byte" : "kl";
+  if (!offered(by)) by = data.pieces ? "per_byte" : "difference";
   const values = data.runs[0].texts.map((_, i) => [i, valueOf(data.runs, 0, i, by)]).filter(([, v]) => v != null);
   values.sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]) || a[0] - b[0]);
   const table = el("table", "lm-table"), head = el("tr"), top = el("thead"), body = el("tbody");

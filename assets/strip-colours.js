@@ -1,7 +1,7 @@
 // How a strip is coloured, and what its colours mean. A part of strip.js, which comes after it.
 const SHIFTS = ["difference", "kl", "kl_reverse", "per_byte"];
 const diverging = (key) => key === "difference" || key === "per_byte";
-const FIRST = props.measure || "surprisal";
+const FIRST = props.colour_by || "surprisal";
 
 // Whether what is shown has a value for a measure.
 function offered(key) {

@@ -18,6 +18,7 @@ function draw() {
   const text = props.value || "", grown = data && data.flow && text.startsWith(drawn);
   drawn = text;
   if (grown) return grow(read(text));
+  const old = data, kept = pin;
   data = read(text);
   cursor = pin = null;
   pages = new Map();
@@ -33,6 +34,13 @@ function draw() {
   if (data) chooseMeasure();
   window.lmlab.shown[group] = data;
   tell("shown", { group, data });
+  // The same text again, for instance with another α: what was pinned stays pinned.
+  if (kept && data && sameText(old, data)) setPin(kept);
+}
+
+function sameText(one, other) {
+  return !one.flow && !other.flow && one.runs.length === other.runs.length
+    && one.runs.every((r, i) => r.texts.length === other.runs[i].texts.length && r.texts.every((t, j) => t === other.runs[i].texts[j]));
 }
 
 // A completion that went on: only its new tokens are drawn.

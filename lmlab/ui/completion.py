@@ -75,7 +75,7 @@ def build(lab: Lab) -> None:
         with gr.Column(scale=3, min_width=320):
             prompt, chips, status = _prompt()
             coloured = Strip(
-                group=GROUP, elem_id="completion-strip", empty=EMPTY, measure="probability"
+                group=GROUP, elem_id="completion-strip", empty=EMPTY, colour_by="probability"
             )
             numbers = static(figures(None), elem_id="completion-figures")
         with gr.Column(scale=2, min_width=320, elem_classes="lm-side"):

@@ -43,7 +43,8 @@ class Strip(gr.HTML):
         value: what is shown.
         group: its own name.
         empty: HTML of our own for when nothing is shown.
-        measure: what it is coloured by at first.
+        colour_by: the measure at first. (Gradio takes a parameter for an event whose name stands in
+            quotes in the script.)
         headed: whether the model's name stands above a single run.
     """
 
@@ -53,7 +54,7 @@ class Strip(gr.HTML):
         *,
         group: str,
         empty: str = UNSCORED,
-        measure: str = "surprisal",
+        colour_by: str = "surprisal",
         headed: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -63,7 +64,7 @@ class Strip(gr.HTML):
             js_on_load=script("choices", "flow", "card", "strip-colours", "strip"),
             apply_default_css=False,
             group=group,
-            measure=measure,
+            colour_by=colour_by,
             headed=headed,
             **kwargs,
         )

@@ -51,7 +51,7 @@ def number(page: Page, name: str, value: float) -> None:
 
 def begin(page: Page, prompt: str, length: int = 6) -> None:
     """A new prompt, completed."""
-    page.get_by_label("Prompt").fill(prompt)
+    page.locator("#completion-prompt textarea").fill(prompt)
     number(page, "length", length)
     page.locator("#completion-go").click()
     page.wait_for_function(
@@ -223,7 +223,7 @@ def test_a_wrong_control_is_said(page, name, value, words):
 def test_what_a_stranger_types_stays_text(page):
     begin(page, HOSTILE, 2)
     page.locator(TOKENS).first.click()
-    page.get_by_label("Model", exact=True).last.fill(HOSTILE)
+    page.locator("#completion-model input").fill(HOSTILE)
     page.keyboard.press("Enter")
     page.locator("#completion-go").click()
     expect(page.get_by_test_id("toast-body").first).to_be_visible()
@@ -249,7 +249,7 @@ def test_the_page_shows_the_librarys_tokens(visit, real_address):
     from lmlab.generation import generate
 
     page = open_tab(visit, real_address)
-    page.get_by_label("Prompt").fill("The little dog")
+    page.locator("#completion-prompt textarea").fill("The little dog")
     number(page, "length", 8)
     number(page, "temperature", 0.7)
     page.locator("#completion-go").click()

@@ -1,0 +1,210 @@
+"""The Compare tab in a real browser: over a lab that needs no model, and once over the suite."""
+
+import json
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from lmlab.comparison import compare
+from lmlab.lab import Lab
+from lmlab.models import ModelRef, ModelStore
+from lmlab.settings import Settings
+from lmlab.ui.pairs import KNOWN, pairs
+from tests.test_sidebyside import adapter
+from tests.ui.test_likelihood import HOSTILE
+
+pytestmark = pytest.mark.browser
+STRIP = "#compare-shift-strip"
+TOKENS = f"{STRIP} .lm-tok"
+
+
+def open_tab(visit, address: str, **options) -> Page:
+    """The tab once its first comparison is there."""
+    page = visit(address, **options)
+    page.get_by_role("tab", name="Compare").click()
+    expect(page.locator("#compare-sums tbody tr")).to_have_count(2)
+    idle(page)
+    return page
+
+
+@pytest.fixture
+def page(visit, fake_address) -> Page:
+    return open_tab(visit, fake_address)
+
+
+def idle(page: Page) -> None:
+    """Wait for the end of what runs."""
+    expect(page.locator("#compare-stop")).to_be_disabled()
+    expect(page.locator("#compare-status .lm-progress")).to_have_count(0)
+
+
+def column(page: Page, i: int) -> str:
+    """The text of a column's completion."""
+    return page.evaluate(f"window.lmlab.shown['compare-{i}']?.runs[0].texts.join('')")
+
+
+def choose(page: Page, i: int, name: str) -> None:
+    """Choose a column's model."""
+    page.get_by_label(f"Model {i}", exact=True).click()
+    page.get_by_role("option", name=name, exact=True).click()
+
+
+def compare_on(page: Page, text: str) -> None:
+    """Compare on a task text."""
+    page.get_by_label("Task text").fill(text)
+    page.locator("#compare-shift-go").click()
+    page.wait_for_function(
+        "text => window.lmlab.shown['compare-shift']?.runs[0].texts.join('') === text", arg=text
+    )
+    idle(page)
+
+
+def dial(page: Page, alpha: float) -> None:
+    """Turn α."""
+    box = page.locator("#compare-alpha input[type=number]")
+    box.fill(str(alpha))
+    box.press("Tab")
+
+
+def test_it_opens_with_a_comparison(page):
+    for i in (1, 2):
+        expect(page.locator(f"#compare-strip-{i} .lm-tok").first).to_be_visible()
+        expect(page.locator(f"#compare-strip-{i} .lm-runhead")).to_contain_text("perplexity")
+    expect(page.locator("#compare-column-3")).to_have_count(0)
+    expect(page.locator(TOKENS).first).to_be_visible()
+    expect(page.locator("#compare-moved tbody tr")).to_have_count(12)
+
+
+def test_three_columns_of_one_prompt(page):
+    choose(page, 3, "letters")
+    page.locator("#compare-prompt textarea").fill("the big")
+    page.locator("#compare-length input").fill("5")
+    page.locator("#compare-go").click()
+    expect(page.locator("#compare-strip-3 .lm-tok")).to_have_count(5)
+    idle(page)
+    for i, name in enumerate(("base", "base-early", "letters"), 1):
+        expect(page.locator(f"#compare-strip-{i} .lm-tok")).to_have_count(5)
+        expect(page.locator(f"#compare-strip-{i} .lm-runhead b")).to_have_text(name)
+    assert column(page, 1) != column(page, 2)
+    assert column(page, 1) == column(page, 3)
+
+
+def test_positions_that_moved_most_are_one_click_away(page):
+    compare_on(page, "the little dog ran over the hill")
+    rows = page.locator("#compare-moved tbody tr")
+    expect(page.locator("#compare-moved th").last).to_contain_text("difference")
+    sizes = [
+        abs(float(text.replace("−", "-")))
+        for text in rows.locator("td:last-child").all_inner_texts()
+    ]
+    assert sizes == sorted(sizes, reverse=True)
+    place = rows.first.get_attribute("data-i")
+    rows.first.click()
+    expect(page.locator(f"{TOKENS}.pin")).to_have_attribute("data-i", place)
+    pinned = page.locator(f"{STRIP} .lm-pinned")
+    expect(pinned.locator(".lm-dist .lm-bars")).to_have_count(2)
+    expect(pinned).to_contain_text("base-early")
+    expect(pinned).to_contain_text("KL(1‖2)")
+
+
+def test_both_divergences_colour_the_strip_and_order_the_list(page):
+    for name in ("KL(1‖2)", "KL(2‖1)"):
+        page.locator(STRIP).get_by_label(name, exact=True).check(force=True)
+        expect(page.locator("#compare-moved th").last).to_contain_text(name)
+        expect(page.locator(f"{STRIP} .lm-formula")).to_contain_text("log₂")
+
+
+def test_the_dial_moves_what_is_shown_and_the_pin_stays(page):
+    compare_on(page, "the little dog ran over the hill")
+    page.locator(TOKENS).nth(2).click()
+    pinned = page.locator(f"{STRIP} .lm-pinned")
+    expect(pinned).to_contain_text("token 3")
+    before = page.evaluate("window.lmlab.shown['compare-shift'].runs[0].kl[2]")
+    dial(page, 2)
+    page.wait_for_function(
+        "old => window.lmlab.shown['compare-shift'].runs[0].kl[2] > old * 1.9", arg=before
+    )
+    expect(pinned).to_contain_text("token 3")
+    dial(page, 0)
+    page.wait_for_function("window.lmlab.shown['compare-shift'].runs[0].kl[2] === 0")
+
+
+def test_models_with_other_tokens_are_compared_by_bytes(page):
+    choose(page, 2, "letters")
+    compare_on(page, "the little dog")
+    expect(page.locator(f"{STRIP} .lm-notes")).to_contain_text("bits per byte")
+    expect(page.locator(STRIP).get_by_label("difference a byte", exact=True)).to_be_checked()
+    expect(page.locator(STRIP).get_by_label("rank", exact=True)).to_be_hidden()
+    expect(page.locator("#compare-sums")).to_contain_text("perplexities do not")
+    page.locator(TOKENS).first.click()
+    expect(page.locator(f"{STRIP} .lm-pinned")).to_contain_text("tokens: only sums")
+
+
+def test_sums_tell_both_texts_apart(page):
+    rows = page.locator("#compare-sums tbody tr")
+    expect(rows.nth(0)).to_contain_text("task text")
+    expect(rows.nth(1)).to_contain_text("general text")
+    page.get_by_label("General text").fill("")
+    page.locator("#compare-shift-go").click()
+    expect(rows).to_have_count(1)
+
+
+@pytest.mark.parametrize(("label", "words"), [("Task text", "no task text")])
+def test_what_is_missing_is_said(page, label, words):
+    page.get_by_label(label).fill("")
+    page.locator("#compare-shift-go").click()
+    expect(page.get_by_test_id("toast-body").first).to_contain_text(words)
+    expect(page.locator(TOKENS).first).to_be_visible()
+
+
+def test_what_a_stranger_types_stays_text(page):
+    page.locator("#compare-prompt textarea").fill(HOSTILE)
+    page.locator("#compare-go").click()
+    page.wait_for_function(
+        "text => window.lmlab.shown['compare-1'].runs[0].prefix === text", arg=HOSTILE
+    )
+    compare_on(page, HOSTILE)
+    page.locator(TOKENS).nth(1).click()
+    assert page.evaluate("window.hacked") is None
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_is_wider_than_the_window(visit, fake_address, width):
+    page = open_tab(visit, fake_address)
+    page.set_viewport_size({"width": width, "height": 720})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_examples_are_those_whose_models_are_there():
+    names = ["base", "base+qa", "base+verse", "qa", "tiny"]
+    found = pairs(names, "base")
+    assert [pair.name for pair in found] == ["A question", "A story start", "Sizes"]
+    assert found[0].models == ("base", "base+qa", "qa")
+    assert pairs(["base"], "base")[0].models == ("base", "base")
+    assert pairs([*names, *(m for p in KNOWN for m in p.models)], "base")[0].models[0] == "base"
+    assert len(pairs([m for p in KNOWN for m in p.models], "base")) == len(KNOWN)
+
+
+def test_the_page_shows_the_librarys_numbers(visit, serve_lab, tmp_path):
+    lab = Lab.open(Settings(offline=True))
+    path = adapter(tmp_path / "odd", lab.store.resolve(ModelRef("base"), print))
+    page = open_tab(visit, serve_lab(lab))
+    tuned = f"base+{path}"
+    page.get_by_label("Model 2", exact=True).fill(tuned)
+    page.keyboard.press("Enter")
+    text = "The little dog ran over the hill."
+    page.get_by_label("General text").fill("")
+    dial(page, 0.1)
+    compare_on(page, text)
+    page.wait_for_function(
+        "name => window.lmlab.shown['compare-shift'].runs[1].model.startsWith(name)", arg=tuned
+    )
+    refs = [ModelRef("base"), ModelRef("base", path, alpha=0.1)]
+    with ModelStore(Settings(offline=True)).borrow_all(refs) as lms:
+        expected = compare(*lms, text)
+    shown = json.loads(
+        page.evaluate("JSON.stringify(window.lmlab.shown['compare-shift'].runs.map(r => r.kl))")
+    )
+    bits = [value / 10_000 / 0.6931471805599453 for value in shown[0]]
+    assert bits == pytest.approx(list(expected.kl), abs=2e-3)
+    expect(page.locator("#compare-sums")).to_contain_text(f"{expected.second.perplexity:,.2f}"[:5])
