@@ -11,7 +11,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lmlab.api import load, score, score_many
+    from lmlab.api import compare, complete, generate, load, score, score_many, side_by_side
+    from lmlab.compared import Compared
+    from lmlab.completions import Completion, Step
+    from lmlab.controls import GenerateConfig
     from lmlab.errors import LabError
     from lmlab.models import ModelRef, ModelStore
     from lmlab.results import Alternative, Scored, TokenScore
@@ -19,9 +22,17 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "compare": "lmlab.api",
+    "complete": "lmlab.api",
+    "generate": "lmlab.api",
     "load": "lmlab.api",
     "score": "lmlab.api",
     "score_many": "lmlab.api",
+    "side_by_side": "lmlab.api",
+    "Compared": "lmlab.compared",
+    "Completion": "lmlab.completions",
+    "Step": "lmlab.completions",
+    "GenerateConfig": "lmlab.controls",
     "LabError": "lmlab.errors",
     "ModelRef": "lmlab.models",
     "ModelStore": "lmlab.models",
@@ -32,15 +43,23 @@ _HOMES = {
 
 __all__ = [
     "Alternative",
+    "Compared",
+    "Completion",
+    "GenerateConfig",
     "LabError",
     "ModelRef",
     "ModelStore",
     "Scored",
+    "Step",
     "TokenScore",
     "__version__",
+    "compare",
+    "complete",
+    "generate",
     "load",
     "score",
     "score_many",
+    "side_by_side",
 ]
 
 

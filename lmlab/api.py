@@ -1,8 +1,12 @@
 """The functions of a notebook: they take a model's name wherever the core takes a model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from lmlab import scoring
+from lmlab import comparison, generation, scoring, sidebyside
+from lmlab.compared import Compared
+from lmlab.completions import Completion, Step, collect
+from lmlab.controls import GenerateConfig
 from lmlab.lm import LM
 from lmlab.models import ModelRef, ModelStore
 from lmlab.results import Scored, WindowMode
@@ -54,6 +58,66 @@ def score_many(
     return scoring.score_many(
         _lm(model), requests, top_k=top_k, bos=bos, windows=windows, stride=stride
     )
+
+
+def generate(
+    model: LM | str,
+    prompt: str,
+    config: GenerateConfig | None = None,
+    *,
+    start: Sequence[int] = (),
+    bos: BosSetting = "tokenizer",
+) -> Iterator[Step]:
+    """Complete a prompt token by token; see ``lmlab.generation.generate`` for the arguments."""
+    return generation.generate(_lm(model), prompt, config, start=start, bos=bos)
+
+
+def complete(
+    model: LM | str,
+    prompt: str,
+    config: GenerateConfig | None = None,
+    *,
+    n: int = 1,
+    bos: BosSetting = "tokenizer",
+) -> list[Completion]:
+    """n whole completions of a prompt, drawn in one batch with seeds from ``config.seed`` on."""
+    lm = _lm(model)
+    steps: list[list[Step]] = [[] for _ in range(n)]
+    for which, step in generation.sample(lm, prompt, config, n=n, bos=bos):
+        steps[which].append(step)
+    return [collect(lm.name, prompt, found) for found in steps]
+
+
+def side_by_side(
+    models: Sequence[str | ModelRef], prompt: str, config: GenerateConfig | None = None
+) -> list[Completion]:
+    """One prompt through several models; base and LoRA adapters share a batch and the weights."""
+    steps: list[list[Step]] = [[] for _ in models]
+    with ModelStore().borrow_all(models) as lms:
+        for which, step in sidebyside.generate_side_by_side(lms, prompt, config):
+            steps[which].append(step)
+        pairs = zip(lms, steps, strict=True)
+        return [collect(lm.name, prompt, found) for lm, found in pairs]
+
+
+def compare(
+    first: str | ModelRef,
+    second: str | ModelRef,
+    text: str,
+    *,
+    prefix: str = "",
+    alpha: float = 1.0,
+    top_k: int = 10,
+) -> Compared:
+    """Two models on one text; α scales the second one's LoRA adapter.
+
+    See ``lmlab.comparison.compare`` for what comes back.
+    """
+    refs = [ModelRef.parse(ref) if isinstance(ref, str) else ref for ref in (first, second)]
+    if alpha != 1:
+        refs[1] = replace(refs[1], alpha=alpha)
+    with ModelStore().borrow_all(refs) as (one, other):
+        return comparison.compare(one, other, text, prefix=prefix, top_k=top_k)
 
 
 def _lm(model: LM | str) -> LM:

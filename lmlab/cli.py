@@ -1,4 +1,4 @@
-"""The command line: ``lmlab score``, ``prompt``, ``evaluate``, ``models``, ``app``.
+"""The command line: one command for each job; ``lmlab --help`` lists them.
 
 Says what went wrong in one line on stderr and exits with status 2; ``--help`` imports no torch.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lmlab import __version__
+from lmlab.cligenerate import add_compare, add_generate
 from lmlab.cliprompt import add_evaluate, add_prompt
 from lmlab.errors import InputError, LabError
 from lmlab.quiet import quiet
@@ -52,6 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"lmlab {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
     _add_score(commands)
+    add_generate(commands)
+    add_compare(commands)
     add_prompt(commands)
     add_evaluate(commands)
     _add_models(commands)

@@ -1,11 +1,16 @@
-"""A scored text in a terminal: the coloured strip, the key figures, the most surprising tokens."""
+"""Results in a terminal: a scored text as a coloured strip with its figures, completions, two models
+compared.
+"""
 
 import math
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from lmlab.compared import Compared
+from lmlab.completions import Completion
 from lmlab.results import Scored, TokenScore
 from lmlab.strip import INK, RAMP, bin_of
 
@@ -21,10 +26,51 @@ def print_scored(scored: Scored, console: Console | None = None) -> None:
     console.print(_worst(scored))
 
 
+def print_completions(runs: Sequence[Completion], console: Console | None = None) -> None:
+    """Print several models' completions of one prompt, one below the other."""
+    console = console or Console(highlight=False, soft_wrap=True)
+    for run in runs:
+        facts = f"{len(run.steps)} tokens, perplexity {run.perplexity:.2f}, {run.finish_reason}"
+        console.print(Text(run.model, style="bold"), Text(f"  {facts}", style="dim"))
+        console.print(Text(visible_text(run.prompt), style="dim") + Text(visible_text(run.text)))
+        console.print()
+
+
+def print_compared(found: Compared, console: Console | None = None) -> None:
+    """Print two models' figures on a text, and the tokens that moved most."""
+    console = console or Console(highlight=False, soft_wrap=True)
+    table = Table("model", "perplexity", "bits per byte", box=None, header_style="dim")
+    for scored in (found.first, found.second):
+        table.add_row(
+            Text(scored.model), f"{scored.perplexity:,.2f}", f"{scored.bits_per_byte:.4f}"
+        )
+    console.print(table)
+    if not found.same_tokens:
+        console.print("The models have different tokens: compare them by bits per byte alone.\n")
+        return
+    forward, backward = found.mean_kl
+    console.print(f"mean KL(1‖2) {forward:.4f} bits, KL(2‖1) {backward:.4f} bits\n")
+    console.print(_moved(found))
+
+
+def _moved(found: Compared) -> Table:
+    """The tokens at which the distributions differ most."""
+    headings = ("moved most", "KL(1‖2)", "KL(2‖1)", "log₂ p₂ − log₂ p₁")
+    table = Table(*headings, box=None, header_style="dim")
+    for i in found.moved("kl", WORST):
+        token, difference = found.first.tokens[i], found.differences[i]
+        kl = [column[i] if column else None for column in (found.kl, found.kl_reverse)]
+        table.add_row(
+            Text(visible_text(repr(token.text)[1:-1])),
+            *(f"{value:.3f}" for value in (*kl, difference) if value is not None),
+        )
+    return table
+
+
 def _strip(scored: Scored) -> Text:
     text = Text(scored.prefix, style="dim")
     for token in scored.tokens:
-        text.append(_visible(token.text), style=_style(token))
+        text.append(visible_text(token.text), style=_style(token))
     return text
 
 
@@ -35,7 +81,7 @@ def _style(token: TokenScore) -> str:
     return f"{INK[level]} on {RAMP[level]}" if level else ""
 
 
-def _visible(text: str) -> str:
+def visible_text(text: str) -> str:
     """Control characters as their pictures, so that a text cannot drive the terminal."""
     return "".join(c if c == "\n" or c.isprintable() else _picture(c) for c in text)
 
@@ -74,10 +120,10 @@ def _worst(scored: Scored) -> Table:
     for token in ranked[:WORST]:
         best = token.top[0].text if token.top else ""
         table.add_row(
-            Text(_visible(repr(token.text)[1:-1])),
+            Text(visible_text(repr(token.text)[1:-1])),
             f"{bits(token):.1f}",
             str(token.rank),
-            Text(_visible(repr(best)[1:-1])),
+            Text(visible_text(repr(best)[1:-1])),
         )
     return table
 
