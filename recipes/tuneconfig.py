@@ -66,7 +66,7 @@ class Tuning:
 
 
 TUNINGS: tuple[Tuning, ...] = (
-    Tuning("qa", "qa", ask, "full", "answers questions, after full fine-tuning", 6e-4, 4),
+    Tuning("qa", "qa", ask, "full", "answers questions, after full fine-tuning", 2.5e-4, 4),
     Tuning("adapters/qa", "qa", ask, "lora", "answers questions", 3e-3, 4),
     Tuning("adapters/qa-prompt", "qa", ask, "prompt", "answers questions", 3e-2, 4, length=20),
     Tuning(

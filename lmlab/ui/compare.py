@@ -51,7 +51,7 @@ class Inputs:
 
     @property
     def compared(self) -> list[Any]:
-        return [self.text, self.general, self.alpha, *self.models[:2]]
+        return [self.prompt, self.text, self.general, self.alpha, *self.models[:2]]
 
 
 @dataclass(frozen=True)
@@ -151,10 +151,11 @@ def _shift(first: Pair) -> tuple[Any, ...]:
     )
     with gr.Row(elem_classes="lm-inputs"):
         text = gr.Textbox(
-            first.task, label="Task text", lines=3, max_lines=8, scale=3, elem_id="compare-text"
-        )
+            first.task, label="Task text", info="scored given the prompt, where it begins with it",
+            lines=3, max_lines=8, scale=3, elem_id="compare-text",
+        )  # fmt: skip
         general = gr.Textbox(
-            first.general, label="General text, for the sums alone", lines=3, max_lines=8,
+            first.general, label="General text", info="for the sums alone", lines=3, max_lines=8,
             scale=3, elem_id="compare-general",
         )  # fmt: skip
         with gr.Column(scale=2, min_width=260, elem_classes="lm-side"):

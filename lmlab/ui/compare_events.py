@@ -61,7 +61,7 @@ def shifter(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
 
     @alerts
     def shift(
-        text: str, general: str, alpha: float, first: str, second: str
+        prompt: str, text: str, general: str, alpha: float, first: str, second: str
     ) -> Iterator[list[Any]]:
         if not text:
             raise InputError(
@@ -69,8 +69,10 @@ def shifter(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
             )
         yield [*busy("comparing …", 0), *[gr.skip()] * N_SHIFT]
         found: list[Compared] = []
-        for part in (text, general) if general else (text,):
-            steps = lab.compare(first, second, part, alpha=_number(alpha))
+        for part, prefix in (given(text, prompt), (general or "", "")):
+            if not part:
+                continue
+            steps = lab.compare(first, second, part, prefix, alpha=_number(alpha))
             with closing(steps):
                 for step in steps:
                     if isinstance(step, Compared):
@@ -85,6 +87,18 @@ def shifter(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
         yield [*idle(status), strip, sums(task, other), shown]
 
     return shift
+
+
+def given(text: str, prompt: str | None) -> tuple[str, str]:
+    """What is scored, and what it is conditioned on: a text that begins with the prompt is scored
+    given the prompt, as tuning saw it.
+
+    >>> given("2 + 2 = 4", "2 + 2 =")
+    (' 4', '2 + 2 =')
+    """
+    if prompt and text.startswith(prompt) and len(text) > len(prompt):
+        return text[len(prompt) :], prompt
+    return text, ""
 
 
 def once(
