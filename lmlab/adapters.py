@@ -87,6 +87,11 @@ class Adapters:
         self._active = (folder, alpha, attached)
         return attached
 
+    @property
+    def peft(self) -> Any:
+        """PEFT's model over the base; None before an adapter is attached."""
+        return self._peft
+
     def layers(self) -> list[Any]:
         """The model's layers that hold LoRA matrices of some adapter."""
         return [module for module in self._model.modules() if isinstance(module, LoraLayer)]

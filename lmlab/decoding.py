@@ -23,25 +23,26 @@ class Decoder:
     def __init__(self, lm: LM, rows: int = 1) -> None:
         self._lm = lm
         self._rows = rows
+        self._device = lm.device
         self._cache = DynamicCache(config=lm.model.config)
         self._argument = cache_argument(lm.model)
 
     def read(self, ids: Sequence[int]) -> Tensor:
         """Read the prompt, once for all rows; the logits [R, V] of what comes next."""
-        logits = self._forward(self._prompt(torch.tensor([ids], device=self._lm.device)))
+        logits = self._forward(self._prompt(torch.tensor([ids], device=self._device)))
         if self._rows > 1:
             self._cache.batch_repeat_interleave(self._rows)
         return logits.expand(self._rows, -1)
 
     def feed(self, newest: Sequence[int]) -> Tensor:
         """Read one more token in each row; the logits [R, V] of what comes next."""
-        ids = torch.tensor(newest, device=self._lm.device)[:, None]
+        ids = torch.tensor(newest, device=self._device)[:, None]
         return self._forward({"input_ids": ids})
 
     def keep(self, places: Sequence[int]) -> None:
         """Go on with some of the rows only."""
         self._rows = len(places)
-        self._cache.batch_select_indices(torch.tensor(places, device=self._lm.device))
+        self._cache.batch_select_indices(torch.tensor(places, device=self._device))
 
     @torch.inference_mode()
     def _prompt(self, ids: Tensor) -> dict[str, Tensor]:

@@ -38,12 +38,12 @@ class StackedDecoder(Decoder):
 
     def read(self, ids: Sequence[int]) -> Tensor:
         """Read the prompt in every row, since each row's model sees it its own way."""
-        return self._forward(self._prompt(torch.tensor([ids] * self._rows, device=self._lm.device)))
+        return self._forward(self._prompt(torch.tensor([ids] * self._rows, device=self._device)))
 
     def keep(self, places: Sequence[int]) -> None:
         """Go on with some of the rows only."""
         super().keep(places)
-        rows = torch.tensor(places, device=self._lm.device)
+        rows = torch.tensor(places, device=self._device)
         self._adapted = [one.select(rows) for one in self._adapted]
 
     def _call(self, inputs: dict[str, Tensor]) -> Any:
@@ -51,7 +51,7 @@ class StackedDecoder(Decoder):
             return super()._call(inputs)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Adapted:
     """One layer with the matrices of each row.
 
@@ -72,12 +72,12 @@ class _Adapted:
     def __call__(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """Stands in for the layer's forward pass."""
         result: Tensor = self.layer.base_layer(x, *args, **kwargs)
+        if x.dtype == self.u.dtype == result.dtype and x.dim() == 3:
+            return torch.baddbmm(result, torch.bmm(x, self.u), self.v)
+        # Some models flatten rows and positions into one dimension; some run in half precision.
         rows, width, _ = self.u.shape
-        # Some models flatten rows and positions into one dimension.
         low = torch.bmm(x.reshape(rows, -1, width).to(self.u.dtype), self.u)
         whole = result.reshape(rows, -1, result.shape[-1])
-        if whole.dtype == self.v.dtype:
-            return torch.baddbmm(whole, low, self.v).view_as(result)
         return (whole + torch.bmm(low, self.v)).to(result.dtype).view_as(result)
 
 

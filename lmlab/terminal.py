@@ -1,6 +1,4 @@
-"""Results in a terminal: a scored text as a coloured strip with its figures, completions, two models
-compared.
-"""
+"""Results in a terminal: a scored text as a coloured strip, completions, two models compared."""
 
 import math
 from collections.abc import Sequence

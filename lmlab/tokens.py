@@ -98,10 +98,14 @@ class Vocabulary:
         return list(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
     def _token(self, token_id: int) -> str | None:
-        if not 0 <= token_id < len(self.tokenizer):
+        if not 0 <= token_id < self._size:
             return None
         token = self.tokenizer.convert_ids_to_tokens(token_id)
         return token if isinstance(token, str) else None
+
+    @cached_property
+    def _size(self) -> int:
+        return len(self.tokenizer)
 
     @cached_property
     def _added(self) -> frozenset[int]:
