@@ -236,7 +236,11 @@ def _wire_design(lab: Lab, inputs: Inputs, outputs: Outputs) -> None:
     show(chosen.then(restart, filled, outputs.rows, **QUICK))
     worded = inputs.wording.input(events.opener_of(lab), inputs.wording, inputs.source, **QUICK)
     show(worded.then(refit, filled, outputs.rows, **QUICK))
-    typed = inputs.source.input(refit, filled, outputs.rows, trigger_mode="always_last", **QUICK)
+    # A box that has just come into view swallows its first input, not its first change.
+    typed = gr.on(
+        [inputs.source.input, inputs.source.change],
+        refit, filled, outputs.rows, trigger_mode="always_last", **QUICK,
+    )  # fmt: skip
     show(typed)
     drawn = gr.on(
         [inputs.shots.change, inputs.seed.change, inputs.picked.submit, inputs.picked.blur],

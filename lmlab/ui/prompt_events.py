@@ -23,13 +23,19 @@ from lmlab.ui.prompt_sheet import FIELDS, OWN, Form, Sheet
 from lmlab.ui.prompt_views import reading
 from lmlab.ui.waiting import busy, idle
 
+FIRST = (
+    "german-lecture", "qa-question", "sentiment-review", "similarity-meaning", "topic-story",
+    "opposite-instruction", "plural-instruction",
+)  # fmt: skip
 FIRST_ROW = 2  # the query that the tab opens with
 PATIENCE = 0.08  # seconds between two drawings of a completion on its way
 
 
 def wordings(lab: Lab, name: str) -> list[tuple[str, str]]:
     """The templates for a set, by title; for a table of the visitor's all of them."""
-    found = lab.prompts.templates().values()
+    # The plainest wording comes first; an arrow says least of what is meant.
+    templates = lab.prompts.templates().values()
+    found = sorted(templates, key=lambda t: (t.name not in FIRST, t.task, t.name))
     return [
         (template.title if name != OWN else f"{template.task}: {template.title}", template.name)
         for template in found
@@ -108,20 +114,29 @@ def filler(
     @alerts
     def fill(sheet: Sheet | None, *values: Any) -> list[Any]:
         form = Form.read(*values)
-        kept = sheet or Sheet()
         try:
             template = form.template(lab.prompts)
         except LabError:
             return [gr.skip()] * 3
-        if not anew and kept.query is not None:
-            examples = kept.examples
-        else:
-            examples = tuple(form.draw(lab.prompts, template))
-        queries = form.dataset(lab.prompts, template).queries
-        moved = sheets.at_row(kept, queries, move(kept) if move else kept.row)
-        return _shown(replace(moved, examples=examples), template)
+        return _filled(lab, sheet or Sheet(), form, template, move, anew)
 
     return fill
+
+
+def _filled(
+    lab: Lab,
+    kept: Sheet,
+    form: Form,
+    template: PromptTemplate,
+    move: Callable[[Sheet], int] | None = None,
+    anew: bool = True,
+) -> list[Any]:
+    examples = kept.examples
+    if anew or kept.query is None:
+        examples = tuple(form.draw(lab.prompts, template))
+    queries = form.dataset(lab.prompts, template).queries
+    moved = sheets.at_row(kept, queries, move(kept) if move else kept.row)
+    return _shown(replace(moved, examples=examples), template)
 
 
 def opener(lab: Lab) -> Callable[..., list[Any]]:
@@ -153,17 +168,20 @@ def first_runner(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
 
 def refitter(lab: Lab) -> Callable[..., list[Any]]:
     """Another wording: the rows stay where they fit it, else new ones are drawn."""
-    fill = filler(lab)
 
     @alerts
     def refit(sheet: Sheet | None, *values: Any) -> list[Any]:
+        form, kept = Form.read(*values), sheet or Sheet()
         try:
-            template = Form.read(*values).template(lab.prompts)
+            template = form.template(lab.prompts)
+            if kept.query is None or not sheets.fits(kept, template):
+                return _filled(lab, kept, form, template)
         except LabError:
+            # The preview says what is wrong; an alert at every key would be too much.
             return [gr.skip()] * 3
-        if sheet is None or not sheets.fits(sheet, template):
-            return fill(sheet, *values)
-        return _shown(sheet, template)
+        if kept.shape == sheets.shape(template):
+            return [gr.skip()] * 3
+        return _shown(kept, template)
 
     return refit
 
@@ -259,4 +277,5 @@ def _run(
 
 
 def _shown(sheet: Sheet, template: PromptTemplate) -> list[Any]:
+    sheet = replace(sheet, shape=sheets.shape(template))
     return [sheets.example_json(sheet, template), sheets.query_json(sheet, template), sheet]

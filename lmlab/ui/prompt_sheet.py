@@ -29,11 +29,13 @@ class Sheet:
         examples: in the order of the prompt.
         query: with its answer, where that is known.
         row: number of the query within the set, from 0.
+        shape: columns and labels that the rows are shown with.
     """
 
     examples: tuple[Row, ...] = ()
     query: Mapping[str, str] | None = None
     row: int = 0
+    shape: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,11 @@ def fits(sheet: Sheet, template: PromptTemplate) -> bool:
     known = all(set(template.columns) <= set(row) for row in rows)
     answers = {row.get(template.answer, "") for row in rows} - {""}
     return known and (not template.labels or answers <= set(template.labels))
+
+
+def shape(template: PromptTemplate) -> tuple[str, ...]:
+    """What the look of the rows depends on."""
+    return (*template.columns, "", *template.labels)
 
 
 def example_json(sheet: Sheet, template: PromptTemplate) -> str:

@@ -1,0 +1,283 @@
+"""The Prompt tab in a real browser: over a lab that needs no model, and once over the suite."""
+
+import csv
+import io
+import json
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from lmlab.data import shipped
+from lmlab.evaluation import evaluate
+from lmlab.models import ModelStore
+from lmlab.protocols import Protocol
+from lmlab.settings import Settings
+from lmlab.templates import shipped_templates
+from tests.ui.test_likelihood import HOSTILE
+
+pytestmark = pytest.mark.browser
+TEXT = "#prompt-view .lm-prompttext"
+EXAMPLES = "#prompt-examples .lm-row"
+QUERY = "#prompt-query"
+ANSWER = "#prompt-answer .lm-answer"
+ROWS = "#prompt-predictions tbody tr"
+
+
+def open_tab(visit, address: str, **options) -> Page:
+    """The tab once its first query has been run."""
+    page = visit(address, **options)
+    show_tab(page)
+    expect(page.locator(ANSWER).first).to_be_visible()
+    expect(page.locator("#prompt-stop")).to_be_disabled()
+    return page
+
+
+def show_tab(page: Page) -> None:
+    """Open the tab, through the menu of tabs where the window is narrow."""
+    expect(page.get_by_role("tab", name="Likelihood")).to_be_visible()
+    tab = page.get_by_role("tab", name="Prompt")
+    if not tab.is_visible():
+        page.locator(".overflow-menu > button").click()
+        tab = page.locator(".overflow-dropdown").get_by_text("Prompt")
+    tab.click()
+
+
+@pytest.fixture
+def page(visit, fake_address) -> Page:
+    return open_tab(visit, fake_address)
+
+
+def choose(page: Page, field: str, name: str) -> None:
+    """Pick from a dropdown."""
+    page.locator(f"#prompt-{field} input").click()
+    page.get_by_role("option", name=name, exact=True).click()
+
+
+def parts(page: Page, kind: str) -> list[str]:
+    """The texts of the prompt's parts of a kind."""
+    return page.locator(f"{TEXT} .lm-part.{kind}").all_inner_texts()
+
+
+def measure(page: Page, button: str = "measure") -> None:
+    """Press a button of the lower half and wait for its predictions."""
+    page.locator(f"#prompt-{button}").click()
+    expect(page.locator("#prompt-measure-stop")).to_be_enabled()
+    expect(page.locator("#prompt-measure-stop")).to_be_disabled()
+    expect(page.locator(ROWS).first).to_be_visible()
+
+
+def test_it_opens_with_a_prompt_by_its_parts_and_an_answer(page):
+    assert len(parts(page, "example")) == 3
+    assert len(parts(page, "separator")) == 3
+    assert len(parts(page, "query")) == 1
+    expect(page.locator("#prompt-view .lm-length")).to_contain_text("of 64 tokens")
+    expect(page.locator("#prompt-strip .lm-tok").first).to_be_visible()
+    expect(page.locator(ANSWER)).to_contain_text("G reads")
+
+
+def test_another_wording_takes_the_same_examples(page):
+    before = page.locator(f"{EXAMPLES} textarea").first.input_value()
+    page.get_by_text("Edit the wording").click()
+    choose(page, "wording", "An arrow")
+    expect(page.locator(TEXT)).to_contain_text(f"{before} ->")
+    assert page.locator(f"{EXAMPLES} textarea").first.input_value() == before
+    expect(page.locator("#prompt-source textarea")).to_have_value(re.compile("german-arrow"))
+
+
+def test_labels_come_as_bars_before_and_after_calibration(page):
+    choose(page, "data", "sentiment")
+    expect(page.locator(f"{EXAMPLES} select")).to_have_count(3)
+    expect(page.locator(TEXT)).to_contain_text("Review:")
+    page.locator("#prompt-go").click()
+    bars = page.locator("#prompt-answer .lm-labelrow")
+    expect(bars).to_have_count(2)
+    expect(bars.first).to_contain_text("→")
+    expect(page.locator("#prompt-answer")).to_contain_text("by likelihood")
+
+
+def test_examples_are_drawn_by_seed_picked_by_hand_and_typed(page):
+    first = page.locator(f"{EXAMPLES} textarea").first
+    before = first.input_value()
+    page.locator("#prompt-seed input").fill("5")
+    page.locator("#prompt-seed input").press("Tab")
+    expect(first).not_to_have_value(before)
+    page.locator("#prompt-picked input, #prompt-picked textarea").fill("2, 1")
+    page.locator("#prompt-picked input, #prompt-picked textarea").press("Enter")
+    rows = shipped("german").pool
+    expect(page.locator(EXAMPLES)).to_have_count(2)
+    expect(first).to_have_value(rows[1]["english"])
+    first.fill("typed by hand")
+    expect(page.locator(TEXT)).to_contain_text('"typed by hand"')
+    page.get_by_label("example 1 down").click()
+    expect(first).to_have_value(rows[0]["english"])
+    expect(page.locator(TEXT)).to_contain_text(re.compile(f"^.{rows[0]['english']}"))
+    page.get_by_label("remove example 1").click()
+    expect(page.locator(EXAMPLES)).to_have_count(1)
+
+
+def test_a_wording_that_is_wrong_is_said_where_the_prompt_stands(page):
+    page.get_by_text("Edit the wording").click()
+    source = page.locator("#prompt-source textarea")
+    text = source.input_value()
+    source.fill(text.replace('query: \'"{{ english }}"', "query: '{{ ''.__class__ }}"))
+    expect(page.locator(f"{TEXT} .lm-problem")).to_contain_text("not valid")
+    source.fill(text.replace('{{ english }}": "\'', "{{ nothing }}'"))
+    expect(page.locator(f"{TEXT} .lm-problem")).to_be_visible()
+    source.fill(text.replace("separator: ' | '", "separator: ' ;; '"))
+    expect(page.locator(TEXT)).to_contain_text(" ;; ")
+
+
+def test_the_query_can_be_typed_and_the_next_one_taken(page):
+    box = page.locator(f"{QUERY} textarea").first
+    before = box.input_value()
+    page.locator("#prompt-next").click()
+    expect(box).not_to_have_value(before)
+    box.fill("a new query")
+    expect(page.locator(f"{TEXT} .lm-part.query")).to_have_text('"a new query": "')
+
+
+def test_a_curve_is_drawn_as_it_comes_and_a_prediction_loads_its_query(page):
+    measure(page)
+    expect(page.locator("#prompt-figures tbody tr")).to_have_count(5)
+    expect(page.locator("#prompt-plot .scatterlayer .trace")).to_have_count(2)
+    expect(page.locator("#prompt-figures .lm-notes")).to_contain_text("A note of the fake")
+    page.get_by_label("only the wrong ones").check()
+    wrong = page.locator(ROWS).first
+    expect(wrong).to_have_class("wrong")
+    asked = wrong.locator("td.query").inner_text()
+    wrong.click()
+    expect(page.locator(f"{TEXT} .lm-part.query")).to_have_text(asked)
+
+
+def test_one_click_comparisons_and_every_kind_of_study(page):
+    measure(page, "few")
+    expect(page.locator("#prompt-figures tbody")).to_contain_text("zero-shot")
+    expect(page.locator("#prompt-plot .barlayer .point")).to_have_count(2)
+    measure(page, "tuned")
+    expect(page.locator("#prompt-figures tbody tr")).to_have_count(2)
+    page.locator("#prompt-kind").get_by_label("Wordings").check()
+    measure(page)
+    expect(page.locator("#prompt-figures tbody tr")).to_have_count(4)
+    page.locator("#prompt-kind").get_by_label("Order").check()
+    measure(page)
+    expect(page.locator("#prompt-figures tbody")).to_contain_text("6 orders of 3 examples")
+
+
+def test_labels_bring_confusion_and_reliability(page):
+    choose(page, "data", "similarity")
+    expect(page.locator(TEXT)).to_contain_text("Meaning:")
+    measure(page, "few")
+    expect(page.locator("#prompt-details .lm-confusion tbody tr")).to_have_count(2)
+    expect(page.locator("#prompt-reliability .scatterlayer .trace")).to_have_count(2)
+
+
+def test_a_study_can_be_stopped(page):
+    page.locator("#prompt-draws input").fill("20")
+    page.locator("#prompt-draws input").press("Tab")
+    page.locator("#prompt-measure").click()
+    expect(page.locator("#prompt-measure-status .lm-progress")).to_contain_text("prompts")
+    page.locator("#prompt-measure-stop").click()
+    expect(page.locator("#prompt-measure-status")).to_contain_text("Stopped")
+
+
+def test_a_table_of_ones_own_is_mapped_and_measured(page):
+    page.get_by_text("A table of your own").click()
+    rows = "".join(f"word {i},Wort {i}\n" for i in range(40))
+    page.locator("#prompt-pasted textarea").fill("from,to\n" + rows)
+    page.locator("#prompt-use").click()
+    expect(page.locator("#prompt-said")).to_contain_text("40 rows")
+    expect(page.get_by_label("‘german’ is the column")).to_have_value("to")
+    expect(page.locator(TEXT)).to_contain_text('"word ')
+    measure(page, "few")
+    expect(page.locator(ROWS).first).to_contain_text("Wort ")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "There is no table"),
+        ("a,b\n1\n", "Line 2 has 1 columns instead of 2"),
+    ],
+)
+def test_a_table_that_cannot_be_read_is_refused(page, text, words):
+    page.get_by_text("A table of your own").click()
+    page.locator("#prompt-pasted textarea").fill(text)
+    page.locator("#prompt-use").click()
+    expect(page.get_by_test_id("toast-body")).to_contain_text(words)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"a\n" + b"1\n" * 30_000, "more than 20,000 rows"),
+        (b"a,b\ncaf\xe9,1\n", "not UTF-8 (line 2"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused(page, content, words):
+    page.get_by_text("A table of your own").click()
+    file = {"name": "mine.csv", "mimeType": "text/csv", "buffer": content}
+    page.locator("#prompt-upload input[type=file]").set_input_files(file)
+    expect(page.locator("#prompt-upload")).to_contain_text("mine")
+    page.locator("#prompt-use").click()
+    expect(page.get_by_test_id("toast-body")).to_contain_text(words)
+
+
+def test_predictions_are_saved_without_formulas(page, tmp_path):
+    page.locator("#prompt-csv").click()
+    expect(page.get_by_test_id("toast-body")).to_contain_text("no predictions yet")
+    measure(page, "few")
+    with page.expect_download() as waiting:
+        page.locator("#prompt-csv").click()
+    waiting.value.save_as(tmp_path / "p.csv")
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "p.csv").read_text("utf-8-sig"))))
+    assert {row["shots"] for row in rows} == {"0", "3"}
+    assert not any(cell.startswith(("=", "@")) for row in rows for cell in row.values())
+
+
+def test_minimal_pairs(page):
+    page.locator("#prompt-judge").click()
+    expect(page.locator("#prompt-pair .lm-side2")).to_have_count(2)
+    expect(page.locator("#prompt-pair .lm-side2.better")).to_have_count(1)
+    expect(page.locator("#prompt-pair .lm-tok.pin")).to_have_count(2)
+    expect(page.locator("#prompt-pair .lm-verdict")).to_contain_text("as likely")
+    page.locator("#prompt-pairs-all").click()
+    expect(page.locator("#prompt-pairs-table .lm-labelrow").last).to_contain_text("all")
+    expect(page.locator("#prompt-pairs-table")).to_contain_text("62 of 62 pairs")
+
+
+def test_what_a_stranger_types_stays_text(page):
+    page.locator(f"{EXAMPLES} textarea").first.fill(HOSTILE)
+    page.locator(f"{QUERY} textarea").first.fill(HOSTILE)
+    page.locator(f"{QUERY} textarea").last.fill(HOSTILE)
+    expect(page.locator(f"{TEXT} .lm-part.query")).to_contain_text("onerror")
+    page.locator("#prompt-go").click()
+    expect(page.locator("#prompt-answer .lm-mark")).to_contain_text("onerror")
+    page.locator("#prompt-good textarea").fill(HOSTILE)
+    page.locator("#prompt-judge").click()
+    expect(page.locator("#prompt-pair .lm-toks").first).to_contain_text("onerror")
+    assert page.evaluate("window.hacked") is None
+
+
+def test_it_fits_a_phone(visit, fake_address):
+    page = open_tab(visit, fake_address, viewport={"width": 390, "height": 844})
+    measure(page, "few")
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= 390
+
+
+def test_the_page_shows_the_librarys_figures(visit, real_address):
+    template = shipped_templates()["german-lecture"]
+    protocol = Protocol(shots=3, limit=12)
+    with ModelStore(Settings(offline=True)).borrow("base") as lm:
+        expected = evaluate(lm, template, shipped("german"), protocol)
+    page = open_tab(visit, real_address)
+    for name, value in (("queries", "12"), ("draws", "1")):
+        page.locator(f"#prompt-{name} input").fill(value)
+        page.locator(f"#prompt-{name} input").press("Tab")
+    measure(page, "few")
+    row = page.locator("#prompt-figures tbody tr").last
+    expect(row).to_contain_text(f"{expected.accuracy.mean:.3f}")
+    expect(row).to_contain_text(f"{expected.nll.mean:.3f}")
+    shown = json.loads(page.evaluate("JSON.stringify(window.lmlab.shown.prompt)"))
+    assert shown["runs"][0]["model"] == "base"
