@@ -76,7 +76,7 @@ function unscored() {
 // A distribution as bars; beside them what the controls made of it, where that is known.
 function distribution(found, actual, limit, pick) {
   if (!found) return waiting();
-  return found.rest ? choiceBars(found, { limit, pick }) : bars(found, actual, limit);
+  return found.controlled ? choiceBars(found, { limit, pick }) : bars(found, actual, limit);
 }
 
 function apart(runs, i) {

@@ -6,7 +6,8 @@ function choiceBars(found, { limit, pick, keepSize }) {
   const rows = found.slice(0, limit), hidden = found.slice(limit);
   const drawn = found.drawn || hidden.find((c) => c.actual);
   if (drawn) rows.push({ ...drawn, actual: true, far: true });
-  const left = (key) => Math.max(0, 1 - rows.reduce((sum, c) => sum + c[key], 0));
+  // What rounding leaves over is nothing.
+  const left = (key) => { const rest = 1 - rows.reduce((sum, c) => sum + c[key], 0); return rest > 2e-5 ? rest : 0; };
   rows.push({ text: "all others", p: left("p"), after: left("after"), others: true });
   const top = Math.max(...rows.map((c) => Math.max(c.p, c.after)), 1e-9);
   const list = el("div", "lm-choices" + (keepSize ? " all" : ""));

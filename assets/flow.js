@@ -20,7 +20,7 @@ function flowing(head, lines) {
   return { name: head.name, flow: true, forks: head.forks, same: false, notes: [], runs: [run] };
 }
 
-// The alternatives of one step, before and after the controls, with what is left for all others.
+// The alternatives of one step, before and after the controls.
 function choicesOf(run, i) {
   const found = choicesFrom(run.choices[i], run.place[i]);
   if (run.place[i] < 0) found.drawn = { text: run.texts[i], p: Math.exp(-run.nll[i] / KEY.scale), after: run.after[i], rank: run.rank[i] };
@@ -29,8 +29,7 @@ function choicesOf(run, i) {
 
 function choicesFrom(top, place) {
   const found = top.map(([text, nll, after], which) => ({ text, p: Math.exp(-nll / KEY.scale), after, which, actual: which === place }));
-  const left = (key) => Math.max(0, 1 - found.reduce((sum, c) => sum + c[key], 0));
-  found.rest = { p: left("p"), after: left("after") };
+  found.controlled = true;
   return found;
 }
 

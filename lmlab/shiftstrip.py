@@ -85,7 +85,7 @@ def _line(step: "Step") -> list[Any]:
         whole(-step.logprob),
         step.rank,
         whole(step.entropy),
-        round(step.probability, 6),
+        _digits(step.probability),
         whole(step.entropy_after),
         place,
         _tops(step.top),
@@ -94,7 +94,12 @@ def _line(step: "Step") -> list[Any]:
 
 
 def _tops(top: Sequence["Candidate"]) -> list[list[Any]]:
-    return [[c.text, whole(-c.logprob), round(c.probability, 6)] for c in top]
+    return [[c.text, whole(-c.logprob), _digits(c.probability)] for c in top]
+
+
+def _digits(p: float) -> float:
+    """A probability with six digits, however small: what is not cut off must not look so."""
+    return float(f"{p:.6g}")
 
 
 def _bits(values: Sequence[float | None]) -> list[int | None]:

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from lmlab import comparison, shiftstrip
 from lmlab.compared import Compared
 from lmlab.comparison import compare
+from lmlab.completions import Beliefs, Candidate
 from lmlab.errors import InputError
 from lmlab.metrics import divergences
 from lmlab.models import ModelRef, ModelStore
+from lmlab.nexttoken import choose
 from lmlab.results import Scored, TokenScore
 from lmlab.scoring import score
 from tests.test_sidebyside import adapter
@@ -166,3 +168,17 @@ def test_it_is_json_ready_and_drawable(refs, folder):
     assert pieces["pieces"] is True
     assert "".join(pieces["runs"][1]["texts"]) == TEXT
     assert "bits per byte" in " ".join(pieces["notes"])
+
+
+def test_what_is_hardly_possible_does_not_look_cut_off(refs):
+    step = choose(
+        Beliefs((Candidate(1, "a", -0.1, 1 - 2e-9), Candidate(2, "b", -9.0, 2e-9)), 0.1, 0.0, 2, 9),
+        0,
+        0,
+    )
+    lines = shiftstrip.flowing("n", "m", "p", [step, step]).splitlines()
+    assert json.loads(lines[1])[7][1][2] == 2e-9
+    assert len(lines) == 3
+    assert shiftstrip.flowing("n", "m", "p", [step, step]).startswith(
+        shiftstrip.flowing("n", "m", "p", [step])
+    )
