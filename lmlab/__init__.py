@@ -11,19 +11,32 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lmlab.api import compare, complete, generate, load, score, score_many, side_by_side
+    from lmlab.api import (
+        compare,
+        complete,
+        evaluate,
+        generate,
+        load,
+        score,
+        score_many,
+        side_by_side,
+    )
     from lmlab.compared import Compared
     from lmlab.completions import Completion, Step
     from lmlab.controls import GenerateConfig
+    from lmlab.data import Dataset
     from lmlab.errors import LabError
+    from lmlab.evaluations import Evaluation
     from lmlab.models import ModelRef, ModelStore
     from lmlab.results import Alternative, Scored, TokenScore
+    from lmlab.templates import PromptTemplate
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "compare": "lmlab.api",
     "complete": "lmlab.api",
+    "evaluate": "lmlab.api",
     "generate": "lmlab.api",
     "load": "lmlab.api",
     "score": "lmlab.api",
@@ -33,28 +46,35 @@ _HOMES = {
     "Completion": "lmlab.completions",
     "Step": "lmlab.completions",
     "GenerateConfig": "lmlab.controls",
+    "Dataset": "lmlab.data",
     "LabError": "lmlab.errors",
+    "Evaluation": "lmlab.evaluations",
     "ModelRef": "lmlab.models",
     "ModelStore": "lmlab.models",
     "Alternative": "lmlab.results",
     "Scored": "lmlab.results",
     "TokenScore": "lmlab.results",
+    "PromptTemplate": "lmlab.templates",
 }
 
 __all__ = [
     "Alternative",
     "Compared",
     "Completion",
+    "Dataset",
+    "Evaluation",
     "GenerateConfig",
     "LabError",
     "ModelRef",
     "ModelStore",
+    "PromptTemplate",
     "Scored",
     "Step",
     "TokenScore",
     "__version__",
     "compare",
     "complete",
+    "evaluate",
     "generate",
     "load",
     "score",

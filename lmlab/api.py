@@ -3,15 +3,19 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from lmlab import comparison, generation, scoring, sidebyside
+from lmlab import comparison, evaluation, generation, scoring, sidebyside
 from lmlab.compared import Compared
 from lmlab.completions import Completion, Step, collect
 from lmlab.controls import GenerateConfig
+from lmlab.data import Dataset, shipped
+from lmlab.evaluations import Evaluation
 from lmlab.lm import LM
 from lmlab.models import ModelRef, ModelStore
+from lmlab.protocols import Protocol
 from lmlab.results import Scored, WindowMode
 from lmlab.scoring import ScoreRequest
 from lmlab.settings import Settings
+from lmlab.templates import PromptTemplate, shipped_template
 from lmlab.tokens import BosSetting
 
 
@@ -118,6 +122,34 @@ def compare(
         refs[1] = replace(refs[1], alpha=alpha)
     with ModelStore().borrow_all(refs) as (one, other):
         return comparison.compare(one, other, text, prefix=prefix, top_k=top_k)
+
+
+def evaluate(
+    model: LM | str,
+    template: PromptTemplate | str,
+    data: Dataset | str | None = None,
+    *,
+    shots: int = 0,
+    draws: int = 1,
+    seed: int = 0,
+    limit: int | None = None,
+) -> Evaluation:
+    """Measure a prompt template on a labelled set; see ``lmlab.evaluation.iter_evaluate``.
+
+    Args:
+        model: a model or its name.
+        template: a template or the name of a shipped one.
+        data: a set or the name of a shipped one; by default the one that the template names.
+        shots: examples in each prompt.
+        draws: how many sets of examples.
+        seed: of the draws.
+        limit: most queries; None asks all.
+    """
+    if isinstance(template, str):
+        template = shipped_template(template)
+    found = data if isinstance(data, Dataset) else shipped(data or template.data)
+    protocol = Protocol(shots=shots, draws=draws, seed=seed, limit=limit)
+    return evaluation.evaluate(_lm(model), template, found, protocol)
 
 
 def _lm(model: LM | str) -> LM:

@@ -65,16 +65,11 @@ def _add_common(command: Any) -> None:
 
 def template_of(name: str) -> "PromptTemplate":
     """A shipped template, or one from a file."""
-    from lmlab.templates import PromptTemplate, shipped_templates
+    from lmlab.templates import PromptTemplate, shipped_template
 
-    known = shipped_templates()
-    if name in known:
-        return known[name]
     path = Path(name)
     if not path.is_file():
-        raise InputError(
-            f"There is no template named ‘{name[:60]}’.", f"There are: {', '.join(known)}."
-        )
+        return shipped_template(name)
     try:
         return PromptTemplate.parse(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:

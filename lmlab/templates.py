@@ -232,6 +232,20 @@ def shipped_templates() -> dict[str, PromptTemplate]:
     return {template.name: template for template in found}
 
 
+def shipped_template(name: str) -> PromptTemplate:
+    """A shipped template by name.
+
+    Raises:
+        InputError: there is none of that name; says which there are.
+    """
+    known = shipped_templates()
+    if name not in known:
+        raise InputError(
+            f"There is no template named ‘{name[:60]}’.", f"There are: {', '.join(known)}."
+        )
+    return known[name]
+
+
 def shipped_source(name: str) -> str:
     """The YAML of a shipped template, as it was written."""
     return (assets_dir() / "templates" / f"{name}.yaml").read_text(encoding="utf-8")

@@ -190,6 +190,16 @@ def test_more_shots_begin_with_the_fewer_ones():
     assert drawn(DATA, Protocol(draws=3)) == [[]]
 
 
+def test_a_notebook_needs_names_only():
+    import lmlab
+
+    result = lmlab.evaluate("base", "german-lecture", shots=2, limit=8)
+    assert result.data == "german"
+    assert result.n == 8
+    with pytest.raises(InputError, match="There are: german-arrow"):
+        lmlab.evaluate("base", "no-such")
+
+
 def test_progress_comes_before_the_result(lm):
     steps = list(iter_evaluate(lm, LABELLED, DATA, Protocol(shots=1, draws=3)))
     assert isinstance(steps[-1], Evaluation)
