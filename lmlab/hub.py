@@ -1,5 +1,6 @@
 """Models of the Hugging Face Hub: looked at before they are fetched, safetensors only."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from huggingface_hub.errors import (
 from lmlab.errors import LabError, MemoryLimitError, ModelError
 from lmlab.settings import Settings
 
+log = logging.getLogger("lmlab")
 PATTERNS = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 
 
@@ -80,6 +82,7 @@ def fetch(
         raise
     except Exception:
         # Transport errors: huggingface_hub has changed its HTTP library more than once.
+        log.info("The Hub could not be asked about %s", name, exc_info=True)
         return _cached(name, revision, hint)
 
 

@@ -3,18 +3,21 @@
 import csv
 import io
 import json
-import os
 import sys
 
 import pytest
 
 from lmlab.cli import main
 
-os.environ["LMLAB_OFFLINE"] = "1"
 ROWS = "review,stars\n" + "".join(
     f"the dog {i},{'positive' if i % 2 else 'negative'}\n" for i in range(12)
 )
 TEMPLATE = "name: mine\nquery: '{{ text }}:'\ntarget: ' {{ y }}'\nanswer: y\nstop: [':']\n"
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch):
+    monkeypatch.setenv("LMLAB_OFFLINE", "1")
 
 
 @pytest.fixture(scope="module")
