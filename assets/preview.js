@@ -50,6 +50,7 @@ function draw() {
   legend(data);
   length(data);
   text.replaceChildren(...parts(data.parts), ...(data.added ? added(data) : []));
+  if (data.added) text.scrollTop = text.scrollHeight;
   const chat = element.querySelector(".lm-chat");
   chat.hidden = !data.chat;
   chat.querySelector("div").replaceChildren(...(data.chat ? parts(data.chat) : []));

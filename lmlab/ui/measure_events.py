@@ -175,7 +175,7 @@ def _wordings(lab: Lab, template: PromptTemplate) -> list[PromptTemplate]:
 def draw(measured: Measured, *, final: bool) -> list[Any]:
     """Plot, table, details, second plot, predictions and what the session keeps."""
     results = measured.results
-    last = results[-1][1]
+    label, last = results[-1]
     if measured.kind == "shots":
         figure = studyplots.shots(results)
     elif measured.kind == "order":
@@ -185,7 +185,7 @@ def draw(measured: Measured, *, final: bool) -> list[Any]:
     labelled = bool(last.labels)
     second = gr.update(value=studyplots.reliability(last) if labelled else None, visible=labelled)
     rows = promptview.predictions(results) if final else gr.skip()
-    return [figure, cells(results), details(last), second, rows, measured]
+    return [figure, cells(results), details(label, last), second, rows, measured]
 
 
 def loader(lab: Lab) -> Callable[..., list[Any]]:

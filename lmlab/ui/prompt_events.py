@@ -27,6 +27,7 @@ FIRST = (
     "german-lecture", "qa-question", "sentiment-review", "similarity-meaning", "topic-story",
     "opposite-instruction", "plural-instruction",
 )  # fmt: skip
+BEFORE = 60  # characters of the prompt that stand before the completion
 FIRST_ROW = 2  # the query that the tab opens with
 PATIENCE = 0.08  # seconds between two drawings of a completion on its way
 
@@ -273,7 +274,8 @@ def _run(
         added=added,
         answer=answer,
     )
-    return [shown, shiftstrip.flowing(name, model, asked.prompt.text, steps)]
+    end = asked.prompt.text[-BEFORE:]
+    return [shown, shiftstrip.flowing(name, model, end, steps)]
 
 
 def _shown(sheet: Sheet, template: PromptTemplate) -> list[Any]:

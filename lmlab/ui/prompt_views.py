@@ -106,14 +106,15 @@ def _row(label: str, e: Evaluation) -> str:
     return f'<tr><td class="words">{escape(label)}</td>{row}</tr>'
 
 
-def details(evaluation: Evaluation) -> str:
-    """Accuracy by way of choosing a label, and the confusion matrix."""
+def details(label: str, evaluation: Evaluation) -> str:
+    """Of one design: accuracy by way of choosing a label, and the confusion matrix."""
     if not evaluation.labels:
         return ""
     ways = "".join(
         f"<tr><td>{way}</td><td>{value:.3f}</td></tr>" for way, value in evaluation.by_way.items()
     )
     head = "".join(f"<th>{escape(label)}</th>" for label in evaluation.labels)
+    whose = f'<p class="lm-why">In detail: {escape(label)}</p>'
     most = max(1, *(n for row in evaluation.confusion for n in row))
     rows = "".join(
         f'<tr><th scope="row">{escape(label)}</th>'
@@ -122,7 +123,7 @@ def details(evaluation: Evaluation) -> str:
         for label, row in zip(evaluation.labels, evaluation.confusion, strict=True)
     )
     return (
-        '<div class="lm-details"><section><h4>Accuracy by how a label is chosen</h4>'
+        f'{whose}<div class="lm-details"><section><h4>Accuracy by how a label is chosen</h4>'
         f'<table class="lm-table lm-ways"><tbody>{ways}</tbody></table></section>'
         "<section><h4>True label (rows) and answer (columns)</h4>"
         f'<div class="lm-scroll"><table class="lm-confusion"><thead><tr><td></td>{head}</tr>'
