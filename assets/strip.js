@@ -38,6 +38,10 @@ function draw() {
   if (kept && data && sameText(old, data)) setPin(kept);
 }
 
+function spokenName(r) {
+  return `${count(r.texts.length)} tokens ${data.flow ? "written" : "scored"} by ${r.model}. Arrow keys walk, Enter pins.`;
+}
+
 function sameText(one, other) {
   return !one.flow && !other.flow && one.runs.length === other.runs.length
     && one.runs.every((r, i) => r.texts.length === other.runs[i].texts.length && r.texts.every((t, j) => t === other.runs[i].texts[j]));
@@ -51,6 +55,7 @@ function grow(longer) {
   const made = run.texts.slice(have).map((text, i) => token(text, have + i, false));
   spans[0].push(...made);
   box.append(...made);
+  box.setAttribute("aria-label", spokenName(run));
   box.classList.toggle("bare", !spans[0].length);
   box.previousElementSibling?.replaceWith(heading(0));
   if (end) box.scrollTop = box.scrollHeight;
@@ -66,7 +71,7 @@ function drawRun(run) {
   box.dataset.run = run;
   box.setAttribute("role", "application");
   box.setAttribute("aria-roledescription", "token strip");
-  box.setAttribute("aria-label", `${count(r.texts.length)} tokens scored by ${r.model}. Arrow keys walk, Enter pins.`);
+  box.setAttribute("aria-label", spokenName(r));
   box.dir = firstStrong(r.prefix + r.texts.join(""));
   const made = r.texts.map((text, i) => token(text, i, r.nll[i] == null));
   if (data.flow && !made.length) box.classList.add("bare");

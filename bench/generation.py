@@ -17,6 +17,7 @@ from peft import LoraConfig, get_peft_model
 from rich.console import Console
 from rich.table import Table
 from transformers import AutoModelForCausalLM, TextIteratorStreamer
+from transformers.utils import logging
 
 from bench import models
 from bench.scoring import text_of
@@ -45,6 +46,7 @@ def main() -> None:
     arguments = parser.parse_args()
     console = Console()
     console.print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     with tempfile.TemporaryDirectory() as folder:
         for name, make in SHAPES.items():
             if arguments.only in name:
@@ -106,7 +108,8 @@ def _side_by_side(base: Path, rounds: int, tokens: int) -> Table:
             together[which].append(step.id)
         assert together == apart, "side by side and separate runs differ"
         jobs: dict[str, Job] = {
-            "the base alone": lambda: _tokens(lms[0], prompt, config),
+            "the base alone, model.generate": lambda: _plain(lms[0], prompt, tokens),
+            "the base alone, lmlab": lambda: _tokens(lms[0], prompt, config),
             "base + 1 in one batch": lambda: list(generate_side_by_side(lms[:2], prompt, config)),
             "base + 3 in one batch": lambda: list(generate_side_by_side(lms, prompt, config)),
             "base + 3 one after another": lambda: [_tokens(lm, prompt, config) for lm in lms],
@@ -117,9 +120,13 @@ def _side_by_side(base: Path, rounds: int, tokens: int) -> Table:
 
 def _table(title: str, tokens: int, jobs: dict[str, Job], rounds: int) -> Table:
     timed = alternate(jobs, rounds)
-    table = Table("", "tokens a second", "time ratio", title=title)
+    own = timed.seconds.get("the base alone, lmlab")
+    extra = ["to lmlab's base"] if own else []
+    table = Table("", "tokens a second", "time ratio", *extra, title=title)
     for contestant, seconds in timed.seconds.items():
-        table.add_row(contestant, f"{tokens / seconds:.1f}", f"{timed.ratios[contestant]:.2f}")
+        more = [f"{seconds / own:.2f}"] if own else []
+        ratio = f"{timed.ratios[contestant]:.2f}"
+        table.add_row(contestant, f"{tokens / seconds:.1f}", ratio, *more)
     return table
 
 
@@ -140,6 +147,7 @@ def _options(lm: LM, prompt: str, tokens: int) -> dict[str, Any]:
 
 
 def _plain(lm: LM, prompt: str, tokens: int) -> None:
+    lm.switch_on()
     lm.model.generate(**_options(lm, prompt, tokens))
 
 

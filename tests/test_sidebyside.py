@@ -201,3 +201,36 @@ def test_many_borrowers_in_any_order_do_not_lock_each_other_out(folder):
 def test_folders_of_other_tokenizers_share_a_prompt(folder):
     refs = [str(folder("llama", kind)) for kind in folders.TOKENIZERS[:3]]
     assert_equal(together(refs)[0], apart(refs))
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5])
+@pytest.mark.parametrize("adapted", [False, True])
+def test_the_lean_step_gives_the_librarys_numbers(folder, tmp_path, monkeypatch, rows, adapted):
+    from lmlab import decoding
+    from lmlab.generation import prompt_ids
+
+    base = folder("llama", "bytelevel-bos")
+    ref = ModelRef(str(base), adapter(tmp_path / "a", base) if adapted else None, alpha=0.7)
+    with ModelStore().borrow(ref if adapted else str(base)) as lm:
+        ids, read = prompt_ids(lm, PROMPT), []
+        for lean in (True, False):
+            if not lean:
+                monkeypatch.setattr(decoding, "fits", lambda lm: False)
+            decoder = decoding.Decoder(lm, rows)
+            logits = [decoder.read(ids)]
+            assert (decoder._lean is not None) == lean
+            logits += [decoder.feed([5 + i + r for r in range(rows)]) for i in range(9)]
+            decoder.keep([rows - 1])
+            read.append([*logits, decoder.feed([7])])
+        for mine, theirs in zip(*read, strict=True):
+            torch.testing.assert_close(mine, theirs, atol=2e-4, rtol=1e-4)
+
+
+def test_a_lean_run_goes_beyond_what_was_set_aside(folder, monkeypatch):
+    from lmlab import decoding, lean
+
+    monkeypatch.setattr(lean, "ROOM", 3)
+    lm = load(str(folder("llama", "bytelevel-bos")))
+    mine = [s.id for s in generate(lm, "the", GREEDY)]
+    monkeypatch.setattr(decoding, "fits", lambda lm: False)
+    assert mine == [s.id for s in generate(lm, "the", GREEDY)]
