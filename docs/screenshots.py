@@ -14,11 +14,16 @@ from lmlab.ui.app import launch
 IMAGES = Path(__file__).parent / "images"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 # The tab, what is waited for, and what is pressed before the picture.
-TABS = {"likelihood": ("Likelihood", "#likelihood-plot .scatterlayer", "")}
+TABS = {
+    "likelihood": ("Likelihood", "#likelihood-plot .scatterlayer", ""),
+    "completion": ("Completion", "#completion-strip .lm-tok", "#completion-go"),
+    "compare": ("Compare", "#compare-shift-strip .lm-tok", ""),
+    "prompt": ("Prompt", "#prompt-strip .lm-tok", "#prompt-go"),
+}
 
 
 def main() -> None:
-    """One picture a tab in each colour scheme; further tabs as ``name=label`` arguments."""
+    """One picture a tab in each colour scheme."""
     _, address, _ = launch(Lab.open(Settings(offline=True)), prevent_thread_lock=True, quiet=True)
     IMAGES.mkdir(exist_ok=True)
     path = os.environ.get("LMLAB_CHROMIUM") or shutil.which("chromium")
