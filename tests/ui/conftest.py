@@ -13,7 +13,7 @@ from lmlab.settings import Settings
 from lmlab.ui.app import launch
 from tests.ui.fake import FakeLab
 
-TIMEOUT = 20_000
+TIMEOUT = 60_000
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
