@@ -58,18 +58,7 @@ def iter_evaluate(
     n = len(queries)
     asking = Asking(lm, template, protocol, instruction, pieces[n : n + len(blanks)], can_share(lm))
     rest = iter(pieces[n + len(blanks) :])
-    result = Evaluation(
-        model=lm.name,
-        template=template.name,
-        data=data.name,
-        shots=max(len(rows) for rows in sets),
-        draws=len(sets),
-        seed=protocol.seed,
-        labels=tuple(template.labels),
-        way=protocol.way,
-        predictions=(),
-        notes=tuple(_notes(template, queries)),
-    )
+    result = _begun(lm, template, data, protocol, sets, queries)
     started, total = time.perf_counter(), n * len(sets)
     yield Evaluating(0, total)
     for draw, rows in enumerate(sets):
@@ -84,6 +73,29 @@ def iter_evaluate(
         if draw + 1 < len(sets) and result.predictions:
             yield Evaluating(n * (draw + 1), total, result)
     yield _finished(lm, result)
+
+
+def _begun(
+    lm: LM,
+    template: PromptTemplate,
+    data: Dataset,
+    protocol: Protocol,
+    sets: Sequence[Sequence[Row]],
+    queries: Sequence[Row],
+) -> Evaluation:
+    """A result without predictions."""
+    return Evaluation(
+        model=lm.name,
+        template=template.name,
+        data=data.name,
+        shots=max(len(rows) for rows in sets),
+        draws=len(sets),
+        seed=protocol.seed,
+        labels=tuple(template.labels),
+        way=protocol.way,
+        predictions=(),
+        notes=tuple(_notes(template, queries)),
+    )
 
 
 def _finished(lm: LM, result: Evaluation) -> Evaluation:

@@ -115,11 +115,15 @@ def filler(
     @alerts
     def fill(sheet: Sheet | None, *values: Any) -> list[Any]:
         form = Form.read(*values)
+        kept = sheet or Sheet()
+        # Leaving a box is no change: what was typed into the examples meanwhile must stay.
+        if move is None and kept.drawn == form.key:
+            return [gr.skip()] * 3
         try:
             template = form.template(lab.prompts)
         except LabError:
             return [gr.skip()] * 3
-        return _filled(lab, sheet or Sheet(), form, template, move, anew)
+        return _filled(lab, kept, form, template, move, anew)
 
     return fill
 
@@ -137,7 +141,7 @@ def _filled(
         examples = tuple(form.draw(lab.prompts, template))
     queries = form.dataset(lab.prompts, template).queries
     moved = sheets.at_row(kept, queries, move(kept) if move else kept.row)
-    return _shown(replace(moved, examples=examples), template)
+    return _shown(replace(moved, examples=examples, drawn=form.key), template)
 
 
 def opener(lab: Lab) -> Callable[..., list[Any]]:

@@ -30,12 +30,14 @@ class Sheet:
         query: with its answer, where that is known.
         row: number of the query within the set, from 0.
         shape: columns and labels that the rows are shown with.
+        drawn: what the examples were drawn by, so that they are not drawn again without need.
     """
 
     examples: tuple[Row, ...] = ()
     query: Mapping[str, str] | None = None
     row: int = 0
     shape: tuple[str, ...] = ()
+    drawn: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,11 @@ class Form:
     def own(self) -> bool:
         """Whether the rows are the visitor's."""
         return self.data == OWN
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What examples are drawn by."""
+        return (self.data, self.shots, self.seed, self.picked.strip(), self.columns)
 
     def template(self, prompts: Prompting) -> PromptTemplate:
         """The wording as it stands in the editor."""
