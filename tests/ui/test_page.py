@@ -30,6 +30,7 @@ def test_the_page_shows_the_librarys_numbers(visit, real_address, expected):
     expect(first).to_contain_text(f"{-expected.tokens[0].logprob:.4f}")
     page.get_by_role("tab", name="About").click()
     expect(page.locator("#about-text")).to_contain_text("How a text is scored")
+    page.get_by_role("button", name="base ", exact=False).first.click()
     expect(page.locator(".lm-modelcard").first).to_contain_text("bits per byte")
 
 
