@@ -139,9 +139,10 @@ def test_what_is_wrong_is_one_line_on_stderr(arguments, path, capsys, monkeypatc
     assert captured.err.startswith("lmlab: ")
 
 
-def test_nothing_else_is_said(path):
-    command = [sys.executable, "-m", "lmlab.cli", "generate", "--model", path, "--prompt", "x"]
-    done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True)
+def test_nothing_else_is_said(path, lora):
+    command = [sys.executable, "-m", "lmlab.cli", "generate", "--model", path, "--adapter", lora]
+    command += ["--prompt", "x", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["samples"]
     assert done.stderr == ""
 
