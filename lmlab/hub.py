@@ -47,25 +47,7 @@ def fetch(
     if settings.offline:
         return _cached(name, revision, hint)
     try:
-        size = _check(
-            HfApi(endpoint=endpoint()).model_info(name, revision=revision, files_metadata=True),
-            name,
-        )
-        if size > max_bytes:
-            raise MemoryLimitError(
-                f"‘{name}’ has {size / 1e9:.2g} GB of weights; {max_bytes / 1e9:.2g} GB fit.",
-                "Choose a smaller model.",
-            )
-        on_progress(f"Fetching {name} ({size / 1e6:,.0f} MB) …")
-        return Path(
-            snapshot_download(
-                name,
-                revision=revision,
-                allow_patterns=PATTERNS,
-                endpoint=endpoint(),
-                cache_dir=cache_dir(),
-            )
-        )
+        return _download(name, revision, max_bytes, on_progress)
     except RevisionNotFoundError:
         raise ModelError(f"‘{name}’ has no revision ‘{revision}’ on the Hub.") from None
     except GatedRepoError:
@@ -84,6 +66,28 @@ def fetch(
         # Transport errors: huggingface_hub has changed its HTTP library more than once.
         log.info("The Hub could not be asked about %s", name, exc_info=True)
         return _cached(name, revision, hint)
+
+
+def _download(
+    name: str, revision: str | None, max_bytes: int, on_progress: Callable[[str], None]
+) -> Path:
+    """Looks at a repository, then fetches what the cache lacks of it."""
+    info = HfApi(endpoint=endpoint()).model_info(name, revision=revision, files_metadata=True)
+    size = _check(info, name)
+    if size > max_bytes:
+        raise MemoryLimitError(
+            f"‘{name}’ has {size / 1e9:.2g} GB of weights; {max_bytes / 1e9:.2g} GB fit.",
+            "Choose a smaller model.",
+        )
+    on_progress(f"Fetching {name} ({size / 1e6:,.0f} MB) …")
+    fetched = snapshot_download(
+        name,
+        revision=revision,
+        allow_patterns=PATTERNS,
+        endpoint=endpoint(),
+        cache_dir=cache_dir(),
+    )
+    return Path(fetched)
 
 
 def _check(info: Any, name: str) -> int:

@@ -1,6 +1,7 @@
 """The sampling controls on the page: one form, its defaults those of ``GenerateConfig``."""
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
@@ -52,86 +53,41 @@ def form(name: str) -> Controls:
         name: of the tab, for the elements' ids.
     """
     with gr.Row(elem_classes="lm-controls"):
-        temperature = gr.Slider(
-            0,
-            3,
-            START.temperature,
-            step=0.05,
-            label="temperature",
-            elem_id=f"{name}-temperature",
-            info="0: greedy",
-            min_width=150,
-        )
-        top_p = gr.Slider(
-            0,
-            1,
-            START.top_p,
-            step=0.01,
-            label="top-p",
-            elem_id=f"{name}-top-p",
-            info="1 keeps all",
-            min_width=150,
-        )
-        min_p = gr.Slider(
-            0,
-            1,
-            START.min_p,
-            step=0.01,
-            label="min-p",
-            elem_id=f"{name}-min-p",
-            info="0 keeps all",
-            min_width=150,
-        )
-        penalty = gr.Slider(
-            1,
-            3,
-            START.repetition_penalty,
-            step=0.05,
-            label="repetition penalty",
-            info="1: none",
-            elem_id=f"{name}-penalty",
-            min_width=150,
+        temperature = _slider(name, "temperature", 0, 3, START.temperature, 0.05, "0: greedy")
+        top_p = _slider(name, "top-p", 0, 1, START.top_p, 0.01, "1 keeps all")
+        min_p = _slider(name, "min-p", 0, 1, START.min_p, 0.01, "0 keeps all")
+        penalty = _slider(
+            name, "repetition penalty", 1, 3, START.repetition_penalty, 0.05, "1: none"
         )
     with gr.Row(elem_classes="lm-controls"):
-        top_k = gr.Number(
-            START.top_k,
-            label="top-k",
-            precision=0,
-            minimum=0,
-            info="0 keeps all",
-            elem_id=f"{name}-top-k",
-            min_width=90,
-        )
-        length = gr.Number(
-            START.max_new_tokens,
-            label="new tokens",
-            precision=0,
-            minimum=1,
-            maximum=1024,
-            info="at most",
-            elem_id=f"{name}-length",
-            min_width=90,
-        )
-        seed = gr.Number(
-            START.seed,
-            label="seed",
-            precision=0,
-            minimum=0,
-            info="of the draws",
-            elem_id=f"{name}-seed",
-            min_width=90,
-        )
+        top_k = _number(name, "top-k", START.top_k, 0, None, "0 keeps all")
+        length = _number(name, "new tokens", START.max_new_tokens, 1, 1024, "at most")
+        seed = _number(name, "seed", START.seed, 0, None, "of the draws")
         stop = gr.Textbox(
-            "",
-            label="stop strings",
-            lines=1,
-            max_lines=4,
-            info=STOPS,
-            elem_id=f"{name}-stops",
-            min_width=150,
-            max_length=400,
-        )
+            "", label="stop strings", lines=1, max_lines=4, info=STOPS, elem_id=f"{name}-stops",
+            min_width=150, max_length=400,
+        )  # fmt: skip
     return Controls(temperature, top_k, top_p, min_p, penalty, length, seed, stop)
+
+
+# The ends of the elements' ids where they are not the label itself.
+IDS = MappingProxyType({"repetition penalty": "penalty", "new tokens": "length"})
+
+
+def _slider(
+    name: str, label: str, low: float, high: float, value: float, step: float, info: str
+) -> gr.Slider:
+    return gr.Slider(
+        low, high, value, step=step, label=label, info=info, min_width=150,
+        elem_id=f"{name}-{IDS.get(label, label)}",
+    )  # fmt: skip
+
+
+def _number(name: str, label: str, value: int, low: int, high: int | None, info: str) -> gr.Number:
+    return gr.Number(
+        value, label=label, precision=0, minimum=low, maximum=high, info=info, min_width=90,
+        elem_id=f"{name}-{IDS.get(label, label)}",
+    )  # fmt: skip
 
 
 def defaults() -> list[Any]:
