@@ -30,7 +30,7 @@ def plan(config: TrainConfig, mixture: Mixture, sizes: Mapping[str, int]) -> lis
 
     Args:
         config: how many steps, how many tokens each, and how long the windows are.
-        mixture: how often each part is drawn in each of the two phases.
+        mixture: how often each part is drawn in each phase.
         sizes: tokens of each part.
 
     Returns:
@@ -39,17 +39,23 @@ def plan(config: TrainConfig, mixture: Mixture, sizes: Mapping[str, int]) -> lis
     """
     rng = np.random.default_rng(config.seed)
     names = [part.name for part in mixture.parts]
-    long_from = round(config.steps * (1 - config.long_share))
     steps: list[list[Row]] = []
-    early, late = ([p.weight for p in mixture.parts], [p.late for p in mixture.parts])
-    phases = ((config.short_window, long_from, early), (config.window, config.steps, late))
-    for length, count, shares in phases:
+    for length, count, shares in _phases(config, mixture):
         weights = np.array(shares) / sum(shares)
         streams = {name: _windows(name, sizes[name], length, rng) for name in names}
         while len(steps) < count:
             drawn = rng.choice(names, config.batch_tokens // length, p=weights)
             steps.append([next(streams[name]) for name in drawn])
     return steps
+
+
+def _phases(config: TrainConfig, mixture: Mixture) -> list[tuple[int, int, list[float]]]:
+    """For each phase the length of its windows, the step it ends with, and the shares."""
+    if config.onward:
+        return [(config.window, config.steps, [p.onward for p in mixture.parts])]
+    long_from = round(config.steps * (1 - config.long_share))
+    early, late = [p.weight for p in mixture.parts], [p.late for p in mixture.parts]
+    return [(config.short_window, long_from, early), (config.window, config.steps, late)]
 
 
 def _windows(name: str, size: int, length: int, rng: np.random.Generator) -> Iterator[Row]:

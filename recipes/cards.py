@@ -47,7 +47,7 @@ def write_all(models: Path, report: Figures) -> None:
 def pretrained(models: Path, name: str, report: Figures) -> str:
     """The card of a pre-trained model."""
     story = json.loads((models / name / "training.json").read_text(encoding="utf-8"))
-    config, shape = story["config"], SHAPES[name]
+    rounds, shape = story["rounds"], SHAPES[name]
     size = parameters(models / name)
     parts = [
         "# " + name,
@@ -61,10 +61,7 @@ def pretrained(models: Path, name: str, report: Figures) -> str:
         f"the words {', '.join(sorted(heldout.WORDS))}.",
         DATA_LICENCE,
         "## Recipe",
-        f"`python -m recipes.pretrain --shape {name}`: {config['tokens']:,} tokens in steps of "
-        f"{config['batch_tokens']:,}, windows of {config['short_window']} then {config['window']}, "
-        f"Muon for the matrices (lr {config['muon_lr']}), AdamW for the rest (lr "
-        f"{config['adam_lr']}), a trapezoidal schedule, seed {config['seed']}.",
+        *(_round(config) for config in rounds),
         "## Held-out bits per byte",
         _bits(report["bits_per_byte"], [name]),
         few_shot(report, name),
@@ -75,13 +72,27 @@ def pretrained(models: Path, name: str, report: Figures) -> str:
     return front + "\n\n".join(part.strip() for part in parts if part) + "\n"
 
 
+def _round(config: Figures) -> str:
+    """One pre-training run in a sentence."""
+    windows = f"windows of {config['short_window']} then {config['window']}"
+    if config["onward"]:
+        windows = f"windows of {config['window']}, from the weights of the run before"
+    return (
+        f"`python -m recipes.pretrain --shape {config['shape']}"
+        f"{' --onward' if config['onward'] else ''} --tokens {config['tokens']}`: "
+        f"steps of {config['batch_tokens']:,} tokens, {windows}, Muon for the matrices (lr "
+        f"{config['muon_lr']}), AdamW for the rest (lr {config['adam_lr']}), a trapezoidal "
+        f"schedule, seed {config['seed']}."
+    )
+
+
 def checkpoints(models: Path, report: Figures) -> str:
     """The card of the checkpoints."""
     names = sorted(
         (n for n in report["bits_per_byte"] if n.startswith(f"{STEPS}/")),
         key=lambda n: int(n.rsplit("-", 1)[1]),
     )
-    shape = json.loads((models / names[0] / "training.json").read_text())["config"]["shape"]
+    shape = json.loads((models / names[0] / "training.json").read_text())["rounds"][0]["shape"]
     return (
         "# base-steps\n\nCheckpoints along one pre-training run, from step 0 on, evenly spaced in "
         f"the logarithm of the step. They are those of `{shape}`, the base's smaller sibling, so "
@@ -142,10 +153,11 @@ def _first_row(models: Path, tuning: Tuning) -> dict[str, Any]:
 
 
 def _mixture(parts: Sequence[Figures]) -> str:
-    head = "| part | share | at the end | epochs | licence | origin |\n|---|---|---|---|---|---|\n"
+    head = "| part | share | at the end | onward | epochs | licence | origin |\n"
+    head += "|---|---|---|---|---|---|---|\n"
     rows = (
-        f"| {p['name']} | {p['weight']:.0%} | {p['late']:.0%} | {p['epochs']} | {p['licence']} "
-        f"| {p['origin']} |"
+        f"| {p['name']} | {p['weight']:.0%} | {p['late']:.0%} | {p['onward']:.0%} | {p['epochs']} "
+        f"| {p['licence']} | {p['origin']} |"
         for p in parts
     )
     return head + "\n".join(rows)

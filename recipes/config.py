@@ -9,17 +9,20 @@ from recipes.taskdocs import TaskDocConfig
 ASSETS = Path(__file__).parent.parent / "assets"
 DEFAULT_WORK = Path(".work")
 DATA_VARIABLE = "LMLAB_CORPUS"
-TASKS, COMPOSED = "tasks", "tasks_composed"
+TASKS, COMPOSED, INVENTED = "tasks", "tasks_composed", "tasks_invented"
+GENERATED = "Apache-2.0, film reviews in it CC BY 4.0"
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part of the mixture: its share of the training tokens, its share of those of the last
-    phase (windows of the full context, falling learning rate), and how much text is taken."""
+    """One part of the mixture: its share of the training tokens, of those of the last phase
+    (windows of the full context, falling learning rate), of those of a run that goes on from a
+    finished one, and how much text is taken."""
 
     name: str
     weight: float
     late: float
+    onward: float
     megabytes: float
     licence: str
     origin: str
@@ -30,25 +33,26 @@ class Mixture:
     """The parts, the seed of the task documents, and their form."""
 
     parts: tuple[Part, ...] = (
-        Part("stories", 0.40, 0.50, 21, "CDLA-Sharing-1.0", "TinyStories"),
-        Part("storybooks", 0.03, 0.02, 2, "CC BY 4.0", "African Storybook and Pratham Books"),
-        Part(
-            "books_children", 0.10, 0.04, 12, "public domain", "children's classics to about 1930"
-        ),
-        Part("books_easy", 0.05, 0.01, 8, "public domain in the US", "classics with much dialogue"),
-        Part("wiki", 0.06, 0.02, 8, "CC BY-SA 3.0", "English Wikipedia, about 2021"),
-        Part("tinyshakespeare", 0.01, 0.01, 2, "public domain", "Shakespeare's plays"),
-        Part(TASKS, 0.35, 0.08, 22, "Apache-2.0, film reviews in it CC BY 4.0", "recipes.taskdocs"),
-        Part(
-            COMPOSED, 0.0, 0.32, 14, "Apache-2.0, film reviews in it CC BY 4.0", "recipes.taskdocs"
-        ),
+        Part("stories", 0.40, 0.50, 0.48, 21, "CDLA-Sharing-1.0", "TinyStories"),
+        Part("storybooks", 0.03, 0.02, 0.02, 2, "CC BY 4.0", "African Storybook, Pratham Books"),
+        Part("books_children", 0.10, 0.04, 0.05, 12, "public domain", "children's classics"),
+        Part("books_easy", 0.05, 0.01, 0.02, 8, "public domain in the US", "classics, dialogue"),
+        Part("wiki", 0.06, 0.02, 0.03, 8, "CC BY-SA 3.0", "English Wikipedia, about 2021"),
+        Part("tinyshakespeare", 0.01, 0.01, 0.01, 2, "public domain", "Shakespeare's plays"),
+        Part(TASKS, 0.35, 0.08, 0.06, 22, GENERATED, "recipes.taskdocs"),
+        Part(COMPOSED, 0.0, 0.32, 0.03, 14, GENERATED, "recipes.taskdocs"),
+        Part(INVENTED, 0.0, 0.0, 0.30, 16, GENERATED, "recipes.taskdocs"),
     )
     seed: int = 20
 
     @property
     def task_docs(self) -> dict[str, TaskDocConfig]:
         """The form of the task documents of each part that has some."""
-        return {TASKS: TaskDocConfig(), COMPOSED: TaskDocConfig(composed=0.85, lookup=0.12)}
+        return {
+            TASKS: TaskDocConfig(),
+            COMPOSED: TaskDocConfig(composed=0.85, lookup=0.12),
+            INVENTED: TaskDocConfig(invented=0.95, lookup=0.12, named=0.0, instruction=0.1),
+        }
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,8 @@ SHAPES: dict[str, Shape] = {
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """One pre-training run. The last ``long_share`` of it sees windows of the full context."""
+    """One pre-training run. The last ``long_share`` of it sees windows of the full context; one
+    that goes ``onward`` starts from the weights of the finished run and sees nothing else."""
 
     shape: str = "base"
     tokens: int = 15_000_000
@@ -93,11 +98,17 @@ class TrainConfig:
     save_seconds: float = 45.0
     valid_every: int = 500
     snapshots: int = 0
+    onward: bool = False
 
     @property
     def steps(self) -> int:
         """How many optimiser steps the run has."""
         return max(1, self.tokens // self.batch_tokens)
+
+    @property
+    def run(self) -> str:
+        """The name of the run's folder."""
+        return f"{self.shape}-onward" if self.onward else self.shape
 
 
 def corpus_folder(given: str | None) -> Path:

@@ -1,6 +1,7 @@
 """Stage 3: pre-training. A run that was killed goes on where its last checkpoint ended.
 
 python -m recipes.pretrain --shape base [--tokens N] [--snapshots 9]
+python -m recipes.pretrain --shape base --onward --tokens 10000000
 """
 
 import argparse
@@ -64,7 +65,8 @@ def main() -> None:
     options = _options()
     changed = {"tokens": options.tokens, "snapshots": options.snapshots}
     config = replace(
-        TrainConfig(shape=options.shape), **{k: v for k, v in changed.items() if v is not None}
+        TrainConfig(shape=options.shape, onward=options.onward),
+        **{k: v for k, v in changed.items() if v is not None},
     )
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -72,7 +74,7 @@ def main() -> None:
     train, valid = (load_parts(options.work, mixture, split) for split in ("train", "valid"))
     sizes = {name: len(ids) for name, ids in train.items()}
     steps = batches.plan(config, mixture, sizes)
-    run = start(options.work / "runs" / options.shape, config, options.precision)
+    run = start(options.work / "runs" / config.run, config, options.precision)
     read = batches.epochs(steps, sizes)
     print(f"{run.model.num_parameters():,} parameters, {config.steps} steps; epochs of each part:")
     print("  ".join(f"{name} {count:.2f}" for name, count in read.items()), flush=True)
@@ -82,11 +84,14 @@ def main() -> None:
 
 
 def start(folder: Path, config: TrainConfig, precision: str) -> Run:
-    """A run at step 0."""
+    """A run at step 0, with random weights or those of the finished run that it goes on from."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model: Any = LlamaForCausalLM(model_config(SHAPES[config.shape]))
+    if config.onward:
+        earlier = folder.with_name(config.shape) / "checkpoint.pt"
+        model.load_state_dict(torch.load(earlier, weights_only=True)["model"])
     model = model.to(device)
     opts = optimisers.optimisers(model, config)
     plans = optimisers.schedules(opts, config)
@@ -213,6 +218,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--shape", choices=sorted(SHAPES), default="base")
     parser.add_argument("--tokens", type=int, help="tokens to train on")
     parser.add_argument("--snapshots", type=int, help="checkpoints to keep, from step 0 on")
+    parser.add_argument("--onward", action="store_true", help="go on from the shape's finished run")
     parser.add_argument("--precision", choices=["auto", "float32", "bfloat16"], default="auto")
     parser.add_argument("--threads", type=int, help="torch threads")
     return parser.parse_args()

@@ -7,6 +7,7 @@ some.
 import argparse
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,21 +20,30 @@ STEPS = "base-steps"
 def main() -> None:
     """Copies ``final/`` to assets/models, and every ``step-N/`` to assets/models/base-steps."""
     options = _options()
-    run, models = options.work / "runs" / options.shape, options.models
-    story = json.dumps(training(run), indent=1) + "\n"
-    publish(run / "final", models / options.shape, story)
-    for snapshot in sorted(run.glob("step-*")):
+    runs, models = options.work / "runs", options.models
+    first, onward = runs / options.shape, runs / f"{options.shape}-onward"
+    rounds = [run for run in (first, onward) if (run / "final").exists()]
+    story = json.dumps(training(rounds), indent=1) + "\n"
+    publish(rounds[-1] / "final", models / options.shape, story)
+    for snapshot in sorted(first.glob("step-*")):
         publish(snapshot, models / STEPS / snapshot.name, story)
 
 
-def training(run: Path) -> dict[str, object]:
-    """How the run was made: its config, the mixture with epochs, and the held-out curve."""
-    config = json.loads((run / "config.json").read_text(encoding="utf-8"))
-    epochs = config.pop("epochs")
-    lines = (run / "valid.jsonl").read_text(encoding="utf-8").splitlines()
-    curve = {row["step"]: row for row in map(json.loads, lines)}
-    parts = [asdict(part) | {"epochs": round(epochs[part.name], 2)} for part in Mixture().parts]
-    return {"config": config, "mixture": parts, "held_out_nats": list(curve.values())}
+def training(rounds: Sequence[Path]) -> dict[str, object]:
+    """How one run after another was made: configs, the mixture with epochs, held-out curve."""
+    configs = [json.loads((run / "config.json").read_text(encoding="utf-8")) for run in rounds]
+    read = [config.pop("epochs") for config in configs]
+    curve: list[dict[str, float]] = []
+    for run in rounds:
+        before = curve[-1]["step"] if curve else 0
+        lines = (run / "valid.jsonl").read_text(encoding="utf-8").splitlines()
+        rows = {row["step"]: row for row in map(json.loads, lines)}
+        curve += [row | {"step": row["step"] + before} for row in rows.values()]
+    parts = [
+        asdict(part) | {"epochs": round(sum(r.get(part.name, 0.0) for r in read), 2)}
+        for part in Mixture().parts
+    ]
+    return {"rounds": configs, "mixture": parts, "held_out_nats": curve}
 
 
 def publish(source: Path, target: Path, story: str) -> None:

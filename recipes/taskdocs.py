@@ -6,9 +6,10 @@ generalise.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from random import Random
 
-from recipes import formats
+from recipes import formats, heldout
 from recipes.formats import Format
 from recipes.sentencetasks import SentenceTask, sentence_tasks
 from recipes.wordtasks import WordTask, word_tasks
@@ -30,6 +31,8 @@ class TaskDocConfig:
     """Share of documents whose mapping is made up on the spot, learnable from context alone."""
     composed: float = 0.0
     """Share of documents whose layout is put together at random."""
+    invented: float = 0.0
+    """Share of documents whose layout is made of random signs and words."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,16 @@ def _task_document(rng: Random, task: Task, config: TaskDocConfig) -> TaskDoc:
 def _layout(rng: Random, config: TaskDocConfig) -> Format:
     if config.composed and rng.random() < config.composed:
         return formats.composed(rng)
+    if config.invented and rng.random() < config.invented:
+        return formats.invented(rng, _labels())
     return rng.choice(formats.SEEN)
+
+
+@cache
+def _labels() -> tuple[str, ...]:
+    """Words that a made-up layout may call its fields."""
+    words = {x for task in word_tasks() for x, _ in task.pairs if x.isalpha()}
+    return tuple(sorted(words - heldout.WORDS))
 
 
 def _shortened(pairs: list[Pair], layout: Format, limit: int) -> list[Pair]:

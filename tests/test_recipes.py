@@ -1,7 +1,7 @@
 """How the suite is made: plans, hold-outs, splits, resuming, tuning, and what shipped."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from random import Random
 
@@ -16,7 +16,7 @@ from lmlab.settings import Settings
 from lmlab.tokens import Vocabulary
 from recipes import batches, formats, heldout, measure, optimisers, pretrain, taskdocs, tune
 from recipes.config import ASSETS, SHAPES, Mixture, Part, TrainConfig
-from recipes.publish import publish
+from recipes.publish import publish, training
 from recipes.sentencetasks import sentence_tasks
 from recipes.textio import read_rows
 from recipes.tokenizer import train
@@ -25,7 +25,7 @@ from recipes.wordtasks import word_tasks
 
 MODELS = ASSETS / "models"
 PARTS = Mixture(
-    parts=(Part("a", 0.7, 0.5, 1, "", ""), Part("b", 0.3, 0.5, 1, "", "")),
+    parts=(Part("a", 0.7, 0.5, 0.2, 1, "", ""), Part("b", 0.3, 0.5, 0.8, 1, "", "")),
 )
 SIZES = {"a": 5000, "b": 900}
 CONFIG = TrainConfig(
@@ -92,6 +92,30 @@ def test_a_run_that_was_interrupted_goes_on_as_if_it_had_not_been(tmp_path):
     assert sorted(p.name for p in (tmp_path / "whole").glob("step-*")) == ["step-0", "step-8"]
 
 
+def test_a_run_goes_onward_from_the_weights_of_a_finished_one(tmp_path):
+    tokenizer = tmp_path / "tokenizer"
+    train(["some text to make a vocabulary of"] * 3, 400).save_pretrained(tokenizer)
+    config = replace(CONFIG, tokens=512)
+    steps, ids = batches.plan(config, PARTS, SIZES), parts()
+    first = pretrain.start(tmp_path / config.run, config, "float32")
+    pretrain.train_run(first, steps, ids, ids, tokenizer)
+    further = replace(config, onward=True, tokens=1024)
+    second = pretrain.start(tmp_path / further.run, further, "float32")
+    assert (second.folder, second.step) == (tmp_path / "micro-onward", 0)
+    for one, two in zip(first.model.parameters(), second.model.parameters(), strict=True):
+        assert torch.equal(one, two)
+    steps = batches.plan(further, PARTS, SIZES)
+    assert {row.length for rows in steps for row in rows} == {64}
+    pretrain.train_run(second, steps, ids, ids, tokenizer)
+    for run, made, read in ((first, config, 0.25), (second, further, 0.5)):
+        written = asdict(made) | {"epochs": {"a": read, "b": read}}
+        (run.folder / "config.json").write_text(json.dumps(written))
+    story = training([first.folder, second.folder])
+    assert [row["step"] for row in story["held_out_nats"]] == [2, 6]
+    assert [part["epochs"] for part in story["mixture"]] == [0.75, 0.75]
+    assert [config["onward"] for config in story["rounds"]] == [False, True]
+
+
 def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(tmp_path):
     run = pretrain.start(tmp_path, CONFIG, "float32")
     run.save()
@@ -127,6 +151,14 @@ def test_composed_layouts_are_many_and_never_one_that_is_held_out():
     assert len(shots) > 1500
     assert not shots & {layout.shot("x", "y") for layout in formats.HELD_OUT}
     assert not [s for s in shots if "=>" in s or "~" in s or "Target" in s or " / " in s]
+
+
+def test_invented_layouts_hardly_repeat_and_have_nothing_of_a_held_out_one():
+    rng = Random(0)
+    shots = [formats.invented(rng, ("word", "other")).shot("x", "y") for _ in range(3000)]
+    assert len(set(shots)) > 2700
+    assert not set(shots) & {layout.shot("x", "y") for layout in formats.HELD_OUT}
+    assert not [s for s in shots for part in formats.KEPT_OUT if part in s.lower()]
 
 
 def test_every_layout_splits_into_query_and_answer():
