@@ -77,7 +77,8 @@ def _many_texts(folder: Path, with_peers: bool) -> Table:
     lm = load(str(path))
     texts = [text_of(10 + 37 * i % 250) for i in range(256)]
     jobs: dict[str, Job] = {
-        "score_many": lambda: score_many(lm, texts),
+        "score_many, everything (top-10)": lambda: score_many(lm, texts),
+        "score_many, log-probability alone": lambda: score_many(lm, texts, top_k=0),
         "one by one": lambda: [score(lm, text) for text in texts],
     }
     if with_peers:

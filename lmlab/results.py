@@ -6,14 +6,14 @@ All log-probabilities and entropies are natural logarithms (nats); spans count c
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 WindowMode = Literal["disjoint", "sliding"]
 
 
-@dataclass(frozen=True, slots=True)
-class Alternative:
-    """A token that the model thought possible at a position."""
+class Alternative(NamedTuple):
+    """A token that the model thought possible at a position. There are ten for every token of a
+    text, and a named tuple is made in a third of the time of a dataclass."""
 
     id: int
     text: str

@@ -16,7 +16,9 @@ from lmlab.results import Alternative, Scored, Scoring, TokenScore, Windowing, W
 from lmlab.tokens import BosSetting, Encoded, Vocabulary, encode
 from lmlab.windows import Window, default_stride, plan
 
-BATCH_TOKENS = 4096
+# What a batch leaves in a processor's cache is read again; a graphics processor wants to be filled.
+BATCH_TOKENS = {"cpu": 1024}
+BATCH_TOKENS_ELSEWHERE = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,8 @@ def iter_scores(
     jobs = [Job(i, encoded[i].ids, w) for i, plan_ in enumerate(plans) for w in plan_ if w.length]
     total, done = sum(job.window.length for job in jobs), 0
     rows: dict[tuple[int, int], Rows] = {}
-    for batch in _batches(jobs):
+    limit = BATCH_TOKENS.get(lm.device.type, BATCH_TOKENS_ELSEWHERE)
+    for batch in _batches(jobs, limit):
         rows |= _score_batch(lm, batch, top_k)
         done += sum(job.window.length for job in batch)
         yield Scoring(done, total)
@@ -129,11 +132,12 @@ def check_length(item: Encoded, max_tokens: int | None) -> None:
         )
 
 
-def _batches(jobs: list[Job]) -> Iterator[list[Job]]:
-    """Longest first, so that padding is small and memory is at its peak at once."""
+def _batches(jobs: list[Job], limit: int) -> Iterator[list[Job]]:
+    """Of at most ``limit`` tokens, or one window; longest first, so that padding is small and
+    memory is at its peak at once."""
     batch: list[Job] = []
     for job in sorted(jobs, key=lambda job: -job.window.length):
-        if batch and (len(batch) + 1) * batch[0].window.length > BATCH_TOKENS:
+        if batch and (len(batch) + 1) * batch[0].window.length > limit:
             yield batch
             batch = []
         batch.append(job)
