@@ -17,6 +17,7 @@ from lmlab.models import ModelRef, ModelStore
 from lmlab.prompting import Prompting
 from lmlab.results import Loading, Scored, Scoring, WindowMode
 from lmlab.settings import Settings
+from lmlab.tuning import Tuning
 
 if TYPE_CHECKING:
     from lmlab.compared import Compared
@@ -158,6 +159,11 @@ class Lab:
     def prompts(self) -> Prompting:
         """What can be asked about prompt designs."""
         return Prompting(self.store, self.settings, self.ready, import_core)
+
+    @cached_property
+    def tuning(self) -> Tuning:
+        """What can be asked about fine-tuning."""
+        return Tuning(self.store, self.settings, import_core)
 
     def _check_length(self, text: str, prefix: str = "") -> None:
         length, limit = len(text) + len(prefix), self.settings.max_chars

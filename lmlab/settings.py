@@ -1,5 +1,6 @@
 """What the person who starts lmlab can set, by environment (``LMLAB_…``) or flags. Frozen."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -25,3 +26,13 @@ class Settings(BaseSettings):
     offline: bool = Field(False, description="never contact the Hub; use its local cache only")
     max_chars: int = Field(100_000, ge=1, description="longest text the page accepts, characters")
     max_tokens: int = Field(16_384, ge=1, description="longest text the page scores, tokens")
+    runs_dir: Path | None = Field(None, description="where fine-tuning runs are kept")
+    max_jobs: int = Field(1, ge=1, description="fine-tuning runs at one time; others wait")
+    max_queue: int = Field(20, ge=1, description="runs that may wait")
+    max_steps: int = Field(5_000, ge=1, description="longest fine-tuning run, optimiser steps")
+    max_train_seconds: float = Field(3_600, gt=0, description="longest fine-tuning run, seconds")
+    max_train_rows: int = Field(20_000, ge=1, description="most rows that a run learns from")
+    max_rank: int = Field(256, ge=1, description="highest rank of LoRA")
+    train_threads: int | None = Field(
+        None, ge=1, description="torch threads of a fine-tuning run; default: half of the cores"
+    )
