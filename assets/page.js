@@ -64,6 +64,30 @@ document.addEventListener("lmlab:token", ({ detail }) => {
 document.addEventListener("lmlab:look", () => figures().forEach(dress));
 new MutationObserver(() => figures().forEach(link)).observe(document.body, { childList: true, subtree: true });
 
+// --- stopping ------------------------------------------------------------------------------------
+
+// A cancel names a session and a handler, not a run: one that is still on its way would end a run
+// that is asked for after it. So as long as one is under way, what is pressed waits.
+const SETTLING = 20; // milliseconds in which the page forgets the run that ended
+const cancels = new Set();
+const send = window.fetch;
+window.fetch = (...request) => {
+  const sent = send(...request);
+  if (/\/cancel$/.test(request[0]?.url ?? request[0])) {
+    cancels.add(sent);
+    const forget = () => setTimeout(() => cancels.delete(sent), SETTLING);
+    sent.then(forget, forget);
+  }
+  return sent;
+};
+document.addEventListener("click", (event) => {
+  const button = event.target.closest?.("button");
+  if (!button || !cancels.size) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  Promise.allSettled([...cancels]).then(() => setTimeout(() => button.click(), 2 * SETTLING));
+}, true);
+
 // --- keys ----------------------------------------------------------------------------------------
 
 document.addEventListener("keydown", (event) => {

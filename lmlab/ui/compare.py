@@ -201,7 +201,7 @@ def _wire(lab: Lab, inputs: Inputs, outputs: Outputs, tab: Any) -> None:
     )
     running = [asked, opened, *after, pressed, turned]
     for event in running:
-        event.failure(waiting.failed, None, line, queue=False, **QUIET)
+        event.failure(waiting.failed, line[:1], line, queue=False, **QUIET)
     inputs.stop.click(waiting.stopped, None, line, cancels=running, queue=False, **QUIET)
     outputs.strip.need(
         likelihood_events.alternatives,

@@ -185,7 +185,7 @@ def _wire(
     )
     running = [run, step, again, fresh, opened, *moves, sampled]
     for event in running:
-        event.failure(waiting.failed, None, line, queue=False, **QUIET)
+        event.failure(waiting.failed, line[:1], line, queue=False, **QUIET)
     buttons["stop"].click(waiting.stopped, None, line, cancels=running, queue=False, **QUIET)
     for move in ("undo", "regenerate"):
         buttons[move].click(None, None, None, cancels=[run, step, sampled], queue=False, **QUIET)

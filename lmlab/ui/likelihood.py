@@ -13,6 +13,7 @@ from gradio.context import Context
 from lmlab import plots
 from lmlab.lab import Lab
 from lmlab.ui import likelihood_events as events
+from lmlab.ui import waiting
 from lmlab.ui.definition import no_definition
 from lmlab.ui.examples import EXAMPLES, Example
 from lmlab.ui.figures import no_figures
@@ -181,8 +182,8 @@ def _wire_scoring(lab: Lab, inputs: Inputs, outputs: Outputs) -> None:
     opened = page.load(score, inputs.values, drawn, **SCORING)
     running, controls = [asked, opened], [outputs.status, inputs.stop]
     for event in running:
-        event.failure(events.failed, None, controls, queue=False, **QUIET)
-    inputs.stop.click(events.stopped, None, controls, cancels=running, queue=False, **QUIET)
+        event.failure(waiting.failed, inputs.status, controls, queue=False, **QUIET)
+    inputs.stop.click(waiting.stopped, None, controls, cancels=running, queue=False, **QUIET)
     for chip, example in zip(inputs.chips, EXAMPLES, strict=True):
         filled = chip.click(
             None, None, [inputs.text, inputs.prefix], js=_fill(example), cancels=running, **QUIET

@@ -5,7 +5,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from html import escape
 from typing import Any
 
 import gradio as gr
@@ -14,6 +13,7 @@ from lmlab import plots, strip, tables
 from lmlab.errors import InputError
 from lmlab.lab import Lab
 from lmlab.results import Loading, Scored
+from lmlab.ui import waiting
 from lmlab.ui.definition import definition
 from lmlab.ui.errors import alerts
 from lmlab.ui.figures import figures
@@ -43,7 +43,7 @@ def scorer(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
                         last = time.monotonic()
                         said = f"{name}: {step.done:,} of {step.total:,} tokens"
                         yield _busy(said, step.done / max(1, step.total))
-        yield [*_idle(""), *draw(Shown.pack(runs), *runs)]
+        yield [*waiting.idle(""), *draw(Shown.pack(runs), *runs)]
 
     return score
 
@@ -57,16 +57,6 @@ def draw(shown: Shown, scored: Scored, other: Scored | None = None) -> list[Any]
         definition(scored, several=other is not None),
         shown,
     ]
-
-
-def failed() -> list[Any]:
-    """After an error: no progress, nothing to stop; the alert says the rest."""
-    return _idle("")
-
-
-def stopped() -> list[Any]:
-    """After Stop."""
-    return _idle('<p class="lm-said">Stopped. What was shown before is still here.</p>')
 
 
 @alerts
@@ -119,13 +109,4 @@ def _index(event: gr.EventData, name: str) -> int:
 
 
 def _busy(said: str, share: float) -> list[Any]:
-    width = f"{100 * share:.0f}%"
-    status = (
-        f'<div class="lm-progress" role="status"><span>{escape(said)}</span>'
-        f'<span class="lm-track"><i style="width:{width}"></i></span></div>'
-    )
-    return [status, gr.update(interactive=True), *[gr.skip()] * N_DRAWN]
-
-
-def _idle(status: str) -> list[Any]:
-    return [status, gr.update(interactive=False)]
+    return [*waiting.busy(said, share), *[gr.skip()] * N_DRAWN]

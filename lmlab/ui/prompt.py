@@ -279,7 +279,7 @@ def _wire_run(lab: Lab, inputs: Inputs, outputs: Outputs, tab: Any) -> None:
     )  # fmt: skip
     first = opened.then(events.first_runner(lab), [fresh, *asked], drawn, **RUNNING)
     for event in (run, first):
-        event.failure(waiting.failed, None, outputs.line, queue=False, **QUIET)
+        event.failure(waiting.failed, outputs.line[:1], outputs.line, queue=False, **QUIET)
     outputs.stop.click(
         waiting.stopped, None, outputs.line, cancels=[run, first], queue=False, **QUIET
     )

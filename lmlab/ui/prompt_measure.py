@@ -86,7 +86,7 @@ def build(
         for name, kind in (("measure", ""), ("few", "few"), ("tuned", "tuned"))
     ]
     for event in running:
-        event.failure(waiting.failed, None, line, queue=False, **QUIET)
+        event.failure(waiting.failed, line[:1], line, queue=False, **QUIET)
     inputs.buttons["stop"].click(waiting.stopped, None, line, cancels=running, queue=False, **QUIET)
     outputs.download.click(events.table, outputs.kept, outputs.handover, **QUIET)
     _pairs(lab, model)
@@ -195,5 +195,5 @@ def _pairs(lab: Lab, model: gr.Dropdown) -> None:
     )  # fmt: skip
     measured = measure.click(events.pairs_measurer(lab), model, [*line, table], **STUDYING)
     for event in (asked, measured):
-        event.failure(waiting.failed, None, line, queue=False, **QUIET)
+        event.failure(waiting.failed, line[:1], line, queue=False, **QUIET)
     stop.click(waiting.stopped, None, line, cancels=[asked, measured], queue=False, **QUIET)

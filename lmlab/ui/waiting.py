@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-STOPPED = '<p class="lm-said">Stopped. What was drawn so far is still here.</p>'
+STOPPED = '<p class="lm-said">Stopped. What was shown is still here.</p>'
 
 
 def busy(said: str, share: float) -> list[Any]:
@@ -28,6 +28,6 @@ def stopped() -> list[Any]:
     return idle(STOPPED)
 
 
-def failed() -> list[Any]:
-    """After an error: the alert says the rest."""
-    return idle("")
+def failed(status: str | None) -> list[Any]:
+    """After an error, about which the alert says the rest; or after Stop, which keeps its word."""
+    return idle(STOPPED if status and "Stopped." in status else "")

@@ -166,6 +166,22 @@ def test_stop_stops_and_keeps_what_was_there(page):
     page.locator("#likelihood-stop").click()
     expect(page.locator("#likelihood-status")).to_contain_text("Stopped")
     assert page.locator(TOKENS).count() == before
+    page.wait_for_timeout(1000)
+    expect(page.locator("#likelihood-status")).to_contain_text("Stopped")
+    score(page, "and on")
+
+
+def test_a_run_asked_for_while_a_stop_is_on_its_way_is_not_stopped(page):
+    def late(route):
+        page.wait_for_timeout(800)
+        route.continue_()
+
+    page.route("**/cancel", late)
+    fill(page, " dog" * 4000)
+    page.locator("#likelihood-go").click()
+    expect(page.locator("#likelihood-status")).to_contain_text("tokens")
+    page.locator("#likelihood-stop").click()
+    expect(page.locator("#likelihood-status")).to_contain_text("Stopped")
     score(page, "and on")
 
 
