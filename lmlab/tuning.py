@@ -26,7 +26,7 @@ class Tuning:
 
     Attributes:
         store: of models.
-        settings: the limits: ``max_steps``, ``max_train_rows``, ``max_rank``, ``max_train_seconds``.
+        settings: the limits: ``max_steps``, ``max_train_rows``, ``max_rank`` and the like.
         prepare: imports what runs models.
     """
 

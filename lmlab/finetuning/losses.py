@@ -1,0 +1,64 @@
+"""The loss of a batch: summed cross-entropy over the tokens that carry it, and nothing else."""
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from lmlab.finetuning.batches import MASKED, Batch, by_length, collate
+from lmlab.finetuning.structuring import Example
+
+# Tokens in a batch that is only measured.
+MEASURED = 2048
+
+
+def keeps(base: Any) -> bool:
+    """Whether a model can be asked for the logits of some positions alone."""
+    return "logits_to_keep" in inspect.signature(base.forward).parameters
+
+
+def summed_loss(model: Any, batch: Batch, soft: int, keep: bool) -> Tensor:
+    """Cross-entropy in nats, summed over the tokens that carry loss.
+
+    Needs no attention mask: attention is causal, and the padding comes after all that counts.
+
+    Args:
+        model: takes ids, gives logits.
+        batch: the rows.
+        soft: length of the soft prompt that the model puts in front.
+        keep: see ``keeps``; the head then runs on the positions that count alone.
+    """
+    places = batch.kept + soft
+    asked = {"logits_to_keep": places} if keep else {}
+    logits = model(input_ids=batch.ids, use_cache=False, **asked).logits
+    if not keep:
+        logits = logits[:, places]
+    return F.cross_entropy(
+        logits.float().flatten(0, 1),
+        batch.targets.flatten(),
+        ignore_index=MASKED,
+        reduction="sum",
+    )
+
+
+@torch.no_grad()
+def mean_loss(
+    model: Any, examples: Sequence[Example], soft: int, keep: bool, device: torch.device
+) -> float | None:
+    """Mean over all tokens that carry loss, in nats; None without any."""
+    total, count = 0.0, 0
+    for rows in _measured(examples):
+        batch = collate(rows, device)
+        if batch.n_loss:
+            total += float(summed_loss(model, batch, soft, keep))
+            count += batch.n_loss
+    return total / count if count else None
+
+
+def _measured(examples: Sequence[Example]) -> list[list[Example]]:
+    """Batches of about as many tokens each."""
+    longest = max((len(example.ids) for example in examples), default=1)
+    return list(by_length(examples, max(1, MEASURED // longest)))

@@ -1,0 +1,151 @@
+"""What is measured of a model on its way: losses on held-out rows and on general text, answers,
+samples. The model is left in evaluation mode.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+
+from lmlab.adapters import Adapters, Attached
+from lmlab.agreement import exact_match
+from lmlab.answering import complete
+from lmlab.decoding import Decoder
+from lmlab.finetuning.config import FinetuneConfig
+from lmlab.finetuning.events import Evaluated, Sampled, SampleToken
+from lmlab.finetuning.losses import keeps, mean_loss
+from lmlab.finetuning.methods import Tuned
+from lmlab.finetuning.sets import probe_texts
+from lmlab.finetuning.structuring import PLAIN, Example, structured
+from lmlab.generation import Stream, rounds
+from lmlab.heads import choose
+from lmlab.lm import LM
+from lmlab.sampling import GenerateConfig
+from lmlab.templates import PromptTemplate
+
+LONGEST_ANSWER = 32
+# Tokens of a plain text that a sample goes on from.
+OPENING = 12
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What is measured, and with what.
+
+    Attributes:
+        tuned: the model.
+        valid: held-out rows.
+        probe: general texts.
+        template: reads answers; None where rows are plain text.
+        autocast: makes the context that the model is run in.
+    """
+
+    tuned: Tuned
+    valid: Sequence[Example]
+    probe: Sequence[Example]
+    template: PromptTemplate | None
+    autocast: Callable[[], Any] = nullcontext
+    _keep: bool = field(init=False, default=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_keep", keeps(self.tuned.base))
+
+    def evaluate(self, step: int) -> Evaluated:
+        """Losses and accuracy after some steps; at step 0 general text is read by the base."""
+        started = time.perf_counter()
+        tuned = self.tuned
+        tuned.model.eval()
+        device = tuned.base.device
+        with self.autocast():
+            valid = mean_loss(tuned.model, self.valid, tuned.soft, self._keep, device)
+            if step or not tuned.config.is_adapter:
+                probe = mean_loss(tuned.model, self.probe, tuned.soft, self._keep, device)
+            elif tuned.soft:
+                probe = mean_loss(tuned.base, self.probe, 0, self._keep, device)
+            else:
+                with tuned.model.disable_adapter():
+                    probe = mean_loss(tuned.model, self.probe, 0, self._keep, device)
+            accuracy = self._accuracy()
+        return Evaluated(step, valid, probe, accuracy, time.perf_counter() - started)
+
+    def samples(self, step: int) -> Iterator[Sampled]:
+        """Greedy completions of the first held-out rows."""
+        lm = self._lm()
+        for index, example in enumerate(self.valid[: self.tuned.config.samples]):
+            ids = _opening(example)
+            with self.autocast():
+                stream = Stream(lm, self._greedy, ids, 0, 0)
+                found = [one for part in rounds(Decoder(lm), [stream]) for _, one in part]
+            yield Sampled(
+                step=step,
+                index=index,
+                prompt=self._read(ids[example.lead :]),
+                truth=self._read(example.ids[len(ids) :]),
+                text="".join(one.shown for one in found),
+                tokens=tuple(SampleToken(one.id, one.text, one.logprob) for one in found),
+            )
+
+    def _accuracy(self) -> float | None:
+        """Share of held-out rows whose greedy completion G reads as the right answer."""
+        asked = [e for e in self.valid[: self.tuned.config.answer_rows] if e.truth is not None]
+        if self.template is None or not asked:
+            return None
+        prompts = [example.ids[: example.answer_from] or example.ids[:1] for example in asked]
+        written: dict[int, Any] = {}
+        for part in complete(self._lm(), prompts, self._greedy, share=False):
+            written |= part
+        texts = [written[i][0] for i in range(len(asked))]
+        ended = [written[i][1] in ("end", "stop") for i in range(len(asked))]
+        answers = self.template.decode_all(texts, ended)
+        right = [
+            answer.value is not None and exact_match(answer.value, example.truth or "")
+            for answer, example in zip(answers, asked, strict=True)
+        ]
+        return sum(right) / len(right)
+
+    @property
+    def _greedy(self) -> GenerateConfig:
+        stop = self.template.stop if self.template else ()
+        return GenerateConfig(
+            max_new_tokens=LONGEST_ANSWER, temperature=0, stop=stop, alternatives=0
+        )
+
+    def _lm(self) -> LM:
+        """The model as generation asks for it, with whatever it has learned."""
+        tuned = self.tuned
+        tuned.model.eval()
+        soft = tuned.soft_prompt()
+        attached = Attached(plain=tuned.config.method != "lora", soft_prompt=soft)
+        body, head = choose(tuned.base, soft)
+        adapters = Adapters(tuned.base)
+        return LM("", tuned.base, tuned.vocabulary, body, head, tuned.context, adapters, attached)
+
+    def _read(self, ids: Sequence[int]) -> str:
+        text: str = self.tuned.vocabulary.tokenizer.decode(list(ids), skip_special_tokens=False)
+        end = self.tuned.vocabulary.tokenizer.eos_token
+        return text.removesuffix(end) if end else text
+
+
+def probes(tuned: Tuned, config: FinetuneConfig) -> list[Example]:
+    """General texts as examples; every token but the first carries loss."""
+    plain = replace(config, loss_on="all", end_token=False, max_length=0)
+    rows = [{PLAIN: text} for text in probe_texts(config.probe_rows)]
+    return list(structured(tuned.vocabulary, None, rows, plain, tuned.context))
+
+
+def _opening(example: Example) -> list[int]:
+    """What a sample goes on from: the prompt, or a plain text's first tokens."""
+    end = example.answer_from
+    if end <= example.lead:
+        end = max(1, min(example.lead + OPENING, len(example.ids) // 2))
+    return list(example.ids[:end])
+
+
+def autocast_of(device: torch.device, precision: str) -> Callable[[], Any]:
+    """Makes the context for a computation in bfloat16, or one that changes nothing."""
+    if precision != "bfloat16":
+        return nullcontext
+    return lambda: torch.autocast(device.type, torch.bfloat16)
