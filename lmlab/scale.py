@@ -1,0 +1,228 @@
+"""How large a decoder is, from its shape alone: parameters, memory, FLOPs. Pure arithmetic.
+
+Formulas are counted by part, so that the page can write them out; V is the vocabulary, n the
+context, L the layers, d the width, f the width of the feed-forward part.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from lmlab.errors import InputError
+
+Positions = Literal["learned", "none"]
+Norm = Literal["layer", "rms"]
+
+BYTES: Mapping[str, float] = {
+    "float32": 4.0,
+    "bfloat16": 2.0,
+    "float16": 2.0,
+    "int8": 1.0,
+    "int4": 0.5,
+}
+MOST = 10**7
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A decoder's shape.
+
+    Attributes:
+        layers: L.
+        width: d, of the residual stream.
+        heads: of attention.
+        vocabulary: V, rows of the embedding table.
+        context: n, positions that can be read at once.
+        feed_forward: f, the inner width of the feed-forward part.
+        kv_heads: heads of keys and values; 0 for as many as ``heads``.
+        head_width: of one head; 0 for d / heads.
+        tied: the head is the embedding table.
+        positions: a learned table of n rows, or none (rotary positions have no parameters).
+        extra_positions: rows of that table beyond n.
+        gated: the feed-forward part has a third matrix, as in Llama.
+        norm: ``layer`` has a gain and a shift, ``rms`` a gain alone.
+        final_norm: one more norm before the head.
+        attention_biases: on queries, keys and values.
+        output_bias: on attention's output.
+        feed_forward_biases: on both matrices.
+    """
+
+    layers: int
+    width: int
+    heads: int
+    vocabulary: int
+    context: int
+    feed_forward: int
+    kv_heads: int = 0
+    head_width: int = 0
+    tied: bool = True
+    positions: Positions = "learned"
+    extra_positions: int = 0
+    gated: bool = False
+    norm: Norm = "layer"
+    final_norm: bool = True
+    attention_biases: bool = True
+    output_bias: bool = True
+    feed_forward_biases: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("layers", "width", "heads", "vocabulary", "context", "feed_forward"):
+            value = getattr(self, name)
+            if not 1 <= value <= MOST:
+                raise InputError(f"{name} must be from 1 to {MOST:,}, not {value:,}.")
+        if not self.head_width and self.width % self.heads:
+            raise InputError(
+                f"A width of {self.width:,} cannot be shared by {self.heads} heads.",
+                "Take a width that the number of heads divides.",
+            )
+        if self.kv_heads and self.heads % self.kv_heads:
+            raise InputError(f"{self.heads} heads cannot share {self.kv_heads} keys and values.")
+
+    @property
+    def query_width(self) -> int:
+        """Numbers of all queries of a position."""
+        return self.heads * (self.head_width or self.width // self.heads)
+
+    @property
+    def key_width(self) -> int:
+        """Numbers of all keys of a position; as many are its values."""
+        return self.query_width // self.heads * (self.kv_heads or self.heads)
+
+
+@dataclass(frozen=True, slots=True)
+class PartCount:
+    """The parameters of one part.
+
+    Attributes:
+        name: as shown to people.
+        formula: in the letters of this module.
+        each: how many in one of them.
+        times: how many of them: 1, or the layers.
+    """
+
+    name: str
+    formula: str
+    each: int
+    times: int = 1
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.each * self.times
+
+
+@dataclass(frozen=True, slots=True)
+class LoraMatrix:
+    """LoRA beside one matrix W of d × k: W + V·U with V d × ℓ and U ℓ × k."""
+
+    name: str
+    d: int
+    k: int
+    rank: int
+    times: int
+
+    @property
+    def added(self) -> int:
+        """ℓ(d + k), in all layers."""
+        return self.rank * (self.d + self.k) * self.times
+
+
+def parts(shape: Shape) -> tuple[PartCount, ...]:
+    """Parameters by part; their sum is exact for the architectures that ``Shape`` describes.
+
+    >>> gpt2 = Shape(12, 768, 12, 50257, 1024, 3072)
+    >>> sum(part.total for part in parts(gpt2))
+    124439808
+    """
+    d, f, q, k = shape.width, shape.feed_forward, shape.query_width, shape.key_width
+    norm = d * (2 if shape.norm == "layer" else 1)
+    positions = (shape.context + shape.extra_positions) * d
+    biases = (
+        (q + 2 * k) * shape.attention_biases
+        + d * shape.output_bias
+        + (f * (2 if shape.gated else 1) + d) * shape.feed_forward_biases
+    )
+    keys = "2d·d" if k == d else f"2d·{k:,}"
+    found = (
+        PartCount("token embeddings", "V·d", shape.vocabulary * d),
+        PartCount("positions", "n·d", positions if shape.positions == "learned" else 0),
+        PartCount("attention: queries", "d·d" if q == d else f"d·{q:,}", d * q, shape.layers),
+        PartCount("attention: keys and values", keys, 2 * d * k, shape.layers),
+        PartCount("attention: output", "d·d" if q == d else f"{q:,}·d", q * d, shape.layers),
+        PartCount(
+            "feed-forward", "3d·f" if shape.gated else "2d·f", (2 + shape.gated) * d * f,
+            shape.layers,
+        ),
+        PartCount("biases", "of the matrices", biases, shape.layers),
+        PartCount("norms", "4d" if shape.norm == "layer" else "2d", 2 * norm, shape.layers),
+        PartCount("last norm", "2d" if shape.norm == "layer" else "d", norm * shape.final_norm),
+        PartCount("head", "V·d", 0 if shape.tied else shape.vocabulary * d),
+    )  # fmt: skip
+    return tuple(part for part in found if part.total)
+
+
+def parameters(shape: Shape) -> int:
+    """All parameters, those that are tied counted once."""
+    return sum(part.total for part in parts(shape))
+
+
+def non_embedding(shape: Shape) -> int:
+    """Parameters without the tables of embeddings and positions and without the head: the N of
+    Kaplan et al. 2020."""
+    tables = ("token embeddings", "positions", "head")
+    return sum(part.total for part in parts(shape) if part.name not in tables)
+
+
+def weights_bytes(count: int, dtype: str) -> float:
+    """Memory of so many weights in a number format."""
+    if dtype not in BYTES:
+        raise InputError(f"‘{dtype}’ is no number format.", f"There are: {', '.join(BYTES)}.")
+    return count * BYTES[dtype]
+
+
+def cache_bytes(shape: Shape, length: int, dtype: str, batch: int = 1) -> float:
+    """Memory of the keys and values of ``length`` positions: two rows a layer and position."""
+    return weights_bytes(2 * shape.layers * shape.key_width * length * batch, dtype)
+
+
+def training_flops(count: int, tokens: int) -> float:
+    """6·N·D: two operations a weight and token forward, four backward (Kaplan et al. 2020, 2.1).
+
+    >>> f"{training_flops(174_604_259_328, 300_000_000_000):.2e}"
+    '3.14e+23'
+    """
+    return 6.0 * count * tokens
+
+
+def training_seconds(flops: float, rate: float, utilisation: float = 1.0) -> float:
+    """Time at a machine's rate in operations a second, of which a share is reached."""
+    if rate <= 0 or not 0 < utilisation <= 1:
+        raise InputError("A rate must be above 0, and the share of it that is reached up to 1.")
+    return flops / (rate * utilisation)
+
+
+def lora(shape: Shape, rank: int, targets: tuple[str, ...] = ("q", "v")) -> tuple[LoraMatrix, ...]:
+    """LoRA of rank ℓ beside the named matrices of every layer.
+
+    Args:
+        shape: of the model.
+        rank: ℓ.
+        targets: of q, k, v, o (attention), up, down, gate (feed-forward).
+
+    Raises:
+        InputError: a name that there is not; a rank below 1 or above a matrix's.
+
+    >>> gpt3 = Shape(96, 12288, 96, 50257, 2048, 4 * 12288)
+    >>> sum(matrix.added for matrix in lora(gpt3, 1))
+    4718592
+    """
+    d, f, q, k = shape.width, shape.feed_forward, shape.query_width, shape.key_width
+    known = {"q": (q, d), "k": (k, d), "v": (k, d), "o": (d, q), "up": (f, d), "down": (d, f)}
+    if shape.gated:
+        known["gate"] = (f, d)
+    if unknown := [name for name in targets if name not in known]:
+        raise InputError(f"There is no matrix ‘{unknown[0]}’.", f"There are: {', '.join(known)}.")
+    for name in targets:
+        if not 1 <= rank <= min(known[name]):
+            raise InputError(f"The rank of ‘{name}’ is from 1 to {min(known[name])}, not {rank}.")
+    return tuple(LoraMatrix(name, *known[name], rank, shape.layers) for name in targets)
