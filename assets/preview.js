@@ -52,8 +52,8 @@ function draw() {
   text.replaceChildren(...parts(data.parts), ...(data.added ? added(data) : []));
   if (data.added) text.scrollTop = text.scrollHeight;
   const chat = element.querySelector(".lm-chat");
-  chat.hidden = !data.chat;
-  chat.querySelector("div").replaceChildren(...(data.chat ? parts(data.chat) : []));
+  chat.hidden = !data.plain;
+  chat.querySelector("div").replaceChildren(...(data.plain ? parts(data.plain) : []));
 }
 
 draw();

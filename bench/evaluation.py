@@ -23,7 +23,8 @@ from lmlab.evaluation import evaluate
 from lmlab.evaluations import Evaluation
 from lmlab.lm import LM
 from lmlab.protocols import Protocol, asked, drawn
-from lmlab.templates import PromptTemplate, shipped_templates
+from lmlab.templates import PromptTemplate
+from lmlab.wordings import shipped_templates
 
 TEMPLATES = ("sentiment-review", "similarity-meaning", "topic-story")
 BATCHES = (1, 8, 32)

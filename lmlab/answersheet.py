@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,17 +27,20 @@ COLUMNS = (
     "completion",
     "reason",
 )
+OWN = ("options", "ln_p")
 
 
 def rows(evaluation: Evaluation) -> list[dict[str, Any]]:
-    """One row for each prediction; with labels also ``ln_p(label)`` for each of them."""
+    """One row for each prediction; with labels also ``ln_p(label)`` for each of them, with options
+    of its own ``options`` and ``ln_p``, both JSON lists."""
     return [_row(evaluation, p) for p in evaluation.predictions]
 
 
 def to_csv(evaluations: Sequence[Evaluation], separator: str = ",") -> str:
     """All predictions; a text that a spreadsheet would run as a formula gets a quote before it."""
     labels = dict.fromkeys(label for e in evaluations for label in e.labels)
-    header = [*COLUMNS, *(_name(label) for label in labels)]
+    own = any(p.options for e in evaluations for p in e.predictions)
+    header = [*COLUMNS, *(OWN if own else ()), *(_name(label) for label in labels)]
     out = io.StringIO(newline="")
     writer = csv.writer(out, delimiter=separator, lineterminator="\r\n")
     writer.writerow([neutral(name) for name in header])
@@ -62,10 +66,13 @@ def _row(evaluation: Evaluation, p: Prediction) -> dict[str, Any]:
         "nll": round(p.nll, 6),
         "n_tokens": p.n_tokens,
         "n_prompt": p.n_prompt,
-        "f1": "" if evaluation.labels else round(p.f1, 6),
+        "f1": "" if p.logprobs else round(p.f1, 6),
         "completion": p.completion,
         "reason": p.reason,
     }
+    if p.options:
+        scores = [round(value, 6) for value in p.logprobs]
+        row |= {"options": json.dumps(p.options, ensure_ascii=False), "ln_p": json.dumps(scores)}
     pairs = zip(evaluation.labels, p.logprobs, strict=False)
     return row | {_name(label): round(value, 6) for label, value in pairs}
 

@@ -15,8 +15,9 @@ from lmlab.protocols import Protocol
 from lmlab.results import Scored, WindowMode
 from lmlab.scoring import ScoreRequest
 from lmlab.settings import Settings
-from lmlab.templates import PromptTemplate, shipped_template
+from lmlab.templates import PromptTemplate
 from lmlab.tokens import BosSetting
+from lmlab.wordings import shipped_template
 
 
 def load(name: str | ModelRef, settings: Settings | None = None) -> LM:

@@ -1,6 +1,6 @@
 """Asks a model every query after one set of examples, and says what it answered to each."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -73,8 +73,8 @@ class Asking:
                 fitting.append(Query(number, pieces, prompt))
         if not fitting:
             return
-        if self.template.labels:
-            yield from self._choose(draw, fitting, self._blank(shown))
+        if self.template.chooses:
+            yield from self._choose(draw, fitting, self._blanks(shown, fitting))
         else:
             yield from self._write(draw, fitting)
 
@@ -85,46 +85,45 @@ class Asking:
         return joined(self.instruction, shown, self.template.separator, query)
 
     def weigh(self, shown: Sequence[Pieces], prompt: Prompt) -> tuple[tuple[float, ...], Blank]:
-        """ln p of each label after one prompt, and what the labels get where nothing is asked."""
-        items = [self._encoded(prompt, end) for end in prompt.targets.values()]
+        """ln p of each choice after one prompt, and what the choices get where nothing is asked."""
+        ends = list(prompt.targets.values())
+        items = [self._encoded(prompt, end) for end in ends]
         found = self._all(items)
-        return tuple(found[i].logprob for i in range(len(items))), self._blank(shown)
+        blank = Blank(self._unconditional([ends])[0], self._content_free(shown))
+        return tuple(found[i].logprob for i in range(len(items))), blank
 
     def _length(self, prompt: Prompt) -> int:
         ends = {prompt.target, *prompt.targets.values()}
         return max(len(encode_prompt(self.lm.vocabulary, prompt.text + end)) for end in ends)
 
     def _choose(
-        self, draw: int, queries: Sequence[Query], blank: Blank
+        self, draw: int, queries: Sequence[Query], blanks: Sequence[Blank]
     ) -> Iterator[list[Prediction]]:
-        """By label likelihood; a query is answered once all of its labels are scored."""
-        n = len(self.template.labels)
-        items = [self._encoded(q.prompt, end) for q in queries for end in q.prompt.targets.values()]
-        waiting: dict[int, Likelihood] = {}
+        """By likelihood; a query is answered once all of its choices are scored."""
+        items, owner = list[Encoded](), list[int]()
+        for place, query in enumerate(queries):
+            for end in query.prompt.targets.values():
+                items.append(self._encoded(query.prompt, end))
+                owner.append(place)
+        waiting: dict[int, dict[int, Likelihood]] = {}
         for part in likelihoods(self.lm, items, share=self._sharing):
-            waiting |= part
-            places = sorted({i // n for i in part})
-            ready = [p for p in places if all(p * n + j in waiting for j in range(n))]
+            for i, found in part.items():
+                waiting.setdefault(owner[i], {})[i] = found
+            ready = sorted(p for p in waiting if len(waiting[p]) == len(queries[p].prompt.targets))
             yield [
-                self._chosen(
-                    draw,
-                    queries[p],
-                    [waiting.pop(p * n + j) for j in range(n)],
-                    items[p * n].n_context,
-                    blank,
-                )
-                for p in ready
+                self._chosen(draw, queries[place], _in_order(waiting.pop(place)), blanks[place])
+                for place in ready
             ]
 
     def _chosen(
-        self, draw: int, query: Query, found: Sequence[Likelihood], n_prompt: int, blank: Blank
+        self, draw: int, query: Query, found: Sequence[Likelihood], blank: Blank
     ) -> Prediction:
-        labels = list(self.template.labels)
+        choices = list(query.prompt.targets)
         logprobs = tuple(one.logprob for one in found)
         scores = scored(logprobs, list(query.prompt.targets.values()), blank)
-        chosen = {way: best(values, labels) for way, values in scores.items()}
+        chosen = {way: best(values, choices) for way, values in scores.items()}
         answer = chosen[self.protocol.way if self.protocol.way in chosen else "sum"]
-        true = found[labels.index(query.truth)]
+        true = found[choices.index(query.truth)]
         return Prediction(
             row=query.number,
             draw=draw,
@@ -134,10 +133,11 @@ class Asking:
             correct=answer == query.truth,
             nll=-true.logprob,
             n_tokens=true.n_tokens,
-            n_prompt=n_prompt,
+            n_prompt=true.n_context,
             logprobs=logprobs,
             calibrated=scores.get("calibrated", ()),
             choices=tuple(chosen.items()),
+            options=tuple(choices) if self.template.options else (),
         )
 
     def _write(self, draw: int, queries: Sequence[Query]) -> Iterator[list[Prediction]]:
@@ -173,21 +173,34 @@ class Asking:
                 for i, (text, _), answer in zip(places, written, answers, strict=True)
             ]
 
-    def _blank(self, shown: Sequence[Pieces]) -> Blank:
-        """What the labels get by themselves, and after these examples and no content."""
-        first = self.prompt(shown, self.blanks[0])
-        bare = [encode(self.lm.vocabulary, target) for target in first.targets.values()]
-        alone = self._all(bare) if all(item.n_context for item in bare) else {}
-        unconditional = tuple(alone[i].logprob for i in range(len(alone)))
-        if not self.protocol.calibrate:
-            return Blank(unconditional)
+    def _blanks(self, shown: Sequence[Pieces], queries: Sequence[Query]) -> list[Blank]:
+        """For each query what its choices get where nothing is asked."""
+        free = self._content_free(shown)
+        ends = [tuple(query.prompt.targets.values()) for query in queries]
+        return [Blank(alone, free) for alone in self._unconditional(ends)]
+
+    def _unconditional(self, choices: Sequence[Sequence[str]]) -> list[tuple[float, ...]]:
+        """ln p of each choice with nothing before it; empty where that cannot be had."""
+        ends = list(dict.fromkeys(end for row in choices for end in row))
+        bare = [encode(self.lm.vocabulary, end) for end in ends]
+        if not all(item.n_context and len(item.ids) <= self.lm.context for item in bare):
+            return [()] * len(choices)
+        found = self._all(bare)
+        alone = {end: found[i].logprob for i, end in enumerate(ends)}
+        return [tuple(alone[end] for end in row) for row in choices]
+
+    def _content_free(self, shown: Sequence[Pieces]) -> tuple[float, ...]:
+        """ln of each label's share after these examples and no content; empty without labels."""
+        if not self.protocol.calibrate or not self.blanks:
+            return ()
         prompts = [self.prompt(shown, blank) for blank in self.blanks]
         items = [self._encoded(p, end) for p in prompts for end in p.targets.values()]
         if max(len(item.ids) for item in items) > self.lm.context:
-            return Blank(unconditional)
+            return ()
         found, n = self._all(items), len(self.template.labels)
-        rows = [[found[p * n + j].logprob for j in range(n)] for p in range(len(prompts))]
-        return Blank(unconditional, mean_shares(rows))
+        return mean_shares(
+            [[found[p * n + j].logprob for j in range(n)] for p in range(len(prompts))]
+        )
 
     @property
     def _sharing(self) -> bool:
@@ -206,8 +219,12 @@ class Asking:
         return found
 
 
+def _in_order(found: Mapping[int, Likelihood]) -> list[Likelihood]:
+    return [found[i] for i in sorted(found)]
+
+
 def content_free(template: PromptTemplate) -> list[dict[str, str]]:
-    """Rows without content and without an answer, one for each stand-in; none for free answers."""
+    """Rows without content and without an answer, one for each stand-in; only for labels."""
     if not template.labels:
         return []
     names = [name for name in template.columns if name != template.answer]

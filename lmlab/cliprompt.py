@@ -65,7 +65,8 @@ def _add_common(command: Any) -> None:
 
 def template_of(name: str) -> "PromptTemplate":
     """A shipped template, or one from a file."""
-    from lmlab.templates import PromptTemplate, shipped_template
+    from lmlab.templates import PromptTemplate
+    from lmlab.wordings import shipped_template
 
     path = Path(name)
     if not path.is_file():
@@ -132,7 +133,7 @@ def _answered(
 ) -> dict[str, Any]:
     """Ask one query and gather what there is to say about it."""
     from lmlab.completions import Step
-    from lmlab.prompting import Asked, Weighed
+    from lmlab.queried import Asked, Weighed
     from lmlab.reading import Answer
 
     said: dict[str, Any] = {"model": model, "template": template.name, "completion": ""}

@@ -9,11 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from lmlab.asking import Asking, content_free
-from lmlab.data import Dataset, Row
+from lmlab.data import Dataset
 from lmlab.errors import InputError
 from lmlab.evaluations import Evaluating, Evaluation, Unfit
 from lmlab.lm import LM
 from lmlab.protocols import Protocol, asked, drawn
+from lmlab.rows import Row
 from lmlab.sharedprefix import can_share
 from lmlab.templates import PromptTemplate
 
@@ -50,13 +51,16 @@ def iter_evaluate(
     """
     protocol = protocol or Protocol()
     data.check(template.columns)
+    _check(template, data.pool, f"{data.name}, examples")
+    _check(template, data.queries, f"{data.name}, queries")
     queries = asked(data, protocol)
     sets = drawn(data, protocol) if examples is None else examples
     blanks = content_free(template)
     examples_flat = [row for rows in sets for row in rows]
     instruction, pieces = template.pieces([*queries, *blanks, *examples_flat])
     n = len(queries)
-    asking = Asking(lm, template, protocol, instruction, pieces[n : n + len(blanks)], can_share(lm))
+    blank_pieces = pieces[n : n + len(blanks)]
+    asking = Asking(lm, template, protocol, instruction, blank_pieces, can_share(lm))
     rest = iter(pieces[n + len(blanks) :])
     result = _begun(lm, template, data, protocol, sets, queries)
     started, total = time.perf_counter(), n * len(sets)
@@ -68,11 +72,17 @@ def iter_evaluate(
                 result = replace(result, unfit=(*result.unfit, part))
             else:
                 result = replace(result, predictions=(*result.predictions, *part))
-            yield Evaluating(len(result.predictions) + len(result.unfit), total)
-        result = replace(result, seconds=time.perf_counter() - started)
-        if draw + 1 < len(sets) and result.predictions:
-            yield Evaluating(n * (draw + 1), total, result)
+            result = replace(result, seconds=time.perf_counter() - started)
+            done = len(result.predictions) + len(result.unfit)
+            yield Evaluating(done, total, result if result.predictions else None)
     yield _finished(lm, result)
+
+
+def _check(template: PromptTemplate, rows: Sequence[Row], place: str) -> None:
+    try:
+        template.check(rows)
+    except InputError as error:
+        raise InputError(f"{place}: {error.message}", error.hint) from None
 
 
 def _begun(
@@ -94,7 +104,7 @@ def _begun(
         labels=tuple(template.labels),
         way=protocol.way,
         predictions=(),
-        notes=tuple(_notes(template, queries)),
+        notes=tuple(_notes(template, queries, protocol)),
     )
 
 
@@ -117,7 +127,7 @@ def _finished(lm: LM, result: Evaluation) -> Evaluation:
     return replace(result, predictions=ordered, notes=notes)
 
 
-def _notes(template: PromptTemplate, queries: Sequence[Row]) -> Iterator[str]:
+def _notes(template: PromptTemplate, queries: Sequence[Row], protocol: Protocol) -> Iterator[str]:
     """What makes the figures mean less than they seem to."""
     truths = {row[template.answer] for row in queries}
     if template.labels and len(truths) == 1:
@@ -125,6 +135,8 @@ def _notes(template: PromptTemplate, queries: Sequence[Row]) -> Iterator[str]:
             f"Every row is ‘{truths.pop()}’: accuracy says how often that label is chosen, and "
             "nothing about the others."
         )
+    if template.options and protocol.way == "calibrated":
+        yield "Options that differ by row are not calibrated: they are chosen by sum."
     words = sorted(template.labels.values(), key=len)
     for i, short in enumerate(words):
         longer = next((word for word in words[i + 1 :] if word.startswith(short)), None)

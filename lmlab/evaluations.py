@@ -4,7 +4,7 @@ Frozen results of plain Python values; log-likelihoods in nats. No torch, no mod
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -36,12 +36,13 @@ class Prediction:
         nll: of the true answer given the prompt, in nats.
         n_tokens: of the true answer.
         n_prompt: of the prompt.
-        logprobs: of each label, where there are labels.
+        logprobs: of each label or option, where there are some.
         calibrated: ln p of each label less that after a query without content, where asked for.
         choices: the label chosen in each way.
         completion: what the model wrote, for a free answer.
         reason: why no answer was read.
         f1: token F1, for a free answer.
+        options: what the answer was chosen from, where each row has its own.
     """
 
     row: int
@@ -59,6 +60,7 @@ class Prediction:
     completion: str = ""
     reason: str = ""
     f1: float = 0.0
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class Evaluation:
         shots: examples in each prompt.
         draws: how many sets of examples.
         seed: of the draws.
-        labels: of the template; empty for free answers.
+        labels: of the template; empty for free answers, and where each row has its own options.
         way: how a label is chosen.
         predictions: one a query and draw.
         unfit: prompts that were too long.
@@ -107,6 +109,11 @@ class Evaluation:
         """Queries that were asked."""
         return len({p.row for p in self.predictions})
 
+    @property
+    def chosen(self) -> bool:
+        """Whether answers were chosen by likelihood, rather than written."""
+        return any(p.logprobs for p in self.predictions)
+
     @cached_property
     def accuracy(self) -> Interval:
         """Share of right answers (exact match for free ones), resampled by query."""
@@ -119,8 +126,8 @@ class Evaluation:
 
     @cached_property
     def f1(self) -> Interval:
-        """Token F1 of free answers; NaN where there are labels."""
-        return self._interval([] if self.labels else [p.f1 for p in self.predictions])
+        """Token F1 of free answers; NaN where they are chosen."""
+        return self._interval([] if self.chosen else [p.f1 for p in self.predictions])
 
     @property
     def by_draw(self) -> list[float]:
@@ -129,11 +136,16 @@ class Evaluation:
 
     def draws_by(self, way: Way | None) -> list[float]:
         """Accuracy of each draw with labels chosen in one way; None for the evaluation's own."""
-        groups: dict[int, list[bool]] = {}
-        for p in self.predictions:
-            hit = p.correct if way is None else dict(p.choices).get(way, p.answer) == p.truth
-            groups.setdefault(p.draw, []).append(hit)
-        return [sum(hits) / len(hits) for _, hits in sorted(groups.items())]
+        hits = (
+            p.correct if way is None else dict(p.choices).get(way, p.answer) == p.truth
+            for p in self.predictions
+        )
+        return self._draws(hits)
+
+    @property
+    def nll_by_draw(self) -> list[float]:
+        """Mean negative log-likelihood of the true answer in each draw, in nats."""
+        return self._draws(p.nll for p in self.predictions)
 
     @property
     def spread(self) -> float:
@@ -151,7 +163,7 @@ class Evaluation:
 
     @property
     def macro_f1(self) -> float:
-        """Mean F1 of the labels; NaN for free answers."""
+        """Mean F1 of the labels; NaN where there are none that all rows share."""
         return agreement.macro_f1(self._truths, self._answers, self.labels)
 
     @property
@@ -175,11 +187,15 @@ class Evaluation:
     def brier(self) -> float:
         """Brier score, from 0 to 2; NaN for free answers."""
         kept = [p for p in self.predictions if p.logprobs]
-        truths = [self.labels.index(p.truth) for p in kept]
+        truths = [self.choices(p).index(p.truth) for p in kept]
         return agreement.brier([self.probabilities(p) for p in kept], truths)
 
+    def choices(self, p: Prediction) -> tuple[str, ...]:
+        """What a prediction was chosen from."""
+        return p.options or self.labels
+
     def probabilities(self, p: Prediction) -> tuple[float, ...]:
-        """Of the labels, in proportion to exp(ln p), calibrated where that is the way."""
+        """Of what it was chosen from, in proportion to exp(ln p), calibrated if that is the way."""
         scores = p.calibrated if self.way == "calibrated" and p.calibrated else p.logprobs
         return agreement.softmax(scores)
 
@@ -197,15 +213,14 @@ class Evaluation:
             "unfit": len(self.unfit),
             "seconds": round(self.seconds, 3),
         }
+        if self.draws > 1:
+            figures["accuracy_by_draw"] = self.by_draw
         if self.labels:
-            figures |= {
-                "macro_f1": self.macro_f1,
-                "calibration_error": self.calibration_error,
-                "brier": self.brier,
-                "accuracy_by_way": {way: finite(value) for way, value in self.by_way.items()},
-                "confusion": self.confusion,
-                "labels": list(self.labels),
-            }
+            figures["macro_f1"] = self.macro_f1
+            figures |= {"confusion": self.confusion, "labels": list(self.labels)}
+        if self.chosen:
+            figures |= {"calibration_error": self.calibration_error, "brier": self.brier}
+            figures["accuracy_by_way"] = {w: finite(value) for w, value in self.by_way.items()}
         else:
             figures["f1"] = self.f1.mean
         notes = {"notes": list(self.notes)} if self.notes else {}
@@ -219,6 +234,13 @@ class Evaluation:
             return Interval(math.nan, math.nan, math.nan)
         return agreement.bootstrap(list(groups.values()), self.seed)
 
+    def _draws(self, values: Iterable[float]) -> list[float]:
+        """The mean of each draw."""
+        groups: dict[int, list[float]] = {}
+        for p, value in zip(self.predictions, values, strict=True):
+            groups.setdefault(p.draw, []).append(value)
+        return [sum(found) / len(found) for _, found in sorted(groups.items())]
+
     @property
     def _truths(self) -> list[str]:
         return [p.truth for p in self.predictions]
@@ -229,7 +251,7 @@ class Evaluation:
 
     def _likeliest(self, p: Prediction) -> str:
         probabilities = self.probabilities(p)
-        return self.labels[probabilities.index(max(probabilities))]
+        return self.choices(p)[probabilities.index(max(probabilities))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +261,7 @@ class Evaluating:
     Attributes:
         done: predictions made.
         total: all that will be.
-        so_far: the figures of the draws that are finished; None before the first.
+        so_far: the figures of those that are made; None before the first.
     """
 
     done: int

@@ -27,11 +27,13 @@ class Likelihood:
         logprob: Σ ln p of its tokens, in nats.
         n_tokens: how many there are.
         greedy: whether each of them is the model's favourite.
+        n_context: how many tokens stand before them.
     """
 
     logprob: float
     n_tokens: int
     greedy: bool
+    n_context: int = 0
 
 
 @dataclass
@@ -111,6 +113,11 @@ def _score(
     )
     found = zip(wanted, *columns, strict=True)
     return {
-        i: Likelihood(min(float(logprobs.sum()), 0.0), len(logprobs), bool((ranks == 1).all()))
+        i: Likelihood(
+            min(float(logprobs.sum()), 0.0),
+            len(logprobs),
+            bool((ranks == 1).all()),
+            items[i].n_context,
+        )
         for (_, i), logprobs, ranks in found
     }

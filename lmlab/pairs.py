@@ -13,7 +13,6 @@ from lmlab.lm import LM
 from lmlab.results import Scored
 from lmlab.scoring import score_many
 
-COLUMNS = ("kind", "good", "bad")
 # Pairs scored together; between two batches a run can be stopped.
 BATCH = 16
 
@@ -124,13 +123,24 @@ def shipped_pairs() -> list[Pair]:
 
 
 def pairs_of(table: Table) -> list[Pair]:
-    """Pairs from the rows of a table with the columns good and bad, and perhaps kind."""
+    """Pairs from a table: its columns ``good`` and ``bad``, else the first two; perhaps ``kind``.
+
+    Raises:
+        InputError: there are no two columns, or a sentence is empty; names the row.
+    """
+    names = [name for name in table.columns if name != "kind"]
+    named = {"good", "bad"} <= set(names)
+    good, bad = ("good", "bad") if named else [*names, "", ""][:2]
+    if not bad:
+        raise InputError(
+            f"{table.name} has no two columns of sentences.", "Name them in the first line."
+        )
     found = []
     for number, row in enumerate(table.rows, 1):
-        for column in COLUMNS[1:]:
+        for column in (good, bad):
             if not row.get(column, "").strip():
                 raise InputError(f"{table.name}, row {number}: column ‘{column}’ is empty.")
-        found.append(Pair(row.get("kind", "") or "pairs", row["good"], row["bad"]))
+        found.append(Pair(row.get("kind", "").strip() or "pairs", row[good], row[bad]))
     return found
 
 

@@ -6,67 +6,34 @@ Imports no torch before something is run.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lmlab import data
-from lmlab.choosing import scored
-from lmlab.data import Dataset, Row, Table
+from lmlab.data import Dataset, Table
 from lmlab.errors import InputError
 from lmlab.models import ModelRef, ModelStore
-from lmlab.prompts import Prompt
+from lmlab.prompts import joined
 from lmlab.protocols import Protocol
-from lmlab.reading import Answer
+from lmlab.queried import Asked, Weighed, in_full, weighed, written
 from lmlab.results import Loading
+from lmlab.rows import Row
 from lmlab.settings import Settings
-from lmlab.templates import PromptTemplate, shipped_source, shipped_templates
+from lmlab.templates import PromptTemplate
+from lmlab.wordings import shipped_source, shipped_templates, tuned_wording
 
 if TYPE_CHECKING:
     from lmlab.completions import Step
-    from lmlab.evaluations import Way
     from lmlab.lm import LM
-    from lmlab.pairs import Judged, PairsResult
+    from lmlab.pairs import Judged, Pair, PairsResult
+    from lmlab.reading import Answer
     from lmlab.studies import Cell, Design, Studying
     from lmlab.tokens import Vocabulary
 
 Ready = Callable[[ModelRef], Iterator[Loading]]
 
 MOST_PROMPTS = 6000
-LONGEST_COMPLETION = 64
+MOST_PAIRS = 2000
 KNOWN = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A prompt that a model has been given.
-
-    Attributes:
-        prompt: in the form that the model got.
-        chat: the chat form, where the tokenizer has one.
-        n_tokens: of the prompt.
-        context: most that the model can read.
-    """
-
-    prompt: Prompt
-    chat: Prompt | None
-    n_tokens: int
-    context: int
-
-
-@dataclass(frozen=True)
-class Weighed:
-    """The labels by likelihood.
-
-    Attributes:
-        labels: in the template's order.
-        probabilities: of each, made to sum to one.
-        calibrated: the same, divided by what they get after a query without content.
-        choices: the label chosen in each way.
-    """
-
-    labels: tuple[str, ...]
-    probabilities: tuple[float, ...]
-    calibrated: tuple[float, ...]
-    choices: "dict[Way, str]"
 
 
 @dataclass(frozen=True)
@@ -115,12 +82,39 @@ class Prompting:
         """A visitor's table."""
         return data.read_table(content, name)
 
-    def measure(self, model: str, prompt: str) -> tuple[int, int]:
-        """A prompt's length in tokens, and how many the model can read."""
+    def tuned(self, name: str) -> PromptTemplate | None:
+        """The wording of a set that an embedded model was tuned on; its ``tuned`` names the model.
+
+        None where there is none, or where that model is not here.
+        """
+        found = tuned_wording(name)
+        if found is None:
+            return None
+        ref = ModelRef.parse(found.tuned)
+        adapter = ref.adapter is None or ref.adapter in self.store.embedded_adapters()
+        return found if adapter and ref.name in self.store.embedded() else None
+
+    def preview(
+        self, model: str, template: PromptTemplate, examples: Sequence[Row], query: Row
+    ) -> Asked:
+        """The prompt in the form that a model gets, its length, and the plain form beside it."""
+        instruction, pieces = template.pieces([query, *examples])
+        plain = joined(instruction, pieces[1:], template.separator, pieces[0])
+        self._check(plain.text)
         self.prepare()
+        from lmlab.chat import as_chat, has_chat
         from lmlab.tokens import encode_prompt
 
-        self._check(prompt)
+        vocabulary, context = self._vocabulary(model)
+        chat = None
+        if has_chat(vocabulary):
+            chat = as_chat(vocabulary, instruction, pieces[1:], pieces[0])
+        prompt = chat or plain
+        n_tokens = len(encode_prompt(vocabulary, prompt.text))
+        return Asked(prompt, plain if chat else None, n_tokens, context)
+
+    def _vocabulary(self, model: str) -> "tuple[Vocabulary, int]":
+        """A model's tokens and how many it can read; loads it the first time."""
         if model not in self._known:
             ref = ModelRef.parse(model)
             for _ in self.ready(ref):
@@ -129,8 +123,7 @@ class Prompting:
                 while len(self._known) >= KNOWN:
                     self._known.pop(next(iter(self._known)))
                 self._known[model] = (lm.vocabulary, lm.context)
-        vocabulary, context = self._known[model]
-        return len(encode_prompt(vocabulary, prompt)), context
+        return self._known[model]
 
     def run(
         self,
@@ -157,10 +150,11 @@ class Prompting:
             asking = Asking(lm, template, protocol, instruction, pieces[1 : 1 + len(blanks)], share)
             prompt = asking.prompt(shown, pieces[0])
             self._check(prompt.text)
-            yield self._asked(lm, asking, prompt, shown, pieces[0])
-            yield from _written(lm, template, prompt)
-            if template.labels:
-                yield _weighed(asking, shown, prompt)
+            plain = joined(instruction, shown, template.separator, pieces[0])
+            yield in_full(lm, prompt, plain if asking.chat else None)
+            yield from written(lm, template, prompt)
+            if template.chooses:
+                yield weighed(asking, shown, prompt)
 
     def study(self, designs: "Sequence[Design]") -> "Iterator[Loading | Studying | Cell]":
         """Measure designs one after another."""
@@ -193,27 +187,24 @@ class Prompting:
         with self.store.borrow(ref) as lm:
             yield judge(lm, [Pair("own", good, bad)])[0]
 
-    def judge_all(self, model: str) -> "Iterator[Loading | PairsResult]":
-        """The shipped minimal pairs."""
+    def judge_all(
+        self, model: str, pairs: "Sequence[Pair] | None" = None
+    ) -> "Iterator[Loading | PairsResult]":
+        """Many minimal pairs: a visitor's, or the shipped ones."""
         self.prepare()
         from lmlab.pairs import iter_pairs, shipped_pairs
 
+        if pairs is not None and len(pairs) > MOST_PAIRS:
+            raise InputError(
+                f"That are {len(pairs):,} pairs; at most {MOST_PAIRS:,} are read at once.",
+                "Take a part of them.",
+            )
+        for pair in pairs or ():
+            self._check(pair.good + pair.bad)
         ref = ModelRef.parse(model)
         yield from self.ready(ref)
         with self.store.borrow(ref) as lm:
-            yield from iter_pairs(lm, shipped_pairs())
-
-    def _asked(self, lm: "LM", asking: Any, prompt: Prompt, shown: Any, query: Any) -> Asked:
-        from lmlab.chat import as_chat, has_chat
-        from lmlab.generation import check_room
-        from lmlab.tokens import encode_prompt
-
-        ids = encode_prompt(lm.vocabulary, prompt.text)
-        check_room(lm, ids)
-        chat = None
-        if has_chat(lm.vocabulary):
-            chat = as_chat(lm.vocabulary, asking.instruction, shown, query)
-        return Asked(prompt, chat, len(ids), lm.context)
+            yield from iter_pairs(lm, shipped_pairs() if pairs is None else pairs)
 
     def _borrow(self, name: str) -> "AbstractContextManager[LM]":
         return self.store.borrow(ModelRef.parse(name))
@@ -225,32 +216,3 @@ class Prompting:
                 "read.",
                 "Take fewer or shorter examples.",
             )
-
-
-def _written(lm: "LM", template: PromptTemplate, prompt: Prompt) -> "Iterator[Step | Answer]":
-    """The greedy completion, then what G reads in it."""
-    from lmlab.generation import generate
-    from lmlab.sampling import GenerateConfig
-
-    config = GenerateConfig(max_new_tokens=LONGEST_COMPLETION, temperature=0, stop=template.stop)
-    text, ended = "", False
-    for step in generate(lm, prompt.text, config):
-        text += step.shown
-        ended = step.finish in ("end", "stop")
-        yield step
-    yield template.decode(text, ended=ended)
-
-
-def _weighed(asking: Any, shown: Any, prompt: Prompt) -> Weighed:
-    from lmlab.agreement import softmax
-    from lmlab.choosing import best
-
-    logprobs, blank = asking.weigh(shown, prompt)
-    labels = tuple(prompt.targets)
-    ways = scored(logprobs, list(prompt.targets.values()), blank)
-    return Weighed(
-        labels,
-        softmax(ways["sum"]),
-        softmax(ways["calibrated"]) if "calibrated" in ways else (),
-        {way: best(values, labels) for way, values in ways.items()},
-    )

@@ -23,7 +23,7 @@ def preview(
     prompt: "Prompt",
     *,
     length: tuple[int, int] | None = None,
-    chat: "Prompt | None" = None,
+    plain: "Prompt | None" = None,
     added: str = "",
     answer: "Answer | None" = None,
     notes: Sequence[str] = (),
@@ -33,7 +33,7 @@ def preview(
     Args:
         prompt: in the form that the model gets.
         length: its tokens, and how many the model can read.
-        chat: the chat form, where there is one.
+        plain: the plain form, where the model gets a chat form.
         added: what the model wrote.
         answer: what was read in that.
         notes: sentences to show above it.
@@ -42,7 +42,7 @@ def preview(
     read = answer is not None and answer.value is not None and answer.end > answer.start
     value: dict[str, Any] = {
         "parts": _parts(prompt),
-        "chat": _parts(chat) if chat is not None else None,
+        "plain": _parts(plain) if plain is not None else None,
         "n": length[0] if length else None,
         "context": length[1] if length else None,
         "added": added,
@@ -64,11 +64,28 @@ def sheet(
     labels: Iterable[str],
     *,
     single: bool,
+    kept: Sequence[bool] = (),
     stamp: str,
 ) -> str:
-    """Rows that can be edited; ``stamp`` tells equal ones apart."""
+    """Rows that can be edited: which stay as they are when others are drawn; ``stamp`` tells equal
+    ones apart."""
     value = {"columns": columns, "answer": answer, "labels": list(labels), "single": single}
-    return dump({**value, "rows": [dict(row) for row in rows], "stamp": stamp})
+    rows = [dict(row) for row in rows]
+    return dump({**value, "rows": rows, "kept": list(kept), "stamp": stamp})
+
+
+def pool(
+    rows: Sequence[tuple[int, Mapping[str, str], bool]],
+    columns: Sequence[str],
+    found: int,
+    total: int,
+) -> str:
+    """Rows to choose from: (number, row, whether it is chosen); ``found`` of ``total`` match."""
+    shown = [
+        {"n": n, "cells": [row.get(c, "")[:SHOWN] for c in columns], "on": on}
+        for n, row, on in rows
+    ]
+    return dump({"rows": shown, "found": found, "total": total})
 
 
 def predictions(results: Sequence[tuple[str, "Evaluation"]]) -> str:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from lmlab.data import Dataset, Row
+from lmlab.data import Dataset
 from lmlab.errors import InputError
 from lmlab.evaluations import WAYS, Way
+from lmlab.rows import Row
 
 LIMIT = 100
 LONGEST_ANSWER = 32

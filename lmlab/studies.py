@@ -10,12 +10,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from random import Random
 
-from lmlab.data import Dataset, Row
+from lmlab.data import Dataset
 from lmlab.errors import InputError
 from lmlab.evaluation import iter_evaluate
 from lmlab.evaluations import Evaluating, Evaluation
 from lmlab.lm import LM
 from lmlab.protocols import Protocol, draw
+from lmlab.rows import Row
 from lmlab.templates import PromptTemplate
 
 MOST_ORDERS = 24
@@ -122,14 +123,27 @@ def templates_study(
 
 
 def order_study(
-    model: str, template: PromptTemplate, data: Dataset, protocol: Protocol
+    model: str,
+    template: PromptTemplate,
+    data: Dataset,
+    protocol: Protocol,
+    examples: Sequence[Row] | None = None,
 ) -> list[Design]:
-    """The same examples in every order, or in a sample of them: each order is one draw."""
-    if protocol.shots < 2:
+    """The same examples in every order, or in a sample of them: each order is one draw.
+
+    Args:
+        model: name.
+        template: the wording.
+        data: what drawn examples come from, and the queries.
+        protocol: its shots and seed draw the examples.
+        examples: some in place of drawn ones.
+    """
+    if examples is None:
+        examples = draw(data.pool, protocol.shots, protocol.seed)
+    if len(examples) < 2:
         raise InputError("An order needs at least two examples.", "Take two shots or more.")
-    examples = draw(data.pool, protocol.shots, protocol.seed)
     ways = orders(examples, protocol.seed)
-    label = f"{len(ways)} orders of {protocol.shots} examples"
+    label = f"{len(ways)} orders of {len(examples)} examples"
     return [Design(label, model, template, data, protocol, ways)]
 
 

@@ -6,11 +6,14 @@ from html import escape
 import plotly.graph_objects as go
 
 from lmlab import plots
+from lmlab.agreement import Interval
 from lmlab.evaluations import Evaluation
 from lmlab.plots import FIRST, GREY, MEAN, SECOND
 
 Labelled = Sequence[tuple[str, Evaluation]]
 HEIGHT = 320
+MEASURES = ("accuracy", "nll")
+TITLES = {"accuracy": "accuracy", "nll": "−ln p of the true answer, nats"}
 
 
 def empty() -> go.Figure:
@@ -18,40 +21,74 @@ def empty() -> go.Figure:
     return _axes("examples in the prompt, shots", "accuracy")
 
 
-def shots(results: Labelled) -> go.Figure:
-    """Accuracy against the number of examples: mean, 95 % interval, and every draw."""
-    figure = empty()
+def chart(kind: str, results: Labelled, what: str, *, under_way: bool = False) -> go.Figure:
+    """A study's chart.
+
+    Args:
+        kind: ``shots`` for a curve, ``order`` for the lottery, else bars.
+        results: each design's label and figures.
+        what: one of ``MEASURES``.
+        under_way: whether the last design is not done: it is drawn hollow.
+    """
+    if kind == "shots":
+        return shots(results, what, under_way=under_way)
+    if kind == "order":
+        return lottery(results[-1][1], what)
+    return bars(results, what, under_way=under_way)
+
+
+def shots(results: Labelled, what: str = "accuracy", *, under_way: bool = False) -> go.Figure:
+    """A measure against the number of examples: mean, 95 % interval, and every draw."""
+    figure = _axes("examples in the prompt, shots", what)
     found = [evaluation for _, evaluation in results]
     xs = [str(e.shots) for e in found]
     figure.add_trace(
         go.Scatter(
-            x=[x for x, e in zip(xs, found, strict=True) for _ in e.by_draw],
-            y=[value for e in found for value in e.by_draw],
+            x=[x for x, e in zip(xs, found, strict=True) for _ in _draws(e, what)],
+            y=[value for e in found for value in _draws(e, what)],
             mode="markers",
             name="one draw of examples",
             marker={"size": 8, "color": SECOND, "opacity": 0.45},
             hovertemplate="%{x} shots, one draw: %{y:.3f}<extra></extra>",
         )
     )
-    figure.add_trace(_means(xs, found, "mean, 95 % interval", "lines+markers"))
+    means = [_mean(e, what) for e in found]
+    hollow = [under_way and i == len(found) - 1 for i in range(len(found))]
+    figure.add_trace(
+        go.Scatter(
+            x=xs,
+            y=[one.mean for one in means],
+            error_y=_errors(means),
+            mode="lines+markers",
+            name="mean, 95 % interval",
+            line={"color": FIRST, "width": 3},
+            marker={"size": 10, "symbol": ["circle-open" if h else "circle" for h in hollow]},
+            hovertemplate="%{x} shots: %{y:.3f}<extra></extra>",
+        )
+    )
     figure.update_xaxes(type="category")
     return figure
 
 
-def bars(results: Labelled) -> go.Figure:
-    """Accuracy of several designs, with intervals."""
-    figure = _axes("", "accuracy")
-    found = [evaluation for _, evaluation in results]
+def bars(results: Labelled, what: str = "accuracy", *, under_way: bool = False) -> go.Figure:
+    """A measure of several designs, with intervals."""
+    figure = _axes("", what)
+    means = [_mean(evaluation, what) for _, evaluation in results]
     names = [escape(label if len(label) < 34 else f"{label[:32]}…") for label, _ in results]
+    last = len(results) - 1 if under_way else -1
     figure.add_trace(
         go.Bar(
             x=names,
-            y=[e.accuracy.mean for e in found],
-            error_y=_errors(found),
-            marker={"color": FIRST, "line": {"width": 0}},
+            y=[one.mean for one in means],
+            error_y=_errors(means),
+            marker={
+                "color": FIRST,
+                "line": {"width": 0},
+                "opacity": [0.45 if i == last else 1 for i in range(len(means))],
+            },
             width=0.5,
-            name="accuracy, 95 % interval",
-            text=[f"{e.accuracy.mean:.2f}" for e in found],
+            name=f"{TITLES[what].split(',')[0]}, 95 % interval",
+            text=[f"{one.mean:.2f}" for one in means],
             textposition="inside",
             insidetextanchor="start",
             hovertemplate="%{x}: %{y:.3f}<extra></extra>",
@@ -61,14 +98,10 @@ def bars(results: Labelled) -> go.Figure:
     return figure
 
 
-def lottery(evaluation: Evaluation) -> go.Figure:
-    """Accuracy of every order of the same examples, from the worst to the best."""
-    figure = _axes("orders of the same examples, from worst to best", "accuracy")
-    plain = sorted(evaluation.draws_by("sum" if evaluation.labels else None))
-    series = [("as they come", plain, FIRST)]
-    if "calibrated" in evaluation.by_way:
-        series.append(("calibrated", sorted(evaluation.draws_by("calibrated")), SECOND))
-    for name, values, colour in series:
+def lottery(evaluation: Evaluation, what: str = "accuracy") -> go.Figure:
+    """A measure for every order of the same examples, from the worst to the best."""
+    figure = _axes("orders of the same examples, from worst to best", what)
+    for name, values, colour in _orders(evaluation, what):
         figure.add_trace(
             go.Scatter(
                 x=list(range(1, len(values) + 1)),
@@ -81,6 +114,17 @@ def lottery(evaluation: Evaluation) -> go.Figure:
             )
         )
     return figure
+
+
+def _orders(evaluation: Evaluation, what: str) -> list[tuple[str, list[float], str]]:
+    """The curves of the lottery: name, values in order, colour."""
+    if what == "nll":
+        return [("as they come", sorted(evaluation.nll_by_draw, reverse=True), FIRST)]
+    plain = sorted(evaluation.draws_by("sum" if evaluation.chosen else None))
+    found = [("as they come", plain, FIRST)]
+    if "calibrated" in evaluation.by_way:
+        found.append(("calibrated", sorted(evaluation.draws_by("calibrated")), SECOND))
+    return found
 
 
 def reliability(evaluation: Evaluation) -> go.Figure:
@@ -113,25 +157,20 @@ def reliability(evaluation: Evaluation) -> go.Figure:
     return figure
 
 
-def _means(xs: Sequence[str], found: Sequence[Evaluation], name: str, mode: str) -> go.Scatter:
-    return go.Scatter(
-        x=list(xs),
-        y=[e.accuracy.mean for e in found],
-        error_y=_errors(found),
-        mode=mode,
-        name=name,
-        line={"color": FIRST, "width": 3},
-        marker={"size": 10},
-        hovertemplate="%{x} shots: %{y:.3f}<extra></extra>",
-    )
+def _mean(evaluation: Evaluation, what: str) -> Interval:
+    return evaluation.nll if what == "nll" else evaluation.accuracy
 
 
-def _errors(found: Sequence[Evaluation]) -> dict[str, object]:
+def _draws(evaluation: Evaluation, what: str) -> list[float]:
+    return evaluation.nll_by_draw if what == "nll" else evaluation.by_draw
+
+
+def _errors(means: Sequence[Interval]) -> dict[str, object]:
     return {
         "type": "data",
         "symmetric": False,
-        "array": [e.accuracy.high - e.accuracy.mean for e in found],
-        "arrayminus": [e.accuracy.mean - e.accuracy.low for e in found],
+        "array": [one.high - one.mean for one in means],
+        "arrayminus": [one.mean - one.low for one in means],
         "color": GREY,
         "thickness": 1.6,
         "width": 5,
@@ -142,5 +181,7 @@ def _axes(x: str, y: str) -> go.Figure:
     figure = plots.empty()
     figure.update_layout(meta={"points": "designs"}, height=HEIGHT)
     figure.update_xaxes(title_text=x)
-    figure.update_yaxes(title_text=y, range=[0, 1.05])
+    figure.update_yaxes(title_text=TITLES.get(y, y))
+    if y != "nll":
+        figure.update_yaxes(range=[0, 1.05])
     return figure

@@ -5,25 +5,19 @@ query; its decoder G reads the answer out of the completion. Runs no model.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from jinja2 import nodes
-from jinja2.defaults import DEFAULT_NAMESPACE
-from jinja2.exceptions import TemplateSyntaxError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from lmlab.assets import assets_dir
+from lmlab.blocks import fields_of
 from lmlab.errors import InputError
+from lmlab.options import options_of
 from lmlab.prompts import Pieces, Prompt, joined
 from lmlab.reading import Answer, Decoder, read
 from lmlab.rendering import Job, Renderer
+from lmlab.rows import Row
 from lmlab.strictyaml import load_mapping
-
-Row = Mapping[str, str]
 
 MAX_LABELS = 50
 LABELS = "labels"
-# Names that Jinja itself gives to every block.
-BUILT_IN = frozenset(DEFAULT_NAMESPACE) | {"loop", "self", "caller", "varargs", "kwargs"}
 
 
 class PromptTemplate(BaseModel):
@@ -42,8 +36,10 @@ class PromptTemplate(BaseModel):
         target: how the true answer goes on after the query.
         answer: the field that holds the true answer.
         labels: label to word, where the answer is one of a few; blocks see the word.
+        options: the field that holds the options, where each row has its own; blocks see a list.
         stop: strings that end a completion.
         decoder: how G reads a completion; ``decode`` in YAML.
+        tuned: the embedded model that was fine-tuned on this very wording.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -60,6 +56,8 @@ class PromptTemplate(BaseModel):
     target: str = Field(min_length=1)
     answer: str = Field(min_length=1)
     labels: dict[str, str] = {}
+    options: str = ""
+    tuned: str = ""
     stop: tuple[str, ...] = ()
     decoder: Decoder = Field(Decoder(), alias="decode")
     shipped: bool = Field(False, exclude=True)
@@ -87,11 +85,15 @@ class PromptTemplate(BaseModel):
             raise ValueError("labels: two labels have the same word")
         if "" in self.stop:
             raise ValueError("stop: a stop string is empty")
-        if self.decoder.how == "label" and not words:
-            raise ValueError("decode: ‘label’ needs labels")
+        if self.decoder.how == "label" and not self.chooses:
+            raise ValueError("decode: ‘label’ needs labels, or options")
+        if self.options and words:
+            raise ValueError("options: there are labels for all rows already")
+        if self.options == self.answer:
+            raise ValueError("options: they cannot stand in the field of the answer")
         if self.answer in fields_of(self.query):
             raise ValueError(f"query: it gives the answer away, ‘{self.answer}’")
-        if not self.labels and self.answer not in fields_of(self.target):
+        if not words and self.answer not in fields_of(self.target):
             raise ValueError(f"target: it does not use the answer, ‘{self.answer}’")
         return self
 
@@ -120,16 +122,23 @@ class PromptTemplate(BaseModel):
         }
 
     @property
+    def chooses(self) -> bool:
+        """Whether the answer is one of a few, rather than free."""
+        return bool(self.labels or self.options)
+
+    @property
     def fields(self) -> tuple[str, ...]:
         """The fields that a query needs, in the order of their first use."""
-        return tuple(name for name in fields_of(self.query) if name != LABELS)
+        return self._inputs(self.query)
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The fields that a solved example needs, the answer last."""
-        used = fields_of("".join((self.query, self.target, self.example)))
-        inputs = [name for name in used if name not in (LABELS, self.answer)]
-        return (*inputs, self.answer)
+        return (*self._inputs("".join((self.query, self.target, self.example))), self.answer)
+
+    def _inputs(self, block: str) -> tuple[str, ...]:
+        used = dict.fromkeys([*fields_of(block), *([self.options] if self.options else [])])
+        return tuple(name for name in used if name not in (LABELS, self.answer))
 
     @property
     def renderer(self) -> Renderer:
@@ -160,41 +169,77 @@ class PromptTemplate(BaseModel):
         texts = iter(self.renderer.render(self.blocks, jobs))
         instruction = next(texts)
         found = []
-        for row, count in zip(rows, counts, strict=True):
+        for number, (row, count) in enumerate(zip(rows, counts, strict=True), 1):
             query, *rest = (next(texts) for _ in range(count))
             truth = row.get(self.answer)
-            found.append(_pieces(query, rest, truth, tuple(self.labels)))
+            found.append(_pieces(query, rest, truth, tuple(self.choices(row, number))))
         return instruction, found
 
     def _jobs(self, row: Row, number: int) -> Iterable[Job]:
-        """Query; then, where the answer is known, example and target; then a target a label."""
-        words = list(self.labels.values())
-        given: dict[str, Any] = {LABELS: words}
+        """Query; then, where the answer is known, example and target; then a target a choice."""
+        given: dict[str, Any] = {LABELS: list(self.labels.values())}
         given |= {key: value for key, value in row.items() if key != self.answer}
+        choices = self.choices(row, number)
+        if self.options:
+            given[self.options] = list(choices)
         yield "query", given
         truth = row.get(self.answer)
         if truth is not None:
-            word = self.word(truth, number)
+            word = self.word(truth, choices, number)
             yield "example", {**given, self.answer: word}
             yield "target", {**given, self.answer: word}
-        for word in words:
+        for word in choices.values():
             yield "target", {**given, self.answer: word}
 
-    def word(self, label: str, number: int = 0) -> str:
-        """How an answer is written: a label's word, or the answer itself."""
-        if not self.labels:
-            return label
-        if label not in self.labels:
-            place = f"Row {number}: " if number else ""
-            raise InputError(
-                f"{place}the label ‘{label[:40]}’ is none of {', '.join(self.labels)}.",
-                "Map the template’s labels to those of the data.",
-            )
-        return self.labels[label]
+    def choices(self, row: Row, number: int = 0) -> Mapping[str, str]:
+        """What a row's answer is chosen from, and how each is written; empty for free answers.
 
-    def decode(self, completion: str, *, ended: bool = True) -> Answer:
-        """The lecture's G: what a completion answers, or why that cannot be said."""
-        return self.decode_all([completion], [ended])[0]
+        Raises:
+            InputError: the row's options cannot be read; ``number`` tells which row it is.
+        """
+        if not self.options:
+            return self.labels
+        try:
+            return {option: option for option in options_of(row.get(self.options, ""))}
+        except InputError as error:
+            raise InputError(_placed(number, error.message), error.hint) from None
+
+    def word(self, answer: str, choices: Mapping[str, str], number: int = 0) -> str:
+        """How an answer is written: a label's word, or the answer itself."""
+        if not self.chooses:
+            return answer
+        if answer not in choices:
+            kind, hint = ("answer", "The answer has to be one of the row’s options.")
+            if self.labels:
+                kind, hint = ("label", "Map the template’s labels to those of the data.")
+            known = ", ".join(choice[:40] for choice in choices)
+            said = f"the {kind} ‘{answer[:40]}’ is none of {known}."
+            raise InputError(_placed(number, said), hint)
+        return choices[answer]
+
+    def check(self, rows: Sequence[Row]) -> None:
+        """Refuse rows whose answers are none that can be chosen; names the first.
+
+        Raises:
+            InputError: an unknown label, or options that cannot be read.
+        """
+        for number, row in enumerate(rows, 1):
+            self.word(row[self.answer], self.choices(row, number), number)
+
+    def decode(
+        self, completion: str, *, ended: bool = True, targets: Mapping[str, str] | None = None
+    ) -> Answer:
+        """The lecture's G: what a completion answers, or why that cannot be said.
+
+        Args:
+            completion: what the model wrote, without a stop string that ended it.
+            ended: whether it came to an end, rather than being cut at a length.
+            targets: how each option would be written, where every row has its own.
+        """
+        labels = (targets or {}) if self.options else self.labels
+        return read(
+            self.decoder, [completion], labels=labels, ended=[ended], renderer=self.renderer
+        )[0]
 
     def decode_all(self, completions: Sequence[str], ended: Sequence[bool]) -> list[Answer]:
         """G for many completions.
@@ -208,54 +253,16 @@ class PromptTemplate(BaseModel):
         )
 
 
-def fields_of(block: str) -> tuple[str, ...]:
-    """The names that a block inserts, in the order of their first use; none where it is not valid.
-
-    >>> fields_of("{{ text }} -> {{ label }}")
-    ('text', 'label')
-    """
-    # The tree alone is looked at: jinja2.meta would work out constants, and they can be bombs.
-    try:
-        tree = ImmutableSandboxedEnvironment().parse(block)
-    except (TemplateSyntaxError, RecursionError, ValueError):
-        return ()
-    used = [(node.name, node.ctx) for node in tree.find_all(nodes.Name)]
-    own = {name for name, context in used if context != "load"}
-    return tuple(dict.fromkeys(name for name, _ in used if name not in own | BUILT_IN))
+def _placed(number: int, message: str) -> str:
+    """A message with its row before it, where there is a number."""
+    return f"Row {number}: {message}" if number else message[0].upper() + message[1:]
 
 
-def shipped_templates() -> dict[str, PromptTemplate]:
-    """The templates that come with lmlab, by name."""
-    folder = assets_dir() / "templates"
-    texts = (file.read_text(encoding="utf-8") for file in sorted(folder.glob("*.yaml")))
-    found = (PromptTemplate.parse(text, shipped=True) for text in texts)
-    return {template.name: template for template in found}
-
-
-def shipped_template(name: str) -> PromptTemplate:
-    """A shipped template by name.
-
-    Raises:
-        InputError: there is none of that name; says which there are.
-    """
-    known = shipped_templates()
-    if name not in known:
-        raise InputError(
-            f"There is no template named ‘{name[:60]}’.", f"There are: {', '.join(known)}."
-        )
-    return known[name]
-
-
-def shipped_source(name: str) -> str:
-    """The YAML of a shipped template, as it was written."""
-    return (assets_dir() / "templates" / f"{name}.yaml").read_text(encoding="utf-8")
-
-
-def _pieces(query: str, rest: list[str], truth: str | None, labels: tuple[str, ...]) -> Pieces:
+def _pieces(query: str, rest: list[str], truth: str | None, names: tuple[str, ...]) -> Pieces:
     if truth is None:
-        return Pieces(query, "", "", None, dict(zip(labels, rest, strict=True)))
+        return Pieces(query, "", "", None, dict(zip(names, rest, strict=True)))
     example, target, *targets = rest
-    return Pieces(query, example, target, truth, dict(zip(labels, targets, strict=True)))
+    return Pieces(query, example, target, truth, dict(zip(names, targets, strict=True)))
 
 
 def _said(error: ValidationError) -> tuple[str, str]:

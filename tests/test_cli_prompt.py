@@ -93,7 +93,7 @@ def test_predictions_as_csv_run_nothing(path, capsys, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["prompt", "--template", "nope", "--query", "x"], "There are: german-arrow"),
+        (["prompt", "--template", "nope", "--query", "x"], "There are: choice-letters"),
         (["prompt", "--template", "qa-short", "--query", "x", "--field", "y"], "no ‘=’"),
         (["prompt", "--template", "qa-short", "--query", "x", "--shots", "9999"], "shots"),
         (["evaluate", "--template", "qa-short", "--data", "nope"], "no data named"),

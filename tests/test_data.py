@@ -46,6 +46,7 @@ def test_line_ends_within_a_cell_are_kept():
         (b'{"a": 1}\n{"a":\n', "t.jsonl", "Line 2 is no valid JSON"),
         (b'{"a": NaN}\n', "t.jsonl", "no valid JSON"),
         (b'{"a": {"b": 1}}\n', "t.jsonl", "list or an object"),
+        (b'{"a": [[1]]}\n', "t.jsonl", "list or an object"),
         (b'{"a": "\\ud83d"}\n', "t.jsonl", "surrogate"),
         (b"[" * 100_000, "t.jsonl", "no valid JSON"),
         (b"a\n" + b"1\n" * 100_000, "t.csv", "more than 20,000 rows"),
@@ -59,6 +60,10 @@ def test_line_ends_within_a_cell_are_kept():
 def test_what_cannot_be_read_is_said(data, name, words):
     with pytest.raises(InputError, match=words):
         read_table(data, name)
+
+
+def test_a_list_of_plain_values_stays_a_list():
+    assert read_table('{"a": ["x", 1, "ü"]}', "t.jsonl").rows[0]["a"] == '["x", "1", "ü"]'
 
 
 def test_a_row_that_lacks_a_column_is_named():
@@ -97,7 +102,7 @@ def test_the_shipped_sets_can_be_read():
         assert found.pool
         assert found.queries
         assert not {*map(str, found.pool)} & {*map(str, found.queries)}
-    with pytest.raises(InputError, match="There are: german"):
+    with pytest.raises(InputError, match="There are: choice, german"):
         shipped("../qa")
 
 

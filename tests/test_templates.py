@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lmlab.blocks import fields_of
 from lmlab.data import shipped
 from lmlab.errors import InputError
 from lmlab.reading import Decoder
-from lmlab.templates import PromptTemplate, fields_of, shipped_source, shipped_templates
+from lmlab.templates import PromptTemplate
+from lmlab.wordings import shipped_source, shipped_templates
 
 PLAIN = "name: x\nquery: '{{ text }} ->'\ntarget: ' {{ y }}'\nanswer: y\n"
 LECTURE = shipped_templates()["german-lecture"]
@@ -65,7 +67,7 @@ def test_g_reads_the_true_answer_out_of_the_true_completion(name):
     for row, piece in zip(rows, pieces, strict=True):
         cut = min([piece.target.find(s) for s in wording.stop if s in piece.target], default=None)
         for end in (f"{wording.stop[0]}and on", ""):
-            answer = wording.decode(piece.target[:cut] + end)
+            answer = wording.decode(piece.target[:cut] + end, targets=piece.targets)
             assert answer.value == row[wording.answer], answer.reason
 
 
@@ -164,6 +166,8 @@ def test_yaml_words_stay_words():
         (PLAIN + "decode: {how: magic}", "decode.how"),
         (PLAIN + "decode: {how: regex, pattern: '('}", "not valid"),
         (PLAIN + "decode: {how: label}", "needs labels"),
+        (PLAIN + "options: y", "field of the answer"),
+        (PLAIN + "options: z\nlabels: [a, b]", "labels for all rows"),
         (PLAIN + "query: 1", "twice"),
         (PLAIN.replace("{{ text }}", "{{ y }}"), "gives the answer away"),
         (PLAIN.replace("' {{ y }}'", "no"), "does not use the answer"),

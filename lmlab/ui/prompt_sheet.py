@@ -6,19 +6,28 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from lmlab import data, promptview
-from lmlab.data import Dataset, Row, Table
+from lmlab.data import Dataset, Table
 from lmlab.errors import InputError
 from lmlab.prompting import Prompting
-from lmlab.protocols import draw
+from lmlab.rows import Row
 from lmlab.templates import PromptTemplate
 
 OWN = "own table"
 FIELDS = 4  # columns of a visitor's table that can be mapped
 MOST_SHOTS = 16
 LONGEST_CELL = 20_000
+
+
+class Key(NamedTuple):
+    """What examples are drawn by."""
+
+    data: str
+    columns: tuple[str | None, ...]
+    shots: float | None
+    seed: float | None
 
 
 @dataclass(frozen=True)
@@ -31,13 +40,21 @@ class Sheet:
         row: number of the query within the set, from 0.
         shape: columns and labels that the rows are shown with.
         drawn: what the examples were drawn by, so that they are not drawn again without need.
+        auto: the rows that were drawn; every other example is the visitor's own.
+        sought: what the visitor looks for among the rows.
     """
 
     examples: tuple[Row, ...] = ()
     query: Mapping[str, str] | None = None
     row: int = 0
     shape: tuple[str, ...] = ()
-    drawn: tuple[Any, ...] = ()
+    drawn: "Key | None" = None
+    auto: tuple[Row, ...] = ()
+    sought: str = ""
+
+    def own(self, row: Row) -> bool:
+        """Whether a row was typed or chosen, rather than drawn."""
+        return not any(row.items() <= one.items() for one in self.auto)
 
 
 @dataclass(frozen=True)
@@ -49,14 +66,13 @@ class Form:
     wording: str
     shots: float | None
     seed: float | None
-    picked: str
     columns: tuple[str | None, ...]
 
     @classmethod
     def read(cls, *values: Any) -> "Form":
         """From the components' values."""
-        name, table, wording, shots, seed, picked, *columns = values
-        return cls(name or "", table, wording or "", shots, seed, picked or "", tuple(columns))
+        name, table, wording, shots, seed, *columns = values
+        return cls(name or "", table, wording or "", shots, seed, tuple(columns))
 
     @property
     def own(self) -> bool:
@@ -64,9 +80,9 @@ class Form:
         return self.data == OWN
 
     @property
-    def key(self) -> tuple[Any, ...]:
+    def key(self) -> Key:
         """What examples are drawn by."""
-        return (self.data, self.shots, self.seed, self.picked.strip(), self.columns)
+        return Key(self.data, self.columns, self.shots, self.seed)
 
     def template(self, prompts: Prompting) -> PromptTemplate:
         """The wording as it stands in the editor."""
@@ -83,15 +99,6 @@ class Form:
         guess = mapping(self.table, fields)
         mapped = {field: chosen.get(field) or guess[field] for field in fields}
         return data.split(self.table.mapped(mapped), self.number(self.seed, "seed"))
-
-    def draw(self, prompts: Prompting, template: PromptTemplate) -> list[Row]:
-        """The examples that seed or hand picks."""
-        found = self.dataset(prompts, template)
-        found.check(template.columns)
-        if self.picked.strip():
-            return [found.pool[i - 1] for i in _picked(self.picked, len(found.pool))]
-        shots = self.number(self.shots, "shots")
-        return draw(found.pool, shots, self.number(self.seed, "seed")) if shots else []
 
     @staticmethod
     def number(value: float | None, name: str) -> int:
@@ -174,7 +181,8 @@ def shape(template: PromptTemplate) -> tuple[str, ...]:
 
 def example_json(sheet: Sheet, template: PromptTemplate) -> str:
     """The examples for ``promptwidgets.Rows``."""
-    return _json(sheet.examples, template, single=False)
+    kept = [sheet.own(row) for row in sheet.examples]
+    return _json(sheet.examples, template, single=False, kept=kept)
 
 
 def query_json(sheet: Sheet, template: PromptTemplate) -> str:
@@ -188,23 +196,15 @@ def at_row(sheet: Sheet, rows: Sequence[Row], row: int) -> Sheet:
     return replace(sheet, query=dict(rows[row]) if rows else None, row=row)
 
 
-def _json(rows: Sequence[Row], template: PromptTemplate, *, single: bool) -> str:
+def _json(
+    rows: Sequence[Row], template: PromptTemplate, *, single: bool, kept: Sequence[bool] = ()
+) -> str:
     return promptview.sheet(
         rows,
         template.columns,
         template.answer,
         template.labels,
         single=single,
+        kept=kept,
         stamp=uuid.uuid4().hex[:8],
     )
-
-
-def _picked(text: str, most: int) -> list[int]:
-    parts = [part.strip() for part in text.replace(";", ",").split(",") if part.strip()]
-    numbers = [int(part) for part in parts if part.isdecimal() and len(part) < 9]
-    if len(numbers) < len(parts) or len(numbers) > MOST_SHOTS * 4:
-        raise InputError("Rows by hand are numbers with commas between.", "For instance 3, 17, 20.")
-    wrong = [number for number in numbers if not 1 <= number <= most]
-    if wrong:
-        raise InputError(f"There is no row {wrong[0]}: examples come from rows 1 to {most:,}.")
-    return numbers

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 
 from lmlab.agreement import exact_match
 from lmlab.evaluations import Evaluation
-from lmlab.prompting import Weighed
+from lmlab.queried import Weighed
 from lmlab.reading import Answer
 from lmlab.templates import PromptTemplate
+from lmlab.ui.numbers import signed
 
 if TYPE_CHECKING:
     from lmlab.pairs import PairsResult
 
+LISTED = 300  # pairs
 NOTHING = '<p class="lm-why">Run the query to see what the model answers.</p>'
 
 
@@ -69,15 +71,16 @@ def _bars(weighed: Weighed, truth: str | None) -> str:
     return f'<div class="lm-labels">{rows}</div><p class="lm-key">{key}</p>'
 
 
-def cells(results: Sequence[tuple[str, Evaluation]]) -> str:
-    """The figures of every design."""
+def cells(results: Sequence[tuple[str, Evaluation]], *, under_way: bool = False) -> str:
+    """The figures of every design; the last one may be under way."""
     if not results:
         return ""
-    labelled = any(evaluation.labels for _, evaluation in results)
-    extra = ("macro-F1", "ECE", "Brier") if labelled else ("token F1",)
+    chosen = any(evaluation.chosen for _, evaluation in results)
+    extra = ("macro-F1", "ECE", "Brier") if chosen else ("token F1",)
     names = ("", "accuracy", "95 %", "± over draws", "NLL, nats", *extra, "queries", "seconds")
     head = "".join(f"<th>{name}</th>" for name in names)
-    body = "".join(_row(label, evaluation) for label, evaluation in results)
+    last = len(results) - 1 if under_way else -1
+    body = "".join(_row(label, e, going=i == last) for i, (label, e) in enumerate(results))
     notes = dict.fromkeys(note for _, evaluation in results for note in evaluation.notes)
     said = "".join(f"<p>{escape(note)}</p>" for note in notes)
     return (
@@ -87,7 +90,7 @@ def cells(results: Sequence[tuple[str, Evaluation]]) -> str:
     )
 
 
-def _row(label: str, e: Evaluation) -> str:
+def _row(label: str, e: Evaluation, *, going: bool) -> str:
     found = e.accuracy
     figures = [
         f"<b>{_number(found.mean)}</b>",
@@ -95,7 +98,7 @@ def _row(label: str, e: Evaluation) -> str:
         f"{e.spread:.3f}" if e.draws > 1 else "–",
         _number(e.nll.mean),
     ]
-    if e.labels:
+    if e.chosen:
         figures += [_number(e.macro_f1), _number(e.calibration_error), _number(e.brier)]
     else:
         figures.append(_number(e.f1.mean))
@@ -103,18 +106,28 @@ def _row(label: str, e: Evaluation) -> str:
     unfit = f" ({len(e.unfit)} too long)" if e.unfit else ""
     figures += [asked + unfit, f"{e.seconds:.1f}"]
     row = "".join(f"<td>{figure}</td>" for figure in figures)
+    if going:
+        return f'<tr class="going"><td class="words">{escape(label)} <i>so far</i></td>{row}</tr>'
     return f'<tr><td class="words">{escape(label)}</td>{row}</tr>'
 
 
 def details(label: str, evaluation: Evaluation) -> str:
     """Of one design: accuracy by way of choosing a label, and the confusion matrix."""
-    if not evaluation.labels:
+    if not evaluation.chosen:
         return ""
     ways = "".join(
         f"<tr><td>{way}</td><td>{value:.3f}</td></tr>" for way, value in evaluation.by_way.items()
     )
-    head = "".join(f"<th>{escape(label)}</th>" for label in evaluation.labels)
     whose = f'<p class="lm-why">In detail: {escape(label)}</p>'
+    matrix = _confusion(evaluation) if evaluation.labels else ""
+    return (
+        f'{whose}<div class="lm-details"><section><h4>Accuracy by how a label is chosen</h4>'
+        f'<table class="lm-table lm-ways"><tbody>{ways}</tbody></table></section>{matrix}</div>'
+    )
+
+
+def _confusion(evaluation: Evaluation) -> str:
+    head = "".join(f"<th>{escape(label)}</th>" for label in evaluation.labels)
     most = max(1, *(n for row in evaluation.confusion for n in row))
     rows = "".join(
         f'<tr><th scope="row">{escape(label)}</th>'
@@ -123,11 +136,9 @@ def details(label: str, evaluation: Evaluation) -> str:
         for label, row in zip(evaluation.labels, evaluation.confusion, strict=True)
     )
     return (
-        f'{whose}<div class="lm-details"><section><h4>Accuracy by how a label is chosen</h4>'
-        f'<table class="lm-table lm-ways"><tbody>{ways}</tbody></table></section>'
         "<section><h4>True label (rows) and answer (columns)</h4>"
         f'<div class="lm-scroll"><table class="lm-confusion"><thead><tr><td></td>{head}</tr>'
-        f"</thead><tbody>{rows}</tbody></table></div></section></div>"
+        f"</thead><tbody>{rows}</tbody></table></div></section>"
     )
 
 
@@ -143,6 +154,24 @@ def pair_table(result: "PairsResult") -> str:
     )
     said = f"{len(result.rows)} of {result.total} pairs, {escape(result.model)}"
     return f'<div class="lm-labels">{rows}</div><p class="lm-key">{said}</p>'
+
+
+def pair_list(result: "PairsResult") -> str:
+    """Every pair with its difference, as far as there is room."""
+    rows = "".join(
+        f'<tr class="{"" if gap > 0 else "wrong"}"><td>{"✓" if gap > 0 else "✗"}</td>'
+        f'<td>{signed(gap)}</td><td class="words" dir="auto">{escape(good)}</td>'
+        f'<td class="words" dir="auto">{escape(bad)}</td></tr>'
+        for _, good, bad, gap in result.rows[:LISTED]
+    )
+    more = len(result.rows) - LISTED
+    said = f'<p class="lm-why">{more:,} more are not listed.</p>' if more > 0 else ""
+    return (
+        f"<details><summary>Every pair</summary>"
+        '<div class="lm-scroll" tabindex="0" role="region" aria-label="Every pair">'
+        '<table class="lm-table lm-pairs"><thead><tr><th></th><th>nats</th><th>first</th>'
+        f"<th>second</th></tr></thead><tbody>{rows}</tbody></table></div>{said}</details>"
+    )
 
 
 def _number(value: float) -> str:

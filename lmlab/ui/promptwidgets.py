@@ -10,8 +10,15 @@ PREVIEW = """
 <div class="lm-partkey"></div><div class="lm-notes"></div>
 <div class="lm-prompttext" tabindex="0" role="region" aria-label="The prompt" dir="auto"></div>
 <div class="lm-length" hidden><div class="lm-track"><i></i></div><span></span></div>
-<details class="lm-chat" hidden><summary>The chat form, which this model gets</summary><div></div>
-</details>
+<details class="lm-chat" hidden><summary>The same in plain form; this model gets the chat form above
+</summary><div></div></details>
+"""
+POOL = """
+<div class="lm-pool"><div class="lm-predhead"><label>Search <input type="search" maxlength="200"
+placeholder="a word, or a number" aria-label="Search the rows"></label>
+<span class="lm-count" role="status"></span></div>
+<div class="lm-scroll" tabindex="0" role="region" aria-label="Rows to choose from">
+<table class="lm-table"><tbody></tbody></table></div></div>
 """
 PREDICTIONS = """
 <div class="lm-predictions" hidden>
@@ -35,10 +42,19 @@ def _component(value: str, template: str, code: str, **kwargs: Any) -> dict[str,
 
 
 class Rows(gr.HTML):
-    """Rows to type into: ``promptview.sheet``. Its event ``edit`` tells all rows."""
+    """Rows to type into: ``promptview.sheet``. Its event ``edit`` tells all rows, ``anew`` asks for
+    others in their place."""
 
     def __init__(self, value: str = "", **kwargs: Any) -> None:
         super().__init__(**_component(value, '<div class="lm-rows"></div>', "rows", **kwargs))
+
+
+class Pool(gr.HTML):
+    """Rows to choose from: ``promptview.pool``. Its event ``seek`` tells what is sought, ``take``
+    the number of a row that was clicked."""
+
+    def __init__(self, value: str = "", **kwargs: Any) -> None:
+        super().__init__(**_component(value, POOL, "pool", **kwargs))
 
 
 class Preview(gr.HTML):

@@ -10,10 +10,13 @@ from lmlab.controls import GenerateConfig
 from lmlab.errors import ModelError
 from lmlab.evaluations import Evaluation, Prediction
 from lmlab.pairs import Judged, Pair, PairsResult, shipped_pairs
-from lmlab.prompting import Asked, Prompting, Weighed
+from lmlab.prompting import Prompting
+from lmlab.prompts import Part, Prompt
 from lmlab.protocols import asked, drawn
+from lmlab.queried import Asked, Weighed
 from lmlab.results import Loading, Scored
 from lmlab.studies import Cell, Studying
+from lmlab.wordings import tuned_wording
 
 CONTEXT = 64
 
@@ -26,26 +29,33 @@ class FakePrompting(Prompting):
     score: Callable[..., Iterator[Any]] = None
     pause: float = 0.0
 
-    def measure(self, model: str, prompt: str) -> tuple[int, int]:
-        return len(prompt.split()), CONTEXT
+    def tuned(self, name):
+        found = tuned_wording(name)
+        return None if found is None else found.model_copy(update={"tuned": "base-early"})
+
+    def preview(self, model, template, examples, query):
+        plain = template.encode(examples, query)
+        chat = _chat(plain) if model == "letters" else None
+        prompt = chat or plain
+        return Asked(prompt, plain if chat else None, len(prompt.text.split()), CONTEXT)
 
     def run(self, model, template, examples, query, *, chat=None):
         if model == "nowhere":
             raise ModelError("There is no model named ‘nowhere’.", "Here there are: base.")
         prompt = template.encode(examples, query)
         yield Loading(f"Loading {model} …")
-        yield Asked(prompt, None, len(prompt.text.split()), CONTEXT)
+        yield self.preview(model, template, examples, query)
         config = GenerateConfig(max_new_tokens=6, temperature=0, stop=template.stop)
         text = ""
         for event in self.complete(model, prompt.text, config):
             if isinstance(event, Step):
                 text += event.shown
                 yield event
-        yield template.decode(text)
-        if template.labels:
-            n = len(template.labels)
+        yield template.decode(text, targets=prompt.targets)
+        if template.chooses:
+            labels = tuple(prompt.targets)
+            n = len(labels)
             shares = tuple(2 * (n - i) / (n * (n + 1)) for i in range(n))
-            labels = tuple(template.labels)
             ways = {"sum": labels[0], "calibrated": labels[-1]}
             yield Weighed(labels, shares, shares[::-1], ways)
 
@@ -56,6 +66,8 @@ class FakePrompting(Prompting):
             for draw in range(len(sets)):
                 time.sleep(self.pause)
                 yield Studying(place, len(designs), design.label, draw, len(sets))
+                some = _evaluation(design, queries[: 5 + draw], 1)
+                yield Cell(place, design.label, some, final=False)
             yield Cell(place, design.label, _evaluation(design, queries, len(sets)), final=True)
 
     def judge(self, model, good, bad):
@@ -64,13 +76,21 @@ class FakePrompting(Prompting):
             scored += [s for s in self.score(model, text) if isinstance(s, Scored)]
         yield Judged(Pair("own", good, bad), *scored)
 
-    def judge_all(self, model):
-        rows = tuple(
-            (p.kind, p.good, p.bad, 1.0 if i % 4 else -1.0) for i, p in enumerate(shipped_pairs())
-        )
+    def judge_all(self, model, pairs=None):
+        given = shipped_pairs() if pairs is None else pairs
+        rows = tuple((p.kind, p.good, p.bad, 1.0 if i % 4 else -1.0) for i, p in enumerate(given))
         yield PairsResult(model, rows[:16], len(rows))
         time.sleep(self.pause)
         yield PairsResult(model, rows, len(rows))
+
+
+def _chat(plain: Prompt) -> Prompt:
+    """The same between marks, as a chat template would put it."""
+    open_, close = "<user> ", " <answer>"
+    moved = [Part(p.kind, p.start + 7, p.end + 7, p.index) for p in plain.parts]
+    end = len(plain.text) + 7
+    parts = (Part("chat", 0, 7), *moved, Part("chat", end, end + len(close)))
+    return Prompt(open_ + plain.text + close, parts, plain.target, plain.targets)
 
 
 def _evaluation(design: Any, queries: Any, draws: int) -> Evaluation:
@@ -99,6 +119,8 @@ def _evaluation(design: Any, queries: Any, draws: int) -> Evaluation:
 def _prediction(template, row, number, draw, shots, labels) -> Prediction:
     truth = row[template.answer]
     right = (number * 7 + draw * 3) % 10 < 3 + shots
+    options = tuple(template.choices(row)) if template.options else ()
+    labels = options or labels
     wrong = next((label for label in labels if label != truth), "something else")
     answer = truth if right else wrong
     scores = tuple(-0.5 if label == answer else -2.0 for label in labels)
@@ -108,5 +130,5 @@ def _prediction(template, row, number, draw, shots, labels) -> Prediction:
         row=number, draw=draw, query=query, truth=truth, answer=answer, correct=right,
         nll=2.0 - shots / 10, n_tokens=2, n_prompt=20 + 10 * shots, logprobs=scores,
         calibrated=scores, choices=choices, completion="" if labels else f" {answer}",
-        f1=float(right),
+        f1=float(right), options=options,
     )  # fmt: skip

@@ -13,7 +13,7 @@ from lmlab.evaluation import evaluate
 from lmlab.models import ModelStore
 from lmlab.protocols import Protocol
 from lmlab.settings import Settings
-from lmlab.templates import shipped_templates
+from lmlab.wordings import shipped_templates
 from tests.ui.test_likelihood import HOSTILE
 
 pytestmark = pytest.mark.browser
@@ -52,6 +52,13 @@ def choose(page: Page, field: str, name: str) -> None:
     """Pick from a dropdown."""
     page.locator(f"#prompt-{field} input").click()
     page.get_by_role("option", name=name, exact=True).click()
+
+
+def number(page: Page, field: str, value: str) -> None:
+    """Type a number and leave the box."""
+    box = page.locator(f"#prompt-{field} input[type=number]")
+    box.fill(value)
+    box.press("Tab")
 
 
 def parts(page: Page, kind: str) -> list[str]:
@@ -96,24 +103,52 @@ def test_labels_come_as_bars_before_and_after_calibration(page):
     expect(page.locator("#prompt-answer")).to_contain_text("by likelihood")
 
 
-def test_examples_are_drawn_by_seed_picked_by_hand_and_typed(page):
+def test_examples_are_drawn_by_seed_chosen_by_hand_and_typed(page):
     first = page.locator(f"{EXAMPLES} textarea").first
     before = first.input_value()
-    page.locator("#prompt-seed input").fill("5")
-    page.locator("#prompt-seed input").press("Tab")
+    number(page, "seed", "5")
     expect(first).not_to_have_value(before)
-    page.locator("#prompt-picked input, #prompt-picked textarea").fill("2, 1")
-    page.locator("#prompt-picked input, #prompt-picked textarea").press("Enter")
+    page.get_by_text("Choose rows by hand").click()
     rows = shipped("german").pool
-    expect(page.locator(EXAMPLES)).to_have_count(2)
-    expect(first).to_have_value(rows[1]["english"])
+    page.get_by_label("Search the rows").fill("the cat")
+    found = [row for row in rows if "the cat" in row["english"]]
+    expect(page.locator("#prompt-pool .lm-count")).to_contain_text(f"{len(found)} of {len(rows)}")
+    page.locator("#prompt-pool tbody tr").first.click()
+    expect(page.locator(EXAMPLES)).to_have_count(4)
+    expect(page.locator(f"{EXAMPLES} textarea").nth(6)).to_have_value(found[0]["english"])
+    expect(page.locator("#prompt-pool tbody tr.on")).to_have_count(1)
+    expect(page.locator("#prompt-shots input[type=number]")).to_have_value("4")
+    page.get_by_label("example 4 up").click()
+    expect(page.locator(f"{EXAMPLES} textarea").nth(4)).to_have_value(found[0]["english"])
+    page.locator("#prompt-pool tbody tr.on").click()
+    expect(page.locator(EXAMPLES)).to_have_count(3)
     first.fill("typed by hand")
     expect(page.locator(TEXT)).to_contain_text('"typed by hand"')
-    page.get_by_label("example 1 down").click()
-    expect(first).to_have_value(rows[0]["english"])
-    expect(page.locator(TEXT)).to_contain_text(re.compile(f"^.{rows[0]['english']}"))
-    page.get_by_label("remove example 1").click()
+    page.get_by_label("remove example 2").click()
+    expect(page.locator(EXAMPLES)).to_have_count(2)
+
+
+def test_what_was_typed_stays_when_shots_or_seed_change(page):
+    cells = page.locator(f"{EXAMPLES} textarea")
+    cells.nth(2).fill("my own words")
+    expect(page.locator("#prompt-examples .lm-own")).to_contain_text("1 example is yours")
+    expect(page.locator(TEXT)).to_contain_text('"my own words"')
+    others = [cells.nth(0).input_value(), cells.nth(4).input_value()]
+    number(page, "seed", "7")
+    expect(cells.nth(0)).not_to_have_value(others[0])
+    expect(cells.nth(2)).to_have_value("my own words")
+    expect(page.locator(EXAMPLES)).to_have_count(3)
+    number(page, "shots", "1")
     expect(page.locator(EXAMPLES)).to_have_count(1)
+    expect(cells.first).to_have_value("my own words")
+    number(page, "shots", "0")
+    expect(page.locator(f"{TEXT} .lm-part.example")).to_have_count(1)
+    number(page, "shots", "2")
+    expect(page.locator(EXAMPLES)).to_have_count(2)
+    expect(cells.first).to_have_value("my own words")
+    page.get_by_role("button", name="draw all anew").click()
+    expect(cells.first).not_to_have_value("my own words")
+    expect(page.locator("#prompt-examples .lm-own")).to_be_hidden()
 
 
 def test_a_wording_that_is_wrong_is_said_where_the_prompt_stands(page):
@@ -150,18 +185,79 @@ def test_a_curve_is_drawn_as_it_comes_and_a_prediction_loads_its_query(page):
     expect(page.locator(f"{TEXT} .lm-part.query")).to_have_text(asked)
 
 
-def test_one_click_comparisons_and_every_kind_of_study(page):
+def test_one_click_sets_zero_shot_few_shot_and_tuned_side_by_side(page):
+    expect(page.locator("#prompt-invitation")).to_contain_text("Nothing measured yet")
+    expect(page.locator("#prompt-second input")).to_have_value("base-early")
+    measure(page, "three")
+    expect(page.locator("#prompt-invitation")).to_be_hidden()
+    rows = page.locator("#prompt-figures tbody tr")
+    expect(rows).to_have_count(3)
+    expect(rows.nth(0)).to_contain_text("zero-shot")
+    expect(rows.nth(1)).to_contain_text("3 shots")
+    expect(rows.nth(2)).to_contain_text("base-early, zero-shot, own wording")
+    expect(page.locator("#prompt-plot .barlayer .point")).to_have_count(3)
+    expect(page.locator("#prompt-plot .errorbar")).to_have_count(3)
+    expect(page.locator("#prompt-nll")).to_be_hidden()
+    page.locator("#prompt-shown").get_by_label("Log-likelihood").check()
+    expect(page.locator("#prompt-nll .ytitle")).to_contain_text("true answer")
+    expect(page.locator("#prompt-nll")).to_be_visible()
+    expect(page.locator("#prompt-plot")).to_be_hidden()
+
+
+def test_every_kind_of_study(page):
     measure(page, "few")
     expect(page.locator("#prompt-figures tbody")).to_contain_text("zero-shot")
-    expect(page.locator("#prompt-plot .barlayer .point")).to_have_count(2)
     measure(page, "tuned")
     expect(page.locator("#prompt-figures tbody tr")).to_have_count(2)
     page.locator("#prompt-kind").get_by_label("Wordings").check()
     measure(page)
-    expect(page.locator("#prompt-figures tbody tr")).to_have_count(4)
+    expect(page.locator("#prompt-figures tbody tr")).to_have_count(5)
+    page.locator(f"{EXAMPLES} textarea").first.fill("typed by hand")
+    expect(page.locator(TEXT)).to_contain_text("typed by hand")
     page.locator("#prompt-kind").get_by_label("Order").check()
     measure(page)
     expect(page.locator("#prompt-figures tbody")).to_contain_text("6 orders of 3 examples")
+
+
+def test_a_design_under_way_is_drawn_before_it_is_done(page):
+    page.locator("#prompt-kind").get_by_label("Wordings").check()
+    number(page, "draws", "12")
+    page.locator("#prompt-measure").click()
+    going = page.locator("#prompt-figures tr.going")
+    expect(going).to_contain_text("so far")
+    expect(page.locator("#prompt-measure-status")).to_contain_text("of 12 prompts")
+    expect(page.locator("#prompt-plot .barlayer .point").first).to_be_visible()
+    expect(page.locator("#prompt-measure-stop")).to_be_disabled()
+    expect(going).to_have_count(0)
+
+
+def test_options_that_differ_by_row(page):
+    choose(page, "data", "choice")
+    expect(page.locator(TEXT)).to_contain_text("Question:")
+    asked = page.locator(f"{QUERY} textarea")
+    asked.nth(1).fill("a cat | a dog | a hen")
+    expect(asked.nth(2)).not_to_have_value("")
+    asked.nth(2).fill("a dog")
+    expect(page.locator(f"{TEXT} .lm-problem")).to_be_hidden()
+    page.locator("#prompt-go").click()
+    bars = page.locator("#prompt-answer .lm-labelrow")
+    expect(bars).to_have_count(3)
+    expect(bars.nth(1)).to_have_class(re.compile("actual"))
+    measure(page, "few")
+    expect(page.locator("#prompt-details .lm-ways")).to_be_visible()
+    expect(page.locator("#prompt-details .lm-confusion")).to_have_count(0)
+    asked.nth(1).fill("only one")
+    expect(page.locator(f"{TEXT} .lm-problem")).to_contain_text("no two options")
+
+
+def test_a_chat_model_shows_both_forms_before_it_runs(page):
+    expect(page.locator("#prompt-view .lm-chat")).to_be_hidden()
+    choose(page, "model", "letters")
+    expect(page.locator(f"{TEXT} .lm-part.chat").first).to_have_text("<user> ")
+    page.locator("#prompt-view .lm-chat summary").click()
+    plain = page.locator("#prompt-view .lm-chat div")
+    expect(plain.locator(".lm-part.query")).to_be_visible()
+    expect(plain.locator(".lm-part.chat")).to_have_count(0)
 
 
 def test_labels_bring_confusion_and_reliability(page):
@@ -173,8 +269,7 @@ def test_labels_bring_confusion_and_reliability(page):
 
 
 def test_a_study_can_be_stopped(page):
-    page.locator("#prompt-draws input").fill("20")
-    page.locator("#prompt-draws input").press("Tab")
+    number(page, "draws", "20")
     page.locator("#prompt-measure").click()
     expect(page.locator("#prompt-measure-status .lm-progress")).to_contain_text("prompts")
     page.locator("#prompt-measure-stop").click()
@@ -224,8 +319,6 @@ def test_a_file_that_cannot_be_read_is_refused(page, content, words):
 
 
 def test_predictions_are_saved_without_formulas(page, tmp_path):
-    page.locator("#prompt-csv").click()
-    expect(page.get_by_test_id("toast-body")).to_contain_text("no predictions yet")
     measure(page, "few")
     with page.expect_download() as waiting:
         page.locator("#prompt-csv").click()
@@ -244,6 +337,20 @@ def test_minimal_pairs(page):
     page.locator("#prompt-pairs-all").click()
     expect(page.locator("#prompt-pairs-table .lm-labelrow").last).to_contain_text("all")
     expect(page.locator("#prompt-pairs-table")).to_contain_text("62 of 62 pairs")
+
+
+def test_pairs_of_ones_own_are_measured_as_the_shipped_ones(page):
+    page.get_by_text("Pairs of your own").click()
+    page.locator("#prompt-pairs-use").click()
+    expect(page.get_by_test_id("toast-body")).to_contain_text("no table")
+    page.locator("#prompt-pairs-pasted textarea").fill(f"kind,a,b\none,x y,{HOSTILE!r}\n,z,w\n")
+    page.locator("#prompt-pairs-use").click()
+    expect(page.locator("#prompt-pairs-table")).to_contain_text("2 of 2 pairs")
+    expect(page.locator("#prompt-pairs-table .lm-labelrow")).to_have_count(3)
+    page.get_by_text("Every pair").click()
+    expect(page.locator("#prompt-pairs-list tbody tr")).to_have_count(2)
+    expect(page.locator("#prompt-pairs-list")).to_contain_text("onerror")
+    assert page.evaluate("window.hacked") is None
 
 
 def test_what_a_stranger_types_stays_text(page):
@@ -272,9 +379,8 @@ def test_the_page_shows_the_librarys_figures(visit, real_address):
     with ModelStore(Settings(offline=True)).borrow("base") as lm:
         expected = evaluate(lm, template, shipped("german"), protocol)
     page = open_tab(visit, real_address)
-    for name, value in (("queries", "12"), ("draws", "1")):
-        page.locator(f"#prompt-{name} input").fill(value)
-        page.locator(f"#prompt-{name} input").press("Tab")
+    number(page, "queries", "12")
+    number(page, "draws", "1")
     measure(page, "few")
     row = page.locator("#prompt-figures tbody tr").last
     expect(row).to_contain_text(f"{expected.accuracy.mean:.3f}")
