@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lmlab import __version__
+from lmlab.clifinetune import add_finetune, add_runs
 from lmlab.cligenerate import add_compare, add_generate
 from lmlab.cliprompt import add_evaluate, add_prompt
 from lmlab.errors import InputError, LabError
@@ -57,6 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     add_compare(commands)
     add_prompt(commands)
     add_evaluate(commands)
+    add_finetune(commands)
+    add_runs(commands)
     _add_models(commands)
     _add_app(commands)
     return parser

@@ -29,6 +29,8 @@ __all__ = [
     "dtype_of",
     "inspect",
     "load",
+    "load_tokenizer",
+    "outline",
     "reading_error",
 ]
 
@@ -61,7 +63,7 @@ def load(folder: Folder, settings: Settings) -> Weights:
     """
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    tokenizer = _load_tokenizer(folder)
+    tokenizer = load_tokenizer(folder)
     device = device_of(settings)
     try:
         with ONE_AT_A_TIME:
@@ -112,6 +114,19 @@ def inspect(path: Path, name: str) -> Folder:
     return Folder(path, name, _weight_files(path, name))
 
 
+def outline(folder: Folder) -> Any:
+    """A folder's model without its weights: modules and sizes alone, which take no memory."""
+    try:
+        config = AutoConfig.from_pretrained(
+            folder.path, local_files_only=True, trust_remote_code=False
+        )
+        with ONE_AT_A_TIME, torch.device("meta"):
+            made: Any = AutoModelForCausalLM.from_config
+            return made(config, trust_remote_code=False)
+    except Exception as error:
+        raise reading_error(error, folder.name) from error
+
+
 def device_of(settings: Settings) -> torch.device:
     """The device that the settings mean; automatic: CUDA, else Apple's, else the CPU."""
     if settings.device != "auto":
@@ -140,7 +155,8 @@ def reading_error(error: Exception, name: str) -> LabError:
     return ModelError(f"‘{name}’ cannot be read: {first}", "The folder may be damaged.")
 
 
-def _load_tokenizer(folder: Folder) -> Any:
+def load_tokenizer(folder: Folder) -> Any:
+    """The fast tokenizer of a folder."""
     try:
         tokenizer = AutoTokenizer.from_pretrained(
             folder.path, local_files_only=True, trust_remote_code=False

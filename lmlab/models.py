@@ -18,12 +18,14 @@ import psutil
 
 from lmlab.assets import models_dir
 from lmlab.errors import MemoryLimitError, ModelError
+from lmlab.runs import RunFolder, Runs, default_root
 from lmlab.settings import Settings
 
 if TYPE_CHECKING:
     from lmlab.lm import LM, Weights
 
 Progress = Callable[[str], None]
+RUN = "run:"
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
 _REVISION = re.compile(r"[\w][\w./-]{0,99}")
@@ -34,7 +36,7 @@ class ModelRef:
     """A model by name, perhaps with an adapter on top.
 
     Attributes:
-        name: embedded name, folder, or Hub id.
+        name: embedded name, folder, Hub id, or ``run:ID`` for a fine-tuning run.
         adapter: the same for a PEFT adapter.
         revision: branch, tag or commit of a Hub id.
         alpha: factor of the adapter's scale (the lecture's α): 0 is the base, 1 as trained.
@@ -92,6 +94,11 @@ class ModelStore:
         self._mutex = threading.Lock()
 
     @property
+    def runs(self) -> Runs:
+        """The fine-tuning runs of this machine, which can be used as models: ``run:ID``."""
+        return Runs(self.settings.runs_dir or default_root())
+
+    @property
     def budget(self) -> int:
         """Bytes that loaded models may take together."""
         gigabytes = self.settings.memory_gb
@@ -137,7 +144,7 @@ class ModelStore:
                 entry = self._acquire(ref, progress)
                 held.callback(self._release, entry)
                 copies.append(entry.future.result())
-            folders = [self.resolve_adapter(r, progress) if r.adapter else None for r in asked]
+            folders = [self._adapter_of(r, progress) for r in asked]
             # Always in one order, so that two who want the same models never wait for each other.
             for weights in sorted({id(w): w for w in copies}.values(), key=id):
                 held.enter_context(weights.lock)
@@ -148,6 +155,11 @@ class ModelStore:
 
     def resolve(self, ref: ModelRef, on_progress: Progress) -> Path:
         """The local folder that holds a model, fetched first if it is on the Hub."""
+        if ref.name.startswith(RUN):
+            run = self._run(ref.name)
+            if run.spec.config.is_adapter:
+                return self.resolve(ModelRef.parse(run.spec.model), on_progress)
+            return self._learned(run)
         if ref.name in self.embedded():
             return self._models / ref.name
         return self._outside(ref.name, ref.revision, on_progress, self.embedded())
@@ -155,9 +167,31 @@ class ModelStore:
     def resolve_adapter(self, ref: ModelRef, on_progress: Progress) -> Path:
         """The local folder that holds the adapter of a reference."""
         name = (ref.adapter or "").removeprefix("adapters/")
+        if name.startswith(RUN):
+            return self._learned(self._run(name))
         if name in self.embedded_adapters():
             return self._models / "adapters" / name
         return self._outside(name, None, on_progress, self.embedded_adapters())
+
+    def _adapter_of(self, ref: ModelRef, on_progress: Progress) -> Path | None:
+        """The adapter's folder, where there is one; ``run:ID`` alone may be one too."""
+        if ref.adapter:
+            return self.resolve_adapter(ref, on_progress)
+        if ref.name.startswith(RUN) and (run := self._run(ref.name)).spec.config.is_adapter:
+            return self._learned(run)
+        return None
+
+    def _run(self, name: str) -> RunFolder:
+        """A fine-tuning run; its id is known to its owner alone."""
+        found = self.runs.find(name.removeprefix(RUN))
+        if found is None:
+            raise ModelError("There is no such fine-tuning run.", "It may have been deleted.")
+        return found
+
+    def _learned(self, run: RunFolder) -> Path:
+        if run.learned is None:
+            raise ModelError("This fine-tuning run has not saved anything yet.")
+        return run.learned
 
     def _outside(
         self, name: str, revision: str | None, on_progress: Progress, known: list[str]

@@ -6,16 +6,36 @@
       state.json      queued, running, done, …; rewritten whole
       metrics.jsonl   the events, one a line; only ever added to, but cut at a checkpoint on resume
       checkpoints/STEP/               the newest alone: trained weights and the optimiser
+      stop            asks a run to end after its current step
+      log.txt         what the libraries said
       adapter/ or model/              what was learned, in the format of PEFT or transformers
       README.md       a model card
 
 Every file but metrics.jsonl appears whole or not at all. Knows no torch.
 """
 
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
+import psutil
+
+from lmlab.errors import InputError
 from lmlab.finetuning.config import FinetuneConfig
+from lmlab.finetuning.events import Finished, Started, TrainEvent, from_dict, to_dict
+from lmlab.finetuning.sets import TuningData
+from lmlab.templates import PromptTemplate
+from lmlab.wordings import shipped_templates
 
 State = Literal["queued", "running", "done", "stopped", "failed", "interrupted"]
 
@@ -87,3 +107,333 @@ class RunInfo:
         if self.probe_loss is None or self.probe_before is None:
             return None
         return self.probe_loss - self.probe_before
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """What a run was asked to do.
+
+    Attributes:
+        id: of the run.
+        owner: a fingerprint of whoever started it.
+        model: the base, by name.
+        data: name of the set.
+        origin: of the set.
+        template: the wording; None for plain text.
+        config: the settings.
+        created: seconds since 1970.
+    """
+
+    id: str
+    owner: str
+    model: str
+    data: str
+    origin: str
+    template: PromptTemplate | None
+    config: FinetuneConfig
+    created: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        template = self.template.model_dump(mode="json", by_alias=True) if self.template else None
+        return {**vars(self), "template": template, "config": self.config.to_dict()}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> "RunSpec":
+        """What ``to_dict`` wrote."""
+        template, config = _template(raw["template"]), FinetuneConfig.from_dict(raw["config"])
+        return cls(**{**raw, "template": template, "config": config})
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One run on the disk."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path, spec: RunSpec, data: TuningData) -> "RunFolder":
+        """A new run's folder.
+
+        Raises:
+            InputError: something lies there already.
+        """
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise InputError(
+                f"‘{path.name}’ is there already.", "Name another folder, or go on with --resume."
+            )
+        path.mkdir(parents=True, exist_ok=True)
+        folder = cls(path)
+        for part, rows in (("train", data.train), ("valid", data.valid)):
+            lines = "".join(json.dumps(dict(row), ensure_ascii=False) + "\n" for row in rows)
+            write_whole(path / f"{part}.jsonl", lines)
+        folder.set_state("queued")
+        # Last, so that whatever holds a run.json is complete.
+        write_whole(path / "run.json", json.dumps(spec.to_dict(), indent=2) + "\n")
+        return folder
+
+    @property
+    def spec(self) -> RunSpec:
+        """What was asked.
+
+        Raises:
+            InputError: this is no run's folder.
+        """
+        try:
+            return RunSpec.from_dict(json.loads((self.path / "run.json").read_text("utf-8")))
+        except (OSError, ValueError, KeyError, TypeError):
+            raise InputError(f"‘{self.path.name}’ holds no fine-tuning run.") from None
+
+    def data(self, spec: RunSpec) -> TuningData:
+        """The rows."""
+        parts = (self._rows("train"), self._rows("valid"))
+        return TuningData(spec.data, *parts, spec.origin)
+
+    def _rows(self, part: str) -> tuple[Mapping[str, str], ...]:
+        text = (self.path / f"{part}.jsonl").read_text(encoding="utf-8")
+        return tuple(json.loads(line) for line in text.split("\n") if line)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What was last written of how it goes."""
+        try:
+            found: dict[str, Any] = json.loads((self.path / "state.json").read_text("utf-8"))
+        except (OSError, ValueError):
+            return {"state": "interrupted"}
+        return found
+
+    def set_state(self, state: State, **known: Any) -> None:
+        """Write how it goes, whole; what is known of it already stays."""
+        merged = {**(self.state if (self.path / "state.json").exists() else {}), **known}
+        write_whole(self.path / "state.json", json.dumps({**merged, "state": state}))
+
+    def append(self, event: TrainEvent) -> None:
+        """Add an event to the log."""
+        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as log:
+            log.write(json.dumps(to_dict(event), ensure_ascii=False, allow_nan=False) + "\n")
+
+    def events(self, after: int = 0) -> list[TrainEvent]:
+        """The events from number ``after`` on; a line that is not whole yet is left out."""
+        return [from_dict(json.loads(line)) for line in self._lines(after)]
+
+    def _lines(self, after: int = 0) -> Iterator[str]:
+        try:
+            with (self.path / "metrics.jsonl").open(encoding="utf-8") as log:
+                for number, line in enumerate(log):
+                    if number >= after and line.endswith("\n"):
+                        yield line
+        except FileNotFoundError:
+            return
+
+    def rewind(self, step: int) -> None:
+        """Cut the log to what had happened by a step, for going on from there."""
+        kept = [event for event in self.events() if _by(event, step)]
+        lines = (json.dumps(to_dict(event), ensure_ascii=False) + "\n" for event in kept)
+        write_whole(self.path / "metrics.jsonl", "".join(lines))
+
+    @property
+    def learned(self) -> Path | None:
+        """The adapter or the weights, once there are any."""
+        for name in ("adapter", "model"):
+            if (self.path / name).is_dir():
+                return self.path / name
+        return None
+
+    @property
+    def stop_file(self) -> Path:
+        """Whose existence asks the run to end."""
+        return self.path / "stop"
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process that last said it runs this is still there."""
+        state = self.state
+        return is_process(state.get("pid"), state.get("born"))
+
+    def info(self, place: int | None = None) -> RunInfo:
+        """The run as a list shows it; ``place`` where it waits in a queue."""
+        spec, known = self.spec, self.state
+        state: State = known.get("state", "interrupted")
+        if (state == "running" and not self.is_alive) or (state == "queued" and place is None):
+            state = "interrupted"
+        return RunInfo(
+            id=spec.id,
+            title=title_of(spec),
+            model=spec.model,
+            data=spec.data,
+            template=spec.template.name if spec.template else "",
+            config=spec.config,
+            state=state,
+            place=place if state == "queued" else None,
+            created=spec.created,
+            model_name=self._model_name(spec),
+            **{key: known[key] for key in _FIGURES if known.get(key) is not None},
+        )
+
+    def _model_name(self, spec: RunSpec) -> str:
+        if self.learned is None:
+            return ""
+        return f"{spec.model}+run:{spec.id}" if spec.config.is_adapter else f"run:{spec.id}"
+
+
+@dataclass(frozen=True)
+class Runs:
+    """All runs below one folder."""
+
+    root: Path
+
+    def new(
+        self,
+        owner: str,
+        model: str,
+        data: TuningData,
+        template: PromptTemplate | None,
+        config: FinetuneConfig,
+    ) -> RunFolder:
+        """A new run under an id that nobody can guess."""
+        spec = new_spec(secrets.token_hex(8), owner, model, data, template, config)
+        return RunFolder.create(self.root / spec.id, spec, data)
+
+    def of(self, owner: str, run_id: str) -> RunFolder:
+        """An owner's run.
+
+        Raises:
+            InputError: there is none of that id, or it is somebody else's.
+        """
+        folder = self.find(run_id)
+        if folder is None or folder.spec.owner != fingerprint(owner):
+            raise InputError("There is no such run of yours.", "It may have been deleted.")
+        return folder
+
+    def find(self, run_id: str) -> RunFolder | None:
+        """The run of an id, whoever owns it."""
+        path = self.root / run_id
+        known = _ID.fullmatch(run_id) and (path / "run.json").is_file()
+        return RunFolder(path) if known else None
+
+    def all(self) -> Iterable[RunFolder]:
+        """Every run."""
+        return [RunFolder(path.parent) for path in sorted(self.root.glob("*/run.json"))]
+
+    def owned(self, owner: str) -> list[RunFolder]:
+        """An owner's runs, newest first."""
+        mine = [(one.spec, one) for one in self.all()]
+        kept = [(s.created, f) for s, f in mine if s.owner == fingerprint(owner)]
+        return [folder for _, folder in sorted(kept, key=lambda pair: -pair[0])]
+
+    def delete(self, folder: RunFolder) -> None:
+        """Remove a run and all it wrote."""
+        # First what makes it a run, so that a half-deleted one is none.
+        (folder.path / "run.json").unlink(missing_ok=True)
+        shutil.rmtree(folder.path, ignore_errors=True)
+
+
+_ID = re.compile(r"[0-9a-f]{16}")
+_FIGURES = (
+    "step",
+    "trainable",
+    "total",
+    "train_loss",
+    "valid_loss",
+    "valid_before",
+    "probe_loss",
+    "probe_before",
+    "accuracy",
+    "accuracy_before",
+    "seconds",
+    "reason",
+    "message",
+)
+
+
+def archive(folder: RunFolder) -> Path:
+    """A zip of what was learned, its card, settings and log; a file that is the caller's.
+
+    Raises:
+        InputError: nothing has been saved yet.
+    """
+    learned = folder.learned
+    if learned is None:
+        raise InputError("This run has not saved anything yet.", "Stop it, or wait.")
+    handle, name = tempfile.mkstemp(prefix="lmlab-", suffix=".zip")
+    os.close(handle)
+    spec = {key: value for key, value in folder.spec.to_dict().items() if key != "owner"}
+    with zipfile.ZipFile(name, "w", zipfile.ZIP_DEFLATED) as packed:
+        for file in sorted(learned.iterdir()):
+            packed.write(file, file.name)
+        packed.writestr("run.json", json.dumps(spec, indent=2) + "\n")
+        if (folder.path / "metrics.jsonl").exists():
+            packed.write(folder.path / "metrics.jsonl", "metrics.jsonl")
+    return Path(name)
+
+
+def new_spec(
+    run_id: str,
+    owner: str,
+    model: str,
+    data: TuningData,
+    template: PromptTemplate | None,
+    config: FinetuneConfig,
+) -> RunSpec:
+    """What a run that starts now is asked to do."""
+    return RunSpec(
+        run_id, fingerprint(owner), model, data.name, data.origin, template, config, time.time()
+    )
+
+
+def fingerprint(owner: str) -> str:
+    """What stands for an owner in files: the browser's secret cannot be read back from it."""
+    return hashlib.sha256(owner.encode()).hexdigest()[:32]
+
+
+def title_of(spec: RunSpec) -> str:
+    """Model, data and method in a few words."""
+    config = spec.config
+    how = {
+        "full": "full",
+        "selective": f"selective ({', '.join(config.parts)[:30]})",
+        "lora": f"LoRA ℓ={config.rank}",
+        "prompt": f"prompt of {config.length}",
+    }
+    return f"{spec.model}, {spec.data}, {how[config.method]}"
+
+
+def default_root() -> Path:
+    """Where runs are kept unless the settings say otherwise."""
+    home = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(home) / "lmlab" / "runs"
+
+
+def write_whole(path: Path, text: str) -> None:
+    """A text file that appears whole or not at all."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def is_process(pid: Any, born: Any) -> bool:
+    """Whether a process is the one that was meant, and not a later one of the same number."""
+    try:
+        process = psutil.Process(int(pid))
+        same = abs(process.create_time() - float(born)) < 1.0
+        return bool(same and process.status() != psutil.STATUS_ZOMBIE)
+    except (psutil.Error, TypeError, ValueError):
+        return False
+
+
+def _by(event: TrainEvent, step: int) -> bool:
+    if isinstance(event, Started):
+        return event.first <= step
+    return not isinstance(event, Finished) and event.step <= step
+
+
+def _template(raw: Mapping[str, Any] | None) -> PromptTemplate | None:
+    if raw is None:
+        return None
+    known = shipped_templates().get(str(raw["name"]))
+    if known is not None and known.model_dump(mode="json", by_alias=True) == raw:
+        return known
+    return PromptTemplate(**raw)

@@ -47,8 +47,12 @@ class TuningData:
                 f"‘{self.name}’ has {len(self.train)} rows to learn from; that is too few.",
                 f"Give at least {FEWEST}.",
             )
+        self.check_rows(columns)
+
+    def check_rows(self, columns: Sequence[str], first: int = 1) -> None:
+        """The same for however few rows; ``first`` is the number of the first."""
         for part, rows in (("training", self.train), ("held-out", self.valid)):
-            for number, row in enumerate(rows, 1):
+            for number, row in enumerate(rows, first):
                 _check(row, columns, f"{self.name}, row {number} of the {part} part")
 
 

@@ -1,0 +1,405 @@
+"""The commands about fine-tuning: ``finetune`` trains, ``runs`` lists what was trained.
+
+Under ``accelerate launch -m lmlab finetune …`` the processes share the work.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from lmlab.errors import InputError
+from lmlab.finetuning import config as configs
+from lmlab.finetuning.config import RATES, FinetuneConfig
+
+if TYPE_CHECKING:
+    from lmlab.finetuning.events import Finished, Started
+    from lmlab.finetuning.sets import TuningData
+    from lmlab.runs import RunFolder, RunSpec
+    from lmlab.templates import PromptTemplate
+
+PLAIN = "none"
+OWNER = "command line"
+HUB = "hub:"
+LISTED = (
+    "id title model data template state step trainable total train_loss valid_loss probe_before "
+    "probe_loss accuracy seconds"
+).split()
+CHOICES = {
+    "method": configs.METHODS,
+    "schedule": configs.SCHEDULES,
+    "start": get_args(configs.Start),
+    "loss_on": get_args(configs.LossOn),
+    "precision": get_args(configs.Precision),
+}
+SHORT = {"learning_rate": "--lr", "batch_size": "--batch"}
+_ABOUT = {
+    name.strip(): text.strip()
+    for name, _, text in (
+        line.partition(":")
+        for line in (FinetuneConfig.__doc__ or "").replace("\n            ", " ").splitlines()
+    )
+    if text
+}
+
+
+def add_finetune(commands: Any) -> None:
+    """The parser of ``lmlab finetune``."""
+    command = commands.add_parser(
+        "finetune",
+        help="tune a model on a labelled set: full, selective, LoRA or prompt tuning",
+        description="Ctrl-C ends a run after its current step and keeps what it learned.",
+    )
+    command.add_argument("--model", help="embedded name, folder or Hub id; default: base")
+    command.add_argument("--data", help="a shipped set, a file, or hub:OWNER/NAME; default: qa")
+    command.add_argument(
+        "--map", action="append", default=[], metavar="FIELD=COLUMN", help="name a file’s columns"
+    )
+    command.add_argument("--split", default="train", help="of a set of the Hub")
+    command.add_argument(
+        "--template", help=f"a shipped name, a YAML file, or ‘{PLAIN}’ for a column of plain text"
+    )
+    command.add_argument("--held-out", type=float, default=0.1, help="share of a file’s rows")
+    command.add_argument("--out", type=Path, help="the run’s folder; default: among the others")
+    command.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    command.add_argument("--max-seconds", type=float, help="end it after so long")
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+    group = command.add_argument_group("method and training")
+    for field in fields(FinetuneConfig):
+        _add_setting(group, field.name, field.default)
+    command.set_defaults(run=_finetune)
+
+
+def add_runs(commands: Any) -> None:
+    """The parser of ``lmlab runs``."""
+    runs = commands.add_parser("runs", help="list fine-tuning runs")
+    runs.add_argument("folder", nargs="?", type=Path, help="look there instead")
+    runs.add_argument("--json", action="store_true", help="print one JSON object")
+    runs.set_defaults(run=_runs)
+
+
+def _add_setting(group: Any, name: str, default: Any) -> None:
+    """An option for a setting; what is not given stays unsaid."""
+    names = [f"--{name.replace('_', '-')}", *filter(None, [SHORT.get(name)])]
+    about = _ABOUT.get(name, "").replace("``", "").replace("%", "%%")
+    kept: dict[str, Any] = {"dest": name, "default": argparse.SUPPRESS, "help": about}
+    if isinstance(default, bool):
+        group.add_argument(*names, action=argparse.BooleanOptionalAction, **kept)
+    elif isinstance(default, tuple):
+        group.add_argument(*names, type=_listed, metavar="A,B", **kept)
+    else:
+        kind = {"choices": CHOICES[name]} if name in CHOICES else {"type": type(default)}
+        group.add_argument(*names, **kind, **kept)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _finetune(arguments: argparse.Namespace) -> None:
+    given = {f.name: vars(arguments)[f.name] for f in fields(FinetuneConfig) if f.name in arguments}
+    from lmlab.quiet import quiet
+
+    quiet()
+    from lmlab.finetuning.events import Finished, Started
+    from lmlab.settings import Settings
+
+    accelerator = _accelerator()
+    leads = accelerator is None or accelerator.is_main_process
+    settings = Settings()
+    folder = _folder(arguments, given, settings, accelerator)
+    limit = {"max_train_seconds": arguments.max_seconds or 1e12}
+    started: Started | None = None
+    finished: Finished | None = None
+    from lmlab.tunerun import train
+
+    with _interruptible() as should_stop:
+        events = train(
+            folder,
+            settings.model_copy(update=limit),
+            should_stop=should_stop,
+            accelerator=accelerator,
+        )
+        for event in _shown(events, folder.spec.config.steps, leads):
+            started = event if isinstance(event, Started) else started
+            finished = event if isinstance(event, Finished) else finished
+    if accelerator is not None:
+        accelerator.end_training()
+    if leads and started and finished:
+        _report(folder, started, finished, arguments.json)
+
+
+def _folder(
+    arguments: argparse.Namespace, given: dict[str, Any], settings: Any, accelerator: Any
+) -> "RunFolder":
+    """The run's folder, new or to be gone on with; one process makes it, all use it."""
+    from lmlab.runs import RunFolder, Runs, default_root
+
+    if accelerator is not None and arguments.out is None:
+        raise InputError("Several processes need to know the folder.", "Name it with --out.")
+    if accelerator is None or accelerator.is_main_process:
+        if arguments.resume:
+            return _resumed(arguments, given)
+        if arguments.out is None:
+            runs = Runs(settings.runs_dir or default_root())
+            return runs.new(OWNER, *_asked(arguments, given))
+        from lmlab.runs import new_spec
+
+        asked = _asked(arguments, given)
+        spec = new_spec(arguments.out.resolve().name, OWNER, *asked)
+        folder = RunFolder.create(arguments.out, spec, asked[1])
+        if accelerator is not None:
+            accelerator.wait_for_everyone()
+        return folder
+    if not arguments.resume:
+        accelerator.wait_for_everyone()
+    return RunFolder(arguments.out)
+
+
+def _asked(
+    arguments: argparse.Namespace, given: dict[str, Any]
+) -> "tuple[str, TuningData, PromptTemplate | None, FinetuneConfig]":
+    """Model, data, template and config of a new run."""
+    name = arguments.data or "qa"
+    template = _template(arguments.template, name)
+    rate = {"learning_rate": RATES[given.get("method", "lora")]}
+    config = FinetuneConfig(**{**rate, **given})
+    return arguments.model or "base", _data(arguments, name, config.seed), template, config
+
+
+def _template(name: str | None, data_name: str) -> "PromptTemplate | None":
+    from lmlab.cliprompt import template_of
+    from lmlab.wordings import shipped_templates
+
+    if name == PLAIN:
+        return None
+    if name:
+        return template_of(name)
+    fitting = [one for one in shipped_templates().values() if one.data == data_name]
+    return min(fitting, key=lambda one: not one.tuned) if fitting else None
+
+
+def _data(arguments: argparse.Namespace, name: str, seed: int) -> "TuningData":
+    from lmlab import data
+    from lmlab.finetuning.sets import shipped_data, split_table
+    from lmlab.parquet import read_parquet
+    from lmlab.rows import MAX_ROWS
+
+    if name in data.shipped_sets():
+        return shipped_data(name)
+    path = Path(name)
+    if name.startswith(HUB):
+        from lmlab.hubruns import hub_table
+
+        table, origin = hub_table(name[len(HUB) :], "", arguments.split, MAX_ROWS), "hub"
+    elif path.is_file():
+        parquet = path.suffix.lower() == ".parquet"
+        table = read_parquet(path, path.name) if parquet else data.read_file(path)
+        origin = "file"
+    else:
+        sets = ", ".join(data.shipped_sets())
+        raise InputError(f"There is no data named ‘{name[:60]}’.", f"There are: {sets}.")
+    mapped = dict(_pair(text) for text in arguments.map)
+    return split_table(table, mapped, seed=seed, held_out=arguments.held_out, origin=origin)
+
+
+def _resumed(arguments: argparse.Namespace, given: dict[str, Any]) -> "RunFolder":
+    """The run in --out, if it was asked for with the same settings.
+
+    Raises:
+        InputError: it is no run, is under way or done, or other settings are asked for now.
+    """
+    from lmlab.finetuning.checkpoints import step_of
+    from lmlab.runs import RunFolder
+
+    if arguments.out is None:
+        raise InputError("Which run is to go on?", "Name its folder with --out.")
+    folder = RunFolder(arguments.out)
+    spec = folder.spec
+    if changed := _differences(arguments, given, spec):
+        raise InputError(
+            f"The run in ‘{arguments.out.name}’ has other settings: {'; '.join(changed)}.",
+            "Leave them out to go on with it, or start another run.",
+        )
+    if folder.state.get("state") == "running" and folder.is_alive:
+        raise InputError("This run is under way already.")
+    if step_of(folder.path) >= spec.config.steps:
+        raise InputError(f"All {spec.config.steps:,} steps of this run are made.")
+    folder.stop_file.unlink(missing_ok=True)
+    return folder
+
+
+def _differences(
+    arguments: argparse.Namespace, given: dict[str, Any], spec: "RunSpec"
+) -> list[str]:
+    """What is asked for now and was not then, in words."""
+    then = {
+        "model": spec.model,
+        "data": spec.data,
+        "template": spec.template.name if spec.template else PLAIN,
+    }
+    now = {name: vars(arguments)[name] for name in then if vars(arguments)[name] is not None}
+    if "data" in now:
+        now["data"] = Path(now["data"]).name if Path(now["data"]).is_file() else now["data"]
+    if "template" in now and Path(now["template"]).is_file():
+        now["template"] = Path(now["template"]).stem
+    changed = [
+        f"{name} is {then[name]}, not {now[name]}" for name in now if now[name] != then[name]
+    ]
+    wanted = replace(spec.config, **given)
+    for name, (old, new) in spec.config.difference(wanted).items():
+        changed.append(f"{name.replace('_', ' ')} is {old}, not {new}")
+    return changed
+
+
+@contextmanager
+def _interruptible() -> Iterator[Any]:
+    """Ctrl-C asks the run to end; a second one ends it at once."""
+    asked: list[str] = []
+
+    def ask(*_: Any) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append("stopped")
+
+    old = {kind: signal.signal(kind, ask) for kind in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: "stopped" if asked else None
+    finally:
+        for kind, handler in old.items():
+            signal.signal(kind, handler)
+
+
+def _shown(events: Iterator[Any], steps: int, leads: bool) -> Iterator[Any]:
+    """The same events, with a progress bar on standard error where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    from lmlab.finetuning.events import Evaluated, Started, TrainStep
+
+    console = Console(stderr=True)
+    columns = [
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    ]
+    with Progress(*columns, console=console, disable=not (leads and console.is_terminal)) as bar:
+        task, loss, valid = bar.add_task("", total=steps), "", ""
+        for event in events:
+            if isinstance(event, TrainStep):
+                loss = f"loss {event.loss:.3f}"
+                bar.update(task, completed=event.step, description=f"{loss}  {valid}")
+            elif isinstance(event, Evaluated) and event.valid_loss is not None:
+                valid = f"held out {event.valid_loss:.3f}"
+            elif isinstance(event, Started) and leads:
+                for warning in event.warnings:
+                    print(f"lmlab: {warning}", file=sys.stderr)
+            yield event
+
+
+def _report(folder: "RunFolder", started: "Started", finished: "Finished", as_json: bool) -> None:
+    if as_json:
+        said = {
+            "run": str(folder.path),
+            "steps": finished.step,
+            "trainable": started.trainable,
+            "total": started.total,
+            "train_loss": finished.train_loss,
+            "valid_loss": finished.valid_loss,
+            "probe_loss_before": finished.probe_before,
+            "probe_loss": finished.probe_loss,
+            "seconds": round(finished.seconds, 3),
+            "adapter": str(folder.path / finished.path) if finished.path else None,
+            "reason": finished.reason,
+            "accuracy_before": finished.accuracy_before,
+            "accuracy": finished.accuracy,
+        }
+        _dump(said)
+    else:
+        _print(folder, started, finished)
+    if finished.reason == "nan":
+        raise InputError(finished.message)
+
+
+def _print(folder: "RunFolder", started: "Started", finished: "Finished") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("", "before", "after", box=None, header_style="dim")
+    for name, before, after in (
+        ("training loss, nats a token", None, finished.train_loss),
+        ("held-out loss", finished.valid_before, finished.valid_loss),
+        ("loss on general text", finished.probe_before, finished.probe_loss),
+        ("answered right", finished.accuracy_before, finished.accuracy),
+    ):
+        if after is not None:
+            table.add_row(name, "" if before is None else f"{before:.4f}", f"{after:.4f}")
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(table)
+    console.print(
+        f"{finished.step:,} steps, {started.trainable:,} of {started.total:,} parameters, "
+        f"{finished.seconds:.1f} s{f'; {finished.message}' if finished.message else ''}",
+        markup=False,
+    )
+    if finished.path:
+        console.print(str(folder.path / finished.path), markup=False)
+
+
+def _runs(arguments: argparse.Namespace) -> None:
+    from lmlab.runs import Runs, default_root
+    from lmlab.settings import Settings
+
+    root = arguments.folder or Settings().runs_dir or default_root()
+    found = sorted((one.info() for one in Runs(root).all()), key=lambda info: -info.created)
+    if arguments.json:
+        _dump({"folder": str(root), "runs": [{k: getattr(i, k) for k in LISTED} for i in found]})
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("run", "what", "state", "step", "held out", "right", box=None, header_style="dim")
+    for info in found:
+        valid = "" if info.valid_loss is None else f"{info.valid_loss:.4f}"
+        right = "" if info.accuracy is None else f"{info.accuracy:.3f}"
+        place = f"{info.step:,}/{info.config.steps:,}"
+        table.add_row(info.id, Text(info.title), info.state, place, valid, right)
+    Console(highlight=False, soft_wrap=True).print(
+        table if found else f"There are no runs in {root}."
+    )
+
+
+def _accelerator() -> Any:
+    """What shares the work among processes, where accelerate (or torchrun) has started several."""
+    if int(os.environ.get("WORLD_SIZE", "1")) < 2:
+        return None
+    from accelerate import Accelerator
+
+    from lmlab.settings import Settings
+
+    return Accelerator(cpu=Settings().device == "cpu")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"‘{text[:40]}’ has no ‘=’.", "Write FIELD=COLUMN.")
+    return name.strip(), value
+
+
+def _dump(value: dict[str, Any]) -> None:
+    utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    sys.stdout.write(json.dumps(value, ensure_ascii=not utf8, allow_nan=False) + "\n")
