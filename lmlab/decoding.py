@@ -1,17 +1,23 @@
 """Runs a model on what is new and keeps the rest in a cache. Knows ids and logits, not text."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from lmlab.completions import Reading
 from lmlab.errors import MemoryLimitError, ModelError
 from lmlab.lean import LeanLlama, fits
 from lmlab.lm import LM
 from lmlab.rowadapters import row_adapters
+
+# A long prompt is read in pieces, so that a stop takes effect between them. Their lengths are known
+# from the model alone: the same prompt is always read the same way.
+WORK = 1e11  # operations of one piece: less than a second on two cores
+LEAST, MOST = 64, 2048  # tokens of one piece
 
 
 class Decoder:
@@ -31,12 +37,32 @@ class Decoder:
         self._lean: LeanLlama | None = None
 
     def read(self, ids: Sequence[int]) -> Tensor:
-        """Read the prompt, once for all rows; the logits [R, V] of what comes next."""
-        logits = self._forward(self._prompt(torch.tensor([ids], device=self._device)))
+        """Read the prompt; the logits [R, V] of what comes next."""
+        pieces = self.reading(ids)
+        while True:
+            try:
+                next(pieces)
+            except StopIteration as done:
+                logits: Tensor = done.value
+                return logits
+
+    def reading(self, ids: Sequence[int]) -> Generator[Reading, None, Tensor]:
+        """Like ``read``, as a stream: how far it is, and the logits as the generator's value."""
+        logits = yield from self._pieces(ids, 1)
         if self._rows > 1:
             self._cache.batch_repeat_interleave(self._rows)
         self._go_lean([self._lm])
         return logits.expand(self._rows, -1)
+
+    def _pieces(self, ids: Sequence[int], rows: int) -> Generator[Reading, None, Tensor]:
+        size, done = piece(self._lm, rows), 0
+        while True:
+            part = torch.tensor([ids[done : done + size]] * rows, device=self._device)
+            logits = self._forward({"input_ids": part} if done else self._prompt(part))
+            done += size
+            if done >= len(ids):
+                return logits
+            yield Reading(done, len(ids))
 
     def feed(self, newest: Sequence[int]) -> Tensor:
         """Read one more token in each row; the logits [R, V] of what comes next."""
@@ -91,6 +117,14 @@ class Decoder:
         self._lm.switch_on()
         kept = {self._argument: self._cache}
         return self._lm.model(**inputs, **kept, use_cache=True, logits_to_keep=1)
+
+
+def piece(lm: LM, rows: int) -> int:
+    """How many tokens of a long prompt are read at once, in each of so many rows."""
+    if lm.device.type != "cpu":
+        return MOST
+    size = WORK / (2 * rows * sum(p.numel() for p in lm.model.parameters()))
+    return int(max(LEAST, min(MOST, size)))
 
 
 def cache_argument(model: Any) -> str:

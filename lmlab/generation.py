@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from lmlab.completions import FinishReason, Next, Step
+from lmlab.completions import FinishReason, Next, Reading, Step
 from lmlab.decoding import Decoder
 from lmlab.errors import InputError
 from lmlab.lm import LM
@@ -58,12 +58,30 @@ def sample(
     bos: BosSetting = "tokenizer",
 ) -> Iterator[tuple[int, Step]]:
     """n completions at once, with seeds from ``config.seed`` on; yields (which, step)."""
+    for event in iter_sample(lm, prompt, config, n=n, start=start, bos=bos):
+        if not isinstance(event, Reading):
+            yield event
+
+
+def iter_sample(
+    lm: LM,
+    prompt: str,
+    config: GenerateConfig | None = None,
+    *,
+    n: int,
+    start: Sequence[int] = (),
+    bos: BosSetting = "tokenizer",
+) -> Iterator[Reading | tuple[int, Step]]:
+    """Like ``sample``, with how far the reading of a long prompt is."""
     config = config or GenerateConfig()
     ids = [*prompt_ids(lm, prompt, bos), *start]
     check_room(lm, ids)
     streams = [Stream(lm, config, ids, len(start), config.seed + i) for i in range(n)]
-    for steps in rounds(Decoder(lm, n), streams):
-        yield from steps
+    for steps in iter_rounds(Decoder(lm, n), streams):
+        if isinstance(steps, Reading):
+            yield steps
+        else:
+            yield from steps
 
 
 def unfold(
@@ -73,8 +91,9 @@ def unfold(
     *,
     start: Sequence[int] = (),
     bos: BosSetting = "tokenizer",
-) -> Iterator[Next | Step]:
-    """Like ``generate``, with the belief about the next token before each step and after the last.
+) -> Iterator[Reading | Next | Step]:
+    """Like ``generate``, with the belief about the next token before each step and after the last,
+    and how far the reading of a long prompt is.
 
     A completion that is as long as ``config.max_new_tokens`` already gets that belief alone. The
     last step has no reason to end where only the asked-for length is reached.
@@ -82,7 +101,7 @@ def unfold(
     ids = [*prompt_ids(lm, prompt, bos), *start]
     check_room(lm, ids)
     stream, decoder = Stream(lm, config, ids, len(start), config.seed), Decoder(lm)
-    logits = decoder.read(ids)[0]
+    logits = (yield from decoder.reading(ids))[0]
     while True:
         yield keep(stream.ids, logits, stream.ends, lm.vocabulary)
         if stream.index >= config.max_new_tokens:
@@ -192,8 +211,17 @@ class Stream:
 
 def rounds(decoder: Decoder, streams: Sequence[Stream]) -> Iterator[list[tuple[int, Step]]]:
     """Advance streams of one prompt together until each has ended; yields [(which, step), …]."""
+    for steps in iter_rounds(decoder, streams):
+        if not isinstance(steps, Reading):
+            yield steps
+
+
+def iter_rounds(
+    decoder: Decoder, streams: Sequence[Stream]
+) -> Iterator[Reading | list[tuple[int, Step]]]:
+    """Like ``rounds``, with how far the reading of a long prompt is."""
     live = list(range(len(streams)))
-    logits = decoder.read(streams[0].ids)
+    logits = yield from decoder.reading(streams[0].ids)
     while True:
         yield [(i, streams[i].advance(row)) for i, row in zip(live, logits, strict=True)]
         going = [place for place, i in enumerate(live) if streams[i].finish is None]

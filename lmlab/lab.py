@@ -9,8 +9,9 @@ from functools import cached_property
 from importlib import import_module
 from queue import SimpleQueue
 from threading import Lock, Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from lmlab.completions import Reading
 from lmlab.controls import GenerateConfig
 from lmlab.errors import InputError
 from lmlab.models import ModelRef, ModelStore
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from lmlab.compared import Compared
     from lmlab.completions import Beliefs, Next, Step
 
+T = TypeVar("T")
 # Transformers' modules load themselves piece by piece, which two threads at once would break.
 FIRST_IMPORT = Lock()
 LONGEST = 1024  # tokens of a visitor's completion
@@ -102,7 +104,9 @@ class Lab:
         ref = ModelRef.parse(model)
         yield from self.ready(ref)
         with self.store.borrow(ref) as lm:
-            yield from unfold(lm, prompt, config, start=start)
+            events: Iterator[Reading | Next | Step] = unfold(lm, prompt, config, start=start)
+            told: Iterator[Loading | Next | Step] = _told(events, lm.name)
+            yield from told
 
     def beliefs(self, place: "Next", config: GenerateConfig) -> "Beliefs":
         """What the controls make of a belief that was kept; runs no model."""
@@ -116,7 +120,7 @@ class Lab:
     ) -> "Iterator[Loading | tuple[int, Step]]":
         """n completions of a prompt at once, with seeds from the config's on."""
         import_core()
-        from lmlab.generation import sample
+        from lmlab.generation import iter_sample
 
         if not 1 <= n <= MOST_SAMPLES:
             raise InputError(f"From 1 to {MOST_SAMPLES} samples are drawn at once, not {n}.")
@@ -124,21 +128,21 @@ class Lab:
         ref = ModelRef.parse(model)
         yield from self.ready(ref)
         with self.store.borrow(ref) as lm:
-            yield from sample(lm, prompt, config, n=n)
+            yield from _told(iter_sample(lm, prompt, config, n=n), lm.name)
 
     def side_by_side(
         self, models: Sequence[str], prompt: str, config: GenerateConfig, alpha: float = 1.0
     ) -> "Iterator[Loading | tuple[int, Step]]":
         """One prompt through several models; α turns the second one's adapter, if it has one."""
         import_core()
-        from lmlab.sidebyside import generate_side_by_side
+        from lmlab.sidebyside import iter_side_by_side
 
         self._check_run(prompt, config)
         refs = _dialled(models, alpha)
         for ref in refs:
             yield from self.ready(ref)
         with self.store.borrow_all(refs) as lms:
-            yield from generate_side_by_side(lms, prompt, config)
+            yield from _told(iter_side_by_side(lms, prompt, config), "the prompt")
 
     def compare(
         self, first: str, second: str, text: str, prefix: str = "", *, alpha: float = 1.0
@@ -184,6 +188,15 @@ def import_core() -> None:
     with FIRST_IMPORT:
         for name in ("loading", "scoring", "sidebyside", "comparison"):
             import_module(f"lmlab.{name}")
+
+
+def _told(events: Iterator[Reading | T], name: str) -> Iterator[Loading | T]:
+    """Say how far the reading of a long prompt is."""
+    for event in events:
+        if isinstance(event, Reading):
+            yield Loading(f"{name}: {event.done:,} of {event.total:,} tokens read …")
+        else:
+            yield event
 
 
 def _dialled(models: Sequence[str], alpha: float) -> list[ModelRef]:

@@ -6,9 +6,9 @@ by itself, one token each in turn.
 
 from collections.abc import Iterator, Sequence
 
-from lmlab.completions import Step
+from lmlab.completions import Reading, Step
 from lmlab.decoding import Decoder
-from lmlab.generation import Stream, check_room, prompt_ids, rounds
+from lmlab.generation import Stream, check_room, iter_rounds, prompt_ids
 from lmlab.lm import LM
 from lmlab.sampling import GenerateConfig
 from lmlab.stacking import StackedDecoder, stackable
@@ -36,6 +36,19 @@ def generate_side_by_side(
         InputError: the prompt is longer than some model's context, or empty with no start token.
         ModelError: a model gives not-a-number.
     """
+    for event in iter_side_by_side(lms, prompt, config, bos=bos):
+        if not isinstance(event, Reading):
+            yield event
+
+
+def iter_side_by_side(
+    lms: Sequence[LM],
+    prompt: str,
+    config: GenerateConfig | None = None,
+    *,
+    bos: BosSetting = "tokenizer",
+) -> Iterator[Reading | tuple[int, Step]]:
+    """Like ``generate_side_by_side``, with how far the reading of a long prompt is."""
     config = config or GenerateConfig()
     streams = []
     for lm in lms:
@@ -48,6 +61,8 @@ def generate_side_by_side(
             steps = next(turn, None)
             if steps is None:
                 turns.remove(turn)
+            elif isinstance(steps, Reading):
+                yield steps
             else:
                 yield from steps
 
@@ -63,8 +78,11 @@ def batches(lms: Sequence[LM]) -> list[list[int]]:
 
 def _turns(
     which: list[int], lms: Sequence[LM], streams: Sequence[Stream]
-) -> Iterator[list[tuple[int, Step]]]:
+) -> Iterator[Reading | list[tuple[int, Step]]]:
     mine = [lms[i] for i in which]
     decoder = StackedDecoder(mine) if len(mine) > 1 else Decoder(mine[0])
-    for steps in rounds(decoder, [streams[i] for i in which]):
-        yield [(which[place], step) for place, step in steps]
+    for steps in iter_rounds(decoder, [streams[i] for i in which]):
+        if isinstance(steps, Reading):
+            yield steps
+        else:
+            yield [(which[place], step) for place, step in steps]

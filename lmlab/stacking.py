@@ -3,7 +3,7 @@
 Weights and adapters stay as they are.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lmlab.completions import Reading
 from lmlab.decoding import Decoder
 from lmlab.lm import LM
 from lmlab.rowadapters import RowAdapter, row_adapters
@@ -36,10 +37,9 @@ class StackedDecoder(Decoder):
         self._lms = lms
         self._adapted = row_adapters(lms)
 
-    def read(self, ids: Sequence[int]) -> Tensor:
+    def reading(self, ids: Sequence[int]) -> Generator[Reading, None, Tensor]:
         """Read the prompt in every row, since each row's model sees it its own way."""
-        rows = torch.tensor([ids] * self._rows, device=self._device)
-        logits = self._forward(self._prompt(rows))
+        logits = yield from self._pieces(ids, self._rows)
         self._go_lean(self._lms)
         return logits
 
