@@ -4,10 +4,8 @@ Under ``accelerate launch -m lmlab finetune …`` the processes share the work.
 """
 
 import argparse
-import json
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
@@ -17,9 +15,9 @@ from typing import TYPE_CHECKING, Any, get_args
 from lmlab.errors import InputError
 from lmlab.finetuning import config as configs
 from lmlab.finetuning.config import RATES, FinetuneConfig
+from lmlab.tuningreport import dump, report, shown
 
 if TYPE_CHECKING:
-    from lmlab.finetuning.events import Finished, Started
     from lmlab.finetuning.sets import TuningData
     from lmlab.runs import RunFolder, RunSpec
     from lmlab.templates import PromptTemplate
@@ -126,13 +124,13 @@ def _finetune(arguments: argparse.Namespace) -> None:
             should_stop=should_stop,
             accelerator=accelerator,
         )
-        for event in _shown(events, folder.spec.config.steps, leads):
+        for event in shown(events, folder.spec.config.steps, leads):
             started = event if isinstance(event, Started) else started
             finished = event if isinstance(event, Finished) else finished
     if accelerator is not None:
         accelerator.end_training()
     if leads and started and finished:
-        _report(folder, started, finished, arguments.json)
+        report(folder, started, finished, arguments.json)
 
 
 def _folder(
@@ -170,7 +168,22 @@ def _asked(
     template = _template(arguments.template, name)
     rate = {"learning_rate": RATES[given.get("method", "lora")]}
     config = FinetuneConfig(**{**rate, **given})
-    return arguments.model or "base", _data(arguments, name, config.seed), template, config
+    model, found = arguments.model or "base", _data(arguments, name, config.seed)
+    _check(model, found, template, config)
+    return model, found, template, config
+
+
+def _check(
+    model: str, found: "TuningData", template: "PromptTemplate | None", config: FinetuneConfig
+) -> None:
+    """Refuse what cannot work before a folder is made for it."""
+    from lmlab.finetuning.counting import count
+    from lmlab.finetuning.structuring import columns_of
+    from lmlab.models import ModelStore
+    from lmlab.tunerun import outline_of
+
+    found.check(columns_of(template))
+    count(outline_of(model, ModelStore()).shape, config)
 
 
 def _template(name: str | None, data_name: str) -> "PromptTemplate | None":
@@ -276,88 +289,6 @@ def _interruptible() -> Iterator[Any]:
             signal.signal(kind, handler)
 
 
-def _shown(events: Iterator[Any], steps: int, leads: bool) -> Iterator[Any]:
-    """The same events, with a progress bar on standard error where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    from lmlab.finetuning.events import Evaluated, Started, TrainStep
-
-    console = Console(stderr=True)
-    columns = [
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}"),
-    ]
-    with Progress(*columns, console=console, disable=not (leads and console.is_terminal)) as bar:
-        task, loss, valid = bar.add_task("", total=steps), "", ""
-        for event in events:
-            if isinstance(event, TrainStep):
-                loss = f"loss {event.loss:.3f}"
-                bar.update(task, completed=event.step, description=f"{loss}  {valid}")
-            elif isinstance(event, Evaluated) and event.valid_loss is not None:
-                valid = f"held out {event.valid_loss:.3f}"
-            elif isinstance(event, Started) and leads:
-                for warning in event.warnings:
-                    print(f"lmlab: {warning}", file=sys.stderr)
-            yield event
-
-
-def _report(folder: "RunFolder", started: "Started", finished: "Finished", as_json: bool) -> None:
-    if as_json:
-        said = {
-            "run": str(folder.path),
-            "steps": finished.step,
-            "trainable": started.trainable,
-            "total": started.total,
-            "train_loss": finished.train_loss,
-            "valid_loss": finished.valid_loss,
-            "probe_loss_before": finished.probe_before,
-            "probe_loss": finished.probe_loss,
-            "seconds": round(finished.seconds, 3),
-            "adapter": str(folder.path / finished.path) if finished.path else None,
-            "reason": finished.reason,
-            "accuracy_before": finished.accuracy_before,
-            "accuracy": finished.accuracy,
-        }
-        _dump(said)
-    else:
-        _print(folder, started, finished)
-    if finished.reason == "nan":
-        raise InputError(finished.message)
-
-
-def _print(folder: "RunFolder", started: "Started", finished: "Finished") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("", "before", "after", box=None, header_style="dim")
-    for name, before, after in (
-        ("training loss, nats a token", None, finished.train_loss),
-        ("held-out loss", finished.valid_before, finished.valid_loss),
-        ("loss on general text", finished.probe_before, finished.probe_loss),
-        ("answered right", finished.accuracy_before, finished.accuracy),
-    ):
-        if after is not None:
-            table.add_row(name, "" if before is None else f"{before:.4f}", f"{after:.4f}")
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(table)
-    console.print(
-        f"{finished.step:,} steps, {started.trainable:,} of {started.total:,} parameters, "
-        f"{finished.seconds:.1f} s{f'; {finished.message}' if finished.message else ''}",
-        markup=False,
-    )
-    if finished.path:
-        console.print(str(folder.path / finished.path), markup=False)
-
-
 def _runs(arguments: argparse.Namespace) -> None:
     from lmlab.runs import Runs, default_root
     from lmlab.settings import Settings
@@ -365,7 +296,7 @@ def _runs(arguments: argparse.Namespace) -> None:
     root = arguments.folder or Settings().runs_dir or default_root()
     found = sorted((one.info() for one in Runs(root).all()), key=lambda info: -info.created)
     if arguments.json:
-        _dump({"folder": str(root), "runs": [{k: getattr(i, k) for k in LISTED} for i in found]})
+        dump({"folder": str(root), "runs": [{k: getattr(i, k) for k in LISTED} for i in found]})
         return
     from rich.console import Console
     from rich.table import Table
@@ -398,8 +329,3 @@ def _pair(text: str) -> tuple[str, str]:
     if not equals:
         raise InputError(f"‘{text[:40]}’ has no ‘=’.", "Write FIELD=COLUMN.")
     return name.strip(), value
-
-
-def _dump(value: dict[str, Any]) -> None:
-    utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    sys.stdout.write(json.dumps(value, ensure_ascii=not utf8, allow_nan=False) + "\n")

@@ -19,7 +19,7 @@ from lmlab.errors import InputError, LabError, MemoryLimitError, ModelError
 from lmlab.finetuning import checkpoints
 from lmlab.finetuning.card import card
 from lmlab.finetuning.config import FinetuneConfig
-from lmlab.finetuning.events import Evaluated, Finished, Reason, Started, TrainEvent, TrainStep
+from lmlab.finetuning.events import Finished, Reason, Started, TrainEvent
 from lmlab.finetuning.measuring import probes
 from lmlab.finetuning.methods import Tuned, prepare, shape_of
 from lmlab.finetuning.outlines import Outline
@@ -29,25 +29,13 @@ from lmlab.finetuning.training import Material, finetune
 from lmlab.lm import Weights
 from lmlab.loading import inspect, load, load_tokenizer, outline
 from lmlab.models import ModelRef, ModelStore
-from lmlab.runs import RunFolder, RunSpec, title_of
+from lmlab.runnotes import Notes
+from lmlab.runs import RunFolder, RunSpec, title_of, write_whole
 from lmlab.settings import Settings
 from lmlab.templates import PromptTemplate
 from lmlab.tokens import Vocabulary
 
-# Seconds between two notes of how a run goes.
-PULSE = 0.5
 NICE = 5
-FINAL = (
-    "step",
-    "seconds",
-    "train_loss",
-    "valid_loss",
-    "valid_before",
-    "probe_loss",
-    "probe_before",
-    "accuracy",
-    "accuracy_before",
-)
 Stop = Callable[[], Reason | None]
 
 
@@ -148,7 +136,7 @@ def _events(
     tuned = prepare(weights.model, weights.vocabulary, spec.model, config)
     found = material(tuned, spec.template, folder.data(spec), config)
     leads = accelerator is None or accelerator.is_main_process
-    note, started = _Notes(folder), None
+    note, started = Notes(folder), None
     for event in finetune(
         tuned,
         found,
@@ -178,54 +166,7 @@ def _stop(folder: RunFolder, settings: Settings, should_stop: Stop) -> Stop:
     return ask
 
 
-class _Notes:
-    """Keeps a run's state.json up to date, twice a second at most."""
-
-    def __init__(self, folder: RunFolder) -> None:
-        self._folder = folder
-        self._known: dict[str, Any] = {}
-        self._last = 0.0
-
-    def take(self, event: TrainEvent) -> None:
-        """Note what an event says."""
-        known = self._known
-        match event:
-            case Started():
-                known |= {"trainable": event.trainable, "total": event.total}
-            case TrainStep():
-                known |= {"step": event.step, "train_loss": _finite(event.loss)}
-                known["seconds"] = known.get("seconds", 0.0) + event.seconds
-            case Evaluated():
-                self._evaluated(event)
-            case Finished():
-                known |= {name: getattr(event, name) for name in FINAL}
-                known |= {"reason": event.reason, "message": event.message}
-                state = {"done": "done", "nan": "failed"}.get(event.reason, "stopped")
-                self._folder.set_state(state, **known)  # type: ignore[arg-type]
-                return
-            case _:
-                return
-        if time.monotonic() - self._last > PULSE:
-            self._folder.set_state("running", **known)
-            self._last = time.monotonic()
-
-    def _evaluated(self, event: Evaluated) -> None:
-        known = self._known
-        figures = {
-            "valid": event.valid_loss,
-            "probe": event.probe_loss,
-            "accuracy": event.accuracy,
-        }
-        for name, value in figures.items():
-            after = "accuracy" if name == "accuracy" else f"{name}_loss"
-            known[after] = _finite(value)
-            if event.step == 0:
-                known[f"{name}_before"] = _finite(value)
-
-
 def _write_card(folder: RunFolder, spec: RunSpec, started: Started, event: Finished) -> None:
-    from lmlab.runs import write_whole
-
     template = spec.template.name if spec.template else ""
     text = card(title_of(spec), spec.model, spec.data, template, spec.config, started, event)
     write_whole(folder.path / "README.md", text)
@@ -260,10 +201,6 @@ def said(error: BaseException) -> LabError:
         return InputError("The run was interrupted.", "It can be resumed.")
     first = str(error).strip().splitlines()[:1]
     return LabError(f"The run failed: {type(error).__name__}: {''.join(first)[:200]}")
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and value == value and abs(value) != float("inf") else None
 
 
 def threads_of(settings: Settings) -> int:

@@ -171,11 +171,13 @@ def _short_names(shape: ModelShape, targets: Sequence[Parameter], wanted: set[st
 
 def _with_soft_prompt(model: Any, vocabulary: Vocabulary, config: FinetuneConfig) -> Any:
     """Starts from the embeddings of a text, repeated to length, or of random tokens."""
-    tuned = get_peft_model(
-        model,
-        PromptTuningConfig(task_type=TaskType.CAUSAL_LM, num_virtual_tokens=config.length),
-    )
     table: Tensor = model.get_input_embeddings().weight
+    prompt = PromptTuningConfig(
+        task_type=TaskType.CAUSAL_LM,
+        num_virtual_tokens=config.length,
+        token_dim=table.shape[1],
+    )
+    tuned = get_peft_model(model, prompt)
     if config.start_text:
         ids = vocabulary.ids(config.start_text)
         ids = (ids * (config.length // len(ids) + 1))[: config.length]

@@ -34,7 +34,8 @@ from lmlab.finetuning.events import (
 )
 from lmlab.finetuning.losses import keeps, summed_loss
 from lmlab.finetuning.measuring import Measures, autocast_of
-from lmlab.finetuning.methods import Tuned, save
+from lmlab.finetuning.methods import Tuned
+from lmlab.finetuning.outcomes import adamw, precision_of, write
 from lmlab.finetuning.structuring import Example, warnings_of
 from lmlab.templates import PromptTemplate
 
@@ -127,7 +128,7 @@ class _Loop:
             )
         self.device: torch.device = tuned.base.device
         self.keep = keeps(tuned.base)
-        self.optimiser: Any = _optimiser(tuned, self.device)
+        self.optimiser: Any = adamw(tuned, self.device)
         self.schedule: Any = get_scheduler(
             config.schedule,
             self.optimiser,
@@ -320,41 +321,6 @@ class _Loop:
             return loss
         part: Tensor = torch.tensor(loss, device=self.device)
         return float(self.accelerator.reduce(part, "sum"))
-
-
-def precision_of(config: FinetuneConfig, device: torch.device) -> str:
-    """Number format of the computation."""
-    if config.precision != "auto":
-        return config.precision
-    return "bfloat16" if device.type == "cuda" else "float32"
-
-
-def write(tuned: Tuned, base_name: str, run: Path) -> str:
-    """Write what was learned, whole or not at all; its folder within the run."""
-    import shutil
-
-    name = "adapter" if tuned.config.is_adapter else "model"
-    partial, old = run / f".{name}.partial", run / f".{name}.old"
-    for folder in (partial, old):
-        shutil.rmtree(folder, ignore_errors=True)
-    save(tuned, base_name, partial)
-    if (run / name).exists():
-        (run / name).rename(old)
-    partial.rename(run / name)
-    shutil.rmtree(old, ignore_errors=True)
-    return name
-
-
-def _optimiser(tuned: Tuned, device: torch.device) -> Any:
-    """AdamW; weight decay on matrices alone."""
-    config, named = tuned.config, tuned.trained
-    groups = [
-        {"params": [p for p in named.values() if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in named.values() if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    kept = [group for group in groups if group["params"]]
-    fused = device.type in ("cpu", "cuda")
-    return torch.optim.AdamW(kept, lr=config.learning_rate, betas=(0.9, 0.98), fused=fused)
 
 
 def _due(step: int, every: int) -> bool:

@@ -1,0 +1,296 @@
+"""Fine-tuning steps against the libraries' own trainers: same rows, batches, seed and start.
+
+    python -m bench.finetuning [--rounds N] [--steps N] [--only NAME]
+
+The time of a step is the median over a run, and the median over rounds in which every contestant
+takes its turn; ratios are to bare forward, backward and step on padded batches.
+"""
+
+import argparse
+import itertools
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from transformers import Trainer, TrainerCallback, TrainingArguments, get_scheduler
+from transformers.utils import logging
+
+from bench import models
+from bench.timing import peak_megabytes
+from lmlab.assets import models_dir
+from lmlab.finetuning.batches import MASKED, steps
+from lmlab.finetuning.config import FinetuneConfig
+from lmlab.finetuning.events import TrainStep
+from lmlab.finetuning.methods import Tuned, prepare
+from lmlab.finetuning.sets import shipped_data
+from lmlab.finetuning.structuring import Example, structured
+from lmlab.finetuning.training import Material, finetune
+from lmlab.loading import inspect, load
+from lmlab.settings import Settings
+from lmlab.wordings import shipped_template
+
+BETAS = (0.9, 0.98)
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is trained on what.
+
+    Attributes:
+        name: as shown.
+        path: of the model.
+        config: steps, batch size and method.
+        rows: full batches of them, in the order of the run.
+    """
+
+    name: str
+    path: Path
+    config: FinetuneConfig
+    rows: tuple[Example, ...]
+
+    def tuned(self) -> Tuned:
+        """A fresh model; the same start for everybody."""
+        weights = load(inspect(self.path, self.name), Settings(device="cpu", dtype="float32"))
+        return prepare(weights.model, weights.vocabulary, self.name, self.config)
+
+    def in_order(self) -> list[Example]:
+        """The rows as lmlab's run reads them, step after step."""
+        config = self.config
+        found = steps(self.rows, config.batch_size, 1, config.seed)
+        return [row for _, batches in zip(range(config.steps), found, strict=False)
+                for rows in batches for row in rows]  # fmt: skip
+
+
+Run = tuple[list[float], list[float]]
+
+
+def main() -> None:
+    """Print one table a case."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--only", default="", help="cases whose name contains this")
+    arguments = parser.parse_args()
+    console = Console()
+    console.print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    with tempfile.TemporaryDirectory() as folder:
+        for case in _cases(Path(folder), arguments.steps):
+            if arguments.only in case.name:
+                console.print(_table(case, arguments.rounds))
+
+
+def _cases(folder: Path, count: int) -> Iterator[Case]:
+    config = FinetuneConfig(
+        targets="all-linear", rank=8, steps=count, batch_size=8, evaluate_every=0, sample_every=0,
+        save_every=0, answer_rows=0, probe_rows=0, samples=0,
+    )  # fmt: skip
+    ids = torch.randint(3, 4000, (8 * count, 128), generator=torch.Generator().manual_seed(0))
+    whole = tuple(_whole(row, i) for i, row in enumerate(ids.tolist()))
+    path = models.ten_million(folder / "10 M")
+    yield Case("10 M, 8 × 128 tokens, loss on all", path, config, whole)
+    base = models_dir() / "base"
+    weights = load(inspect(base, "base"), Settings(device="cpu", dtype="float32"))
+    template, rows = shipped_template("qa-tuned"), shipped_data("qa").train[: 16 * count]
+    config = replace(config, batch_size=16)
+    found = structured(weights.vocabulary, template, rows, config, 512)
+    yield Case("base, 16 questions, loss on answers", base, config, tuple(found))
+
+
+def _whole(ids: Sequence[int], number: int) -> Example:
+    return Example(tuple(ids), 1, 1, 0, False, 0, "", "", None, number)
+
+
+def _table(case: Case, rounds: int) -> Table:
+    contestants: dict[str, Callable[[Case], Run]] = {
+        "bare forward, backward, step": _bare,
+        "lmlab": _lmlab,
+        "transformers.Trainer + peft": _trainer,
+    }
+    try:
+        from trl import SFTTrainer  # noqa: F401
+
+        contestants["TRL's SFTTrainer + peft"] = _sft
+    except ImportError:
+        pass
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    losses: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        for name, run in contestants.items():
+            losses[name], stamps = run(case)
+            gaps = [b - a for a, b in itertools.pairwise(stamps)]
+            times[name].append(statistics.median(gaps[2:]))
+    peaks = {name: peak_megabytes(partial(run, case)) for name, run in contestants.items()}
+    table = Table("", "steps a second", "time ratio", "peak MB", "largest gap in loss",
+                  title=case.name)  # fmt: skip
+    seconds = {name: statistics.median(found) for name, found in times.items()}
+    bare = seconds["bare forward, backward, step"]
+    for name, found in seconds.items():
+        pairs = zip(losses[name], losses["lmlab"], strict=True)
+        gap = max(abs(one - other) for one, other in pairs)
+        table.add_row(
+            name, f"{1 / found:.2f}", f"{found / bare:.2f}", f"{peaks[name]:.0f}", f"{gap:.1e}"
+        )
+    return table
+
+
+def _bare(case: Case) -> Run:
+    """The least that a straightforward loop does, on batches padded to their longest row."""
+    tuned, config = case.tuned(), case.config
+    tuned.model.train()
+    optimiser: Any = torch.optim.AdamW(
+        tuned.trained.values(), lr=config.learning_rate, betas=BETAS, weight_decay=0
+    )
+    schedule = get_scheduler(
+        config.schedule, optimiser, round(config.warmup * config.steps), config.steps
+    )
+    rows, size = case.in_order(), config.batch_size
+    losses, stamps = [], [time.perf_counter()]
+    for low in range(0, len(rows), size):
+        batch = _padded([_item(row) for row in rows[low : low + size]])
+        loss = tuned.model(**batch, use_cache=False).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(list(tuned.trained.values()), config.clip)
+        optimiser.step()
+        schedule.step()
+        optimiser.zero_grad()
+        losses.append(float(loss.detach()))
+        stamps.append(time.perf_counter())
+    return losses, stamps
+
+
+def _lmlab(case: Case) -> Run:
+    losses, stamps = [], [time.perf_counter()]
+    for event in finetune(case.tuned(), Material(case.rows)):
+        if isinstance(event, TrainStep):
+            losses.append(event.loss)
+            stamps.append(time.perf_counter())
+    return losses, stamps
+
+
+class _Watch(TrainerCallback):
+    """Notes when steps end, and their losses."""
+
+    def __init__(self) -> None:
+        self.losses: list[float] = []
+        self.stamps = [time.perf_counter()]
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+        self.stamps.append(time.perf_counter())
+
+    def on_log(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+        logs = more.get("logs")
+        if logs and "loss" in logs:
+            self.losses.append(float(logs["loss"]))
+
+
+def _in_order(kind: type) -> Any:
+    """A trainer that reads its rows as they come."""
+
+    class InOrder(kind):  # type: ignore[misc]
+        def _get_train_sampler(self, *_: Any, **__: Any) -> Any:
+            return torch.utils.data.SequentialSampler(self.train_dataset)
+
+    return InOrder
+
+
+def _options(case: Case, folder: str) -> dict[str, Any]:
+    config = case.config
+    return {
+        "output_dir": folder,
+        "max_steps": config.steps,
+        "per_device_train_batch_size": config.batch_size,
+        "learning_rate": config.learning_rate,
+        "lr_scheduler_type": config.schedule,
+        "warmup_steps": round(config.warmup * config.steps),
+        "adam_beta2": BETAS[1],
+        "weight_decay": 0.0,
+        "max_grad_norm": config.clip,
+        "logging_steps": 1,
+        "save_strategy": "no",
+        "report_to": [],
+        "use_cpu": True,
+        "disable_tqdm": True,
+        "remove_unused_columns": False,
+    }
+
+
+def _trainer(case: Case) -> Run:
+    watch = _Watch()
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = _in_order(Trainer)(
+            model=case.tuned().model,
+            args=TrainingArguments(**_options(case, folder)),
+            train_dataset=[_item(row) for row in case.in_order()],
+            data_collator=_padded,
+            callbacks=[watch],
+        )
+        _quietly(trainer)
+    return watch.losses, watch.stamps
+
+
+def _sft(case: Case) -> Run:
+    from datasets import Dataset
+    from trl import SFTConfig, SFTTrainer
+
+    watch, tuned = _Watch(), case.tuned()
+    tokenizer = tuned.vocabulary.tokenizer
+    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+    columns = [
+        {
+            "input_ids": list(row.ids),
+            "completion_mask": [0] * row.loss_from + [1] * (len(row.ids) - row.loss_from),
+        }
+        for row in case.in_order()
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        options = _options(case, folder) | {
+            "remove_unused_columns": True,
+            "completion_only_loss": True,
+            "max_length": None,
+            "gradient_checkpointing": False,
+            "bf16": False,
+        }
+        trainer = _in_order(SFTTrainer)(
+            model=tuned.model,
+            args=SFTConfig(**options),
+            train_dataset=Dataset.from_list(columns),
+            processing_class=tokenizer,
+            callbacks=[watch],
+        )
+        _quietly(trainer)
+    return watch.losses, watch.stamps
+
+
+def _quietly(trainer: Any) -> None:
+    from transformers.trainer_callback import PrinterCallback
+
+    trainer.remove_callback(PrinterCallback)
+    trainer.train()
+
+
+def _item(row: Example) -> dict[str, list[int]]:
+    labels = [MASKED] * row.loss_from + list(row.ids[row.loss_from :])
+    return {"input_ids": list(row.ids), "labels": labels, "attention_mask": [1] * len(row.ids)}
+
+
+def _padded(items: Sequence[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
+    width = max(len(item["input_ids"]) for item in items)
+    blanks = {"input_ids": 0, "labels": MASKED, "attention_mask": 0}
+    return {
+        key: torch.tensor([item[key] + [blank] * (width - len(item[key])) for item in items])
+        for key, blank in blanks.items()
+    }
+
+
+if __name__ == "__main__":
+    main()

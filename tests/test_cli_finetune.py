@@ -1,0 +1,127 @@
+"""``lmlab finetune`` and ``lmlab runs``."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lmlab.cli import main
+
+FAST = "--steps 4 --batch 4 --rank 2 --answer-rows 0 --probe-rows 2 --samples 0".split()
+
+
+@pytest.fixture(autouse=True)
+def own_runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("LMLAB_RUNS_DIR", str(tmp_path / "runs"))
+    monkeypatch.setenv("LMLAB_DEVICE", "cpu")
+
+
+@pytest.fixture
+def rows(tmp_path) -> Path:
+    path = tmp_path / "words.csv"
+    words = "dog cat hill ball grass king garden world man red big time".split()
+    lines = [f"{word},the {word}" for word in words]
+    path.write_text("asked,said\n" + "\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture
+def asked(folder, rows) -> list[str]:
+    return [
+        *("finetune", "--model", str(folder("llama", "bytelevel-bos"))),
+        *("--data", str(rows), "--map", "question=asked", "--map", "answer=said"),
+        *("--template", "qa-question", *FAST),
+    ]
+
+
+def test_json_says_what_was_done(asked, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert main([*asked, "--out", str(out), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    keys = "run steps trainable total train_loss valid_loss probe_loss_before probe_loss seconds"
+    assert {*keys.split(), "adapter"} <= set(said)
+    assert (said["run"], said["adapter"], said["steps"]) == (str(out), str(out / "adapter"), 4)
+    assert (out / "adapter" / "adapter_model.safetensors").is_file()
+    assert main([*asked, "--out", str(out)]) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert main(["runs", str(tmp_path), "--json"]) == 0
+    (run,) = json.loads(capsys.readouterr().out)["runs"]
+    assert (run["state"], run["step"]) == ("done", 4)
+
+
+def test_resume_refuses_other_settings_and_names_them(asked, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert main([*asked, "--save-every", "1", "--max-seconds", "1e-9", "--out", str(out)]) == 0
+    assert "time limit" in capsys.readouterr().out
+    resume = ["finetune", "--resume", "--out", str(out)]
+    assert main([*resume, "--rank", "8", "--model", "base"]) == 2
+    told = capsys.readouterr().err
+    assert "rank is 2, not 8" in told
+    assert "not base" in told
+    assert main(resume) == 0
+    assert "4 steps" in capsys.readouterr().out
+    assert main(resume) == 2
+    assert "All 4 steps" in capsys.readouterr().err
+    assert main(["finetune", "--resume", "--out", str(tmp_path)]) == 2
+    assert "holds no fine-tuning run" in capsys.readouterr().err
+
+
+def test_what_cannot_be_leaves_no_folder_behind(asked, tmp_path, capsys):
+    out = tmp_path / "run"
+    for more, said in (
+        (["--targets", "nope"], "q_proj, k_proj"),
+        (["--rank", "0"], "rank cannot be 0"),
+        (["--rank", "300"], "Take at most 16"),
+        (["--data", "nowhere"], "no data named"),
+        (["--map", "x"], "has no ‘=’"),
+        (["--template", "nope"], "no template named"),
+        (["--method", "selective", "--parts", "biases"], "matches ‘biases’"),
+    ):
+        assert main([*asked, *more, "--out", str(out)]) == 2
+        assert said in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_rate_far_too_high_is_told(asked, tmp_path, capsys):
+    out = tmp_path / "run"
+    more = ["--method", "full", "--lr", "1e12", "--clip", "0", "--steps", "12", "--json"]
+    assert main([*asked, *more, "--out", str(out)]) == 2
+    found = capsys.readouterr()
+    assert json.loads(found.out)["reason"] == "nan"
+    assert "Not-a-number came up in step" in found.err
+
+
+def test_two_processes_do_the_work_of_one(asked, tmp_path, capsys):
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    more = ["--accumulation", "2", "--batch", "3", "--json"]
+    assert main([*asked, *more, "--out", str(alone)]) == 0
+    capsys.readouterr()
+    launch = [*("-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2")]
+    launch += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
+    launch += ["--main_process_port", str(20_000 + os.getpid() % 20_000), "-m", "lmlab"]
+    done = subprocess.run(
+        [sys.executable, *launch, *asked, *more, "--out", str(together)],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    said = json.loads(done.stdout.strip().splitlines()[-1])
+    assert said["steps"] == 4
+    first, second = (_events(path) for path in (alone, together))
+    assert second[0]["processes"] == 2
+    assert _losses(second) == pytest.approx(_losses(first), rel=1e-4)
+    assert second[-1]["valid_loss"] == pytest.approx(first[-1]["valid_loss"], rel=1e-4)
+
+
+def _events(path: Path) -> list[dict]:
+    return [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+
+
+def _losses(events: list[dict]) -> list[float]:
+    return [event["loss"] for event in events if event["event"] == "TrainStep"]

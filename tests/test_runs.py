@@ -1,0 +1,235 @@
+"""Runs on the disk: whole or not at all, their owner's alone, resumed as if never stopped."""
+
+import errno
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from lmlab.errors import InputError, LabError
+from lmlab.finetuning import checkpoints
+from lmlab.finetuning.events import Evaluated, Finished, Saved, Started, TrainStep
+from lmlab.runs import RunFolder, Runs, archive, fingerprint, new_spec
+from lmlab.settings import Settings
+from lmlab.tunerun import train
+from tests.tuningbits import DATA, TEMPLATE, losses, quick
+
+OWNER, OTHER = "owner-one-0000", "owner-two-0000"
+SETTINGS = Settings(device="cpu", dtype="float32")
+# Dropout, accumulation and evaluations on the way: all that could differ after a restart.
+LONG = quick(
+    steps=14, dropout=0.2, accumulation=2, evaluate_every=4, save_every=3, answer_rows=2, samples=1
+)
+
+
+def made(root: Path, model: Path, config=LONG) -> RunFolder:
+    return Runs(root).new(OWNER, str(model), DATA, TEMPLATE, config)
+
+
+@pytest.fixture
+def model(folder) -> Path:
+    return folder("llama", "bytelevel-bos")
+
+
+def test_a_run_keeps_what_was_asked(tmp_path, model):
+    folder = made(tmp_path, model)
+    spec = folder.spec
+    assert (spec.model, spec.config, spec.template) == (str(model), LONG, TEMPLATE)
+    assert folder.data(spec) == DATA
+    assert OWNER not in (folder.path / "run.json").read_text()
+    assert folder.info(place=3).place == 3
+    assert folder.info().state == "interrupted"
+    with pytest.raises(InputError, match="is there already"):
+        RunFolder.create(folder.path, spec, DATA)
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="is there already"):
+        RunFolder.create(tmp_path / "file", spec, DATA)
+
+
+def test_runs_are_their_owners_alone(tmp_path, model):
+    runs = Runs(tmp_path)
+    mine = made(tmp_path, model)
+    assert [one.path for one in runs.owned(OWNER)] == [mine.path]
+    assert runs.owned(OTHER) == []
+    with pytest.raises(InputError, match="no such run of yours"):
+        runs.of(OTHER, mine.path.name)
+    for hostile in ("../" + mine.path.name, "", ".", "a" * 16, mine.path.name + "/../x"):
+        with pytest.raises(InputError, match="no such run"):
+            runs.of(OWNER, hostile)
+    runs.delete(mine)
+    assert not mine.path.exists()
+    assert fingerprint(OWNER) != fingerprint(OTHER)
+
+
+def test_a_torn_line_is_left_out_and_a_log_is_cut_at_a_step(tmp_path, model):
+    folder = made(tmp_path, model)
+    steps = [TrainStep(i, float(i), 0.1, 0.2, 3, 0.4) for i in range(1, 7)]
+    for event in (*steps, Finished("stopped", 6)):
+        folder.append(event)
+    with (folder.path / "metrics.jsonl").open("a") as log:
+        log.write('{"event": "TrainStep", "st')
+    assert folder.events() == [*steps, Finished("stopped", 6)]
+    assert folder.events(after=5) == [steps[5], Finished("stopped", 6)]
+    folder.rewind(4)
+    assert folder.events() == steps[:4]
+
+
+def test_a_run_writes_all_it_should(tmp_path, model):
+    folder = made(tmp_path, model)
+    events = list(train(folder, SETTINGS))
+    assert folder.events() == events
+    info = folder.info()
+    assert (info.state, info.step, info.reason) == ("done", 14, "done")
+    assert info.valid_loss == events[-1].valid_loss
+    assert not info.can_resume
+    card = (folder.path / "adapter" / "README.md").read_text()
+    assert "| rank | 4 |" in card
+    assert (
+        f"| held-out loss, nats a token | {info.valid_before:.4g} | {info.valid_loss:.4g} |" in card
+    )
+    config = json.loads((folder.path / "adapter" / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == str(model)
+    assert [path.name for path in (folder.path / "checkpoints").iterdir()] == ["14"]
+    import zipfile
+
+    path = archive(folder)
+    names = set(zipfile.ZipFile(path).namelist())
+    path.unlink()
+    assert {"adapter_model.safetensors", "adapter_config.json", "README.md", "run.json"} <= names
+
+
+@pytest.mark.parametrize("changes", [{}, {"method": "full"}, {"method": "prompt", "length": 4}])
+def test_a_stopped_run_goes_on_as_if_nothing_had_happened(tmp_path, model, changes):
+    from dataclasses import replace
+
+    config = replace(LONG, **changes)
+    whole = list(train(made(tmp_path / "whole", model, config), SETTINGS))
+    folder = made(tmp_path / "parts", model, config)
+    asked = 0
+
+    def stop():
+        nonlocal asked
+        asked += 1
+        return "stopped" if asked > 5 else None
+
+    first = list(train(folder, SETTINGS, should_stop=stop))
+    assert first[-1].reason == "stopped"
+    assert first[-1].path == ("adapter" if config.is_adapter else "model")
+    assert folder.info().state == "stopped"
+    assert folder.info().can_resume
+    step = checkpoints.step_of(folder.path)
+    assert 0 < step < 14
+    second = list(train(folder, SETTINGS))
+    assert second[0].first == step
+    both = folder.events()
+    assert losses(both) == losses(whole)
+    assert _measured(both) == _measured(whole)
+    assert second[-1].valid_loss == whole[-1].valid_loss
+
+
+def _measured(events):
+    return [
+        (e.step, e.valid_loss, e.probe_loss, e.accuracy) for e in events if isinstance(e, Evaluated)
+    ]
+
+
+def test_a_run_killed_at_any_moment_goes_on(tmp_path, model):
+    from dataclasses import replace
+
+    config = replace(LONG, steps=40, save_every=2)
+    torch.set_num_threads(1)
+    whole = list(train(made(tmp_path / "whole", model, config), SETTINGS))
+    folder = made(tmp_path / "killed", model, config)
+    rng, killed = random.Random(int(os.environ.get("LMLAB_KILL_SEED", "1"))), 0
+    for _ in range(2):
+        process = _process(folder)
+        goal = checkpoints.step_of(folder.path) + rng.randint(2, 14)
+        while process.poll() is None and _last_step(folder) < goal:
+            time.sleep(0.002)
+        time.sleep(rng.random() * 0.03)
+        process.send_signal(signal.SIGKILL)
+        killed += process.wait(60) == -signal.SIGKILL
+        assert folder.info().state == "interrupted" or killed == 0
+    assert killed
+    assert _process(folder).wait(120) == 0
+    both = folder.events()
+    steps = [event.step for event in both if isinstance(event, TrainStep)]
+    assert steps == list(range(1, 41))
+    assert losses(both) == pytest.approx(losses(whole), rel=1e-5)
+    assert folder.info().state == "done"
+    assert sum(isinstance(event, Started) for event in both) >= 2
+
+
+def _last_step(folder: RunFolder) -> int:
+    steps = [event.step for event in folder.events() if isinstance(event, TrainStep)]
+    return max(steps, default=0)
+
+
+def _process(folder: RunFolder) -> "subprocess.Popen[str]":
+    settings = SETTINGS.model_copy(update={"train_threads": 1}).model_dump(mode="json")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lmlab.tunerun"], stdin=subprocess.PIPE, text=True
+    )
+    process.stdin.write(json.dumps({"folder": str(folder.path), "settings": settings}) + "\n")
+    process.stdin.close()
+    return process
+
+
+def test_a_full_disk_keeps_the_last_good_checkpoint(tmp_path, model, monkeypatch):
+    folder = made(tmp_path, model)
+    real, calls = torch.save, 0
+
+    def full(*arguments, **named):
+        nonlocal calls
+        calls += 1
+        if calls > 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(InputError, match="The disk is full; the last good checkpoint is kept"):
+        list(train(folder, SETTINGS))
+    assert folder.info().state == "failed"
+    assert "disk is full" in folder.info().message
+    assert checkpoints.step_of(folder.path) == 6
+    assert not (folder.path / "checkpoints" / ".partial").exists()
+    monkeypatch.undo()
+    assert list(train(folder, SETTINGS))[-1].reason == "done"
+    saved = [event.step for event in folder.events() if isinstance(event, Saved)]
+    assert saved == [3, 6, 9, 12, 14]
+
+
+def test_a_log_on_a_full_disk_is_told(tmp_path, model):
+    folder = made(tmp_path, model)
+    (folder.path / "metrics.jsonl").symlink_to("/dev/full")
+    folder_log = folder.path / "metrics.jsonl"
+    with pytest.raises(LabError, match="disk is full"):
+        # Cutting the log would replace the link by a file: the run is entered as new.
+        _without_rewind(folder)
+    assert folder_log.is_symlink()
+
+
+def _without_rewind(folder: RunFolder) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RunFolder, "rewind", lambda self, step: None)
+        list(train(folder, SETTINGS))
+
+
+def test_time_and_failures_end_a_run_with_a_sentence(tmp_path, model):
+    folder = made(tmp_path, model)
+    short = SETTINGS.model_copy(update={"max_train_seconds": 1e-9})
+    finished = list(train(folder, short))[-1]
+    assert (finished.reason, finished.step) == ("limit", 0)
+    assert "time limit" in folder.info().message
+    lost = new_spec("0" * 16, OWNER, str(tmp_path / "nowhere"), DATA, TEMPLATE, LONG)
+    folder = RunFolder.create(tmp_path / lost.id, lost, DATA)
+    with pytest.raises(LabError, match="no model named"):
+        list(train(folder, SETTINGS.model_copy(update={"allow_hub": False})))
+    assert folder.info().state == "failed"
