@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lmlab import __version__
+from lmlab.clievaluate import add_evaluate
 from lmlab.clifinetune import add_finetune, add_runs
 from lmlab.cligenerate import add_compare, add_generate
-from lmlab.cliprompt import add_evaluate, add_prompt
+from lmlab.cliprompt import add_prompt
 from lmlab.errors import InputError, LabError
 from lmlab.quiet import quiet
 

@@ -1,4 +1,4 @@
-"""The commands about prompts: ``prompt`` asks one query, ``evaluate`` measures a design."""
+"""The command ``prompt``: one query through a template; and what ``evaluate`` shares with it."""
 
 import argparse
 import json
@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
-from lmlab.evaluations import WAYS
 
 if TYPE_CHECKING:
     from lmlab.data import Dataset
-    from lmlab.evaluations import Evaluation
-    from lmlab.protocols import Protocol
     from lmlab.templates import PromptTemplate
+
+
+MODEL = "embedded name, folder or Hub id"
+TEMPLATE = "a shipped name, or a YAML file"
 
 
 def add_prompt(commands: Any) -> None:
@@ -25,7 +26,9 @@ def add_prompt(commands: Any) -> None:
         help="build a prompt from a template, complete it, read the answer",
         description="One query through a prompt template: F builds the prompt, G reads the answer.",
     )
-    _add_common(prompt)
+    add_common(prompt)
+    prompt.add_argument("--model", default="base", help=MODEL)
+    prompt.add_argument("--template", required=True, help=TEMPLATE)
     prompt.add_argument("--query", help="the query’s first field; default: standard input")
     prompt.add_argument(
         "--field", action="append", default=[], metavar="NAME=VALUE", help="another field"
@@ -35,26 +38,8 @@ def add_prompt(commands: Any) -> None:
     prompt.set_defaults(run=_prompt)
 
 
-def add_evaluate(commands: Any) -> None:
-    """The parser of ``lmlab evaluate``."""
-    evaluate = commands.add_parser(
-        "evaluate",
-        help="measure a prompt template on a labelled set",
-        description="Accuracy, with bootstrap intervals, and log-likelihood of the true answers.",
-    )
-    _add_common(evaluate)
-    evaluate.add_argument("--shots", default="0", help="one number or several: 0,1,2,4")
-    evaluate.add_argument("--draws", type=int, default=1, help="sets of examples for each number")
-    evaluate.add_argument("--limit", type=int, help="most queries; default: all")
-    evaluate.add_argument("--split", choices=["test", "valid"], default="test")
-    evaluate.add_argument("--way", choices=WAYS, default="sum", help="how a label is chosen")
-    evaluate.add_argument("--csv", action="store_true", help="print every prediction as CSV")
-    evaluate.set_defaults(run=_evaluate)
-
-
-def _add_common(command: Any) -> None:
-    command.add_argument("--model", default="base", help="embedded name, folder or Hub id")
-    command.add_argument("--template", required=True, help="a shipped name, or a YAML file")
+def add_common(command: Any) -> None:
+    """The arguments about data."""
     command.add_argument("--data", help="a shipped set, or a JSONL, CSV or TSV file")
     command.add_argument(
         "--map", action="append", default=[], metavar="FIELD=COLUMN", help="name a file’s columns"
@@ -115,10 +100,10 @@ def _prompt(arguments: argparse.Namespace) -> None:
         found = dataset_of(arguments.data, template, arguments.map, arguments.seed)
         found.check(template.columns)
         examples = draw(found.pool, arguments.shots, arguments.seed)
-    with _lab() as lab:
+    with open_lab() as lab:
         said = _answered(lab, arguments.model, template, examples, query)
     if arguments.json:
-        _dump(said)
+        dump(said)
         return
     if arguments.show:
         print(f"{said['prompt']}⟶{said['completion']}\n")
@@ -151,89 +136,6 @@ def _answered(
     return said
 
 
-def _evaluate(arguments: argparse.Namespace) -> None:
-    from lmlab.protocols import Protocol
-
-    if arguments.csv and arguments.json:
-        raise InputError("Choose one of --json and --csv.")
-    template = template_of(arguments.template)
-    found = dataset_of(arguments.data, template, arguments.map, arguments.seed, arguments.split)
-    protocol = Protocol(
-        draws=arguments.draws, seed=arguments.seed, limit=arguments.limit, way=arguments.way
-    )
-    shots = _numbers(arguments.shots)
-    with _lab() as lab:
-        results = list(_measured(lab, arguments.model, template, found, protocol, shots))
-    if arguments.csv:
-        from lmlab.answersheet import to_csv
-
-        sys.stdout.write(to_csv(results))
-    elif arguments.json:
-        _dump(
-            {
-                "model": arguments.model,
-                "template": template.name,
-                "data": found.name,
-                "results": [result.to_dict() for result in results],
-            }
-        )
-    else:
-        _print(results)
-
-
-def _measured(
-    lab: Any,
-    model: str,
-    template: "PromptTemplate",
-    found: "Dataset",
-    protocol: "Protocol",
-    shots: Sequence[int],
-) -> "Iterator[Evaluation]":
-    """The results by number of shots; progress on standard error where that is a terminal."""
-    lab.prompts.prepare()
-    from lmlab.studies import Cell, Studying, iter_study, shots_study
-
-    designs = shots_study(model, template, found, protocol, shots)
-    for event in iter_study(lab.store.borrow, designs):
-        if isinstance(event, Studying) and sys.stderr.isatty():
-            print(f"\r{event.label} shots: {event.done}/{event.total} ", end="", file=sys.stderr)
-        elif isinstance(event, Cell) and event.final:
-            yield event.evaluation
-    if sys.stderr.isatty():
-        print("\r\x1b[K", end="", file=sys.stderr)
-
-
-def _print(results: "Sequence[Evaluation]") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("shots", "accuracy", "95 %", "over draws", "NLL, nats", "queries", box=None)
-    for one in results:
-        found = one.accuracy
-        table.add_row(
-            str(one.shots),
-            f"{found.mean:.3f}",
-            f"{found.low:.3f} – {found.high:.3f}",
-            f"± {one.spread:.3f}" if one.draws > 1 else "",
-            f"{one.nll.mean:.3f}",
-            f"{one.n} × {one.draws}",
-        )
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(f"{results[0].model}, {results[0].template}, {results[0].data}", markup=False)
-    console.print(table)
-    for note in dict.fromkeys(note for one in results for note in one.notes):
-        console.print(note, markup=False)
-
-
-def _numbers(text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",") if part.strip()]
-    except ValueError:
-        raise InputError(
-            f"‘{text[:40]}’ is no list of numbers.", "For instance --shots 0,1,2,4."
-        ) from None
-
-
 def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
@@ -241,13 +143,14 @@ def _pair(text: str) -> tuple[str, str]:
     return name.strip(), value
 
 
-def _dump(value: dict[str, Any]) -> None:
+def dump(value: dict[str, Any]) -> None:
+    """One JSON object on standard output."""
     utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     sys.stdout.write(json.dumps(value, ensure_ascii=not utf8, allow_nan=False) + "\n")
 
 
 @contextmanager
-def _lab() -> Iterator[Any]:
+def open_lab() -> Iterator[Any]:
     """A lab of this process, with the libraries kept quiet."""
     from lmlab.lab import Lab
     from lmlab.quiet import quiet

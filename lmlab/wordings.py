@@ -35,3 +35,14 @@ def shipped_source(name: str) -> str:
 def tuned_wording(data: str) -> PromptTemplate | None:
     """The wording of a set that an embedded model was fine-tuned on; None where none was."""
     return next((t for t in shipped_templates().values() if t.data == data and t.tuned), None)
+
+
+def wordings_like(template: PromptTemplate) -> list[PromptTemplate]:
+    """The other shipped wordings for the same set and columns."""
+    return [
+        other
+        for other in shipped_templates().values()
+        if other.name != template.name
+        and other.data == template.data
+        and set(other.columns) == set(template.columns)
+    ]

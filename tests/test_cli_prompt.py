@@ -76,6 +76,57 @@ def test_evaluate_prints_the_documented_json(path, capsys, table):
     assert "accuracy" in out(capsys, *arguments, *mapped)
 
 
+def study(capsys, path, *arguments: str) -> dict:
+    common = ("evaluate", "--model", path, "--limit", "6", "--json")
+    return json.loads(out(capsys, *common, *arguments))
+
+
+def test_wordings_are_compared(path, capsys):
+    printed = study(capsys, path, "--study", "templates", "--template", "plural-arrow")
+    assert printed["study"] == "templates"
+    names = [result["template"] for result in printed["results"]]
+    assert names == ["plural-arrow", "plural-instruction", "plural-question"]
+    assert printed["results"][0]["label"] == "An arrow"
+    some = ("--template", "plural-arrow", "--template", "plural-question")
+    printed = study(capsys, path, "--study", "templates", *some)
+    assert len(printed["results"]) == 2
+    shown = out(capsys, "evaluate", "--model", path, "--limit", "2", "--study", "templates", *some)
+    assert "wording" in shown
+    assert "A question" in shown
+
+
+def test_orders_are_compared(path, capsys):
+    wanted = ("--study", "order", "--shots", "3", "--template", "sentiment-review")
+    printed = study(capsys, path, *wanted)
+    (result,) = printed["results"]
+    assert len(printed["orders"]) == len(result["accuracy_by_draw"]) == result["draws"] == 6
+    assert printed["orders"][0] == [1, 2, 3]
+    assert len(printed["examples"]) == 3
+    assert len(result["nll_by_draw"]) == len(result["accuracy_by_draw_calibrated"]) == 6
+    rows = list(csv.DictReader(io.StringIO(out(
+        capsys, "evaluate", "--model", path, "--limit", "2", "--csv", *wanted
+    ))))  # fmt: skip
+    assert {row["draw"] for row in rows} == {str(i) for i in range(1, 7)}
+    assert len(rows) == 12
+
+
+def test_models_are_compared_on_options_that_differ_by_row(path, folder, capsys):
+    other = str(folder("gpt2", "bytelevel"))
+    wanted = ("--study", "models", "--template", "choice-question", "--model", other)
+    printed = study(capsys, path, *wanted, "--way", "per byte")
+    assert [result["label"] for result in printed["results"]] == [path, other]
+    assert printed["results"][0]["nll"] != printed["results"][1]["nll"]
+    ways = {"sum", "per character", "per byte", "minus unconditional"}
+    assert all(set(result["accuracy_by_way"]) == ways for result in printed["results"])
+
+
+def test_a_row_brings_its_options_on_the_command_line(path, capsys):
+    given = ("--query", "Who?", "--field", 'options=["Ann", "Bob"]', "--json")
+    said = json.loads(out(capsys, "prompt", "--model", path, "--template", "choice-listed", *given))
+    assert said["prompt"] == "Question: Who?\nOne of: Ann, Bob\nAnswer:"
+    assert set(said["labels"]) == {"Ann", "Bob"}
+
+
 def test_predictions_as_csv_run_nothing(path, capsys, tmp_path):
     file = tmp_path / "t.jsonl"
     file.write_text(
@@ -101,6 +152,14 @@ def test_predictions_as_csv_run_nothing(path, capsys, tmp_path):
         (["evaluate", "--template", "qa-short", "--shots", ""], "No number of shots"),
         (["evaluate", "--template", "qa-short", "--shots", "65"], "from 0 to 64"),
         (["evaluate", "--template", "qa-short", "--json", "--csv"], "Choose one"),
+        (["evaluate", "--template", "qa-short", "--model", "tiny"], "need --study models"),
+        (["evaluate", "--template", "qa-short", "--template", "qa-json"], "--study templates"),
+        (["evaluate", "--template", "qa-short", "--study", "order"], "at least two examples"),
+        (
+            ["evaluate", "--template", "qa-short", "--study", "models", "--shots", "0,1"],
+            "one number of shots",
+        ),
+        (["evaluate", "--template", "kind-sentence", "--study", "templates"], "no other wording"),
         (
             ["evaluate", "--template", "qa-short", "--data", "{table}"],
             "column ‘question’ is missing",

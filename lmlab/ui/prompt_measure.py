@@ -105,7 +105,7 @@ def build(lab: Lab, design: Design, sheet: gr.State) -> Outputs:
         for name, kind in kinds.items()
     ]  # fmt: skip
     for event in running:
-        event.failure(waiting.failed, None, line, queue=False, **QUIET)
+        event.failure(waiting.failed, line[:1], line, queue=False, **QUIET)
     inputs.buttons["stop"].click(waiting.stopped, None, line, cancels=running, queue=False, **QUIET)
     outputs.download.click(events.table, outputs.kept, outputs.handover, **QUIET)
     design.data.input(

@@ -54,7 +54,7 @@ def build(lab: Lab, model: gr.Dropdown) -> None:
         own_measurer(lab), [model, upload, pasted], [*line, *drawn], **STUDYING
     )
     for event in (asked, shipped, own):
-        event.failure(waiting.failed, None, line, queue=False, **QUIET)
+        event.failure(waiting.failed, line[:1], line, queue=False, **QUIET)
     buttons["stop"].click(
         waiting.stopped, None, line, cancels=[asked, shipped, own], queue=False, **QUIET
     )

@@ -15,6 +15,7 @@ from lmlab.templates import PromptTemplate
 from lmlab.ui import prompt_sheet as sheets
 from lmlab.ui.prompt_measure import MOST_DRAWS, MOST_QUERIES
 from lmlab.ui.prompt_sheet import Form, Sheet
+from lmlab.wordings import wordings_like
 
 FEW = 4  # shots of the one-click comparisons where there are no examples
 
@@ -94,7 +95,7 @@ class Bench:
         if kind in ("few", "three"):
             return self._few(template, data, protocol, kind)
         if kind == "wordings":
-            wordings = _wordings(self.lab, template)
+            wordings = [template, *wordings_like(template)]
             found = studies.templates_study(self.model, wordings, data, protocol)
         else:
             names = [self.model, *([self._second()] if kind == "tuned" else self.plan.models)]
@@ -137,15 +138,3 @@ class Bench:
             InputError: one of them is not whole.
         """
         return sheets.solved(self.sheet.examples, template)
-
-
-def _wordings(lab: Lab, template: PromptTemplate) -> list[PromptTemplate]:
-    """The wording in the editor first, then the shipped ones for the same columns."""
-    others = [
-        other
-        for other in lab.prompts.templates().values()
-        if other.name != template.name
-        and other.data == template.data
-        and set(other.columns) == set(template.columns)
-    ]
-    return [template, *others]
