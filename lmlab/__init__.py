@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         compare,
         complete,
         evaluate,
+        finetune,
         generate,
         load,
         score,
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from lmlab.data import Dataset
     from lmlab.errors import LabError
     from lmlab.evaluations import Evaluation
+    from lmlab.finetuning.config import FinetuneConfig
+    from lmlab.finetuning.sets import TuningData
     from lmlab.models import ModelRef, ModelStore
     from lmlab.results import Alternative, Scored, TokenScore
     from lmlab.templates import PromptTemplate
@@ -37,6 +40,7 @@ _HOMES = {
     "compare": "lmlab.api",
     "complete": "lmlab.api",
     "evaluate": "lmlab.api",
+    "finetune": "lmlab.api",
     "generate": "lmlab.api",
     "load": "lmlab.api",
     "score": "lmlab.api",
@@ -49,6 +53,8 @@ _HOMES = {
     "Dataset": "lmlab.data",
     "LabError": "lmlab.errors",
     "Evaluation": "lmlab.evaluations",
+    "FinetuneConfig": "lmlab.finetuning.config",
+    "TuningData": "lmlab.finetuning.sets",
     "ModelRef": "lmlab.models",
     "ModelStore": "lmlab.models",
     "Alternative": "lmlab.results",
@@ -63,6 +69,7 @@ __all__ = [
     "Completion",
     "Dataset",
     "Evaluation",
+    "FinetuneConfig",
     "GenerateConfig",
     "LabError",
     "ModelRef",
@@ -71,10 +78,12 @@ __all__ = [
     "Scored",
     "Step",
     "TokenScore",
+    "TuningData",
     "__version__",
     "compare",
     "complete",
     "evaluate",
+    "finetune",
     "generate",
     "load",
     "score",

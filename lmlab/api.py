@@ -2,17 +2,25 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
-from lmlab import comparison, evaluation, generation, scoring, sidebyside
+from lmlab import comparison, evaluation, generation, scoring, sidebyside, tunerun
 from lmlab.compared import Compared
 from lmlab.completions import Completion, Step, collect
 from lmlab.controls import GenerateConfig
 from lmlab.data import Dataset, shipped
+from lmlab.errors import InputError
 from lmlab.evaluations import Evaluation
+from lmlab.finetuning import training
+from lmlab.finetuning.config import FinetuneConfig, demo
+from lmlab.finetuning.events import TrainEvent
+from lmlab.finetuning.methods import prepare
+from lmlab.finetuning.sets import TuningData, shipped_data
 from lmlab.lm import LM
 from lmlab.models import ModelRef, ModelStore
 from lmlab.protocols import Protocol
 from lmlab.results import Scored, WindowMode
+from lmlab.runs import RunFolder, new_spec
 from lmlab.scoring import ScoreRequest
 from lmlab.settings import Settings
 from lmlab.templates import PromptTemplate
@@ -151,6 +159,45 @@ def evaluate(
     found = data if isinstance(data, Dataset) else shipped(data or template.data)
     protocol = Protocol(shots=shots, draws=draws, seed=seed, limit=limit)
     return evaluation.evaluate(_lm(model), template, found, protocol)
+
+
+def finetune(
+    model: str,
+    data: TuningData | str = "qa",
+    template: PromptTemplate | str | None = "qa-tuned",
+    config: FinetuneConfig | None = None,
+    *,
+    out: str | Path | None = None,
+) -> Iterator[TrainEvent]:
+    """Tune a private copy of a model; yields events as they come, the last of them ``Finished``.
+
+    Args:
+        model: a name; the copy that others use is left alone.
+        data: rows in two parts, or the name of a shipped set.
+        template: a template or the name of a shipped one; None learns the column ``text`` as it is.
+        config: method and training; by default LoRA as in the lecture's demo.
+        out: a new folder for the run, or that of a run to go on with; None writes nothing.
+
+    Raises:
+        LabError: something that cannot be trained; says what.
+    """
+    config = config or demo()
+    wording = shipped_template(template) if isinstance(template, str) else template
+    found = data if isinstance(data, TuningData) else shipped_data(data)
+    if out is None:
+        weights = tunerun.private(model, Settings())
+        tuned = prepare(weights.model, weights.vocabulary, model, config)
+        yield from training.finetune(tuned, tunerun.material(tuned, wording, found, config))
+        return
+    path = Path(out)
+    if (path / "run.json").is_file():
+        folder = RunFolder(path)
+        if changed := folder.spec.config.difference(config):
+            raise InputError(f"The run in ‘{path.name}’ has other settings: {', '.join(changed)}.")
+    else:
+        spec = new_spec(path.resolve().name, "python", model, found, wording, config)
+        folder = RunFolder.create(path, spec, found)
+    yield from tunerun.train(folder, Settings().model_copy(update={"max_train_seconds": 1e12}))
 
 
 def _lm(model: LM | str) -> LM:
