@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from lmlab.lab import Lab
-from lmlab.ui import about, compare, completion, likelihood, look, prompt
+from lmlab.ui import about, compare, completion, likelihood, look, prompt, tuning
 from lmlab.ui.scripts import style
 
 WAITING = 64  # visitors in line before new ones are told to come back
@@ -26,6 +26,7 @@ TABS = (
     Tab(completion.NAME, completion.build),
     Tab(compare.NAME, compare.build),
     Tab(prompt.NAME, prompt.build),
+    Tab(tuning.NAME, tuning.build),
     Tab(about.NAME, about.build),
 )
 

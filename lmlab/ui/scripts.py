@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from lmlab import palette, strip
 from lmlab.assets import assets_dir
 
-SHEETS = ("style", "completing", "prompting")
+SHEETS = ("style", "completing", "prompting", "tuning")
 
 
 def script(*names: str) -> str:

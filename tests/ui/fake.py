@@ -16,6 +16,7 @@ from lmlab.errors import InputError, ModelError
 from lmlab.results import Alternative, Scored, Scoring, TokenScore, Windowing
 from lmlab.settings import Settings
 from tests.ui.fakeprompts import FakePrompting
+from tests.ui.faketuning import FakeTuning
 
 WORDS = (" the", " a", " and", ",", ".", " was", " to", " he", " little", "\n")
 TOKEN = re.compile(r" ?[^\W\d_]+| ?\d+|\n| ?[^\w\s]|\s|.", re.DOTALL)
@@ -51,6 +52,10 @@ class FakeLab:
         asks = {"complete": self.complete, "score": self.score, "pause": self.pause}
         return FakePrompting(None, self.settings, lambda ref: iter(()), lambda: None, **asks)
 
+    @cached_property
+    def tuning(self) -> FakeTuning:
+        return FakeTuning(self.pause / 5)
+
     def score(
         self, model: str, text: str, prefix: str = "", *, top_k: int = 10, windows: str = "sliding"
     ) -> Iterator[Scoring | Scored]:
@@ -62,7 +67,7 @@ class FakeLab:
             text.encode()
         except UnicodeEncodeError:
             raise InputError("That is half of a surrogate pair.", "Delete it.") from None
-        if model not in (*NAMES, "nostart"):
+        if model.split("+run:")[0] not in (*NAMES, "nostart"):
             raise ModelError(f"There is no model named ‘{model}’.", "Here there are: base.")
         if model == "base" and text == "crash":
             raise RuntimeError("a bug")
@@ -86,7 +91,7 @@ class FakeLab:
         from lmlab.nexttoken import beliefs, choose, keep
         from lmlab.sampling import draw, warp
 
-        if model not in NAMES:
+        if model.split("+run:")[0] not in NAMES:
             raise ModelError(f"There is no model named ‘{model}’.", "Here there are: base.")
         if len(prompt) > self.settings.max_chars:
             raise InputError("The prompt is too long.", "Shorten it.")
@@ -150,7 +155,11 @@ class FakeLab:
         scored[1] = replace(
             scored[1],
             tokens=tuple(
-                replace(t, logprob=min(-0.01, t.logprob + gap))
+                replace(
+                    t,
+                    logprob=min(-0.01, t.logprob + gap),
+                    top=tuple(replace(a, logprob=a.logprob - abs(gap)) for a in t.top),
+                )
                 for t, gap in zip(scored[0].tokens, gaps, strict=True)
             ),
         )

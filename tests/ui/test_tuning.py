@@ -1,0 +1,307 @@
+"""The Fine-tune tab in a real browser: over a lab that needs no model, and once over the core."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from lmlab.errors import InputError
+from lmlab.finetuning.config import FinetuneConfig
+from lmlab.lab import Lab
+from lmlab.settings import Settings
+from lmlab.ui.tuning_form import KEYS, PRESETS, RACE, config_of, values_of
+from lmlab.ui.tuning_run import follower
+from tests.ui.fake import FakeLab
+
+browser = pytest.mark.browser
+MONITOR = "#tuning-monitor .lm-monitor"
+COUNTER = "#tuning-counter .lm-fig.big"
+LOSS = "#tuning-mask .lm-tok.loss"
+ROWS = "#tuning-runs tbody tr"
+OWNER = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def lab() -> FakeLab:
+    return FakeLab(pause=0.1)
+
+
+@pytest.fixture(scope="module")
+def address(serve_lab, lab) -> str:
+    return serve_lab(lab)
+
+
+@pytest.fixture
+def page(visit, address, lab) -> Page:
+    lab.tuning.clear()
+    yield open_tab(visit(address))
+    lab.tuning.clear()
+
+
+def open_tab(page: Page) -> Page:
+    """The tab once a row and the counter are there."""
+    expect(page.get_by_role("tab", name="Likelihood")).to_be_visible()
+    tab = page.get_by_role("tab", name="Fine-tune")
+    if not tab.is_visible():
+        page.locator(".overflow-menu > button").click()
+        tab = page.locator(".overflow-dropdown").get_by_text("Fine-tune")
+    tab.click()
+    expect(page.locator(LOSS).first).to_be_visible()
+    expect(page.locator(COUNTER)).to_be_visible()
+    return page
+
+
+def fill(page: Page, field: str, value: str) -> None:
+    """Type into a box or a slider's number."""
+    box = page.locator(f"#tuning-{field} :is(input[type=number], textarea, input[type=text])").first
+    box.fill(value)
+    box.press("Tab")
+
+
+def choose(page: Page, field: str, name: str) -> None:
+    """Pick from a dropdown."""
+    page.locator(f"#tuning-{field} input").click()
+    page.get_by_role("option", name=name, exact=True).click()
+
+
+def start(page: Page, steps: int | None = None) -> None:
+    """Press Start, and wait until steps are made."""
+    if steps:
+        fill(page, "steps", str(steps))
+        expect(page.locator("#tuning-steps input[type=number]")).to_have_value(str(steps))
+    page.locator("#tuning-start-go").click()
+    expect(page.locator(MONITOR)).to_have_attribute("data-points", re.compile("[1-9]"))
+
+
+def turned(page: Page, state: str) -> None:
+    expect(page.locator(MONITOR)).to_have_attribute("data-state", state)
+
+
+def points(page: Page) -> int:
+    return int(page.locator(MONITOR).get_attribute("data-points") or 0)
+
+
+@browser
+def test_it_opens_with_the_demo_ready_to_start(page):
+    assert page.locator(LOSS).all_inner_texts() == ["the", " garden", "</s>"]
+    expect(page.locator("#tuning-mask")).to_contain_text("3 of 22 tokens carry loss")
+    expect(page.locator(COUNTER)).to_contain_text("27,648")
+    expect(page.locator("#tuning-counter")).to_contain_text("ℓ(d + k) = 8 · (64 + 64) = 1,024")
+    expect(page.locator("#tuning-counter svg rect.learns")).to_have_count(2)
+    expect(page.locator("#tuning-monitor")).to_contain_text("Nothing trained yet")
+    expect(page.locator("#tuning-runs")).to_contain_text("No runs yet")
+
+
+@browser
+def test_the_counter_moves_with_every_setting(page):
+    fill(page, "rank", "2")
+    expect(page.locator(COUNTER)).to_contain_text("6,912")
+    page.get_by_label("Prompt tuning", exact=True).check()
+    expect(page.locator("#tuning-length")).to_be_visible()
+    expect(page.locator("#tuning-lora")).to_be_hidden()
+    expect(page.locator(COUNTER)).to_contain_text("1,280")
+    expect(page.locator("#tuning-rate input, #tuning-rate textarea")).to_have_value("0.03")
+    page.get_by_label("Selective", exact=True).check()
+    fill(page, "names", "-1, nothing_like_it")
+    expect(page.locator("#tuning-counter .lm-problem")).to_contain_text("nothing_like_it")
+    fill(page, "rate", "fast")
+    expect(page.locator("#tuning-counter .lm-problem")).to_contain_text("cannot be ‘fast’")
+    page.locator("#tuning-start-go").click()
+    expect(page.get_by_test_id("toast-body")).to_contain_text("Type a number")
+
+
+@browser
+def test_rows_are_walked_and_the_mask_follows_the_settings(page):
+    page.locator("#tuning-back").click()
+    expect(page.locator("#tuning-place")).to_contain_text("Row 3,000 of 3,000")
+    page.locator("#tuning-forth").click()
+    expect(page.locator("#tuning-place")).to_contain_text("Row 1 of 3,000")
+    page.get_by_text("More settings").click()
+    page.get_by_label("the whole row").check()
+    expect(page.locator("#tuning-mask")).to_contain_text("21 of 22 tokens carry loss")
+    page.get_by_label("end token after the answer").uncheck()
+    expect(page.locator("#tuning-mask .warn")).to_contain_text("never stops")
+
+
+@browser
+def test_start_reload_stop_resume_compare(page):
+    start(page)
+    before = points(page)
+    expect(page.locator(MONITOR)).not_to_have_attribute("data-points", str(before))
+    page.reload()
+    open_tab(page)
+    turned(page, "running")
+    assert points(page) == int(page.locator(MONITOR).get_attribute("data-steps")) > before
+    expect(page.locator(".lm-sample")).to_have_count(2)
+    page.locator("#tuning-stop").click()
+    turned(page, "stopped")
+    kept = points(page)
+    expect(page.locator("#tuning-compare")).to_be_visible()
+    fill(page, "steps", "3")  # of another run: the one that goes on keeps its own
+    page.locator("#tuning-resume").click()
+    turned(page, "running")
+    expect(page.locator(MONITOR)).not_to_have_attribute("data-points", str(kept))
+    page.locator("#tuning-stop").click()
+    turned(page, "stopped")
+    assert points(page) > kept
+    assert page.evaluate("window.hacked") is None
+    page.locator("#tuning-compare").click()
+    expect(page.locator("#compare-model-2 input")).to_have_value("LoRA, ℓ = 8 on qa")
+    expect(page.locator("#compare-strip-2")).to_contain_text("base+run:")
+    expect(page.locator("#compare-strip-2 .lm-tok").first).to_be_visible()
+
+
+@browser
+def test_what_was_zoomed_stays_zoomed_while_points_come(page):
+    start(page)
+    canvas = page.locator("#tuning-monitor canvas").first
+    canvas.focus()
+    for key in ("End", "+", "ArrowLeft"):
+        canvas.press(key)
+    whole = page.locator("#tuning-monitor .lm-chart").first.get_by_text("whole run")
+    expect(whole).to_be_visible()
+    before = points(page)
+    expect(page.locator(MONITOR)).not_to_have_attribute("data-points", str(before))
+    expect(whole).to_be_visible()
+    whole.click()
+    expect(whole).to_have_count(0)
+
+
+@browser
+def test_runs_of_a_visitor_are_theirs_alone_and_others_wait(page, visit, address):
+    start(page)
+    other = open_tab(visit(address))
+    expect(other.locator("#tuning-runs")).to_contain_text("No runs yet")
+    other.locator("#tuning-start-go").click()
+    expect(other.locator(MONITOR)).to_contain_text("place 1 in the queue")
+    page.locator("#tuning-stop").click()
+    expect(other.locator(MONITOR)).to_have_attribute("data-points", re.compile("[1-9]"))
+    expect(other.locator(ROWS)).to_have_count(1)
+    other.locator("#tuning-stop").click()
+    turned(other, "stopped")
+
+
+@browser
+def test_a_race_of_methods_ends_in_one_chart(page):
+    fill(page, "steps", "4")
+    page.locator("#tuning-race").click()
+    expect(page.locator(ROWS)).to_have_count(5)
+    expect(page.locator(f"{ROWS}:has-text('finished')")).to_have_count(5)
+    expect(page.locator("#tuning-contest svg").first.locator("circle")).to_have_count(5)
+    expect(page.locator("#tuning-settings tbody")).to_contain_text("method")
+    page.locator(f"{ROWS} input").first.uncheck()
+    expect(page.locator("#tuning-contest svg").first.locator("circle")).to_have_count(4)
+    first = page.locator(ROWS).first.get_by_role("button", name="Delete")
+    first.click()
+    first.click()
+    expect(page.locator(ROWS)).to_have_count(4)
+
+
+@browser
+def test_a_rate_that_breaks_it_says_so(page):
+    page.get_by_role("button", name="A rate that breaks it").click()
+    expect(page.locator("#tuning-rate input, #tuning-rate textarea")).to_have_value("1000")
+    page.locator("#tuning-start-go").click()
+    expect(page.locator(MONITOR)).to_contain_text("The loss is not a number at step 3")
+    turned(page, "failed")
+
+
+@browser
+def test_a_table_of_ones_own(page):
+    page.get_by_text("A table of your own").click()
+    rows = "".join(f"What is {i}?,number {i}\n" for i in range(30))
+    page.locator("#tuning-pasted textarea").fill("asked,told\n" + rows)
+    page.locator("#tuning-use").click()
+    expect(page.locator("#tuning-said")).to_contain_text("30 rows")
+    expect(page.get_by_label("‘answer’ is the column")).to_have_value("told")
+    expect(page.locator(LOSS).first).to_have_text("number")
+    start(page, 3)
+    turned(page, "done")
+
+
+@browser
+def test_it_is_taken_along_and_pushed_with_a_token_that_is_not_kept(page, lab):
+    start(page, 3)
+    turned(page, "done")
+    with page.expect_download() as waiting:
+        page.locator("#tuning-save").click()
+    assert waiting.value.suggested_filename.endswith(".zip")
+    page.get_by_text("Push it to the Hub").click()
+    fill(page, "repo", "me/mine")
+    token = page.locator("#tuning-token input")
+    assert token.get_attribute("type") == "password"
+    token.fill("hf_wrong")
+    page.locator("#tuning-push").click()
+    expect(page.get_by_test_id("toast-body")).to_contain_text("refused the token")
+    expect(page.get_by_test_id("toast-body")).not_to_contain_text("hf_wrong")
+    token.fill("hf_right")
+    page.locator("#tuning-push").click()
+    expect(page.locator("#tuning-pushed a")).to_have_attribute(
+        "href", "https://huggingface.co/me/mine"
+    )
+    expect(token).to_have_value("")
+    assert lab.tuning.pushed[-1] == ("me/mine", "hf_right")
+
+
+@browser
+def test_it_fits_a_phone(visit, address, lab):
+    lab.tuning.clear()
+    page = open_tab(visit(address, viewport={"width": 390, "height": 844}))
+    start(page, 3)
+    turned(page, "done")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@browser
+def test_the_core_trains_behind_the_page(visit, serve_lab, tmp_path):
+    lab = Lab.open(Settings(offline=True, model="tiny", runs_dir=tmp_path))
+    page = open_tab(visit(serve_lab(lab)))
+    page.get_by_text("More settings").click()
+    fill(page, "samples", "1")
+    fill(page, "batch", "4")
+    start(page, 6)
+    turned(page, "done")
+    assert points(page) == 6
+    expect(page.locator(".lm-sample .lm-tok").first).to_be_visible()
+    expect(page.locator(f"{ROWS} td").nth(4)).to_have_text("6 of 6")
+    learned = page.locator(COUNTER).inner_text().split("\n")[0]
+    expect(page.locator(f"{ROWS} td").nth(3)).to_have_text(learned)
+
+
+def test_the_form_gives_back_every_config():
+    configs = [preset.config for preset in PRESETS]
+    configs += [FinetuneConfig(**changed) for changed in RACE.values()]
+    for config in configs:
+        found = config_of(tuple(values_of(config)))
+        shown = {key: (a, b) for key, (a, b) in config.difference(found).items() if key in KEYS}
+        assert shown == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("steps", None, "‘steps’ is empty"),
+        ("rank", 1.5, "whole number"),
+        ("learning_rate", "1e400", "finite"),
+        ("layers", "0, x", "cannot be ‘x’"),
+        ("names", "a" * 5000, "too long"),
+    ],
+)
+def test_a_box_that_cannot_be_read_is_named(key, value, words):
+    values = values_of(FinetuneConfig())
+    values[KEYS.index(key)] = value
+    with pytest.raises(InputError, match=words):
+        config_of(tuple(values))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [None, [], {}, {"owner": "../x"}, {"owner": 3}, {"owner": OWNER, "run": {}, "have": -1}],
+)
+def test_a_stranger_who_follows_gets_nothing(lab, asked):
+    lab.tuning.clear()
+    run = lab.tuning.start("f" * 32, "base", lab.tuning.dataset("qa"), None, FinetuneConfig())
+    assert follower(lab)(asked)["run"] == ""
+    answer = follower(lab)({"owner": OWNER, "run": run, "have": 0})
+    assert answer["run"] == ""
+    lab.tuning.clear()
