@@ -24,16 +24,20 @@ from transformers import Trainer, TrainerCallback, TrainingArguments, get_schedu
 from transformers.utils import logging
 
 from bench import models
+from bench.scoring import text_of
 from bench.timing import peak_megabytes
 from lmlab.assets import models_dir
 from lmlab.finetuning.batches import MASKED, steps
-from lmlab.finetuning.config import FinetuneConfig
+from lmlab.finetuning.config import FinetuneConfig, demo
 from lmlab.finetuning.events import TrainStep
 from lmlab.finetuning.methods import Tuned, prepare
 from lmlab.finetuning.sets import shipped_data
 from lmlab.finetuning.structuring import Example, structured
 from lmlab.finetuning.training import Material, finetune
+from lmlab.lab import Lab
 from lmlab.loading import inspect, load
+from lmlab.runnotes import Notes
+from lmlab.runs import RunFolder
 from lmlab.settings import Settings
 from lmlab.wordings import shipped_template
 
@@ -87,6 +91,8 @@ def main() -> None:
         for case in _cases(Path(folder), arguments.steps):
             if arguments.only in case.name:
                 console.print(_table(case, arguments.rounds))
+    if arguments.only in "page":
+        console.print(_page(arguments.rounds))
 
 
 def _cases(folder: Path, count: int) -> Iterator[Case]:
@@ -114,6 +120,7 @@ def _table(case: Case, rounds: int) -> Table:
     contestants: dict[str, Callable[[Case], Run]] = {
         "bare forward, backward, step": _bare,
         "lmlab": _lmlab,
+        "lmlab, each event written to a run's folder": _written,
         "transformers.Trainer + peft": _trainer,
     }
     try:
@@ -175,6 +182,54 @@ def _lmlab(case: Case) -> Run:
             losses.append(event.loss)
             stamps.append(time.perf_counter())
     return losses, stamps
+
+
+def _written(case: Case) -> Run:
+    """As a page's run: every event goes to the log, and the state is noted twice a second."""
+    losses, stamps = [], [time.perf_counter()]
+    with tempfile.TemporaryDirectory() as path:
+        folder = RunFolder(Path(path))
+        notes = Notes(folder)
+        for event in finetune(case.tuned(), Material(case.rows)):
+            folder.append(event)
+            notes.take(event)
+            if isinstance(event, TrainStep):
+                losses.append(event.loss)
+                stamps.append(time.perf_counter())
+    return losses, stamps
+
+
+def _page(rounds: int) -> Table:
+    """How long a visitor waits for a score while a run trains in the background."""
+    owner, text = "bench-bench", text_of(256)
+    with tempfile.TemporaryDirectory() as folder:
+        lab = Lab.open(Settings(runs_dir=Path(folder), max_steps=100_000))
+        config = replace(demo(), steps=100_000, evaluate_every=0, sample_every=0, save_every=0)
+
+        def waits() -> list[float]:
+            found = []
+            for _ in range(20 * rounds):
+                began = time.perf_counter()
+                list(lab.score("base", text))
+                found.append(time.perf_counter() - began)
+                time.sleep(0.05)
+            return sorted(found)
+
+        list(lab.score("base", text))
+        idle = waits()
+        template = shipped_template("qa-tuned")
+        run = lab.tuning.start(owner, "base", lab.tuning.dataset("qa"), template, config)
+        for event in lab.tuning.events(owner, run):
+            if isinstance(event, TrainStep):
+                break
+        busy = waits()
+        lab.tuning.jobs.close()
+    table = Table("", "median, s", "95th percentile, s", title="scoring 256 tokens on the page")
+    for name, found in (("idle", idle), ("while a run trains", busy)):
+        table.add_row(
+            name, f"{statistics.median(found):.3f}", f"{found[len(found) * 95 // 100]:.3f}"
+        )
+    return table
 
 
 class _Watch(TrainerCallback):

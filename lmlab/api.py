@@ -185,7 +185,7 @@ def finetune(
     wording = shipped_template(template) if isinstance(template, str) else template
     found = data if isinstance(data, TuningData) else shipped_data(data)
     if out is None:
-        weights = tunerun.private(model, Settings())
+        weights = tunerun.private(model, Settings(), config)
         tuned = prepare(weights.model, weights.vocabulary, model, config)
         yield from training.finetune(tuned, tunerun.material(tuned, wording, found, config))
         return

@@ -11,6 +11,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
+
 import lmlab
 from lmlab.errors import InputError
 from lmlab.finetuning.events import TrainEvent
@@ -93,6 +95,9 @@ class Jobs:
         if process is not None:
             process.kill()
             process.wait(GRACE)
+        elif folder.is_alive:
+            # It was started by a page that is gone.
+            psutil.Process(int(folder.state["pid"])).kill()
 
     def events(self, folder: RunFolder, after: int, wait: float) -> Iterator[TrainEvent | None]:
         """The events from number ``after`` on, as they come, until the run is over."""

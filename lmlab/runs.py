@@ -20,9 +20,11 @@ import re
 import secrets
 import shutil
 import tempfile
+import time
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +87,8 @@ class RunFolder:
             InputError: this is no run's folder.
         """
         try:
-            return RunSpec.from_dict(json.loads((self.path / "run.json").read_text("utf-8")))
+            file = self.path / "run.json"
+            return _spec(file, file.stat().st_mtime_ns)
         except (OSError, ValueError, KeyError, TypeError):
             raise InputError(f"‘{self.path.name}’ holds no fine-tuning run.") from None
 
@@ -226,6 +229,15 @@ class Runs:
         kept = [(s.created, f) for s, f in mine if s.owner == fingerprint(owner)]
         return [folder for _, folder in sorted(kept, key=lambda pair: -pair[0])]
 
+    def tidy(self, days: float | None) -> None:
+        """Remove runs that nobody has touched for so many days; None keeps all."""
+        if days is None:
+            return
+        for folder in self.all():
+            age = time.time() - (folder.path / "state.json").stat().st_mtime
+            if age > days * 86_400 and not folder.is_alive:
+                self.delete(folder)
+
     def delete(self, folder: RunFolder) -> None:
         """Remove a run and all it wrote."""
         # First what makes it a run, so that a half-deleted one is none.
@@ -249,6 +261,12 @@ _FIGURES = (
     "reason",
     "message",
 )
+
+
+@lru_cache(maxsize=512)
+def _spec(file: Path, changed: int) -> RunSpec:
+    """A page asks for the same few many times over, and they never change."""
+    return RunSpec.from_dict(json.loads(file.read_text(encoding="utf-8")))
 
 
 def archive(folder: RunFolder) -> Path:

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from lmlab.errors import InputError
 from lmlab.finetuning.config import FinetuneConfig
 from lmlab.finetuning.sets import TuningData
 from lmlab.templates import PromptTemplate
-from lmlab.wordings import shipped_templates
+from lmlab.wordings import shipped_source
 
 State = Literal["queued", "running", "done", "stopped", "failed", "interrupted"]
 
@@ -153,7 +154,10 @@ def title_of(spec: RunSpec) -> str:
 def _template(raw: Mapping[str, Any] | None) -> PromptTemplate | None:
     if raw is None:
         return None
-    known = shipped_templates().get(str(raw["name"]))
-    if known is not None and known.model_dump(mode="json", by_alias=True) == raw:
-        return known
-    return PromptTemplate(**raw)
+    try:
+        known = PromptTemplate.parse(shipped_source(str(raw["name"])), shipped=True)
+    except (OSError, InputError):
+        return PromptTemplate(**raw)
+    # One that ships is rendered in this process: it has to be that very one.
+    same = known.model_dump(mode="json", by_alias=True) == raw
+    return known if same else PromptTemplate(**raw)

@@ -33,6 +33,10 @@ class Settings(BaseSettings):
     max_train_seconds: float = Field(3_600, gt=0, description="longest fine-tuning run, seconds")
     max_train_rows: int = Field(20_000, ge=1, description="most rows that a run learns from")
     max_rank: int = Field(256, ge=1, description="highest rank of LoRA")
+    max_runs: int = Field(50, ge=1, description="fine-tuning runs that one visitor may keep")
+    keep_days: float | None = Field(
+        None, gt=0, description="remove runs after so many days; default: never"
+    )
     train_threads: int | None = Field(
         None, ge=1, description="torch threads of a fine-tuning run; default: half of the cores"
     )

@@ -56,8 +56,10 @@ def _refuse_adapter(ref: ModelRef) -> None:
         )
 
 
-def private(model: str, settings: Settings) -> Weights:
+def private(model: str, settings: Settings, config: FinetuneConfig) -> Weights:
     """A copy of a model's weights that nobody else uses.
+
+    Weights that learn are kept in float32; a base that only carries an adapter may be in bfloat16.
 
     Raises:
         ModelError: unknown, unreadable, or a model with an adapter.
@@ -65,7 +67,9 @@ def private(model: str, settings: Settings) -> Weights:
     ref = ModelRef.parse(model)
     _refuse_adapter(ref)
     folder = ModelStore(settings).resolve(ref, lambda message: None)
-    return load(inspect(folder, ref.name), settings)
+    half = config.is_adapter and config.precision != "float32" and settings.dtype != "float16"
+    dtype = settings.dtype if half else "float32"
+    return load(inspect(folder, ref.name), settings.model_copy(update={"dtype": dtype}))
 
 
 def material(
@@ -130,7 +134,7 @@ def _events(
     """The events, with the run's state kept up to date."""
     config = spec.config
     device = accelerator.device if accelerator else None
-    weights = private(spec.model, settings)
+    weights = private(spec.model, settings, config)
     if device is not None:
         weights.model.to(device)
     tuned = prepare(weights.model, weights.vocabulary, spec.model, config)

@@ -178,6 +178,11 @@ class Tuning:
                 matches nothing, a row that cannot be learned from.
         """
         self._check_limits(config, data)
+        self.store.runs.tidy(self.settings.keep_days)
+        if len(self.store.runs.owned(owner)) >= self.settings.max_runs:
+            raise InputError(
+                f"You have {self.settings.max_runs} runs; no more are kept.", "Delete some first."
+            )
         self._check_memory(model, config)
         self._check_rows(model, data, template, config)
         folder = self.store.runs.new(owner, model, data, template, config)

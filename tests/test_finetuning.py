@@ -1,6 +1,7 @@
 """The core of fine-tuning: methods, masks, batches, the training iterator."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -113,7 +114,7 @@ def test_names_that_match_nothing_are_told(folder):
         lora_targets(shape, quick(targets="q_proj"))
     with pytest.raises(InputError, match="no layer 7"):
         lora_targets(shape, quick(layers=(7,)))
-    with pytest.raises(InputError, match=r"rank 33 .* 32 × 32"):
+    with pytest.raises(InputError, match=r"rank 33 .* 96 × 32"):
         lora_targets(shape, quick(rank=33))
     with pytest.raises(InputError, match="matches ‘nothing’"):
         count(shape, quick(method="selective", parts=("nothing",)))
@@ -241,8 +242,6 @@ def test_accumulation_divides_by_the_tokens_of_the_step(folder, name):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_learns_and_can_be_loaded_elsewhere(folder, name, tmp_path):
-    from dataclasses import replace
-
     path = folder("llama", "bytelevel-bos")
     config = replace(METHODS[name], steps=12, probe_rows=2, warmup=0.0)
     found, model = run(path, config, out=tmp_path)
@@ -262,8 +261,6 @@ def test_every_method_learns_and_can_be_loaded_elsewhere(folder, name, tmp_path)
 
 @pytest.mark.parametrize("name", ["lora", "rslora", "prompt", "full"])
 def test_forgetting_is_measured_against_the_untouched_model(folder, name):
-    from dataclasses import replace
-
     path = folder("llama", "bytelevel-bos")
     config = replace(METHODS[name], probe_rows=3, steps=1)
     found, model = run(path, config)
@@ -309,6 +306,27 @@ def test_the_same_seed_gives_the_same_run(folder):
     first, again = (losses(run(path, config)[0]) for _ in range(2))
     other = losses(run(path, quick(dropout=0.3, seed=5))[0])
     assert first == again != other
+
+
+def test_half_precision_comes_close(folder):
+    path = folder("llama", "bytelevel-bos")
+    for name in ("full", "lora", "prompt"):
+        whole = losses(run(path, METHODS[name])[0])
+        half, model = run(path, replace(METHODS[name], precision="bfloat16", samples=1))
+        assert losses(half) == pytest.approx(whole, rel=0.1)
+        assert losses(half) != whole
+        assert all(p.dtype == torch.float32 for p in model.trained.values())
+
+
+def test_python_tunes_by_name_and_goes_on(folder, tmp_path):
+    import lmlab
+
+    path, config = str(folder("llama", "bytelevel-bos")), quick(steps=3)
+    plain = list(lmlab.finetune(path, DATA, TEMPLATE, config))
+    kept = list(lmlab.finetune(path, DATA, TEMPLATE, config, out=tmp_path / "run"))
+    assert losses(plain) == losses(kept)
+    with pytest.raises(InputError, match="other settings: rank"):
+        list(lmlab.finetune(path, DATA, TEMPLATE, quick(steps=3, rank=2), out=tmp_path / "run"))
 
 
 def test_plain_text_is_learned_whole(folder):

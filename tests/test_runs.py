@@ -233,3 +233,14 @@ def test_time_and_failures_end_a_run_with_a_sentence(tmp_path, model):
     with pytest.raises(LabError, match="no model named"):
         list(train(folder, SETTINGS.model_copy(update={"allow_hub": False})))
     assert folder.info().state == "failed"
+
+
+def test_old_runs_are_removed_only_where_that_is_set(tmp_path, model):
+    folder, runs = made(tmp_path, model), Runs(tmp_path)
+    old = time.time() - 3 * 86_400
+    os.utime(folder.path / "state.json", (old, old))
+    runs.tidy(None)
+    runs.tidy(4)
+    assert folder.path.exists()
+    runs.tidy(2)
+    assert not folder.path.exists()
