@@ -85,7 +85,7 @@ function heading() {
   const total = run.plan ? run.plan.steps : 0, share = total ? (run.last || 0) / total : 0;
   const line = el("div", "lm-runline"), track = el("div", "lm-track"), bar = el("i");
   line.append(el("b", "", run.title), el("span", "lm-state " + run.state, SAID[run.state] || run.state));
-  if (run.state === "queued") line.append(el("span", "lm-sub", run.place > 0 ? `place ${run.place} in the queue` : "starts now"));
+  if (run.state === "queued") line.append(el("span", "lm-sub", run.place >= 0 ? `place ${run.place + 1} in the queue` : "starts now"));
   if (run.said) line.append(el("span", "lm-said2", run.said));
   bar.style.width = 100 * Math.min(1, share) + "%";
   track.append(bar);
@@ -173,7 +173,12 @@ async function ask() {
   if (!news) return;
   clearTimeout(timer);
   if (!news.run) { run = null; draw(); return tellState("", "none"); }
-  if (!run || run.name !== news.run || news.again) {
+  // A run that goes on was cut at its last checkpoint: what is known of it may be more.
+  if (run && run.name === news.run && run.state === "queued" && news.state !== "queued" && run.have) {
+    fresh(run.name);
+    return ask();
+  }
+  if (!run || run.name !== news.run) {
     fresh(news.run);
     parts.samples.replaceChildren();
   }

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -19,12 +20,18 @@ TABS = {
     "completion": ("Completion", "#completion-strip .lm-tok", "#completion-go"),
     "compare": ("Compare", "#compare-shift-strip .lm-tok", ""),
     "prompt": ("Prompt", "#prompt-strip .lm-tok", "#prompt-go"),
+    "fine-tune": (
+        "Fine-tune",
+        "#tuning-monitor .lm-sampleside:nth-of-type(2) .lm-tok",
+        "#tuning-start-go",
+    ),
 }
 
 
 def main() -> None:
     """One picture a tab in each colour scheme."""
-    _, address, _ = launch(Lab.open(Settings(offline=True)), prevent_thread_lock=True, quiet=True)
+    lab = Lab.open(Settings(offline=True, runs_dir=Path(tempfile.mkdtemp())))
+    _, address, _ = launch(lab, prevent_thread_lock=True, quiet=True)
     IMAGES.mkdir(exist_ok=True)
     path = os.environ.get("LMLAB_CHROMIUM") or shutil.which("chromium")
     with sync_playwright() as playwright:

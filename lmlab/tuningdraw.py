@@ -151,7 +151,7 @@ def _point(one: Contender, x: float, y: float, most: float, taken: list[Box]) ->
     places = [
         (x + dx, y + dy, anchor)
         for dy in (4, -14, 23, -30, 39, -46, 55)
-        for dx, anchor in (((12, "start"), (-12, "end")) if dy == 4 else ((0, "middle"),))
+        for dx, anchor in ((12, "start"), (-12, "end"), (0, "middle"))[: 2 if dy == 4 else 3]
     ]
     boxes = [_around(px, py, wide, anchor) for px, py, anchor in places]
     free = next((i for i, box in enumerate(boxes) if _fits(box, taken)), 0)

@@ -4,14 +4,15 @@ import json
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
 from lmlab import tuningviews
-from lmlab.errors import LabError
+from lmlab.errors import InputError, LabError
 from lmlab.lab import Lab
 from lmlab.runs import RunInfo
 from lmlab.ui import tuning_after
@@ -164,15 +165,18 @@ def _news(lab: Lab, asked: Any) -> dict[str, Any]:
     if not isinstance(name, str) or not _ID.fullmatch(name):
         name = ""
     have = have if isinstance(have, int) and have >= 0 else 0
-    runs = lab.tuning.runs(owner)
-    info = next((one for one in runs if one.id == name), None)
+    info: RunInfo | None = None
+    if name:
+        with suppress(InputError):  # it may have been deleted
+            info = lab.tuning.run(owner, name)
     if info is None:
-        going = [one for one in runs if not one.is_over]
-        info, have = (going[-1] if going else runs[0]) if runs else None, 0
+        info, have = latest(lab.tuning.runs(owner)), 0
     if info is None:
         return {"run": ""}
     events = lab.tuning.read(owner, info.id, have)
-    waiting = [one.id for one in runs if not one.is_over and one.id != info.id]
+    waiting: list[str] = []
+    if info.is_over:
+        waiting = [one.id for one in lab.tuning.runs(owner) if not one.is_over]
     return {
         "run": info.id,
         "have": have + len(events),
@@ -181,8 +185,18 @@ def _news(lab: Lab, asked: Any) -> dict[str, Any]:
         "title": info.title,
         "said": info.message,
         "place": -1 if info.place is None else info.place,
-        "next": waiting[-1] if info.is_over and waiting else "",
+        "next": waiting[-1] if waiting else "",
     }
+
+
+def latest(runs: Sequence[RunInfo]) -> RunInfo | None:
+    """The run that a visitor who comes back wants to see: what goes on, else the newest.
+
+    Args:
+        runs: newest first.
+    """
+    going = [info for info in runs if not info.is_over]
+    return going[-1] if going else next(iter(runs), None)
 
 
 def shown_state(info: RunInfo) -> str:
