@@ -66,6 +66,38 @@ class KnifePoint:
     general_bits: float
 
 
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How far the tuned model is from the base on one kind of text.
+
+    Attributes:
+        kind: of text.
+        n_texts: how many were scored.
+        n_tokens: of them all.
+        kl: KL(tuned ‖ base) in bits a token: mean over texts of each text's mean.
+        kl_low: lower end of its bootstrap interval, 95 %.
+        kl_high: upper end.
+        kl_reverse: the same of KL(base ‖ tuned).
+        before: the base's bits per byte, over all bytes.
+        after: the tuned model's.
+    """
+
+    kind: str
+    n_texts: int
+    n_tokens: int
+    kl: float
+    kl_low: float
+    kl_high: float
+    kl_reverse: float
+    before: float
+    after: float
+
+    @property
+    def forgetting(self) -> float:
+        """Bits per byte after, minus before: above 0 where the tuned model became worse."""
+        return self.after - self.before
+
+
 def effective_rank(singular_values: Sequence[float]) -> float:
     """exp of the entropy of s/Σs (Roy and Vetterli 2007): m when all are equal; 0 of nothing.
 

@@ -7,10 +7,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from lmlab import spectra
 from lmlab.changes import MatrixChange, effective_rank, stable_rank
+from lmlab.comparison import compare
+from lmlab.drift import iter_drift
 from lmlab.errors import InputError, ModelError
 from lmlab.models import ModelRef, ModelStore
 from lmlab.rankknife import iter_knife
-from lmlab.scoring import score
+from lmlab.scoring import ScoreRequest, score
 from lmlab.weightchange import deltas, iter_changes, weight_spectrum
 from tests.test_sidebyside import adapter
 
@@ -143,3 +145,35 @@ def test_what_has_no_change_of_weights_is_said(folder, tmp_path, prompt_folder):
         list(iter_changes(one, two))
     with together([(base,)]) as (one,):
         assert list(iter_changes(one, one)) == []
+
+
+def test_drift_is_the_mean_divergence_of_the_texts(folder, tmp_path):
+    base = folder("llama", "bytelevel-bos")
+    path = adapter(tmp_path / "lora", base)
+    texts = {
+        "task": [ScoreRequest("the little dog ran", "given"), ScoreRequest("a cat")],
+        "general": [ScoreRequest("over the hill and far away")],
+    }
+    with together([(base,), (base, path)]) as (one, two):
+        task, general = iter_drift(one, two, texts)
+        apart = [compare(one, two, r.text, prefix=r.prefix) for r in texts["task"]]
+        none = next(iter_drift(one, one, texts))
+    values = [[kl for kl in c.kl_reverse if kl is not None] for c in apart]
+    assert task.kl == pytest.approx(np.mean([np.mean(v) for v in values]), rel=1e-5)
+    assert task.kl_low <= task.kl <= task.kl_high
+    assert (task.n_texts, task.n_tokens) == (2, sum(map(len, values)))
+    bits = sum(-c.second.logprob for c in apart) / np.log(2)
+    assert task.after == pytest.approx(bits / sum(c.second.n_bytes for c in apart))
+    assert general.kl_low == general.kl_high == pytest.approx(general.kl)
+    assert general.forgetting == pytest.approx(general.after - general.before)
+    assert none.kl == pytest.approx(0.0, abs=1e-6)
+    assert none.forgetting == pytest.approx(0.0, abs=1e-9)
+
+
+def test_drift_between_models_that_cannot_be_compared_is_refused(folder):
+    texts = {"general": [ScoreRequest("the hill")]}
+    with together([(folder("llama", "bytelevel-bos"),), (folder("llama", "bytelevel"),)]) as (a, b):
+        with pytest.raises(InputError, match="different tokens"):
+            list(iter_drift(a, b, texts))
+        with pytest.raises(InputError, match="no text of the kind"):
+            list(iter_drift(a, a, {"empty": []}))
