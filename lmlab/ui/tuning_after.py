@@ -17,6 +17,7 @@ from lmlab.errors import InputError
 from lmlab.lab import Lab
 from lmlab.runs import RunInfo
 from lmlab.ui.errors import alerts
+from lmlab.ui.prompt_events import wordings
 from lmlab.ui.tuning_data import QUICK, QUIET
 from lmlab.ui.tuningwidgets import ASKING
 from lmlab.ui.widgets import static
@@ -37,6 +38,9 @@ FETCH = (
     "() => setTimeout(() => { const a = document.querySelector('#tuning-file'); "
     "(a.querySelector('button, a') || a).click(); }, 150)"
 )
+# The ends of the ids of what is filled in on the other tabs.
+COMPARED = ("model-1", "model-2", "prompt", "text")
+PROMPTED = ("model", "data", "wording", "source", "shots")
 _OWNER = re.compile(r"[0-9a-f]{32}")
 
 
@@ -114,17 +118,17 @@ def wire(lab: Lab, step: After, owner: Any, current: gr.State) -> None:
 
 
 def _wire_tabs(lab: Lab, step: After, mine: list[Any]) -> None:
-    """Open another tab with the tuned model filled in."""
-    root = Context.root_block
-    tabs = next((b for b in root.blocks.values() if isinstance(b, gr.Tabs)), None)
-    found = {getattr(b, "elem_id", None): b for b in root.blocks.values()}
-    pickers = [found.get("compare-model-1"), found.get("compare-model-2")]
-    if tabs is not None and all(pickers):
-        opened = step.compare.click(comparer(lab), mine, [*pickers, tabs], **ASK_COMPARE, **QUICK)
+    """Open another tab with the tuned model, its wording and one of its rows filled in."""
+    blocks = Context.root_block.blocks.values()
+    tabs = next((block for block in blocks if isinstance(block, gr.Tabs)), None)
+    known_ids = {getattr(block, "elem_id", None): block for block in blocks}
+    compared = [known_ids.get(f"compare-{name}") for name in COMPARED]
+    prompted = [known_ids.get(f"prompt-{name}") for name in PROMPTED]
+    if tabs is not None and all(compared):
+        opened = step.compare.click(comparer(lab), mine, [*compared, tabs], **ASK_COMPARE, **QUICK)
         opened.success(None, None, None, js=PRESS_COMPARE, **QUIET)
-    prompt = found.get("prompt-model")
-    if tabs is not None and prompt is not None:
-        step.use.click(prompter(lab), mine, [prompt, tabs], **ASKING, **QUICK)
+    if tabs is not None and all(prompted):
+        step.use.click(prompter(lab), mine, [*prompted, tabs], **ASKING, **QUICK)
 
 
 def known(owner: Any) -> str:
@@ -175,24 +179,40 @@ def pusher(lab: Lab) -> Callable[..., list[Any]]:
 
 
 def comparer(lab: Lab) -> Callable[..., list[Any]]:
-    """[Compare's model 1, model 2, tabs]."""
+    """[what ``COMPARED`` names, tabs]: a held-out row is the prompt; with its answer, the text."""
 
     @alerts
     def opened(owner: str, run: str) -> list[Any]:
         info = saved(lab, owner, run)
-        return [info.model, _picked(lab, info), gr.update(selected="compare")]
+        prompt, text = _row(lab, info)
+        return [info.model, _picked(lab, info), prompt, text, gr.update(selected="compare")]
 
     return opened
 
 
 def prompter(lab: Lab) -> Callable[..., list[Any]]:
-    """[the Prompt tab's model, tabs]."""
+    """[what ``PROMPTED`` names, tabs]: the run's set and wording, without examples."""
 
     @alerts
     def opened(owner: str, run: str) -> list[Any]:
-        return [_picked(lab, saved(lab, owner, run)), gr.update(selected="prompt")]
+        info = saved(lab, owner, run)
+        filled: list[Any] = [gr.skip()] * 4
+        if info.template in lab.prompts.templates() and info.data in lab.prompts.sets():
+            choices = wordings(lab, info.data)
+            wording = gr.update(choices=choices, value=info.template)
+            filled = [info.data, wording, lab.prompts.source(info.template), 0]
+        return [_picked(lab, info), *filled, gr.update(selected="prompt")]
 
     return opened
+
+
+def _row(lab: Lab, info: RunInfo) -> list[Any]:
+    """[prompt, text] of a row that was held out; nothing where the visitor's own rows are gone."""
+    template = lab.prompts.templates().get(info.template)
+    if template is None or info.data not in lab.prompts.sets():
+        return [gr.skip(), gr.skip()]
+    made = template.encode([], lab.tuning.dataset(info.data).valid[0])
+    return [made.text, made.text + made.target]
 
 
 def _picked(lab: Lab, info: RunInfo) -> Any:

@@ -147,8 +147,20 @@ def test_start_reload_stop_resume_compare(page):
     assert page.evaluate("window.hacked") is None
     page.locator("#tuning-compare").click()
     expect(page.locator("#compare-model-2 input")).to_have_value("LoRA, ℓ = 8 on qa")
+    expect(page.locator("#compare-prompt textarea")).to_have_value(re.compile("<.question.>"))
     expect(page.locator("#compare-strip-2")).to_contain_text("base+run:")
     expect(page.locator("#compare-strip-2 .lm-tok").first).to_be_visible()
+
+
+@browser
+def test_a_tuned_model_is_used_in_prompts(page):
+    start(page, 3)
+    turned(page, "done")
+    page.locator("#tuning-use-prompts").click()
+    expect(page.locator("#prompt-model input")).to_have_value("LoRA, ℓ = 8 on qa")
+    expect(page.locator("#prompt-wording input")).to_have_value("The form of the tuned model")
+    expect(page.locator("#prompt-view .lm-prompttext")).to_contain_text("<|question|>")
+    expect(page.locator("#prompt-strip")).to_contain_text("base+run:")
 
 
 @browser
