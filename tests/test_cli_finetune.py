@@ -99,7 +99,7 @@ def test_two_processes_do_the_work_of_one(asked, tmp_path, capsys):
     more = ["--accumulation", "2", "--batch", "3", "--json"]
     assert main([*asked, *more, "--out", str(alone)]) == 0
     capsys.readouterr()
-    launch = [*("-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2")]
+    launch = [*("-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2")]
     launch += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
     launch += ["--main_process_port", str(20_000 + os.getpid() % 20_000), "-m", "lmlab"]
     done = subprocess.run(

@@ -153,7 +153,7 @@ def test_previews_counts_and_templates(lab, model):
     assert None in tuning.templates_for("")
     assert tuning.sets()[0] == "qa"
     table = tuning.table(b"w,a\ndog,x\ncat,y\n", "t.csv")
-    assert tuning.split(table, {"word": "w"}, held_out=0.5).columns == ("word", "a")
+    assert tuning.split(table, {"word": "w"}, held_out=0.5).columns == ("a", "word")
 
 
 def test_parquet_is_read_within_limits(lab):
@@ -167,6 +167,10 @@ def test_parquet_is_read_within_limits(lab):
         write_table(pa.table(columns), buffer)
         return buffer.getvalue()
 
+    def repeated(size: int):
+        """One value in the file, six thousand cells once it is read."""
+        return pa.DictionaryArray.from_arrays(pa.array([0] * 6000), pa.array(["x" * size]))
+
     table = lab.tuning.table(
         packed({"word": ["dog", None], "n": [1, 2], "b": [True, False]}), "t.parquet"
     )
@@ -177,11 +181,12 @@ def test_parquet_is_read_within_limits(lab):
     for content, said in (
         (b"PAR1 nonsense", "no Parquet"),
         (packed({"word": ["x"] * 30_000}), "more than 20,000 rows"),
-        (packed({"word": [["a"]]}), "a list"),
+        (packed({"word": [["a"]]}), "holds lists"),
         (packed({"word": ["x" * 30_000]}), "30,000 characters"),
         (packed({f"c{i}": [1] for i in range(70)}), "more than 64 columns"),
-        (packed({"word": ["x" * 10_000] * 6000}), "once unpacked"),
-        (packed({"word": []}), "no rows"),
+        (packed({"word": repeated(10_000)}), "once unpacked"),
+        (packed({"word": repeated(10_000_000)}), "10,000,000 characters"),
+        (packed({"word": pa.array([], pa.string())}), "no rows"),
     ):
         with pytest.raises(InputError, match=said):
             lab.tuning.table(content, "t.parquet")
