@@ -6,7 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from lmlab.evaluations import Evaluation, Prediction
+from lmlab.evaluations import Evaluation
+from lmlab.predictions import Prediction
 from lmlab.tables import neutral
 
 COLUMNS = (

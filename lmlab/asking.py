@@ -9,9 +9,9 @@ from lmlab.answering import complete
 from lmlab.chat import as_chat, has_chat
 from lmlab.choosing import CONTENT_FREE, Blank, best, mean_shares, scored
 from lmlab.errors import InputError
-from lmlab.evaluations import Prediction, Unfit
 from lmlab.likelihoods import Likelihood, likelihoods
 from lmlab.lm import LM
+from lmlab.predictions import Prediction, Unfit
 from lmlab.prompts import Pieces, Prompt, joined
 from lmlab.protocols import Protocol
 from lmlab.sampling import GenerateConfig

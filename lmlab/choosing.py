@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lmlab.agreement import softmax
-from lmlab.evaluations import Way
+from lmlab.predictions import Way
 
 # Stand-ins for a query without content (Zhao et al. 2021).
 CONTENT_FREE = ("N/A", "", "[MASK]")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lmlab.cliprompt import MODEL, TEMPLATE, add_common, dataset_of, dump, open_lab, template_of
 from lmlab.errors import InputError
-from lmlab.evaluations import WAYS
+from lmlab.predictions import WAYS
 
 if TYPE_CHECKING:
     from lmlab.data import Dataset

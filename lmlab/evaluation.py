@@ -11,8 +11,9 @@ from dataclasses import replace
 from lmlab.asking import Asking, content_free
 from lmlab.data import Dataset
 from lmlab.errors import InputError
-from lmlab.evaluations import Evaluating, Evaluation, Unfit
+from lmlab.evaluations import Evaluating, Evaluation
 from lmlab.lm import LM
+from lmlab.predictions import Unfit
 from lmlab.protocols import Protocol, asked, drawn
 from lmlab.rows import Row
 from lmlab.sharedprefix import can_share

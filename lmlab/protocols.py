@@ -6,7 +6,7 @@ from random import Random
 
 from lmlab.data import Dataset
 from lmlab.errors import InputError
-from lmlab.evaluations import WAYS, Way
+from lmlab.predictions import WAYS, Way
 from lmlab.rows import Row
 
 LIMIT = 100

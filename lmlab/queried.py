@@ -14,8 +14,8 @@ from lmlab.templates import PromptTemplate
 
 if TYPE_CHECKING:
     from lmlab.completions import Step
-    from lmlab.evaluations import Way
     from lmlab.lm import LM
+    from lmlab.predictions import Way
 
 LONGEST_COMPLETION = 64
 

@@ -113,14 +113,21 @@ def _check_count(count: int) -> None:
         )
 
 
+def _joined(parts: list[str]) -> str:
+    """A list, the options of a question for instance, as ``lmlab.options`` reads it again."""
+    plain = all(part == part.strip() and part and "|" not in part for part in parts)
+    if parts and plain and not parts[0].startswith("["):
+        return " | ".join(parts)
+    return json.dumps(parts, ensure_ascii=False)
+
+
 def _cell(value: Any, line: int) -> str:
     if isinstance(value, bool):
         value = "true" if value else "false"
     if value is None:
         return ""
     if isinstance(value, list) and not any(isinstance(one, dict | list) for one in value):
-        # The options of a question, for instance: read again where a template wants them.
-        value = json.dumps([_cell(one, line) for one in value], ensure_ascii=False)
+        value = _joined([_cell(one, line) for one in value])
     if isinstance(value, dict | list):
         raise InputError(f"Line {line}: a cell holds a list or an object.", "Use plain values.")
     text = str(value)

@@ -74,7 +74,7 @@ def bars(results: Labelled, what: str = "accuracy", *, under_way: bool = False) 
     """A measure of several designs, with intervals."""
     figure = _axes("", what)
     means = [_mean(evaluation, what) for _, evaluation in results]
-    names = [escape(label if len(label) < 34 else f"{label[:32]}…") for label, _ in results]
+    names = [_name(label) for label, _ in results]
     last = len(results) - 1 if under_way else -1
     figure.add_trace(
         go.Bar(
@@ -155,6 +155,12 @@ def reliability(evaluation: Evaluation) -> go.Figure:
     )
     figure.update_xaxes(range=[0, 1.03])
     return figure
+
+
+def _name(label: str) -> str:
+    """A label below its bar: cut where it is very long, on lines of its own parts."""
+    short = label if len(label) < 44 else f"{label[:42]}…"
+    return "<br>".join(escape(part) for part in short.split(", "))
 
 
 def _mean(evaluation: Evaluation, what: str) -> Interval:

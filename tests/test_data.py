@@ -63,7 +63,8 @@ def test_what_cannot_be_read_is_said(data, name, words):
 
 
 def test_a_list_of_plain_values_stays_a_list():
-    assert read_table('{"a": ["x", 1, "ü"]}', "t.jsonl").rows[0]["a"] == '["x", "1", "ü"]'
+    rows = read_table('{"a": ["x", 1, "ü"]}\n{"a": ["x|y", ""]}\n{"a": []}', "t.jsonl").rows
+    assert [row["a"] for row in rows] == ["x | 1 | ü", '["x|y", ""]', "[]"]
 
 
 def test_a_row_that_lacks_a_column_is_named():

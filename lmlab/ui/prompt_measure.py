@@ -9,8 +9,8 @@ from typing import Any
 import gradio as gr
 
 from lmlab import studyplots
-from lmlab.evaluations import WAYS
 from lmlab.lab import Lab
+from lmlab.predictions import WAYS
 from lmlab.ui import measure_events as events
 from lmlab.ui import prompt_events, prompt_pairs, waiting
 from lmlab.ui.prompt_design import FIRST
@@ -77,7 +77,7 @@ class Outputs:
     kept: gr.State
     download: gr.Button
     handover: Handover
-    invitation: gr.HTML
+    invitation: gr.Column
     results: gr.Column
 
     @property
@@ -108,6 +108,10 @@ def build(lab: Lab, design: Design, sheet: gr.State) -> Outputs:
         event.failure(waiting.failed, line[:1], line, queue=False, **QUIET)
     inputs.buttons["stop"].click(waiting.stopped, None, line, cancels=running, queue=False, **QUIET)
     outputs.download.click(events.table, outputs.kept, outputs.handover, **QUIET)
+    inputs.kind.change(
+        lambda kind: [gr.update(visible=kind == "shots"), gr.update(visible=kind == "models")],
+        inputs.kind, [inputs.shots, inputs.models], queue=False, **QUIET,
+    )  # fmt: skip
     design.data.input(
         lambda name: prompt_events.others(lab, name), design.data, inputs.models, **QUIET
     )
@@ -155,17 +159,18 @@ def _controls(lab: Lab) -> tuple[Any, ...]:
         )
         models = gr.Dropdown(
             lab.model_names(), value=prompt_events.others(lab, FIRST[0]), multiselect=True,
-            label="Other models", elem_id="prompt-models", min_width=180,
+            label="Other models", elem_id="prompt-models", min_width=330, visible=False,
         )  # fmt: skip
         above = gr.Checkbox(
             False, label="with the examples above", info="else drawn by seed",
-            elem_id="prompt-above", min_width=150,
+            elem_id="prompt-above", min_width=200,
         )  # fmt: skip
     return kind, shots, draws, queries, way, models, above
 
 
 def _outputs() -> Outputs:
-    invitation = static(INVITATION, elem_id="prompt-invitation", elem_classes="lm-panel lm-invite")
+    with gr.Column(elem_id="prompt-invitation", elem_classes="lm-panel") as invitation:
+        static(INVITATION, elem_classes="lm-invite")
     with gr.Column(visible=False, elem_id="prompt-results") as results:
         with gr.Row(elem_classes="lm-result"):
             with gr.Column(scale=1, min_width=320, elem_classes="lm-panel lm-plotbox2"):

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from lmlab import studies
 from lmlab.data import Dataset
 from lmlab.errors import InputError
-from lmlab.evaluations import Way
 from lmlab.lab import Lab
+from lmlab.predictions import Way
 from lmlab.protocols import Protocol
 from lmlab.rows import Row
 from lmlab.studies import Design

@@ -8,8 +8,9 @@ from typing import Any
 from lmlab.completions import Step
 from lmlab.controls import GenerateConfig
 from lmlab.errors import ModelError
-from lmlab.evaluations import Evaluation, Prediction
+from lmlab.evaluations import Evaluation
 from lmlab.pairs import Judged, Pair, PairsResult, shipped_pairs
+from lmlab.predictions import Prediction
 from lmlab.prompting import Prompting
 from lmlab.prompts import Part, Prompt
 from lmlab.protocols import asked, drawn
