@@ -32,8 +32,8 @@ from lmlab.finetuning.config import FinetuneConfig, demo
 from lmlab.finetuning.events import TrainStep
 from lmlab.finetuning.methods import Tuned, prepare
 from lmlab.finetuning.sets import shipped_data
-from lmlab.finetuning.structuring import Example, structured
-from lmlab.finetuning.training import Material, finetune
+from lmlab.finetuning.structuring import Example, Material, structured
+from lmlab.finetuning.training import finetune
 from lmlab.lab import Lab
 from lmlab.loading import inspect, load
 from lmlab.runnotes import Notes

@@ -24,8 +24,8 @@ from lmlab.finetuning.measuring import probes
 from lmlab.finetuning.methods import Tuned, prepare, shape_of
 from lmlab.finetuning.outlines import Outline
 from lmlab.finetuning.sets import TuningData
-from lmlab.finetuning.structuring import checked, columns_of, structured
-from lmlab.finetuning.training import Material, finetune
+from lmlab.finetuning.structuring import Material, checked, columns_of, structured
+from lmlab.finetuning.training import finetune
 from lmlab.lm import Weights
 from lmlab.loading import inspect, load, load_tokenizer, outline
 from lmlab.models import ModelRef, ModelStore

@@ -14,12 +14,12 @@ from lmlab.errors import InputError
 from lmlab.finetuning import batches, events
 from lmlab.finetuning.config import FinetuneConfig
 from lmlab.finetuning.counting import count
+from lmlab.finetuning.loop import Loop
 from lmlab.finetuning.losses import keeps, mean_loss, summed_loss
 from lmlab.finetuning.methods import shape_of
 from lmlab.finetuning.sets import TuningData, split_table
 from lmlab.finetuning.shapes import lora_targets
 from lmlab.finetuning.structuring import mask_view, structured
-from lmlab.finetuning.training import _Loop
 from lmlab.tunerun import material
 from tests.tuningbits import DATA, QUICK, ROWS, TEMPLATE, losses, quick, run, tuned
 
@@ -229,9 +229,7 @@ def test_accumulation_divides_by_the_tokens_of_the_step(folder, name):
     steps = []
     for size in (8, 3, 1):
         model = tuned(path, METHODS[name])
-        loop = _Loop(
-            model, material(model, TEMPLATE, DATA, METHODS[name]), None, lambda: None, None
-        )
+        loop = Loop(model, material(model, TEMPLATE, DATA, METHODS[name]), None, lambda: None, None)
         rows = list(loop.material.train[:8])
         event = loop.step([rows[low : low + size] for low in range(0, 8, size)])
         steps.append((event.loss, event.grad_norm))

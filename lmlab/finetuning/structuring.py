@@ -64,6 +64,23 @@ class Example:
         return f"Row {self.number}: no token carries loss."
 
 
+@dataclass(frozen=True)
+class Material:
+    """What a run reads, structured.
+
+    Attributes:
+        train: rows that are learned from, each with a token that carries loss.
+        valid: rows that are held out.
+        probe: general texts.
+        template: the wording; None for plain text.
+    """
+
+    train: Sequence[Example]
+    valid: Sequence[Example] = ()
+    probe: Sequence[Example] = ()
+    template: PromptTemplate | None = None
+
+
 def structured(
     vocabulary: Vocabulary,
     template: PromptTemplate | None,

@@ -5,59 +5,15 @@ A step's rows, dropout and learning rate follow from the seed and the step's num
 run that was killed goes on from its last checkpoint as if nothing had happened.
 """
 
-import math
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
-import torch
-from torch import Tensor
-from transformers import get_scheduler
-
-from lmlab.errors import InputError
-from lmlab.finetuning import checkpoints
-from lmlab.finetuning.batches import collate, steps
-from lmlab.finetuning.checkpoints import DamagedError, Place
-from lmlab.finetuning.config import FinetuneConfig
-from lmlab.finetuning.events import (
-    Evaluated,
-    Finished,
-    Reason,
-    Saved,
-    Started,
-    TrainEvent,
-    TrainStep,
-)
-from lmlab.finetuning.losses import keeps, summed_loss
-from lmlab.finetuning.measuring import Measures, autocast_of
+from lmlab.finetuning.checkpoints import DamagedError
+from lmlab.finetuning.events import Reason, TrainEvent
+from lmlab.finetuning.loop import Loop, Stop, due
 from lmlab.finetuning.methods import Tuned
-from lmlab.finetuning.outcomes import adamw, precision_of, write
-from lmlab.finetuning.structuring import Example, warnings_of
-from lmlab.templates import PromptTemplate
-
-RECENT = 20  # steps whose mean is the run's training loss
-Stop = Callable[[], Reason | None]
-
-
-@dataclass(frozen=True)
-class Material:
-    """What a run reads, structured.
-
-    Attributes:
-        train: rows that are learned from, each with a token that carries loss.
-        valid: rows that are held out.
-        probe: general texts.
-        template: the wording; None for plain text.
-    """
-
-    train: Sequence[Example]
-    valid: Sequence[Example] = ()
-    probe: Sequence[Example] = ()
-    template: PromptTemplate | None = None
+from lmlab.finetuning.structuring import Material
 
 
 def finetune(
@@ -83,11 +39,12 @@ def finetune(
         InputError: fewer rows in a batch than processes.
         OSError: the disk is full, for instance; the last good checkpoint is kept.
     """
-    loop = _Loop(tuned, material, out, should_stop, accelerator)
+    loop = Loop(tuned, material, out, should_stop, accelerator)
     yield loop.started()
     place = loop.place
     if not place.first:
         yield from loop.measured(0)
+    reason: Reason | None
     reason, message = loop.ended()
     for rows in loop.batches():
         if reason:
@@ -99,229 +56,9 @@ def finetune(
         yield event
         yield from loop.measured(place.step)
         reason, message = loop.ended()
-        if out and (reason or _due(place.step, tuned.config.save_every)):
+        if out and (reason or due(place.step, tuned.config.save_every)):
             try:
                 yield loop.saved()
             except DamagedError as error:
                 reason, message = "nan", error.message
     yield loop.finished(reason or "done", message, base_name)
-
-
-@dataclass
-class _Loop:
-    """One run's optimiser, schedule and place."""
-
-    tuned: Tuned
-    material: Material
-    out: Path | None
-    should_stop: Stop
-    accelerator: Any
-    place: Place = field(default_factory=Place)
-
-    def __post_init__(self) -> None:
-        config, tuned = self.config, self.tuned
-        self.processes = self.accelerator.num_processes if self.accelerator else 1
-        if config.batch_size < self.processes:
-            raise InputError(
-                f"{self.processes} processes cannot share {config.batch_size} rows.",
-                "Take larger batches.",
-            )
-        self.device: torch.device = tuned.base.device
-        self.keep = keeps(tuned.base)
-        self.optimiser: Any = adamw(tuned, self.device)
-        self.schedule: Any = get_scheduler(
-            config.schedule,
-            self.optimiser,
-            num_warmup_steps=round(config.warmup * config.steps),
-            num_training_steps=config.steps,
-        )
-        self.precision = precision_of(config, self.device)
-        self.autocast = autocast_of(self.device, self.precision)
-        material = self.material
-        self.measures = Measures(
-            tuned, material.valid, material.probe, material.template, self.autocast
-        )
-        found = checkpoints.newest(self.out) if self.out else None
-        if found:
-            self.place = checkpoints.restore(found, tuned.trained, self.optimiser, self.schedule)
-        self.first = self.place.step
-        self.model: Any = tuned.model
-        if self.accelerator:
-            self.model, self.optimiser = self.accelerator.prepare(self.model, self.optimiser)
-
-    @property
-    def config(self) -> FinetuneConfig:
-        return self.tuned.config
-
-    @property
-    def leads(self) -> bool:
-        """Whether this process measures and writes."""
-        return not self.accelerator or bool(self.accelerator.is_main_process)
-
-    def started(self) -> Started:
-        config, rows = self.config, self.material.train
-        return Started(
-            run=self.out.name if self.out else "",
-            method=config.method,
-            trainable=self.tuned.trainable,
-            total=self.tuned.total,
-            rows=len(rows),
-            valid_rows=len(self.material.valid),
-            tokens=sum(row.n_loss for row in rows),
-            steps=config.steps,
-            epochs=config.steps * config.accumulation * config.batch_size / len(rows),
-            device=self.device.type,
-            precision=self.precision,
-            processes=self.processes,
-            first=self.first,
-            warnings=warnings_of(self.tuned.vocabulary, rows, config),
-        )
-
-    def batches(self) -> Iterator[list[list[Example]]]:
-        """The batches of each step that is left."""
-        config, first = self.config, self.first
-        found = steps(
-            self.material.train, config.batch_size, config.accumulation, config.seed, first
-        )
-        return (rows for _, rows in zip(range(first, config.steps), found, strict=False))
-
-    def step(self, batches: list[list[Example]]) -> TrainStep | None:
-        """One optimiser step; None, with nothing changed, where not-a-number comes up."""
-        began = time.perf_counter()
-        config, trained = self.config, list(self.tuned.trained.values())
-        self.model.train()
-        n_loss = sum(row.n_loss for rows in batches for row in rows)
-        devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
-            # Each step's dropout has a seed of its own, so that it does not matter what came
-            # before.
-            torch.manual_seed((config.seed * 1_000_003 + self.place.step) * 31 + self._rank)
-            loss = sum(
-                self._backward(rows, n_loss, last=i == len(batches) - 1)
-                for i, rows in enumerate(batches)
-            )
-        clip = config.clip or math.inf
-        norm = float(torch.nn.utils.clip_grad_norm_(trained, clip))
-        loss = self._shared(loss)
-        if not math.isfinite(loss) or not math.isfinite(norm):
-            self.optimiser.zero_grad(set_to_none=True)
-            return None
-        rate = float(self.schedule.get_last_lr()[0])
-        self.optimiser.step()
-        self.schedule.step()
-        self.optimiser.zero_grad(set_to_none=True)
-        seconds = time.perf_counter() - began
-        place = self.place
-        place.step += 1
-        place.seconds += seconds
-        place.losses = [*place.losses[1 - RECENT :], loss]
-        tokens = sum(len(row.ids) for rows in batches for row in rows)
-        return TrainStep(place.step, loss, rate, norm, tokens, seconds)
-
-    def _backward(self, rows: list[Example], n_loss: int, last: bool) -> float:
-        """Add one batch's gradients; its part of the step's mean loss."""
-        mine = rows[self._rank :: self.processes]
-        # A process without rows goes along with one that weighs nothing, for the others' sake.
-        weight = self.processes if mine else 0
-        batch = collate(mine or rows[:1], self.device)
-        waiting: AbstractContextManager[Any] = nullcontext()
-        if self.accelerator and not last:
-            waiting = self.accelerator.no_sync(self.model)
-        with waiting, self.autocast():
-            loss = summed_loss(self.model, batch, self.tuned.soft, self.keep)
-            # The processes' gradients are averaged, so that each counts its own that many times.
-            part = loss * (weight / n_loss)
-            part.backward()  # type: ignore[no-untyped-call]
-        return float(loss.detach()) / n_loss if mine else 0.0
-
-    def measured(self, step: int) -> Iterator[TrainEvent]:
-        """Evaluation and samples, where they are due after this step."""
-        config, last = self.config, step == self.config.steps
-        began = time.perf_counter()
-        evaluates = step == 0 or last or _due(step, config.evaluate_every)
-        samples = step == 0 or last or _due(step, config.sample_every)
-        if evaluates and self.leads:
-            yield self._evaluate(step)
-        if samples and self.leads:
-            yield from self.measures.samples(step)
-        if (evaluates or samples) and self.accelerator:
-            self.accelerator.wait_for_everyone()
-        self.place.seconds += time.perf_counter() - began
-
-    def _evaluate(self, step: int) -> Evaluated:
-        event = self.measures.evaluate(step)
-        figures = asdict(event)
-        kept = {key: figures[key] for key in ("valid_loss", "probe_loss", "accuracy")}
-        self.place.last = kept
-        self.place.first = self.place.first or kept
-        return event
-
-    def ended(self) -> tuple[Reason | None, str]:
-        """Whether somebody wants the run to end; the same answer in every process."""
-        if self.place.step >= self.config.steps:
-            return "done", ""
-        reason = self.should_stop()
-        if self.processes > 1:
-            from accelerate.utils import broadcast_object_list
-
-            reason = broadcast_object_list([reason])[0]
-        if reason == "limit":
-            return reason, "The time limit was reached; what was learned by then is kept."
-        return reason, ""
-
-    def saved(self) -> Saved:
-        """Write a checkpoint."""
-        path = f"{checkpoints.FOLDER}/{self.place.step}"
-        if self.out and self.leads:
-            inner = getattr(self.optimiser, "optimizer", self.optimiser)
-            checkpoints.save(self.out, self.tuned.trained, inner, self.schedule, self.place)
-        return Saved(self.place.step, path)
-
-    def finished(self, reason: Reason, message: str, base_name: str) -> Finished:
-        """Write what was learned; after not-a-number, what the last good checkpoint holds."""
-        place, path = self.place, ""
-        if reason == "nan":
-            place.step, message = self._back(message)
-        if reason in ("stopped", "limit") and self.leads and place.step > 0:
-            self._evaluate(place.step)
-        if self.out and self.leads and place.step > 0:
-            path = write(self.tuned, base_name, self.out)
-        first, last = place.first, place.last
-        return Finished(
-            reason=reason,
-            step=place.step,
-            message=message,
-            train_loss=fmean(place.losses) if place.losses else None,
-            valid_loss=last.get("valid_loss"),
-            valid_before=first.get("valid_loss"),
-            probe_loss=last.get("probe_loss"),
-            probe_before=first.get("probe_loss"),
-            accuracy=last.get("accuracy"),
-            accuracy_before=first.get("accuracy"),
-            seconds=place.seconds,
-            path=path,
-        )
-
-    def _back(self, message: str) -> tuple[int, str]:
-        """Put the last good weights back, where there are any: their step, and what to say."""
-        found = checkpoints.newest(self.out) if self.out else None
-        hint = "Take a lower learning rate."
-        if not found:
-            return 0, f"{message} No checkpoint had been written before. {hint}"
-        checkpoints.restore_weights(found, self.tuned.trained)
-        return int(found.name), f"{message} The checkpoint of step {found.name} is kept. {hint}"
-
-    @property
-    def _rank(self) -> int:
-        return int(self.accelerator.process_index) if self.accelerator else 0
-
-    def _shared(self, loss: float) -> float:
-        """The sum of the processes' parts of the loss."""
-        if self.processes == 1:
-            return loss
-        part: Tensor = torch.tensor(loss, device=self.device)
-        return float(self.accelerator.reduce(part, "sum"))
-
-
-def _due(step: int, every: int) -> bool:
-    return every > 0 and step > 0 and step % every == 0
