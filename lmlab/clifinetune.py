@@ -168,7 +168,7 @@ def _asked(
     template = _template(arguments.template, name)
     rate = {"learning_rate": RATES[given.get("method", "lora")]}
     config = FinetuneConfig(**{**rate, **given})
-    model, found = arguments.model or "base", _data(arguments, name, config.seed)
+    model, found = arguments.model or "base", _data(arguments, name, template, config.seed)
     _check(model, found, template, config)
     return model, found, template, config
 
@@ -198,9 +198,12 @@ def _template(name: str | None, data_name: str) -> "PromptTemplate | None":
     return min(fitting, key=lambda one: not one.tuned) if fitting else None
 
 
-def _data(arguments: argparse.Namespace, name: str, seed: int) -> "TuningData":
+def _data(
+    arguments: argparse.Namespace, name: str, template: "PromptTemplate | None", seed: int
+) -> "TuningData":
     from lmlab import data
     from lmlab.finetuning.sets import shipped_data, split_table
+    from lmlab.finetuning.structuring import columns_of
     from lmlab.parquet import read_parquet
     from lmlab.rows import MAX_ROWS
 
@@ -218,7 +221,8 @@ def _data(arguments: argparse.Namespace, name: str, seed: int) -> "TuningData":
     else:
         sets = ", ".join(data.shipped_sets())
         raise InputError(f"There is no data named ‘{name[:60]}’.", f"There are: {sets}.")
-    mapped = dict(_pair(text) for text in arguments.map)
+    mapped = {name: name for name in columns_of(template) if name in table.columns}
+    mapped |= dict(_pair(text) for text in arguments.map)
     return split_table(table, mapped, seed=seed, held_out=arguments.held_out, origin=origin)
 
 

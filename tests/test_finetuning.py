@@ -160,7 +160,7 @@ def test_an_answer_that_is_cut_off_is_told(folder):
     assert "end token with it" in view.warnings[0]
     assert view.n_loss == whole.n_loss - 1
     rows = (*ROWS, {"word": "dog " * 60, "answer": "no"})
-    with pytest.raises(InputError, match="Row 13: no token carries loss"):
+    with pytest.raises(InputError, match=r"Row 13 \(‘Say dog .*…’\): no token carries loss"):
         material(model, TEMPLATE, TuningData("long", rows, ()), QUICK)
     with pytest.raises(InputError, match="longer than the model reads"):
         list(structured(model.vocabulary, TEMPLATE, ROWS, quick(max_length=65), 64))
@@ -188,6 +188,8 @@ def test_a_table_is_split_by_seed_without_repeats():
     assert sorted(kept, key=int) == [str(i) for i in range(40)]
     assert len(found.valid) == 10
     assert found == split_table(Table("t", ("a",), rows), {"text": "a"}, seed=3, held_out=0.25)
+    with pytest.raises(InputError, match="t, row 81: column ‘text’ is empty"):
+        split_table(Table("t", ("a",), (*rows, {"a": ""})), {"text": "a"})
 
 
 def test_every_row_is_read_once_an_epoch_and_any_step_can_come_first(folder):

@@ -75,11 +75,15 @@ def split_table(
 
     Args:
         table: the rows.
-        fields: {a template's field: the table's column}; columns not named keep their names.
+        fields: {a template's field: the table's column}, none of which may be empty; columns not
+            named keep their names.
         seed: of the split.
         held_out: share of the rows that is held out, from 0 to 0.9.
         limit: most rows; the first ones after shuffling are kept.
         origin: where the table came from.
+
+    Raises:
+        InputError: a column that is not there, or is empty in some row; says which.
     """
     if not 0 <= held_out <= 0.9:
         raise InputError("The share of rows held out is a number from 0 to 0.9.")
@@ -87,6 +91,9 @@ def split_table(
         used = set(fields.values())
         same = {column: column for column in table.columns if column not in used}
         table = table.mapped({**same, **fields})
+        # Here, as nobody could find a row by its number once they are shuffled.
+        for number, row in enumerate(table.rows, 1):
+            _check(row, tuple(fields), f"{table.name}, row {number}")
     rows = list({tuple(sorted(row.items())): row for row in table.rows}.values())
     Random(seed).shuffle(rows)
     rows = rows[:limit]

@@ -16,6 +16,7 @@ from lmlab.tokens import Vocabulary, encode
 PLAIN = "text"  # the column that is learned where there is no template
 CHUNK = 400  # rows that are rendered at once
 WARNED = 3  # rows named in a warning
+SHOWN = 40  # characters of a row that are shown with its number
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,15 @@ class Example:
         """Why nothing can be learned from it; empty where something can."""
         if self.n_loss:
             return ""
+        words = " ".join((self.prompt or self.answer).split())
+        shown = words if len(words) <= SHOWN else words[:SHOWN] + "…"
+        place = f"Row {self.number} (‘{shown}’)"
         if self.lost:
             return (
-                f"Row {self.number}: no token carries loss. The prompt alone fills the "
-                f"{len(self.ids):,} tokens that are read, and the answer is cut off."
+                f"{place}: no token carries loss. The prompt alone fills the {len(self.ids):,} "
+                "tokens that are read, and the answer is cut off."
             )
-        return f"Row {self.number}: no token carries loss."
+        return f"{place}: no token carries loss."
 
 
 @dataclass(frozen=True)
