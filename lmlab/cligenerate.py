@@ -36,7 +36,9 @@ def add_generate(commands: Any) -> None:
     _add_sampling(generate, PLAIN)
     form = generate.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one JSON object")
-    form.add_argument("--jsonl", action="store_true", help="print each sample on a line of its own")
+    form.add_argument(
+        "--jsonl", action="store_true", help="print one JSON object a sample, as soon as it ends"
+    )
     generate.set_defaults(run=_generate)
 
 
