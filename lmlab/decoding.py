@@ -8,15 +8,19 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from lmlab import lean, leangpt2
 from lmlab.completions import Reading
 from lmlab.errors import MemoryLimitError, ModelError
-from lmlab.lean import LeanLlama, fits
 from lmlab.lm import LM
-from lmlab.rowadapters import row_adapters
+from lmlab.rowadapters import RowAdapter, row_adapters
 
 # A long prompt is read in pieces, so that a stop takes effect between them. Their lengths are known
 # from the model alone: the same prompt is always read the same way.
 WORK = 1e11  # operations of one piece: less than a second on two cores
+KINDS: tuple[tuple[Any, Any], ...] = (
+    (lean.fits, lean.LeanLlama),
+    (leangpt2.fits, leangpt2.LeanGPT2),
+)
 LEAST, MOST = 64, 2048  # tokens of one piece
 
 
@@ -34,7 +38,7 @@ class Decoder:
         self._device = lm.device
         self._cache = DynamicCache(config=lm.model.config)
         self._argument = cache_argument(lm.model)
-        self._lean: LeanLlama | None = None
+        self._lean: lean.LeanLlama | leangpt2.LeanGPT2 | None = None
 
     def read(self, ids: Sequence[int]) -> Tensor:
         """Read the prompt; the logits [R, V] of what comes next."""
@@ -51,7 +55,7 @@ class Decoder:
         logits = yield from self._pieces(ids, 1)
         if self._rows > 1:
             self._cache.batch_repeat_interleave(self._rows)
-        self._go_lean([self._lm])
+        self._go_lean([self._lm], row_adapters([self._lm]))
         return logits.expand(self._rows, -1)
 
     def _pieces(self, ids: Sequence[int], rows: int) -> Generator[Reading, None, Tensor]:
@@ -79,10 +83,11 @@ class Decoder:
             self._cache.batch_select_indices(rows)
 
     @torch.inference_mode()
-    def _go_lean(self, lms: Sequence[LM]) -> None:
+    def _go_lean(self, lms: Sequence[LM], adapted: Sequence[RowAdapter]) -> None:
         """From here on without the library's forward pass, where the model is one that is known."""
-        if all(fits(lm) for lm in lms):
-            self._lean = LeanLlama(self._lm.model, self._cache, row_adapters(lms))
+        for fits, kind in KINDS:
+            if all(fits(lm) for lm in lms):
+                self._lean = kind(self._lm.model, self._cache, adapted)
 
     @torch.inference_mode()
     def _prompt(self, ids: Tensor) -> dict[str, Tensor]:

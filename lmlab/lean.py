@@ -1,10 +1,11 @@
-"""A lean step for Llama: one new token a row, the same numbers without the library's overhead.
+"""Lean steps: one new token a row, the same numbers without the library's overhead. For Llama.
 
 The library's forward pass reads the prompt; from then on this module's own few operations read one
 token at a time over the same weights. Any model that is not exactly what it knows is left alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -33,27 +34,123 @@ def fits(lm: LM) -> bool:
         return False
     plain = lm.attached.plain or lm.soft_prompt is not None
     layers = [_linears(layer) for layer in model.model.layers]
-    known = all(type(_base(one)) is nn.Linear for layer in layers for one in layer)
-    return plain and known and type(_base(model.lm_head)) is nn.Linear
+    known = all(type(plain_layer(one)) is nn.Linear for layer in layers for one in layer)
+    ends = type(plain_layer(model.lm_head)) is nn.Linear
+    return plain and known and ends and type(model.model.embed_tokens) is nn.Embedding
+
+
+class Kept:
+    """Keys and values [R, heads, T, width] of every layer, with room for more positions."""
+
+    def __init__(self, cache: DynamicCache) -> None:
+        held: Any = cache.layers
+        self._keys: list[Tensor] = [layer.keys for layer in held]
+        self._values: list[Tensor] = [layer.values for layer in held]
+        self.length = self._keys[0].shape[2]
+        self.room = 0
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with some of the rows only."""
+        self._keys = [keys[rows] for keys in self._keys]
+        self._values = [values[rows] for values in self._values]
+
+    def widen(self) -> Tensor | None:
+        """Make room where there is none left; the positions that it is for."""
+        if self.room:
+            return None
+        room = self.room = max(ROOM, self.length // 2)
+        self._keys = [F.pad(keys, (0, 0, 0, room)) for keys in self._keys]
+        self._values = [F.pad(values, (0, 0, 0, room)) for values in self._values]
+        return torch.arange(self.length, self.length + room, device=self._keys[0].device)
+
+    def attend(self, i: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Attention of layer i for the newest position, all [R, heads, width]; [R, H]."""
+        keys, values, end = self._keys[i], self._values[i], self.length + 1
+        keys[:, :, self.length] = key
+        values[:, :, self.length] = value
+        seen = F.scaled_dot_product_attention(
+            query[:, :, None],
+            keys[:, :, :end],
+            values[:, :, :end],
+            enable_gqa=query.shape[1] != key.shape[1],
+        )
+        return seen.reshape(len(query), -1)
+
+    def step(self) -> None:
+        """The newest position is read in every layer."""
+        self.length += 1
+        self.room -= 1
 
 
 class _Beside:
-    """All rows' adapters of one layer as two plain matrices, which few rows pass fastest.
+    """All rows' adapters of a few layers as two plain matrices, which few rows pass fastest.
 
-    With U of all rows one below the other, each row meets every U, and a mask keeps its own.
+    With U of all rows and layers one below the other, each row meets every U, and a mask keeps its
+    own; V of each layer reaches that layer's part of the result alone.
     """
 
-    def __init__(self, adapter: RowAdapter) -> None:
-        rows, width, rank = adapter.u.shape
-        self._u = adapter.u.transpose(1, 2).reshape(rows * rank, width)
-        self._v = adapter.v.permute(2, 0, 1).reshape(-1, rows * rank)
-        own = torch.eye(rows, device=self._u.device).repeat_interleave(rank, 0)
-        self._own = own if rows > 1 else None
+    def __init__(self, adapters: Sequence[RowAdapter | None], heights: Sequence[int]) -> None:
+        us, vs, owns = [], [], []
+        for adapter, low, height in zip(adapters, accumulate(heights, initial=0), heights):  # noqa: B905
+            if adapter is None:
+                continue
+            rows, width, rank = adapter.u.shape
+            v = adapter.v.permute(2, 0, 1).reshape(-1, rows * rank)
+            us.append(adapter.u.transpose(1, 2).reshape(rows * rank, width))
+            vs.append(F.pad(v, (0, 0, low, sum(heights) - low - height)))
+            owns.append(torch.eye(rows, device=v.device).repeat_interleave(rank, 0))
+        v = torch.cat(vs, 1)
+        # The base's rows, and what fills up a smaller rank, are no work.
+        used = v.any(0)
+        self._u, self._v, own = torch.cat(us)[used], v[:, used].contiguous(), torch.cat(owns)[used]
+        self._own = own.t().contiguous() if own.shape[1] > 1 else None
 
     def add(self, result: Tensor, columns: Tensor) -> Tensor:
         """result [out, R] plus what the adapters make of columns [in, R]."""
-        low = torch.mm(self._u, columns)
-        return torch.addmm(result, self._v, low if self._own is None else low.mul_(self._own))
+        # Laid out as ``columns_of`` does: the other layout takes ten times as long.
+        low = torch.mm(self._u, columns).t().contiguous()
+        return result.addmm_(self._v, (low if self._own is None else low.mul_(self._own)).t())
+
+
+class _Maps:
+    """Linear layers of one input, their results side by side, each row's own adapters added."""
+
+    def __init__(self, layers: Sequence[Any], adapted: Mapping[int, RowAdapter]) -> None:
+        bases = [plain_layer(layer) for layer in layers]
+        self._weights = [base.weight for base in bases]
+        self._biases = [base.bias for base in bases]
+        self._adapters = [adapted.get(id(layer)) for layer in layers]
+        heights = [len(weight) for weight in self._weights]
+        self._ends = [*accumulate(heights, initial=0)]
+        some = any(self._adapters)
+        self._beside = _Beside(self._adapters, heights) if some else None
+        self._bias = torch.cat(self._biases) if all(b is not None for b in self._biases) else None
+        self._narrow = all(narrow(weight) for weight in self._weights) and (
+            self._bias is not None or all(b is None for b in self._biases)
+        )
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """x [R, in] to [R, all outs]."""
+        if not self._narrow or len(x) > MANY:
+            return self._wide(x)
+        columns = columns_of(x)
+        if len(self._weights) == 1:
+            result = torch.mm(self._weights[0], columns)
+        else:
+            result = columns.new_empty(self._ends[-1], columns.shape[1])
+            for weight, low, high in zip(self._weights, self._ends, self._ends[1:], strict=False):
+                torch.mm(weight, columns, out=result[low:high])
+        if self._beside is not None:
+            self._beside.add(result, columns)
+        result = result[:, : len(x)].t().contiguous()
+        return result if self._bias is None else result + self._bias
+
+    def _wide(self, x: Tensor) -> Tensor:
+        parts = []
+        for weight, bias, adapter in zip(self._weights, self._biases, self._adapters, strict=True):
+            part = F.linear(x, weight, bias)
+            parts.append(part if adapter is None else adapter.add(part[:, None], x[:, None])[:, 0])
+        return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
 
 
 class LeanLlama:
@@ -67,80 +164,60 @@ class LeanLlama:
 
     def __init__(self, model: Any, cache: DynamicCache, adapted: Sequence[RowAdapter]) -> None:
         self._model = model
-        self._layers = [_linears(layer) for layer in model.model.layers]
         self._adapted = {id(one.layer): one for one in adapted}
-        self._beside = {key: _Beside(one) for key, one in self._adapted.items()}
-        held: Any = cache.layers
-        self._keys: list[Tensor] = [layer.keys for layer in held]
-        self._values: list[Tensor] = [layer.values for layer in held]
-        self._length = self._keys[0].shape[2]
+        self._kept = Kept(cache)
+        config = model.config
+        self._heads = config.num_attention_heads, config.num_key_value_heads
         self._angles: tuple[Tensor, Tensor] = (torch.empty(0), torch.empty(0))
-        self._start = self._length
-        self._widen()
+        self._start = 0
+        self._gather()
 
     def keep(self, rows: Tensor) -> None:
         """Go on with some of the rows only."""
         if any(len(one.u) > 1 for one in self._adapted.values()):
             self._adapted = {key: one.select(rows) for key, one in self._adapted.items()}
-            self._beside = {key: _Beside(one) for key, one in self._adapted.items()}
-        self._keys = [keys[rows] for keys in self._keys]
-        self._values = [values[rows] for values in self._values]
+            self._gather()
+        self._kept.keep(rows)
 
     def step(self, ids: Tensor) -> Tensor:
         """Read one token a row, ids [R]; the logits [R, V] of what comes next."""
-        if self._length == self._keys[0].shape[2]:
-            self._widen()
         body = self._model.model
         x = body.embed_tokens(ids)
-        place = self._length - self._start
-        cos, sin = (angle[place] for angle in self._angles)
-        for i, layer in enumerate(body.layers):
-            x = x + self._attend(i, _norm(layer.input_layernorm, x), cos, sin)
-            gate, up, down = self._layers[i][4:]
-            h = _norm(layer.post_attention_layernorm, x)
-            x = x + self._linear(down, F.silu(self._linear(gate, h)) * self._linear(up, h))
-        self._length += 1
-        return self._linear(self._model.lm_head, _norm(body.norm, x))
+        self._turned(x)
+        cos, sin = (angle[self._kept.length - self._start] for angle in self._angles)
+        for i, (layer, maps) in enumerate(zip(body.layers, self._blocks, strict=True)):
+            heard, out, feed, down = maps
+            parts = heard(_norm(layer.input_layernorm, x))
+            x = x + out(self._attend(i, parts, cos, sin))
+            gate, up = feed(_norm(layer.post_attention_layernorm, x)).chunk(2, -1)
+            x = x + down(F.silu(gate) * up)
+        self._kept.step()
+        return self._head(_norm(body.norm, x))
 
-    def _attend(self, i: int, h: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        """Attention of layer i for the newest position; h [R, H]."""
-        query, key, value, out = self._layers[i][:4]
-        keys, values, end = self._keys[i], self._values[i], self._length + 1
-        rows, width = len(h), keys.shape[-1]
-        q = _turn(self._linear(query, h).view(rows, -1, width), cos, sin)
-        keys[:, :, self._length] = _turn(self._linear(key, h).view(rows, -1, width), cos, sin)
-        values[:, :, self._length] = self._linear(value, h).view(rows, -1, width)
-        grouped = q.shape[1] != keys.shape[1]
-        seen = F.scaled_dot_product_attention(
-            q[:, :, None], keys[:, :, :end], values[:, :, :end], enable_gqa=grouped
+    def _attend(self, i: int, parts: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        """Attention of layer i for the newest position, from queries, keys and values [R, …]."""
+        parts = parts.view(len(parts), -1, cos.shape[-1])
+        queries, keys = self._heads
+        turned = _turn(parts[:, : queries + keys], cos, sin)
+        return self._kept.attend(
+            i, turned[:, :queries], turned[:, queries:], parts[:, queries + keys :]
         )
-        return self._linear(out, seen.reshape(rows, -1))
 
-    def _linear(self, layer: Any, x: Tensor) -> Tensor:
-        """A layer's map of x [R, in], with each row's own adapter."""
-        base, adapter = _base(layer), self._adapted.get(id(layer))
-        weight = base.weight
-        if weight.device.type != "cpu" or weight.dtype != torch.float32 or len(x) > MANY:
-            result = F.linear(x, weight, base.bias)
-            return result if adapter is None else adapter.add(result[:, None], x[:, None])[:, 0]
-        # With few rows, CPU kernels run weight × rowsᵀ up to twice as fast as the usual order, and
-        # two rows faster than one.
-        columns = (torch.cat((x, x)) if len(x) == 1 else x).t()
-        result = torch.mm(weight, columns)
-        if adapter is not None:
-            result = self._beside[id(layer)].add(result, columns)
-        result = result[:, : len(x)].t().contiguous()
-        return result if base.bias is None else result + base.bias
+    def _gather(self) -> None:
+        """Put the maps together that read the same input."""
+        self._blocks = []
+        for layer in self._model.model.layers:
+            query, key, value, out, gate, up, down = _linears(layer)
+            groups = ([query, key, value], [out], [gate, up], [down])
+            self._blocks.append([_Maps(group, self._adapted) for group in groups])
+        self._head = _Maps([self._model.lm_head], self._adapted)
 
-    def _widen(self) -> None:
-        """Make room for more positions, and their angles."""
-        room = max(ROOM, self._length // 2)
-        self._keys = [F.pad(keys, (0, 0, 0, room)) for keys in self._keys]
-        self._values = [F.pad(values, (0, 0, 0, room)) for values in self._values]
-        self._start = self._length
-        places = torch.arange(self._length, self._length + room, device=self._keys[0].device)
-        cos, sin = self._model.model.rotary_emb(self._keys[0], places[None])
-        self._angles = cos[0], sin[0]
+    def _turned(self, x: Tensor) -> None:
+        """Have room and angles for the newest position."""
+        places = self._kept.widen()
+        if places is not None:
+            cos, sin = self._model.model.rotary_emb(x, places[None])
+            self._start, self._angles = self._kept.length, (cos[0], sin[0])
 
 
 def _linears(layer: Any) -> list[Any]:
@@ -149,8 +226,19 @@ def _linears(layer: Any) -> list[Any]:
     return [getattr(attention, n) for n in PROJECTIONS] + [getattr(feed, n) for n in FEEDS]
 
 
-def _base(layer: Any) -> Any:
+def plain_layer(layer: Any) -> Any:
+    """A layer without the adapters beside it."""
     return layer.base_layer if isinstance(layer, LoraLayer) else layer
+
+
+def narrow(weight: Tensor) -> bool:
+    """Whether weight × rowsᵀ is the faster order for few rows: on a CPU, up to twice."""
+    return weight.device.type == "cpu" and weight.dtype == torch.float32
+
+
+def columns_of(x: Tensor) -> Tensor:
+    """Rows [R, in] as columns; one of them twice, since two are faster than one."""
+    return (torch.cat((x, x)) if len(x) == 1 else x).t()
 
 
 def _norm(norm: Any, x: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 Runs no model, so that a control can be moved and its effect seen at once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -37,11 +37,23 @@ def candidates(
     logp: torch.Tensor, after: torch.Tensor, count: int, text: Words
 ) -> tuple[Candidate, ...]:
     """The likeliest tokens by log-probability [V], with their probabilities after the controls."""
-    top = logp.topk(min(count, len(logp)))
-    columns = (top.indices.tolist(), top.values.tolist(), after[top.indices].tolist())
-    return tuple(
-        Candidate(i, text(i) or "", min(lp, 0.0), p) for i, lp, p in zip(*columns, strict=True)
-    )
+    return candidate_rows(logp[None], after[None], count, [text])[0]
+
+
+def candidate_rows(
+    logp: torch.Tensor, after: torch.Tensor, count: int, texts: Sequence[Words]
+) -> list[tuple[Candidate, ...]]:
+    """Like ``candidates``, for rows [R, V], each with its own words."""
+    top = logp.topk(min(count, logp.shape[1]))
+    columns = (top.indices, top.values, after.gather(1, top.indices))
+    rows = zip(*(column.tolist() for column in columns), texts, strict=True)
+    return [
+        tuple(
+            Candidate(i, text(i) or "", min(lp, 0.0), p)
+            for i, lp, p in zip(ids, logprobs, probabilities, strict=True)
+        )
+        for ids, logprobs, probabilities, text in rows
+    ]
 
 
 def choose(place: Beliefs, which: int, index: int) -> Step:

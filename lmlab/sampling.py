@@ -18,7 +18,7 @@ from transformers import (
 
 from lmlab.controls import GenerateConfig
 
-__all__ = ["GenerateConfig", "draw", "entropy", "warp"]
+__all__ = ["GenerateConfig", "draw", "entropies", "entropy", "warp", "warp_rows"]
 
 # Below this temperature logits would overflow; the likeliest token has all probability long before.
 COLDEST = 1e-4
@@ -35,17 +35,27 @@ def warp(logits: Tensor, ids: Tensor, config: GenerateConfig) -> Tensor:
     Returns:
         [V] probabilities, 0 for what the controls cut off.
     """
-    scores = logits[None].float()
+    return warp_rows(logits[None], ids[None], config)[0]
+
+
+def warp_rows(logits: Tensor, ids: Tensor, config: GenerateConfig) -> Tensor:
+    """Like ``warp``, for rows of logits [R, V] and ids [R, T]."""
+    scores = logits.float()
     for processor in _processors(config):
-        scores = processor(ids[None], scores)
+        scores = processor(ids, scores)
     if config.greedy:
-        return torch.zeros_like(scores[0]).scatter_(0, scores[0].argmax(keepdim=True), 1.0)
-    return scores[0].softmax(-1)
+        return torch.zeros_like(scores).scatter_(1, scores.argmax(-1, keepdim=True), 1.0)
+    return scores.softmax(-1)
 
 
 def entropy(p: Tensor) -> float:
     """Of probabilities [V], in nats."""
-    return max(0.0, float(torch.special.entr(p).sum()))
+    return entropies(p[None])[0]
+
+
+def entropies(p: Tensor) -> list[float]:
+    """Of rows of probabilities [R, V], in nats."""
+    return [max(0.0, value) for value in torch.special.entr(p).sum(-1).tolist()]
 
 
 def draw(probabilities: Tensor, generator: torch.Generator, *, greedy: bool) -> int:

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 
 from lmlab.completions import Reading, Step
 from lmlab.decoding import Decoder
-from lmlab.generation import Stream, check_room, iter_rounds, prompt_ids
+from lmlab.generation import check_room, prompt_ids
 from lmlab.lm import LM
 from lmlab.sampling import GenerateConfig
 from lmlab.stacking import StackedDecoder, stackable
+from lmlab.streams import Stream, iter_rounds
 from lmlab.tokens import BosSetting
 
 

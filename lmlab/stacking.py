@@ -40,7 +40,7 @@ class StackedDecoder(Decoder):
     def reading(self, ids: Sequence[int]) -> Generator[Reading, None, Tensor]:
         """Read the prompt in every row, since each row's model sees it its own way."""
         logits = yield from self._pieces(ids, self._rows)
-        self._go_lean(self._lms)
+        self._go_lean(self._lms, self._adapted)
         return logits
 
     def keep(self, places: Sequence[int]) -> None:

@@ -205,17 +205,20 @@ def test_folders_of_other_tokenizers_share_a_prompt(folder):
 
 @pytest.mark.parametrize("rows", [1, 2, 5])
 @pytest.mark.parametrize("adapted", [False, True])
-def test_the_lean_step_gives_the_librarys_numbers(folder, tmp_path, monkeypatch, rows, adapted):
+@pytest.mark.parametrize("architecture", ["llama", "gpt2"])
+def test_the_lean_step_gives_the_librarys_numbers(
+    folder, tmp_path, monkeypatch, rows, adapted, architecture
+):
     from lmlab import decoding
     from lmlab.generation import prompt_ids
 
-    base = folder("llama", "bytelevel-bos")
+    base = folder(architecture, "bytelevel-bos")
     ref = ModelRef(str(base), adapter(tmp_path / "a", base) if adapted else None, alpha=0.7)
     with ModelStore().borrow(ref if adapted else str(base)) as lm:
         ids, read = prompt_ids(lm, PROMPT), []
         for lean in (True, False):
             if not lean:
-                monkeypatch.setattr(decoding, "fits", lambda lm: False)
+                monkeypatch.setattr(decoding, "KINDS", ())
             decoder = decoding.Decoder(lm, rows)
             logits = [decoder.read(ids)]
             assert (decoder._lean is not None) == lean
@@ -226,11 +229,12 @@ def test_the_lean_step_gives_the_librarys_numbers(folder, tmp_path, monkeypatch,
             torch.testing.assert_close(mine, theirs, atol=2e-4, rtol=1e-4)
 
 
-def test_a_lean_run_goes_beyond_what_was_set_aside(folder, monkeypatch):
+@pytest.mark.parametrize("architecture", ["llama", "gpt2"])
+def test_a_lean_run_goes_beyond_what_was_set_aside(folder, monkeypatch, architecture):
     from lmlab import decoding, lean
 
     monkeypatch.setattr(lean, "ROOM", 3)
-    lm = load(str(folder("llama", "bytelevel-bos")))
+    lm = load(str(folder(architecture, "bytelevel-bos")))
     mine = [s.id for s in generate(lm, "the", GREEDY)]
-    monkeypatch.setattr(decoding, "fits", lambda lm: False)
+    monkeypatch.setattr(decoding, "KINDS", ())
     assert mine == [s.id for s in generate(lm, "the", GREEDY)]
