@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from lmlab import __version__
 from lmlab.clievaluate import add_evaluate
-from lmlab.clifinetune import add_finetune, add_runs
+from lmlab.clifinetune import add_finetune
 from lmlab.cligenerate import add_compare, add_generate
 from lmlab.cliprompt import add_prompt
+from lmlab.cliruns import add_runs
+from lmlab.cliscale import add_diff, add_scale
 from lmlab.errors import InputError, LabError
 from lmlab.quiet import quiet
 
@@ -61,6 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     add_evaluate(commands)
     add_finetune(commands)
     add_runs(commands)
+    add_diff(commands)
+    add_scale(commands)
     _add_models(commands)
     _add_app(commands)
     return parser

@@ -8,27 +8,23 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from lmlab.cliruns import PLAIN, resumed
 from lmlab.errors import InputError
 from lmlab.finetuning import config as configs
 from lmlab.finetuning.config import RATES, FinetuneConfig
-from lmlab.tuningreport import dump, report, shown
+from lmlab.tuningreport import report, shown
 
 if TYPE_CHECKING:
     from lmlab.finetuning.sets import TuningData
-    from lmlab.runs import RunFolder, RunSpec
+    from lmlab.runs import RunFolder
     from lmlab.templates import PromptTemplate
 
-PLAIN = "none"
 OWNER = "command line"
 HUB = "hub:"
-LISTED = (
-    "id title model data template state step trainable total train_loss valid_loss probe_before "
-    "probe_loss accuracy seconds"
-).split()
 CHOICES = {
     "method": configs.METHODS,
     "schedule": configs.SCHEDULES,
@@ -72,14 +68,6 @@ def add_finetune(commands: Any) -> None:
     for field in fields(FinetuneConfig):
         _add_setting(group, field.name, field.default)
     command.set_defaults(run=_finetune)
-
-
-def add_runs(commands: Any) -> None:
-    """The parser of ``lmlab runs``."""
-    runs = commands.add_parser("runs", help="list fine-tuning runs")
-    runs.add_argument("folder", nargs="?", type=Path, help="look there instead")
-    runs.add_argument("--json", action="store_true", help="print one JSON object")
-    runs.set_defaults(run=_runs)
 
 
 def _add_setting(group: Any, name: str, default: Any) -> None:
@@ -143,7 +131,7 @@ def _folder(
         raise InputError("Several processes need to know the folder.", "Name it with --out.")
     if accelerator is None or accelerator.is_main_process:
         if arguments.resume:
-            return _resumed(arguments, given)
+            return resumed(arguments, given)
         if arguments.out is None:
             runs = Runs(settings.runs_dir or default_root())
             return runs.new(OWNER, *_asked(arguments, given))
@@ -226,55 +214,6 @@ def _data(
     return split_table(table, mapped, seed=seed, held_out=arguments.held_out, origin=origin)
 
 
-def _resumed(arguments: argparse.Namespace, given: dict[str, Any]) -> "RunFolder":
-    """The run in --out, if it was asked for with the same settings.
-
-    Raises:
-        InputError: it is no run, is under way or done, or other settings are asked for now.
-    """
-    from lmlab.finetuning.checkpoints import step_of
-    from lmlab.runs import RunFolder
-
-    if arguments.out is None:
-        raise InputError("Which run is to go on?", "Name its folder with --out.")
-    folder = RunFolder(arguments.out)
-    spec = folder.spec
-    if changed := _differences(arguments, given, spec):
-        raise InputError(
-            f"The run in ‘{arguments.out.name}’ has other settings: {'; '.join(changed)}.",
-            "Leave them out to go on with it, or start another run.",
-        )
-    if folder.state.get("state") == "running" and folder.is_alive:
-        raise InputError("This run is under way already.")
-    if step_of(folder.path) >= spec.config.steps:
-        raise InputError(f"All {spec.config.steps:,} steps of this run are made.")
-    folder.stop_file.unlink(missing_ok=True)
-    return folder
-
-
-def _differences(
-    arguments: argparse.Namespace, given: dict[str, Any], spec: "RunSpec"
-) -> list[str]:
-    """What is asked for now and was not then, in words."""
-    then = {
-        "model": spec.model,
-        "data": spec.data,
-        "template": spec.template.name if spec.template else PLAIN,
-    }
-    now = {name: vars(arguments)[name] for name in then if vars(arguments)[name] is not None}
-    if "data" in now:
-        now["data"] = Path(now["data"]).name if Path(now["data"]).is_file() else now["data"]
-    if "template" in now and Path(now["template"]).is_file():
-        now["template"] = Path(now["template"]).stem
-    changed = [
-        f"{name} is {then[name]}, not {now[name]}" for name in now if now[name] != then[name]
-    ]
-    wanted = replace(spec.config, **given)
-    for name, (old, new) in spec.config.difference(wanted).items():
-        changed.append(f"{name.replace('_', ' ')} is {old}, not {new}")
-    return changed
-
-
 @contextmanager
 def _interruptible() -> Iterator[Any]:
     """Ctrl-C asks the run to end; a second one ends it at once."""
@@ -291,30 +230,6 @@ def _interruptible() -> Iterator[Any]:
     finally:
         for kind, handler in old.items():
             signal.signal(kind, handler)
-
-
-def _runs(arguments: argparse.Namespace) -> None:
-    from lmlab.runs import Runs, default_root
-    from lmlab.settings import Settings
-
-    root = arguments.folder or Settings().runs_dir or default_root()
-    found = sorted((one.info() for one in Runs(root).all()), key=lambda info: -info.created)
-    if arguments.json:
-        dump({"folder": str(root), "runs": [{k: getattr(i, k) for k in LISTED} for i in found]})
-        return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table("run", "what", "state", "step", "held out", "right", box=None, header_style="dim")
-    for info in found:
-        valid = "" if info.valid_loss is None else f"{info.valid_loss:.4f}"
-        right = "" if info.accuracy is None else f"{info.accuracy:.3f}"
-        place = f"{info.step:,}/{info.config.steps:,}"
-        table.add_row(info.id, Text(info.title), info.state, place, valid, right)
-    Console(highlight=False, soft_wrap=True).print(
-        table if found else f"There are no runs in {root}."
-    )
 
 
 def _accelerator() -> Any:

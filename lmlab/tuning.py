@@ -4,10 +4,9 @@ Imports no torch before a model has to be looked at. ``owner`` is a long random 
 visitor's browser keeps; what one owner started no other can see, stop or delete.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lmlab import data
@@ -15,15 +14,11 @@ from lmlab.data import Table
 from lmlab.errors import InputError, MemoryLimitError
 from lmlab.finetuning.config import FinetuneConfig
 from lmlab.finetuning.counting import Counts, count
-from lmlab.finetuning.events import TrainEvent
 from lmlab.finetuning.masks import MaskView
 from lmlab.finetuning.sets import TuningData, shipped_data, split_table
-from lmlab.jobs import Jobs
-from lmlab.models import ModelStore
 from lmlab.parquet import read_parquet
-from lmlab.runs import RunFolder, RunInfo, archive
-from lmlab.settings import Settings
 from lmlab.templates import PromptTemplate
+from lmlab.tuningruns import TuningRuns
 from lmlab.wordings import shipped_templates
 
 if TYPE_CHECKING:
@@ -38,24 +33,15 @@ LONGEST_OWNER, SHORTEST_OWNER = 200, 8
 
 
 @dataclass(frozen=True)
-class Tuning:
-    """What can be asked about fine-tuning.
+class Tuning(TuningRuns):
+    """What can be asked about fine-tuning; what about runs that there are, in ``TuningRuns``.
 
     Attributes:
-        store: of models.
-        settings: the limits: ``max_steps``, ``max_train_rows``, ``max_rank`` and the like.
         prepare: imports what runs models.
     """
 
-    store: ModelStore
-    settings: Settings
     prepare: Callable[[], None]
     _outlines: "dict[str, Outline]" = field(default_factory=dict, repr=False)
-
-    @cached_property
-    def jobs(self) -> Jobs:
-        """The runs in the background."""
-        return Jobs(self.settings)
 
     def sets(self) -> list[str]:
         """Names of the shipped sets, the demo's first."""
@@ -189,82 +175,6 @@ class Tuning:
         self.jobs.submit(folder)
         return folder.path.name
 
-    def read(self, owner: str, run_id: str, after: int = 0) -> list[TrainEvent]:
-        """The events from number ``after`` on, counted from 0; returns at once (for a timer)."""
-        return self.store.runs.of(owner, run_id).events(after)
-
-    def events(
-        self, owner: str, run_id: str, after: int = 0, wait: float = 1.0
-    ) -> Iterator[TrainEvent | None]:
-        """The events from number ``after`` on, as they come, until the run is over.
-
-        Yields None when nothing has come for ``wait`` seconds, so that a page can look elsewhere.
-        """
-        return self.jobs.events(self.store.runs.of(owner, run_id), after, wait)
-
-    def run(self, owner: str, run_id: str) -> RunInfo:
-        """One run.
-
-        Raises:
-            InputError: there is none of that id that belongs to the owner.
-        """
-        return self.jobs.info(self.store.runs.of(owner, run_id))
-
-    def runs(self, owner: str) -> list[RunInfo]:
-        """The owner's runs, newest first."""
-        return [self.jobs.info(folder) for folder in self.store.runs.owned(owner)]
-
-    def stop(self, owner: str, run_id: str) -> None:
-        """Take a run from the queue, or let it end after its current step; what it learned is kept.
-
-        Returns at once: the run's state tells when it has stopped.
-        """
-        self.jobs.stop(self.store.runs.of(owner, run_id))
-
-    def resume(self, owner: str, run_id: str) -> None:
-        """Queue a run again, to go on from its last checkpoint.
-
-        Raises:
-            InputError: all its steps are made, or it is under way.
-        """
-        folder = self.store.runs.of(owner, run_id)
-        info = self.jobs.info(folder)
-        if not info.is_over:
-            raise InputError("This run is under way already.")
-        if not info.can_resume:
-            raise InputError("All steps of this run are made.", "Start another one.")
-        self.jobs.submit(folder)
-
-    def delete(self, owner: str, run_id: str) -> None:
-        """Stop a run and remove all it wrote."""
-        folder = self.store.runs.of(owner, run_id)
-        self.jobs.kill(folder)
-        self.store.runs.delete(folder)
-
-    def archive(self, owner: str, run_id: str) -> Path:
-        """A zip of what was learned, with its card and config; the file is the caller's.
-
-        Raises:
-            InputError: nothing has been saved yet.
-        """
-        return archive(self._learned(owner, run_id))
-
-    def push(self, owner: str, run_id: str, repo: str, token: str, *, private: bool = True) -> str:
-        """Upload what was learned to the Hub with the visitor's own token; its address there.
-
-        The token is used for this call alone: never stored, never logged, never in an error.
-
-        Raises:
-            InputError: a name or token that the Hub refuses, or nothing has been saved yet.
-        """
-        if self.settings.offline or not self.settings.allow_hub:
-            raise InputError("The Hub is not asked here.", "Download the files instead.")
-        from lmlab.hubruns import push
-
-        learned = self._learned(owner, run_id).learned
-        assert learned is not None
-        return push(learned, repo, token, private)
-
     @cached_property
     def _speed(self) -> float:
         """Floating-point operations a second that training gets out of this machine, roughly."""
@@ -322,12 +232,6 @@ class Tuning:
             view = self.preview(model, found, template, config, place)
             if view.error:
                 raise InputError(view.error, "Shorten the row, or take a model that reads more.")
-
-    def _learned(self, owner: str, run_id: str) -> RunFolder:
-        folder = self.store.runs.of(owner, run_id)
-        if folder.learned is None:
-            raise InputError("This run has not saved anything yet.", "Stop it, or wait.")
-        return folder
 
 
 def _row_tokens(vocabulary: "Vocabulary", found: TuningData) -> float:
