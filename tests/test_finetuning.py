@@ -310,9 +310,10 @@ def test_the_same_seed_gives_the_same_run(folder):
 
 def test_half_precision_comes_close(folder):
     path = folder("llama", "bytelevel-bos")
-    for name in ("full", "lora", "prompt"):
-        whole = losses(run(path, METHODS[name])[0])
-        half, model = run(path, replace(METHODS[name], precision="bfloat16", samples=1))
+    for name in ("full", "lora"):
+        config = replace(METHODS[name], steps=2)
+        whole = losses(run(path, config)[0])
+        half, model = run(path, replace(config, precision="bfloat16"))
         assert losses(half) == pytest.approx(whole, rel=0.1)
         assert losses(half) != whole
         assert all(p.dtype == torch.float32 for p in model.trained.values())
