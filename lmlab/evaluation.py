@@ -5,7 +5,7 @@ negative log-likelihood of the true answer is always there.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from lmlab.asking import Asking, content_free
@@ -138,11 +138,26 @@ def _notes(template: PromptTemplate, queries: Sequence[Row], protocol: Protocol)
         )
     if template.options and protocol.way == "calibrated":
         yield "Options that differ by row are not calibrated: they are chosen by sum."
-    words = sorted(template.labels.values(), key=len)
-    for i, short in enumerate(words):
-        longer = next((word for word in words[i + 1 :] if word.startswith(short)), None)
-        if longer is not None:
+    for short, longer in _beginnings(template.labels.values()):
+        yield (
+            f"‘{short}’ begins ‘{longer}’: by sum the shorter one can never lose to the "
+            "longer. Look at the other ways too."
+        )
+    if template.options:
+        n = sum(bool(_beginnings(template.choices(row).values())) for row in queries)
+        if n:
             yield (
-                f"‘{short}’ begins ‘{longer}’: by sum the shorter one can never lose to the "
-                "longer. Look at the other ways too."
+                f"In {n:,} of {len(queries):,} rows one option begins another: by sum the shorter "
+                "one can never lose to the longer. Look at the other ways too."
             )
+
+
+def _beginnings(words: Iterable[str]) -> list[tuple[str, str]]:
+    """Words that begin another one, each with the first that it begins."""
+    ordered = sorted(words, key=len)
+    found = []
+    for i, short in enumerate(ordered):
+        longer = next((word for word in ordered[i + 1 :] if word.startswith(short)), None)
+        if longer is not None:
+            found.append((short, longer))
+    return found

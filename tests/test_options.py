@@ -142,6 +142,13 @@ def test_the_figures_know_that_options_differ(lm):
     assert "not calibrated" in calibrated.notes[0]
 
 
+def test_an_option_that_begins_another_comes_with_a_note(lm):
+    queries = (*DATA.queries[:2], {"text": "x", "of": "a hill | a hill here | b", "y": "b"})
+    result = evaluate(lm, CHOICE, Dataset("d", DATA.pool, queries))
+    assert result.notes[0].startswith("In 1 of 3 rows one option begins another")
+    assert result.predictions[2].answer != "a hill here"
+
+
 def test_a_row_whose_options_are_wrong_is_named(lm):
     queries = (*DATA.queries, {"text": "x", "of": "a | b", "y": "c"})
     with pytest.raises(InputError, match="made up, queries: Row 8: the answer ‘c’ is none of a, b"):

@@ -40,6 +40,9 @@ def filler(
             template = form.template(lab.prompts)
         except LabError:
             return [gr.skip()] * 3
+        if move is not None and anew:
+            # Another set, or another table under the same name: no row of the old one stays.
+            kept = replace(kept, drawn=None)
         return _filled(lab, kept, form, template, move, anew)
 
     return fill
