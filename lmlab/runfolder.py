@@ -8,7 +8,7 @@
       checkpoints/STEP/               the newest alone: trained weights and the optimiser
       stop            asks a run to end after its current step
       log.txt         what the libraries said
-      adapter/ or model/              what was learned, in the format of PEFT or transformers
+      adapter-STEP/ or model-STEP/     what was learned, in the format of PEFT or transformers
       README.md       a model card
 
 Every file but metrics.jsonl appears whole or not at all. Knows no torch.
@@ -136,10 +136,8 @@ class RunFolder:
     @property
     def learned(self) -> Path | None:
         """The adapter or the weights, once there are any."""
-        for name in ("adapter", "model"):
-            if (self.path / name).is_dir():
-                return self.path / name
-        return None
+        found = [*self.path.glob("adapter-*"), *self.path.glob("model-*")]
+        return max(found, key=lambda path: int(path.name.partition("-")[2]), default=None)
 
     @property
     def stop_file(self) -> Path:

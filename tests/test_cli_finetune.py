@@ -43,8 +43,8 @@ def test_json_says_what_was_done(asked, tmp_path, capsys):
     said = json.loads(capsys.readouterr().out)
     keys = "run steps trainable total train_loss valid_loss probe_loss_before probe_loss seconds"
     assert {*keys.split(), "adapter"} <= set(said)
-    assert (said["run"], said["adapter"], said["steps"]) == (str(out), str(out / "adapter"), 4)
-    assert (out / "adapter" / "adapter_model.safetensors").is_file()
+    assert (said["run"], said["adapter"], said["steps"]) == (str(out), str(out / "adapter-4"), 4)
+    assert (out / "adapter-4" / "adapter_model.safetensors").is_file()
     assert main([*asked, "--out", str(out)]) == 2
     assert "is there already" in capsys.readouterr().err
     assert main(["runs", str(tmp_path), "--json"]) == 0

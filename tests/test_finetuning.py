@@ -251,9 +251,9 @@ def test_every_method_learns_and_can_be_loaded_elsewhere(folder, name, tmp_path)
     assert finished.forgetting is not None
     base = AutoModelForCausalLM.from_pretrained(path)
     if config.is_adapter:
-        again = PeftModel.from_pretrained(base, tmp_path / "adapter")
+        again = PeftModel.from_pretrained(base, tmp_path / "adapter-12")
     else:
-        again = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
+        again = AutoModelForCausalLM.from_pretrained(tmp_path / "model-12")
     rows = material(model, TEMPLATE, DATA, config).valid
     loss = mean_loss(again.eval(), rows, model.soft, True, torch.device("cpu"))
     assert loss == pytest.approx(finished.valid_loss, rel=1e-5)

@@ -89,12 +89,12 @@ def test_a_run_writes_all_it_should(tmp_path, model):
     assert (info.state, info.step, info.reason) == ("done", 14, "done")
     assert info.valid_loss == events[-1].valid_loss
     assert not info.can_resume
-    card = (folder.path / "adapter" / "README.md").read_text()
+    card = (folder.path / "adapter-14" / "README.md").read_text()
     assert "| rank | 4 |" in card
     assert (
         f"| held-out loss, nats a token | {info.valid_before:.4g} | {info.valid_loss:.4g} |" in card
     )
-    config = json.loads((folder.path / "adapter" / "adapter_config.json").read_text())
+    config = json.loads((folder.path / "adapter-14" / "adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == str(model)
     assert [path.name for path in (folder.path / "checkpoints").iterdir()] == ["14"]
     import zipfile
@@ -121,13 +121,16 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_happened(tmp_path, model, chang
 
     first = list(train(folder, SETTINGS, should_stop=stop))
     assert first[-1].reason == "stopped"
-    assert first[-1].path == ("adapter" if config.is_adapter else "model")
+    assert first[-1].path == f"{'adapter' if config.is_adapter else 'model'}-{first[-1].step}"
+    old = folder.learned
     assert folder.info().state == "stopped"
     assert folder.info().can_resume
     step = checkpoints.step_of(folder.path)
     assert 0 < step < 14
     second = list(train(folder, SETTINGS))
     assert second[0].first == step
+    assert folder.learned.name.endswith("-14")
+    assert not old.exists()
     both = folder.events()
     assert losses(both) == losses(whole)
     assert _measured(both) == _measured(whole)

@@ -218,7 +218,7 @@ class Loop:
         if reason != "done" and self.leads and place.step > 0:
             self._evaluate(place.step)
         if self.out and self.leads and place.step > 0:
-            path = write(self.tuned, base_name, self.out)
+            path = write(self.tuned, base_name, self.out, place.step)
         first, last = place.first, place.last
         return Finished(
             reason=reason,

@@ -17,18 +17,22 @@ def precision_of(config: FinetuneConfig, device: torch.device) -> str:
     return "bfloat16" if device.type == "cuda" else "float32"
 
 
-def write(tuned: Tuned, base_name: str, run: Path) -> str:
-    """Write what was learned, whole or not at all; its folder within the run."""
-    name = "adapter" if tuned.config.is_adapter else "model"
-    partial, old = run / f".{name}.partial", run / f".{name}.old"
-    for folder in (partial, old):
-        shutil.rmtree(folder, ignore_errors=True)
+def write(tuned: Tuned, base_name: str, run: Path, step: int) -> str:
+    """Write what was learned by a step, whole or not at all, and drop what an earlier step left.
+
+    The step is in the folder's name, so that whoever holds a model by its path never takes an old
+    one for a new one.
+    """
+    kind = "adapter" if tuned.config.is_adapter else "model"
+    final, partial = run / f"{kind}-{step}", run / f".{kind}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
     save(tuned, base_name, partial)
-    if (run / name).exists():
-        (run / name).rename(old)
-    partial.rename(run / name)
-    shutil.rmtree(old, ignore_errors=True)
-    return name
+    shutil.rmtree(final, ignore_errors=True)
+    partial.rename(final)
+    for other in run.glob(f"{kind}-*"):
+        if other != final:
+            shutil.rmtree(other, ignore_errors=True)
+    return final.name
 
 
 def adamw(tuned: Tuned, device: torch.device) -> Any:
