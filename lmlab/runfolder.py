@@ -16,6 +16,7 @@ Every file but metrics.jsonl appears whole or not at all. Knows no torch.
 
 import json
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -184,7 +185,7 @@ def _spec(file: Path, changed: int) -> RunSpec:
 
 def write_whole(path: Path, text: str) -> None:
     """A text file that appears whole or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
         partial.write_text(text, encoding="utf-8")
         partial.replace(path)

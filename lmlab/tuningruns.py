@@ -31,7 +31,11 @@ class TuningRuns:
         return Jobs(self.settings)
 
     def read(self, owner: str, run_id: str, after: int = 0) -> list[TrainEvent]:
-        """The events from number ``after`` on, counted from 0; returns at once (for a timer)."""
+        """The events from number ``after`` on, counted from 0; returns at once (for a timer).
+
+        A run that was killed has its log cut at its last checkpoint when it goes on, and then says
+        the same again.
+        """
         return self.store.runs.of(owner, run_id).events(after)
 
     def events(
