@@ -75,11 +75,12 @@ def pretrained(models: Path, name: str, report: Figures) -> str:
 def _round(config: Figures) -> str:
     """One pre-training run in a sentence."""
     windows = f"windows of {config['short_window']} then {config['window']}"
-    if config["onward"]:
+    onward = f" --onward {config['onward']}" if config.get("onward") else ""
+    if onward:
         windows = f"windows of {config['window']}, from the weights of the run before"
     return (
         f"`python -m recipes.pretrain --shape {config['shape']}"
-        f"{' --onward' if config['onward'] else ''} --tokens {config['tokens']}`: "
+        f"{onward} --tokens {config['tokens']}`: "
         f"steps of {config['batch_tokens']:,} tokens, {windows}, Muon for the matrices (lr "
         f"{config['muon_lr']}), AdamW for the rest (lr {config['adam_lr']}), a trapezoidal "
         f"schedule, seed {config['seed']}."

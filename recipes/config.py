@@ -1,7 +1,7 @@
 """Every choice of the recipe in one place: mixture, shapes, training; frozen dataclasses only."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from recipes.taskdocs import TaskDocConfig
@@ -79,7 +79,8 @@ SHAPES: dict[str, Shape] = {
 @dataclass(frozen=True)
 class TrainConfig:
     """One pre-training run. The last ``long_share`` of it sees windows of the full context; one
-    that goes ``onward`` starts from the weights of the finished run and sees nothing else."""
+    that goes ``onward`` for the n-th time starts from the weights of the run before and sees
+    nothing else."""
 
     shape: str = "base"
     tokens: int = 15_000_000
@@ -98,7 +99,7 @@ class TrainConfig:
     save_seconds: float = 45.0
     valid_every: int = 500
     snapshots: int = 0
-    onward: bool = False
+    onward: int = 0
 
     @property
     def steps(self) -> int:
@@ -108,7 +109,12 @@ class TrainConfig:
     @property
     def run(self) -> str:
         """The name of the run's folder."""
-        return f"{self.shape}-onward" if self.onward else self.shape
+        return f"{self.shape}-onward-{self.onward}" if self.onward else self.shape
+
+    @property
+    def earlier(self) -> str:
+        """The folder of the run that this one goes on from."""
+        return replace(self, onward=self.onward - 1).run
 
 
 def corpus_folder(given: str | None) -> Path:

@@ -1,7 +1,7 @@
 """Stage 3: pre-training. A run that was killed goes on where its last checkpoint ended.
 
 python -m recipes.pretrain --shape base [--tokens N] [--snapshots 9]
-python -m recipes.pretrain --shape base --onward --tokens 10000000
+python -m recipes.pretrain --shape base --onward 1 --tokens 9000000
 """
 
 import argparse
@@ -63,11 +63,7 @@ class Run:
 def main() -> None:
     """Trains, validates and leaves ``final/`` and ``step-N/`` in the run's folder."""
     options = _options()
-    changed = {"tokens": options.tokens, "snapshots": options.snapshots}
-    config = replace(
-        TrainConfig(shape=options.shape, onward=options.onward),
-        **{k: v for k, v in changed.items() if v is not None},
-    )
+    config = _config(options)
     if options.threads:
         torch.set_num_threads(options.threads)
     mixture = Mixture()
@@ -83,14 +79,21 @@ def main() -> None:
     train_run(run, steps, train, valid, options.work / "tokenizer")
 
 
+def _config(options: argparse.Namespace) -> TrainConfig:
+    plain = TrainConfig(shape=options.shape, onward=options.onward)
+    rates = {n: round(getattr(plain, n) * options.rate, 9) for n in ("muon_lr", "adam_lr")}
+    changed = {n: getattr(options, n) for n in ("tokens", "snapshots", "seed")}
+    return replace(plain, **rates, **{k: v for k, v in changed.items() if v is not None})
+
+
 def start(folder: Path, config: TrainConfig, precision: str) -> Run:
-    """A run at step 0, with random weights or those of the finished run that it goes on from."""
+    """A run at step 0, with random weights or those of the run that it goes on from."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model: Any = LlamaForCausalLM(model_config(SHAPES[config.shape]))
     if config.onward:
-        earlier = folder.with_name(config.shape) / "checkpoint.pt"
+        earlier = folder.with_name(config.earlier) / "checkpoint.pt"
         model.load_state_dict(torch.load(earlier, weights_only=True)["model"])
     model = model.to(device)
     opts = optimisers.optimisers(model, config)
@@ -218,7 +221,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--shape", choices=sorted(SHAPES), default="base")
     parser.add_argument("--tokens", type=int, help="tokens to train on")
     parser.add_argument("--snapshots", type=int, help="checkpoints to keep, from step 0 on")
-    parser.add_argument("--onward", action="store_true", help="go on from the shape's finished run")
+    parser.add_argument(
+        "--onward", type=int, default=0, help="go on from the run before, for the nth time"
+    )
+    parser.add_argument("--rate", type=float, default=1.0, help="factor of the learning rates")
+    parser.add_argument("--seed", type=int, default=20, help="of the weights, and of what is read")
     parser.add_argument("--precision", choices=["auto", "float32", "bfloat16"], default="auto")
     parser.add_argument("--threads", type=int, help="torch threads")
     return parser.parse_args()

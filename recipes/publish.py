@@ -21,8 +21,9 @@ def main() -> None:
     """Copies ``final/`` to assets/models, and every ``step-N/`` to assets/models/base-steps."""
     options = _options()
     runs, models = options.work / "runs", options.models
-    first, onward = runs / options.shape, runs / f"{options.shape}-onward"
-    rounds = [run for run in (first, onward) if (run / "final").exists()]
+    first = runs / options.shape
+    rounds = [first, *sorted(runs.glob(f"{options.shape}-onward-*"))]
+    rounds = [run for run in rounds if (run / "final").exists()]
     story = json.dumps(training(rounds), indent=1) + "\n"
     publish(rounds[-1] / "final", models / options.shape, story)
     for snapshot in sorted(first.glob("step-*")):

@@ -99,9 +99,9 @@ def test_a_run_goes_onward_from_the_weights_of_a_finished_one(tmp_path):
     steps, ids = batches.plan(config, PARTS, SIZES), parts()
     first = pretrain.start(tmp_path / config.run, config, "float32")
     pretrain.train_run(first, steps, ids, ids, tokenizer)
-    further = replace(config, onward=True, tokens=1024)
+    further = replace(config, onward=1, tokens=1024)
     second = pretrain.start(tmp_path / further.run, further, "float32")
-    assert (second.folder, second.step) == (tmp_path / "micro-onward", 0)
+    assert (second.folder, second.step) == (tmp_path / "micro-onward-1", 0)
     for one, two in zip(first.model.parameters(), second.model.parameters(), strict=True):
         assert torch.equal(one, two)
     steps = batches.plan(further, PARTS, SIZES)
@@ -113,7 +113,7 @@ def test_a_run_goes_onward_from_the_weights_of_a_finished_one(tmp_path):
     story = training([first.folder, second.folder])
     assert [row["step"] for row in story["held_out_nats"]] == [2, 6]
     assert [part["epochs"] for part in story["mixture"]] == [0.75, 0.75]
-    assert [config["onward"] for config in story["rounds"]] == [False, True]
+    assert [config["onward"] for config in story["rounds"]] == [0, 1]
 
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(tmp_path):
