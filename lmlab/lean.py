@@ -102,14 +102,13 @@ class _Beside:
         v = torch.cat(vs, 1)
         # The base's rows, and what fills up a smaller rank, are no work.
         used = v.any(0)
-        self._u, self._v, own = torch.cat(us)[used], v[:, used].contiguous(), torch.cat(owns)[used]
+        self._u, self._v, own = torch.cat(us)[used], v.t()[used].contiguous(), torch.cat(owns)[used]
         self._own = own.t().contiguous() if own.shape[1] > 1 else None
 
-    def add(self, result: Tensor, columns: Tensor) -> Tensor:
-        """result [out, R] plus what the adapters make of columns [in, R]."""
-        # Laid out as ``columns_of`` does: the other layout takes ten times as long.
-        low = torch.mm(self._u, columns).t().contiguous()
-        return result.addmm_(self._v, (low if self._own is None else low.mul_(self._own)).t())
+    def add(self, result: Tensor, x: Tensor) -> Tensor:
+        """result [R, out] plus what the adapters make of x [R, in]."""
+        low = F.linear(x, self._u)
+        return result.addmm_(low if self._own is None else low.mul_(self._own), self._v)
 
 
 class _Maps:
@@ -140,9 +139,9 @@ class _Maps:
             result = columns.new_empty(self._ends[-1], columns.shape[1])
             for weight, low, high in zip(self._weights, self._ends, self._ends[1:], strict=False):
                 torch.mm(weight, columns, out=result[low:high])
-        if self._beside is not None:
-            self._beside.add(result, columns)
         result = result[:, : len(x)].t().contiguous()
+        if self._beside is not None:
+            self._beside.add(result, x)
         return result if self._bias is None else result + self._bias
 
     def _wide(self, x: Tensor) -> Tensor:
