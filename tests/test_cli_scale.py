@@ -38,7 +38,7 @@ def test_a_model_is_counted(capsys, folder):
     [
         ((), "needs --layers"),
         ((*GPT2, "--heads", "5"), "cannot be shared"),
-        (("--model", "nowhere"), "no model named"),
+        (("--model", "../nowhere"), "no model named"),
     ],
 )
 def test_what_cannot_be_counted_is_said(capsys, arguments, said):
