@@ -12,6 +12,8 @@ from lmlab.finetuning.sets import TuningData
 from lmlab.templates import PromptTemplate
 from lmlab.wordings import shipped_source
 
+SHORTEST_OWNER = 8
+
 State = Literal["queued", "running", "done", "stopped", "failed", "interrupted"]
 
 
@@ -135,7 +137,13 @@ def new_spec(
 
 
 def fingerprint(owner: str) -> str:
-    """What stands for an owner in files: the browser's secret cannot be read back from it."""
+    """What stands for an owner in files: the browser's secret cannot be read back from it.
+
+    Raises:
+        InputError: the text is so short that others may have the same.
+    """
+    if len(owner) < SHORTEST_OWNER:
+        raise InputError("It is not known who asks for this run.", "Reload the page.")
     return hashlib.sha256(owner.encode()).hexdigest()[:32]
 
 

@@ -29,7 +29,6 @@ DEMO = "qa"
 PLAIN = "text"
 KNOWN = 16  # models whose outline is kept
 ROWS_READ = 48  # rows whose length is looked at for an estimate
-LONGEST_OWNER, SHORTEST_OWNER = 200, 8
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,8 @@ def test_runs_are_their_owners_alone(tmp_path, model):
     runs.delete(mine)
     assert not mine.path.exists()
     assert fingerprint(OWNER) != fingerprint(OTHER)
+    with pytest.raises(InputError, match="not known who"):
+        runs.owned("")
 
 
 def test_a_torn_line_is_left_out_and_a_log_is_cut_at_a_step(tmp_path, model):
