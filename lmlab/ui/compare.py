@@ -26,6 +26,10 @@ RUNNING = MappingProxyType({**QUIET, "concurrency_id": "generate", "concurrency_
 SHIFTING = MappingProxyType({**QUIET, "concurrency_id": "score", "concurrency_limit": 2})
 PRESS_RUN = "() => { setTimeout(() => document.querySelector('#compare-go').click(), 30) }"
 COLUMN = "<b>Nothing yet</b>Press Run."
+DIAL = (
+    "W + α · s · V U: 0 is the base, 1 as trained. Everything below follows the dial at once; the "
+    "columns above do at the next Run."
+)
 SHIFT = """<b>Nothing compared yet</b>Press Compare to see where the second model moved away from
 the first: every token takes the colour of the difference."""
 
@@ -77,7 +81,7 @@ def build(lab: Lab) -> None:
             first.prompt, label="Prompt  x", lines=2, max_lines=6, scale=5,
             elem_id="compare-prompt", placeholder="nothing: each begins at its start token",
         )  # fmt: skip
-        with gr.Column(scale=2, min_width=300, elem_classes="lm-side"):
+        with gr.Column(scale=2, min_width=320, elem_classes="lm-side"):
             drawing = _drawing()
             with gr.Row(elem_classes="lm-buttons"):
                 go = gr.Button("Run", variant="primary", elem_id="compare-go", elem_classes="lm-go")
@@ -152,16 +156,16 @@ def _shift(first: Pair) -> tuple[Any, ...]:
     with gr.Row(elem_classes="lm-inputs"):
         text = gr.Textbox(
             first.task, label="Task text", info="scored given the prompt, where it begins with it",
-            lines=3, max_lines=8, scale=3, elem_id="compare-text",
+            lines=3, max_lines=8, scale=3, min_width=260, elem_id="compare-text",
         )  # fmt: skip
         general = gr.Textbox(
             first.general, label="General text", info="for the sums alone", lines=3, max_lines=8,
-            scale=3, elem_id="compare-general",
+            scale=3, min_width=260, elem_id="compare-general",
         )  # fmt: skip
-        with gr.Column(scale=2, min_width=260, elem_classes="lm-side"):
+        with gr.Column(scale=2, min_width=300, elem_classes="lm-side"):
             alpha = gr.Slider(
-                -1, 2, 1, step=0.05, label="α: W + α · s · V U, model 2’s adapter",
-                info="0 is the base, 1 as trained", elem_id="compare-alpha",
+                -1, 2, 1, step=0.05, label="α of model 2’s adapter", info=DIAL,
+                elem_id="compare-alpha",
             )  # fmt: skip
             shift = gr.Button("Compare", elem_id="compare-shift-go")
     with gr.Row(elem_classes="lm-result"):

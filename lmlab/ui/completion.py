@@ -146,7 +146,7 @@ def _samples(buttons: dict[str, gr.Button]) -> tuple[gr.Slider, gr.Number, Sampl
         buttons["sample"] = gr.Button("Draw", size="sm", min_width=60, elem_id="completion-draw")
     with gr.Row(elem_classes="lm-controls"):
         count = gr.Slider(
-            2, 64, 16, step=1, label="how many, n", elem_id="completion-n", min_width=150
+            2, 64, 16, step=1, label="samples, n", elem_id="completion-n", min_width=150
         )
         length = gr.Number(
             4, label="tokens each", precision=0, minimum=1, maximum=64,

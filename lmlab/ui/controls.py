@@ -1,4 +1,4 @@
-"""The sampling controls on the page: one form, its defaults those of ``GenerateConfig``."""
+"""The sampling controls on the page: one form and the values that it starts from."""
 
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -9,8 +9,9 @@ import gradio as gr
 from lmlab.controls import GenerateConfig
 from lmlab.errors import InputError
 
-# What the page starts from: a bounded length, everything else as the model gives it.
-START = GenerateConfig(max_new_tokens=48)
+# At temperature 1 the small models of the suite soon lose the thread; the rest is as the model
+# gives it, so that the chart shows one control's work at a time.
+START = GenerateConfig(max_new_tokens=48, temperature=0.8)
 STOPS = "one per line; \\n is a line break"
 
 

@@ -120,11 +120,17 @@ def test_the_dial_moves_what_is_shown_and_the_pin_stays(page):
     pinned = page.locator(f"{STRIP} .lm-pinned")
     expect(pinned).to_contain_text("token 3")
     before = page.evaluate("window.lmlab.shown['compare-shift'].runs[0].kl[2]")
+    bars = pinned.locator(".lm-bars")
+    expect(bars).to_have_count(2)
+    first, second = bars.all_inner_texts()
     dial(page, 2)
     page.wait_for_function(
         "old => window.lmlab.shown['compare-shift'].runs[0].kl[2] > old * 1.9", arg=before
     )
     expect(pinned).to_contain_text("token 3")
+    # The next-token bars of the second model follow, those of the first stay.
+    expect(bars.nth(1)).not_to_have_text(second, use_inner_text=True)
+    expect(bars.nth(0)).to_have_text(first, use_inner_text=True)
     dial(page, 0)
     page.wait_for_function("window.lmlab.shown['compare-shift'].runs[0].kl[2] === 0")
 

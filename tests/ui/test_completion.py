@@ -2,13 +2,17 @@
 
 import json
 import re
+import time
+from dataclasses import dataclass, field
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from lmlab.completions import Step
 from lmlab.controls import GenerateConfig
 from lmlab.models import ModelStore
 from lmlab.settings import Settings
+from tests.ui.fake import FakeLab
 from tests.ui.test_likelihood import HOSTILE
 
 pytestmark = pytest.mark.browser
@@ -176,8 +180,6 @@ def test_the_end_token_ends(page):
 
 
 def test_stop_stops_and_keeps_what_was_drawn(visit, serve_lab):
-    from tests.ui.fake import FakeLab
-
     page = open_tab(visit, serve_lab(FakeLab(pause=0.0)))
     slow = open_tab(visit, serve_lab(FakeLab(pause=1.0)))
     slow_count = slow.locator(TOKENS).count()
@@ -191,6 +193,32 @@ def test_stop_stops_and_keeps_what_was_drawn(visit, serve_lab):
     assert slow.locator(TOKENS).count() == kept
     page.locator("#completion-step").click()
     idle(page)
+
+
+@dataclass(frozen=True)
+class CountingLab(FakeLab):
+    """Counts the tokens that are drawn."""
+
+    drawn: list[Step] = field(default_factory=list)
+
+    def complete(self, *asked):
+        for event in super().complete(*asked):
+            if isinstance(event, Step):
+                self.drawn.append(event)
+            yield event
+
+
+@pytest.mark.parametrize(("tab", "name"), [("Completion", "completion"), ("Compare", "compare")])
+def test_a_closed_page_ends_the_run(visit, serve_lab, tab, name):
+    lab = CountingLab(pause=0.6)
+    page = visit(serve_lab(lab))
+    page.get_by_role("tab", name=tab).click()
+    expect(page.locator(f"#{name}-status .lm-progress")).to_contain_text(re.compile(r"token \d"))
+    page.close()
+    time.sleep(0.8)  # what was on its way
+    drawn = len(lab.drawn)
+    time.sleep(1.2)
+    assert 1 <= len(lab.drawn) <= drawn + 1 < 40
 
 
 def test_samples_are_counted_most_likely_first(page):
@@ -228,6 +256,7 @@ def test_what_a_stranger_types_stays_text(page):
     page.keyboard.press("Enter")
     page.locator("#completion-go").click()
     expect(page.get_by_test_id("toast-body").first).to_be_visible()
+    expect(page.locator(f"{STATUS} .lm-progress")).to_have_count(0)
     assert page.evaluate("window.hacked") is None
 
 
