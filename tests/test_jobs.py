@@ -38,7 +38,7 @@ def model(folder) -> Path:
     return folder("llama", "bytelevel-bos")
 
 
-def wait(lab, run: str, state: str, seconds: float = 60.0):
+def wait(lab, run: str, state: str, seconds: float = 150.0):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         info = lab.tuning.run(OWNER, run)
