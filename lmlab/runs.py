@@ -58,8 +58,8 @@ class Runs:
         Raises:
             InputError: there is none of that id, or it is somebody else's.
         """
-        folder = self.find(run_id)
-        if folder is None or folder.spec.owner != fingerprint(owner):
+        who, folder = fingerprint(owner), self.find(run_id)
+        if folder is None or folder.spec.owner != who:
             raise InputError("There is no such run of yours.", "It may have been deleted.")
         return folder
 
@@ -75,8 +75,9 @@ class Runs:
 
     def owned(self, owner: str) -> list[RunFolder]:
         """An owner's runs, newest first."""
-        mine = [(one.spec, one) for one in self.all()]
-        kept = [(s.created, f) for s, f in mine if s.owner == fingerprint(owner)]
+        who = fingerprint(owner)
+        specs = [(one.spec, one) for one in self.all()]
+        kept = [(spec.created, folder) for spec, folder in specs if spec.owner == who]
         return [folder for _, folder in sorted(kept, key=lambda pair: -pair[0])]
 
     def tidy(self, days: float | None) -> None:
