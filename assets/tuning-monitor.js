@@ -190,10 +190,16 @@ async function ask() {
   else if (news.next) setTimeout(() => { if (mine === round) follow(news.next); }, 1500);
 }
 
+function spoken() {
+  const loss = latest("valid");
+  return `${run.title}: ${SAID[run.state] || run.state}` + (loss == null ? "" : `, held-out loss ${loss.toFixed(3)}`);
+}
+
 // The buttons and the table of runs hear of every turn.
 function tellState(name, state) {
   if (told === name + state) return;
   told = name + state;
+  if (name) box.querySelector(".lm-live").textContent = spoken();
   setTimeout(() => trigger("turn", { run: name, state }), 0);
 }
 

@@ -34,6 +34,16 @@ PRESS_COMPARE = (
     "() => { if (window.lmlab.compared) "
     "setTimeout(() => document.querySelector('#compare-go').click(), 400); }"
 )
+# The prompt has to be there before it is run.
+PRESS_RUN = """() => {
+  const press = (left) => setTimeout(() => {
+    const button = document.querySelector('#prompt-go');
+    const text = document.querySelector('#prompt-view .lm-prompttext');
+    if (button && !button.disabled && text && text.textContent) button.click();
+    else if (left) press(left - 1);
+  }, 900);
+  press(10);
+}"""
 FETCH = (
     "() => setTimeout(() => { const a = document.querySelector('#tuning-file'); "
     "(a.querySelector('button, a') || a).click(); }, 150)"
@@ -128,7 +138,8 @@ def _wire_tabs(lab: Lab, step: After, mine: list[Any]) -> None:
         opened = step.compare.click(comparer(lab), mine, [*compared, tabs], **ASK_COMPARE, **QUICK)
         opened.success(None, None, None, js=PRESS_COMPARE, **QUIET)
     if tabs is not None and all(prompted):
-        step.use.click(prompter(lab), mine, [*prompted, tabs], **ASKING, **QUICK)
+        used = step.use.click(prompter(lab), mine, [*prompted, tabs], **ASKING, **QUICK)
+        used.success(None, None, None, js=PRESS_RUN, **QUIET)
 
 
 def known(owner: Any) -> str:

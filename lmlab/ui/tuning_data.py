@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from lmlab import tuningviews
+from lmlab.data import Table
 from lmlab.errors import InputError, LabError
 from lmlab.lab import Lab
 from lmlab.ui.errors import alerts
@@ -45,6 +46,7 @@ class DataStep:
     columns: tuple[gr.Dropdown, ...]
     upload: gr.File
     pasted: gr.Textbox
+    hub: gr.Textbox
     use: gr.Button
     said: gr.HTML
     mask: Mask
@@ -84,7 +86,7 @@ def build(lab: Lab) -> DataStep:
             back = gr.Button("‹ Previous", size="sm", min_width=60, elem_id="tuning-back")
             forth = gr.Button("Next ›", size="sm", min_width=60, elem_id="tuning-forth")
         mask = Mask(elem_id="tuning-mask")
-        table, upload, pasted, use, said, columns = _own()
+        table, upload, pasted, hub, use, said, columns = _own(lab)
         with gr.Accordion("Edit the wording (YAML)", open=False, elem_id="tuning-editor"):
             source = gr.Textbox(
                 lab.prompts.source(first.template), show_label=False, label="Wording in YAML",
@@ -93,13 +95,14 @@ def build(lab: Lab) -> DataStep:
             )  # fmt: skip
     row = gr.State(0)
     return DataStep(
-        model, data, wording, source, table, columns, upload, pasted, use, said, mask, row,
+        model, data, wording, source, table, columns, upload, pasted, hub, use, said, mask, row,
         place, back, forth,
     )  # fmt: skip
 
 
-def _own() -> tuple[Any, ...]:
+def _own(lab: Lab) -> tuple[Any, ...]:
     table = gr.State(None)
+    asked = lab.settings.allow_hub and not lab.settings.offline
     with gr.Accordion("A table of your own", open=False, elem_id="tuning-own"):
         upload = gr.File(
             label="CSV, TSV or JSONL in UTF-8, or Parquet", file_types=list(TYPES), height=90,
@@ -108,6 +111,10 @@ def _own() -> tuple[Any, ...]:
         pasted = gr.Textbox(
             "", label="or paste it, column names first", lines=3, max_lines=10,
             elem_id="tuning-pasted", elem_classes="lm-mono",
+        )  # fmt: skip
+        hub = gr.Textbox(
+            "", label="or a data set of the Hub", placeholder="owner/name, or owner/name:subset",
+            max_lines=1, max_length=200, visible=asked, elem_id="tuning-set",
         )  # fmt: skip
         with gr.Row(elem_classes="lm-buttons"):
             use = gr.Button("Use this table", size="sm", elem_id="tuning-use", min_width=120)
@@ -120,7 +127,7 @@ def _own() -> tuple[Any, ...]:
                 )
                 for i in range(FIELDS)
             )  # fmt: skip
-    return table, upload, pasted, use, said, columns
+    return table, upload, pasted, hub, use, said, columns
 
 
 def wire(lab: Lab, step: DataStep, settings: list[Any]) -> Callable[[Any], Any]:
@@ -154,7 +161,7 @@ def wire(lab: Lab, step: DataStep, settings: list[Any]) -> Callable[[Any], Any]:
         button.click(shower(lab, None, stride), asked, step.preview, **QUICK)
     read = step.use.click(
         reader(lab),
-        [step.upload, step.pasted, step.wording, step.source],
+        [step.upload, step.pasted, step.hub, step.wording, step.source],
         [step.data, step.table, step.said, step.wording, *step.columns],
         **QUICK,
     )
@@ -200,15 +207,8 @@ def reader(lab: Lab) -> Callable[..., list[Any]]:
     """A table of the visitor's: [data, table, said, wording, *columns]."""
 
     @alerts
-    def read(file: Any, pasted: str, wording: str, source: str) -> list[Any]:
-        if file is None and not (pasted or "").strip():
-            raise InputError("There is no table.", "Choose a file, or paste some rows.")
-        content, name = (pasted or "").encode(), "the pasted table"
-        if file is not None:
-            name = str(getattr(file, "orig_name", None) or file).rsplit("/", 1)[-1]
-            with open(str(file), "rb") as opened:
-                content = opened.read(LARGEST)
-        table = lab.tuning.table(content, name)
+    def read(file: Any, pasted: str, hub: str, wording: str, source: str) -> list[Any]:
+        table = _table(lab, file, pasted or "", (hub or "").strip())
         said = f"{len(table.rows):,} rows, {len(table.columns)} columns"
         fields: tuple[str, ...] = ("text",)
         with suppress(LabError):
@@ -217,6 +217,20 @@ def reader(lab: Lab) -> Callable[..., list[Any]]:
         return [gr.update(value=OWN), table, escape(said), choices, *_columns(fields, table)]
 
     return read
+
+
+def _table(lab: Lab, file: Any, pasted: str, hub: str) -> Table:
+    """The visitor's file; else what was pasted; else a set of the Hub."""
+    if file is not None:
+        name = str(getattr(file, "orig_name", None) or file).rsplit("/", 1)[-1]
+        with open(str(file), "rb") as opened:
+            return lab.tuning.table(opened.read(LARGEST), name)
+    if pasted.strip():
+        return lab.tuning.table(pasted.encode("utf-8", "replace"), "the pasted table")
+    if hub:
+        repo, _, subset = hub.partition(":")
+        return lab.tuning.hub_table(repo.strip(), subset.strip())
+    raise InputError("There is no table.", "Choose a file, or paste some rows.")
 
 
 def _columns(fields: tuple[str, ...], table: Any) -> list[Any]:

@@ -114,11 +114,11 @@ def _training(lab: Lab, made: dict[str, Any], start: dict[str, Any]) -> None:
     with gr.Row(elem_classes="lm-controls"):
         most = min(MOST_STEPS, lab.settings.max_steps)
         made["steps"] = gr.Slider(
-            1, most, start["steps"], step=1, label="steps", elem_id="tuning-steps", min_width=150
+            1, most, start["steps"], step=1, label="steps", elem_id="tuning-steps", min_width=190
         )
         made["batch_size"] = gr.Slider(
             1, 64, start["batch_size"], step=1, label="rows a step", elem_id="tuning-batch",
-            min_width=150,
+            min_width=170,
         )  # fmt: skip
         made["learning_rate"] = gr.Textbox(
             start["learning_rate"], label="learning rate", elem_id="tuning-rate", max_lines=1,

@@ -69,12 +69,14 @@ def grouped(matrices: Sequence[MatrixCount]) -> list[Group]:
 def memory(n_bytes: float) -> str:
     """Bytes as people say them.
 
-    >>> memory(950_000), memory(21_400_000), memory(3.2e9)
-    ('0.9 MB', '21 MB', '3.2 GB')
+    >>> memory(95_000), memory(950_000), memory(21_400_000), memory(3.2e9)
+    ('95 kB', '950 kB', '21 MB', '3.2 GB')
     """
     if n_bytes >= 1e9:
         return f"{n_bytes / 1e9:.1f} GB"
-    return f"{n_bytes / 1e6:.0f} MB" if n_bytes >= 1e7 else f"{int(n_bytes / 1e5) / 10:.1f} MB"
+    if n_bytes >= 1e6:
+        return f"{n_bytes / 1e6:.{0 if n_bytes >= 1e7 else 1}f} MB"
+    return f"{n_bytes / 1e3:.0f} kB"
 
 
 def duration(seconds: float) -> str:

@@ -21,7 +21,7 @@ MONITOR = """
 <div class="lm-monitor none">
 <div class="lm-run-empty lm-empty"><b>Nothing trained yet</b>Press Start: the loss curve draws
 itself, and the model's answers change beside it.</div>
-<div class="lm-run-head" role="status" hidden></div>
+<div class="lm-run-head" hidden></div><div class="lm-live" aria-live="polite"></div>
 <div class="lm-run-numbers lm-nums six" hidden></div>
 <div class="lm-run-charts lm-charts" hidden></div>
 <div class="lm-run-samples" hidden></div></div>

@@ -158,7 +158,7 @@ class FakeLab:
                 replace(
                     t,
                     logprob=min(-0.01, t.logprob + gap),
-                    top=tuple(replace(a, logprob=a.logprob - abs(gap)) for a in t.top),
+                    top=tuple(a._replace(logprob=a.logprob - abs(gap)) for a in t.top),
                 )
                 for t, gap in zip(scored[0].tokens, gaps, strict=True)
             ),

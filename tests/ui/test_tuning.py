@@ -16,8 +16,9 @@ from tests.ui.fake import FakeLab
 browser = pytest.mark.browser
 MONITOR = "#tuning-monitor .lm-monitor"
 COUNTER = "#tuning-counter .lm-fig.big"
-LOSS = "#tuning-mask .lm-tok.loss"
+LOSS = "#tuning-mask .lm-toks .lm-tok.loss"
 ROWS = "#tuning-runs tbody tr"
+LONG = 2000  # steps: more than a test waits for
 OWNER = "0123456789abcdef0123456789abcdef"
 
 
@@ -83,7 +84,7 @@ def points(page: Page) -> int:
 
 @browser
 def test_it_opens_with_the_demo_ready_to_start(page):
-    assert page.locator(LOSS).all_inner_texts() == ["the", " garden", "</s>"]
+    assert page.locator(LOSS).all_text_contents() == ["the", " garden", "</s>"]
     expect(page.locator("#tuning-mask")).to_contain_text("3 of 22 tokens carry loss")
     expect(page.locator(COUNTER)).to_contain_text("27,648")
     expect(page.locator("#tuning-counter")).to_contain_text("ℓ(d + k) = 8 · (64 + 64) = 1,024")
@@ -125,7 +126,7 @@ def test_rows_are_walked_and_the_mask_follows_the_settings(page):
 
 @browser
 def test_start_reload_stop_resume_compare(page):
-    start(page)
+    start(page, LONG)
     before = points(page)
     expect(page.locator(MONITOR)).not_to_have_attribute("data-points", str(before))
     page.reload()
@@ -160,12 +161,13 @@ def test_a_tuned_model_is_used_in_prompts(page):
     expect(page.locator("#prompt-model input")).to_have_value("LoRA, ℓ = 8 on qa")
     expect(page.locator("#prompt-wording input")).to_have_value("The form of the tuned model")
     expect(page.locator("#prompt-view .lm-prompttext")).to_contain_text("<|question|>")
-    expect(page.locator("#prompt-strip")).to_contain_text("base+run:")
+    expect(page.locator("#prompt-strip .lm-tok").first).to_be_visible()
+    assert page.evaluate("window.lmlab.shown.prompt.runs[0].model").startswith("base+run:")
 
 
 @browser
 def test_what_was_zoomed_stays_zoomed_while_points_come(page):
-    start(page)
+    start(page, LONG)
     canvas = page.locator("#tuning-monitor canvas").first
     canvas.focus()
     for key in ("End", "+", "ArrowLeft"):
@@ -181,7 +183,7 @@ def test_what_was_zoomed_stays_zoomed_while_points_come(page):
 
 @browser
 def test_runs_of_a_visitor_are_theirs_alone_and_others_wait(page, visit, address):
-    start(page)
+    start(page, LONG)
     other = open_tab(visit(address))
     expect(other.locator("#tuning-runs")).to_contain_text("No runs yet")
     other.locator("#tuning-start-go").click()
