@@ -5,21 +5,16 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from lmlab.errors import InputError
-from lmlab.finetuning.config import FinetuneConfig
 from lmlab.lab import Lab
 from lmlab.settings import Settings
-from lmlab.ui.tuning_form import KEYS, PRESETS, RACE, config_of, values_of
-from lmlab.ui.tuning_run import follower
 from tests.ui.fake import FakeLab
 
-browser = pytest.mark.browser
+pytestmark = pytest.mark.browser
 MONITOR = "#tuning-monitor .lm-monitor"
 COUNTER = "#tuning-counter .lm-fig.big"
 LOSS = "#tuning-mask .lm-toks .lm-tok.loss"
 ROWS = "#tuning-runs tbody tr"
 LONG = 2000  # steps: more than a test waits for
-OWNER = "0123456789abcdef0123456789abcdef"
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +77,6 @@ def points(page: Page) -> int:
     return int(page.locator(MONITOR).get_attribute("data-points") or 0)
 
 
-@browser
 def test_it_opens_with_the_demo_ready_to_start(page):
     assert page.locator(LOSS).all_text_contents() == ["the", " garden", "</s>"]
     expect(page.locator("#tuning-mask")).to_contain_text("3 of 22 tokens carry loss")
@@ -93,7 +87,6 @@ def test_it_opens_with_the_demo_ready_to_start(page):
     expect(page.locator("#tuning-runs")).to_contain_text("No runs yet")
 
 
-@browser
 def test_the_counter_moves_with_every_setting(page):
     fill(page, "rank", "2")
     expect(page.locator(COUNTER)).to_contain_text("6,912")
@@ -111,7 +104,6 @@ def test_the_counter_moves_with_every_setting(page):
     expect(page.get_by_test_id("toast-body")).to_contain_text("Type a number")
 
 
-@browser
 def test_rows_are_walked_and_the_mask_follows_the_settings(page):
     page.locator("#tuning-back").click()
     expect(page.locator("#tuning-place")).to_contain_text("Row 3,000 of 3,000")
@@ -124,7 +116,6 @@ def test_rows_are_walked_and_the_mask_follows_the_settings(page):
     expect(page.locator("#tuning-mask .warn")).to_contain_text("never stops")
 
 
-@browser
 def test_start_reload_stop_resume_compare(page):
     start(page, LONG)
     before = points(page)
@@ -153,7 +144,6 @@ def test_start_reload_stop_resume_compare(page):
     expect(page.locator("#compare-strip-2 .lm-tok").first).to_be_visible()
 
 
-@browser
 def test_a_tuned_model_is_used_in_prompts(page):
     start(page, 3)
     turned(page, "done")
@@ -165,7 +155,6 @@ def test_a_tuned_model_is_used_in_prompts(page):
     assert page.evaluate("window.lmlab.shown.prompt.runs[0].model").startswith("base+run:")
 
 
-@browser
 def test_what_was_zoomed_stays_zoomed_while_points_come(page):
     start(page, LONG)
     canvas = page.locator("#tuning-monitor canvas").first
@@ -181,7 +170,6 @@ def test_what_was_zoomed_stays_zoomed_while_points_come(page):
     expect(whole).to_have_count(0)
 
 
-@browser
 def test_runs_of_a_visitor_are_theirs_alone_and_others_wait(page, visit, address):
     start(page, LONG)
     other = open_tab(visit(address))
@@ -195,7 +183,6 @@ def test_runs_of_a_visitor_are_theirs_alone_and_others_wait(page, visit, address
     turned(other, "stopped")
 
 
-@browser
 def test_a_race_of_methods_ends_in_one_chart(page):
     fill(page, "steps", "4")
     page.locator("#tuning-race").click()
@@ -211,7 +198,6 @@ def test_a_race_of_methods_ends_in_one_chart(page):
     expect(page.locator(ROWS)).to_have_count(4)
 
 
-@browser
 def test_a_rate_that_breaks_it_says_so(page):
     page.get_by_role("button", name="A rate that breaks it").click()
     expect(page.locator("#tuning-rate input, #tuning-rate textarea")).to_have_value("1000")
@@ -220,7 +206,6 @@ def test_a_rate_that_breaks_it_says_so(page):
     turned(page, "failed")
 
 
-@browser
 def test_a_table_of_ones_own(page):
     page.get_by_text("A table of your own").click()
     rows = "".join(f"What is {i}?,number {i}\n" for i in range(30))
@@ -233,7 +218,6 @@ def test_a_table_of_ones_own(page):
     turned(page, "done")
 
 
-@browser
 def test_it_is_taken_along_and_pushed_with_a_token_that_is_not_kept(page, lab):
     start(page, 3)
     turned(page, "done")
@@ -257,7 +241,6 @@ def test_it_is_taken_along_and_pushed_with_a_token_that_is_not_kept(page, lab):
     assert lab.tuning.pushed[-1] == ("me/mine", "hf_right")
 
 
-@browser
 def test_it_fits_a_phone(visit, address, lab):
     lab.tuning.clear()
     page = open_tab(visit(address, viewport={"width": 390, "height": 844}))
@@ -266,7 +249,6 @@ def test_it_fits_a_phone(visit, address, lab):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-@browser
 def test_the_core_trains_behind_the_page(visit, serve_lab, tmp_path):
     lab = Lab.open(Settings(offline=True, model="tiny", runs_dir=tmp_path))
     page = open_tab(visit(serve_lab(lab)))
@@ -280,42 +262,3 @@ def test_the_core_trains_behind_the_page(visit, serve_lab, tmp_path):
     expect(page.locator(f"{ROWS} td").nth(4)).to_have_text("6 of 6")
     learned = page.locator(COUNTER).inner_text().split("\n")[0]
     expect(page.locator(f"{ROWS} td").nth(3)).to_have_text(learned)
-
-
-def test_the_form_gives_back_every_config():
-    configs = [preset.config for preset in PRESETS]
-    configs += [FinetuneConfig(**changed) for changed in RACE.values()]
-    for config in configs:
-        found = config_of(tuple(values_of(config)))
-        shown = {key: (a, b) for key, (a, b) in config.difference(found).items() if key in KEYS}
-        assert shown == {}
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "words"),
-    [
-        ("steps", None, "‘steps’ is empty"),
-        ("rank", 1.5, "whole number"),
-        ("learning_rate", "1e400", "finite"),
-        ("layers", "0, x", "cannot be ‘x’"),
-        ("names", "a" * 5000, "too long"),
-    ],
-)
-def test_a_box_that_cannot_be_read_is_named(key, value, words):
-    values = values_of(FinetuneConfig())
-    values[KEYS.index(key)] = value
-    with pytest.raises(InputError, match=words):
-        config_of(tuple(values))
-
-
-@pytest.mark.parametrize(
-    "asked",
-    [None, [], {}, {"owner": "../x"}, {"owner": 3}, {"owner": OWNER, "run": {}, "have": -1}],
-)
-def test_a_stranger_who_follows_gets_nothing(lab, asked):
-    lab.tuning.clear()
-    run = lab.tuning.start("f" * 32, "base", lab.tuning.dataset("qa"), None, FinetuneConfig())
-    assert follower(lab)(asked)["run"] == ""
-    answer = follower(lab)({"owner": OWNER, "run": run, "have": 0})
-    assert answer["run"] == ""
-    lab.tuning.clear()

@@ -1,0 +1,70 @@
+"""The Fine-tune tab's form, and what the page's script may ask for; no browser."""
+
+import pytest
+
+from lmlab.errors import InputError
+from lmlab.finetuning.config import FinetuneConfig
+from lmlab.ui.tuning_form import KEYS, PRESETS, RACE, config_of, values_of
+from lmlab.ui.tuning_run import follower
+from tests.ui.faketuning import FakeTuning
+
+OWNER = "0123456789abcdef0123456789abcdef"
+
+
+class Behind:
+    """What ``follower`` needs of a lab."""
+
+    def __init__(self) -> None:
+        self.tuning = FakeTuning(0)
+
+
+def test_the_form_gives_back_every_config():
+    configs = [preset.config for preset in PRESETS]
+    configs += [FinetuneConfig(**changed) for changed in RACE.values()]
+    for config in configs:
+        found = config_of(tuple(values_of(config)))
+        shown = {key: (a, b) for key, (a, b) in config.difference(found).items() if key in KEYS}
+        assert shown == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("steps", None, "‘steps’ is empty"),
+        ("rank", 1.5, "whole number"),
+        ("learning_rate", "1e400", "finite"),
+        ("layers", "0, x", "cannot be ‘x’"),
+        ("names", "a" * 5000, "too long"),
+    ],
+)
+def test_a_box_that_cannot_be_read_is_named(key, value, words):
+    values = values_of(FinetuneConfig())
+    values[KEYS.index(key)] = value
+    with pytest.raises(InputError, match=words):
+        config_of(tuple(values))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [None, [], {}, {"owner": "../x"}, {"owner": 3}, {"owner": OWNER, "run": {}, "have": -1}],
+)
+def test_a_stranger_who_follows_gets_nothing(asked):
+    lab = Behind()
+    run = lab.tuning.start("f" * 32, "base", lab.tuning.dataset("qa"), None, FinetuneConfig())
+    assert follower(lab)(asked)["run"] == ""
+    answer = follower(lab)({"owner": OWNER, "run": run, "have": 0})
+    assert answer["run"] == ""
+
+
+def test_the_owner_gets_what_is_new():
+    lab = Behind()
+    config = FinetuneConfig(steps=3)
+    run = lab.tuning.start(OWNER, "base", lab.tuning.dataset("qa"), None, config)
+    while not lab.tuning.run(OWNER, run).is_over:
+        pass
+    whole = follower(lab)({"owner": OWNER, "run": "", "have": 0})
+    assert (whole["run"], whole["state"]) == (run, "done")
+    assert [event[1] for event in whole["events"] if event[0] == "step"] == [1, 2, 3]
+    rest = follower(lab)({"owner": OWNER, "run": run, "have": whole["have"] - 1})
+    assert rest["events"] == whole["events"][-1:]
+    assert rest["have"] == whole["have"]
