@@ -177,8 +177,11 @@ def _print_diff(changes: "Sequence[MatrixChange]", compared: "Compared | None") 
 
     from lmlab.terminal import print_compared
 
-    names = ("matrix", "d × k", "‖ΔW‖/‖W‖", "ℓ", "effective rank", "stable rank")
-    table = Table(*names, box=None, header_style="dim")
+    names = ("d × k", "‖ΔW‖/‖W‖", "ℓ", "effective rank", "stable rank")
+    table = Table(box=None, header_style="dim")
+    table.add_column("matrix", no_wrap=True)
+    for name in names:
+        table.add_column(name)
     ordered = sorted(changes, key=lambda change: -change.relative)
     for change in ordered[:MOST_ROWS]:
         values = [f"{change.effective_rank:.1f}", f"{change.stable_rank:.1f}"]
@@ -189,7 +192,7 @@ def _print_diff(changes: "Sequence[MatrixChange]", compared: "Compared | None") 
             str(change.rank or "–"),
             *(values if change.singular_values else ("–", "–")),
         )
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     console.print(table)
     if len(ordered) > MOST_ROWS:
         console.print(f"… and {len(ordered) - MOST_ROWS} more; --json has all of them")

@@ -76,6 +76,15 @@ def test_evaluate_prints_the_documented_json(path, capsys, table):
     assert "accuracy" in out(capsys, *arguments, *mapped)
 
 
+SHORT = """name: short
+query: "{{ text }}:"
+target: " {{ label }}"
+answer: label
+labels: {positive: a, negative: b}
+decode: {how: label}
+"""
+
+
 def study(capsys, path, *arguments: str) -> dict:
     common = ("evaluate", "--model", path, "--limit", "6", "--json")
     return json.loads(out(capsys, *common, *arguments))
@@ -95,8 +104,14 @@ def test_wordings_are_compared(path, capsys):
     assert "A question" in shown
 
 
-def test_orders_are_compared(path, capsys):
-    wanted = ("--study", "order", "--shots", "3", "--template", "sentiment-review")
+def test_orders_are_compared(path, capsys, tmp_path):
+    file = tmp_path / "short.csv"
+    file.write_text(
+        "text,label\n" + "".join(f"{c},positive\n{c}{c},negative\n" for c in "abcdefgh")
+    )
+    template = tmp_path / "short.yaml"
+    template.write_text(SHORT)
+    wanted = ("--study", "order", "--shots", "3", "--data", str(file), "--template", str(template))
     printed = study(capsys, path, *wanted)
     (result,) = printed["results"]
     assert len(printed["orders"]) == len(result["accuracy_by_draw"]) == result["draws"] == 6
