@@ -24,13 +24,13 @@ def main() -> None:
     first = runs / options.shape
     rounds = [first, *sorted(runs.glob(f"{options.shape}-onward-*"))]
     rounds = [run for run in rounds if (run / "final").exists()]
-    story = json.dumps(training(rounds), indent=1) + "\n"
+    story = json.dumps(training(rounds, Mixture()), indent=1) + "\n"
     publish(rounds[-1] / "final", models / options.shape, story)
     for snapshot in sorted(first.glob("step-*")):
         publish(snapshot, models / STEPS / snapshot.name, story)
 
 
-def training(rounds: Sequence[Path]) -> dict[str, object]:
+def training(rounds: Sequence[Path], mixture: Mixture) -> dict[str, object]:
     """How one run after another was made: configs, the mixture with epochs, held-out curve."""
     configs = [json.loads((run / "config.json").read_text(encoding="utf-8")) for run in rounds]
     read = [config.pop("epochs") for config in configs]
@@ -42,7 +42,7 @@ def training(rounds: Sequence[Path]) -> dict[str, object]:
         curve += [row | {"step": row["step"] + before} for row in rows.values()]
     parts = [
         asdict(part) | {"epochs": round(sum(r.get(part.name, 0.0) for r in read), 2)}
-        for part in Mixture().parts
+        for part in mixture.parts
     ]
     return {"rounds": configs, "mixture": parts, "held_out_nats": curve}
 

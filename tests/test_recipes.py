@@ -110,7 +110,7 @@ def test_a_run_goes_onward_from_the_weights_of_a_finished_one(tmp_path):
     for run, made, read in ((first, config, 0.25), (second, further, 0.5)):
         written = asdict(made) | {"epochs": {"a": read, "b": read}}
         (run.folder / "config.json").write_text(json.dumps(written))
-    story = training([first.folder, second.folder])
+    story = training([first.folder, second.folder], PARTS)
     assert [row["step"] for row in story["held_out_nats"]] == [2, 6]
     assert [part["epochs"] for part in story["mixture"]] == [0.75, 0.75]
     assert [config["onward"] for config in story["rounds"]] == [0, 1]
