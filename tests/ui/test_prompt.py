@@ -14,6 +14,7 @@ from lmlab.models import ModelStore
 from lmlab.protocols import Protocol
 from lmlab.settings import Settings
 from lmlab.wordings import shipped_templates
+from tests.ui.conftest import HANDED_OVER
 from tests.ui.test_likelihood import HOSTILE
 
 pytestmark = pytest.mark.browser
@@ -280,6 +281,7 @@ def test_a_table_of_ones_own_is_mapped_and_measured(page):
     page.get_by_text("A table of your own").click()
     rows = "".join(f"word {i},Wort {i}\n" for i in range(40))
     page.locator("#prompt-pasted textarea").fill("from,to\n" + rows)
+    page.wait_for_timeout(HANDED_OVER)
     page.locator("#prompt-use").click()
     expect(page.locator("#prompt-said")).to_contain_text("40 rows")
     expect(page.get_by_label("‘german’ is the column")).to_have_value("to")
@@ -298,6 +300,7 @@ def test_a_table_of_ones_own_is_mapped_and_measured(page):
 def test_a_table_that_cannot_be_read_is_refused(page, text, words):
     page.get_by_text("A table of your own").click()
     page.locator("#prompt-pasted textarea").fill(text)
+    page.wait_for_timeout(HANDED_OVER)
     page.locator("#prompt-use").click()
     expect(page.get_by_test_id("toast-body")).to_contain_text(words)
 
