@@ -193,6 +193,7 @@ def _wire_run(lab: Lab, inputs: Inputs, outputs: Outputs, tab: Any) -> None:
         rows.opener(lab), [outputs.sheet, *inputs.values], [*outputs.rows, fresh],
         trigger_mode="once", **QUICK,
     )  # fmt: skip
+    opened.then(rows.pooler(lab), [outputs.sheet, *inputs.values], inputs.pool, **QUICK)
     first = opened.then(running.first_runner(lab), [fresh, *asked], drawn, **RUNNING)
     for event in (run, first):
         event.failure(waiting.failed, outputs.line[:1], outputs.line, queue=False, **QUIET)
