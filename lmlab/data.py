@@ -33,6 +33,29 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
 
+    def columns_for(
+        self, fields: Sequence[str], chosen: Sequence[str | None] = ()
+    ) -> dict[str, str]:
+        """{field: column}: as chosen; else of the same name; else those that are left, in order.
+
+        Raises:
+            InputError: there are too few columns.
+        """
+        found = {f: c for f, c in zip(fields, chosen, strict=False) if c in self.columns and c}
+        left = [c for c in self.columns if c not in fields and c not in found.values()]
+        for field in fields:
+            if field in found:
+                continue
+            if field in self.columns:
+                found[field] = field
+            elif left:
+                found[field] = left.pop(0)
+            else:
+                raise InputError(
+                    f"The table has no column for ‘{field}’.", f"It has {', '.join(self.columns)}."
+                )
+        return {field: found[field] for field in fields}
+
     def mapped(self, fields: Mapping[str, str]) -> "Table":
         """The same rows under the names that a template uses: {field: column}."""
         if missing := [column for column in fields.values() if column not in self.columns]:

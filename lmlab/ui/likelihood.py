@@ -17,6 +17,7 @@ from lmlab.ui import waiting
 from lmlab.ui.definition import no_definition
 from lmlab.ui.examples import EXAMPLES, Example
 from lmlab.ui.figures import no_figures
+from lmlab.ui.pickers import model_picker
 from lmlab.ui.widgets import Answers, Factors, Handover, Strip, static
 
 NAME = "Likelihood"
@@ -98,7 +99,11 @@ def _inputs(lab: Lab) -> Inputs:
                 elem_id="likelihood-text",
             )
         with gr.Column(scale=1, min_width=230, elem_classes="lm-side"):
-            model, second = _pickers(lab)
+            model = model_picker(lab, "likelihood-model")
+            nobody = [NOBODY, *((name, name) for name in lab.model_names())]
+            second = model_picker(
+                lab, "likelihood-second", "Compare with", choices=nobody, value="", info=None
+            )
             with gr.Row(elem_classes="lm-buttons"):
                 go = gr.Button(
                     "Score", variant="primary", elem_id="likelihood-go", elem_classes="lm-go"
@@ -109,30 +114,6 @@ def _inputs(lab: Lab) -> Inputs:
         chips = tuple(gr.Button(example.name, size="sm", min_width=60) for example in EXAMPLES)
         status = static("", elem_id="likelihood-status")
     return Inputs(text, prefix, model, second, go, stop, chips, status)
-
-
-def _pickers(lab: Lab) -> tuple[gr.Dropdown, gr.Dropdown]:
-    names = lab.model_names()
-    free = lab.settings.allow_hub or lab.settings.allow_local
-    ways = (("Hub id", lab.settings.allow_hub), ("folder", lab.settings.allow_local))
-    kinds = [kind for kind, allowed in ways if allowed]
-    info = f"or type a {' or a '.join(kinds)}" if free else None
-    model = gr.Dropdown(
-        names or [lab.settings.model],
-        value=lab.settings.model,
-        label="Model",
-        info=info,
-        allow_custom_value=free,
-        elem_id="likelihood-model",
-    )
-    second = gr.Dropdown(
-        [NOBODY, *((name, name) for name in names)],
-        value="",
-        label="Compare with",
-        allow_custom_value=free,
-        elem_id="likelihood-second",
-    )
-    return model, second
 
 
 def _outputs(status: gr.HTML) -> Outputs:

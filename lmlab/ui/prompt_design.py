@@ -6,10 +6,11 @@ from typing import Any
 import gradio as gr
 
 from lmlab.lab import Lab
+from lmlab.ui import owntable
 from lmlab.ui import prompt_events as events
 from lmlab.ui import prompt_sheet as sheets
+from lmlab.ui.owntable import OWN
 from lmlab.ui.pickers import model_picker
-from lmlab.ui.prompt_sheet import FIELDS, OWN
 from lmlab.ui.promptwidgets import Pool, Rows
 from lmlab.ui.widgets import static
 
@@ -95,26 +96,10 @@ def build(lab: Lab) -> tuple[Inputs, Rows]:
 def _own() -> tuple[Any, ...]:
     with gr.Accordion("A table of your own", open=False, elem_id="prompt-own"):
         table = gr.State(None)
-        upload = gr.File(
-            label="CSV, TSV or JSONL, UTF-8", file_types=[".csv", ".tsv", ".jsonl"], height=90,
-            elem_id="prompt-upload",
-        )  # fmt: skip
-        pasted = gr.Textbox(
-            "", label="or paste it, column names first", lines=4, max_lines=10,
-            elem_id="prompt-pasted", elem_classes="lm-mono",
-        )  # fmt: skip
+        upload, pasted = owntable.given("prompt")
         with gr.Row(elem_classes="lm-buttons"):
             use = gr.Button("Use this table", size="sm", elem_id="prompt-use")
             said = static("", elem_id="prompt-said")
         with gr.Row():
-            columns = tuple(
-                gr.Dropdown(
-                    [],
-                    label=f"column {i}",
-                    visible=False,
-                    elem_id=f"prompt-column-{i}",
-                    min_width=120,
-                )
-                for i in range(FIELDS)
-            )
+            columns = owntable.pickers("prompt")
     return table, columns, upload, pasted, use, said

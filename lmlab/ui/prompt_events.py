@@ -7,11 +7,13 @@ from typing import Any
 import gradio as gr
 
 from lmlab import promptview
-from lmlab.errors import InputError, LabError
+from lmlab.errors import LabError
 from lmlab.lab import Lab
+from lmlab.ui import owntable
 from lmlab.ui import prompt_sheet as sheets
 from lmlab.ui.errors import alerts
-from lmlab.ui.prompt_sheet import FIELDS, OWN, Sheet
+from lmlab.ui.owntable import OWN
+from lmlab.ui.prompt_sheet import Sheet
 
 FIRST = (
     "german-lecture", "qa-question", "sentiment-review", "similarity-meaning", "topic-story",
@@ -67,46 +69,14 @@ def reader(lab: Lab) -> Callable[..., list[Any]]:
 
     @alerts
     def read(file: Any, pasted: str, wording: str) -> list[Any]:
-        table = lab.prompts.table(*content_of(file, pasted))
+        table = lab.prompts.table(*owntable.content(file, pasted))
         said = f"{len(table.rows):,} rows, {len(table.columns)} columns"
         fields: tuple[str, ...] = ()
         with suppress(LabError):
             fields = lab.prompts.parse(wording).columns
-        return [gr.update(value=OWN), table, said, *_columns(fields, table)]
+        return [gr.update(value=OWN), table, said, *owntable.picked(fields, table)]
 
     return read
-
-
-def content_of(file: Any, pasted: str) -> tuple[bytes | str, str]:
-    """What a visitor uploaded, else pasted, and its name.
-
-    Raises:
-        InputError: neither.
-    """
-    if file is not None:
-        name = str(getattr(file, "orig_name", None) or file).rsplit("/", 1)[-1]
-        with open(str(file), "rb") as opened:
-            return opened.read(6_000_000), name
-    if not (pasted or "").strip():
-        raise InputError("There is no table.", "Choose a file, or paste some rows.")
-    return pasted, "the pasted table"
-
-
-def _columns(fields: tuple[str, ...], table: Any) -> list[Any]:
-    """The pickers of columns, one for each field."""
-    try:
-        guess = sheets.mapping(table, fields)
-    except InputError:
-        guess = {}
-    return [
-        gr.update(
-            visible=i < len(fields),
-            label=f"‘{fields[i]}’ is the column" if i < len(fields) else "",
-            choices=list(table.columns),
-            value=guess.get(fields[i]) if i < len(fields) else None,
-        )
-        for i in range(FIELDS)
-    ]
 
 
 def previewer(lab: Lab) -> Callable[..., str]:

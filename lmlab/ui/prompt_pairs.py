@@ -11,9 +11,8 @@ from lmlab import promptview
 from lmlab.errors import InputError
 from lmlab.lab import Lab
 from lmlab.results import Loading
-from lmlab.ui import waiting
+from lmlab.ui import owntable, waiting
 from lmlab.ui.errors import alerts
-from lmlab.ui.prompt_events import content_of
 from lmlab.ui.prompt_views import pair_list, pair_table
 from lmlab.ui.promptwidgets import PairBox
 from lmlab.ui.waiting import busy, idle
@@ -76,16 +75,11 @@ def _buttons() -> tuple[dict[str, gr.Button], gr.HTML]:
 
 def _own(buttons: dict[str, gr.Button]) -> tuple[gr.File, gr.Textbox]:
     with gr.Accordion("Pairs of your own", open=False, elem_id="prompt-pairs-own"):
-        upload = gr.File(
-            label="CSV, TSV or JSONL, UTF-8", file_types=[".csv", ".tsv", ".jsonl"], height=90,
-            elem_id="prompt-pairs-upload",
-        )  # fmt: skip
-        pasted = gr.Textbox(
-            "", label="or paste them, column names first", lines=4, max_lines=10,
-            placeholder="good,bad\nThe dogs bark.,The dogs barks.", elem_id="prompt-pairs-pasted",
-            elem_classes="lm-mono",
+        upload, pasted = owntable.given(
+            "prompt-pairs",
+            placeholder="good,bad\nThe dogs bark.,The dogs barks.",
             info="two columns; a third one, kind, puts them into groups",
-        )  # fmt: skip
+        )
         with gr.Row(elem_classes="lm-buttons"):
             buttons["own"] = gr.Button(
                 "Measure these pairs", size="sm", elem_id="prompt-pairs-use", scale=0
@@ -132,8 +126,8 @@ def own_measurer(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
         lab.prompts.prepare()
         from lmlab.pairs import pairs_of
 
-        content, name = content_of(file, pasted)
-        yield from _measured(lab, model, pairs_of(lab.prompts.table(content, name)))
+        table = lab.prompts.table(*owntable.content(file, pasted))
+        yield from _measured(lab, model, pairs_of(table))
 
     return measure
 

@@ -14,9 +14,8 @@ from lmlab.errors import InputError
 from lmlab.prompting import Prompting
 from lmlab.rows import Row
 from lmlab.templates import PromptTemplate
+from lmlab.ui.owntable import OWN
 
-OWN = "own table"
-FIELDS = 4  # columns of a visitor's table that can be mapped
 MOST_SHOTS = 16
 LONGEST_CELL = 20_000
 
@@ -94,11 +93,8 @@ class Form:
             return prompts.dataset(self.data)
         if self.table is None:
             raise InputError("There is no table of yours yet.", "Upload one, or paste it.")
-        fields = template.columns
-        chosen = dict(zip(fields, self.columns, strict=False))
-        guess = mapping(self.table, fields)
-        mapped = {field: chosen.get(field) or guess[field] for field in fields}
-        return data.split(self.table.mapped(mapped), self.number(self.seed, "seed"))
+        mapped = self.table.mapped(self.table.columns_for(template.columns, self.columns))
+        return data.split(mapped, self.number(self.seed, "seed"))
 
     @staticmethod
     def number(value: float | None, name: str) -> int:
@@ -106,22 +102,6 @@ class Form:
         if value is None or value != int(value) or not 0 <= value < 2**53:
             raise InputError(f"{name} must be a whole number from 0 on.")
         return int(value)
-
-
-def mapping(table: Table, fields: Sequence[str]) -> dict[str, str]:
-    """Columns for fields: of the same name, else those that are left, in order."""
-    left = [column for column in table.columns if column not in fields]
-    found = {}
-    for field in fields:
-        if field in table.columns:
-            found[field] = field
-        elif left:
-            found[field] = left.pop(0)
-        else:
-            raise InputError(
-                f"The table has no column for ‘{field}’.", f"It has {', '.join(table.columns)}."
-            )
-    return found
 
 
 def edited(text: Any, columns: Sequence[str], most: int) -> list[dict[str, str]]:

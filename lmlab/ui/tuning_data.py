@@ -11,27 +11,25 @@ import gradio as gr
 
 from lmlab import tuningviews
 from lmlab.data import Table
-from lmlab.errors import InputError, LabError
+from lmlab.errors import LabError
 from lmlab.lab import Lab
+from lmlab.ui import owntable
 from lmlab.ui.errors import alerts
+from lmlab.ui.owntable import FIELDS, OWN
 from lmlab.ui.pickers import model_picker
 from lmlab.ui.tuning_form import (
-    FIELDS,
-    OWN,
     PLAIN,
     PRESETS,
     Choice,
     config_of,
     fields_of,
-    mapped,
 )
 from lmlab.ui.tuningwidgets import Mask
 from lmlab.ui.widgets import static
 
 QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
 QUICK = MappingProxyType({**QUIET, "concurrency_id": "preview", "concurrency_limit": 4})
-LARGEST = 6_000_000  # bytes of an upload that are read at all
-TYPES = (".csv", ".tsv", ".jsonl", ".parquet")
+TYPES = (*owntable.TEXTS, ".parquet")
 
 
 @dataclass(frozen=True)
@@ -104,14 +102,7 @@ def _own(lab: Lab) -> tuple[Any, ...]:
     table = gr.State(None)
     asked = lab.settings.allow_hub and not lab.settings.offline
     with gr.Accordion("A table of your own", open=False, elem_id="tuning-own"):
-        upload = gr.File(
-            label="CSV, TSV or JSONL in UTF-8, or Parquet", file_types=list(TYPES), height=90,
-            elem_id="tuning-upload",
-        )  # fmt: skip
-        pasted = gr.Textbox(
-            "", label="or paste it, column names first", lines=3, max_lines=10,
-            elem_id="tuning-pasted", elem_classes="lm-mono",
-        )  # fmt: skip
+        upload, pasted = owntable.given("tuning", types=TYPES)
         hub = gr.Textbox(
             "", label="or a data set of the Hub", placeholder="owner/name, or owner/name:subset",
             max_lines=1, max_length=200, visible=asked, elem_id="tuning-set",
@@ -120,13 +111,7 @@ def _own(lab: Lab) -> tuple[Any, ...]:
             use = gr.Button("Use this table", size="sm", elem_id="tuning-use", min_width=120)
             said = static("", elem_id="tuning-said")
         with gr.Row():
-            columns = tuple(
-                gr.Dropdown(
-                    [], label=f"column {i}", visible=False, elem_id=f"tuning-column-{i}",
-                    min_width=120,
-                )
-                for i in range(FIELDS)
-            )  # fmt: skip
+            columns = owntable.pickers("tuning")
     return table, upload, pasted, hub, use, said, columns
 
 
@@ -214,39 +199,17 @@ def reader(lab: Lab) -> Callable[..., list[Any]]:
         with suppress(LabError):
             fields = fields_of(None if wording == PLAIN else lab.prompts.parse(source))
         choices = gr.update(choices=wordings(lab, OWN), value=wording)
-        return [gr.update(value=OWN), table, escape(said), choices, *_columns(fields, table)]
+        return [gr.update(value=OWN), table, escape(said), choices, *owntable.picked(fields, table)]
 
     return read
 
 
 def _table(lab: Lab, file: Any, pasted: str, hub: str) -> Table:
     """The visitor's file; else what was pasted; else a set of the Hub."""
-    if file is not None:
-        name = str(getattr(file, "orig_name", None) or file).rsplit("/", 1)[-1]
-        with open(str(file), "rb") as opened:
-            return lab.tuning.table(opened.read(LARGEST), name)
-    if pasted.strip():
-        return lab.tuning.table(pasted.encode("utf-8", "replace"), "the pasted table")
-    if hub:
+    if hub and file is None and not pasted.strip():
         repo, _, subset = hub.partition(":")
         return lab.tuning.hub_table(repo.strip(), subset.strip())
-    raise InputError("There is no table.", "Choose a file, or paste some rows.")
-
-
-def _columns(fields: tuple[str, ...], table: Any) -> list[Any]:
-    """The pickers of columns, one for each field."""
-    guess: dict[str, str] = {}
-    with suppress(InputError):
-        guess = mapped(table, fields)
-    return [
-        gr.update(
-            visible=i < len(fields),
-            label=f"‘{fields[i]}’ is the column" if i < len(fields) else "",
-            choices=list(table.columns),
-            value=guess.get(fields[i]) if i < len(fields) else None,
-        )
-        for i in range(FIELDS)
-    ]
+    return lab.tuning.table(*owntable.content(file, pasted))
 
 
 def shower(lab: Lab, start: int | None = None, stride: int = 0) -> Callable[..., list[Any]]:

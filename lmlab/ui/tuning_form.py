@@ -11,10 +11,9 @@ from lmlab.finetuning.config import FinetuneConfig, demo
 from lmlab.finetuning.sets import TuningData
 from lmlab.lab import Lab
 from lmlab.templates import PromptTemplate
+from lmlab.ui.owntable import OWN
 
-OWN = "own table"
 PLAIN = "plain text"
-FIELDS = 4  # columns of a visitor's table that can be mapped
 METHODS = (
     ("LoRA", "lora"),
     ("Full", "full"),
@@ -158,36 +157,14 @@ class Choice:
             return lab.tuning.dataset(self.data)
         if self.table is None:
             raise InputError("There is no table of yours yet.", "Upload one, or paste it.")
-        return lab.tuning.split(self.table, mapped(self.table, fields_of(template), self.columns))
+        return lab.tuning.split(
+            self.table, self.table.columns_for(fields_of(template), self.columns)
+        )
 
 
 def fields_of(template: PromptTemplate | None) -> tuple[str, ...]:
     """The columns that a row needs."""
     return template.columns if template is not None else ("text",)
-
-
-def mapped(
-    table: Table, fields: tuple[str, ...], chosen: tuple[str | None, ...] = ()
-) -> dict[str, str]:
-    """Columns for fields: as chosen; else of the same name; else those that are left, in order.
-
-    Raises:
-        InputError: there are too few columns.
-    """
-    found = {f: c for f, c in zip(fields, chosen, strict=False) if c in table.columns}
-    left = [c for c in table.columns if c not in fields and c not in found.values()]
-    for field in fields:
-        if field in found:
-            continue
-        if field in table.columns:
-            found[field] = field
-        elif left:
-            found[field] = left.pop(0)
-        else:
-            raise InputError(
-                f"The table has no column for ‘{field}’.", f"It has {', '.join(table.columns)}."
-            )
-    return {field: str(found[field]) for field in fields}
 
 
 def _parts(text: Any, name: str) -> list[str]:

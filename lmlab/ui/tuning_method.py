@@ -10,9 +10,9 @@ from lmlab.errors import LabError
 from lmlab.finetuning.config import RATES, SCHEDULES
 from lmlab.lab import Lab
 from lmlab.ui.errors import alerts
+from lmlab.ui.owntable import FIELDS
 from lmlab.ui.tuning_data import QUICK
 from lmlab.ui.tuning_form import (
-    FIELDS,
     GROUPS,
     KEYS,
     METHODS,

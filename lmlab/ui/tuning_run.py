@@ -17,9 +17,10 @@ from lmlab.lab import Lab
 from lmlab.runs import RunInfo
 from lmlab.ui import tuning_after
 from lmlab.ui.errors import alerts
+from lmlab.ui.owntable import FIELDS
 from lmlab.ui.tuning_after import WRITING, After, known
 from lmlab.ui.tuning_data import QUIET
-from lmlab.ui.tuning_form import FIELDS, Choice, config_of
+from lmlab.ui.tuning_form import Choice, config_of
 from lmlab.ui.tuningwidgets import ASKING, Monitor, Owner
 from lmlab.ui.widgets import static
 

@@ -10,9 +10,10 @@ from lmlab import tuningviews
 from lmlab.lab import Lab
 from lmlab.runs import RunInfo
 from lmlab.ui.errors import alerts
+from lmlab.ui.owntable import FIELDS
 from lmlab.ui.tuning_after import WRITING, known
 from lmlab.ui.tuning_data import QUICK, QUIET
-from lmlab.ui.tuning_form import FIELDS, RACE, Choice, config_of
+from lmlab.ui.tuning_form import RACE, Choice, config_of
 from lmlab.ui.tuning_run import INTO_VIEW, RunStep, buttons, followed
 from lmlab.ui.tuning_views import race, settings_table
 from lmlab.ui.tuningwidgets import ASKING, Runs
