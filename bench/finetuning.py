@@ -12,7 +12,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,17 +20,16 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.table import Table
-from transformers import Trainer, TrainerCallback, TrainingArguments, get_scheduler
+from transformers import get_scheduler
 from transformers.utils import logging
 
 from bench import models
 from bench.scoring import text_of
 from bench.timing import peak_megabytes
+from bench.trainers import BETAS, Case, Run, item, padded, sft, trainer
 from lmlab.assets import models_dir
-from lmlab.finetuning.batches import MASKED, steps
 from lmlab.finetuning.config import FinetuneConfig, demo
 from lmlab.finetuning.events import TrainStep
-from lmlab.finetuning.methods import Tuned, prepare
 from lmlab.finetuning.sets import shipped_data
 from lmlab.finetuning.structuring import Example, Material, structured
 from lmlab.finetuning.training import finetune
@@ -40,42 +39,6 @@ from lmlab.runnotes import Notes
 from lmlab.runs import RunFolder
 from lmlab.settings import Settings
 from lmlab.wordings import shipped_template
-
-BETAS = (0.9, 0.98)
-
-
-@dataclass(frozen=True)
-class Case:
-    """What is trained on what.
-
-    Attributes:
-        name: as shown.
-        path: of the model.
-        config: steps, batch size and method.
-        rows: full batches of them, in the order of the run.
-        clock: tells the time; that of the processor where the machine is busy with other things.
-    """
-
-    name: str
-    path: Path
-    config: FinetuneConfig
-    rows: tuple[Example, ...]
-    clock: Callable[[], float] = time.perf_counter
-
-    def tuned(self) -> Tuned:
-        """A fresh model; the same start for everybody."""
-        weights = load(inspect(self.path, self.name), Settings(device="cpu", dtype="float32"))
-        return prepare(weights.model, weights.vocabulary, self.name, self.config)
-
-    def in_order(self) -> list[Example]:
-        """The rows as lmlab's run reads them, step after step."""
-        config = self.config
-        found = steps(self.rows, config.batch_size, 1, config.seed)
-        return [row for _, batches in zip(range(config.steps), found, strict=False)
-                for rows in batches for row in rows]  # fmt: skip
-
-
-Run = tuple[list[float], list[float]]
 
 
 def main() -> None:
@@ -125,12 +88,12 @@ def _table(case: Case, rounds: int) -> Table:
         "bare forward, backward, step": _bare,
         "lmlab": _lmlab,
         "lmlab, each event written to a run's folder": _written,
-        "transformers.Trainer + peft": _trainer,
+        "transformers.Trainer + peft": trainer,
     }
     try:
         from trl import SFTTrainer  # noqa: F401
 
-        contestants["TRL's SFTTrainer + peft"] = _sft
+        contestants["TRL's SFTTrainer + peft"] = sft
     except ImportError:
         pass
     times: dict[str, list[float]] = {name: [] for name in contestants}
@@ -167,7 +130,7 @@ def _bare(case: Case) -> Run:
     rows, size = case.in_order(), config.batch_size
     losses, stamps = [], [case.clock()]
     for low in range(0, len(rows), size):
-        batch = _padded([_item(row) for row in rows[low : low + size]])
+        batch = padded([item(row) for row in rows[low : low + size]])
         loss = tuned.model(**batch, use_cache=False).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(list(tuned.trained.values()), config.clip)
@@ -234,122 +197,6 @@ def _page(rounds: int) -> Table:
             name, f"{statistics.median(found):.3f}", f"{found[len(found) * 95 // 100]:.3f}"
         )
     return table
-
-
-class _Watch(TrainerCallback):
-    """Notes when steps end, and their losses."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self.clock = clock
-        self.losses: list[float] = []
-        self.stamps = [self.clock()]
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
-        self.stamps.append(self.clock())
-
-    def on_log(self, args: Any, state: Any, control: Any, **more: Any) -> None:
-        logs = more.get("logs")
-        if logs and "loss" in logs:
-            self.losses.append(float(logs["loss"]))
-
-
-def _in_order(kind: type) -> Any:
-    """A trainer that reads its rows as they come."""
-
-    class InOrder(kind):  # type: ignore[misc]
-        def _get_train_sampler(self, *_: Any, **__: Any) -> Any:
-            return torch.utils.data.SequentialSampler(self.train_dataset)
-
-    return InOrder
-
-
-def _options(case: Case, folder: str) -> dict[str, Any]:
-    config = case.config
-    return {
-        "output_dir": folder,
-        "max_steps": config.steps,
-        "per_device_train_batch_size": config.batch_size,
-        "learning_rate": config.learning_rate,
-        "lr_scheduler_type": config.schedule,
-        "warmup_steps": round(config.warmup * config.steps),
-        "adam_beta2": BETAS[1],
-        "weight_decay": 0.0,
-        "max_grad_norm": config.clip,
-        "logging_steps": 1,
-        "save_strategy": "no",
-        "report_to": [],
-        "use_cpu": True,
-        "disable_tqdm": True,
-        "remove_unused_columns": False,
-    }
-
-
-def _trainer(case: Case) -> Run:
-    watch = _Watch(case.clock)
-    with tempfile.TemporaryDirectory() as folder:
-        trainer = _in_order(Trainer)(
-            model=case.tuned().model,
-            args=TrainingArguments(**_options(case, folder)),
-            train_dataset=[_item(row) for row in case.in_order()],
-            data_collator=_padded,
-            callbacks=[watch],
-        )
-        _quietly(trainer)
-    return watch.losses, watch.stamps
-
-
-def _sft(case: Case) -> Run:
-    from datasets import Dataset
-    from trl import SFTConfig, SFTTrainer
-
-    watch, tuned = _Watch(case.clock), case.tuned()
-    tokenizer = tuned.vocabulary.tokenizer
-    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    columns = [
-        {
-            "input_ids": list(row.ids),
-            "completion_mask": [0] * row.loss_from + [1] * (len(row.ids) - row.loss_from),
-        }
-        for row in case.in_order()
-    ]
-    with tempfile.TemporaryDirectory() as folder:
-        options = _options(case, folder) | {
-            "remove_unused_columns": True,
-            "completion_only_loss": True,
-            "max_length": None,
-            "gradient_checkpointing": False,
-            "bf16": False,
-        }
-        trainer = _in_order(SFTTrainer)(
-            model=tuned.model,
-            args=SFTConfig(**options),
-            train_dataset=Dataset.from_list(columns),
-            processing_class=tokenizer,
-            callbacks=[watch],
-        )
-        _quietly(trainer)
-    return watch.losses, watch.stamps
-
-
-def _quietly(trainer: Any) -> None:
-    from transformers.trainer_callback import PrinterCallback
-
-    trainer.remove_callback(PrinterCallback)
-    trainer.train()
-
-
-def _item(row: Example) -> dict[str, list[int]]:
-    labels = [MASKED] * row.loss_from + list(row.ids[row.loss_from :])
-    return {"input_ids": list(row.ids), "labels": labels, "attention_mask": [1] * len(row.ids)}
-
-
-def _padded(items: Sequence[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
-    width = max(len(item["input_ids"]) for item in items)
-    blanks = {"input_ids": 0, "labels": MASKED, "attention_mask": 0}
-    return {
-        key: torch.tensor([item[key] + [blank] * (width - len(item[key])) for item in items])
-        for key, blank in blanks.items()
-    }
 
 
 if __name__ == "__main__":
