@@ -19,39 +19,35 @@ def from_config(config: Mapping[str, Any]) -> Shape | None:
 
 
 def _gpt2(config: Mapping[str, Any]) -> Shape:
-    width = config["n_embd"]
-    return Shape(
-        layers=config["n_layer"],
-        width=width,
-        heads=config["n_head"],
-        vocabulary=config["vocab_size"],
-        context=config["n_positions"],
-        feed_forward=config.get("n_inner") or 4 * width,
-        tied=config.get("tie_word_embeddings", True),
-    )
-
-
-def _gpt1(config: Mapping[str, Any]) -> Shape:
     return Shape(
         layers=config["n_layer"],
         width=config["n_embd"],
         heads=config["n_head"],
         vocabulary=config["vocab_size"],
         context=config["n_positions"],
-        feed_forward=4 * config["n_embd"],
-        final_norm=False,
+        feed_forward=config.get("n_inner") or 4 * config["n_embd"],
+        tied=config.get("tie_word_embeddings", True),
+        # GPT-1 ends without a norm.
+        final_norm=config["model_type"] == "gpt2",
     )
+
+
+def _sizes(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What most configs name alike."""
+    return {
+        "layers": config["num_hidden_layers"],
+        "width": config["hidden_size"],
+        "heads": config["num_attention_heads"],
+        "vocabulary": config["vocab_size"],
+        "context": config["max_position_embeddings"],
+    }
 
 
 def _llama(config: Mapping[str, Any]) -> Shape:
     model_type = config["model_type"]
     biased = bool(config.get("attention_bias", False))
     return Shape(
-        layers=config["num_hidden_layers"],
-        width=config["hidden_size"],
-        heads=config["num_attention_heads"],
-        vocabulary=config["vocab_size"],
-        context=config["max_position_embeddings"],
+        **_sizes(config),
         feed_forward=config["intermediate_size"],
         kv_heads=config.get("num_key_value_heads") or 0,
         head_width=config.get("head_dim") or 0,
@@ -68,11 +64,7 @@ def _llama(config: Mapping[str, Any]) -> Shape:
 def _neox(config: Mapping[str, Any]) -> Shape:
     biased = bool(config.get("attention_bias", True))
     return Shape(
-        layers=config["num_hidden_layers"],
-        width=config["hidden_size"],
-        heads=config["num_attention_heads"],
-        vocabulary=config["vocab_size"],
-        context=config["max_position_embeddings"],
+        **_sizes(config),
         feed_forward=config["intermediate_size"],
         tied=config.get("tie_word_embeddings", False),
         positions="none",
@@ -85,11 +77,7 @@ def _opt(config: Mapping[str, Any]) -> Shape | None:
     if config.get("word_embed_proj_dim", config["hidden_size"]) != config["hidden_size"]:
         return None
     return Shape(
-        layers=config["num_hidden_layers"],
-        width=config["hidden_size"],
-        heads=config["num_attention_heads"],
-        vocabulary=config["vocab_size"],
-        context=config["max_position_embeddings"],
+        **_sizes(config),
         feed_forward=config["ffn_dim"],
         tied=config.get("tie_word_embeddings", True),
         extra_positions=2,
@@ -102,7 +90,7 @@ def _opt(config: Mapping[str, Any]) -> Shape | None:
 
 READERS: Mapping[str, Callable[[Mapping[str, Any]], Shape | None]] = {
     "gpt2": _gpt2,
-    "openai-gpt": _gpt1,
+    "openai-gpt": _gpt2,
     "llama": _llama,
     "mistral": _llama,
     "qwen2": _llama,

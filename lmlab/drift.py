@@ -10,7 +10,7 @@ from lmlab.compared import Compared
 from lmlab.comparison import iter_compare, same_vocabulary
 from lmlab.errors import InputError
 from lmlab.lm import LM
-from lmlab.results import Scored
+from lmlab.results import bits_per_byte
 from lmlab.scoring import ScoreRequest
 
 
@@ -56,8 +56,8 @@ def summary(kind: str, compared: Sequence[Compared]) -> Drift:
         kl_low=away.low,
         kl_high=away.high,
         kl_reverse=back.mean,
-        before=_bits_per_byte([one.first for one in compared]),
-        after=_bits_per_byte([one.second for one in compared]),
+        before=bits_per_byte([one.first for one in compared]),
+        after=bits_per_byte([one.second for one in compared]),
     )
 
 
@@ -70,8 +70,3 @@ def _compared(base: LM, tuned: LM, request: ScoreRequest, max_tokens: int | None
 
 def _known(values: Sequence[float | None] | None) -> list[float]:
     return [value for value in values or () if value is not None]
-
-
-def _bits_per_byte(scored: Sequence[Scored]) -> float:
-    size = sum(one.n_bytes for one in scored)
-    return sum(one.bits_per_byte * one.n_bytes for one in scored) / size

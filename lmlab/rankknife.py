@@ -15,7 +15,7 @@ from lmlab.errors import InputError
 from lmlab.heads import choose
 from lmlab.lm import LM
 from lmlab.metrics import corpus_log_perplexity
-from lmlab.results import Scored
+from lmlab.results import Scored, bits_per_byte
 from lmlab.scoring import score_many
 from lmlab.spectra import Decomposed
 from lmlab.weightchange import Delta, deltas
@@ -52,7 +52,7 @@ def iter_knife(
     for k in chosen:
         with _stood_in(base, _weights(cuts, k)) as lm:
             one, other = score_many(lm, task, top_k=0), score_many(lm, general, top_k=0)
-        yield KnifePoint(k, *map(_log_perplexity, (one, other)), *map(_bits, (one, other)))
+        yield KnifePoint(k, *map(_log_perplexity, (one, other)), *map(bits_per_byte, (one, other)))
 
 
 def default_ranks(most: int) -> tuple[int, ...]:
@@ -113,10 +113,4 @@ def _places(model: nn.Module, delta: Delta) -> list[tuple[nn.Module, str]]:
 
 
 def _log_perplexity(scored: Sequence[Scored]) -> float:
-    counted = [sum(t.logprob is not None for t in one.tokens) for one in scored]
-    return corpus_log_perplexity([one.logprob for one in scored], counted)
-
-
-def _bits(scored: Sequence[Scored]) -> float:
-    size = sum(one.n_bytes for one in scored)
-    return sum(one.bits_per_byte * one.n_bytes for one in scored) / size
+    return corpus_log_perplexity([one.logprob for one in scored], [one.n_tokens for one in scored])

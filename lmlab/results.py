@@ -4,7 +4,7 @@ All log-probabilities and entropies are natural logarithms (nats); spans count c
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -177,3 +177,9 @@ def _token_dict(token: TokenScore) -> dict[str, Any]:
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
+
+
+def bits_per_byte(scored: Sequence[Scored]) -> float:
+    """−Σ log-likelihood / (ln 2 · Σ bytes) over several texts, in bits; NaN without a byte."""
+    size = sum(one.n_bytes for one in scored)
+    return -math.fsum(one.logprob for one in scored) / (math.log(2) * size) if size else math.nan

@@ -28,23 +28,9 @@ import psutil
 from lmlab.errors import InputError
 from lmlab.finetuning.events import Finished, Started, TrainEvent, from_dict, to_dict
 from lmlab.finetuning.sets import TuningData
-from lmlab.runspecs import RunInfo, RunSpec, State, title_of
+from lmlab.runspecs import FINAL, RunInfo, RunSpec, State, title_of
 
-_FIGURES = (
-    "step",
-    "trainable",
-    "total",
-    "train_loss",
-    "valid_loss",
-    "valid_before",
-    "probe_loss",
-    "probe_before",
-    "accuracy",
-    "accuracy_before",
-    "seconds",
-    "reason",
-    "message",
-)
+_FIGURES = (*FINAL, "trainable", "total", "reason", "message")
 
 
 @dataclass(frozen=True)

@@ -6,20 +6,10 @@ from typing import Any
 
 from lmlab.finetuning.events import Evaluated, Finished, Started, TrainEvent, TrainStep
 from lmlab.runs import RunFolder
+from lmlab.runspecs import FINAL
 
 # Seconds between two notes.
 PULSE = 0.5
-FINAL = (
-    "step",
-    "seconds",
-    "train_loss",
-    "valid_loss",
-    "valid_before",
-    "probe_loss",
-    "probe_before",
-    "accuracy",
-    "accuracy_before",
-)
 
 
 class Notes:

@@ -15,6 +15,18 @@ from lmlab.wordings import shipped_source
 SHORTEST_OWNER = 8
 
 State = Literal["queued", "running", "done", "stopped", "failed", "interrupted"]
+# Figures that the last event of a run gives, and that its state keeps.
+FINAL = (
+    "step",
+    "seconds",
+    "train_loss",
+    "valid_loss",
+    "valid_before",
+    "probe_loss",
+    "probe_before",
+    "accuracy",
+    "accuracy_before",
+)
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,13 @@ Everything is teacher-forced: a greedy completion equals the answer exactly when
 answer, and the sign that ends it, is the model's favourite.
 """
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from statistics import mean, pstdev
 
+from lmlab import results
 from lmlab.loading import LM
 from lmlab.results import Scored
 from lmlab.scoring import ScoreRequest, score_many
@@ -32,9 +32,8 @@ class Cell:
 
 
 def bits_per_byte(lm: LM, texts: Sequence[str]) -> float:
-    """−Σ log-likelihood / (ln 2 · Σ bytes) over all texts."""
-    scored = score_many(lm, list(texts), top_k=0)
-    return -math.fsum(s.logprob for s in scored) / (math.log(2) * sum(s.n_bytes for s in scored))
+    """Over all texts together."""
+    return results.bits_per_byte(score_many(lm, list(texts), top_k=0))
 
 
 def log_likelihoods(lm: LM, pairs: Sequence[Pair]) -> list[Scored]:

@@ -220,8 +220,8 @@ SIMILARITY_LABELS: tuple[dict[str, str], ...] = (
 
 
 @cache
-def sentence_tasks() -> tuple[SentenceTask, ...]:
-    """Every task on sentences."""
+def _telling() -> tuple[SentenceTask, ...]:
+    """What a text says: feeling, topic, an answer, whether two mean the same."""
     T = SentenceTask
     return (
         T(
@@ -258,6 +258,14 @@ def sentence_tasks() -> tuple[SentenceTask, ...]:
             SIMILARITY_LABELS,
             1.0,
         ),
+    )
+
+
+def sentence_tasks() -> tuple[SentenceTask, ...]:
+    """Every task on sentences; documents drawn by seed depend on their order."""
+    T = SentenceTask
+    return (
+        *_telling(),
         T(
             "sentence-german",
             "English",

@@ -129,20 +129,9 @@ def _letter_tasks() -> list[WordTask]:
     ]
 
 
-def _grammar_tasks() -> list[WordTask]:
-    nouns, verbs = words.nouns(), words.verbs()
-    plural = tuple((w, p) for w, _, _, p in nouns)
-    comparative = tuple((a, c) for a, _, _, c in words.adjectives() if c)
+def _verb_tasks() -> list[WordTask]:
+    verbs = words.verbs()
     return [
-        WordTask(
-            "plural",
-            "singular",
-            "plural",
-            ("Write the plural.", "More than one of each thing."),
-            plural,
-            True,
-            1.3,
-        ),
         WordTask(
             "past-tense",
             "present",
@@ -170,6 +159,24 @@ def _grammar_tasks() -> list[WordTask]:
             True,
             0.6,
         ),
+    ]
+
+
+def _grammar_tasks() -> list[WordTask]:
+    nouns = words.nouns()
+    plural = tuple((w, p) for w, _, _, p in nouns)
+    comparative = tuple((a, c) for a, _, _, c in words.adjectives() if c)
+    return [
+        WordTask(
+            "plural",
+            "singular",
+            "plural",
+            ("Write the plural.", "More than one of each thing."),
+            plural,
+            True,
+            1.3,
+        ),
+        *_verb_tasks(),
         WordTask(
             "article",
             "noun",

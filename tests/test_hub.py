@@ -6,6 +6,7 @@ import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -18,58 +19,63 @@ from lmlab.settings import Settings
 COMMIT = "a" * 40
 
 
-def handler(repos: dict[str, Path], asked: list[str]) -> type[BaseHTTPRequestHandler]:
-    """Answers model_info and file downloads for the given repositories."""
+class Hub(BaseHTTPRequestHandler):
+    """Answers model_info and file downloads for some repositories."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.answer(body=True)
+    repos: ClassVar[dict[str, Path]] = {}
+    asked: ClassVar[list[str]] = []
 
-        def do_HEAD(self) -> None:
-            self.answer(body=False)
+    def do_GET(self) -> None:
+        self.answer(body=True)
 
-        def answer(self, body: bool) -> None:
-            asked.append(self.path)
-            path = self.path.split("?")[0]
-            if match := re.fullmatch(r"/api/models/(.+?)(?:/(?:revision|tree)/(.+))?", path):
-                return self.info(match[1], match[2], body)
-            match = re.fullmatch(r"/(.+?)/resolve/[^/]+/(.+)", path)
-            file = match and repos.get(match[1], Path("/nowhere")) / match[2]
-            if not file or not file.is_file():
-                return self.send(404, b"", {"X-Error-Code": "EntryNotFound"}, body)
-            data = file.read_bytes()
-            etag = hashlib.sha256(data).hexdigest()
-            headers = {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT}
-            return self.send(200, data, headers, body)
+    def do_HEAD(self) -> None:
+        self.answer(body=False)
 
-        def info(self, name: str, revision: str | None, body: bool) -> None:
-            folder = repos.get(name)
-            if folder is None:
-                return self.send(404, b"{}", {"X-Error-Code": "RepoNotFound"}, body)
-            if revision not in (None, "main", COMMIT):
-                return self.send(404, b"{}", {"X-Error-Code": "RevisionNotFound"}, body)
-            files = [f for f in sorted(folder.iterdir()) if f.is_file()]
-            siblings = [{"rfilename": f.name, "size": f.stat().st_size} for f in files]
-            tree = [
-                {"type": "file", "path": f.name, "size": f.stat().st_size, "oid": "0" * 40}
-                for f in files
-            ]
-            info = {"id": name, "sha": COMMIT, "siblings": siblings, "tags": [], "private": False}
-            value = tree if "/tree/" in self.path else info
-            return self.send(200, json.dumps(value).encode(), {}, body)
+    def answer(self, body: bool) -> None:
+        self.asked.append(self.path)
+        path = self.path.split("?")[0]
+        if match := re.fullmatch(r"/api/models/(.+?)(?:/(?:revision|tree)/(.+))?", path):
+            return self.info(match[1], match[2], body)
+        match = re.fullmatch(r"/(.+?)/resolve/[^/]+/(.+)", path)
+        file = match and self.repos.get(match[1], Path("/nowhere")) / match[2]
+        if not file or not file.is_file():
+            return self.send(404, b"", {"X-Error-Code": "EntryNotFound"}, body)
+        data = file.read_bytes()
+        etag = hashlib.sha256(data).hexdigest()
+        headers = {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT}
+        return self.send(200, data, headers, body)
 
-        def send(self, status: int, data: bytes, headers: dict[str, str], body: bool) -> None:
-            self.send_response(status)
-            for key, value in {**headers, "Content-Length": str(len(data))}.items():
-                self.send_header(key, value)
-            self.end_headers()
-            if body:
-                self.wfile.write(data)
+    def info(self, name: str, revision: str | None, body: bool) -> None:
+        folder = self.repos.get(name)
+        if folder is None:
+            return self.send(404, b"{}", {"X-Error-Code": "RepoNotFound"}, body)
+        if revision not in (None, "main", COMMIT):
+            return self.send(404, b"{}", {"X-Error-Code": "RevisionNotFound"}, body)
+        files = [f for f in sorted(folder.iterdir()) if f.is_file()]
+        siblings = [{"rfilename": f.name, "size": f.stat().st_size} for f in files]
+        tree = [
+            {"type": "file", "path": f.name, "size": f.stat().st_size, "oid": "0" * 40}
+            for f in files
+        ]
+        info = {"id": name, "sha": COMMIT, "siblings": siblings, "tags": [], "private": False}
+        value = tree if "/tree/" in self.path else info
+        return self.send(200, json.dumps(value).encode(), {}, body)
 
-        def log_message(self, *_: object) -> None:
-            pass
+    def send(self, status: int, data: bytes, headers: dict[str, str], body: bool) -> None:
+        self.send_response(status)
+        for key, value in {**headers, "Content-Length": str(len(data))}.items():
+            self.send_header(key, value)
+        self.end_headers()
+        if body:
+            self.wfile.write(data)
 
-    return Handler
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def handler(repos: dict[str, Path], asked: list[str]) -> type[Hub]:
+    """A hub of its own for one test."""
+    return type("Handler", (Hub,), {"repos": repos, "asked": asked})
 
 
 @pytest.fixture
