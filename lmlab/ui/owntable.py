@@ -21,7 +21,7 @@ def given(tab: str, *, types: Sequence[str] = TEXTS, **pasted: Any) -> tuple[gr.
     upload = gr.File(
         label=f"CSV, TSV or JSONL in UTF-8{binary}",
         file_types=list(types),
-        height=90,
+        height=165,
         elem_id=f"{tab}-upload",
     )
     box = gr.Textbox(
