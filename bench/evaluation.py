@@ -18,13 +18,13 @@ from rich.table import Table
 from bench.timing import Job, alternate
 from lmlab.api import load
 from lmlab.assets import models_dir
-from lmlab.data import shipped
-from lmlab.evaluation import evaluate
-from lmlab.evaluations import Evaluation
-from lmlab.lm import LM
-from lmlab.protocols import Protocol, asked, drawn
-from lmlab.templates import PromptTemplate
-from lmlab.wordings import shipped_templates
+from lmlab.data.sets import shipped
+from lmlab.lm.model import LM
+from lmlab.prompting.evaluation import evaluate
+from lmlab.prompts.protocols import Protocol, asked, drawn
+from lmlab.prompts.templates import PromptTemplate
+from lmlab.prompts.wordings import shipped_templates
+from lmlab.results.evaluations import Evaluation
 
 TEMPLATES = ("sentiment-review", "similarity-meaning", "topic-story")
 BATCHES = (1, 8, 32)

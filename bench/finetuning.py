@@ -34,11 +34,11 @@ from lmlab.finetuning.sets import shipped_data
 from lmlab.finetuning.structuring import Example, Material, structured
 from lmlab.finetuning.training import finetune
 from lmlab.lab import Lab
-from lmlab.loading import inspect, load
-from lmlab.runnotes import Notes
-from lmlab.runs import RunFolder
+from lmlab.models.loading import inspect, load
+from lmlab.prompts.wordings import shipped_template
+from lmlab.runs.notes import Notes
+from lmlab.runs.store import RunFolder
 from lmlab.settings import Settings
-from lmlab.wordings import shipped_template
 
 
 def main() -> None:

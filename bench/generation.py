@@ -23,11 +23,11 @@ from bench import models
 from bench.scoring import text_of
 from bench.timing import Job, alternate
 from lmlab.api import load
-from lmlab.generation import generate, prompt_ids
-from lmlab.lm import LM
-from lmlab.models import ModelRef, ModelStore
-from lmlab.sampling import GenerateConfig
-from lmlab.sidebyside import generate_side_by_side
+from lmlab.generation.complete import generate, prompt_ids
+from lmlab.generation.sampling import GenerateConfig
+from lmlab.generation.sidebyside import generate_side_by_side
+from lmlab.lm.model import LM
+from lmlab.models.store import ModelRef, ModelStore
 
 SHAPES: dict[str, Callable[[Path], Path]] = {
     "10 M": models.ten_million,

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from bench.timing import Job
-from lmlab.lm import LM
+from lmlab.lm.model import LM
 
 
 def one_text(folder: Path, lm: LM, text: str) -> dict[str, Job]:

@@ -18,8 +18,8 @@ from rich.table import Table
 from bench import models, peers
 from bench.timing import Job, alternate, peak_megabytes
 from lmlab.api import load
-from lmlab.lm import LM
-from lmlab.scoring import score, score_many
+from lmlab.lm.model import LM
+from lmlab.scoring.score import score, score_many
 
 SHAPES: dict[str, tuple[Callable[[Path], Path], int]] = {
     "10 M, 1×512": (models.ten_million, 512),

@@ -14,7 +14,7 @@ from lmlab.finetuning.batches import MASKED, steps
 from lmlab.finetuning.config import FinetuneConfig
 from lmlab.finetuning.methods import Tuned, prepare
 from lmlab.finetuning.structuring import Example
-from lmlab.loading import inspect, load
+from lmlab.models.loading import inspect, load
 from lmlab.settings import Settings
 
 BETAS = (0.9, 0.98)

@@ -22,17 +22,17 @@ if TYPE_CHECKING:
         score_many,
         side_by_side,
     )
-    from lmlab.compared import Compared
-    from lmlab.completions import Completion, Step
-    from lmlab.controls import GenerateConfig
-    from lmlab.data import Dataset
+    from lmlab.data.sets import Dataset
     from lmlab.errors import LabError
-    from lmlab.evaluations import Evaluation
     from lmlab.finetuning.config import FinetuneConfig
     from lmlab.finetuning.sets import TuningData
-    from lmlab.models import ModelRef, ModelStore
-    from lmlab.results import Alternative, Scored, TokenScore
-    from lmlab.templates import PromptTemplate
+    from lmlab.models.store import ModelRef, ModelStore
+    from lmlab.prompts.templates import PromptTemplate
+    from lmlab.results.compared import Compared
+    from lmlab.results.completions import Completion, Step
+    from lmlab.results.controls import GenerateConfig
+    from lmlab.results.evaluations import Evaluation
+    from lmlab.results.scored import Alternative, Scored, TokenScore
 
 __version__ = "0.1.0"
 
@@ -46,21 +46,21 @@ _HOMES = {
     "score": "lmlab.api",
     "score_many": "lmlab.api",
     "side_by_side": "lmlab.api",
-    "Compared": "lmlab.compared",
-    "Completion": "lmlab.completions",
-    "Step": "lmlab.completions",
-    "GenerateConfig": "lmlab.controls",
-    "Dataset": "lmlab.data",
+    "Compared": "lmlab.results.compared",
+    "Completion": "lmlab.results.completions",
+    "Step": "lmlab.results.completions",
+    "GenerateConfig": "lmlab.results.controls",
+    "Dataset": "lmlab.data.sets",
     "LabError": "lmlab.errors",
-    "Evaluation": "lmlab.evaluations",
+    "Evaluation": "lmlab.results.evaluations",
     "FinetuneConfig": "lmlab.finetuning.config",
     "TuningData": "lmlab.finetuning.sets",
-    "ModelRef": "lmlab.models",
-    "ModelStore": "lmlab.models",
-    "Alternative": "lmlab.results",
-    "Scored": "lmlab.results",
-    "TokenScore": "lmlab.results",
-    "PromptTemplate": "lmlab.templates",
+    "ModelRef": "lmlab.models.store",
+    "ModelStore": "lmlab.models.store",
+    "Alternative": "lmlab.results.scored",
+    "Scored": "lmlab.results.scored",
+    "TokenScore": "lmlab.results.scored",
+    "PromptTemplate": "lmlab.prompts.templates",
 }
 
 __all__ = [

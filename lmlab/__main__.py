@@ -2,7 +2,7 @@
 
 import sys
 
-from lmlab.cli import main
+from lmlab.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -4,28 +4,33 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lmlab import comparison, evaluation, generation, scoring, sidebyside, tunerun
-from lmlab.compared import Compared
-from lmlab.completions import Completion, Step, collect
-from lmlab.controls import GenerateConfig
-from lmlab.data import Dataset, shipped
+from lmlab.data.sets import Dataset, shipped
 from lmlab.errors import InputError
-from lmlab.evaluations import Evaluation
 from lmlab.finetuning import training
 from lmlab.finetuning.config import FinetuneConfig, demo
 from lmlab.finetuning.events import TrainEvent
 from lmlab.finetuning.methods import prepare
 from lmlab.finetuning.sets import TuningData, shipped_data
-from lmlab.lm import LM
-from lmlab.models import ModelRef, ModelStore
-from lmlab.protocols import Protocol
-from lmlab.results import Scored, WindowMode
-from lmlab.runs import RunFolder, new_spec
-from lmlab.scoring import ScoreRequest
+from lmlab.generation import complete as generation
+from lmlab.generation import sidebyside
+from lmlab.lm.model import LM
+from lmlab.lm.tokens import BosSetting
+from lmlab.models.store import ModelRef, ModelStore
+from lmlab.prompting import evaluation
+from lmlab.prompts.protocols import Protocol
+from lmlab.prompts.templates import PromptTemplate
+from lmlab.prompts.wordings import shipped_template
+from lmlab.results.compared import Compared
+from lmlab.results.completions import Completion, Step, collect
+from lmlab.results.controls import GenerateConfig
+from lmlab.results.evaluations import Evaluation
+from lmlab.results.scored import Scored, WindowMode
+from lmlab.runs.store import RunFolder, new_spec
+from lmlab.scoring import comparison
+from lmlab.scoring import score as scoring
+from lmlab.scoring.score import ScoreRequest
 from lmlab.settings import Settings
-from lmlab.templates import PromptTemplate
-from lmlab.tokens import BosSetting
-from lmlab.wordings import shipped_template
+from lmlab.tuning import tunerun
 
 
 def load(name: str | ModelRef, settings: Settings | None = None) -> LM:
@@ -52,7 +57,7 @@ def score(
     windows: WindowMode = "sliding",
     stride: int | None = None,
 ) -> Scored:
-    """Score every token of ``text``; see ``lmlab.scoring.score`` for the arguments."""
+    """Score every token of ``text``; see ``lmlab.scoring.score.score`` for the arguments."""
     return scoring.score(
         _lm(model), text, prefix=prefix, top_k=top_k, bos=bos, windows=windows, stride=stride
     )
@@ -67,7 +72,7 @@ def score_many(
     windows: WindowMode = "sliding",
     stride: int | None = None,
 ) -> list[Scored]:
-    """Score many texts in batches; see ``lmlab.scoring.score_many`` for the arguments."""
+    """Score many texts in batches; see ``lmlab.scoring.score.score_many`` for the arguments."""
     return scoring.score_many(
         _lm(model), requests, top_k=top_k, bos=bos, windows=windows, stride=stride
     )
@@ -81,7 +86,7 @@ def generate(
     start: Sequence[int] = (),
     bos: BosSetting = "tokenizer",
 ) -> Iterator[Step]:
-    """Complete a prompt token by token; see ``lmlab.generation.generate`` for the arguments."""
+    """Complete a prompt token by token; arguments as of ``lmlab.generation.complete.generate``."""
     return generation.generate(_lm(model), prompt, config, start=start, bos=bos)
 
 
@@ -124,7 +129,7 @@ def compare(
 ) -> Compared:
     """Two models on one text; α scales the second one's LoRA adapter.
 
-    See ``lmlab.comparison.compare`` for what comes back.
+    See ``lmlab.scoring.comparison.compare`` for what comes back.
     """
     refs = [ModelRef.parse(ref) if isinstance(ref, str) else ref for ref in (first, second)]
     if alpha != 1:
@@ -143,7 +148,7 @@ def evaluate(
     seed: int = 0,
     limit: int | None = None,
 ) -> Evaluation:
-    """Measure a prompt template on a labelled set; see ``lmlab.evaluation.iter_evaluate``.
+    """Measure a prompt template on a labelled set, as ``lmlab.prompting.evaluation.iter_evaluate``.
 
     Args:
         model: a model or its name.

@@ -11,22 +11,23 @@ from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, TypeVar
 
-from lmlab.completions import Reading
-from lmlab.controls import GenerateConfig
 from lmlab.errors import InputError
-from lmlab.models import ModelRef, ModelStore
-from lmlab.prompting import Prompting
-from lmlab.results import Loading, Scored, Scoring, WindowMode
+from lmlab.models.store import ModelRef, ModelStore
+from lmlab.prompting.service import Prompting
+from lmlab.results.completions import Reading
+from lmlab.results.controls import GenerateConfig
+from lmlab.results.scored import Loading, Scored, Scoring, WindowMode
 from lmlab.settings import Settings
-from lmlab.tuning import Tuning
+from lmlab.tuning.service import Tuning
 
 if TYPE_CHECKING:
-    from lmlab.compared import Compared
-    from lmlab.completions import Beliefs, Next, Step
+    from lmlab.results.compared import Compared
+    from lmlab.results.completions import Beliefs, Next, Step
 
 T = TypeVar("T")
 # Transformers' modules load themselves piece by piece, which two threads at once would break.
 FIRST_IMPORT = Lock()
+HEAVY = ("models.loading", "scoring.score", "generation.sidebyside", "scoring.comparison")
 LONGEST = 1024  # tokens of a visitor's completion
 MOST_SAMPLES = 64
 
@@ -83,7 +84,7 @@ class Lab:
     ) -> Iterator[Loading | Scoring | Scored]:
         """Score a visitor's text within the settings' limits; yields progress, then the result."""
         import_core()
-        from lmlab.scoring import ScoreRequest, iter_scores
+        from lmlab.scoring.score import ScoreRequest, iter_scores
 
         self._check_length(text, prefix)
         request, ref = ScoreRequest(text=text, prefix=prefix), ModelRef.parse(model)
@@ -98,7 +99,7 @@ class Lab:
     ) -> "Iterator[Loading | Next | Step]":
         """Complete a prompt from ``start`` on; each token after the belief it was drawn from."""
         import_core()
-        from lmlab.generation import unfold
+        from lmlab.generation.complete import unfold
 
         self._check_run(prompt, config, len(start))
         ref = ModelRef.parse(model)
@@ -111,7 +112,7 @@ class Lab:
     def beliefs(self, place: "Next", config: GenerateConfig) -> "Beliefs":
         """What the controls make of a belief that was kept; runs no model."""
         import_core()
-        from lmlab.nexttoken import beliefs
+        from lmlab.generation.nexttoken import beliefs
 
         return beliefs(place, config)
 
@@ -120,7 +121,7 @@ class Lab:
     ) -> "Iterator[Loading | tuple[int, Step]]":
         """n completions of a prompt at once, with seeds from the config's on."""
         import_core()
-        from lmlab.generation import iter_sample
+        from lmlab.generation.complete import iter_sample
 
         if not 1 <= n <= MOST_SAMPLES:
             raise InputError(f"From 1 to {MOST_SAMPLES} samples are drawn at once, not {n}.")
@@ -135,7 +136,7 @@ class Lab:
     ) -> "Iterator[Loading | tuple[int, Step]]":
         """One prompt through several models; α turns the second one's adapter, if it has one."""
         import_core()
-        from lmlab.sidebyside import iter_side_by_side
+        from lmlab.generation.sidebyside import iter_side_by_side
 
         self._check_run(prompt, config)
         refs = _dialled(models, alpha)
@@ -149,7 +150,7 @@ class Lab:
     ) -> "Iterator[Loading | Scoring | Compared]":
         """Compare two models on a text; α turns the second one's adapter, if it has one."""
         import_core()
-        from lmlab.comparison import iter_compare
+        from lmlab.scoring.comparison import iter_compare
 
         self._check_length(text, prefix)
         refs = _dialled([first, second], alpha)
@@ -186,7 +187,7 @@ class Lab:
 def import_core() -> None:
     """Import what runs models, one thread at a time; call it before any other such import."""
     with FIRST_IMPORT:
-        for name in ("loading", "scoring", "sidebyside", "comparison"):
+        for name in HEAVY:
             import_module(f"lmlab.{name}")
 
 

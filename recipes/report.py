@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lmlab.generation import sample
-from lmlab.loading import LM
-from lmlab.models import ModelRef, ModelStore
-from lmlab.sampling import GenerateConfig
+from lmlab.generation.complete import sample
+from lmlab.generation.sampling import GenerateConfig
+from lmlab.models.loading import LM
+from lmlab.models.store import ModelRef, ModelStore
 from lmlab.settings import Settings
 from recipes import cards, formats, measure
 from recipes.config import ASSETS

@@ -4,9 +4,17 @@ import math
 
 import pytest
 
-from lmlab import agreement
-from lmlab.agreement import brier, confusion, exact_match, macro_f1, reliability, softmax, token_f1
-from lmlab.choosing import Blank, best, mean_shares, scored
+from lmlab.maths import agreement
+from lmlab.maths.agreement import (
+    brier,
+    confusion,
+    exact_match,
+    macro_f1,
+    reliability,
+    softmax,
+    token_f1,
+)
+from lmlab.prompts.choosing import Blank, best, mean_shares, scored
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,15 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from lmlab import spectra
-from lmlab.changes import MatrixChange, effective_rank, stable_rank
-from lmlab.comparison import compare
-from lmlab.drift import iter_drift
+from lmlab.change.drift import iter_drift
+from lmlab.change.rankknife import iter_knife
+from lmlab.change.weightchange import deltas, iter_changes, weight_spectrum
 from lmlab.errors import InputError, ModelError
-from lmlab.models import ModelRef, ModelStore
-from lmlab.rankknife import iter_knife
-from lmlab.scoring import ScoreRequest, score
-from lmlab.weightchange import deltas, iter_changes, weight_spectrum
+from lmlab.maths import spectra
+from lmlab.models.store import ModelRef, ModelStore
+from lmlab.results.changes import MatrixChange, effective_rank, stable_rank
+from lmlab.scoring.comparison import compare
+from lmlab.scoring.score import ScoreRequest, score
 from tests.test_sidebyside import adapter
 
 TASK, GENERAL = ["the little dog ran", "a cat sat"], ["over the hill and far away"]

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from lmlab.api import load
-from lmlab.cli import main
-from lmlab.scoring import score
+from lmlab.cli.main import main
+from lmlab.scoring.score import score
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,17 @@ def test_the_embedded_models_are_listed(capsys):
 
 
 def test_nothing_but_the_json_reaches_standard_output(path):
-    command = [sys.executable, "-m", "lmlab.cli", "score", "--model", path, "--text", "x", "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "lmlab",
+        "score",
+        "--model",
+        path,
+        "--text",
+        "x",
+        "--json",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["n_tokens"] >= 1
     assert done.stderr == ""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lmlab.cli import main
+from lmlab.cli.main import main
 
 FAST = "--steps 4 --batch 4 --rank 2 --answer-rows 0 --probe-rows 2 --samples 0".split()
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import lmlab
-from lmlab.cli import main
+from lmlab.cli.main import main
 from tests.test_sidebyside import adapter
 
 
@@ -61,7 +61,7 @@ def test_the_text_alone_reaches_standard_output(path, capsys):
     assert main(["generate", *flags]) == 0
     captured = capsys.readouterr()
     (done,) = lmlab.complete(path, "the dog", lmlab.GenerateConfig(max_new_tokens=9, temperature=0))
-    from lmlab.terminal import visible_text
+    from lmlab.cli.terminal import visible_text
 
     assert captured.out == visible_text(done.text) + "\n"
     assert "perplexity" in captured.err
@@ -140,7 +140,16 @@ def test_what_is_wrong_is_one_line_on_stderr(arguments, path, capsys, monkeypatc
 
 
 def test_nothing_else_is_said(path, lora):
-    command = [sys.executable, "-m", "lmlab.cli", "generate", "--model", path, "--adapter", lora]
+    command = [
+        sys.executable,
+        "-m",
+        "lmlab",
+        "generate",
+        "--model",
+        path,
+        "--adapter",
+        lora,
+    ]
     command += ["--prompt", "x", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["samples"]

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from lmlab.cli import main
+from lmlab.cli.main import main
 
 ROWS = "review,stars\n" + "".join(
     f"the dog {i},{'positive' if i % 2 else 'negative'}\n" for i in range(12)

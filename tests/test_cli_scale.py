@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lmlab.cli import main
+from lmlab.cli.main import main
 from tests.test_sidebyside import adapter
 
 GPT2 = "--layers 12 --width 768 --heads 12 --vocab 50257 --context 1024".split()

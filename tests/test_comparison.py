@@ -9,16 +9,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmlab import comparison, shiftstrip
-from lmlab.compared import Compared
-from lmlab.comparison import compare
-from lmlab.completions import Beliefs, Candidate
 from lmlab.errors import InputError
-from lmlab.metrics import divergences
-from lmlab.models import ModelRef, ModelStore
-from lmlab.nexttoken import choose
-from lmlab.results import Scored, TokenScore
-from lmlab.scoring import score
+from lmlab.generation.nexttoken import choose
+from lmlab.maths.metrics import divergences
+from lmlab.models.store import ModelRef, ModelStore
+from lmlab.results.compared import Compared
+from lmlab.results.completions import Beliefs, Candidate
+from lmlab.results.scored import Scored, TokenScore
+from lmlab.scoring import comparison
+from lmlab.scoring.comparison import compare
+from lmlab.scoring.score import score
+from lmlab.strips import shiftstrip
 from tests.test_sidebyside import adapter
 
 TEXT = "the little dog ran over the hill 🙂 and saw a big red ball"

@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from lmlab.data import Dataset, read_file, read_table, shipped, shipped_sets, split
+from lmlab.data.sets import Dataset, read_file, read_table, shipped, shipped_sets, split
 from lmlab.errors import InputError
 
 

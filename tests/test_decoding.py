@@ -3,16 +3,16 @@
 import pytest
 import torch
 
-from lmlab import decoding
 from lmlab.api import load
-from lmlab.completions import Next, Reading
-from lmlab.controls import GenerateConfig
-from lmlab.generation import generate, iter_sample, prompt_ids, unfold
+from lmlab.generation.complete import generate, iter_sample, prompt_ids, unfold
+from lmlab.generation.sidebyside import iter_side_by_side
 from lmlab.lab import Lab
-from lmlab.models import ModelRef, ModelStore
-from lmlab.results import Loading
+from lmlab.lm import decoding
+from lmlab.models.store import ModelRef, ModelStore
+from lmlab.results.completions import Next, Reading
+from lmlab.results.controls import GenerateConfig
+from lmlab.results.scored import Loading
 from lmlab.settings import Settings
-from lmlab.sidebyside import iter_side_by_side
 from tests import folders
 from tests.test_sidebyside import adapter
 

@@ -9,7 +9,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
-from lmlab.data import Table
+from lmlab.data.sets import Table
 from lmlab.errors import InputError
 from lmlab.finetuning import batches, events
 from lmlab.finetuning.config import FinetuneConfig
@@ -20,7 +20,7 @@ from lmlab.finetuning.methods import shape_of
 from lmlab.finetuning.sets import TuningData, split_table
 from lmlab.finetuning.shapes import lora_targets
 from lmlab.finetuning.structuring import mask_view, structured
-from lmlab.tunerun import material
+from lmlab.tuning.tunerun import material
 from tests.tuningbits import DATA, QUICK, ROWS, TEMPLATE, losses, quick, run, tuned
 
 METHODS = {

@@ -10,10 +10,10 @@ from typing import ClassVar
 
 import pytest
 
-from lmlab import hub
 from lmlab.errors import MemoryLimitError, ModelError
-from lmlab.models import ModelStore
-from lmlab.scoring import score
+from lmlab.models import hub
+from lmlab.models.store import ModelStore
+from lmlab.scoring.score import score
 from lmlab.settings import Settings
 
 COMMIT = "a" * 40

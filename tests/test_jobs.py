@@ -211,8 +211,8 @@ class FakeHub:
 
 
 def test_push_uses_the_token_once_and_tells_nobody(lab, model, monkeypatch, caplog):
-    from lmlab import hubruns
-    from lmlab.tunerun import train
+    from lmlab.tuning import hubruns
+    from lmlab.tuning.tunerun import train
 
     caplog.set_level("DEBUG")
     monkeypatch.setattr(hubruns, "HfApi", FakeHub)
@@ -243,7 +243,7 @@ def test_a_set_of_the_hub_is_read_from_its_parquet(lab, tmp_path, monkeypatch):
     import pyarrow as pa
     from pyarrow.parquet import write_table
 
-    from lmlab import hubruns
+    from lmlab.tuning import hubruns
 
     write_table(pa.table({"word": ["dog"] * 30}), tmp_path / "0.parquet")
 

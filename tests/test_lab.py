@@ -8,8 +8,8 @@ from bench.timing import peak_megabytes
 from lmlab.api import load
 from lmlab.errors import InputError, LabError
 from lmlab.lab import Lab
-from lmlab.results import Loading, Scored, Scoring
-from lmlab.scoring import score
+from lmlab.results.scored import Loading, Scored, Scoring
+from lmlab.scoring.score import score
 from lmlab.settings import Settings
 from tests import folders
 

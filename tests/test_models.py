@@ -8,12 +8,12 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
-from lmlab import loading
 from lmlab.api import load
 from lmlab.errors import LabError, MemoryLimitError, ModelError
-from lmlab.head import SlicedHead, TiledHead
-from lmlab.models import ModelRef, ModelStore
-from lmlab.scoring import score
+from lmlab.lm.head import SlicedHead, TiledHead
+from lmlab.models import loading
+from lmlab.models.store import ModelRef, ModelStore
+from lmlab.scoring.score import score
 from lmlab.settings import Settings
 
 TEXT = "the little dog ran"

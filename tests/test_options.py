@@ -7,16 +7,16 @@ import os
 
 import pytest
 
-from lmlab.answersheet import to_csv
 from lmlab.api import load
-from lmlab.data import Dataset, read_table, split
+from lmlab.data.sets import Dataset, read_table, split
+from lmlab.drawing.answersheet import to_csv
 from lmlab.errors import InputError
-from lmlab.evaluation import evaluate
-from lmlab.options import options_of
-from lmlab.protocols import Protocol, drawn
-from lmlab.scoring import score
-from lmlab.templates import PromptTemplate
-from lmlab.wordings import shipped_templates
+from lmlab.prompting.evaluation import evaluate
+from lmlab.prompts.options import options_of
+from lmlab.prompts.protocols import Protocol, drawn
+from lmlab.prompts.templates import PromptTemplate
+from lmlab.prompts.wordings import shipped_templates
+from lmlab.scoring.score import score
 from tests.test_evaluation import close
 
 CHOICE = PromptTemplate(

@@ -26,9 +26,12 @@ def run(code: str) -> str:
     ("statement", "absent"),
     [
         ("import lmlab", (*HEAVY, "gradio", "pandas")),
-        ("import lmlab.lab, lmlab.models", (*HEAVY, "gradio")),
-        ("from lmlab.cli import _parser; _parser().format_help()", (*HEAVY, "gradio")),
-        ("import lmlab.strip, lmlab.results, lmlab.tables, lmlab.plots", (*HEAVY, "gradio")),
+        ("import lmlab.lab, lmlab.models.store", (*HEAVY, "gradio")),
+        ("from lmlab.cli.main import _parser; _parser().format_help()", (*HEAVY, "gradio")),
+        (
+            "import lmlab.strips.strip, lmlab.drawing.tables, lmlab.drawing.plots",
+            (*HEAVY, "gradio"),
+        ),
     ],
 )
 def test_what_starts_imports_nothing_heavy(statement, absent):
@@ -85,7 +88,7 @@ def test_assets_are_found_inside_an_installed_package(tmp_path):
     (built,) = tmp_path.glob("lmlab-*.whl")
     install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", environment]
     subprocess.run([*install, built], check=True)
-    code = "import lmlab.models as m; print(m.__file__, *m.ModelStore().embedded())"
+    code = "import lmlab.models.store as m; print(m.__file__, *m.ModelStore().embedded())"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": str(environment)},

@@ -2,18 +2,18 @@
 
 import pytest
 
-from lmlab.data import read_table, shipped
+from lmlab.data.sets import read_table, shipped
+from lmlab.drawing.studyplots import MEASURES, chart
 from lmlab.errors import InputError
 from lmlab.lab import Lab
-from lmlab.pairs import pairs_of
-from lmlab.prompting import MOST_PAIRS
-from lmlab.queried import Asked, Weighed
-from lmlab.results import Loading
+from lmlab.prompting.queried import Asked, Weighed
+from lmlab.prompting.service import MOST_PAIRS
+from lmlab.prompts.wordings import shipped_templates
+from lmlab.results.scored import Loading
+from lmlab.scoring.pairs import pairs_of
 from lmlab.settings import Settings
-from lmlab.studyplots import MEASURES, chart
-from lmlab.ui import prompt_drawing as drawing
-from lmlab.ui.prompt_sheet import Key, Sheet
-from lmlab.wordings import shipped_templates
+from lmlab.ui.prompt import drawing
+from lmlab.ui.prompt.sheet import Key, Sheet
 from tests.folders import make_tokenizer
 from tests.test_evaluation import DATA, LABELLED
 
@@ -169,8 +169,8 @@ def test_pairs_of_ones_own_are_judged_and_bounded(lab, folder):
 
 def test_both_charts_of_every_study_show_its_numbers(lab, folder):
     from lmlab.api import load
-    from lmlab.evaluation import evaluate
-    from lmlab.protocols import Protocol
+    from lmlab.prompting.evaluation import evaluate
+    from lmlab.prompts.protocols import Protocol
 
     lm = load(str(folder("llama", "bytelevel-bos")))
     found = [evaluate(lm, LABELLED, DATA, Protocol(shots=k, draws=2)) for k in (0, 2)]

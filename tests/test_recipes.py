@@ -11,9 +11,9 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from lmlab.models import ModelRef, ModelStore
+from lmlab.lm.tokens import Vocabulary
+from lmlab.models.store import ModelRef, ModelStore
 from lmlab.settings import Settings
-from lmlab.tokens import Vocabulary
 from recipes import batches, formats, heldout, measure, optimisers, pretrain, taskdocs, tune
 from recipes.config import ASSETS, SHAPES, Mixture, Part, TrainConfig
 from recipes.publish import publish, training

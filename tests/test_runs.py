@@ -16,9 +16,9 @@ import torch
 from lmlab.errors import InputError, LabError
 from lmlab.finetuning import checkpoints
 from lmlab.finetuning.events import Evaluated, Finished, Saved, Started, TrainStep
-from lmlab.runs import RunFolder, Runs, archive, fingerprint, new_spec
+from lmlab.runs.store import RunFolder, Runs, archive, fingerprint, new_spec
 from lmlab.settings import Settings
-from lmlab.tunerun import train
+from lmlab.tuning.tunerun import train
 from tests.tuningbits import DATA, TEMPLATE, losses, quick
 
 OWNER, OTHER = "owner-one-0000", "owner-two-0000"
@@ -180,7 +180,7 @@ def _last_step(folder: RunFolder) -> int:
 def _process(folder: RunFolder) -> "subprocess.Popen[str]":
     settings = SETTINGS.model_copy(update={"train_threads": 1}).model_dump(mode="json")
     process = subprocess.Popen(
-        [sys.executable, "-m", "lmlab.tunerun"], stdin=subprocess.PIPE, text=True
+        [sys.executable, "-m", "lmlab.tuning.tunerun"], stdin=subprocess.PIPE, text=True
     )
     process.stdin.write(json.dumps({"folder": str(folder.path), "settings": settings}) + "\n")
     process.stdin.close()

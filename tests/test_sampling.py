@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from lmlab.errors import InputError
-from lmlab.nexttoken import beliefs, choose, keep
-from lmlab.sampling import GenerateConfig, draw, warp
+from lmlab.generation.nexttoken import beliefs, choose, keep
+from lmlab.generation.sampling import GenerateConfig, draw, warp
 
 P = torch.tensor([0.5, 0.25, 0.15, 0.1])
 NOTHING = torch.tensor([], dtype=torch.long)

@@ -13,10 +13,10 @@ from transformers import (
     Qwen2Config,
 )
 
-from lmlab import scale
-from lmlab.architectures import from_config
 from lmlab.errors import InputError
-from lmlab.scale import Shape
+from lmlab.scale import counts as scale
+from lmlab.scale.architectures import from_config
+from lmlab.scale.counts import Shape
 
 GPT2 = {
     "124,439,808": (12, 768, 12),

@@ -10,8 +10,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from lmlab.api import load
 from lmlab.errors import InputError, ModelError
-from lmlab.results import Scored, Scoring
-from lmlab.scoring import ScoreRequest, iter_scores, score, score_many
+from lmlab.results.scored import Scored, Scoring
+from lmlab.scoring.score import ScoreRequest, iter_scores, score, score_many
 from tests.folders import ARCHITECTURES, TOKENIZERS
 
 TEXT = "The little dog ran over the hill. Das Haus ist groß 🙂"

@@ -8,11 +8,11 @@ from transformers import AutoModelForCausalLM
 
 from lmlab.api import load
 from lmlab.errors import InputError, ModelError
-from lmlab.generation import generate
-from lmlab.models import ModelRef, ModelStore
-from lmlab.sampling import GenerateConfig
-from lmlab.scoring import score
-from lmlab.sidebyside import batches, generate_side_by_side
+from lmlab.generation.complete import generate
+from lmlab.generation.sampling import GenerateConfig
+from lmlab.generation.sidebyside import batches, generate_side_by_side
+from lmlab.models.store import ModelRef, ModelStore
+from lmlab.scoring.score import score
 from tests import folders
 
 PROMPT = "the little dog ran over"
@@ -209,8 +209,8 @@ def test_folders_of_other_tokenizers_share_a_prompt(folder):
 def test_the_lean_step_gives_the_librarys_numbers(
     folder, tmp_path, monkeypatch, rows, adapted, architecture
 ):
-    from lmlab import decoding
-    from lmlab.generation import prompt_ids
+    from lmlab.generation.complete import prompt_ids
+    from lmlab.lm import decoding
 
     base = folder(architecture, "bytelevel-bos")
     ref = ModelRef(str(base), adapter(tmp_path / "a", base) if adapted else None, alpha=0.7)
@@ -231,7 +231,7 @@ def test_the_lean_step_gives_the_librarys_numbers(
 
 @pytest.mark.parametrize("architecture", ["llama", "gpt2"])
 def test_a_lean_run_goes_beyond_what_was_set_aside(folder, monkeypatch, architecture):
-    from lmlab import decoding, lean
+    from lmlab.lm import decoding, lean
 
     monkeypatch.setattr(lean, "ROOM", 3)
     lm = load(str(folder(architecture, "bytelevel-bos")))

@@ -7,10 +7,7 @@ import pytest
 
 from lmlab.api import load
 from lmlab.errors import InputError
-from lmlab.pairs import Pair, first_difference, iter_pairs, judge, shipped_pairs
-from lmlab.protocols import Protocol
-from lmlab.scoring import score
-from lmlab.studies import (
+from lmlab.prompting.studies import (
     Cell,
     Studying,
     iter_study,
@@ -20,6 +17,9 @@ from lmlab.studies import (
     shots_study,
     templates_study,
 )
+from lmlab.prompts.protocols import Protocol
+from lmlab.scoring.pairs import Pair, first_difference, iter_pairs, judge, shipped_pairs
+from lmlab.scoring.score import score
 from tests.test_evaluation import DATA, LABELLED, close
 
 

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lmlab.blocks import fields_of
-from lmlab.data import shipped
+from lmlab.data.sets import shipped
 from lmlab.errors import InputError
-from lmlab.reading import Decoder
-from lmlab.templates import PromptTemplate
-from lmlab.wordings import shipped_source, shipped_templates
+from lmlab.prompts.blocks import fields_of
+from lmlab.prompts.reading import Decoder
+from lmlab.prompts.templates import PromptTemplate
+from lmlab.prompts.wordings import shipped_source, shipped_templates
 
 PLAIN = "name: x\nquery: '{{ text }} ->'\ntarget: ' {{ y }}'\nanswer: y\n"
 LECTURE = shipped_templates()["german-lecture"]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmlab.textstream import TextStream
+from lmlab.lm.textstream import TextStream
 
 
 def read(parts, stops=()):

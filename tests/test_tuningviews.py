@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from lmlab import tuningdraw, tuningviews
+from lmlab.drawing import tuningdraw, tuningviews
+from lmlab.drawing.tuningdraw import Contender
 from lmlab.finetuning.config import FinetuneConfig
 from lmlab.finetuning.events import (
     Evaluated,
@@ -18,8 +19,7 @@ from lmlab.finetuning.events import (
     TrainStep,
 )
 from lmlab.finetuning.masks import MaskToken, MaskView
-from lmlab.runs import RunInfo
-from lmlab.tuningdraw import Contender
+from lmlab.runs.store import RunInfo
 
 HOSTILE = "</script><b>${alert(1)}"
 

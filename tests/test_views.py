@@ -5,11 +5,12 @@ import math
 
 import pytest
 
-from lmlab import palette, plots, strip, tables
-from lmlab.results import Alternative, Scored, TokenScore
-from lmlab.ui.definition import definition
-from lmlab.ui.figures import figures
-from lmlab.ui.kept import Kept, Shown
+from lmlab.drawing import plots, tables
+from lmlab.results.scored import Alternative, Scored, TokenScore
+from lmlab.strips import palette, strip
+from lmlab.ui.likelihood.definition import definition
+from lmlab.ui.likelihood.figures import figures
+from lmlab.ui.parts.kept import Kept, Shown
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&${1}"
 

@@ -8,10 +8,10 @@ from lmlab.finetuning.events import TrainStep
 from lmlab.finetuning.methods import prepare
 from lmlab.finetuning.sets import TuningData
 from lmlab.finetuning.training import finetune
-from lmlab.loading import inspect, load
+from lmlab.models.loading import inspect, load
+from lmlab.prompts.templates import PromptTemplate
 from lmlab.settings import Settings
-from lmlab.templates import PromptTemplate
-from lmlab.tunerun import material
+from lmlab.tuning.tunerun import material
 
 TEMPLATE = PromptTemplate(
     name="say", query="Say {{ word }}:", target=" {{ answer }}", answer="answer", stop=("\n",)

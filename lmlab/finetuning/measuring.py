@@ -10,21 +10,21 @@ from typing import Any
 
 import torch
 
-from lmlab.adapters import Adapters, Attached
-from lmlab.agreement import exact_match
-from lmlab.answering import complete
-from lmlab.decoding import Decoder
 from lmlab.finetuning.config import FinetuneConfig
 from lmlab.finetuning.events import Evaluated, Sampled, SampleToken
 from lmlab.finetuning.losses import keeps, mean_loss
 from lmlab.finetuning.methods import Tuned
 from lmlab.finetuning.sets import probe_texts
 from lmlab.finetuning.structuring import PLAIN, Example, structured
-from lmlab.generation import Stream, rounds
-from lmlab.heads import choose
-from lmlab.lm import LM
-from lmlab.sampling import GenerateConfig
-from lmlab.templates import PromptTemplate
+from lmlab.generation.answering import complete
+from lmlab.generation.complete import Stream, rounds
+from lmlab.generation.sampling import GenerateConfig
+from lmlab.lm.adapters import Adapters, Attached
+from lmlab.lm.decoding import Decoder
+from lmlab.lm.heads import choose
+from lmlab.lm.model import LM
+from lmlab.maths.agreement import exact_match
+from lmlab.prompts.templates import PromptTemplate
 
 LONGEST_ANSWER = 32
 # Tokens of a plain text that a sample goes on from.

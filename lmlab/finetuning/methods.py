@@ -18,8 +18,8 @@ from transformers.pytorch_utils import Conv1D
 from lmlab.errors import InputError
 from lmlab.finetuning.config import FinetuneConfig
 from lmlab.finetuning.shapes import ModelShape, Parameter, lora_targets, selected
-from lmlab.lm import context_of
-from lmlab.tokens import Vocabulary
+from lmlab.lm.model import context_of
+from lmlab.lm.tokens import Vocabulary
 
 
 @dataclass(frozen=True)

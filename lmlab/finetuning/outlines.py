@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from lmlab.finetuning.shapes import ModelShape
-from lmlab.tokens import Vocabulary
+from lmlab.lm.tokens import Vocabulary
 
 SIDE, ROUNDS = 384, 6
 # Share of a matrix product's speed that a training step of a small model reaches.

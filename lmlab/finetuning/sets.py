@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from lmlab import data
 from lmlab.assets import assets_dir
-from lmlab.data import Table
+from lmlab.data import sets as data
+from lmlab.data.sets import Table
 from lmlab.errors import InputError
 
 Row = Mapping[str, str]

@@ -9,9 +9,9 @@ from lmlab.errors import InputError
 from lmlab.finetuning.config import FinetuneConfig
 from lmlab.finetuning.masks import MaskKind, MaskToken, MaskView
 from lmlab.finetuning.sets import Row
-from lmlab.prompts import joined
-from lmlab.templates import PromptTemplate
-from lmlab.tokens import Vocabulary, encode
+from lmlab.lm.tokens import Vocabulary, encode
+from lmlab.prompts.parts import joined
+from lmlab.prompts.templates import PromptTemplate
 
 PLAIN = "text"  # the column that is learned where there is no template
 CHUNK = 400  # rows that are rendered at once

@@ -8,7 +8,7 @@ import gradio as gr
 from lmlab import __version__
 from lmlab.assets import models_dir
 from lmlab.lab import Lab
-from lmlab.ui.widgets import static
+from lmlab.ui.parts.widgets import static
 
 NAME = "About"
 

@@ -6,8 +6,14 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from lmlab.lab import Lab
-from lmlab.ui import about, compare, completion, likelihood, look, prompt, tuning
-from lmlab.ui.scripts import style
+from lmlab.ui import about
+from lmlab.ui.compare import tab as compare
+from lmlab.ui.completion import tab as completion
+from lmlab.ui.likelihood import tab as likelihood
+from lmlab.ui.parts import look
+from lmlab.ui.parts.scripts import style
+from lmlab.ui.prompt import tab as prompt
+from lmlab.ui.tuning import tab as tuning
 
 WAITING = 64  # visitors in line before new ones are told to come back
 SESSIONS = 300  # visitors whose last result is kept

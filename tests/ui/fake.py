@@ -9,11 +9,11 @@ from functools import cached_property
 
 import torch
 
-from lmlab.compared import Compared
-from lmlab.completions import Step
-from lmlab.controls import GenerateConfig
 from lmlab.errors import InputError, ModelError
-from lmlab.results import Alternative, Scored, Scoring, TokenScore, Windowing
+from lmlab.results.compared import Compared
+from lmlab.results.completions import Step
+from lmlab.results.controls import GenerateConfig
+from lmlab.results.scored import Alternative, Scored, Scoring, TokenScore, Windowing
 from lmlab.settings import Settings
 from tests.ui.fakeprompts import FakePrompting
 from tests.ui.faketuning import FakeTuning
@@ -88,8 +88,8 @@ class FakeLab:
         )
 
     def complete(self, model, prompt, config: GenerateConfig, start=()):
-        from lmlab.nexttoken import beliefs, choose, keep
-        from lmlab.sampling import draw, warp
+        from lmlab.generation.nexttoken import beliefs, choose, keep
+        from lmlab.generation.sampling import draw, warp
 
         if model.split("+run:")[0] not in NAMES:
             raise ModelError(f"There is no model named ‘{model}’.", "Here there are: base.")
@@ -117,7 +117,7 @@ class FakeLab:
                 return
 
     def beliefs(self, place, config):
-        from lmlab.nexttoken import beliefs
+        from lmlab.generation.nexttoken import beliefs
 
         return beliefs(place, config)
 

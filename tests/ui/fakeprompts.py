@@ -5,26 +5,26 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from lmlab.completions import Step
-from lmlab.controls import GenerateConfig
 from lmlab.errors import ModelError
-from lmlab.evaluations import Evaluation
-from lmlab.pairs import Judged, Pair, PairsResult, shipped_pairs
-from lmlab.predictions import Prediction
-from lmlab.prompting import Prompting
-from lmlab.prompts import Part, Prompt
-from lmlab.protocols import asked, drawn
-from lmlab.queried import Asked, Weighed
-from lmlab.results import Loading, Scored
-from lmlab.studies import Cell, Studying
-from lmlab.wordings import tuned_wording
+from lmlab.prompting.queried import Asked, Weighed
+from lmlab.prompting.service import Prompting
+from lmlab.prompting.studies import Cell, Studying
+from lmlab.prompts.parts import Part, Prompt
+from lmlab.prompts.protocols import asked, drawn
+from lmlab.prompts.wordings import tuned_wording
+from lmlab.results.completions import Step
+from lmlab.results.controls import GenerateConfig
+from lmlab.results.evaluations import Evaluation
+from lmlab.results.predictions import Prediction
+from lmlab.results.scored import Loading, Scored
+from lmlab.scoring.pairs import Judged, Pair, PairsResult, shipped_pairs
 
 CONTEXT = 64
 
 
 @dataclass(frozen=True)
 class FakePrompting(Prompting):
-    """Answers what ``lmlab.prompting.Prompting`` answers; more shots are more often right."""
+    """Answers what ``Prompting`` answers; more shots are more often right."""
 
     complete: Callable[..., Iterator[Any]] = None
     score: Callable[..., Iterator[Any]] = None

@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from lmlab.data import read_table
+from lmlab.data.sets import read_table
 from lmlab.errors import InputError, ModelError
 from lmlab.finetuning.counting import count
 from lmlab.finetuning.events import (
@@ -25,8 +25,8 @@ from lmlab.finetuning.events import (
 from lmlab.finetuning.masks import MaskToken, MaskView
 from lmlab.finetuning.sets import TuningData, shipped_data, split_table
 from lmlab.finetuning.shapes import ModelShape, Parameter
-from lmlab.runs import RunInfo
-from lmlab.wordings import shipped_templates
+from lmlab.prompts.wordings import shipped_templates
+from lmlab.runs.store import RunInfo
 
 WORD = re.compile(r"<\|\w+\|>| ?\w+|\n| ?[^\w\s]|\s")
 WIDTH, LAYERS, WORDS = 64, 3, 500
@@ -57,7 +57,7 @@ class _Run:
 
 
 class FakeTuning:
-    """Answers what ``lmlab.tuning.Tuning`` answers; one run at a time, ``pause`` seconds a step."""
+    """Answers what ``Tuning`` answers; one run at a time, ``pause`` seconds a step."""
 
     def __init__(self, pause: float = 0.02) -> None:
         self.pause = pause

@@ -5,11 +5,11 @@ import json
 import pytest
 from playwright.sync_api import Page, expect
 
-from lmlab.comparison import compare
 from lmlab.lab import Lab
-from lmlab.models import ModelRef, ModelStore
+from lmlab.models.store import ModelRef, ModelStore
+from lmlab.scoring.comparison import compare
 from lmlab.settings import Settings
-from lmlab.ui.pairs import KNOWN, pairs
+from lmlab.ui.parts.pairs import KNOWN, pairs
 from tests.test_sidebyside import adapter
 from tests.ui.test_likelihood import HOSTILE
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import pytest
 from playwright.sync_api import Page, expect
 
-from lmlab.completions import Step
-from lmlab.controls import GenerateConfig
-from lmlab.models import ModelStore
+from lmlab.models.store import ModelStore
+from lmlab.results.completions import Step
+from lmlab.results.controls import GenerateConfig
 from lmlab.settings import Settings
 from tests.ui.fake import FakeLab
 from tests.ui.test_likelihood import HOSTILE
@@ -276,7 +276,7 @@ def test_nothing_is_wider_than_the_window(visit, fake_address, width):
 
 
 def test_the_page_shows_the_librarys_tokens(visit, real_address):
-    from lmlab.generation import generate
+    from lmlab.generation.complete import generate
 
     page = open_tab(visit, real_address)
     page.locator("#completion-prompt textarea").fill("The little dog")

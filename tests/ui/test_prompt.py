@@ -8,12 +8,12 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from lmlab.data import shipped
-from lmlab.evaluation import evaluate
-from lmlab.models import ModelStore
-from lmlab.protocols import Protocol
+from lmlab.data.sets import shipped
+from lmlab.models.store import ModelStore
+from lmlab.prompting.evaluation import evaluate
+from lmlab.prompts.protocols import Protocol
+from lmlab.prompts.wordings import shipped_templates
 from lmlab.settings import Settings
-from lmlab.wordings import shipped_templates
 from tests.ui.conftest import HANDED_OVER
 from tests.ui.test_likelihood import HOSTILE
 

@@ -4,8 +4,8 @@ import pytest
 
 from lmlab.errors import InputError
 from lmlab.finetuning.config import FinetuneConfig
-from lmlab.ui.tuning_form import KEYS, PRESETS, RACE, config_of, values_of
-from lmlab.ui.tuning_run import follower
+from lmlab.ui.tuning.form import KEYS, PRESETS, RACE, config_of, values_of
+from lmlab.ui.tuning.run import follower
 from tests.ui.faketuning import FakeTuning
 
 OWNER = "0123456789abcdef0123456789abcdef"

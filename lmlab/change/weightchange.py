@@ -1,0 +1,170 @@
+"""ΔW between a base and a tuned model, matrix by matrix. Stored weights are never written to."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lmlab.errors import ModelError
+from lmlab.lm.model import LM
+from lmlab.maths import spectra
+from lmlab.maths.spectra import Decomposed
+from lmlab.results.changes import MatrixChange
+
+_LAYER = re.compile(r"(?:^|\.)(\d+)\.")
+_WRAPPED = ".base_layer"
+
+
+@dataclass(frozen=True)
+class Delta:
+    """What was added to one parameter.
+
+    Attributes:
+        name: of the base's parameter as its model calls it now.
+        weight: [d, k] or [d], the base's, outputs first.
+        matrix: ΔW, where it is not made of two.
+        v: [d, ℓ], the lecture's V with α·s in it, where an adapter makes ΔW.
+        u: [ℓ, k], the lecture's U.
+        turned: the model keeps the matrix with its inputs first.
+    """
+
+    name: str
+    weight: Tensor
+    matrix: Tensor | None = None
+    v: Tensor | None = None
+    u: Tensor | None = None
+    turned: bool = False
+
+    def decomposed(self) -> Decomposed:
+        """Its singular values and vectors; only of a matrix."""
+        if self.v is not None and self.u is not None:
+            return spectra.of_product(self.v, self.u)
+        if self.matrix is None:
+            raise ValueError(f"{self.name} did not change")
+        return spectra.of_matrix(self.matrix)
+
+    @property
+    def rank(self) -> int:
+        """The adapter's ℓ; 0 where there is none."""
+        return 0 if self.u is None else len(self.u)
+
+
+@torch.inference_mode()
+def iter_changes(base: LM, tuned: LM) -> Iterator[MatrixChange]:
+    """Every parameter that fine-tuning could change, one after another.
+
+    Args:
+        base: and ``tuned``, both from one ``ModelStore.borrow_all``.
+
+    Raises:
+        ModelError: the two do not have the same parameters; or an adapter is not V·U alone.
+    """
+    for delta in deltas(base, tuned):
+        yield _change(delta)
+
+
+@torch.inference_mode()
+def deltas(base: LM, tuned: LM) -> Iterator[Delta]:
+    """ΔW of each parameter; those that an adapter leaves alone are left out."""
+    if base.attached.name or base.soft_prompt is not None:
+        raise ModelError(
+            "What changed is measured from a model without an adapter.", "Choose the base alone."
+        )
+    if tuned.soft_prompt is not None:
+        raise ModelError(
+            f"‘{tuned.name}’ is a learned prompt: it changes no weight.",
+            "Its length and the prompt itself are all that was learned.",
+        )
+    if base.model is tuned.model:
+        yield from _adapter_deltas(tuned)
+    else:
+        yield from _full_deltas(base, tuned)
+
+
+def parameters(lm: LM) -> dict[str, Tensor]:
+    """The model's own parameters, without those of adapters, tied ones once."""
+    return {
+        name: parameter
+        for name, parameter in lm.model.named_parameters()
+        if ".lora_" not in name and "modules_to_save" not in name
+    }
+
+
+def _adapter_deltas(tuned: LM) -> Iterator[Delta]:
+    name = tuned.attached.name
+    if name is None:
+        return
+    _check_plain(tuned)
+    own = {id(module): path for path, module in tuned.model.named_modules()}
+    for layer in tuned.adapters.layers():
+        if name in layer.lora_A:
+            v, u = _factors(tuned, layer, name)
+            inner = layer.get_base_layer()
+            turned = type(inner).__name__ == "Conv1D"
+            weight = inner.weight.t() if turned else inner.weight
+            yield Delta(f"{own[id(layer)]}{_WRAPPED}.weight", weight.detach(), None, v, u, turned)
+
+
+def _full_deltas(base: LM, tuned: LM) -> Iterator[Delta]:
+    before, after = _by_plain_name(base), _by_plain_name(tuned)
+    if {n: w.shape for n, (_, w) in before.items()} != {n: w.shape for n, (_, w) in after.items()}:
+        raise ModelError(
+            f"‘{base.name}’ and ‘{tuned.name}’ do not have the same matrices.",
+            "Compare a model with what was made from it.",
+        )
+    added = {d.name.replace(_WRAPPED, ""): d for d in _adapter_deltas(tuned)}
+    for plain, (name, weight) in before.items():
+        delta = after[plain][1].float() - weight.to(after[plain][1].device).float()
+        if (extra := added.get(plain)) and extra.v is not None and extra.u is not None:
+            product = extra.v @ extra.u
+            delta = delta + (product.t() if extra.turned else product)
+        yield Delta(name, weight, matrix=delta)
+
+
+def _by_plain_name(lm: LM) -> dict[str, tuple[str, Tensor]]:
+    """{name without PEFT's wrapping: (name, parameter)}."""
+    return {n.replace(_WRAPPED, ""): (n, w.detach()) for n, w in parameters(lm).items()}
+
+
+def _factors(lm: LM, layer: Any, name: str) -> tuple[Tensor, Tensor]:
+    """V with α·s in it and U of one layer."""
+    scale = lm.attached.alpha * lm.adapters.trained_scale(layer, name)
+    return layer.lora_B[name].weight.float() * scale, layer.lora_A[name].weight.float()
+
+
+def _check_plain(lm: LM) -> None:
+    if not lm.attached.plain:
+        raise ModelError(
+            f"The adapter of ‘{lm.name}’ does more than add V·U to matrices.",
+            "What it changes is not one ΔW for each matrix.",
+        )
+
+
+def _change(delta: Delta) -> MatrixChange:
+    matrix = delta.weight.dim() == 2
+    values = delta.decomposed().s.tolist() if matrix else []
+    if matrix:
+        size = sum(s * s for s in values) ** 0.5
+    else:
+        size = 0.0 if delta.matrix is None else float(delta.matrix.norm())
+    plain = delta.name.replace(_WRAPPED, "").removesuffix(".weight")
+    found = _LAYER.search(plain)
+    return MatrixChange(
+        name=plain,
+        layer=int(found[1]) if found else None,
+        kind=plain[found.end() :] if found else plain.rsplit(".", 1)[-1],
+        shape=tuple(delta.weight.shape),
+        norm=float(delta.weight.float().norm()),
+        change=size,
+        singular_values=tuple(values),
+        rank=delta.rank,
+    )
+
+
+@torch.inference_mode()
+def weight_spectrum(delta: Delta) -> tuple[float, ...]:
+    """Singular values of the base's matrix W itself, to lay beside those of ΔW."""
+    return tuple(torch.linalg.svdvals(delta.weight.float()).tolist())

@@ -1,0 +1,250 @@
+"""The commands about fine-tuning: ``finetune`` trains, ``runs`` lists what was trained.
+
+Under ``accelerate launch -m lmlab finetune …`` the processes share the work.
+"""
+
+import argparse
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from lmlab.cli.runs import PLAIN, resumed
+from lmlab.cli.tuningreport import report, shown
+from lmlab.errors import InputError
+from lmlab.finetuning import config as configs
+from lmlab.finetuning.config import RATES, FinetuneConfig
+
+if TYPE_CHECKING:
+    from lmlab.finetuning.sets import TuningData
+    from lmlab.prompts.templates import PromptTemplate
+    from lmlab.runs.store import RunFolder
+
+OWNER = "command line"
+HUB = "hub:"
+CHOICES = {
+    "method": configs.METHODS,
+    "schedule": configs.SCHEDULES,
+    "start": get_args(configs.Start),
+    "loss_on": get_args(configs.LossOn),
+    "precision": get_args(configs.Precision),
+}
+SHORT = {"learning_rate": "--lr", "batch_size": "--batch"}
+_ABOUT = {
+    name.strip(): text.strip()
+    for name, _, text in (
+        line.partition(":")
+        for line in (FinetuneConfig.__doc__ or "").replace("\n            ", " ").splitlines()
+    )
+    if text
+}
+
+
+def add_finetune(commands: Any) -> None:
+    """The parser of ``lmlab finetune``."""
+    command = commands.add_parser(
+        "finetune",
+        help="tune a model on a labelled set: full, selective, LoRA or prompt tuning",
+        description="Ctrl-C ends a run after its current step and keeps what it learned.",
+    )
+    command.add_argument("--model", help="embedded name, folder or Hub id; default: base")
+    command.add_argument("--data", help="a shipped set, a file, or hub:OWNER/NAME; default: qa")
+    command.add_argument(
+        "--map", action="append", default=[], metavar="FIELD=COLUMN", help="name a file’s columns"
+    )
+    command.add_argument("--split", default="train", help="of a set of the Hub")
+    command.add_argument(
+        "--template", help=f"a shipped name, a YAML file, or ‘{PLAIN}’ for a column of plain text"
+    )
+    command.add_argument("--held-out", type=float, default=0.1, help="share of a file’s rows")
+    command.add_argument("--out", type=Path, help="the run’s folder; default: among the others")
+    command.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    command.add_argument("--max-seconds", type=float, help="end it after so long")
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+    group = command.add_argument_group("method and training")
+    for field in fields(FinetuneConfig):
+        _add_setting(group, field.name, field.default)
+    command.set_defaults(run=_finetune)
+
+
+def _add_setting(group: Any, name: str, default: Any) -> None:
+    """An option for a setting; what is not given stays unsaid."""
+    names = [f"--{name.replace('_', '-')}", *filter(None, [SHORT.get(name)])]
+    about = _ABOUT.get(name, "").replace("``", "").replace("%", "%%")
+    kept: dict[str, Any] = {"dest": name, "default": argparse.SUPPRESS, "help": about}
+    if isinstance(default, bool):
+        group.add_argument(*names, action=argparse.BooleanOptionalAction, **kept)
+    elif isinstance(default, tuple):
+        group.add_argument(*names, type=_listed, metavar="A,B", **kept)
+    else:
+        kind = {"choices": CHOICES[name]} if name in CHOICES else {"type": type(default)}
+        group.add_argument(*names, **kind, **kept)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _finetune(arguments: argparse.Namespace) -> None:
+    given = {f.name: vars(arguments)[f.name] for f in fields(FinetuneConfig) if f.name in arguments}
+    from lmlab.cli.quiet import quiet
+
+    quiet()
+    from lmlab.finetuning.events import Finished, Started
+    from lmlab.settings import Settings
+
+    accelerator = _accelerator()
+    leads = accelerator is None or accelerator.is_main_process
+    settings = Settings()
+    folder = _folder(arguments, given, settings, accelerator)
+    limit = {"max_train_seconds": arguments.max_seconds or 1e12}
+    started: Started | None = None
+    finished: Finished | None = None
+    from lmlab.tuning.tunerun import train
+
+    with _interruptible() as should_stop:
+        events = train(
+            folder,
+            settings.model_copy(update=limit),
+            should_stop=should_stop,
+            accelerator=accelerator,
+        )
+        for event in shown(events, folder.spec.config.steps, leads):
+            started = event if isinstance(event, Started) else started
+            finished = event if isinstance(event, Finished) else finished
+    if accelerator is not None:
+        accelerator.end_training()
+    if leads and started and finished:
+        report(folder, started, finished, arguments.json)
+
+
+def _folder(
+    arguments: argparse.Namespace, given: dict[str, Any], settings: Any, accelerator: Any
+) -> "RunFolder":
+    """The run's folder, new or to be gone on with; one process makes it, all use it."""
+    from lmlab.runs.store import RunFolder, Runs, default_root
+
+    if accelerator is not None and arguments.out is None:
+        raise InputError("Several processes need to know the folder.", "Name it with --out.")
+    if accelerator is None or accelerator.is_main_process:
+        if arguments.resume:
+            return resumed(arguments, given)
+        if arguments.out is None:
+            runs = Runs(settings.runs_dir or default_root())
+            return runs.new(OWNER, *_asked(arguments, given))
+        from lmlab.runs.store import new_spec
+
+        asked = _asked(arguments, given)
+        spec = new_spec(arguments.out.resolve().name, OWNER, *asked)
+        folder = RunFolder.create(arguments.out, spec, asked[1])
+        if accelerator is not None:
+            accelerator.wait_for_everyone()
+        return folder
+    if not arguments.resume:
+        accelerator.wait_for_everyone()
+    return RunFolder(arguments.out)
+
+
+def _asked(
+    arguments: argparse.Namespace, given: dict[str, Any]
+) -> "tuple[str, TuningData, PromptTemplate | None, FinetuneConfig]":
+    """Model, data, template and config of a new run."""
+    name = arguments.data or "qa"
+    template = _template(arguments.template, name)
+    rate = {"learning_rate": RATES[given.get("method", "lora")]}
+    config = FinetuneConfig(**{**rate, **given})
+    model, found = arguments.model or "base", _data(arguments, name, template, config.seed)
+    _check(model, found, template, config)
+    return model, found, template, config
+
+
+def _check(
+    model: str, found: "TuningData", template: "PromptTemplate | None", config: FinetuneConfig
+) -> None:
+    """Refuse what cannot work before a folder is made for it."""
+    from lmlab.finetuning.counting import count
+    from lmlab.finetuning.structuring import columns_of
+    from lmlab.models.store import ModelStore
+    from lmlab.tuning.tunerun import outline_of
+
+    found.check(columns_of(template))
+    count(outline_of(model, ModelStore()).shape, config)
+
+
+def _template(name: str | None, data_name: str) -> "PromptTemplate | None":
+    from lmlab.cli.prompt import template_of
+    from lmlab.prompts.wordings import shipped_templates
+
+    if name == PLAIN:
+        return None
+    if name:
+        return template_of(name)
+    fitting = [one for one in shipped_templates().values() if one.data == data_name]
+    return min(fitting, key=lambda one: not one.tuned) if fitting else None
+
+
+def _data(
+    arguments: argparse.Namespace, name: str, template: "PromptTemplate | None", seed: int
+) -> "TuningData":
+    from lmlab.data import sets as data
+    from lmlab.data.parquet import read_parquet
+    from lmlab.data.rows import MAX_ROWS
+    from lmlab.finetuning.sets import shipped_data, split_table
+    from lmlab.finetuning.structuring import columns_of
+
+    if name in data.shipped_sets():
+        return shipped_data(name)
+    path = Path(name)
+    if name.startswith(HUB):
+        from lmlab.tuning.hubruns import hub_table
+
+        table, origin = hub_table(name[len(HUB) :], "", arguments.split, MAX_ROWS), "hub"
+    elif path.is_file():
+        parquet = path.suffix.lower() == ".parquet"
+        table = read_parquet(path, path.name) if parquet else data.read_file(path)
+        origin = "file"
+    else:
+        sets = ", ".join(data.shipped_sets())
+        raise InputError(f"There is no data named ‘{name[:60]}’.", f"There are: {sets}.")
+    mapped = {name: name for name in columns_of(template) if name in table.columns}
+    mapped |= dict(_pair(text) for text in arguments.map)
+    return split_table(table, mapped, seed=seed, held_out=arguments.held_out, origin=origin)
+
+
+@contextmanager
+def _interruptible() -> Iterator[Any]:
+    """Ctrl-C asks the run to end; a second one ends it at once."""
+    asked: list[str] = []
+
+    def ask(*_: Any) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append("stopped")
+
+    old = {kind: signal.signal(kind, ask) for kind in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: "stopped" if asked else None
+    finally:
+        for kind, handler in old.items():
+            signal.signal(kind, handler)
+
+
+def _accelerator() -> Any:
+    """What shares the work among processes, where accelerate (or torchrun) has started several."""
+    if int(os.environ.get("WORLD_SIZE", "1")) < 2:
+        return None
+    from accelerate import Accelerator
+
+    from lmlab.settings import Settings
+
+    return Accelerator(cpu=Settings().device == "cpu")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"‘{text[:40]}’ has no ‘=’.", "Write FIELD=COLUMN.")
+    return name.strip(), value

@@ -1,0 +1,206 @@
+"""``lmlab generate`` and ``lmlab compare``. Imports models on use alone."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from lmlab.cli.quiet import quiet
+from lmlab.errors import InputError
+from lmlab.results.controls import GenerateConfig
+
+if TYPE_CHECKING:
+    from lmlab.lm.model import LM
+    from lmlab.models.store import ModelRef
+    from lmlab.results.completions import Completion, Step
+
+PLAIN = GenerateConfig()
+
+
+def add_generate(commands: Any) -> None:
+    """Declare ``lmlab generate``."""
+    generate = commands.add_parser(
+        "generate",
+        help="complete a prompt, token by token",
+        description="Complete a prompt; the text appears as it is drawn.",
+    )
+    generate.add_argument("--prompt", required=True, help="what is completed; may be empty")
+    generate.add_argument("--model", default="base", help="embedded name, folder or Hub id")
+    generate.add_argument("--adapter", help="a PEFT adapter on top")
+    generate.add_argument("--n", type=int, default=1, help="samples, with seeds from --seed on")
+    generate.add_argument("--top", type=int, default=10, help="alternatives for each token in JSON")
+    generate.add_argument("--bos", choices=["tokenizer", "always", "never"], default="tokenizer")
+    _add_sampling(generate, PLAIN)
+    form = generate.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print one JSON object")
+    form.add_argument(
+        "--jsonl", action="store_true", help="print one JSON object a sample, as soon as it ends"
+    )
+    generate.set_defaults(run=_generate)
+
+
+def add_compare(commands: Any) -> None:
+    """Declare ``lmlab compare``."""
+    compare = commands.add_parser(
+        "compare",
+        help="the same prompt or text under several models",
+        description="Complete one prompt with several models, or compare the first with each other "
+        "one on a text: log-probabilities, and KL divergence at each token in bits.",
+    )
+    compare.add_argument(
+        "--models", required=True, help="two or more names, with commas, as base,base+qa"
+    )
+    what = compare.add_mutually_exclusive_group(required=True)
+    what.add_argument("--prompt", help="what each model completes")
+    what.add_argument("--text", help="what each model scores")
+    compare.add_argument("--prefix", default="", help="what --text is conditioned on")
+    compare.add_argument("--alpha", type=float, default=1.0, help="scale of all models' adapters")
+    compare.add_argument("--json", action="store_true", help="print one JSON object")
+    _add_sampling(compare, replace(PLAIN, temperature=0.0))
+    compare.set_defaults(run=_compare, bos="tokenizer", top=10)
+
+
+def _add_sampling(parser: Any, default: GenerateConfig) -> None:
+    add = parser.add_argument
+    add("--temperature", type=float, default=default.temperature, help="0 is greedy")
+    add("--top-k", type=int, default=default.top_k, help="0 keeps all tokens")
+    add("--top-p", type=float, default=default.top_p, help="1 keeps all tokens")
+    add("--min-p", type=float, default=default.min_p, help="0 keeps all tokens")
+    add("--repetition-penalty", type=float, default=default.repetition_penalty, help="1 is none")
+    add("--seed", type=int, default=default.seed, help="of the draws")
+    add("--max-new-tokens", type=int, default=default.max_new_tokens, help="longest completion")
+    add("--stop", action="append", default=[], metavar="TEXT", help="ends it; may be repeated")
+
+
+def _config(arguments: argparse.Namespace) -> GenerateConfig:
+    return GenerateConfig(
+        max_new_tokens=arguments.max_new_tokens,
+        temperature=arguments.temperature,
+        top_k=arguments.top_k,
+        top_p=arguments.top_p,
+        min_p=arguments.min_p,
+        repetition_penalty=arguments.repetition_penalty,
+        seed=arguments.seed,
+        stop=tuple(arguments.stop),
+        alternatives=arguments.top,
+    )
+
+
+def _generate(arguments: argparse.Namespace) -> None:
+    config = _config(arguments)
+    if arguments.n < 1:
+        raise InputError(f"--n must be 1 or more, not {arguments.n}.")
+    quiet()
+    from lmlab.models.store import ModelRef, ModelStore
+
+    ref = ModelRef.parse(arguments.model)
+    if arguments.adapter:
+        ref = replace(ref, adapter=arguments.adapter)
+    with ModelStore().borrow(ref) as lm:
+        if arguments.json:
+            samples = [done.to_dict() for _, done in sorted(_samples(lm, arguments, config))]
+            write_json({"model": lm.name, "prompt": arguments.prompt, "samples": samples})
+        elif arguments.jsonl:
+            for which, done in _samples(lm, arguments, config):
+                value = {"model": lm.name, "prompt": arguments.prompt, "sample": which}
+                write_json(value | done.to_dict())
+        else:
+            _stream(lm, arguments, config)
+
+
+def _samples(
+    lm: "LM", arguments: argparse.Namespace, config: GenerateConfig
+) -> "Iterator[tuple[int, Completion]]":
+    """Each sample as it ends."""
+    from lmlab.generation.complete import sample
+    from lmlab.results.completions import collect
+
+    drawn: list[list[Step]] = [[] for _ in range(arguments.n)]
+    steps = sample(lm, arguments.prompt, config, n=arguments.n, bos=arguments.bos)
+    with closing(steps):  # type: ignore[type-var]
+        for which, step in steps:
+            drawn[which].append(step)
+            if step.finish:
+                yield which, collect(lm.name, arguments.prompt, drawn[which])
+
+
+def _stream(lm: "LM", arguments: argparse.Namespace, config: GenerateConfig) -> None:
+    """Write the text as it is drawn, sample after sample; how it went goes to stderr."""
+    from lmlab.cli.terminal import visible_text
+    from lmlab.generation.complete import generate
+    from lmlab.results.completions import collect
+
+    for i in range(arguments.n):
+        steps = []
+        one = replace(config, seed=config.seed + i)
+        for step in generate(lm, arguments.prompt, one, bos=arguments.bos):
+            steps.append(step)
+            sys.stdout.write(visible_text(step.shown))
+            sys.stdout.flush()
+        sys.stdout.write("\n")
+        done = collect(lm.name, arguments.prompt, steps)
+        print(
+            f"[{len(steps)} tokens · ln p {done.logprob:.2f} nats · perplexity "
+            f"{done.perplexity:.2f} · seed {one.seed} · ended by {done.finish_reason}]",
+            file=sys.stderr,
+        )
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    config = _config(arguments)
+    quiet()
+    from lmlab.models.store import ModelRef, ModelStore
+
+    names = [name for name in arguments.models.split(",") if name.strip()]
+    if len(names) < 2:
+        raise InputError("Name two models at least.", "For instance --models base,base+qa.")
+    refs = [_dialled(ModelRef.parse(name), arguments.alpha) for name in names]
+    with ModelStore().borrow_all(refs) as lms:
+        if arguments.prompt is not None:
+            _compare_prompt(lms, arguments, config)
+        else:
+            _compare_text(lms, arguments)
+
+
+def _dialled(ref: "ModelRef", alpha: float) -> "ModelRef":
+    return replace(ref, alpha=alpha) if ref.adapter else ref
+
+
+def _compare_prompt(lms: "list[LM]", arguments: argparse.Namespace, config: GenerateConfig) -> None:
+    from lmlab.cli.terminal import print_completions
+    from lmlab.generation.sidebyside import generate_side_by_side
+    from lmlab.results.completions import collect
+
+    steps: list[list[Step]] = [[] for _ in lms]
+    for which, step in generate_side_by_side(lms, arguments.prompt, config):
+        steps[which].append(step)
+    runs = [collect(lm.name, arguments.prompt, found) for lm, found in zip(lms, steps, strict=True)]
+    if arguments.json:
+        completions = [{"model": run.model, **run.to_dict()} for run in runs]
+        write_json({"prompt": arguments.prompt, "completions": completions})
+    else:
+        print_completions(runs)
+
+
+def _compare_text(lms: "list[LM]", arguments: argparse.Namespace) -> None:
+    from lmlab.cli.terminal import print_compared
+    from lmlab.scoring.comparison import compare
+
+    if not arguments.text:
+        raise InputError("There is no text to compare on.", "Type at least one character.")
+    found = [compare(lms[0], other, arguments.text, prefix=arguments.prefix) for other in lms[1:]]
+    if arguments.json:
+        write_json({"text": arguments.text, "comparisons": [one.to_dict() for one in found]})
+        return
+    for one in found:
+        print_compared(one)
+
+
+def write_json(value: dict[str, Any]) -> None:
+    """One object on one line of standard output."""
+    utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    sys.stdout.write(json.dumps(value, ensure_ascii=not utf8, allow_nan=False) + "\n")
+    sys.stdout.flush()

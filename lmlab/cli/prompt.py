@@ -1,0 +1,159 @@
+"""The command ``prompt``: one query through a template; and what ``evaluate`` shares with it."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lmlab.errors import InputError
+
+if TYPE_CHECKING:
+    from lmlab.data.sets import Dataset
+    from lmlab.prompts.templates import PromptTemplate
+
+
+MODEL = "embedded name, folder or Hub id"
+TEMPLATE = "a shipped name, or a YAML file"
+
+
+def add_prompt(commands: Any) -> None:
+    """The parser of ``lmlab prompt``."""
+    prompt = commands.add_parser(
+        "prompt",
+        help="build a prompt from a template, complete it, read the answer",
+        description="One query through a prompt template: F builds the prompt, G reads the answer.",
+    )
+    add_common(prompt)
+    prompt.add_argument("--model", default="base", help=MODEL)
+    prompt.add_argument("--template", required=True, help=TEMPLATE)
+    prompt.add_argument("--query", help="the query’s first field; default: standard input")
+    prompt.add_argument(
+        "--field", action="append", default=[], metavar="NAME=VALUE", help="another field"
+    )
+    prompt.add_argument("--shots", type=int, default=0, help="examples before the query")
+    prompt.add_argument("--show", action="store_true", help="print the prompt as well")
+    prompt.set_defaults(run=_prompt)
+
+
+def add_common(command: Any) -> None:
+    """The arguments about data."""
+    command.add_argument("--data", help="a shipped set, or a JSONL, CSV or TSV file")
+    command.add_argument(
+        "--map", action="append", default=[], metavar="FIELD=COLUMN", help="name a file’s columns"
+    )
+    command.add_argument("--seed", type=int, default=0, help="of the examples that are drawn")
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def template_of(name: str) -> "PromptTemplate":
+    """A shipped template, or one from a file."""
+    from lmlab.prompts.templates import PromptTemplate
+    from lmlab.prompts.wordings import shipped_template
+
+    path = Path(name)
+    if not path.is_file():
+        return shipped_template(name)
+    try:
+        return PromptTemplate.parse(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path.name} cannot be read: {error}.") from error
+
+
+def dataset_of(
+    name: str | None,
+    template: "PromptTemplate",
+    maps: Sequence[str] = (),
+    seed: int = 0,
+    split: str = "test",
+) -> "Dataset":
+    """A shipped set, or a file cut in two."""
+    from lmlab.data import sets as data
+
+    wanted = name or template.data
+    if not wanted:
+        raise InputError("The template names no data set.", "Name one with --data.")
+    if wanted in data.shipped_sets():
+        return data.shipped(wanted, split)
+    path = Path(wanted)
+    if not path.is_file():
+        sets = ", ".join(data.shipped_sets())
+        raise InputError(f"There is no data named ‘{wanted[:60]}’.", f"There are: {sets}.")
+    table = data.read_file(path)
+    if maps:
+        table = table.mapped({**{c: c for c in table.columns}, **dict(map(_pair, maps))})
+    return data.split(table, seed)
+
+
+def _prompt(arguments: argparse.Namespace) -> None:
+    template = template_of(arguments.template)
+    if not template.fields:
+        raise InputError("The template’s query has no field.")
+    text = sys.stdin.read().rstrip("\n") if arguments.query is None else arguments.query
+    query = {template.fields[0]: text, **dict(map(_pair, arguments.field))}
+    examples = []
+    if arguments.shots:
+        from lmlab.prompts.protocols import draw
+
+        found = dataset_of(arguments.data, template, arguments.map, arguments.seed)
+        found.check(template.columns)
+        examples = draw(found.pool, arguments.shots, arguments.seed)
+    with open_lab() as lab:
+        said = _answered(lab, arguments.model, template, examples, query)
+    if arguments.json:
+        dump(said)
+        return
+    if arguments.show:
+        print(f"{said['prompt']}⟶{said['completion']}\n")
+    if said["labels"]:
+        for label, p in said["labels"].items():
+            print(f"{label}\t{p:.4f}")
+    print(said["answer"] if said["answer"] is not None else f"(no answer: {said['reason']})")
+
+
+def _answered(
+    lab: Any, model: str, template: "PromptTemplate", examples: Any, query: Any
+) -> dict[str, Any]:
+    """Ask one query and gather what there is to say about it."""
+    from lmlab.prompting.queried import Asked, Weighed
+    from lmlab.prompts.reading import Answer
+    from lmlab.results.completions import Step
+
+    said: dict[str, Any] = {"model": model, "template": template.name, "completion": ""}
+    said |= {"shots": len(examples), "labels": None}
+    for event in lab.prompts.run(model, template, examples, query):
+        if isinstance(event, Asked):
+            said |= {"prompt": event.prompt.text, "n_tokens": event.n_tokens}
+        elif isinstance(event, Step):
+            said["completion"] += event.shown
+        elif isinstance(event, Answer):
+            said |= {"answer": event.value, "reason": event.reason}
+        elif isinstance(event, Weighed):
+            said["labels"] = dict(zip(event.labels, event.probabilities, strict=True))
+            said |= {"answer": event.choices["sum"], "reason": ""}
+    return said
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"‘{text[:40]}’ has no ‘=’.", "Write NAME=VALUE.")
+    return name.strip(), value
+
+
+def dump(value: dict[str, Any]) -> None:
+    """One JSON object on standard output."""
+    utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    sys.stdout.write(json.dumps(value, ensure_ascii=not utf8, allow_nan=False) + "\n")
+
+
+@contextmanager
+def open_lab() -> Iterator[Any]:
+    """A lab of this process, with the libraries kept quiet."""
+    from lmlab.cli.quiet import quiet
+    from lmlab.lab import Lab
+
+    quiet()
+    yield Lab.open()

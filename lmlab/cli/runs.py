@@ -1,0 +1,99 @@
+"""Runs that there are: ``lmlab runs`` lists them, and one of them is found to go on with."""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lmlab.cli.tuningreport import dump
+from lmlab.errors import InputError
+
+if TYPE_CHECKING:
+    from lmlab.runs.store import RunFolder, RunSpec
+
+PLAIN = "none"
+LISTED = (
+    "id title model data template state step trainable total train_loss valid_loss probe_before "
+    "probe_loss accuracy seconds"
+).split()
+
+
+def add_runs(commands: Any) -> None:
+    """The parser of ``lmlab runs``."""
+    runs = commands.add_parser("runs", help="list fine-tuning runs")
+    runs.add_argument("folder", nargs="?", type=Path, help="look there instead")
+    runs.add_argument("--json", action="store_true", help="print one JSON object")
+    runs.set_defaults(run=_runs)
+
+
+def resumed(arguments: argparse.Namespace, given: dict[str, Any]) -> "RunFolder":
+    """The run in --out, if it was asked for with the same settings.
+
+    Raises:
+        InputError: it is no run, is under way or done, or other settings are asked for now.
+    """
+    from lmlab.finetuning.checkpoints import step_of
+    from lmlab.runs.store import RunFolder
+
+    if arguments.out is None:
+        raise InputError("Which run is to go on?", "Name its folder with --out.")
+    folder = RunFolder(arguments.out)
+    spec = folder.spec
+    if changed := _differences(arguments, given, spec):
+        raise InputError(
+            f"The run in ‘{arguments.out.name}’ has other settings: {'; '.join(changed)}.",
+            "Leave them out to go on with it, or start another run.",
+        )
+    if folder.state.get("state") == "running" and folder.is_alive:
+        raise InputError("This run is under way already.")
+    if step_of(folder.path) >= spec.config.steps:
+        raise InputError(f"All {spec.config.steps:,} steps of this run are made.")
+    folder.stop_file.unlink(missing_ok=True)
+    return folder
+
+
+def _differences(
+    arguments: argparse.Namespace, given: dict[str, Any], spec: "RunSpec"
+) -> list[str]:
+    """What is asked for now and was not then, in words."""
+    then = {
+        "model": spec.model,
+        "data": spec.data,
+        "template": spec.template.name if spec.template else PLAIN,
+    }
+    now = {name: vars(arguments)[name] for name in then if vars(arguments)[name] is not None}
+    if "data" in now:
+        now["data"] = Path(now["data"]).name if Path(now["data"]).is_file() else now["data"]
+    if "template" in now and Path(now["template"]).is_file():
+        now["template"] = Path(now["template"]).stem
+    changed = [
+        f"{name} is {then[name]}, not {now[name]}" for name in now if now[name] != then[name]
+    ]
+    wanted = replace(spec.config, **given)
+    for name, (old, new) in spec.config.difference(wanted).items():
+        changed.append(f"{name.replace('_', ' ')} is {old}, not {new}")
+    return changed
+
+
+def _runs(arguments: argparse.Namespace) -> None:
+    from lmlab.runs.store import Runs, default_root
+    from lmlab.settings import Settings
+
+    root = arguments.folder or Settings().runs_dir or default_root()
+    found = sorted((one.info() for one in Runs(root).all()), key=lambda info: -info.created)
+    if arguments.json:
+        dump({"folder": str(root), "runs": [{k: getattr(i, k) for k in LISTED} for i in found]})
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("run", "what", "state", "step", "held out", "right", box=None, header_style="dim")
+    for info in found:
+        valid = "" if info.valid_loss is None else f"{info.valid_loss:.4f}"
+        right = "" if info.accuracy is None else f"{info.accuracy:.3f}"
+        place = f"{info.step:,}/{info.config.steps:,}"
+        table.add_row(info.id, Text(info.title), info.state, place, valid, right)
+    Console(highlight=False, soft_wrap=True).print(
+        table if found else f"There are no runs in {root}."
+    )

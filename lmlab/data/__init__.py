@@ -1,0 +1,1 @@
+"""Tables in, which may come from strangers, and the sets that ship."""

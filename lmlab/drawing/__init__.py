@@ -1,0 +1,1 @@
+"""Results as figures, tables and data for the page. Never sees a model."""

@@ -1,0 +1,1 @@
+"""Completion: one token at a time, many prompts, many models at once."""

@@ -1,0 +1,66 @@
+"""Base and LoRA adapters in one batch over one copy of the weights: each row its own adapter.
+
+Weights and adapters stay as they are.
+"""
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lmlab.lm.decoding import Decoder
+from lmlab.lm.model import LM
+from lmlab.lm.rowadapters import RowAdapter, row_adapters
+from lmlab.results.completions import Reading
+
+EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
+
+
+def stackable(lm: LM) -> bool:
+    """Whether a model can be one row among others of the same weights."""
+    config = lm.model.config.get_text_config()
+    # A layer of experts sees some tokens of some rows, and could not tell whose they are.
+    experts = any((getattr(config, name, None) or 0) > 1 for name in EXPERTS)
+    return lm.attached.plain and lm.soft_prompt is None and not experts
+
+
+class StackedDecoder(Decoder):
+    """Like ``Decoder``, with one row for each of several models of the same weights."""
+
+    def __init__(self, lms: Sequence[LM]) -> None:
+        # The base's own layers run; the rows' differences come from here.
+        base = replace(lms[0], folder=None, attached=type(lms[0].attached)())
+        super().__init__(base, len(lms))
+        self._lms = lms
+        self._adapted = row_adapters(lms)
+
+    def reading(self, ids: Sequence[int]) -> Generator[Reading, None, Tensor]:
+        """Read the prompt in every row, since each row's model sees it its own way."""
+        logits = yield from self._pieces(ids, self._rows)
+        self._go_lean(self._lms, self._adapted)
+        return logits
+
+    def keep(self, places: Sequence[int]) -> None:
+        """Go on with some of the rows only."""
+        super().keep(places)
+        rows = torch.tensor(places, device=self._device)
+        self._adapted = [one.select(rows) for one in self._adapted]
+
+    def _call(self, inputs: dict[str, Tensor]) -> Any:
+        with _placed(self._adapted):
+            return super()._call(inputs)
+
+
+@contextmanager
+def _placed(adapted: Sequence[RowAdapter]) -> Iterator[None]:
+    """Put the stand-ins in for one forward pass."""
+    for one in adapted:
+        one.layer.forward = one
+    try:
+        yield
+    finally:
+        for one in adapted:
+            del one.layer.forward

@@ -1,0 +1,161 @@
+"""Completions on their way: one loop advances one stream, or many in a batch over one copy of the
+weights.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from lmlab.generation.nexttoken import candidate_rows
+from lmlab.generation.sampling import GenerateConfig, draw, entropies, warp_rows
+from lmlab.lm.decoding import Decoder
+from lmlab.lm.model import LM
+from lmlab.lm.textstream import TextStream
+from lmlab.results.completions import FinishReason, Reading, Step
+
+# Steps of one completion never reach this, so that each draw has a seed of its own.
+STRIDE = 1_000_003
+
+
+@dataclass
+class Stream:
+    """One completion on its way.
+
+    Attributes:
+        lm: whose vocabulary and end tokens count.
+        config: the sampling controls.
+        ids: everything read or drawn so far.
+        index: tokens of the completion so far.
+        seed: of this stream's draws.
+        ends: the tokens that end a text.
+    """
+
+    lm: LM
+    config: GenerateConfig
+    ids: list[int]
+    index: int
+    seed: int
+    finish: FinishReason | None = None
+    ends: frozenset[int] = field(init=False)
+    _text: TextStream = field(init=False)
+    _generator: torch.Generator = field(default_factory=torch.Generator)
+
+    def __post_init__(self) -> None:
+        self.ids = list(self.ids)
+        self.ends = end_ids(self.lm)
+        self._text = TextStream(self.config.stop)
+        for token in self.ids[len(self.ids) - self.index :]:
+            self._text.feed(self._data(token))
+        if self._text.stopped:
+            # Whoever goes on after a stop string wants to see what comes then.
+            self._text = TextStream(self.config.stop)
+
+    def advance(self, logits: Tensor) -> Step:
+        """Draw the next token from logits [V]."""
+        return advance([self], logits[None])[0]
+
+    def draw(self, after: Tensor) -> int:
+        """A token from probabilities [V]."""
+        # A seed for each position, so that going on from a fork repeats what was drawn there.
+        self._generator.manual_seed((self.seed * STRIDE + self.index) % 2**63)
+        return draw(after, self._generator, greedy=self.config.greedy)
+
+    def take(self, step: Step) -> Step:
+        """Go on with a step's token; the step with what it shows, and with why it is the last."""
+        self.ids.append(step.id)
+        shown = self._text.feed(self._data(step.id))
+        self.finish = self._reason(step.id)
+        if self.finish is not None:
+            shown += self._text.finish()
+        self.index += 1
+        return replace(step, shown=shown, finish=self.finish)
+
+    def _reason(self, token: int) -> FinishReason | None:
+        """Why the completion ends with this token, if it does."""
+        if token in self.ends:
+            return "end"
+        if self._text.stopped:
+            return "stop"
+        if self.index + 1 >= self.config.max_new_tokens:
+            return "length"
+        return "context" if len(self.ids) > self.lm.context else None
+
+    def _data(self, token: int) -> bytes:
+        return b"" if token in self.ends else self.lm.vocabulary.data(token)
+
+
+@torch.inference_mode()
+def advance(streams: Sequence[Stream], logits: Tensor) -> list[Step]:
+    """Draw the next token of streams of one config and one length from logits [R, V]."""
+    config = streams[0].config
+    logp = logits.log_softmax(-1)
+    # Only the repetition penalty looks at what there is already.
+    seen = [s.ids if config.repetition_penalty != 1 else s.ids[-1:] for s in streams]
+    after = warp_rows(logits, torch.tensor(seen, device=logits.device), config)
+    tokens = [stream.draw(row) for stream, row in zip(streams, after, strict=True)]
+    drawn = torch.tensor(tokens, device=logits.device)[:, None]
+    mine = logp.gather(1, drawn)
+    texts = [stream.lm.vocabulary.text for stream in streams]
+    columns = zip(
+        streams,
+        tokens,
+        mine[:, 0].tolist(),
+        after.gather(1, drawn)[:, 0].tolist(),
+        (logp > mine).sum(-1).tolist(),
+        entropies(logp.exp()),
+        [0.0] * len(streams) if config.greedy else entropies(after),
+        candidate_rows(logp, after, config.alternatives, texts),
+        strict=True,
+    )
+    return [
+        stream.take(
+            Step(
+                index=stream.index,
+                id=token,
+                text=stream.lm.vocabulary.text(token),
+                shown="",
+                logprob=min(logprob, 0.0),
+                probability=probability,
+                rank=above + 1,
+                entropy=own,
+                entropy_after=controlled,
+                top=top,
+            )
+        )
+        for stream, token, logprob, probability, above, own, controlled, top in columns
+    ]
+
+
+def rounds(decoder: Decoder, streams: Sequence[Stream]) -> Iterator[list[tuple[int, Step]]]:
+    """Advance streams of one prompt together until each has ended; yields [(which, step), …]."""
+    for steps in iter_rounds(decoder, streams):
+        if not isinstance(steps, Reading):
+            yield steps
+
+
+def iter_rounds(
+    decoder: Decoder, streams: Sequence[Stream]
+) -> Iterator[Reading | list[tuple[int, Step]]]:
+    """Like ``rounds``, with how far the reading of a long prompt is."""
+    live = list(range(len(streams)))
+    logits = yield from decoder.reading(streams[0].ids)
+    while True:
+        yield list(zip(live, advance([streams[i] for i in live], logits), strict=True))
+        going = [place for place, i in enumerate(live) if streams[i].finish is None]
+        if not going:
+            return
+        if len(going) < len(live):
+            decoder.keep(going)
+            live = [live[place] for place in going]
+        logits = decoder.feed([streams[i].ids[-1] for i in live])
+
+
+def end_ids(lm: LM) -> frozenset[int]:
+    """The tokens that end a text, from the model's generation config, else its tokenizer."""
+    config = getattr(lm.model, "generation_config", None)
+    found = getattr(config, "eos_token_id", None)
+    if found is None:
+        found = lm.tokenizer.eos_token_id
+    return frozenset([] if found is None else found if isinstance(found, list) else [found])

@@ -1,0 +1,117 @@
+"""A language model that can be asked, and the copy of weights that several of them may share."""
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lmlab.lm.adapters import Adapters, Attached
+from lmlab.lm.head import Head
+from lmlab.lm.heads import Body, choose
+from lmlab.lm.tokens import Vocabulary
+
+CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
+CONTEXT_WITHOUT_LIMIT = 2048
+
+
+@dataclass(frozen=True)
+class LM:
+    """A language model with everything that scoring and generation ask of it.
+
+    Borrow it from a ``ModelStore``, or make one with ``lmlab.load``.
+
+    Attributes:
+        name: as shown to people.
+        model: the transformers model, in evaluation mode.
+        vocabulary: its tokenizer, seen as strings of bytes.
+        body: ids [B, T] to one row for each position [B, T, H].
+        head: rows to statistics of the next-token distributions.
+        context: positions that the model can read at once.
+        attached: the adapter that is meant, if any.
+        adapters: all that are attached to these weights.
+        folder: of the adapter that is meant.
+    """
+
+    name: str
+    model: Any
+    vocabulary: Vocabulary
+    body: Body
+    head: Head
+    context: int
+    adapters: Adapters
+    attached: Attached = field(default_factory=Attached)
+    folder: Path | None = None
+
+    @property
+    def soft_prompt(self) -> Tensor | None:
+        """[length, H] put before the embedded text (prompt tuning), or None."""
+        return self.attached.soft_prompt
+
+    def switch_on(self) -> None:
+        """Make the weights this model's: needed where several share one copy of them."""
+        self.adapters.activate(self.folder, self.attached.alpha)
+
+    @property
+    def tokenizer(self) -> Any:
+        """The transformers tokenizer."""
+        return self.vocabulary.tokenizer
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie."""
+        return torch.device(self.model.device)
+
+    @torch.inference_mode()
+    def rows(self, ids: Tensor) -> Tensor:
+        """The body's output for ids [B, T], padded on the right: [B, T, H].
+
+        Needs no mask: attention is causal, so that no position sees the padding after it.
+        """
+        self.switch_on()
+        rows: Tensor = self.body(ids)
+        return rows
+
+
+@dataclass
+class Weights:
+    """One copy of a model's weights, with its lock and the adapters attached to it."""
+
+    name: str
+    model: Any
+    vocabulary: Vocabulary
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    adapters: Adapters = field(init=False)
+    _ways: dict[Path | None, tuple[Body, Head]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.adapters = Adapters(self.model)
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of all parameters and buffers, attached adapters included."""
+        tensors = [*self.model.parameters(), *self.model.buffers()]
+        held: int = sum(t.numel() * t.element_size() for t in tensors)
+        return held + self.adapters.soft_bytes
+
+    def lm(self, name: str, adapter: Path | None = None, alpha: float = 1.0) -> LM:
+        """The model with one adapter, or none, switched on. Hold the lock while using it."""
+        attached = self.adapters.activate(adapter, alpha)
+        if adapter not in self._ways:
+            self._ways[adapter] = choose(self.model, attached.soft_prompt)
+        body, head = self._ways[adapter]
+        soft = 0 if attached.soft_prompt is None else len(attached.soft_prompt)
+        context = context_of(self.model.config) - soft
+        vocabulary = self.vocabulary
+        return LM(
+            name, self.model, vocabulary, body, head, context, self.adapters, attached, adapter
+        )
+
+
+def context_of(config: Any) -> int:
+    """Positions that a model can read at once, from its config."""
+    config = config.get_text_config()
+    found = (getattr(config, name, None) for name in CONTEXT_NAMES)
+    return next((int(n) for n in found if isinstance(n, int) and n > 0), CONTEXT_WITHOUT_LIMIT)

@@ -1,0 +1,235 @@
+"""From a folder in the Hugging Face format to a language model that can be asked.
+
+Safetensors only, and never code that comes with a model.
+"""
+
+import json
+import math
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
+
+from lmlab.errors import LabError, MemoryLimitError, ModelError
+from lmlab.lm.model import LM, Weights
+from lmlab.lm.tokens import Vocabulary
+from lmlab.settings import Settings
+
+__all__ = [
+    "LM",
+    "Folder",
+    "Weights",
+    "device_of",
+    "dtype_of",
+    "inspect",
+    "load",
+    "load_tokenizer",
+    "outline",
+    "reading_error",
+]
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+# While it reads weights, transformers changes how torch makes tensors, for all threads at once.
+ONE_AT_A_TIME = threading.Lock()
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A model folder that was looked at and may be loaded."""
+
+    path: Path
+    name: str
+    weight_files: tuple[Path, ...]
+
+    def memory(self, settings: Settings) -> int:
+        """Bytes that the weights will take in memory."""
+        wide = dtype_of(settings) == torch.float32
+        return sum(_tensor_bytes(file, wide) for file in self.weight_files)
+
+
+def load(folder: Folder, settings: Settings) -> Weights:
+    """Read tokenizer and weights of a folder.
+
+    Raises:
+        ModelError: something in the folder cannot be used.
+        MemoryLimitError: the machine ran out of memory on the way.
+    """
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    tokenizer = load_tokenizer(folder)
+    device = device_of(settings)
+    try:
+        with ONE_AT_A_TIME:
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
+                folder.path,
+                local_files_only=True,
+                use_safetensors=True,
+                trust_remote_code=False,
+                dtype=dtype_of(settings),
+                output_loading_info=True,
+            )
+        model, report = loaded
+        model = model.to(device).eval().requires_grad_(False)
+    except LabError:
+        raise
+    except Exception as error:
+        raise reading_error(error, folder.name) from error
+    if report["missing_keys"]:
+        missing = ", ".join(sorted(report["missing_keys"])[:3])
+        raise ModelError(f"The weights of ‘{folder.name}’ are incomplete: {missing} is missing.")
+    return Weights(folder.name, model, Vocabulary(tokenizer))
+
+
+def inspect(path: Path, name: str) -> Folder:
+    """Look at a folder without reading its weights; refuse what cannot or must not be loaded."""
+    raw = _read_json(path / "config.json", name)
+    kind = raw.get("model_type")
+    if raw.get("auto_map") and kind not in CONFIG_MAPPING:
+        raise ModelError(
+            f"‘{name}’ needs code that comes with the model; lmlab never runs such code.",
+            "Choose a model whose architecture is part of transformers.",
+        )
+    try:
+        config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+    except Exception as error:
+        raise reading_error(error, name) from error
+    names = raw.get("architectures") or []
+    generative = not names or any(n.endswith(("CausalLM", "LMHeadModel")) for n in names)
+    if (
+        config.is_encoder_decoder
+        or type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING
+        or not generative
+    ):
+        raise ModelError(
+            f"‘{name}’ ({', '.join(names) or kind}) is not a causal language model.",
+            "Choose one that continues text, such as GPT-2, Llama, Qwen or Pythia.",
+        )
+    return Folder(path, name, _weight_files(path, name))
+
+
+def outline(folder: Folder) -> Any:
+    """A folder's model without its weights: modules and sizes alone, which take no memory."""
+    try:
+        config = AutoConfig.from_pretrained(
+            folder.path, local_files_only=True, trust_remote_code=False
+        )
+        with ONE_AT_A_TIME, torch.device("meta"):
+            made: Any = AutoModelForCausalLM.from_config
+            return made(config, trust_remote_code=False)
+    except Exception as error:
+        raise reading_error(error, folder.name) from error
+
+
+def device_of(settings: Settings) -> torch.device:
+    """The device that the settings mean; automatic: CUDA, else Apple's, else the CPU."""
+    if settings.device != "auto":
+        return torch.device(settings.device)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def dtype_of(settings: Settings) -> torch.dtype:
+    """The number format that the settings mean; automatic: bfloat16 on CUDA, else float32."""
+    if settings.dtype != "auto":
+        return DTYPES[settings.dtype]
+    return torch.bfloat16 if device_of(settings).type == "cuda" else torch.float32
+
+
+def reading_error(error: Exception, name: str) -> LabError:
+    """What went wrong while reading a model, as a sentence."""
+    text = str(error)
+    out_of_memory = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    if out_of_memory or (isinstance(error, RuntimeError) and "memory" in text):
+        return MemoryLimitError(
+            f"There is not enough memory for ‘{name}’.", "Choose a smaller model."
+        )
+    first = text.strip().splitlines()[0][:200] if text.strip() else type(error).__name__
+    return ModelError(f"‘{name}’ cannot be read: {first}", "The folder may be damaged.")
+
+
+def load_tokenizer(folder: Folder) -> Any:
+    """The fast tokenizer of a folder."""
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder.path, local_files_only=True, trust_remote_code=False
+        )
+    except Exception as error:
+        raise ModelError(
+            f"‘{folder.name}’ has no tokenizer that can be read.",
+            "The folder needs a tokenizer.json (a fast tokenizer).",
+        ) from error
+    if not tokenizer.is_fast:
+        raise ModelError(
+            f"‘{folder.name}’ has no fast tokenizer, which lmlab needs for character offsets.",
+            "The folder needs a tokenizer.json.",
+        )
+    return tokenizer
+
+
+def _weight_files(path: Path, name: str) -> tuple[Path, ...]:
+    """The safetensors files of a folder, each with a header that can be read."""
+    single, index = path / "model.safetensors", path / "model.safetensors.index.json"
+    if single.is_file():
+        files = [single]
+    elif index.is_file():
+        shards = set(_read_json(index, name).get("weight_map", {}).values())
+        if any(Path(str(shard)).name != shard for shard in shards):
+            raise ModelError(f"‘{name}’ names weight files outside its folder; it is refused.")
+        files = [path / shard for shard in sorted(shards)]
+    else:
+        files = []
+    if not files:
+        _refuse_without_safetensors(path, name)
+    for file in files:
+        _check_safetensors(file, name)
+    return tuple(files)
+
+
+def _refuse_without_safetensors(path: Path, name: str) -> None:
+    if any(next(path.glob(pattern), None) for pattern in PICKLES):
+        raise ModelError(
+            f"‘{name}’ holds its weights as pickles, which can run code; it is refused.",
+            "Convert it to safetensors: model.save_pretrained(folder).",
+        )
+    raise ModelError(f"‘{name}’ has no weights (model.safetensors).")
+
+
+def _check_safetensors(file: Path, name: str) -> None:
+    try:
+        with safe_open(file, framework="pt") as opened:
+            opened.keys()
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelError(
+            f"The file {file.name} of ‘{name}’ is damaged or cut short.", "Fetch it again."
+        ) from error
+
+
+def _tensor_bytes(file: Path, wide: bool) -> int:
+    """Bytes of a file's tensors in memory: four for each number when ``wide``, else two."""
+    with safe_open(file, framework="pt") as opened:
+        shapes = [opened.get_slice(key).get_shape() for key in opened.keys()]  # noqa: SIM118
+    numbers: int = sum(math.prod(shape) for shape in shapes)
+    return numbers * (4 if wide else 2)
+
+
+def _read_json(file: Path, name: str) -> dict[str, Any]:
+    """A JSON object from a model's folder."""
+    if not file.is_file():
+        raise ModelError(
+            f"‘{name}’ is not a model folder: it has no {file.name}.", "Choose the folder itself."
+        )
+    try:
+        value = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, OSError, RecursionError):
+        raise ModelError(f"The file {file.name} of ‘{name}’ is damaged.") from None
+    if not isinstance(value, dict):
+        raise ModelError(f"The file {file.name} of ‘{name}’ is damaged.")
+    return value

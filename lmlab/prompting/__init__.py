@@ -1,0 +1,1 @@
+"""How good a prompt design is, asked of a model on a labelled set."""

@@ -1,0 +1,218 @@
+"""Prompt design as the page and the command line ask for it, within the settings' limits.
+
+Imports no torch before something is run.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lmlab.data import sets as data
+from lmlab.data.rows import Row
+from lmlab.data.sets import Dataset, Table
+from lmlab.errors import InputError
+from lmlab.models.store import ModelRef, ModelStore
+from lmlab.prompting.queried import Asked, Weighed, in_full, weighed, written
+from lmlab.prompts.parts import joined
+from lmlab.prompts.protocols import Protocol
+from lmlab.prompts.templates import PromptTemplate
+from lmlab.prompts.wordings import shipped_source, shipped_templates, tuned_wording
+from lmlab.results.scored import Loading
+from lmlab.settings import Settings
+
+if TYPE_CHECKING:
+    from lmlab.lm.model import LM
+    from lmlab.lm.tokens import Vocabulary
+    from lmlab.prompting.studies import Cell, Design, Studying
+    from lmlab.prompts.reading import Answer
+    from lmlab.results.completions import Step
+    from lmlab.scoring.pairs import Judged, Pair, PairsResult
+
+Ready = Callable[[ModelRef], Iterator[Loading]]
+
+MOST_PROMPTS = 6000
+MOST_PAIRS = 2000
+KNOWN = 16
+
+
+@dataclass(frozen=True)
+class Prompting:
+    """What can be asked about prompts.
+
+    Attributes:
+        store: of models.
+        settings: the limits.
+        ready: loads a model and says so.
+        prepare: imports what runs models.
+    """
+
+    store: ModelStore
+    settings: Settings
+    ready: Ready
+    prepare: Callable[[], None]
+    _known: "dict[str, tuple[Vocabulary, int]]" = field(default_factory=dict, repr=False)
+
+    def templates(self) -> dict[str, PromptTemplate]:
+        """The shipped templates by name."""
+        return shipped_templates()
+
+    def source(self, name: str) -> str:
+        """The YAML of a shipped template."""
+        if name not in self.templates():
+            raise InputError(f"There is no template named ‘{name[:60]}’.")
+        return shipped_source(name)
+
+    def parse(self, text: str) -> PromptTemplate:
+        """A template from YAML; one that ships is known by its text."""
+        found = PromptTemplate.parse(text)
+        known = self.templates().get(found.name)
+        return known if known is not None and self.source(found.name) == text else found
+
+    def sets(self) -> list[str]:
+        """Names of the shipped sets that some template fits."""
+        wanted = {template.data for template in self.templates().values()}
+        return [name for name in data.shipped_sets() if name in wanted]
+
+    def dataset(self, name: str, split: str = "test") -> Dataset:
+        """A shipped set."""
+        return data.shipped(name, split)
+
+    def table(self, content: bytes | str, name: str) -> Table:
+        """A visitor's table."""
+        return data.read_table(content, name)
+
+    def tuned(self, name: str) -> PromptTemplate | None:
+        """The wording of a set that an embedded model was tuned on; its ``tuned`` names the model.
+
+        None where there is none, or where that model is not here.
+        """
+        found = tuned_wording(name)
+        if found is None:
+            return None
+        ref = ModelRef.parse(found.tuned)
+        adapter = ref.adapter is None or ref.adapter in self.store.embedded_adapters()
+        return found if adapter and ref.name in self.store.embedded() else None
+
+    def preview(
+        self, model: str, template: PromptTemplate, examples: Sequence[Row], query: Row
+    ) -> Asked:
+        """The prompt in the form that a model gets, its length, and the plain form beside it."""
+        instruction, pieces = template.pieces([query, *examples])
+        plain = joined(instruction, pieces[1:], template.separator, pieces[0])
+        self._check(plain.text)
+        self.prepare()
+        from lmlab.lm.tokens import encode_prompt
+        from lmlab.prompts.chat import as_chat, has_chat
+
+        vocabulary, context = self._vocabulary(model)
+        chat = None
+        if has_chat(vocabulary):
+            chat = as_chat(vocabulary, instruction, pieces[1:], pieces[0])
+        prompt = chat or plain
+        n_tokens = len(encode_prompt(vocabulary, prompt.text))
+        return Asked(prompt, plain if chat else None, n_tokens, context)
+
+    def _vocabulary(self, model: str) -> "tuple[Vocabulary, int]":
+        """A model's tokens and how many it can read; loads it the first time."""
+        if model not in self._known:
+            ref = ModelRef.parse(model)
+            for _ in self.ready(ref):
+                pass
+            with self.store.borrow(ref) as lm:
+                while len(self._known) >= KNOWN:
+                    self._known.pop(next(iter(self._known)))
+                self._known[model] = (lm.vocabulary, lm.context)
+        return self._known[model]
+
+    def run(
+        self,
+        model: str,
+        template: PromptTemplate,
+        examples: Sequence[Row],
+        query: Row,
+        *,
+        chat: bool | None = None,
+    ) -> "Iterator[Loading | Asked | Step | Answer | Weighed]":
+        """One query: the prompt, the completion token by token, G's reading of it, the labels."""
+        self.prepare()
+        from lmlab.lm.sharedprefix import can_share
+        from lmlab.prompting.asking import Asking, content_free
+
+        blanks = content_free(template)
+        instruction, pieces = template.pieces([query, *blanks, *examples])
+        shown = pieces[1 + len(blanks) :]
+        ref = ModelRef.parse(model)
+        yield from self.ready(ref)
+        with self.store.borrow(ref) as lm:
+            protocol = Protocol(chat=chat)
+            share = can_share(lm)
+            asking = Asking(lm, template, protocol, instruction, pieces[1 : 1 + len(blanks)], share)
+            prompt = asking.prompt(shown, pieces[0])
+            self._check(prompt.text)
+            plain = joined(instruction, shown, template.separator, pieces[0])
+            yield in_full(lm, prompt, plain if asking.chat else None)
+            yield from written(lm, template, prompt)
+            if template.chooses:
+                yield weighed(asking, shown, prompt)
+
+    def study(self, designs: "Sequence[Design]") -> "Iterator[Loading | Studying | Cell]":
+        """Measure designs one after another."""
+        self.prepare()
+        from lmlab.prompting.studies import iter_study
+
+        prompts = sum(
+            min(len(d.data.queries), d.protocol.limit or len(d.data.queries))
+            * (len(d.examples) if d.examples else d.protocol.draws if d.protocol.shots else 1)
+            for d in designs
+        )
+        if prompts > MOST_PROMPTS:
+            raise InputError(
+                f"That would be {prompts:,} prompts; at most {MOST_PROMPTS:,} are asked at once.",
+                "Ask fewer queries, or take fewer draws.",
+            )
+        for name in dict.fromkeys(design.model for design in designs):
+            yield from self.ready(ModelRef.parse(name))
+        yield from iter_study(self._borrow, designs)
+
+    def judge(self, model: str, good: str, bad: str) -> "Iterator[Loading | Judged]":
+        """Which of two sentences a model prefers."""
+        self.prepare()
+        from lmlab.scoring.pairs import Pair, judge
+
+        for text in (good, bad):
+            self._check(text)
+        ref = ModelRef.parse(model)
+        yield from self.ready(ref)
+        with self.store.borrow(ref) as lm:
+            yield judge(lm, [Pair("own", good, bad)])[0]
+
+    def judge_all(
+        self, model: str, pairs: "Sequence[Pair] | None" = None
+    ) -> "Iterator[Loading | PairsResult]":
+        """Many minimal pairs: a visitor's, or the shipped ones."""
+        self.prepare()
+        from lmlab.scoring.pairs import iter_pairs, shipped_pairs
+
+        if pairs is not None and len(pairs) > MOST_PAIRS:
+            raise InputError(
+                f"That are {len(pairs):,} pairs; at most {MOST_PAIRS:,} are read at once.",
+                "Take a part of them.",
+            )
+        for pair in pairs or ():
+            self._check(pair.good + pair.bad)
+        ref = ModelRef.parse(model)
+        yield from self.ready(ref)
+        with self.store.borrow(ref) as lm:
+            yield from iter_pairs(lm, shipped_pairs() if pairs is None else pairs)
+
+    def _borrow(self, name: str) -> "AbstractContextManager[LM]":
+        return self.store.borrow(ModelRef.parse(name))
+
+    def _check(self, text: str) -> None:
+        if len(text) > self.settings.max_chars:
+            raise InputError(
+                f"The prompt has {len(text):,} characters; at most {self.settings.max_chars:,} are "
+                "read.",
+                "Take fewer or shorter examples.",
+            )

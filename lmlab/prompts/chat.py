@@ -1,0 +1,70 @@
+"""The same design as a chat: a turn for every example, in the form of the model's tokenizer."""
+
+from collections.abc import Sequence
+
+from lmlab.errors import ModelError
+from lmlab.lm.tokens import Vocabulary
+from lmlab.prompts.parts import Part, PartKind, Pieces, Prompt
+
+Message = dict[str, str]
+
+
+def has_chat(vocabulary: Vocabulary) -> bool:
+    """Whether the tokenizer comes with a chat template."""
+    return bool(getattr(vocabulary.tokenizer, "chat_template", None))
+
+
+def messages(instruction: str, examples: Sequence[Pieces], query: Pieces) -> list[Message]:
+    """The turns: the instruction opens the first question, every target is an answer."""
+    turns = []
+    for example in examples:
+        turns.append({"role": "user", "content": example.query.strip()})
+        turns.append({"role": "assistant", "content": example.target.strip()})
+    turns.append({"role": "user", "content": query.query.strip()})
+    if instruction.strip():
+        turns[0]["content"] = f"{instruction.strip()}\n\n{turns[0]['content']}"
+    return turns
+
+
+def as_chat(
+    vocabulary: Vocabulary, instruction: str, examples: Sequence[Pieces], query: Pieces
+) -> Prompt:
+    """The prompt in the tokenizer's own chat form, up to where the model's turn begins.
+
+    Raises:
+        ModelError: the tokenizer's template fails on it.
+    """
+    turns = messages(instruction, examples, query)
+    try:
+        text = vocabulary.tokenizer.apply_chat_template(
+            turns, tokenize=False, add_generation_prompt=True
+        )
+    except Exception as error:
+        raise ModelError(
+            f"The model’s chat template cannot be applied: {str(error)[:100]}.",
+            "Use the plain form.",
+        ) from error
+    parts = _parts(text, instruction, examples, query)
+    targets = {label: target.strip() for label, target in query.targets.items()}
+    return Prompt(text, tuple(parts), query.target.strip(), targets)
+
+
+def _parts(text: str, instruction: str, examples: Sequence[Pieces], query: Pieces) -> list[Part]:
+    """Where each piece went, searched for in order; all else is the chat's own."""
+    wanted: list[tuple[PartKind, str, int]] = [("instruction", instruction.strip(), -1)]
+    for index, example in enumerate(examples):
+        wanted += [("example", example.query.strip(), index)]
+        wanted += [("example", example.target.strip(), index)]
+    wanted.append(("query", query.query.strip(), -1))
+    parts, at = [], 0
+    for kind, piece, index in wanted:
+        start = text.find(piece, at) if piece else -1
+        if start < 0:
+            continue
+        if start > at:
+            parts.append(Part("chat", at, start))
+        at = start + len(piece)
+        parts.append(Part(kind, start, at, index))
+    if at < len(text):
+        parts.append(Part("chat", at, len(text)))
+    return parts

@@ -1,0 +1,1 @@
+"""What the core gives back: frozen values of plain Python. No torch, no models, no page."""

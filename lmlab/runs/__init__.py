@@ -1,0 +1,1 @@
+"""Runs of training on disk: what was asked, what happened, what was learned. Knows no torch."""

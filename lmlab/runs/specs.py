@@ -1,0 +1,183 @@
+"""What a run was asked to do, and how it goes. Knows no torch and no disk."""
+
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from lmlab.errors import InputError
+from lmlab.finetuning.config import FinetuneConfig
+from lmlab.finetuning.sets import TuningData
+from lmlab.prompts.templates import PromptTemplate
+from lmlab.prompts.wordings import shipped_source
+
+SHORTEST_OWNER = 8
+
+State = Literal["queued", "running", "done", "stopped", "failed", "interrupted"]
+# Figures that the last event of a run gives, and that its state keeps.
+FINAL = (
+    "step",
+    "seconds",
+    "train_loss",
+    "valid_loss",
+    "valid_before",
+    "probe_loss",
+    "probe_before",
+    "accuracy",
+    "accuracy_before",
+)
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """One run as a list shows it.
+
+    Attributes:
+        id: letters and digits; whoever knows it can use the model, so only its owner is told.
+        title: model, data and method in a few words.
+        model: the base, by name.
+        data: name of the set.
+        template: name of the template; empty where rows are plain text.
+        config: the settings.
+        state: ``interrupted`` is a run whose process is gone; it can be resumed, and so can a
+            stopped one that has not made all its steps.
+        place: in the queue: 0 is the next to run; None where it does not wait.
+        created: seconds since 1970.
+        step: last step that is known of.
+        trainable: parameters that learn; 0 before the start.
+        total: of the model.
+        train_loss, valid_loss, valid_before, probe_loss, probe_before, accuracy, accuracy_before:
+            as in ``events.Finished``, of what has been measured so far.
+        seconds: of training so far.
+        reason: why it ended, as in ``events.Finished``; empty before.
+        message: what went wrong, in a sentence.
+        model_name: to be used wherever a model is named (``base+run:ID``, ``run:ID``); empty while
+            nothing has been saved.
+    """
+
+    id: str
+    title: str
+    model: str
+    data: str
+    template: str
+    config: FinetuneConfig
+    state: State
+    place: int | None = None
+    created: float = 0.0
+    step: int = 0
+    trainable: int = 0
+    total: int = 0
+    train_loss: float | None = None
+    valid_loss: float | None = None
+    valid_before: float | None = None
+    probe_loss: float | None = None
+    probe_before: float | None = None
+    accuracy: float | None = None
+    accuracy_before: float | None = None
+    seconds: float = 0.0
+    reason: str = ""
+    message: str = ""
+    model_name: str = ""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen unless it is resumed."""
+        return self.state not in ("queued", "running")
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether there are steps left to make."""
+        return self.is_over and self.step < self.config.steps
+
+    @property
+    def forgetting(self) -> float | None:
+        """Loss on general text, now minus before."""
+        if self.probe_loss is None or self.probe_before is None:
+            return None
+        return self.probe_loss - self.probe_before
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """What a run was asked to do.
+
+    Attributes:
+        id: of the run.
+        owner: a fingerprint of whoever started it.
+        model: the base, by name.
+        data: name of the set.
+        origin: of the set.
+        template: the wording; None for plain text.
+        config: the settings.
+        created: seconds since 1970.
+    """
+
+    id: str
+    owner: str
+    model: str
+    data: str
+    origin: str
+    template: PromptTemplate | None
+    config: FinetuneConfig
+    created: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        template = self.template.model_dump(mode="json", by_alias=True) if self.template else None
+        return {**vars(self), "template": template, "config": self.config.to_dict()}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> "RunSpec":
+        """What ``to_dict`` wrote."""
+        template, config = _template(raw["template"]), FinetuneConfig.from_dict(raw["config"])
+        return cls(**{**raw, "template": template, "config": config})
+
+
+def new_spec(
+    run_id: str,
+    owner: str,
+    model: str,
+    data: TuningData,
+    template: PromptTemplate | None,
+    config: FinetuneConfig,
+) -> RunSpec:
+    """What a run that starts now is asked to do."""
+    return RunSpec(
+        run_id, fingerprint(owner), model, data.name, data.origin, template, config, time.time()
+    )
+
+
+def fingerprint(owner: str) -> str:
+    """What stands for an owner in files: the browser's secret cannot be read back from it.
+
+    Raises:
+        InputError: the text is so short that others may have the same.
+    """
+    if len(owner) < SHORTEST_OWNER:
+        raise InputError("It is not known who asks for this run.", "Reload the page.")
+    return hashlib.sha256(owner.encode()).hexdigest()[:32]
+
+
+def title_of(spec: RunSpec) -> str:
+    """Model, data and method in a few words."""
+    config = spec.config
+    how = {
+        "full": "full",
+        "selective": f"selective ({', '.join(config.parts)[:30]})",
+        "lora": f"LoRA ℓ={config.rank}",
+        "prompt": f"prompt of {config.length}",
+    }
+    return f"{spec.model}, {spec.data}, {how[config.method]}"
+
+
+def _template(raw: Mapping[str, Any] | None) -> PromptTemplate | None:
+    if raw is None:
+        return None
+    try:
+        known = PromptTemplate.parse(shipped_source(str(raw["name"])), shipped=True)
+    except (OSError, InputError):
+        return PromptTemplate(**raw)
+    # One that ships is rendered in this process: it has to be that very one.
+    same = known.model_dump(mode="json", by_alias=True) == raw
+    return known if same else PromptTemplate(**raw)

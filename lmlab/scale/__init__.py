@@ -1,0 +1,1 @@
+"""How large a decoder is, from its shape alone."""

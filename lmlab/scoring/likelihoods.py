@@ -1,0 +1,123 @@
+"""Log-likelihoods of many continuations, as needed for labels and true answers.
+
+Sequences that begin alike share what they begin with; continuations that need the same positions
+share one row of a batch.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from lmlab.errors import ModelError
+from lmlab.lm.model import LM
+from lmlab.lm.sharedprefix import SharedPrefix, common_prefix
+from lmlab.lm.tokens import Encoded
+
+BATCH_TOKENS = 4096
+# Rows × (prefix + rest) of one batch, which bounds what the cache takes.
+BATCH_POSITIONS = 32_768
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """Of one continuation.
+
+    Attributes:
+        logprob: Σ ln p of its tokens, in nats.
+        n_tokens: how many there are.
+        greedy: whether each of them is the model's favourite.
+        n_context: how many tokens stand before them.
+    """
+
+    logprob: float
+    n_tokens: int
+    greedy: bool
+    n_context: int = 0
+
+
+@dataclass
+class _Line:
+    """One row of a batch, and the continuations whose positions it holds."""
+
+    ids: tuple[int, ...]
+    items: list[int] = field(default_factory=list)
+
+
+def likelihoods(
+    lm: LM, items: Sequence[Encoded], *, share: bool
+) -> Iterator[dict[int, Likelihood]]:
+    """Score the text of each item given its prefix; yields {place: likelihood} batch by batch.
+
+    Args:
+        lm: the model.
+        items: each with at least one token of context; none longer than the model's context.
+        share: whether to read a common beginning once.
+    """
+    inputs = [item.ids[:-1] for item in items]
+    most = min(item.n_context for item in items) - 1
+    prefix = common_prefix(inputs, most) if share else ()
+    reader = SharedPrefix(lm, prefix)
+    for batch in _batches(_lines(inputs), len(prefix)):
+        yield _score(lm, reader, items, batch)
+
+
+def _lines(inputs: Sequence[tuple[int, ...]]) -> list[_Line]:
+    """Rows that hold all inputs: one that begins another needs no row of its own."""
+    lines: list[_Line] = []
+    # In falling order whatever begins another comes right after those that it begins.
+    for i in sorted(range(len(inputs)), key=lambda i: inputs[i], reverse=True):
+        ids = inputs[i]
+        if not lines or lines[-1].ids[: len(ids)] != ids:
+            lines.append(_Line(ids))
+        lines[-1].items.append(i)
+    return lines
+
+
+def _batches(lines: list[_Line], shared: int) -> Iterator[list[_Line]]:
+    """Longest first, so that padding is small and memory is at its peak at once."""
+    batch: list[_Line] = []
+    for line in sorted(lines, key=lambda line: -len(line.ids)):
+        rows = len(batch) + 1
+        width = len(batch[0].ids) if batch else 0
+        full = rows * (width - shared) > BATCH_TOKENS or rows * width > BATCH_POSITIONS
+        if batch and full:
+            yield batch
+            batch = []
+        batch.append(line)
+    if batch:
+        yield batch
+
+
+@torch.inference_mode()
+def _score(
+    lm: LM, reader: SharedPrefix, items: Sequence[Encoded], batch: list[_Line]
+) -> dict[int, Likelihood]:
+    shared = len(reader.prefix)
+    rows = reader.rows([line.ids[shared:] for line in batch])
+    wanted = [(row, i) for row, line in enumerate(batch) for i in line.items]
+    picked, targets = [], list[int]()
+    for row, i in wanted:
+        item = items[i]
+        picked.append(rows[row, item.n_context - 1 - shared : len(item.ids) - 1 - shared])
+        targets += item.ids[item.n_context :]
+    stats = lm.head.stats(torch.cat(picked), torch.tensor(targets, device=rows.device), 0)
+    if stats.logprob.isnan().any():
+        raise ModelError(
+            f"‘{lm.name}’ gives not-a-number for these prompts.", "Its weights may be damaged."
+        )
+    counts = [len(part) for part in picked]
+    columns = (
+        torch.split(stats.logprob.cpu().double(), counts),
+        torch.split(stats.rank.cpu(), counts),
+    )
+    found = zip(wanted, *columns, strict=True)
+    return {
+        i: Likelihood(
+            min(float(logprobs.sum()), 0.0),
+            len(logprobs),
+            bool((ranks == 1).all()),
+            items[i].n_context,
+        )
+        for (_, i), logprobs, ranks in found
+    }

@@ -1,0 +1,149 @@
+"""Minimal pairs: two sentences that differ in one place, and which of them a model prefers."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lmlab.assets import assets_dir
+from lmlab.data.sets import Table, read_file
+from lmlab.errors import InputError
+from lmlab.lm.model import LM
+from lmlab.maths import agreement
+from lmlab.maths.agreement import Interval
+from lmlab.results.scored import Scored
+from lmlab.scoring.score import score_many
+
+# Pairs scored together; between two batches a run can be stopped.
+BATCH = 16
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two sentences, the first of which should be the likelier."""
+
+    kind: str
+    good: str
+    bad: str
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A pair as a model sees it.
+
+    Attributes:
+        pair: the sentences.
+        good: the first, scored as a text of its own.
+        bad: the second.
+    """
+
+    pair: Pair
+    good: Scored
+    bad: Scored
+
+    @property
+    def difference(self) -> float:
+        """ln p(good) − ln p(bad), in nats: positive where the model prefers the first."""
+        return self.good.logprob - self.bad.logprob
+
+    @property
+    def prefers_good(self) -> bool:
+        """Whether the first is the likelier one."""
+        return self.difference > 0
+
+
+@dataclass(frozen=True)
+class PairsResult:
+    """How often a model prefers the good sentence.
+
+    Attributes:
+        model: display name.
+        rows: (kind, good, bad, difference in nats) of each pair.
+        total: pairs that will be judged.
+    """
+
+    model: str
+    rows: tuple[tuple[str, str, str, float], ...]
+    total: int
+
+    @property
+    def by_kind(self) -> dict[str, Interval]:
+        """Share of preferred good sentences by kind, with bootstrap intervals."""
+        groups: dict[str, list[list[float]]] = {}
+        for kind, _, _, difference in self.rows:
+            groups.setdefault(kind, []).append([float(difference > 0)])
+        return {kind: agreement.bootstrap(hits) for kind, hits in groups.items()}
+
+    @property
+    def accuracy(self) -> Interval:
+        """The same over all pairs."""
+        return agreement.bootstrap([[float(row[3] > 0)] for row in self.rows])
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready dict."""
+        return {
+            "model": self.model,
+            "n": len(self.rows),
+            "accuracy": agreement.finite(self.accuracy.mean),
+            "by_kind": {kind: found.mean for kind, found in self.by_kind.items()},
+        }
+
+
+def judge(lm: LM, pairs: Sequence[Pair], top_k: int = 5) -> list[Judged]:
+    """Score both sentences of each pair, as texts that begin at the start token."""
+    texts = [text for pair in pairs for text in (pair.good, pair.bad)]
+    scored = iter(score_many(lm, texts, top_k=top_k))
+    return [Judged(pair, next(scored), next(scored)) for pair in pairs]
+
+
+def iter_pairs(lm: LM, pairs: Sequence[Pair]) -> Iterator[PairsResult]:
+    """Judge many pairs; yields what is known after each batch."""
+    result = PairsResult(lm.name, (), len(pairs))
+    for low in range(0, len(pairs), BATCH):
+        rows = [
+            (one.pair.kind, one.pair.good, one.pair.bad, one.difference)
+            for one in judge(lm, pairs[low : low + BATCH], top_k=0)
+        ]
+        result = PairsResult(lm.name, (*result.rows, *rows), len(pairs))
+        yield result
+
+
+def first_difference(good: Scored, bad: Scored) -> tuple[int, int]:
+    """The token of each where the two texts part, counted from 0."""
+    shared = 0
+    for a, b in zip(good.text, bad.text, strict=False):
+        if a != b:
+            break
+        shared += 1
+    return _token_at(good, shared), _token_at(bad, shared)
+
+
+def shipped_pairs() -> list[Pair]:
+    """The pairs that come with lmlab."""
+    return pairs_of(read_file(assets_dir() / "pairs" / "grammar.jsonl"))
+
+
+def pairs_of(table: Table) -> list[Pair]:
+    """Pairs from a table: its columns ``good`` and ``bad``, else the first two; perhaps ``kind``.
+
+    Raises:
+        InputError: there are no two columns, or a sentence is empty; names the row.
+    """
+    names = [name for name in table.columns if name != "kind"]
+    named = {"good", "bad"} <= set(names)
+    good, bad = ("good", "bad") if named else [*names, "", ""][:2]
+    if not bad:
+        raise InputError(
+            f"{table.name} has no two columns of sentences.", "Name them in the first line."
+        )
+    found = []
+    for number, row in enumerate(table.rows, 1):
+        for column in (good, bad):
+            if not row.get(column, "").strip():
+                raise InputError(f"{table.name}, row {number}: column ‘{column}’ is empty.")
+        found.append(Pair(row.get("kind", "").strip() or "pairs", row[good], row[bad]))
+    return found
+
+
+def _token_at(scored: Scored, char: int) -> int:
+    ends = (i for i, token in enumerate(scored.tokens) if token.end > char)
+    return next(ends, len(scored.tokens) - 1)

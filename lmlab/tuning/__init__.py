@@ -1,0 +1,1 @@
+"""Fine-tuning as a service: runs in processes of their own, queued, owned, within limits."""

@@ -1,0 +1,200 @@
+"""Fine-tuning in the background: each run in a process of its own, so many at a time, the others in
+a queue. A run that dies takes nothing else with it, and leaves its memory.
+"""
+
+import atexit
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+import lmlab
+from lmlab.errors import InputError
+from lmlab.finetuning.events import TrainEvent
+from lmlab.runs.store import RunFolder, RunInfo
+from lmlab.settings import Settings
+
+# Seconds that a process is given to save and end.
+GRACE = 20.0
+TICK = 0.15
+
+
+class Jobs:
+    """The queue of one lab. Safe for many threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.RLock()
+        self._queue: list[RunFolder] = []
+        self._running: dict[str, subprocess.Popen[str]] = {}
+        self._spare: subprocess.Popen[str] | None = None
+        self._closed = False
+        atexit.register(self.close)
+
+    def warm(self) -> None:
+        """Have a process with everything imported at hand, so that the next run starts at once."""
+        with self._lock:
+            if not self._closed and (self._spare is None or self._spare.poll() is not None):
+                self._spare = _process()
+
+    def submit(self, folder: RunFolder) -> None:
+        """Put a run at the end of the queue.
+
+        Raises:
+            InputError: the queue is full, or the run is in it or under way.
+        """
+        with self._lock:
+            if self.place(folder) is not None or folder.path.name in self._running:
+                raise InputError("This run is under way already.")
+            if len(self._queue) >= self._settings.max_queue:
+                raise InputError(
+                    f"{len(self._queue)} runs are waiting already.", "Try again later."
+                )
+            folder.stop_file.unlink(missing_ok=True)
+            folder.set_state("queued", message="", reason="")
+            self._queue.append(folder)
+        self._pump()
+
+    def place(self, folder: RunFolder) -> int | None:
+        """How many runs wait before this one; None if it does not wait."""
+        with self._lock:
+            waiting = [one.path for one in self._queue]
+            return waiting.index(folder.path) if folder.path in waiting else None
+
+    def info(self, folder: RunFolder) -> RunInfo:
+        """The run, with its place."""
+        with self._lock:
+            place = self.place(folder)
+            launched = folder.path.name in self._running
+            # Between its launch and its first note a run is the next one, not a lost one.
+            if place is None and launched and folder.state.get("state") == "queued":
+                place = 0
+            return folder.info(place)
+
+    def stop(self, folder: RunFolder) -> None:
+        """Take a run from the queue, or ask it to end after its current step."""
+        with self._lock:
+            if self.place(folder) is not None:
+                self._queue.remove(folder)
+                folder.set_state("stopped", message="It was taken from the queue.")
+                return
+        if folder.path.name in self._running or folder.is_alive:
+            folder.stop_file.touch()
+
+    def kill(self, folder: RunFolder) -> None:
+        """End a run at once; what its last checkpoint holds is all that is left of it."""
+        with self._lock:
+            if self.place(folder) is not None:
+                self._queue.remove(folder)
+            process = self._running.get(folder.path.name)
+        if process is not None:
+            process.kill()
+            process.wait(GRACE)
+        elif folder.is_alive:
+            # It was started by a page that is gone.
+            psutil.Process(int(folder.state["pid"])).kill()
+
+    def events(self, folder: RunFolder, after: int, wait: float) -> Iterator[TrainEvent | None]:
+        """The events from number ``after`` on, as they come, until the run is over."""
+        quiet = 0.0
+        while True:
+            over = self.info(folder).is_over
+            found = folder.events(after)
+            yield from found
+            after += len(found)
+            if over:
+                return
+            quiet = 0.0 if found else quiet + TICK
+            if quiet >= wait:
+                quiet = 0.0
+                yield None
+            else:
+                threading.Event().wait(TICK)
+
+    def close(self) -> None:
+        """Let every run save and end, and start no more."""
+        with self._lock:
+            self._closed = True
+            self._queue.clear()
+            found = list(self._running.values())
+            if self._spare is not None:
+                self._spare.kill()
+                self._spare.wait()
+        for process in found:
+            process.terminate()
+        for process in found:
+            try:
+                process.wait(GRACE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def _pump(self) -> None:
+        """Launch what may run now."""
+        with self._lock:
+            while self._queue and not self._closed:
+                if len(self._running) >= self._settings.max_jobs:
+                    return
+                folder = self._queue.pop(0)
+                process = self._launch(folder)
+                self._running[folder.path.name] = process
+                threading.Thread(target=self._watch, args=(folder, process), daemon=True).start()
+
+    def _launch(self, folder: RunFolder) -> subprocess.Popen[str]:
+        spare, self._spare = self._spare, None
+        process = spare if spare is not None and spare.poll() is None else _process()
+        settings = self._settings.model_dump(mode="json")
+        request = json.dumps({"folder": str(folder.path.resolve()), "settings": settings})
+        assert process.stdin is not None
+        try:
+            process.stdin.write(request + "\n")
+            process.stdin.close()
+        except BrokenPipeError:
+            # It died before it was asked: the watcher tells.
+            pass
+        return process
+
+    def _watch(self, folder: RunFolder, process: subprocess.Popen[str]) -> None:
+        code = process.wait()
+        with self._lock:
+            self._running.pop(folder.path.name, None)
+            exists = (folder.path / "run.json").is_file()
+            if exists and folder.state.get("state") in ("queued", "running"):
+                folder.set_state("failed", message=_died(code))
+        self._pump()
+
+
+def _process() -> subprocess.Popen[str]:
+    """A process that imports what training needs and waits for a folder's name."""
+    package = str(Path(lmlab.__file__).parent.parent)
+    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(paths),
+        "TRANSFORMERS_VERBOSITY": "error",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "lmlab.tuning.tunerun"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment,
+        # A Ctrl-C meant for the page lets runs save first; see ``close``.
+        start_new_session=True,
+    )
+
+
+def _died(code: int) -> str:
+    how = f"was ended by signal {-code}" if code < 0 else f"ended with status {code}"
+    return (
+        f"The run's process {how}, perhaps for want of memory. Its last checkpoint is kept; it can "
+        "be resumed."
+    )

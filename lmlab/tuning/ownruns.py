@@ -1,0 +1,117 @@
+"""An owner's fine-tuning runs, as the page asks for them. Imports no torch."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from lmlab.errors import InputError
+from lmlab.finetuning.events import TrainEvent
+from lmlab.models.store import ModelStore
+from lmlab.runs.store import RunFolder, RunInfo, archive
+from lmlab.settings import Settings
+from lmlab.tuning.jobs import Jobs
+
+
+@dataclass(frozen=True)
+class TuningRuns:
+    """What can be asked about runs that there are; none of it tells one owner of another's.
+
+    Attributes:
+        store: of models.
+        settings: the limits: ``max_steps``, ``max_train_rows``, ``max_rank`` and the like.
+    """
+
+    store: ModelStore
+    settings: Settings
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """The runs in the background."""
+        return Jobs(self.settings)
+
+    def read(self, owner: str, run_id: str, after: int = 0) -> list[TrainEvent]:
+        """The events from number ``after`` on, counted from 0; returns at once (for a timer).
+
+        A run that was killed has its log cut at its last checkpoint when it goes on, and then says
+        the same again.
+        """
+        return self.store.runs.of(owner, run_id).events(after)
+
+    def events(
+        self, owner: str, run_id: str, after: int = 0, wait: float = 1.0
+    ) -> Iterator[TrainEvent | None]:
+        """The events from number ``after`` on, as they come, until the run is over.
+
+        Yields None when nothing has come for ``wait`` seconds, so that a page can look elsewhere.
+        """
+        return self.jobs.events(self.store.runs.of(owner, run_id), after, wait)
+
+    def run(self, owner: str, run_id: str) -> RunInfo:
+        """One run.
+
+        Raises:
+            InputError: there is none of that id that belongs to the owner.
+        """
+        return self.jobs.info(self.store.runs.of(owner, run_id))
+
+    def runs(self, owner: str) -> list[RunInfo]:
+        """The owner's runs, newest first."""
+        return [self.jobs.info(folder) for folder in self.store.runs.owned(owner)]
+
+    def stop(self, owner: str, run_id: str) -> None:
+        """Take a run from the queue, or let it end after its current step; what it learned is kept.
+
+        Returns at once: the run's state tells when it has stopped.
+        """
+        self.jobs.stop(self.store.runs.of(owner, run_id))
+
+    def resume(self, owner: str, run_id: str) -> None:
+        """Queue a run again, to go on from its last checkpoint.
+
+        Raises:
+            InputError: all its steps are made, or it is under way.
+        """
+        folder = self.store.runs.of(owner, run_id)
+        info = self.jobs.info(folder)
+        if not info.is_over:
+            raise InputError("This run is under way already.")
+        if not info.can_resume:
+            raise InputError("All steps of this run are made.", "Start another one.")
+        self.jobs.submit(folder)
+
+    def delete(self, owner: str, run_id: str) -> None:
+        """Stop a run and remove all it wrote."""
+        folder = self.store.runs.of(owner, run_id)
+        self.jobs.kill(folder)
+        self.store.runs.delete(folder)
+
+    def archive(self, owner: str, run_id: str) -> Path:
+        """A zip of what was learned, with its card and config; the file is the caller's.
+
+        Raises:
+            InputError: nothing has been saved yet.
+        """
+        return archive(self._learned(owner, run_id))
+
+    def push(self, owner: str, run_id: str, repo: str, token: str, *, private: bool = True) -> str:
+        """Upload what was learned to the Hub with the visitor's own token; its address there.
+
+        The token is used for this call alone: never stored, never logged, never in an error.
+
+        Raises:
+            InputError: a name or token that the Hub refuses, or nothing has been saved yet.
+        """
+        if self.settings.offline or not self.settings.allow_hub:
+            raise InputError("The Hub is not asked here.", "Download the files instead.")
+        from lmlab.tuning.hubruns import push
+
+        learned = self._learned(owner, run_id).learned
+        assert learned is not None
+        return push(learned, repo, token, private)
+
+    def _learned(self, owner: str, run_id: str) -> RunFolder:
+        folder = self.store.runs.of(owner, run_id)
+        if folder.learned is None:
+            raise InputError("This run has not saved anything yet.", "Stop it, or wait.")
+        return folder

@@ -1,0 +1,240 @@
+"""Fine-tuning as the page asks for it, within the settings' limits: ``lab.tuning``.
+
+Imports no torch before a model has to be looked at. ``owner`` is a long random text that the
+visitor's browser keeps; what one owner started no other can see, stop or delete.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from lmlab.data import sets as data
+from lmlab.data.parquet import read_parquet
+from lmlab.data.sets import Table
+from lmlab.errors import InputError, MemoryLimitError
+from lmlab.finetuning.config import FinetuneConfig
+from lmlab.finetuning.counting import Counts, count
+from lmlab.finetuning.masks import MaskView
+from lmlab.finetuning.sets import TuningData, shipped_data, split_table
+from lmlab.prompts.templates import PromptTemplate
+from lmlab.prompts.wordings import shipped_templates
+from lmlab.tuning.ownruns import TuningRuns
+
+if TYPE_CHECKING:
+    from lmlab.finetuning.outlines import Outline
+    from lmlab.lm.tokens import Vocabulary
+
+DEMO = "qa"
+PLAIN = "text"
+KNOWN = 16  # models whose outline is kept
+ROWS_READ = 48  # rows whose length is looked at for an estimate
+
+
+@dataclass(frozen=True)
+class Tuning(TuningRuns):
+    """What can be asked about fine-tuning; what about runs that there are, in ``TuningRuns``.
+
+    Attributes:
+        prepare: imports what runs models.
+    """
+
+    prepare: Callable[[], None]
+    _outlines: "dict[str, Outline]" = field(default_factory=dict, repr=False)
+
+    def sets(self) -> list[str]:
+        """Names of the shipped sets, the demo's first."""
+        return sorted(data.shipped_sets(), key=lambda name: name != DEMO)
+
+    def dataset(self, name: str) -> TuningData:
+        """A shipped set.
+
+        Raises:
+            InputError: there is none of that name.
+        """
+        return shipped_data(name)
+
+    def table(self, content: bytes, name: str) -> Table:
+        """A visitor's file: CSV, TSV, JSONL or Parquet, told by its name's ending.
+
+        Raises:
+            InputError: says which row or what else cannot be read.
+        """
+        if name.lower().endswith(".parquet"):
+            if len(content) > data.MAX_BYTES:
+                raise InputError(f"{name} is larger than {data.MAX_BYTES / 1e6:.0f} MB.")
+            return read_parquet(content, name)
+        return data.read_table(content, name)
+
+    def hub_table(self, repo: str, subset: str = "", split: str = "train") -> Table:
+        """The first rows of a data set of the Hub.
+
+        Raises:
+            InputError: it cannot be found or read, or the Hub may not be asked.
+        """
+        if self.settings.offline or not self.settings.allow_hub:
+            raise InputError("The Hub is not asked here.", "Upload the table instead.")
+        from lmlab.tuning.hubruns import hub_table
+
+        return hub_table(repo, subset, split, self.settings.max_train_rows)
+
+    def split(
+        self,
+        table: Table,
+        fields: Mapping[str, str] | None = None,
+        *,
+        seed: int = 0,
+        held_out: float = 0.1,
+    ) -> TuningData:
+        """A table in two parts, by chance; ``fields`` is {a template's field: a column}."""
+        limit = self.settings.max_train_rows
+        return split_table(table, fields, seed=seed, held_out=held_out, limit=limit)
+
+    def templates_for(self, name: str) -> list[PromptTemplate | None]:
+        """Templates that fit a shipped set, the best for tuning first.
+
+        None stands for no template: the column ``text`` is learned as it is. For a name that is no
+        shipped set: every shipped template, and None.
+        """
+        known = shipped_templates().values()
+        if name not in data.shipped_sets():
+            return [*known, None]
+        fitting = sorted((t for t in known if t.data == name), key=lambda t: not t.tuned)
+        plain = PLAIN in shipped_data(name).columns
+        return [*fitting, None] if plain else [*fitting]
+
+    def preview(
+        self,
+        model: str,
+        data: TuningData,
+        template: PromptTemplate | None,
+        config: FinetuneConfig,
+        row: int,
+    ) -> MaskView:
+        """A training row as tokens, each with or without loss; ``row`` wraps around.
+
+        Raises:
+            LabError: the model cannot be read, or the row lacks a column.
+        """
+        outline = self._outline(model)
+        from lmlab.finetuning.structuring import columns_of, mask_view, structured
+
+        if not data.train:
+            raise InputError(f"‘{data.name}’ has no rows.")
+        place = row % len(data.train)
+        chosen = (data.train[place],)
+        TuningData(data.name, chosen, ()).check_rows(columns_of(template), place + 1)
+        vocabulary, context = outline.vocabulary, outline.shape.context
+        context -= config.length if config.method == "prompt" else 0
+        found = next(structured(vocabulary, template, chosen, config, context, place + 1))
+        return mask_view(vocabulary, found, config, len(data.train))
+
+    def count(self, model: str, config: FinetuneConfig, data: TuningData | None = None) -> Counts:
+        """Parameters, memory and, with data, time; quick enough for a slider after its first call.
+
+        Raises:
+            LabError: the model cannot be read, or the config does not fit it.
+        """
+        outline = self._outline(model)
+        row = _row_tokens(outline.vocabulary, data) if data else 0.0
+        return count(outline.shape, config, row_tokens=row, flops_per_second=self._speed)
+
+    def linear_names(self, model: str) -> tuple[tuple[str, ...], tuple[str, ...], int]:
+        """Names for the targets' picker, those that ``auto`` means, and the number of layers."""
+        shape = self._outline(model).shape
+        return shape.linear_names, shape.auto_targets, shape.layers
+
+    def warm(self) -> None:
+        """Have a process ready, so that the next start is quick; returns at once."""
+        self.jobs.warm()
+
+    def start(
+        self,
+        owner: str,
+        model: str,
+        data: TuningData,
+        template: PromptTemplate | None,
+        config: FinetuneConfig,
+    ) -> str:
+        """Queue a run in the background; its id.
+
+        Raises:
+            LabError: something that can be told at once: a limit of the settings, a target that
+                matches nothing, a row that cannot be learned from.
+        """
+        self._check_limits(config, data)
+        self.store.runs.tidy(self.settings.keep_days)
+        if len(self.store.runs.owned(owner)) >= self.settings.max_runs:
+            raise InputError(
+                f"You have {self.settings.max_runs} runs; no more are kept.", "Delete some first."
+            )
+        self._check_memory(model, config)
+        self._check_rows(model, data, template, config)
+        folder = self.store.runs.new(owner, model, data, template, config)
+        self.jobs.submit(folder)
+        return folder.path.name
+
+    @cached_property
+    def _speed(self) -> float:
+        """Floating-point operations a second that training gets out of this machine, roughly."""
+        from lmlab.finetuning.outlines import measured_speed
+
+        return measured_speed()
+
+    def _outline(self, model: str) -> "Outline":
+        """A model's parameters and tokenizer, without its weights."""
+        self.prepare()
+        from lmlab.tuning.tunerun import outline_of
+
+        if model not in self._outlines:
+            found = outline_of(model, self.store)
+            while len(self._outlines) >= KNOWN:
+                self._outlines.pop(next(iter(self._outlines)))
+            self._outlines[model] = found
+        return self._outlines[model]
+
+    def _check_limits(self, config: FinetuneConfig, found: TuningData) -> None:
+        settings = self.settings
+        limits = (
+            ("steps", config.steps, settings.max_steps),
+            ("rows", len(found.train) + len(found.valid), settings.max_train_rows),
+            ("as the rank", config.rank if config.method == "lora" else 0, settings.max_rank),
+        )
+        for name, value, most in limits:
+            if value > most:
+                raise InputError(f"At most {most:,} {name} are allowed here, not {value:,}.")
+
+    def _check_memory(self, model: str, config: FinetuneConfig) -> None:
+        need = self.count(model, config).memory_bytes
+        if need > self.store.budget:
+            raise MemoryLimitError(
+                f"This needs {need / 1e9:.2g} GB, and {self.store.budget / 1e9:.2g} GB are set "
+                "aside.",
+                "Take LoRA, or a smaller model.",
+            )
+
+    def _check_rows(
+        self,
+        model: str,
+        found: TuningData,
+        template: PromptTemplate | None,
+        config: FinetuneConfig,
+    ) -> None:
+        """What can be said at once: missing columns, and the rows most likely to be too long."""
+        from lmlab.finetuning.structuring import columns_of
+
+        found.check(columns_of(template))
+        by_size = sorted(
+            range(len(found.train)), key=lambda i: -sum(map(len, found.train[i].values()))
+        )
+        for place in by_size[:3]:
+            view = self.preview(model, found, template, config, place)
+            if view.error:
+                raise InputError(view.error, "Shorten the row, or take a model that reads more.")
+
+
+def _row_tokens(vocabulary: "Vocabulary", found: TuningData) -> float:
+    """Mean length of a row in tokens, from some of them."""
+    rows = found.train[:: max(1, len(found.train) // ROWS_READ)]
+    lengths = [len(vocabulary.ids(" ".join(row.values()))) + 3 for row in rows]
+    return sum(lengths) / max(1, len(lengths))

@@ -1,0 +1,1 @@
+"""What the tabs share: widgets, pickers, status, errors."""

@@ -1,0 +1,105 @@
+"""The Prompt tab's left side: set, wording, models, a table of one's own, examples. Lays out."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from lmlab.lab import Lab
+from lmlab.ui.parts import owntable
+from lmlab.ui.parts.owntable import OWN
+from lmlab.ui.parts.pickers import model_picker
+from lmlab.ui.parts.widgets import static
+from lmlab.ui.prompt import events
+from lmlab.ui.prompt import sheet as sheets
+from lmlab.ui.prompt.widgets import Pool, Rows
+
+FIRST = ("german", "german-lecture")
+SHOTS = 3
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the visitor fills in."""
+
+    data: gr.Dropdown
+    model: gr.Dropdown
+    second: gr.Dropdown
+    wording: gr.Dropdown
+    source: gr.Textbox
+    shots: gr.Slider
+    seed: gr.Number
+    pool: Pool
+    table: gr.State
+    columns: tuple[gr.Dropdown, ...]
+    upload: gr.File
+    pasted: gr.Textbox
+    use: gr.Button
+    said: gr.HTML
+
+    @property
+    def values(self) -> list[Any]:
+        """In the order of ``prompt_sheet.Form``."""
+        fixed = [self.data, self.table, self.source, self.shots, self.seed]
+        return [*fixed, *self.columns]
+
+
+def build(lab: Lab) -> tuple[Inputs, Rows]:
+    """Data, wording and examples."""
+    with gr.Column(elem_classes="lm-panel"):
+        static('<h3 class="lm-h">The design</h3>')
+        with gr.Row():
+            data = gr.Dropdown(
+                [*lab.prompts.sets(), OWN], value=FIRST[0], label="Task and data",
+                elem_id="prompt-data", min_width=140,
+            )  # fmt: skip
+            wording = gr.Dropdown(
+                events.wordings(lab, FIRST[0]), value=FIRST[1], label="Wording",
+                elem_id="prompt-wording", min_width=160,
+            )  # fmt: skip
+        with gr.Row():
+            model = model_picker(lab, "prompt-model", info=None, min_width=140)
+            second = model_picker(
+                lab,
+                "prompt-second",
+                "Second model",
+                info=None,
+                min_width=140,
+                value=events.tuned(lab, FIRST[0]) or lab.settings.model,
+            )
+        table, columns, upload, pasted, use, said = _own()
+        with gr.Accordion("Edit the wording (YAML)", open=False, elem_id="prompt-editor"):
+            source = gr.Textbox(
+                lab.prompts.source(FIRST[1]), show_label=False, label="Wording in YAML", lines=12,
+                max_lines=24, elem_id="prompt-source", elem_classes="lm-mono", container=False,
+            )  # fmt: skip
+    with gr.Column(elem_classes="lm-panel"):
+        static('<h3 class="lm-h">Examples</h3>')
+        with gr.Row(elem_classes="lm-controls"):
+            shots = gr.Slider(
+                0, sheets.MOST_SHOTS, SHOTS, step=1, label="Shots", elem_id="prompt-shots",
+                min_width=150,
+            )  # fmt: skip
+            seed = gr.Number(
+                0, label="Seed", precision=0, minimum=0, elem_id="prompt-seed", min_width=80
+            )
+        rows = Rows(elem_id="prompt-examples")
+        with gr.Accordion("Choose rows by hand", open=False, elem_id="prompt-hand"):
+            pool = Pool(elem_id="prompt-pool")
+    inputs = Inputs(
+        data, model, second, wording, source, shots, seed, pool, table, columns, upload, pasted,
+        use, said,
+    )  # fmt: skip
+    return inputs, rows
+
+
+def _own() -> tuple[Any, ...]:
+    with gr.Accordion("A table of your own", open=False, elem_id="prompt-own"):
+        table = gr.State(None)
+        upload, pasted = owntable.given("prompt")
+        with gr.Row(elem_classes="lm-buttons"):
+            use = gr.Button("Use this table", size="sm", elem_id="prompt-use")
+            said = static("", elem_id="prompt-said")
+        with gr.Row():
+            columns = owntable.pickers("prompt")
+    return table, columns, upload, pasted, use, said

@@ -1,0 +1,102 @@
+"""What happens on the Prompt tab while a design is put together: set, wording, preview."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import gradio as gr
+
+from lmlab.drawing import promptview
+from lmlab.errors import LabError
+from lmlab.lab import Lab
+from lmlab.ui.parts import owntable
+from lmlab.ui.parts.errors import alerts
+from lmlab.ui.parts.owntable import OWN
+from lmlab.ui.prompt import sheet as sheets
+from lmlab.ui.prompt.sheet import Sheet
+
+FIRST = (
+    "german-lecture", "qa-question", "sentiment-review", "similarity-meaning", "topic-story",
+    "opposite-instruction", "plural-instruction", "choice-question",
+)  # fmt: skip
+
+
+def wordings(lab: Lab, name: str) -> list[tuple[str, str]]:
+    """The templates for a set, by title; for a table of the visitor's all of them."""
+    # The plainest wording comes first; an arrow says least of what is meant.
+    templates = lab.prompts.templates().values()
+    found = sorted(templates, key=lambda t: (t.name not in FIRST, t.task, t.name))
+    return [
+        (template.title if name != OWN else f"{template.task}: {template.title}", template.name)
+        for template in found
+        if name in (template.data, OWN)
+    ]
+
+
+def chooser(lab: Lab) -> Callable[..., list[Any]]:
+    """Another set: its wordings, the first of them in the editor, and the model tuned for it."""
+
+    @alerts
+    def chosen(name: str) -> list[Any]:
+        found = wordings(lab, name)
+        first = found[0][1]
+        wording = gr.update(choices=found, value=first)
+        return [wording, lab.prompts.source(first), tuned(lab, name) or gr.skip()]
+
+    return chosen
+
+
+def tuned(lab: Lab, name: str) -> str:
+    """The model that was tuned for a set; empty where there is none."""
+    found = lab.prompts.tuned(name)
+    return found.tuned if found is not None else ""
+
+
+def others(lab: Lab, name: str) -> list[str]:
+    """What a study of models compares by itself: the siblings, and the model tuned for the set."""
+    names = lab.model_names()
+    wanted = ("small", "tiny", tuned(lab, name))
+    return [name for name in wanted if name in names and name != lab.settings.model]
+
+
+def opener_of(lab: Lab) -> Callable[..., str]:
+    """Another wording: its YAML."""
+    return alerts(lambda name: lab.prompts.source(name))
+
+
+def reader(lab: Lab) -> Callable[..., list[Any]]:
+    """A table of the visitor's: [data, table, said, *mapping]."""
+
+    @alerts
+    def read(file: Any, pasted: str, wording: str) -> list[Any]:
+        table = lab.prompts.table(*owntable.content(file, pasted))
+        said = f"{len(table.rows):,} rows, {len(table.columns)} columns"
+        fields: tuple[str, ...] = ()
+        with suppress(LabError):
+            fields = lab.prompts.parse(wording).columns
+        return [gr.update(value=OWN), table, said, *owntable.picked(fields, table)]
+
+    return read
+
+
+def previewer(lab: Lab) -> Callable[..., str]:
+    """The prompt as the model gets it, with its length; what is wrong stands in its place."""
+
+    @alerts
+    def preview(sheet: Sheet | None, wording: str, model: str) -> str:
+        try:
+            template = lab.prompts.parse(wording)
+            kept = sheet or Sheet()
+            examples = sheets.solved(kept.examples, template)
+            query = sheets.asked(kept.query, template)
+            prompt = template.encode(examples, query)
+        except LabError as error:
+            return promptview.problem(str(error))
+        try:
+            found = lab.prompts.preview(model, template, examples, query)
+        except LabError as error:
+            return promptview.preview(prompt, notes=[str(error)])
+        length = (found.n_tokens, found.context)
+        return promptview.preview(found.prompt, length=length, plain=found.plain)
+
+    return preview

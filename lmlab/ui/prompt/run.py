@@ -1,0 +1,93 @@
+"""One query on the Prompt tab: what the model goes on to write, and what G reads in it."""
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
+
+import gradio as gr
+
+from lmlab.drawing import promptview
+from lmlab.lab import Lab
+from lmlab.prompting.queried import Asked, Weighed
+from lmlab.prompts.reading import Answer
+from lmlab.results.completions import Step
+from lmlab.results.scored import Loading
+from lmlab.strips import shiftstrip
+from lmlab.ui.parts.errors import alerts
+from lmlab.ui.parts.waiting import busy, idle
+from lmlab.ui.prompt import sheet as sheets
+from lmlab.ui.prompt.sheet import Sheet
+from lmlab.ui.prompt.views import reading
+
+BEFORE = 60  # characters of the prompt that stand before the completion
+PATIENCE = 0.08  # seconds between two drawings of a completion on its way
+
+
+def runner(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
+    """Run the query: yields [status, stop, preview, strip, reading]."""
+
+    @alerts
+    def run(sheet: Sheet | None, wording: str, model: str) -> Iterator[list[Any]]:
+        template = lab.prompts.parse(wording)
+        kept = sheet or Sheet()
+        examples = sheets.solved(kept.examples, template)
+        query = sheets.asked(kept.query, template)
+        yield [*busy(f"{model}: reading …", 0), *[gr.skip()] * 3]
+        name, last = uuid.uuid4().hex[:12], 0.0
+        steps: list[Step] = []
+        asked: Asked | None = None
+        answer: Answer | None = None
+        weighed: Weighed | None = None
+        with closing(lab.prompts.run(model, template, examples, query)) as events:
+            for event in events:
+                if isinstance(event, Loading):
+                    yield [*busy(event.message, 0), *[gr.skip()] * 3]
+                elif isinstance(event, Asked):
+                    asked = event
+                elif isinstance(event, Step):
+                    steps.append(event)
+                    if asked and time.monotonic() - last > PATIENCE:
+                        last = time.monotonic()
+                        yield [gr.skip(), gr.skip(), *_run(asked, steps, None, name, model), ""]
+                elif isinstance(event, Answer):
+                    answer = event
+                elif isinstance(event, Weighed):
+                    weighed = event
+        if asked is None:
+            return
+        told = reading(template, answer, weighed, query.get(template.answer))
+        yield [*idle(""), *_run(asked, steps, answer, name, model), told]
+
+    return run
+
+
+def _run(
+    asked: Asked, steps: list[Step], answer: Answer | None, name: str, model: str
+) -> list[Any]:
+    """Preview and strip of a run on its way."""
+    added = "".join(step.shown for step in steps)
+    shown = promptview.preview(
+        asked.prompt,
+        length=(asked.n_tokens, asked.context),
+        plain=asked.plain,
+        added=added,
+        answer=answer,
+    )
+    end = asked.prompt.text[-BEFORE:]
+    return [shown, shiftstrip.flowing(name, model, end, steps)]
+
+
+def first_runner(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
+    """Run the query where the tab has just been opened for the first time."""
+    go = runner(lab)
+
+    @alerts
+    def run(first: bool, *values: Any) -> Iterator[list[Any]]:
+        if first:
+            yield from go(*values)
+        else:
+            yield [gr.skip()] * 5
+
+    return run

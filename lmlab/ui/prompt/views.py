@@ -1,0 +1,178 @@
+"""What the Prompt tab shows besides its own components: readings, figures and tables, as escaped
+HTML.
+"""
+
+import math
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+from lmlab.maths.agreement import exact_match
+from lmlab.prompting.queried import Weighed
+from lmlab.prompts.reading import Answer
+from lmlab.prompts.templates import PromptTemplate
+from lmlab.results.evaluations import Evaluation
+from lmlab.ui.parts.numbers import signed
+
+if TYPE_CHECKING:
+    from lmlab.scoring.pairs import PairsResult
+
+LISTED = 300  # pairs
+NOTHING = '<p class="lm-why">Run the query to see what the model answers.</p>'
+
+
+def reading(
+    template: PromptTemplate, answer: Answer | None, weighed: Weighed | None, truth: str | None
+) -> str:
+    """What G read, whether it is right, and the labels by likelihood."""
+    parts = []
+    if answer is not None:
+        said = escape(answer.value) if answer.value is not None else "nothing"
+        right = answer.value is not None and truth is not None and exact_match(answer.value, truth)
+        mark = "" if truth is None else _mark(right, truth)
+        why = f'<p class="lm-why">{escape(answer.reason)}</p>' if answer.reason else ""
+        parts.append(
+            f'<div class="lm-answer"><span class="lm-name">G reads</span><b dir="auto">{said}</b>'
+            f"{mark}</div>{why}"
+        )
+    if weighed is not None:
+        chosen = weighed.choices["sum"]
+        mark = "" if truth is None else _mark(chosen == truth, truth)
+        parts.append(
+            '<div class="lm-answer"><span class="lm-name">by likelihood</span>'
+            f'<b dir="auto">{escape(chosen)}</b>{mark}</div>'
+        )
+        parts.append(_bars(weighed, truth))
+    return "".join(parts) or NOTHING
+
+
+def _mark(right: bool, truth: str) -> str:
+    if right:
+        return '<span class="lm-mark right">✓ right</span>'
+    return f'<span class="lm-mark wrong">✗ it is {escape(truth[:60])}</span>'
+
+
+def _bars(weighed: Weighed, truth: str | None) -> str:
+    """Each label's probability before and after calibration."""
+    after = weighed.calibrated
+    rows = ""
+    for i, label in enumerate(weighed.labels):
+        first = f'<i class="own" style="width:{100 * weighed.probabilities[i]:.1f}%"></i>'
+        kind = " actual" if label == truth else ""
+        second = f'<i class="after" style="width:{100 * after[i]:.1f}%"></i>' if after else ""
+        value = f"{weighed.probabilities[i]:.3f}" + (f" → {after[i]:.3f}" if after else "")
+        rows += (
+            f'<div class="lm-labelrow{kind}"><b>{escape(label)}</b><span class="lm-pair">'
+            f"{first}{second}</span><em>{value}</em></div>"
+        )
+    key = '<i class="own"></i>probability' + (
+        '<i class="after"></i>after calibration' if after else ""
+    )
+    return f'<div class="lm-labels">{rows}</div><p class="lm-key">{key}</p>'
+
+
+def cells(results: Sequence[tuple[str, Evaluation]], *, under_way: bool = False) -> str:
+    """The figures of every design; the last one may be under way."""
+    if not results:
+        return ""
+    chosen = any(evaluation.chosen for _, evaluation in results)
+    extra = ("macro-F1", "ECE", "Brier") if chosen else ("token F1",)
+    names = ("", "accuracy", "95 %", "± over draws", "NLL, nats", *extra, "queries", "seconds")
+    head = "".join(f"<th>{name}</th>" for name in names)
+    last = len(results) - 1 if under_way else -1
+    body = "".join(_row(label, e, going=i == last) for i, (label, e) in enumerate(results))
+    notes = dict.fromkeys(note for _, evaluation in results for note in evaluation.notes)
+    said = "".join(f"<p>{escape(note)}</p>" for note in notes)
+    return (
+        f'<div class="lm-notes">{said}</div><div class="lm-scroll">'
+        f'<table class="lm-table lm-cells2"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _row(label: str, e: Evaluation, *, going: bool) -> str:
+    found = e.accuracy
+    figures = [
+        f"<b>{_number(found.mean)}</b>",
+        f"{_number(found.low)} – {_number(found.high)}",
+        f"{e.spread:.3f}" if e.draws > 1 else "–",
+        _number(e.nll.mean),
+    ]
+    if e.chosen:
+        figures += [_number(e.macro_f1), _number(e.calibration_error), _number(e.brier)]
+    else:
+        figures.append(_number(e.f1.mean))
+    asked = f"{e.n:,}" + (f" × {e.draws}" if e.draws > 1 else "")
+    unfit = f" ({len(e.unfit)} too long)" if e.unfit else ""
+    figures += [asked + unfit, f"{e.seconds:.1f}"]
+    row = "".join(f"<td>{figure}</td>" for figure in figures)
+    if going:
+        return f'<tr class="going"><td class="words">{escape(label)} <i>so far</i></td>{row}</tr>'
+    return f'<tr><td class="words">{escape(label)}</td>{row}</tr>'
+
+
+def details(label: str, evaluation: Evaluation) -> str:
+    """Of one design: accuracy by way of choosing a label, and the confusion matrix."""
+    if not evaluation.chosen:
+        return ""
+    ways = "".join(
+        f"<tr><td>{way}</td><td>{value:.3f}</td></tr>" for way, value in evaluation.by_way.items()
+    )
+    whose = f'<p class="lm-why">In detail: {escape(label)}</p>'
+    matrix = _confusion(evaluation) if evaluation.labels else ""
+    return (
+        f'{whose}<div class="lm-details"><section><h4>Accuracy by how a label is chosen</h4>'
+        f'<table class="lm-table lm-ways"><tbody>{ways}</tbody></table></section>{matrix}</div>'
+    )
+
+
+def _confusion(evaluation: Evaluation) -> str:
+    head = "".join(f"<th>{escape(label)}</th>" for label in evaluation.labels)
+    most = max(1, *(n for row in evaluation.confusion for n in row))
+    rows = "".join(
+        f'<tr><th scope="row">{escape(label)}</th>'
+        + "".join(f'<td style="--share:{n / most:.2f}">{n}</td>' for n in row)
+        + "</tr>"
+        for label, row in zip(evaluation.labels, evaluation.confusion, strict=True)
+    )
+    return (
+        "<section><h4>True label (rows) and answer (columns)</h4>"
+        f'<div class="lm-scroll"><table class="lm-confusion"><thead><tr><td></td>{head}</tr>'
+        f"</thead><tbody>{rows}</tbody></table></div></section>"
+    )
+
+
+def pair_table(result: "PairsResult") -> str:
+    """The share of minimal pairs by kind."""
+    found = {**result.by_kind, "all": result.accuracy}
+    counts = {kind: sum(row[0] == kind for row in result.rows) for kind in found}
+    rows = "".join(
+        f'<div class="lm-labelrow"><b>{escape(kind)}</b><span class="lm-pair">'
+        f'<i class="after" style="width:{100 * one.mean:.0f}%"></i></span>'
+        f"<em>{one.mean:.2f} <small>of {counts[kind] or len(result.rows)}</small></em></div>"
+        for kind, one in found.items()
+    )
+    said = f"{len(result.rows)} of {result.total} pairs, {escape(result.model)}"
+    return f'<div class="lm-labels">{rows}</div><p class="lm-key">{said}</p>'
+
+
+def pair_list(result: "PairsResult") -> str:
+    """Every pair with its difference, as far as there is room."""
+    rows = "".join(
+        f'<tr class="{"" if gap > 0 else "wrong"}"><td>{"✓" if gap > 0 else "✗"}</td>'
+        f'<td>{signed(gap)}</td><td class="words" dir="auto">{escape(good)}</td>'
+        f'<td class="words" dir="auto">{escape(bad)}</td></tr>'
+        for _, good, bad, gap in result.rows[:LISTED]
+    )
+    more = len(result.rows) - LISTED
+    said = f'<p class="lm-why">{more:,} more are not listed.</p>' if more > 0 else ""
+    return (
+        f"<details><summary>Every pair</summary>"
+        '<div class="lm-scroll" tabindex="0" role="region" aria-label="Every pair">'
+        '<table class="lm-table lm-pairs"><thead><tr><th></th><th>nats</th><th>first</th>'
+        f"<th>second</th></tr></thead><tbody>{rows}</tbody></table></div>{said}</details>"
+    )
+
+
+def _number(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.3f}".replace("-", "−")

@@ -1,0 +1,239 @@
+"""Step 1 of the Fine-tune tab: which rows, in which form, and which of their tokens carry loss."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from html import escape
+from types import MappingProxyType
+from typing import Any
+
+import gradio as gr
+
+from lmlab.data.sets import Table
+from lmlab.drawing import tuningviews
+from lmlab.errors import LabError
+from lmlab.lab import Lab
+from lmlab.ui.parts import owntable
+from lmlab.ui.parts.errors import alerts
+from lmlab.ui.parts.owntable import FIELDS, OWN
+from lmlab.ui.parts.pickers import model_picker
+from lmlab.ui.parts.widgets import static
+from lmlab.ui.tuning.form import (
+    PLAIN,
+    PRESETS,
+    Choice,
+    config_of,
+    fields_of,
+)
+from lmlab.ui.tuning.widgets import Mask
+
+QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
+QUICK = MappingProxyType({**QUIET, "concurrency_id": "preview", "concurrency_limit": 4})
+TYPES = (*owntable.TEXTS, ".parquet")
+
+
+@dataclass(frozen=True)
+class DataStep:
+    """The components of step 1."""
+
+    model: gr.Dropdown
+    data: gr.Dropdown
+    wording: gr.Dropdown
+    source: gr.Textbox
+    table: gr.State
+    columns: tuple[gr.Dropdown, ...]
+    upload: gr.File
+    pasted: gr.Textbox
+    hub: gr.Textbox
+    use: gr.Button
+    said: gr.HTML
+    mask: Mask
+    row: gr.State
+    place: gr.HTML
+    back: gr.Button
+    forth: gr.Button
+
+    @property
+    def values(self) -> list[Any]:
+        """In the order of ``Choice``."""
+        return [self.model, self.data, self.table, self.wording, self.source, *self.columns]
+
+    @property
+    def preview(self) -> list[Any]:
+        """What a row is shown in."""
+        return [self.mask, self.row, self.place]
+
+
+def build(lab: Lab) -> DataStep:
+    """Draw step 1 inside the current column."""
+    first = PRESETS[0]
+    with gr.Column(elem_classes="lm-panel lm-step"):
+        static('<h3 class="lm-h"><i>1</i> Data: what <var>F</var> makes of a row</h3>')
+        with gr.Row(elem_classes="lm-pickers"):
+            model = model_picker(lab, "tuning-model", "Base model", info=None, min_width=110)
+            data = gr.Dropdown(
+                [*lab.tuning.sets(), OWN], value=first.data, label="Data",
+                elem_id="tuning-data", min_width=110,
+            )  # fmt: skip
+            wording = gr.Dropdown(
+                wordings(lab, first.data), value=first.template, label="Wording",
+                elem_id="tuning-wording", min_width=150,
+            )  # fmt: skip
+        with gr.Row(elem_classes="lm-tablehead"):
+            place = static("", elem_id="tuning-place", elem_classes="lm-status")
+            back = gr.Button("‹ Previous", size="sm", min_width=60, elem_id="tuning-back")
+            forth = gr.Button("Next ›", size="sm", min_width=60, elem_id="tuning-forth")
+        mask = Mask(elem_id="tuning-mask")
+        table, upload, pasted, hub, use, said, columns = _own(lab)
+        with gr.Accordion("Edit the wording (YAML)", open=False, elem_id="tuning-editor"):
+            source = gr.Textbox(
+                lab.prompts.source(first.template), show_label=False, label="Wording in YAML",
+                lines=8, max_lines=20, elem_id="tuning-source", elem_classes="lm-mono",
+                container=False,
+            )  # fmt: skip
+    row = gr.State(0)
+    return DataStep(
+        model, data, wording, source, table, columns, upload, pasted, hub, use, said, mask, row,
+        place, back, forth,
+    )  # fmt: skip
+
+
+def _own(lab: Lab) -> tuple[Any, ...]:
+    table = gr.State(None)
+    asked = lab.settings.allow_hub and not lab.settings.offline
+    with gr.Accordion("A table of your own", open=False, elem_id="tuning-own"):
+        upload, pasted = owntable.given("tuning", types=TYPES)
+        hub = gr.Textbox(
+            "", label="or a data set of the Hub", placeholder="owner/name, or owner/name:subset",
+            max_lines=1, max_length=200, visible=asked, elem_id="tuning-set",
+        )  # fmt: skip
+        with gr.Row(elem_classes="lm-buttons"):
+            use = gr.Button("Use this table", size="sm", elem_id="tuning-use", min_width=120)
+            said = static("", elem_id="tuning-said")
+        with gr.Row():
+            columns = owntable.pickers("tuning")
+    return table, upload, pasted, hub, use, said, columns
+
+
+def wire(lab: Lab, step: DataStep, settings: list[Any]) -> Callable[[Any], Any]:
+    """Every change of data, wording or length shows the row anew.
+
+    Args:
+        lab: the backend.
+        step: the components.
+        settings: of the method step, in the order of ``tuning_form.KEYS``.
+
+    Returns:
+        What appends the preview to an event.
+    """
+    asked = [step.row, *step.values, *settings]
+    here, again = shower(lab), shower(lab, 0)
+
+    def show(event: Any, handler: Any = here) -> Any:
+        return event.then(handler, asked, step.preview, **QUICK)
+
+    chosen = step.data.input(chooser(lab), step.data, [step.wording, step.source], **QUICK)
+    show(chosen, again)
+    worded = step.wording.input(opener(lab), step.wording, step.source, **QUICK)
+    show(worded, again)
+    for event in (step.source.input, step.source.change):
+        event(here, asked, step.preview, trigger_mode="always_last", **QUICK)
+    gr.on(
+        [step.model.change, *(column.input for column in step.columns)],
+        here, asked, step.preview, **QUICK,
+    )  # fmt: skip
+    for button, stride in ((step.back, -1), (step.forth, 1)):
+        button.click(shower(lab, None, stride), asked, step.preview, **QUICK)
+    read = step.use.click(
+        reader(lab),
+        [step.upload, step.pasted, step.hub, step.wording, step.source],
+        [step.data, step.table, step.said, step.wording, *step.columns],
+        **QUICK,
+    )
+    show(read.success(lambda: None, None, None, **QUICK), again)
+    return show
+
+
+def wordings(lab: Lab, name: str) -> list[tuple[str, str]]:
+    """The wordings for a set, the best for tuning first; for a table of the visitor's, all."""
+    found = []
+    for template in lab.tuning.templates_for("" if name == OWN else name):
+        if template is None:
+            found.append(("Plain text, as it is", PLAIN))
+        else:
+            title = f"{template.task}: {template.title}" if name == OWN else template.title
+            found.append((title, template.name))
+    return found
+
+
+def source_of(lab: Lab, wording: str) -> str:
+    """The YAML of a wording; empty for plain text."""
+    return "" if wording == PLAIN else lab.prompts.source(wording)
+
+
+def chooser(lab: Lab) -> Callable[..., list[Any]]:
+    """Another set: its wordings, the first of them in the editor."""
+
+    @alerts
+    def chosen(name: str) -> list[Any]:
+        found = wordings(lab, name)
+        first = found[0][1]
+        return [gr.update(choices=found, value=first), source_of(lab, first)]
+
+    return chosen
+
+
+def opener(lab: Lab) -> Callable[..., str]:
+    """Another wording: its YAML."""
+    return alerts(lambda wording: source_of(lab, wording))
+
+
+def reader(lab: Lab) -> Callable[..., list[Any]]:
+    """A table of the visitor's: [data, table, said, wording, *columns]."""
+
+    @alerts
+    def read(file: Any, pasted: str, hub: str, wording: str, source: str) -> list[Any]:
+        table = _table(lab, file, pasted or "", (hub or "").strip())
+        said = f"{len(table.rows):,} rows, {len(table.columns)} columns"
+        fields: tuple[str, ...] = ("text",)
+        with suppress(LabError):
+            fields = fields_of(None if wording == PLAIN else lab.prompts.parse(source))
+        choices = gr.update(choices=wordings(lab, OWN), value=wording)
+        return [gr.update(value=OWN), table, escape(said), choices, *owntable.picked(fields, table)]
+
+    return read
+
+
+def _table(lab: Lab, file: Any, pasted: str, hub: str) -> Table:
+    """The visitor's file; else what was pasted; else a set of the Hub."""
+    if hub and file is None and not pasted.strip():
+        repo, _, subset = hub.partition(":")
+        return lab.tuning.hub_table(repo.strip(), subset.strip())
+    return lab.tuning.table(*owntable.content(file, pasted))
+
+
+def shower(lab: Lab, start: int | None = None, stride: int = 0) -> Callable[..., list[Any]]:
+    """A row with its mask: [mask, row, place]; what is wrong stands in its place.
+
+    Args:
+        lab: the backend.
+        start: the row to show; None stays at the one that is shown.
+        stride: how far to go from there.
+    """
+
+    @alerts
+    def show(row: int | None, *values: Any) -> list[Any]:
+        choice = Choice.read(*values[: 5 + FIELDS])
+        at = (start if start is not None else int(row or 0)) + stride
+        try:
+            template = choice.template(lab)
+            data = choice.rows(lab, template)
+            config = config_of(values[5 + FIELDS :])
+            view = lab.tuning.preview(choice.model, data, template, config, at)
+        except LabError as error:
+            return [tuningviews.no_mask(str(error)), at if stride == 0 else row or 0, ""]
+        held = f", {len(data.valid):,} held out" if data.valid else ""
+        place = f'<p class="lm-said">Row {view.row + 1:,} of {view.rows:,}{held}</p>'
+        return [tuningviews.mask(view, config.max_length), view.row, place]
+
+    return show
