@@ -24,16 +24,14 @@ from transformers import get_scheduler
 from transformers.utils import logging
 
 from bench import models
-from bench.scoring import text_of
-from bench.timing import peak_megabytes
+from bench.timing import peak_megabytes_apart
 from bench.trainers import BETAS, Case, Run, item, padded, sft, trainer
 from lmlab.assets import models_dir
-from lmlab.finetuning.config import FinetuneConfig, demo
+from lmlab.finetuning.config import FinetuneConfig
 from lmlab.finetuning.events import TrainStep
 from lmlab.finetuning.sets import shipped_data
 from lmlab.finetuning.structuring import Example, Material, structured
 from lmlab.finetuning.training import finetune
-from lmlab.lab import Lab
 from lmlab.models.loading import inspect, load
 from lmlab.prompts.wordings import shipped_template
 from lmlab.runs.notes import Notes
@@ -58,8 +56,6 @@ def main() -> None:
             case = replace(case, clock=time.process_time if arguments.cpu else time.perf_counter)
             if arguments.only in case.name:
                 console.print(_table(case, arguments.rounds))
-    if arguments.only in "page":
-        console.print(_page(arguments.rounds))
 
 
 def _cases(folder: Path, count: int) -> Iterator[Case]:
@@ -103,7 +99,7 @@ def _table(case: Case, rounds: int) -> Table:
             losses[name], stamps = run(case)
             gaps = [b - a for a, b in itertools.pairwise(stamps)]
             times[name].append(statistics.median(gaps[2:]))
-    peaks = {name: peak_megabytes(partial(run, case)) for name, run in contestants.items()}
+    peaks = {name: peak_megabytes_apart(partial(run, case)) for name, run in contestants.items()}
     table = Table("", "steps a second", "time ratio", "peak MB", "largest gap in loss",
                   title=case.name)  # fmt: skip
     seconds = {name: statistics.median(found) for name, found in times.items()}
@@ -164,39 +160,6 @@ def _written(case: Case) -> Run:
                 losses.append(event.loss)
                 stamps.append(case.clock())
     return losses, stamps
-
-
-def _page(rounds: int) -> Table:
-    """How long a visitor waits for a score while a run trains in the background."""
-    owner, text = "bench-bench", text_of(256)
-    with tempfile.TemporaryDirectory() as folder:
-        lab = Lab.open(Settings(runs_dir=Path(folder), max_steps=100_000))
-        config = replace(demo(), steps=100_000, evaluate_every=0, sample_every=0, save_every=0)
-
-        def waits() -> list[float]:
-            found = []
-            for _ in range(20 * rounds):
-                began = time.perf_counter()
-                list(lab.score("base", text))
-                found.append(time.perf_counter() - began)
-                time.sleep(0.05)
-            return sorted(found)
-
-        list(lab.score("base", text))
-        idle = waits()
-        template = shipped_template("qa-tuned")
-        run = lab.tuning.start(owner, "base", lab.tuning.dataset("qa"), template, config)
-        for event in lab.tuning.events(owner, run):
-            if isinstance(event, TrainStep):
-                break
-        busy = waits()
-        lab.tuning.jobs.close()
-    table = Table("", "median, s", "95th percentile, s", title="scoring 256 tokens on the page")
-    for name, found in (("idle", idle), ("while a run trains", busy)):
-        table.add_row(
-            name, f"{statistics.median(found):.3f}", f"{found[len(found) * 95 // 100]:.3f}"
-        )
-    return table
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """Alternated timing: every contestant once a round, so that a noisy machine is noisy to all."""
 
+import resource
 import statistics
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 Job = Callable[[], object]
@@ -56,6 +58,17 @@ def peak_megabytes(job: Job) -> float:
         done.set()
         watcher.join()
     return max(0, peak - before) / 1e6
+
+
+def peak_megabytes_apart(job: Job) -> float:
+    """Peak resident memory, in MB, of a fresh process that runs a picklable job, libraries too."""
+    with get_context("spawn").Pool(1) as pool:
+        return pool.apply(_peak_of, (job,))
+
+
+def _peak_of(job: Job) -> float:
+    job()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _resident() -> int:

@@ -187,8 +187,10 @@ def _process() -> subprocess.Popen[str]:
         stderr=subprocess.DEVNULL,
         text=True,
         env=environment,
-        # A Ctrl-C meant for the page lets runs save first; see ``close``.
-        start_new_session=True,
+        # A Ctrl-C meant for the page lets runs save first; see ``close``. Not a session of its own:
+        # under Linux's autogroups a run would then get as much of the cores as the page, however
+        # nice it is.
+        process_group=0,
     )
 
 

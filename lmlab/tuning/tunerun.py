@@ -35,7 +35,7 @@ from lmlab.runs.notes import Notes
 from lmlab.runs.store import RunFolder, RunSpec, title_of, write_whole
 from lmlab.settings import Settings
 
-NICE = 5
+NICE = 19
 Stop = Callable[[], Reason | None]
 
 
