@@ -11,6 +11,7 @@ from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, TypeVar
 
+from lmlab.change.service import Changing
 from lmlab.errors import InputError
 from lmlab.models.store import ModelRef, ModelStore
 from lmlab.prompting.service import Prompting
@@ -169,6 +170,11 @@ class Lab:
     def tuning(self) -> Tuning:
         """What can be asked about fine-tuning."""
         return Tuning(self.store, self.settings, import_core)
+
+    @cached_property
+    def changes(self) -> Changing:
+        """What can be asked about what fine-tuning changed in the weights."""
+        return Changing(self.store, self.settings, self.ready, import_core)
 
     def _check_length(self, text: str, prefix: str = "") -> None:
         length, limit = len(text) + len(prefix), self.settings.max_chars

@@ -7,6 +7,7 @@ import gradio as gr
 
 from lmlab.lab import Lab
 from lmlab.ui import about
+from lmlab.ui.change import tab as change
 from lmlab.ui.compare import tab as compare
 from lmlab.ui.completion import tab as completion
 from lmlab.ui.likelihood import tab as likelihood
@@ -33,6 +34,7 @@ TABS = (
     Tab(compare.NAME, compare.build),
     Tab(prompt.NAME, prompt.build),
     Tab(tuning.NAME, tuning.build),
+    Tab(change.NAME, change.build),
     Tab(about.NAME, about.build),
 )
 

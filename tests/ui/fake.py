@@ -15,6 +15,7 @@ from lmlab.results.completions import Step
 from lmlab.results.controls import GenerateConfig
 from lmlab.results.scored import Alternative, Scored, Scoring, TokenScore, Windowing
 from lmlab.settings import Settings
+from tests.ui.fakechanges import FakeChanging
 from tests.ui.fakeprompts import FakePrompting
 from tests.ui.faketuning import FakeTuning
 
@@ -51,6 +52,10 @@ class FakeLab:
     def prompts(self) -> FakePrompting:
         asks = {"complete": self.complete, "score": self.score, "pause": self.pause}
         return FakePrompting(None, self.settings, lambda ref: iter(()), lambda: None, **asks)
+
+    @cached_property
+    def changes(self) -> FakeChanging:
+        return FakeChanging()
 
     @cached_property
     def tuning(self) -> FakeTuning:

@@ -1,0 +1,84 @@
+"""The Change tab: a base, what was made from it, and what that changed. Picks the two once; each
+part below is a tab of its own with ``build(lab, base, tuned)``.
+"""
+
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import gradio as gr
+from gradio.context import Context
+
+from lmlab.drawing import tuningviews
+from lmlab.errors import LabError
+from lmlab.lab import Lab
+from lmlab.ui.change import knife, weights
+from lmlab.ui.parts.errors import alerts
+from lmlab.ui.parts.pickers import model_picker
+from lmlab.ui.parts.scripts import script
+from lmlab.ui.parts.widgets import static
+
+NAME = "Change"
+QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
+# The browser's own name, so that its runs are among what can be chosen.
+WHO = f"(_, ...rest) => {{ {script('tuning-visitor')}\nreturn [visitor(), ...rest]; }}"
+
+
+class Part(NamedTuple):
+    """A tab within the tab: its name, and what draws it from the lab and the two pickers."""
+
+    name: str
+    build: Callable[[Lab, gr.Dropdown, gr.Dropdown], None]
+
+
+PARTS = (
+    Part(weights.NAME, weights.build),
+    Part(knife.NAME, knife.build),
+)
+
+
+def build(lab: Lab) -> None:
+    """Draw the tab inside the current Blocks and wire it to the lab."""
+    tab = Context.block
+    first = lab.settings.model
+    names = tuned_choices(lab, "", first)
+    value = names[0][1] if names else None
+    with gr.Row(elem_classes="lm-pickers lm-changepickers"):
+        base = model_picker(lab, "change-base", "Base  W", info=None)
+        tuned = model_picker(
+            lab, "change-tuned", "Tuned  W + ΔW", choices=names or [first], value=value or first,
+            info=None,
+        )  # fmt: skip
+        owner = static("", elem_id="change-owner", elem_classes="lm-none")
+    with gr.Tabs(elem_id="change-parts"):
+        for part in PARTS:
+            with gr.Tab(part.name, id=f"change-{part.name.lower().replace(' ', '-')}"):
+                part.build(lab, base, tuned)
+    asked = [owner, base, tuned]
+    gr.on([tab.select, base.change], chooser(lab), asked, tuned, js=WHO, **QUIET)
+
+
+def chooser(lab: Lab) -> Callable[..., Any]:
+    """The picker of tuned models for a base: what is chosen stays if it may."""
+
+    @alerts
+    def choose(owner: str, base: str, chosen: str) -> Any:
+        names = tuned_choices(lab, owner, base)
+        known = [name for _, name in names]
+        if chosen in known or not known:
+            return gr.update(choices=names)
+        return gr.update(choices=names, value=known[0])
+
+    return choose
+
+
+def tuned_choices(lab: Lab, owner: str, base: str) -> list[tuple[str, str]]:
+    """(label, name) of what was made from a base: embedded ones, then the visitor's own runs."""
+    found = [(name, name) for name in lab.changes.tuned(base or "")]
+    try:
+        runs = lab.tuning.runs(owner) if owner else []
+    except LabError:
+        runs = []
+    own = [info for info in runs if info.model_name and info.model == base]
+    label = tuningviews.method_name
+    return found + [(f"your run: {label(i)} on {i.data}", i.model_name) for i in own]
