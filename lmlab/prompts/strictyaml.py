@@ -28,24 +28,28 @@ class _Loader(yaml.BaseLoader):  # type: ignore[misc]
         return mapping
 
 
-def load_mapping(text: str) -> dict[str, Any]:
+def load_mapping(text: str, what: str = "template") -> dict[str, Any]:
     """A YAML mapping of strings, lists and mappings.
+
+    Args:
+        text: of the file.
+        what: it is, for what is said of mistakes.
 
     Raises:
         InputError: too long, no YAML, or no mapping; says the line.
     """
     if len(text) > LONGEST:
         raise InputError(
-            f"The template has {len(text):,} characters; at most {LONGEST:,} are read."
+            f"The {what} has {len(text):,} characters; at most {LONGEST:,} are read."
         )
     try:
         value = yaml.load(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f" in line {mark.line + 1}" if mark else ""
-        raise InputError(f"The template is no valid YAML{line}: {error.problem}.") from None
+        raise InputError(f"The {what} is no valid YAML{line}: {error.problem}.") from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise InputError(f"The template is no valid YAML: {str(error)[:100]}.") from None
+        raise InputError(f"The {what} is no valid YAML: {str(error)[:100]}.") from None
     if not isinstance(value, dict):
-        raise InputError("The template is no mapping of fields.", "Begin with ‘name: …’.")
+        raise InputError(f"The {what} is no mapping of fields.", "Begin with ‘name: …’.")
     return {str(key): item for key, item in value.items()}

@@ -1,0 +1,1 @@
+"""Lecture scenes: small declarative files that say what to set, run and look at. No page, no models."""

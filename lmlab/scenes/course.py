@@ -1,0 +1,62 @@
+"""A course: the scenes of a folder, in the order of their files' names."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from lmlab.assets import assets_dir
+from lmlab.errors import InputError
+from lmlab.scenes.scene import Scene, parse
+
+MOST = 200
+LARGEST = 40_000  # bytes
+
+
+def shipped() -> tuple[Scene, ...]:
+    """The chapter that comes with lmlab."""
+    return course(assets_dir() / "scenes")
+
+
+def course(folder: Path) -> tuple[Scene, ...]:
+    """All scenes of a folder.
+
+    Raises:
+        InputError: there is no such folder, no scene in it, or a mistake in one: says the file and
+            the field.
+    """
+    if not folder.is_dir():
+        raise InputError(f"There is no folder ‘{folder}’.", "Give a folder of scene files (*.yaml).")
+    files = sorted(folder.glob("*.yaml"))
+    if not files:
+        raise InputError(f"There is no scene in ‘{folder}’.", "A scene is a file ending in .yaml.")
+    if len(files) > MOST:
+        raise InputError(f"‘{folder}’ has {len(files)} scenes; at most {MOST} are read.")
+    return unique(read(file) for file in files)
+
+
+def read(file: Path) -> Scene:
+    """One scene of a file.
+
+    Raises:
+        InputError: too large, not UTF-8, or what ``parse`` raises.
+    """
+    if file.stat().st_size > LARGEST:
+        raise InputError(f"{file.name} is larger than {LARGEST // 1000} kB.")
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InputError(f"{file.name} is not UTF-8 text.") from None
+    return parse(text, file.name)
+
+
+def unique(scenes: Iterable[Scene]) -> tuple[Scene, ...]:
+    """The scenes, each name once.
+
+    Raises:
+        InputError: two have one name.
+    """
+    found: dict[str, Scene] = {}
+    for scene in scenes:
+        if scene.name in found:
+            raise InputError(f"Two scenes are called ‘{scene.name}’.", "Rename one of the files.")
+        found[scene.name] = scene
+    return tuple(found.values())
