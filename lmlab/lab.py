@@ -11,6 +11,7 @@ from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, TypeVar
 
+from lmlab.change.measuredscale import Scaling
 from lmlab.change.service import Changing
 from lmlab.errors import InputError
 from lmlab.models.store import ModelRef, ModelStore
@@ -170,6 +171,11 @@ class Lab:
     def tuning(self) -> Tuning:
         """What can be asked about fine-tuning."""
         return Tuning(self.store, self.settings, import_core)
+
+    @cached_property
+    def scaling(self) -> Scaling:
+        """What can be asked about size."""
+        return Scaling(self.store, self.settings, self.ready, import_core)
 
     @cached_property
     def changes(self) -> Changing:

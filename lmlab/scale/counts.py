@@ -20,6 +20,14 @@ BYTES: Mapping[str, float] = {
     "int8": 1.0,
     "int4": 0.5,
 }
+# Bytes a parameter of training with AdamW, by the weights' number format: weights, gradients, and
+# what the optimiser keeps: two moments in float32, and beside half-width weights a float32 copy of
+# them (Rajbhandari et al. 2020, section 3.1). A step's activations come on top.
+TRAINING: Mapping[str, tuple[int, int, int]] = {
+    "float32": (4, 4, 8),
+    "bfloat16": (2, 2, 12),
+    "float16": (2, 2, 12),
+}
 MOST = 10**7
 
 
@@ -126,6 +134,11 @@ class LoraMatrix:
         """ℓ(d + k), in all layers."""
         return self.rank * (self.d + self.k) * self.times
 
+    @property
+    def own(self) -> int:
+        """d·k, in all layers."""
+        return self.d * self.k * self.times
+
 
 def parts(shape: Shape) -> tuple[PartCount, ...]:
     """Parameters by part; their sum is exact for the architectures that ``Shape`` describes.
@@ -180,6 +193,16 @@ def weights_bytes(count: int, dtype: str) -> float:
     return count * BYTES[dtype]
 
 
+def training_bytes(count: int, dtype: str) -> int | None:
+    """Memory of so many weights while AdamW trains all of them; None in formats that nobody trains
+    in.
+
+    >>> training_bytes(1000, "bfloat16"), training_bytes(1000, "int4")
+    (16000, None)
+    """
+    return count * sum(TRAINING[dtype]) if dtype in TRAINING else None
+
+
 def cache_bytes(shape: Shape, length: int, dtype: str, batch: int = 1) -> float:
     """Memory of the keys and values of ``length`` positions: two rows a layer and position."""
     return weights_bytes(2 * shape.layers * shape.key_width * length * batch, dtype)
@@ -207,10 +230,12 @@ def lora(shape: Shape, rank: int, targets: tuple[str, ...] = ("q", "v")) -> tupl
     Args:
         shape: of the model.
         rank: ℓ.
-        targets: of q, k, v, o (attention), up, down, gate (feed-forward).
+        targets: of q, k, v, o (attention), qkv (the first three as one matrix, as in GPT-2), up,
+            down, gate (feed-forward).
 
     Raises:
-        InputError: a name that there is not; a rank below 1 or above a matrix's.
+        InputError: a name that there is not; q, k or v beside qkv, which holds them; a rank below 1
+            or above a matrix's.
 
     >>> gpt3 = Shape(96, 12288, 96, 50257, 2048, 4 * 12288)
     >>> sum(matrix.added for matrix in lora(gpt3, 1))
@@ -218,11 +243,17 @@ def lora(shape: Shape, rank: int, targets: tuple[str, ...] = ("q", "v")) -> tupl
     """
     d, f, q, k = shape.width, shape.feed_forward, shape.query_width, shape.key_width
     known = {"q": (q, d), "k": (k, d), "v": (k, d), "o": (d, q), "up": (f, d), "down": (d, f)}
+    known["qkv"] = (q + 2 * k, d)
     if shape.gated:
         known["gate"] = (f, d)
     if unknown := [name for name in targets if name not in known]:
         raise InputError(f"There is no matrix ‘{unknown[0]}’.", f"There are: {', '.join(known)}.")
-    for name in targets:
+    if "qkv" in targets and {"q", "k", "v"} & set(targets):
+        raise InputError("‘qkv’ holds q, k and v already.", "Take either it or them.")
+    chosen = tuple(dict.fromkeys(targets))
+    for name in chosen:
         if not 1 <= rank <= min(known[name]):
-            raise InputError(f"The rank of ‘{name}’ is from 1 to {min(known[name])}, not {rank}.")
-    return tuple(LoraMatrix(name, *known[name], rank, shape.layers) for name in targets)
+            raise InputError(
+                f"The rank of ‘{name}’ is from 1 to {min(known[name]):,}, not {rank:,}."
+            )
+    return tuple(LoraMatrix(name, *known[name], rank, shape.layers) for name in chosen)
