@@ -32,20 +32,37 @@ def iter_drift(
         InputError: a kind without texts; models with different tokens, whose distributions cannot
             be compared.
     """
+    for kind, requests in texts.items():
+        steps = iter_kind(base, tuned, kind, requests, max_tokens=max_tokens)
+        yield next(step for step in steps if isinstance(step, Drift))
+
+
+def iter_kind(
+    base: LM,
+    tuned: LM,
+    kind: str,
+    requests: Sequence[ScoreRequest],
+    *,
+    group: str = "",
+    max_tokens: int | None = None,
+) -> Iterator[int | Drift]:
+    """How many texts of a kind are scored, after each; then its ``Drift``. As ``iter_drift``."""
     if not same_vocabulary(base, tuned):
         raise InputError(
             f"‘{base.name}’ and ‘{tuned.name}’ have different tokens.",
             "Choose a model and what was made from it.",
         )
-    for kind, requests in texts.items():
-        if not requests:
-            raise InputError(f"There is no text of the kind ‘{kind[:60]}’.")
-        found = [_compared(base, tuned, request, max_tokens) for request in requests]
-        yield summary(kind, found)
+    if not requests:
+        raise InputError(f"There is no text of the kind ‘{kind[:60]}’.")
+    found: list[Compared] = []
+    for request in requests:
+        found.append(_compared(base, tuned, request, max_tokens))
+        yield len(found)
+    yield summary(kind, found, group)
 
 
-def summary(kind: str, compared: Sequence[Compared]) -> Drift:
-    """Each text counts once; the interval comes from drawing texts again."""
+def summary(kind: str, compared: Sequence[Compared], group: str = "") -> Drift:
+    """Each text counts once; the intervals come from drawing texts again."""
     away = agreement.bootstrap([_known(one.kl_reverse) for one in compared])
     back = agreement.bootstrap([_known(one.kl) for one in compared])
     return Drift(
@@ -58,6 +75,9 @@ def summary(kind: str, compared: Sequence[Compared]) -> Drift:
         kl_reverse=back.mean,
         before=bits_per_byte([one.first for one in compared]),
         after=bits_per_byte([one.second for one in compared]),
+        kl_reverse_low=back.low,
+        kl_reverse_high=back.high,
+        group=group,
     )
 
 

@@ -80,6 +80,9 @@ class Drift:
         kl_reverse: the same of KL(base ‖ tuned).
         before: the base's bits per byte, over all bytes.
         after: the tuned model's.
+        kl_reverse_low: lower end of the interval of ``kl_reverse``.
+        kl_reverse_high: upper end.
+        group: ``task``, ``general`` or ``other``; empty where it is not known.
     """
 
     kind: str
@@ -91,6 +94,9 @@ class Drift:
     kl_reverse: float
     before: float
     after: float
+    kl_reverse_low: float = math.nan
+    kl_reverse_high: float = math.nan
+    group: str = ""
 
     @property
     def forgetting(self) -> float:
