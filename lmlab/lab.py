@@ -11,8 +11,10 @@ from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, TypeVar
 
+from lmlab.change.drifting import Drifting
 from lmlab.change.measuredscale import Scaling
 from lmlab.change.service import Changing
+from lmlab.change.timemachine import TimeMachine
 from lmlab.errors import InputError
 from lmlab.models.store import ModelRef, ModelStore
 from lmlab.prompting.service import Prompting
@@ -181,6 +183,16 @@ class Lab:
     def changes(self) -> Changing:
         """What can be asked about what fine-tuning changed in the weights."""
         return Changing(self.store, self.settings, self.ready, import_core)
+
+    @cached_property
+    def drifting(self) -> Drifting:
+        """What can be asked about the distance between two models' distributions."""
+        return Drifting(self.store, self.settings, self.ready, import_core)
+
+    @cached_property
+    def timemachine(self) -> TimeMachine:
+        """What can be asked about a model on its way."""
+        return TimeMachine(self.store, self.settings, self.ready, import_core)
 
     def _check_length(self, text: str, prefix: str = "") -> None:
         length, limit = len(text) + len(prefix), self.settings.max_chars

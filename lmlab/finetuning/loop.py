@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import get_scheduler
 
 from lmlab.errors import InputError
-from lmlab.finetuning import checkpoints
+from lmlab.finetuning import checkpoints, snapshots
 from lmlab.finetuning.batches import collate, steps
 from lmlab.finetuning.checkpoints import Place
 from lmlab.finetuning.config import FinetuneConfig
@@ -208,6 +208,11 @@ class Loop:
             inner = getattr(self.optimiser, "optimizer", self.optimiser)
             checkpoints.save(self.out, self.tuned.trained, inner, self.schedule, self.place)
         return Saved(self.place.step, path)
+
+    def look_back(self, base_name: str) -> None:
+        """Keep what is learned by now, for looking back on the run, where that is due."""
+        if self.out and self.leads and snapshots.due(self.tuned, self.place.step):
+            snapshots.write(self.tuned, base_name, self.out, self.place.step)
 
     def finished(self, reason: Reason, message: str, base_name: str) -> Finished:
         """Write what was learned; after not-a-number, what the last good checkpoint holds."""

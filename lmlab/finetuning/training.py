@@ -54,6 +54,7 @@ def finetune(
             reason, message = "nan", f"Not-a-number came up in step {place.step + 1}."
             break
         yield event
+        loop.look_back(base_name)
         yield from loop.measured(place.step)
         reason, message = loop.ended()
         if out and (reason or due(place.step, tuned.config.save_every)):

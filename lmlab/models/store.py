@@ -159,7 +159,7 @@ class ModelStore:
             run = self._run(ref.name)
             if run.spec.config.is_adapter:
                 return self.resolve(ModelRef.parse(run.spec.model), on_progress)
-            return self._learned(run)
+            return self._learned(run, ref.revision)
         if ref.name in self.embedded():
             return self._models / ref.name
         return self._outside(ref.name, ref.revision, on_progress, self.embedded())
@@ -168,7 +168,8 @@ class ModelStore:
         """The local folder that holds the adapter of a reference."""
         name = (ref.adapter or "").removeprefix("adapters/")
         if name.startswith(RUN):
-            return self._learned(self._run(name))
+            name, _, step = name.partition("@")
+            return self._learned(self._run(name), step)
         if name in self.embedded_adapters():
             return self._models / "adapters" / name
         return self._outside(name, None, on_progress, self.embedded_adapters())
@@ -178,7 +179,7 @@ class ModelStore:
         if ref.adapter:
             return self.resolve_adapter(ref, on_progress)
         if ref.name.startswith(RUN) and (run := self._run(ref.name)).spec.config.is_adapter:
-            return self._learned(run)
+            return self._learned(run, ref.revision)
         return None
 
     def _run(self, name: str) -> RunFolder:
@@ -188,7 +189,13 @@ class ModelStore:
             raise ModelError("There is no such fine-tuning run.", "It may have been deleted.")
         return found
 
-    def _learned(self, run: RunFolder) -> Path:
+    def _learned(self, run: RunFolder, step: str | None = None) -> Path:
+        """What a run has learned, in the end or by a step, as in ``run:ID@STEP``."""
+        if step:
+            found = run.snapshots.get(int(step)) if step.isdecimal() and len(step) < 12 else None
+            if found is None:
+                raise ModelError(f"This fine-tuning run has kept nothing of step {step[:20]}.")
+            return found
         if run.learned is None:
             raise ModelError("This fine-tuning run has not saved anything yet.")
         return run.learned

@@ -8,6 +8,7 @@
       checkpoints/STEP/               the newest alone: trained weights and the optimiser
       stop            asks a run to end after its current step
       log.txt         what the libraries said
+  snapshots/STEP/                 what had been learned by some steps, as below
       adapter-STEP/ or model-STEP/     what was learned, in the format of PEFT or transformers
       README.md       a model card
 
@@ -127,6 +128,13 @@ class RunFolder:
         return max(found, key=lambda path: int(path.name.partition("-")[2]), default=None)
 
     @property
+    def snapshots(self) -> dict[int, Path]:
+        """What had been learned on the way, by step."""
+        root = self.path / "snapshots"
+        found = root.iterdir() if root.is_dir() else ()
+        return {int(path.name): path for path in sorted(found, key=_number) if _number(path)}
+
+    @property
     def stop_file(self) -> Path:
         """Whose existence asks the run to end."""
         return self.path / "stop"
@@ -161,6 +169,11 @@ class RunFolder:
         if self.learned is None:
             return ""
         return f"{spec.model}+run:{spec.id}" if spec.config.is_adapter else f"run:{spec.id}"
+
+
+def _number(path: Path) -> int:
+    """A snapshot's step; 0 for one that is still being written."""
+    return int(path.name) if path.name.isdecimal() else 0
 
 
 @lru_cache(maxsize=512)
