@@ -46,6 +46,35 @@ class Delta:
             raise ValueError(f"{self.name} did not change")
         return spectra.of_matrix(self.matrix)
 
+    def singular_values(self) -> tuple[float, ...]:
+        """Those of ΔW, falling; none of a vector."""
+        if self.weight.dim() != 2:
+            return ()
+        if self.v is not None and self.u is not None:
+            return tuple(spectra.values_of_product(self.v, self.u).tolist())
+        if self.matrix is None:
+            raise ValueError(f"{self.name} did not change")
+        return tuple(spectra.values(self.matrix).tolist())
+
+    @property
+    def plain_name(self) -> str:
+        """The parameter's name without PEFT's wrapping."""
+        return plain_name(self.name)
+
+    @property
+    def short_name(self) -> str:
+        """The name of its matrix, as in ``MatrixChange.name``."""
+        return self.plain_name.removesuffix(".weight")
+
+    @property
+    def whole(self) -> Tensor:
+        """ΔW itself: [d, k] or [d]."""
+        if self.v is not None and self.u is not None:
+            return self.v @ self.u
+        if self.matrix is None:
+            raise ValueError(f"{self.name} did not change")
+        return self.matrix
+
     @property
     def rank(self) -> int:
         """The adapter's ℓ; 0 where there is none."""
@@ -63,7 +92,14 @@ def iter_changes(base: LM, tuned: LM) -> Iterator[MatrixChange]:
         ModelError: the two do not have the same parameters; or an adapter is not V·U alone.
     """
     for delta in deltas(base, tuned):
-        yield _change(delta)
+        yield change_of(delta)
+
+
+def count_changes(base: LM, tuned: LM) -> int:
+    """How many ``iter_changes`` gives."""
+    if base.model is not tuned.model:
+        return len(parameters(base))
+    return sum(tuned.attached.name in layer.lora_A for layer in tuned.adapters.layers())
 
 
 @torch.inference_mode()
@@ -82,6 +118,11 @@ def deltas(base: LM, tuned: LM) -> Iterator[Delta]:
         yield from _adapter_deltas(tuned)
     else:
         yield from _full_deltas(base, tuned)
+
+
+def plain_name(name: str) -> str:
+    """A parameter's name without PEFT's wrapping."""
+    return name.replace(_WRAPPED, "")
 
 
 def parameters(lm: LM) -> dict[str, Tensor]:
@@ -115,7 +156,7 @@ def _full_deltas(base: LM, tuned: LM) -> Iterator[Delta]:
             f"‘{base.name}’ and ‘{tuned.name}’ do not have the same matrices.",
             "Compare a model with what was made from it.",
         )
-    added = {d.name.replace(_WRAPPED, ""): d for d in _adapter_deltas(tuned)}
+    added = {d.plain_name: d for d in _adapter_deltas(tuned)}
     for plain, (name, weight) in before.items():
         delta = after[plain][1].float() - weight.to(after[plain][1].device).float()
         if (extra := added.get(plain)) and extra.v is not None and extra.u is not None:
@@ -126,7 +167,7 @@ def _full_deltas(base: LM, tuned: LM) -> Iterator[Delta]:
 
 def _by_plain_name(lm: LM) -> dict[str, tuple[str, Tensor]]:
     """{name without PEFT's wrapping: (name, parameter)}."""
-    return {n.replace(_WRAPPED, ""): (n, w.detach()) for n, w in parameters(lm).items()}
+    return {plain_name(n): (n, w.detach()) for n, w in parameters(lm).items()}
 
 
 def _factors(lm: LM, layer: Any, name: str) -> tuple[Tensor, Tensor]:
@@ -143,14 +184,14 @@ def _check_plain(lm: LM) -> None:
         )
 
 
-def _change(delta: Delta) -> MatrixChange:
-    matrix = delta.weight.dim() == 2
-    values = delta.decomposed().s.tolist() if matrix else []
-    if matrix:
+def change_of(delta: Delta) -> MatrixChange:
+    """The figures of one parameter."""
+    values = delta.singular_values()
+    if delta.weight.dim() == 2:
         size = sum(s * s for s in values) ** 0.5
     else:
         size = 0.0 if delta.matrix is None else float(delta.matrix.norm())
-    plain = delta.name.replace(_WRAPPED, "").removesuffix(".weight")
+    plain = delta.short_name
     found = _LAYER.search(plain)
     return MatrixChange(
         name=plain,
@@ -159,12 +200,14 @@ def _change(delta: Delta) -> MatrixChange:
         shape=tuple(delta.weight.shape),
         norm=float(delta.weight.float().norm()),
         change=size,
-        singular_values=tuple(values),
+        singular_values=values,
         rank=delta.rank,
     )
 
 
 @torch.inference_mode()
 def weight_spectrum(delta: Delta) -> tuple[float, ...]:
-    """Singular values of the base's matrix W itself, to lay beside those of ΔW."""
-    return tuple(torch.linalg.svdvals(delta.weight.float()).tolist())
+    """Singular values of the base's matrix W itself, to lay beside those of ΔW; none of a vector."""
+    if delta.weight.dim() != 2:
+        return ()
+    return tuple(spectra.values(delta.weight).tolist())

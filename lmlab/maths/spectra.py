@@ -26,6 +26,30 @@ class Decomposed:
         return (self.p[:, :rank] * self.s[:rank]) @ self.q[:rank]
 
 
+# From this ratio of its sides on, the small product of a matrix with itself is quicker.
+LONG = 4
+
+
+def values(matrix: Tensor) -> Tensor:
+    """The singular values of a matrix [d, k] alone, falling: [min(d, k)].
+
+    Of a long one they are roots of the eigenvalues of the product with itself, in float64, in which
+    squaring loses nothing that float32 has.
+    """
+    d, k = matrix.shape
+    if max(d, k) < LONG * min(d, k):
+        return torch.linalg.svdvals(matrix.float())
+    tall = (matrix if d >= k else matrix.t()).double()
+    return torch.linalg.eigvalsh(tall.t() @ tall).clamp(min=0).sqrt().flip(0).float()
+
+
+def values_of_product(v: Tensor, u: Tensor) -> Tensor:
+    """The singular values of V·U without making it: V [d, ℓ], U [ℓ, k]; [at most ℓ]."""
+    _, r = torch.linalg.qr(v.float())
+    _, t = torch.linalg.qr(u.float().t())
+    return torch.linalg.svdvals(r @ t.t())
+
+
 def of_matrix(matrix: Tensor) -> Decomposed:
     """The decomposition of a matrix [d, k]."""
     return Decomposed(*torch.linalg.svd(matrix.float(), full_matrices=False))

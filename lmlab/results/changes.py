@@ -57,6 +57,7 @@ class KnifePoint:
         general: the same of general text.
         task_bits: bits per byte of the task's texts.
         general_bits: the same of general text.
+        kept: share of Σ‖ΔW‖² that is kept, from 0 to 1.
     """
 
     k: int
@@ -64,6 +65,7 @@ class KnifePoint:
     general: float
     task_bits: float
     general_bits: float
+    kept: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
