@@ -18,8 +18,8 @@ Texts to train a small model from nothing on. Plain UTF-8; a line `{SEPARATOR}` 
 
 - `stories.txt`: TinyStories (Ronen Eldan and Yuanzhi Li, 2023), short synthetic children's stories
   in simple English: documents of a part that the embedded models were not trained on, without those
-  in `../../datasets/probes`. Licence: CDLA-Sharing-1.0 (https://cdla.dev/sharing-1-0/); this file is
-  shared under the same agreement. Changes: chosen by chance, typography in ASCII.
+  in `../../datasets/probes`. Licence: CDLA-Sharing-1.0 (https://cdla.dev/sharing-1-0/); this file
+  is shared under the same agreement. Changes: chosen by chance, typography in ASCII.
 - `plays.txt`: the first {PLAYS // 1000} kB of the tinyshakespeare collection of William
   Shakespeare's plays, a scene or so a document. Public domain. The embedded models were trained on
   some of it (1 % of their training text), so their loss on it flatters them.

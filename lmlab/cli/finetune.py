@@ -105,7 +105,7 @@ def _finetune(arguments: argparse.Namespace) -> None:
     finished: Finished | None = None
     from lmlab.tuning.tunerun import train
 
-    with _interruptible() as should_stop:
+    with interruptible() as should_stop:
         events = train(
             folder,
             settings.model_copy(update=limit),
@@ -215,7 +215,7 @@ def _data(
 
 
 @contextmanager
-def _interruptible() -> Iterator[Any]:
+def interruptible() -> Iterator[Any]:
     """Ctrl-C asks the run to end; a second one ends it at once."""
     asked: list[str] = []
 

@@ -32,7 +32,6 @@ def resumed(arguments: argparse.Namespace, given: dict[str, Any]) -> "RunFolder"
     Raises:
         InputError: it is no run, is under way or done, or other settings are asked for now.
     """
-    from lmlab.finetuning.checkpoints import step_of
     from lmlab.runs.store import RunFolder
 
     if arguments.out is None:
@@ -44,10 +43,22 @@ def resumed(arguments: argparse.Namespace, given: dict[str, Any]) -> "RunFolder"
             f"The run in ‘{arguments.out.name}’ has other settings: {'; '.join(changed)}.",
             "Leave them out to go on with it, or start another run.",
         )
+    return unfinished(folder)
+
+
+def unfinished(folder: "RunFolder") -> "RunFolder":
+    """A run that can go on.
+
+    Raises:
+        InputError: it is under way, or all its steps are made.
+    """
+    from lmlab.finetuning.checkpoints import step_of
+
+    steps = folder.spec.config.steps
     if folder.state.get("state") == "running" and folder.is_alive:
         raise InputError("This run is under way already.")
-    if step_of(folder.path) >= spec.config.steps:
-        raise InputError(f"All {spec.config.steps:,} steps of this run are made.")
+    if step_of(folder.path) >= steps:
+        raise InputError(f"All {steps:,} steps of this run are made.")
     folder.stop_file.unlink(missing_ok=True)
     return folder
 

@@ -100,7 +100,7 @@ class SampleToken:
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """The greedy completion of one fixed prompt after some steps.
+    """The completion of one fixed prompt after some steps; greedy in fine-tuning.
 
     Attributes:
         step: that were made.
@@ -109,6 +109,7 @@ class Sampled:
         truth: how the true answer goes on, where it is known.
         text: the completion.
         tokens: of the completion, the end token included.
+        words: share of its words that the text learned from has; None where it was not asked.
     """
 
     step: int
@@ -117,6 +118,28 @@ class Sampled:
     truth: str
     text: str
     tokens: tuple[SampleToken, ...]
+    words: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """Losses that a model from nothing is measured against, in nats a token of its own.
+
+    Attributes:
+        uniform: ln V, of a model that finds every token equally likely.
+        unigram: entropy of the tokens' frequencies in the text learned from.
+        bytes_per_token: of the held-out text, to turn nats a token into bits a byte.
+        base: loss of a finished model on the same held-out text; None while it is not known.
+        base_name: which model that is.
+        step: that were made when this was said.
+    """
+
+    uniform: float
+    unigram: float
+    bytes_per_token: float
+    base: float | None = None
+    base_name: str = ""
+    step: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +190,11 @@ class Finished:
         return self.probe_loss - self.probe_before
 
 
-TrainEvent = Started | TrainStep | Evaluated | Sampled | Saved | Finished
+TrainEvent = Started | Levels | TrainStep | Evaluated | Sampled | Saved | Finished
 
 KINDS: Mapping[str, type[Any]] = {
-    kind.__name__: kind for kind in (Started, TrainStep, Evaluated, Sampled, Saved, Finished)
+    kind.__name__: kind
+    for kind in (Started, Levels, TrainStep, Evaluated, Sampled, Saved, Finished)
 }
 
 

@@ -67,10 +67,7 @@ class Loop:
         )
         self.precision = precision_of(config, self.device)
         self.autocast = autocast_of(self.device, self.precision)
-        material = self.material
-        self.measures = Measures(
-            tuned, material.valid, material.probe, material.template, self.autocast
-        )
+        self.measures = self.measuring()
         found = checkpoints.newest(self.out) if self.out else None
         if found:
             self.place = checkpoints.restore(found, tuned.trained, self.optimiser, self.schedule)
@@ -83,6 +80,17 @@ class Loop:
     def config(self) -> FinetuneConfig:
         """The run's settings."""
         return self.tuned.config
+
+    def measuring(self) -> Measures:
+        """What is measured on the way."""
+        material = self.material
+        return Measures(
+            self.tuned, material.valid, material.probe, material.template, self.autocast
+        )
+
+    def opening(self) -> Iterator[TrainEvent]:
+        """What a run says once before anything is measured; nothing in fine-tuning."""
+        return iter(())
 
     @property
     def leads(self) -> bool:

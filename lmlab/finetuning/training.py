@@ -39,10 +39,15 @@ def finetune(
         InputError: fewer rows in a batch than processes.
         OSError: the disk is full, for instance; the last good checkpoint is kept.
     """
-    loop = Loop(tuned, material, out, should_stop, accelerator)
+    return run(Loop(tuned, material, out, should_stop, accelerator), base_name)
+
+
+def run(loop: Loop, base_name: str = "") -> Iterator[TrainEvent]:
+    """All steps of a loop that are left; yields events, the last of them ``Finished``."""
     yield loop.started()
     place = loop.place
     if not place.first:
+        yield from loop.opening()
         yield from loop.measured(0)
     reason: Reason | None
     reason, message = loop.ended()
@@ -57,7 +62,7 @@ def finetune(
         loop.look_back(base_name)
         yield from loop.measured(place.step)
         reason, message = loop.ended()
-        if out and (reason or due(place.step, tuned.config.save_every)):
+        if loop.out and (reason or due(place.step, loop.config.save_every)):
             try:
                 yield loop.saved()
             except DamagedError as error:

@@ -162,6 +162,7 @@ class RunFolder:
             place=place if state == "queued" else None,
             created=spec.created,
             model_name=self._model_name(spec),
+            pretraining=spec.pretraining,
             **{key: known[key] for key in _FIGURES if known.get(key) is not None},
         )
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from lmlab.errors import InputError
 from lmlab.finetuning.config import FinetuneConfig
 from lmlab.finetuning.sets import TuningData
+from lmlab.pretraining.config import PretrainConfig
 from lmlab.prompts.templates import PromptTemplate
 from lmlab.prompts.wordings import shipped_source
 
@@ -54,6 +55,8 @@ class RunInfo:
         message: what went wrong, in a sentence.
         model_name: to be used wherever a model is named (``base+run:ID``, ``run:ID``); empty while
             nothing has been saved.
+        pretraining: the settings of a run that starts from nothing, of which ``config`` is the
+            training part; None in fine-tuning.
     """
 
     id: str
@@ -79,6 +82,7 @@ class RunInfo:
     reason: str = ""
     message: str = ""
     model_name: str = ""
+    pretraining: PretrainConfig | None = None
 
     @property
     def is_over(self) -> bool:
@@ -111,6 +115,8 @@ class RunSpec:
         template: the wording; None for plain text.
         config: the settings.
         created: seconds since 1970.
+        pretraining: the settings of a run that starts from nothing: it has no base, and its rows
+            are documents. None in fine-tuning.
     """
 
     id: str
@@ -121,17 +127,23 @@ class RunSpec:
     template: PromptTemplate | None
     config: FinetuneConfig
     created: float
+    pretraining: PretrainConfig | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         template = self.template.model_dump(mode="json", by_alias=True) if self.template else None
-        return {**vars(self), "template": template, "config": self.config.to_dict()}
+        own = {"pretraining": self.pretraining.to_dict()} if self.pretraining else {}
+        plain = {key: value for key, value in vars(self).items() if key != "pretraining"}
+        return {**plain, "template": template, "config": self.config.to_dict(), **own}
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> "RunSpec":
         """What ``to_dict`` wrote."""
         template, config = _template(raw["template"]), FinetuneConfig.from_dict(raw["config"])
-        return cls(**{**raw, "template": template, "config": config})
+        own = raw.get("pretraining")
+        pretraining = PretrainConfig.from_dict(own) if own else None
+        parts = {"template": template, "config": config, "pretraining": pretraining}
+        return cls(**{**raw, **parts})
 
 
 def new_spec(
@@ -148,6 +160,14 @@ def new_spec(
     )
 
 
+def new_pretraining(run_id: str, owner: str, data: TuningData, config: PretrainConfig) -> RunSpec:
+    """What a run that starts now, from nothing, is asked to do."""
+    return RunSpec(
+        run_id, fingerprint(owner), "", data.name, data.origin, None, config.training(),
+        time.time(), config,
+    )  # fmt: skip
+
+
 def fingerprint(owner: str) -> str:
     """What stands for an owner in files: the browser's secret cannot be read back from it.
 
@@ -162,6 +182,8 @@ def fingerprint(owner: str) -> str:
 def title_of(spec: RunSpec) -> str:
     """Model, data and method in a few words."""
     config = spec.config
+    if own := spec.pretraining:
+        return f"{own.size or f'{own.layers} × {own.width}'} from nothing, {spec.data}"
     how = {
         "full": "full",
         "selective": f"selective ({', '.join(config.parts)[:30]})",

@@ -15,9 +15,18 @@ from pathlib import Path
 from lmlab.errors import InputError
 from lmlab.finetuning.config import FinetuneConfig
 from lmlab.finetuning.sets import TuningData
+from lmlab.pretraining.config import PretrainConfig
 from lmlab.prompts.templates import PromptTemplate
 from lmlab.runs.folder import RunFolder, write_whole
-from lmlab.runs.specs import RunInfo, RunSpec, State, fingerprint, new_spec, title_of
+from lmlab.runs.specs import (
+    RunInfo,
+    RunSpec,
+    State,
+    fingerprint,
+    new_pretraining,
+    new_spec,
+    title_of,
+)
 
 __all__ = [
     "RunFolder",
@@ -28,6 +37,7 @@ __all__ = [
     "archive",
     "default_root",
     "fingerprint",
+    "new_pretraining",
     "new_spec",
     "title_of",
     "write_whole",
@@ -50,6 +60,11 @@ class Runs:
     ) -> RunFolder:
         """A new run under an id that nobody can guess."""
         spec = new_spec(secrets.token_hex(8), owner, model, data, template, config)
+        return RunFolder.create(self.root / spec.id, spec, data)
+
+    def new_pretraining(self, owner: str, data: TuningData, config: PretrainConfig) -> RunFolder:
+        """The same for a model from nothing; the rows of the data are documents."""
+        spec = new_pretraining(secrets.token_hex(8), owner, data, config)
         return RunFolder.create(self.root / spec.id, spec, data)
 
     def of(self, owner: str, run_id: str) -> RunFolder:

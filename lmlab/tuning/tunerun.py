@@ -34,6 +34,7 @@ from lmlab.prompts.templates import PromptTemplate
 from lmlab.runs.notes import Notes
 from lmlab.runs.store import RunFolder, RunSpec, title_of, write_whole
 from lmlab.settings import Settings
+from lmlab.tuning import pretrainrun
 
 NICE = 19
 Stop = Callable[[], Reason | None]
@@ -132,29 +133,38 @@ def _events(
     folder: RunFolder, spec: RunSpec, settings: Settings, should_stop: Stop, accelerator: Any
 ) -> Iterator[TrainEvent]:
     """The events, with the run's state kept up to date."""
-    config = spec.config
-    device = accelerator.device if accelerator else None
-    weights = private(spec.model, settings, config)
-    if device is not None:
-        weights.model.to(device)
-    tuned = prepare(weights.model, weights.vocabulary, spec.model, config)
-    found = material(tuned, spec.template, folder.data(spec), config)
+    stop = _stop(folder, settings, should_stop)
     leads = accelerator is None or accelerator.is_main_process
     note, started = Notes(folder), None
-    for event in finetune(
-        tuned,
-        found,
-        out=folder.path,
-        base_name=ModelRef.parse(spec.model).name,
-        should_stop=_stop(folder, settings, should_stop),
-        accelerator=accelerator,
-    ):
+    if spec.pretraining:
+        made = pretrainrun.events(folder, spec, settings, stop)
+    else:
+        made = _finetuned(folder, spec, settings, stop, accelerator)
+    for event in made:
         started = event if isinstance(event, Started) else started
         if leads and isinstance(event, Finished) and started:
             _write_card(folder, spec, started, event)
         if leads:
             note.take(event)
         yield event
+
+
+def _finetuned(
+    folder: RunFolder, spec: RunSpec, settings: Settings, should_stop: Stop, accelerator: Any
+) -> Iterator[TrainEvent]:
+    config = spec.config
+    weights = private(spec.model, settings, config)
+    if accelerator is not None:
+        weights.model.to(accelerator.device)
+    tuned = prepare(weights.model, weights.vocabulary, spec.model, config)
+    return finetune(
+        tuned,
+        material(tuned, spec.template, folder.data(spec), config),
+        out=folder.path,
+        base_name=ModelRef.parse(spec.model).name,
+        should_stop=should_stop,
+        accelerator=accelerator,
+    )
 
 
 def _stop(folder: RunFolder, settings: Settings, should_stop: Stop) -> Stop:
@@ -171,8 +181,11 @@ def _stop(folder: RunFolder, settings: Settings, should_stop: Stop) -> Stop:
 
 
 def _write_card(folder: RunFolder, spec: RunSpec, started: Started, event: Finished) -> None:
-    template = spec.template.name if spec.template else ""
-    text = card(title_of(spec), spec.model, spec.data, template, spec.config, started, event)
+    if spec.pretraining:
+        text = pretrainrun.card(folder, spec, started, event)
+    else:
+        template = spec.template.name if spec.template else ""
+        text = card(title_of(spec), spec.model, spec.data, template, spec.config, started, event)
     write_whole(folder.path / "README.md", text)
     learned = folder.learned
     if learned is not None:
