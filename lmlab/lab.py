@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from lmlab.change.drifting import Drifting
 from lmlab.change.measuredscale import Scaling
 from lmlab.change.service import Changing
+from lmlab.change.taskmap import TaskMaps
 from lmlab.change.timemachine import TimeMachine
 from lmlab.errors import InputError
 from lmlab.models.store import ModelRef, ModelStore
@@ -193,6 +194,11 @@ class Lab:
     def timemachine(self) -> TimeMachine:
         """What can be asked about a model on its way."""
         return TimeMachine(self.store, self.settings, self.ready, import_core)
+
+    @cached_property
+    def taskmap(self) -> TaskMaps:
+        """What can be asked about the embedded variants together."""
+        return TaskMaps(self.store, self.settings, self.ready, import_core)
 
     def _check_length(self, text: str, prefix: str = "") -> None:
         length, limit = len(text) + len(prefix), self.settings.max_chars

@@ -4,20 +4,24 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
 from lmlab.change import journeys, passages
+from lmlab.change.between import between
 from lmlab.change.drifting import OWN, Drifting
 from lmlab.change.timemachine import TimeMachine, opening
 from lmlab.errors import InputError, ModelError
 from lmlab.finetuning import snapshots
 from lmlab.lab import Lab, import_core
 from lmlab.maths import mds
+from lmlab.maths.jensenshannon import distance, entropy
 from lmlab.models.store import ModelStore
 from lmlab.results.changes import Drift
 from lmlab.results.journeys import Moment, Travelling
+from lmlab.results.taskmaps import TaskMap
 from lmlab.runs.store import Runs
 from lmlab.scoring.comparison import compare
-from lmlab.scoring.score import score
+from lmlab.scoring.score import ScoreRequest, score
 from lmlab.settings import Settings
 from lmlab.tuning.tunerun import train
 from tests.tuningbits import DATA, TEMPLATE, quick
@@ -285,3 +289,58 @@ def test_few_points_have_a_picture_too():
     assert mds.scaled([[0.0]]).points == ((0.0, 0.0),)
     assert mds.scaled([[0.0, 2.0], [2.0, 0.0]]).points[1] == pytest.approx((2.0, 0.0))
     assert mds.scaled([[0.0, 0.0], [0.0, 0.0]]).stress == 0.0
+
+
+# --- the map of tasks -----------------------------------------------------------------------------
+
+
+def test_the_distance_is_the_root_of_the_divergence():
+    p = torch.tensor([[0.5, 0.5, 0.0], [1.0, 0.0, 0.0], [0.2, 0.3, 0.5]])
+    q = torch.tensor([[0.5, 0.5, 0.0], [0.0, 1.0, 0.0], [0.5, 0.3, 0.2]])
+    found = distance(p, q, entropy(p), entropy(q))
+    assert found[0] == 0
+    assert found[1] == 1
+    middle = (p[2] + q[2]) / 2
+    expected = sum((x * (x / middle).log2()).sum() / 2 for x in (p[2], q[2]))
+    assert float(found[2]) == pytest.approx(math.sqrt(float(expected)), abs=1e-5)
+
+
+def test_models_between_each_other(lab):
+    request = ScoreRequest(" positive", "Review: a warm and funny film\nSentiment:")
+    names = ["base", "base+sentiment", "base", "base+qa-prompt"]
+    with lab.store.borrow_all(names) as lms:
+        found = between(lms, request)
+        expected = [score(lm, request.text, prefix=request.prefix).logprob for lm in lms]
+    assert found.logprob == pytest.approx(expected, abs=1e-4)
+    table = np.array(found.distances)
+    assert np.array_equal(table, table.T)
+    assert table[0, 2] == table[0, 0] == 0.0
+    assert 0 < table[0, 1] < 1
+    assert table[0, 1] == pytest.approx(table[2, 1], abs=1e-6)
+    assert found.n_tokens == 1
+
+
+def test_the_map_is_measured_once_and_for_everybody(lab, monkeypatch):
+    steps = list(lab.taskmap.measure(2))
+    found = steps[-1]
+    assert isinstance(found, TaskMap)
+    assert found.names[0] == "base"
+    assert {"base+german", "base+verse", "qa"} < set(found.names)
+    assert found.kinds[-1] == "stories"
+    assert found.spread[0] == 0.0
+    assert 0 < found.stress < 0.4
+    own = [found.kinds.index(task) for task in found.own[1:]]
+    assert all(found.moved(i, kind) < 0 for i, kind in enumerate(own, 1))
+    assert all(found.moved(0, kind) == 0 for kind in range(len(found.kinds)))
+    monkeypatch.setattr(ModelStore, "borrow_all", None)
+    assert list(lab.taskmap.measure(2)) == [found]
+    assert lab.taskmap.kept(2) is found
+    assert lab.taskmap.kept(3) is None
+    with pytest.raises(InputError, match="From 2 to"):
+        list(lab.taskmap.measure(1))
+
+
+def test_without_variants_there_is_no_map(tmp_path):
+    lab = Lab(ModelStore(SETTINGS, models=tmp_path), SETTINGS)
+    with pytest.raises(InputError, match="no tuned variants"):
+        list(lab.taskmap.measure())
