@@ -77,7 +77,11 @@ class Shape:
         for name in ("layers", "width", "heads", "vocabulary", "context", "feed_forward"):
             value = getattr(self, name)
             if not 1 <= value <= MOST:
-                raise InputError(f"{name} must be from 1 to {MOST:,}, not {value:,}.")
+                raise InputError(f"{_said(name)} must be from 1 to {MOST:,}, not {value:,}.")
+        for name in ("kv_heads", "head_width", "extra_positions"):
+            value = getattr(self, name)
+            if not 0 <= value <= MOST:
+                raise InputError(f"{_said(name)} must be from 0 to {MOST:,}, not {value:,}.")
         if not self.head_width and self.width % self.heads:
             raise InputError(
                 f"A width of {self.width:,} cannot be shared by {self.heads} heads.",
@@ -95,6 +99,10 @@ class Shape:
     def key_width(self) -> int:
         """Numbers of all keys of a position; as many are its values."""
         return self.query_width // self.heads * (self.kv_heads or self.heads)
+
+
+def _said(name: str) -> str:
+    return name.replace("kv_", "key-value ").replace("_", " ").replace("feed f", "feed-f")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from lmlab.ui.likelihood import tab as likelihood
 from lmlab.ui.parts import look
 from lmlab.ui.parts.scripts import style
 from lmlab.ui.prompt import tab as prompt
+from lmlab.ui.scale import tab as scale
 from lmlab.ui.tuning import tab as tuning
 
 WAITING = 64  # visitors in line before new ones are told to come back
@@ -35,6 +36,7 @@ TABS = (
     Tab(prompt.NAME, prompt.build),
     Tab(tuning.NAME, tuning.build),
     Tab(change.NAME, change.build),
+    Tab(scale.NAME, scale.build),
     Tab(about.NAME, about.build),
 )
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from lmlab.assets import assets_dir
 from lmlab.strips import palette, strip
 
-SHEETS = ("style", "completing", "prompting", "tuning")
+SHEETS = ("style", "completing", "prompting", "tuning", "scale")
 
 
 def script(*names: str) -> str:
