@@ -1,0 +1,172 @@
+"""Text that may come from strangers → documents, within limits. Text only; runs nothing.
+
+A file is JSONL, CSV or TSV by its ending; any other is plain text, cut where the visitor says.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from lmlab.assets import assets_dir
+from lmlab.data.rows import Row, decoded, kind_of, separated
+from lmlab.errors import InputError
+
+Cut = Literal["blank lines", "lines", "nowhere"]
+CUTS: tuple[Cut, ...] = ("blank lines", "lines", "nowhere")
+END = "<|endoftext|>"
+# The column that holds the text, in the order in which it is looked for.
+COLUMNS = ("text", "content", "document", "body", "raw_content", "sentence")
+BLANK = re.compile(r"\n[^\S\n]*\n\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is read.
+
+    Attributes:
+        documents: at most.
+        chars: of all of them together.
+    """
+
+    documents: int
+    chars: int
+
+
+def read_documents(
+    data: bytes | str, name: str, limits: Limits, cut: Cut = "blank lines"
+) -> tuple[str, ...]:
+    """The documents of a file or of a pasted text; empty ones are left out.
+
+    Args:
+        data: UTF-8 bytes, or text.
+        name: of the file; its ending tells the kind.
+        limits: what is refused.
+        cut: where a plain text falls apart; a text with ``<|endoftext|>`` in it falls apart there.
+
+    Raises:
+        InputError: not UTF-8, compressed, broken, empty, or beyond the limits; says which.
+    """
+    if len(data) > 4 * limits.chars:
+        raise too_long(len(data) // 4, limits)
+    text = data if isinstance(data, str) else decoded(data)
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    if "\0" in text:
+        raise InputError(f"{name} holds NUL characters, so it is not a text.")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{name} holds half of a surrogate pair.", "Delete it.") from None
+    if len(text) > 4 * limits.chars:
+        raise too_long(len(text), limits)
+    return _limited(_pieces(text, _kind(name, text), cut), name, limits)
+
+
+def too_long(chars: int, limits: Limits) -> InputError:
+    """The error about a corpus that is beyond the limit."""
+    return InputError(
+        f"The corpus has {chars:,} characters or more; at most {limits.chars:,} are read.",
+        "Take a part of it: a sample shows the same.",
+    )
+
+
+def shipped_corpora() -> list[str]:
+    """Names of the corpora that ship."""
+    return sorted(path.stem for path in (assets_dir() / "corpora").glob("*.jsonl"))
+
+
+def shipped(name: str, limits: Limits) -> tuple[str, ...]:
+    """The documents of a corpus that ships."""
+    if name not in shipped_corpora():
+        raise InputError(f"There is no corpus named ‘{name[:60]}’.")
+    file = assets_dir() / "corpora" / f"{name}.jsonl"
+    return read_documents(file.read_bytes(), file.name, limits)
+
+
+def _kind(name: str, text: str) -> str:
+    ending = Path(name).suffix.lower()
+    if ending in (".jsonl", ".ndjson", ".json", ".csv", ".tsv"):
+        return kind_of(name, text)
+    if ending in (".txt", ".md", ".text", ".markdown"):
+        return "text"
+    return "jsonl" if text.lstrip().startswith('{"') else "text"
+
+
+def _pieces(text: str, kind: str, cut: Cut) -> Iterable[str]:
+    if kind == "jsonl":
+        return _jsonl(text)
+    if kind in ("csv", "tsv"):
+        rows = list(separated(text, "\t" if kind == "tsv" else ","))
+        return (row.get(column, "") for column in [_column(rows)] for row in rows)
+    if END in text:
+        return text.split(END)
+    if cut == "nowhere":
+        return [text]
+    return text.split("\n") if cut == "lines" else BLANK.split(text)
+
+
+def _jsonl(text: str) -> Iterator[str]:
+    """The text of each line; other fields may hold anything."""
+    column = ""
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError):
+            raise InputError(
+                f"Line {number} is no valid JSON.", "JSONL has one object on each line."
+            ) from None
+        if isinstance(value, dict):
+            column = column if isinstance(value.get(column), str) else _text_field(value)
+            value = value.get(column)
+        if not isinstance(value, str):
+            raise InputError(
+                f"Line {number} has no text.", f"Name the field one of {', '.join(COLUMNS)}."
+            )
+        yield _whole(value, f"Line {number}")
+
+
+def _text_field(value: dict[str, Any]) -> str:
+    """The field that holds the text: by its name, else the longest string."""
+    strings = [key for key, item in value.items() if isinstance(item, str)]
+    named = [name for name in COLUMNS if name in strings]
+    return (named or sorted(strings, key=lambda key: -len(value[key])) or [""])[0]
+
+
+def _column(rows: Sequence[Row]) -> str:
+    """The column that holds the text: by its name, else the one with most characters."""
+    columns = list(rows[0]) if rows else []
+    named = [name for name in COLUMNS if name in columns]
+    if named:
+        return named[0]
+    return max(columns, key=lambda c: sum(len(row.get(c, "")) for row in rows), default="")
+
+
+def _whole(text: str, place: str) -> str:
+    # JSON can spell half of a surrogate pair, or a NUL, that no file could hold.
+    if any("\ud800" <= char <= "\udfff" or char == "\0" for char in text):
+        raise InputError(f"{place} holds a character that is none.", "Delete it.")
+    return text
+
+
+def _limited(pieces: Iterable[str], name: str, limits: Limits) -> tuple[str, ...]:
+    found: list[str] = []
+    chars = 0
+    for piece in pieces:
+        if not (text := piece.strip()):
+            continue
+        chars += len(text)
+        if chars > limits.chars:
+            raise too_long(chars, limits)
+        if len(found) == limits.documents:
+            raise InputError(
+                f"There are more than {limits.documents:,} documents.",
+                "Take fewer, or cut the text at fewer places.",
+            )
+        found.append(text)
+    if not found:
+        raise InputError(f"There is no text in {name}.")
+    return tuple(found)
