@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: app test lint requirements screenshots clean
+.PHONY: app test lint requirements constraints hosting audit screenshots clean
 
 app: $(VENV)/.app
 	$(BIN)/lmlab app
@@ -19,6 +19,15 @@ lint: $(VENV)/.test
 
 requirements: $(VENV)/.app
 	$(BIN)/python -m lmlab.deployment > requirements.txt
+
+constraints: $(VENV)/.app
+	$(BIN)/python -m lmlab.deployment constraints > constraints.txt
+
+hosting: $(VENV)/.app
+	$(BIN)/python -m lmlab.hosting.table docs/hosting.md
+
+audit: $(VENV)/.app
+	$(BIN)/python -m lmlab.hosting.audit constraints.txt
 
 screenshots: $(VENV)/.test
 	$(BIN)/python docs/screenshots.py

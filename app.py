@@ -2,13 +2,21 @@
 
 import os
 
+from lmlab.hosting import logs, space
+
+# Before anything that reads where models are kept.
+space.keep(os.environ)
+
 from lmlab.lab import Lab
-from lmlab.settings import Settings
+from lmlab.settings import read_settings
 from lmlab.ui.app import build_page, serve
 
-# Folders of a public host are nobody's business, unless its owner says otherwise.
-public = "SPACE_ID" in os.environ and "LMLAB_ALLOW_LOCAL" not in os.environ
-demo = build_page(Lab.open(Settings(allow_local=False) if public else Settings()))
+# What runs on a host is for strangers, unless its owner says otherwise.
+hosted = "SPACE_ID" in os.environ and "LMLAB_PUBLIC" not in os.environ
+settings = read_settings(public=True if hosted else None)
+lab = Lab.open(settings)
+demo = build_page(lab)
 
 if __name__ == "__main__":
-    serve(demo)
+    logs.start(settings)
+    serve(demo, lab)

@@ -124,7 +124,7 @@ def _page(lab: Lab, pages: int) -> Iterator[tuple[str, int]]:
         return
     page = build_page(lab)
     monitor = next(key for key, block in page.blocks.items() if hasattr(block, "follow"))
-    _, address, _ = serve(page, prevent_thread_lock=True, quiet=True)
+    _, address, _ = serve(page, lab, prevent_thread_lock=True, quiet=True)
     try:
         yield address, monitor
     finally:

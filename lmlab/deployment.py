@@ -1,12 +1,17 @@
-"""What a hosted copy needs. ``python -m lmlab.deployment`` prints requirements.txt for Spaces."""
+"""What a hosted copy needs. ``python -m lmlab.deployment`` prints requirements.txt for Spaces, and
+``python -m lmlab.deployment constraints`` the versions that are installed here, for an image.
+"""
 
 import re
+import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 # Spaces installs these itself, at the version that the README's front matter names.
 PROVIDED = {"gradio", "spaces", "huggingface_hub"}
 HEADER = "# Generated from pyproject.toml by `make requirements`; edit that instead.\n"
+PINNED = "# Generated from what is installed by `make constraints`: the versions of an image.\n"
 
 
 def requirements(pyproject: Path) -> str:
@@ -16,10 +21,31 @@ def requirements(pyproject: Path) -> str:
     return HEADER + "".join(f"{line}\n" for line in wanted)
 
 
+def constraints(pyproject: Path) -> str:
+    """The text of constraints.txt: the versions of all that the dependencies bring here."""
+    project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
+    wanted, found = [_name(line) for line in project["dependencies"]], dict[str, str]()
+    while wanted:
+        name = wanted.pop()
+        if name in found:
+            continue
+        try:
+            package = metadata.distribution(name)
+        except metadata.PackageNotFoundError:
+            continue  # needed on another system only
+        # Without what tells builds of one version apart: the CPU's torch is ‘2.9.0+cpu’.
+        found[name] = package.version.split("+")[0]
+        wanted += [_name(line) for line in package.requires or [] if "extra ==" not in line]
+    lines = (f"{name.replace('_', '-')}=={version}\n" for name, version in sorted(found.items()))
+    return PINNED + "".join(lines)
+
+
 def _name(requirement: str) -> str:
     match = re.match(r"[A-Za-z0-9._-]+", requirement)
     return match[0].lower().replace("-", "_") if match else ""
 
 
 if __name__ == "__main__":
-    print(requirements(Path(__file__).parent.parent / "pyproject.toml"), end="")
+    pyproject = Path(__file__).parent.parent / "pyproject.toml"
+    made = constraints if sys.argv[1:] == ["constraints"] else requirements
+    print(made(pyproject), end="")

@@ -16,6 +16,7 @@ from lmlab.change.measuredscale import Scaling
 from lmlab.change.service import Changing
 from lmlab.change.taskmap import TaskMaps
 from lmlab.change.timemachine import TimeMachine
+from lmlab.corpus.service import Corpora
 from lmlab.errors import InputError
 from lmlab.models.store import ModelRef, ModelStore
 from lmlab.prompting.service import Prompting
@@ -23,6 +24,7 @@ from lmlab.results.completions import Reading
 from lmlab.results.controls import GenerateConfig
 from lmlab.results.scored import Loading, Scored, Scoring, WindowMode
 from lmlab.settings import Settings
+from lmlab.tuning.pretraining import Pretraining
 from lmlab.tuning.service import Tuning
 
 if TYPE_CHECKING:
@@ -51,10 +53,11 @@ class Lab:
         return cls(ModelStore(settings), settings)
 
     def model_names(self) -> list[str]:
-        """Names for the model picker: the embedded suite and its adapters, default first."""
+        """Names for the model picker: embedded models and adapters, listed models of the Hub."""
         names = self.store.embedded()
         if "base" in names:
             names += [f"base+{name}" for name in self.store.embedded_adapters()]
+        names += [] if self.settings.offline else self.settings.listed
         return sorted(names, key=lambda name: name != self.settings.model)
 
     def ready(self, ref: ModelRef) -> Iterator[Loading]:
@@ -176,6 +179,11 @@ class Lab:
         return Tuning(self.store, self.settings, import_core)
 
     @cached_property
+    def pretraining(self) -> Pretraining:
+        """What can be asked about models from nothing."""
+        return Pretraining(self.store, self.settings, import_core, lambda: self.tuning.jobs)
+
+    @cached_property
     def scaling(self) -> Scaling:
         """What can be asked about size."""
         return Scaling(self.store, self.settings, self.ready, import_core)
@@ -199,6 +207,11 @@ class Lab:
     def taskmap(self) -> TaskMaps:
         """What can be asked about the embedded variants together."""
         return TaskMaps(self.store, self.settings, self.ready, import_core)
+
+    @cached_property
+    def corpora(self) -> Corpora:
+        """What can be asked about training text."""
+        return Corpora(self.store, self.settings, self.ready, import_core)
 
     def _check_length(self, text: str, prefix: str = "") -> None:
         length, limit = len(text) + len(prefix), self.settings.max_chars

@@ -1,10 +1,47 @@
 """What the person who starts lmlab can set, by environment (``LMLAB_…``) or flags. Frozen."""
 
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from lmlab.errors import InputError
+
+Names = Annotated[tuple[str, ...], NoDecode]
+
+# What a public page starts from where nothing else is said: strangers get no folder of the machine,
+# few models of the Hub, and runs that a small host bears.
+PUBLIC: Mapping[str, Any] = MappingProxyType(
+    {
+        "allow_local": False,
+        "allow_datasets": False,
+        "models": (
+            "openai-community/gpt2",
+            "distilbert/distilgpt2",
+            "EleutherAI/pythia-70m",
+            "EleutherAI/pythia-160m",
+            "HuggingFaceTB/SmolLM2-135M",
+            "HuggingFaceTB/SmolLM2-135M-Instruct",
+        ),
+        "max_model_gb": 1.0,
+        "max_chars": 20_000,
+        "max_tokens": 8_192,
+        "max_steps": 500,
+        "max_train_seconds": 600.0,
+        "max_train_rows": 5_000,
+        "max_rank": 64,
+        "max_parameters": 2_000_000,
+        "max_corpus_chars": 600_000,
+        "max_runs": 5,
+        "max_queue": 10,
+        "keep_days": 1.0,
+        "logs": "json",
+    }
+)
 
 
 class Settings(BaseSettings):
@@ -12,20 +49,48 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="LMLAB_", frozen=True, extra="ignore")
 
+    public: bool = Field(
+        False, description="whether strangers are let in: other settings then start from less"
+    )
     model: str = Field("base", description="model that the page opens with")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where models run")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="number format of the weights in memory"
     )
     memory_gb: float | None = Field(
-        None, gt=0, description="memory for loaded models; default: half of the machine's"
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="memory for loaded models; default: half of the machine's",
+    )
+    max_model_gb: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="largest model, its weights in memory; default: all of that memory",
     )
     threads: int | None = Field(None, ge=1, description="torch threads; default: torch's own")
     allow_local: bool = Field(True, description="whether the page may open folders of this machine")
     allow_hub: bool = Field(True, description="whether the page may fetch models from the Hub")
+    models: Names = Field(
+        ("*",), description="ids of the Hub that may be fetched, patterns between commas"
+    )
+    allow_datasets: bool = Field(
+        True, description="whether the page may fetch data sets from the Hub"
+    )
     offline: bool = Field(False, description="never contact the Hub; use its local cache only")
+    uploads: bool = Field(True, description="whether visitors may upload files of their own")
+    max_upload_mb: float = Field(
+        2.0, gt=0, le=100, description="largest file of a visitor, megabytes"
+    )
+    file_minutes: float = Field(
+        60.0, ge=1, le=100_000, description="how long files of a visitor are kept, minutes"
+    )
     max_chars: int = Field(100_000, ge=1, description="longest text the page accepts, characters")
     max_tokens: int = Field(16_384, ge=1, description="longest text the page scores, tokens")
+    max_waiting: int = Field(64, ge=1, description="requests in line before new ones are refused")
+    training: bool = Field(True, description="whether visitors may start fine-tuning runs")
+    scenes: Path | None = Field(None, description="folder of lecture scenes; default: the shipped")
     runs_dir: Path | None = Field(None, description="where fine-tuning runs are kept")
     max_jobs: int = Field(1, ge=1, description="fine-tuning runs at one time; others wait")
     max_queue: int = Field(20, ge=1, description="runs that may wait")
@@ -33,10 +98,74 @@ class Settings(BaseSettings):
     max_train_seconds: float = Field(3_600, gt=0, description="longest fine-tuning run, seconds")
     max_train_rows: int = Field(20_000, ge=1, description="most rows that a run learns from")
     max_rank: int = Field(256, ge=1, description="highest rank of LoRA")
+    max_pretrain_steps: int = Field(
+        20_000, ge=1, description="longest run from nothing, optimiser steps"
+    )
+    max_parameters: int = Field(
+        5_000_000, ge=1, description="largest model that is trained from nothing"
+    )
+    max_corpus_chars: int = Field(
+        2_000_000, ge=1, description="longest text that a run from nothing learns from, characters"
+    )
     max_runs: int = Field(50, ge=1, description="fine-tuning runs that one visitor may keep")
     keep_days: float | None = Field(
         None, gt=0, description="remove runs after so many days; default: never"
     )
     train_threads: int | None = Field(
-        None, ge=1, description="torch threads of a fine-tuning run; default: half of the cores"
+        None, ge=1, description="torch threads of a fine-tuning run; default: all cores but one"
     )
+    framed_by: Names = Field(
+        (), description="sites that may show the page in a frame, between commas"
+    )
+    logs: Literal["plain", "json"] = Field("plain", description="form of the server's log")
+    metrics: bool = Field(False, description="whether /metrics answers, for Prometheus")
+    debug: bool = Field(False, description="tracebacks in the server's log; never on the page")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _for_strangers(cls, given: Any) -> Any:
+        """A public page's own defaults, where nothing else is said."""
+        if not isinstance(given, dict):
+            return given
+        if TypeAdapter(bool).validate_python(given.get("public", False)):
+            return {**PUBLIC, **given}
+        return given
+
+    @field_validator("models", "framed_by", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part for part in value.replace(",", " ").split())
+        return value
+
+    @property
+    def any_model(self) -> bool:
+        """Whether a visitor may name models of the Hub that are not listed one by one."""
+        return self.allow_hub and any(set(name) & set("*?[") for name in self.models)
+
+    @property
+    def listed(self) -> list[str]:
+        """The models of the Hub that are listed one by one."""
+        names = self.models if self.allow_hub else ()
+        return [name for name in names if not set(name) & set("*?[")]
+
+    def may_fetch(self, name: str) -> bool:
+        """Whether a model or adapter of the Hub is one of those that are allowed."""
+        return self.allow_hub and any(fnmatchcase(name, pattern) for pattern in self.models)
+
+
+def read_settings(**given: Any) -> Settings:
+    """The settings of the environment, changed by what is given; None leaves one as it is.
+
+    Raises:
+        InputError: says which one cannot be what.
+    """
+    try:
+        return Settings(**{key: value for key, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]).removeprefix("LMLAB_") if first["loc"] else "public"
+        raise InputError(
+            f"The setting LMLAB_{name.upper()} cannot be {str(first['input'])[:60]!r}: "
+            f"{first['msg'].lower()}."
+        ) from None

@@ -73,12 +73,11 @@ def test_the_front_matter_is_what_spaces_reads():
     assert tuple(map(int, fields["sdk_version"].split("."))) >= tuple(map(int, low.split(".")))
 
 
-def test_the_readme_names_every_setting():
-    from lmlab.settings import Settings
+def test_the_table_of_settings_is_made_from_the_class():
+    from lmlab.hosting.table import written
 
-    readme = (ROOT / "README.md").read_text()
-    missing = [n for n in Settings.model_fields if f"LMLAB_{n.upper()}" not in readme]
-    assert not missing
+    document = (ROOT / "docs" / "hosting.md").read_text()
+    assert document == written(document), "run `make hosting`"
 
 
 def test_assets_are_found_inside_an_installed_package(tmp_path):

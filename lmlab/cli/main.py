@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lmlab import __version__
+from lmlab.cli.app import add_app
+from lmlab.cli.deploy import add_deploy
 from lmlab.cli.evaluate import add_evaluate
 from lmlab.cli.finetune import add_finetune
 from lmlab.cli.generate import add_compare, add_generate
+from lmlab.cli.pretrain import add_pretrain
 from lmlab.cli.prompt import add_prompt
 from lmlab.cli.quiet import quiet
 from lmlab.cli.runs import add_runs
@@ -62,11 +65,13 @@ def _parser() -> argparse.ArgumentParser:
     add_prompt(commands)
     add_evaluate(commands)
     add_finetune(commands)
+    add_pretrain(commands)
     add_runs(commands)
     add_diff(commands)
     add_scale(commands)
     _add_models(commands)
-    _add_app(commands)
+    add_app(commands)
+    add_deploy(commands)
     return parser
 
 
@@ -94,15 +99,6 @@ def _add_models(commands: Any) -> None:
     models = commands.add_parser("models", help="list the embedded models and adapters")
     models.add_argument("--json", action="store_true", help="print one JSON object")
     models.set_defaults(run=_models)
-
-
-def _add_app(commands: Any) -> None:
-    app = commands.add_parser("app", help="open the page")
-    app.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    app.add_argument("--port", type=int, help="default: 7860 or the next free one")
-    app.add_argument("--model", help="model that the page opens with")
-    app.add_argument("--offline", action="store_true", help="never contact the Hub")
-    app.set_defaults(run=_app)
 
 
 def _score(arguments: argparse.Namespace) -> None:
@@ -143,17 +139,6 @@ def _models(arguments: argparse.Namespace) -> None:
         print(name)
     for name in store.embedded_adapters():
         print(f"base+{name}")
-
-
-def _app(arguments: argparse.Namespace) -> None:
-    from lmlab.settings import Settings
-
-    changed = {"model": arguments.model, "offline": arguments.offline or None}
-    settings = Settings(**{key: value for key, value in changed.items() if value is not None})
-    from lmlab.lab import Lab
-    from lmlab.ui.app import launch
-
-    launch(Lab.open(settings), host=arguments.host, port=arguments.port)
 
 
 def _read_text(arguments: argparse.Namespace) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from lmlab.errors import LabError, MemoryLimitError, ModelError
 from lmlab.settings import Settings
 
 log = logging.getLogger("lmlab")
+MOST_BESIDES = 200_000_000  # bytes of all that is no weights: a tokenizer, a vocabulary
 PATTERNS = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 
 
@@ -99,7 +101,20 @@ def _check(info: Any, name: str) -> int:
             f"‘{name}’ has no weights as safetensors; other formats can run code and are refused.",
             "Look for a converted copy on the Hub.",
         )
+    if _besides(files) > MOST_BESIDES:
+        raise MemoryLimitError(
+            f"‘{name}’ has more than {MOST_BESIDES / 1e6:.0f} MB of files besides its weights.",
+            "Choose another model.",
+        )
     return sum(weights)
+
+
+def _besides(files: dict[str, int]) -> int:
+    """Bytes of what would be fetched besides weights."""
+    wanted = [one for one in PATTERNS if one != "*.safetensors"]
+    return sum(
+        size for path, size in files.items() if any(fnmatch(path, pattern) for pattern in wanted)
+    )
 
 
 def _cached(name: str, revision: str | None, hint: str) -> Path:

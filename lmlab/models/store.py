@@ -104,6 +104,12 @@ class ModelStore:
         gigabytes = self.settings.memory_gb
         return int(gigabytes * 1e9) if gigabytes else psutil.virtual_memory().total // 2
 
+    @property
+    def largest(self) -> int:
+        """Bytes that one model may take."""
+        gigabytes = self.settings.max_model_gb
+        return min(self.budget, int(gigabytes * 1e9)) if gigabytes else self.budget
+
     def embedded(self) -> list[str]:
         """Names of the embedded models, in alphabetical order."""
         return sorted(self._below("config.json", self._models))
@@ -111,6 +117,10 @@ class ModelStore:
     def embedded_adapters(self) -> list[str]:
         """Names of the embedded adapters."""
         return sorted(self._below("adapter_config.json", self._models / "adapters"))
+
+    def folder(self, name: str) -> Path:
+        """Where an embedded model lies, as ``loaded`` names it."""
+        return (self._models / name).resolve()
 
     def loaded(self) -> list[str]:
         """Paths of the models in memory, least recently used first."""
@@ -214,9 +224,15 @@ class ModelStore:
             raise ModelError(f"‘{revision[:100]}’ is not a revision.")
         if not self.settings.allow_hub:
             raise ModelError(f"There is no model named ‘{name}’ here.", hint)
+        if not self.settings.may_fetch(name):
+            listed = ", ".join(self.settings.models)
+            said = f"Of the Hub there are: {listed}." if listed else ""
+            raise ModelError(
+                f"‘{name}’ is not among the models that may be fetched here.", said or hint
+            )
         from lmlab.models.hub import fetch
 
-        return fetch(name, revision, self.settings, self.budget, on_progress, hint)
+        return fetch(name, revision, self.settings, self.largest, on_progress, hint)
 
     def _acquire(self, ref: ModelRef, on_progress: Progress) -> _Entry:
         """The entry of a reference, counted as in use; loads it when nobody has."""
@@ -260,6 +276,12 @@ class ModelStore:
 
     def _make_room(self, need: int, name: str) -> None:
         """Drop idle models, oldest first, until ``need`` bytes fit into the budget."""
+        if need > self.largest < self.budget:
+            raise MemoryLimitError(
+                f"‘{name}’ needs {need / 1e9:.2g} GB; a model may take "
+                f"{self.largest / 1e9:.2g} GB here.",
+                "Choose a smaller model.",
+            )
         with self._mutex:
             total = sum(entry.n_bytes for entry in self._entries.values())
             for key, entry in list(self._entries.items()):

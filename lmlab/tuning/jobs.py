@@ -66,6 +66,11 @@ class Jobs:
             waiting = [one.path for one in self._queue]
             return waiting.index(folder.path) if folder.path in waiting else None
 
+    def counts(self) -> tuple[int, int]:
+        """How many runs are under way, and how many wait."""
+        with self._lock:
+            return len(self._running), len(self._queue)
+
     def info(self, folder: RunFolder) -> RunInfo:
         """The run, with its place."""
         with self._lock:

@@ -8,7 +8,7 @@ from pathlib import Path
 from lmlab.errors import InputError
 from lmlab.finetuning.events import TrainEvent
 from lmlab.models.store import ModelStore
-from lmlab.runs.store import RunFolder, RunInfo, archive
+from lmlab.runs.store import RunFolder, RunInfo, RunSpec, archive
 from lmlab.settings import Settings
 from lmlab.tuning.jobs import Jobs
 
@@ -56,8 +56,9 @@ class TuningRuns:
         return self.jobs.info(self.store.runs.of(owner, run_id))
 
     def runs(self, owner: str) -> list[RunInfo]:
-        """The owner's runs, newest first."""
-        return [self.jobs.info(folder) for folder in self.store.runs.owned(owner)]
+        """The owner's runs of this kind, newest first."""
+        owned = self.store.runs.owned(owner)
+        return [self.jobs.info(folder) for folder in owned if self._is_kind(folder.spec)]
 
     def stop(self, owner: str, run_id: str) -> None:
         """Take a run from the queue, or let it end after its current step; what it learned is kept.
@@ -72,6 +73,7 @@ class TuningRuns:
         Raises:
             InputError: all its steps are made, or it is under way.
         """
+        self._check_allowed()
         folder = self.store.runs.of(owner, run_id)
         info = self.jobs.info(folder)
         if not info.is_over:
@@ -109,6 +111,16 @@ class TuningRuns:
         learned = self._learned(owner, run_id).learned
         assert learned is not None
         return push(learned, repo, token, private)
+
+    def _check_allowed(self) -> None:
+        if not self.settings.training:
+            raise InputError(
+                "Fine-tuning is switched off on this page.", "On a machine of your own it is on."
+            )
+
+    def _is_kind(self, spec: RunSpec) -> bool:
+        """Whether a run is of the kind that is asked about: fine-tuning."""
+        return spec.pretraining is None
 
     def _learned(self, owner: str, run_id: str) -> RunFolder:
         folder = self.store.runs.of(owner, run_id)

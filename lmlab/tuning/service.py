@@ -72,7 +72,8 @@ class Tuning(TuningRuns):
         Raises:
             InputError: it cannot be found or read, or the Hub may not be asked.
         """
-        if self.settings.offline or not self.settings.allow_hub:
+        settings = self.settings
+        if settings.offline or not (settings.allow_hub and settings.allow_datasets):
             raise InputError("The Hub is not asked here.", "Upload the table instead.")
         from lmlab.tuning.hubruns import hub_table
 
@@ -146,7 +147,8 @@ class Tuning(TuningRuns):
 
     def warm(self) -> None:
         """Have a process ready, so that the next start is quick; returns at once."""
-        self.jobs.warm()
+        if self.settings.training:
+            self.jobs.warm()
 
     def start(
         self,
@@ -162,6 +164,7 @@ class Tuning(TuningRuns):
             LabError: something that can be told at once: a limit of the settings, a target that
                 matches nothing, a row that cannot be learned from.
         """
+        self._check_allowed()
         self._check_limits(config, data)
         self.store.runs.tidy(self.settings.keep_days)
         if len(self.store.runs.owned(owner)) >= self.settings.max_runs:

@@ -1,15 +1,21 @@
 """The page as a whole: the tabs in order, and how it is served."""
 
+import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import gradio as gr
+from starlette.middleware import Middleware
 
+from lmlab.hosting.layers import layers
 from lmlab.lab import Lab
+from lmlab.scenes.course import course, shipped
 from lmlab.ui import about
 from lmlab.ui.change import tab as change
 from lmlab.ui.compare import tab as compare
 from lmlab.ui.completion import tab as completion
+from lmlab.ui.data import tab as data
+from lmlab.ui.lecture import bar as lecture
 from lmlab.ui.likelihood import tab as likelihood
 from lmlab.ui.parts import look
 from lmlab.ui.parts.scripts import style
@@ -17,9 +23,8 @@ from lmlab.ui.prompt import tab as prompt
 from lmlab.ui.scale import tab as scale
 from lmlab.ui.tuning import tab as tuning
 
-WAITING = 64  # visitors in line before new ones are told to come back
 SESSIONS = 300  # visitors whose last result is kept
-CLEAN_UP = (600, 3600)  # seconds: how often, and from which age on, files of visitors are deleted
+CLEAN_UP = 600  # seconds: how often files of visitors that are old enough are deleted
 
 
 class Tab(NamedTuple):
@@ -37,30 +42,39 @@ TABS = (
     Tab(tuning.NAME, tuning.build),
     Tab(change.NAME, change.build),
     Tab(scale.NAME, scale.build),
+    Tab(data.NAME, data.build),
     Tab(about.NAME, about.build),
 )
 
 
 def build_page(lab: Lab) -> gr.Blocks:
     """The page over a lab; loads no model."""
+    kept = int(60 * lab.settings.file_minutes)
     with gr.Blocks(
-        title="lmlab", fill_width=True, analytics_enabled=False, delete_cache=CLEAN_UP
+        title="lmlab", fill_width=True, analytics_enabled=False, delete_cache=(CLEAN_UP, kept)
     ) as page:
         look.header()
+        scenes = course(lab.settings.scenes) if lab.settings.scenes else shipped()
+        bar = lecture.build(scenes)
         with gr.Tabs():
             for tab in TABS:
                 with gr.Tab(tab.name, id=tab.name.lower()):
                     tab.build(lab)
+        lecture.wire(lab, page, bar, scenes)
         look.footer()
-    page.queue(max_size=WAITING, default_concurrency_limit=4)
+    # What is queued cannot be called past the queue.
+    page.queue(max_size=lab.settings.max_waiting, default_concurrency_limit=4, api_open=False)
     return page
 
 
 def serve(
-    page: gr.Blocks, *, host: str | None = None, port: int | None = None, **options: Any
+    page: gr.Blocks, lab: Lab, *, host: str | None = None, port: int | None = None, **options: Any
 ) -> Any:
     """Answer requests until stopped; by default on this machine alone, on the next free port."""
+    around = layers(lab, lambda: len(page._queue), on_space="SPACE_ID" in os.environ)
+    middleware = [Middleware(layer, **arguments) for layer, arguments in around]
     return page.launch(
+        app_kwargs={"middleware": middleware},
         server_name=host,
         server_port=port,
         theme=look.theme(),
@@ -68,12 +82,16 @@ def serve(
         js=look.page_script(),
         footer_links=[],
         share=False,
-        max_file_size="2mb",
+        max_file_size=int(1e6 * lab.settings.max_upload_mb),
         state_session_capacity=SESSIONS,
+        enable_monitoring=False,
+        ssr_mode=False,
+        pwa=False,
+        run_history=False,
         **options,
     )
 
 
 def launch(lab: Lab, host: str | None = None, port: int | None = None, **options: Any) -> Any:
     """Build the page over a lab and serve it."""
-    return serve(build_page(lab), host=host, port=port, **options)
+    return serve(build_page(lab), lab, host=host, port=port, **options)

@@ -9,8 +9,10 @@ from html import escape
 from typing import Any
 
 import gradio as gr
+from gradio.context import LocalContext
 
 from lmlab.errors import LabError
+from lmlab.hosting.asgi import request_id
 
 SECONDS = 12
 log = logging.getLogger("lmlab")
@@ -44,10 +46,17 @@ def _alerting() -> Iterator[None]:
     except LabError as error:
         raise _alert(error.message, error.hint) from error
     except Exception as error:
-        log.exception("A handler of the page failed")
-        raise _alert(
-            "Something went wrong on the server.", "What you typed is still here; try again."
-        ) from error
+        name = _request_id()
+        log.exception("A handler of the page failed", extra={"request": name or None})
+        hint = "What you typed is still here; try again."
+        number = f" It is request {name} in the server's log." if name else ""
+        raise _alert("Something went wrong on the server.", hint + number) from error
+
+
+def _request_id() -> str:
+    """The name that the server's log knows the visitor's request by; empty outside of one."""
+    request = getattr(LocalContext.request.get(None), "request", None)
+    return request_id(getattr(request, "scope", None) or {})
 
 
 def _alert(message: str, hint: str) -> gr.Error:

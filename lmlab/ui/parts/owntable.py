@@ -8,25 +8,32 @@ import gradio as gr
 
 from lmlab.data.sets import Table
 from lmlab.errors import InputError
+from lmlab.ui.parts.widgets import static
 
 OWN = "own table"
 FIELDS = 4  # columns of a visitor's table that can be mapped
+NO_UPLOADS = '<p class="lm-said">Uploads are switched off on this page; a table can be pasted.</p>'
 LARGEST = 6_000_000  # bytes of an upload that are read at all
 TEXTS = (".csv", ".tsv", ".jsonl")
 
 
-def given(tab: str, *, types: Sequence[str] = TEXTS, **pasted: Any) -> tuple[gr.File, gr.Textbox]:
-    """Where a table is uploaded, and where it is pasted."""
+def given(
+    tab: str, uploads: bool, *, types: Sequence[str] = TEXTS, **pasted: Any
+) -> tuple[gr.File, gr.Textbox]:
+    """Where a table is uploaded, if that is allowed, and where it is pasted."""
+    if not uploads:
+        static(NO_UPLOADS)
     binary = " or Parquet" if ".parquet" in types else ""
     upload = gr.File(
         label=f"CSV, TSV or JSONL in UTF-8{binary}",
         file_types=list(types),
         height=165,
+        visible=uploads,
         elem_id=f"{tab}-upload",
     )
     box = gr.Textbox(
         "",
-        label="or paste it, column names first",
+        label="or paste it, column names first" if uploads else "Paste it, column names first",
         lines=4,
         max_lines=10,
         elem_id=f"{tab}-pasted",

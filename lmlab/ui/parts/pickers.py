@@ -9,8 +9,8 @@ from lmlab.lab import Lab
 
 def model_picker(lab: Lab, elem_id: str, label: str = "Model", **options: Any) -> gr.Dropdown:
     """A dropdown of the embedded suite; a Hub id or folder may be typed where that is allowed."""
-    free = lab.settings.allow_hub or lab.settings.allow_local
-    ways = (("Hub id", lab.settings.allow_hub), ("folder", lab.settings.allow_local))
+    free = lab.settings.any_model or lab.settings.allow_local
+    ways = (("Hub id", lab.settings.any_model), ("folder", lab.settings.allow_local))
     kinds = [kind for kind, allowed in ways if allowed]
     settings: dict[str, Any] = {
         "value": lab.settings.model,

@@ -67,7 +67,7 @@ def build(lab: Lab) -> tuple[Inputs, Rows]:
                 min_width=140,
                 value=events.tuned(lab, FIRST[0]) or lab.settings.model,
             )
-        table, columns, upload, pasted, use, said = _own()
+        table, columns, upload, pasted, use, said = _own(lab)
         with gr.Accordion("Edit the wording (YAML)", open=False, elem_id="prompt-editor"):
             source = gr.Textbox(
                 lab.prompts.source(FIRST[1]), show_label=False, label="Wording in YAML", lines=12,
@@ -93,10 +93,10 @@ def build(lab: Lab) -> tuple[Inputs, Rows]:
     return inputs, rows
 
 
-def _own() -> tuple[Any, ...]:
+def _own(lab: Lab) -> tuple[Any, ...]:
     with gr.Accordion("A table of your own", open=False, elem_id="prompt-own"):
         table = gr.State(None)
-        upload, pasted = owntable.given("prompt")
+        upload, pasted = owntable.given("prompt", lab.settings.uploads)
         with gr.Row(elem_classes="lm-buttons"):
             use = gr.Button("Use this table", size="sm", elem_id="prompt-use")
             said = static("", elem_id="prompt-said")

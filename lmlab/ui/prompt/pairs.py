@@ -36,7 +36,7 @@ def build(lab: Lab, model: gr.Dropdown) -> None:
                 PAIR[1], label="The other", elem_id="prompt-bad", min_width=220, max_lines=3
             )
         buttons, status = _buttons()
-        upload, pasted = _own(buttons)
+        upload, pasted = _own(lab, buttons)
         with gr.Row(elem_classes="lm-result"):
             with gr.Column(scale=3, min_width=300):
                 box = PairBox(elem_id="prompt-pair")
@@ -73,10 +73,11 @@ def _buttons() -> tuple[dict[str, gr.Button], gr.HTML]:
     return buttons, status
 
 
-def _own(buttons: dict[str, gr.Button]) -> tuple[gr.File, gr.Textbox]:
+def _own(lab: Lab, buttons: dict[str, gr.Button]) -> tuple[gr.File, gr.Textbox]:
     with gr.Accordion("Pairs of your own", open=False, elem_id="prompt-pairs-own"):
         upload, pasted = owntable.given(
             "prompt-pairs",
+            lab.settings.uploads,
             placeholder="good,bad\nThe dogs bark.,The dogs barks.",
             info="two columns; a third one, kind, puts them into groups",
         )

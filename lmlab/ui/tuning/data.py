@@ -100,9 +100,10 @@ def build(lab: Lab) -> DataStep:
 
 def _own(lab: Lab) -> tuple[Any, ...]:
     table = gr.State(None)
-    asked = lab.settings.allow_hub and not lab.settings.offline
+    settings = lab.settings
+    asked = settings.allow_hub and settings.allow_datasets and not settings.offline
     with gr.Accordion("A table of your own", open=False, elem_id="tuning-own"):
-        upload, pasted = owntable.given("tuning", types=TYPES)
+        upload, pasted = owntable.given("tuning", lab.settings.uploads, types=TYPES)
         hub = gr.Textbox(
             "", label="or a data set of the Hub", placeholder="owner/name, or owner/name:subset",
             max_lines=1, max_length=200, visible=asked, elem_id="tuning-set",

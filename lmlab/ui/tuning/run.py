@@ -60,7 +60,7 @@ def build(lab: Lab) -> RunStep:
         static('<h3 class="lm-h"><i>3</i> Run</h3>', min_width=60)
         start = gr.Button(
             "Start", variant="primary", elem_id="tuning-start-go", elem_classes="lm-go",
-            min_width=120,
+            min_width=120, visible=lab.settings.training,
         )  # fmt: skip
         stop = gr.Button("Stop", interactive=False, elem_id="tuning-stop", min_width=80)
         resume = gr.Button("Resume", interactive=False, elem_id="tuning-resume", min_width=80)

@@ -19,11 +19,17 @@ from lmlab.ui.tuning.form import PRESETS, Preset, values_of
 from lmlab.ui.tuning.method import MethodStep
 
 NAME = "Fine-tune"
+SWITCHED_OFF = (
+    '<p class="lm-said" id="tuning-off">Fine-tuning is switched off on this page: rows, masks and '
+    "counts can be looked at, no run can be started.</p>"
+)
 
 
 def build(lab: Lab) -> None:
     """Draw the tab inside the current Blocks and wire it to the lab."""
     tab = Context.block
+    if not lab.settings.training:
+        static(SWITCHED_OFF)
     with gr.Row(elem_classes="lm-chips", elem_id="tuning-presets"):
         static('<span class="lm-try">Try</span>', min_width=10)
         chips = [gr.Button(preset.name, size="sm", min_width=60) for preset in PRESETS]

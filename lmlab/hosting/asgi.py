@@ -1,0 +1,38 @@
+"""The few words of ASGI that the layers in this package share."""
+
+import json
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+
+async def answer(
+    send: Send, status: int, body: bytes, kind: str = "application/json", *headers: Header
+) -> None:
+    """Send a whole response."""
+    length = (b"content-length", str(len(body)).encode())
+    found = [(b"content-type", kind.encode()), length, (b"cache-control", b"no-store"), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": found})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def refuse(send: Send, status: int, said: str) -> None:
+    """Send a sentence as JSON, under the key that FastAPI's own errors have."""
+    await answer(send, status, json.dumps({"detail": said}).encode())
+
+
+def header(scope: Scope, name: bytes) -> str:
+    """A header of a request, or nothing."""
+    found = (value for key, value in scope.get("headers", ()) if key == name)
+    return next(found, b"").decode("latin-1")
+
+
+def request_id(scope: Scope) -> str:
+    """The name that the log knows a request by; empty where there is no log."""
+    return str(scope.get("state", {}).get("request_id", ""))

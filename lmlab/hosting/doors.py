@@ -1,0 +1,126 @@
+"""Which addresses answer at all, how much may be sent to them, and what is said when a call makes
+no sense. Gradio serves much that this page does not use; what is not used is shut.
+"""
+
+import logging
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+
+from lmlab.hosting.asgi import App, Message, Receive, Scope, Send, header, refuse, request_id
+
+log = logging.getLogger("lmlab")
+MOST_BODY = 16_000_000  # bytes of a call: a pasted table of 5 M characters fits
+# Of Gradio's own: links that store what a visitor typed, its monitoring, recording, developing,
+# proxying and editing, and calls that pass the queue by under an API name.
+SHUT = (
+    r"/monitoring(/.*)?",
+    r"/login(/.*)?|/logout",
+    r"/(gradio_api/)?deep_link",
+    r"/gradio_api/(dev/reload|process_recording|vibe-\w+|undo-vibe-edit|runs|run-history)(/.*)?",
+    r"/gradio_api/(proxy=|custom_component/|stream/|profiling/|token|user|mcp).*",
+    r"/gradio_api/api/.*",
+    r"/gradio_api/run/(?!predict/?$).*",
+    r"/(openapi\.json|docs|redoc)(/.*)?",
+)
+
+
+class Doors:
+    """Shuts what is not used and bounds what is sent.
+
+    Args:
+        app: what answers.
+        uploads: whether files may be sent.
+        upload_bytes: longest upload.
+    """
+
+    def __init__(self, app: App, uploads: bool = True, upload_bytes: int = MOST_BODY) -> None:
+        self.app = app
+        self.uploads = uploads
+        self.upload_bytes = upload_bytes
+        self._shut = re.compile("|".join(f"(?:{one})" for one in SHUT))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        path = _path(scope)
+        if self._shut.fullmatch(path) or "deep_link" in _names(scope):
+            await refuse(send, 404, "There is nothing here.")
+            return
+        sends_file = path.startswith("/gradio_api/upload") and scope["method"] == "POST"
+        if sends_file and not self.uploads:
+            await refuse(send, 403, "Uploads are switched off on this page.")
+            return
+        await self._bounded(scope, receive, send, self.upload_bytes if sends_file else MOST_BODY)
+
+    async def _bounded(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
+        said = header(scope, b"content-length")
+        if said and (not said.isdecimal() or len(said) > 15 or int(said) > most):
+            await refuse(send, 413, _TOO_LARGE)
+            return
+        seen = 0
+        started = False
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > most:
+                raise _TooLargeError
+            return message
+
+        async def noted(message: Message) -> None:
+            nonlocal started
+            started = True
+            if message.get("status") == 500 and _DIRECT.fullmatch(_path(scope)):
+                # Gradio's answer to arguments that a handler of the page cannot take.
+                message = {**message, "status": 422}
+            await send(message)
+
+        try:
+            await self.app(scope, counted, noted)
+        except _TooLargeError:
+            if not started:
+                await refuse(send, 413, _TOO_LARGE)
+        except Exception as error:
+            await _failed(scope, error, send, started)
+
+
+async def _failed(scope: Scope, error: Exception, send: Send, started: bool) -> None:
+    """A call that broke the server's own code: the log has it, the caller gets its number.
+
+    What is sent to the API is the caller's making, and the handlers behind it answer for
+    themselves (``ui.parts.errors``): what breaks here did not fit them.
+    """
+    name = request_id(scope)
+    log.error("A request failed", exc_info=error, extra={"request": name})
+    if started:
+        # A stream of events ends here; a client that waits for more would wait for ever.
+        with suppress(Exception):
+            await send({"type": "http.response.body", "body": b""})
+        return
+    own = _path(scope).startswith("/gradio_api/")
+    number = f" (request {name})" if name else ""
+    said = "This call cannot be understood" if own else "Something went wrong on the server"
+    await refuse(send, 400 if own else 500, f"{said}{number}.")
+
+
+class _TooLargeError(Exception):
+    pass
+
+
+_DIRECT = re.compile(r"/gradio_api/run/predict/?")
+_TOO_LARGE = "That is more than is read at once."
+
+
+def _path(scope: Scope) -> str:
+    """A request's path below the place that the page is mounted at, without doubled slashes."""
+    path = str(scope["path"]).removeprefix(str(scope.get("root_path", "")))
+    return re.sub(r"/{2,}", "/", path) if path.startswith("/") else f"/{path}"
+
+
+def _names(scope: Scope) -> Sequence[str]:
+    """The names in a request's query."""
+    query = bytes(scope.get("query_string", b"")).decode("latin-1")
+    return [part.split("=", 1)[0] for part in query.split("&")]

@@ -1,0 +1,113 @@
+"""What the browser is told about the page: where scripts may come from, who may frame it.
+
+The policy lets no script run but the page's own files and those inline scripts that carry the
+nonce of this one response; a tag or a handler that got into the page by some hole does not run.
+``unsafe-eval`` has to be allowed: Gradio makes functions from text (templates, ``js=``).
+"""
+
+import re
+import secrets
+from collections.abc import Sequence
+
+from lmlab.hosting.asgi import App, Message, Receive, Scope, Send
+
+SPACES = ("https://huggingface.co", "https://*.huggingface.co", "https://*.hf.space")
+LARGEST_PAGE = 20_000_000
+_SCRIPT = re.compile(rb"<script(?=[\s>])")
+
+
+def policy(nonce: str, framed_by: Sequence[str]) -> str:
+    """The content security policy of one response."""
+    parts = {
+        "default-src": "'self'",
+        "script-src": f"'self' 'nonce-{nonce}' 'unsafe-eval'",
+        "style-src": "'self' 'unsafe-inline'",
+        "img-src": "'self' data: blob:",
+        "font-src": "'self' data:",
+        "connect-src": "'self'",
+        "media-src": "'self' data: blob:",
+        "worker-src": "'self' blob:",
+        "frame-src": "'none'",
+        "object-src": "'none'",
+        "base-uri": "'self'",
+        "form-action": "'self'",
+        "frame-ancestors": " ".join(framed_by) or "'none'",
+    }
+    return "; ".join(f"{name} {value}" for name, value in parts.items())
+
+
+class Headers:
+    """Puts security headers on every response, and the nonce into the page's own scripts.
+
+    Args:
+        app: what answers.
+        framed_by: sites that may frame the page; empty: none.
+    """
+
+    def __init__(self, app: App, framed_by: Sequence[str] = ()) -> None:
+        self.app = app
+        self.framed_by = tuple(framed_by)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        nonce = secrets.token_urlsafe(16)
+        page = _Page(send, nonce)
+
+        async def headed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                named = {key.lower() for key, _ in message["headers"]}
+                added = [pair for pair in self._headers(nonce) if pair[0] not in named]
+                message = {**message, "headers": [*message["headers"], *added]}
+            await page.take(message)
+
+        await self.app(scope, receive, headed)
+
+    def _headers(self, nonce: str) -> list[tuple[bytes, bytes]]:
+        found = {
+            "content-security-policy": policy(nonce, self.framed_by),
+            "x-content-type-options": "nosniff",
+            "referrer-policy": "no-referrer",
+            "cross-origin-opener-policy": "same-origin",
+            "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
+        }
+        if not self.framed_by:
+            found["x-frame-options"] = "DENY"
+        return [(name.encode(), value.encode()) for name, value in found.items()]
+
+
+class _Page:
+    """Hands a response on; one that is HTML is held back until it is whole and marked."""
+
+    def __init__(self, send: Send, nonce: str) -> None:
+        self._send = send
+        self._mark = b'<script nonce="' + nonce.encode() + b'"'
+        self._start: Message | None = None
+        self._body = bytearray()
+
+    async def take(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and _is_page(message):
+            self._start = message
+        elif self._start is not None and message["type"] == "http.response.body":
+            self._body += message.get("body", b"")
+            if len(self._body) > LARGEST_PAGE:
+                raise ValueError("A page is larger than pages are.")
+            if not message.get("more_body"):
+                await self._whole()
+        else:
+            await self._send(message)
+
+    async def _whole(self) -> None:
+        assert self._start is not None
+        body = _SCRIPT.sub(self._mark, bytes(self._body))
+        headers = [pair for pair in self._start["headers"] if pair[0].lower() != b"content-length"]
+        headers.append((b"content-length", str(len(body)).encode()))
+        await self._send({**self._start, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})
+
+
+def _is_page(start: Message) -> bool:
+    headers = {key.lower(): value for key, value in start["headers"]}
+    packed = b"content-encoding" in headers
+    return headers.get(b"content-type", b"").startswith(b"text/html") and not packed

@@ -1,0 +1,142 @@
+"""What a host asks a running page: ``/health``, and ``/metrics`` for Prometheus where it is on.
+
+Names no folder, no run and no visitor: both addresses are open to whoever can open the page.
+"""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import psutil
+
+from lmlab import __version__
+from lmlab.hosting.asgi import App, Message, Receive, Scope, Send, answer
+from lmlab.lab import Lab
+
+PLAIN = "text/plain; version=0.0.4; charset=utf-8"
+FOLDER, LEARNED = "a folder", "a fine-tuned model"
+
+
+@dataclass(frozen=True)
+class Vitals:
+    """How a page is.
+
+    Attributes:
+        ready: whether requests are answered.
+        version: of lmlab.
+        models: those in memory, by their public names.
+        queue: requests that wait.
+        runs: fine-tuning runs under way.
+        waiting_runs: fine-tuning runs in the queue.
+        memory_bytes: resident memory of this process.
+    """
+
+    ready: bool
+    version: str
+    models: tuple[str, ...]
+    queue: int
+    runs: int
+    waiting_runs: int
+    memory_bytes: int
+
+
+def vitals(lab: Lab, waiting: Callable[[], int]) -> Vitals:
+    """Look at a lab; ``waiting`` tells how many requests are in the page's queue."""
+    runs, waiting_runs = lab.tuning.jobs.counts()
+    embedded = {str(lab.store.folder(name)): name for name in lab.store.embedded()}
+    models = tuple(public_name(path, embedded) for path in lab.store.loaded())
+    memory = int(psutil.Process().memory_info().rss)
+    return Vitals(True, __version__, models, waiting(), runs, waiting_runs, memory)
+
+
+def public_name(path: str, embedded: dict[str, str]) -> str:
+    """What a loaded model is called in public.
+
+    >>> public_name("/x/hub/models--openai-community--gpt2/snapshots/607a", {})
+    'openai-community/gpt2'
+    >>> public_name("/home/someone/secret", {})
+    'a folder'
+    """
+    if path in embedded:
+        return embedded[path]
+    parts = Path(path).parts
+    if len(parts) >= 3 and parts[-2] == "snapshots" and parts[-3].startswith("models--"):
+        return parts[-3].removeprefix("models--").replace("--", "/")
+    return LEARNED if "runs" in parts else FOLDER
+
+
+@dataclass
+class Counted:
+    """Requests answered so far, by status, and the seconds that they took."""
+
+    by_status: "Counter[int]" = field(default_factory=Counter)
+    seconds: float = 0.0
+
+
+class Health:
+    """Answers ``/health`` and, if asked to, ``/metrics``; counts what else is answered.
+
+    Args:
+        app: what answers everything else.
+        look: how the page is.
+        metrics: whether ``/metrics`` answers.
+    """
+
+    def __init__(self, app: App, look: Callable[[], Vitals], metrics: bool = False) -> None:
+        self.app = app
+        self.look = look
+        self.metrics = metrics
+        self.counted = Counted()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = str(scope.get("path", "")).rstrip("/") if scope["type"] == "http" else ""
+        asked = scope.get("method") in ("GET", "HEAD")
+        if path == "/health" and asked:
+            await answer(send, 200, json.dumps(asdict(self.look())).encode())
+        elif path == "/metrics" and asked and self.metrics:
+            await answer(send, 200, exposition(self.look(), self.counted).encode(), PLAIN)
+        else:
+            await self._count(scope, receive, send)
+
+    async def _count(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = time.monotonic()
+
+        async def noted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self.counted.by_status[message["status"]] += 1
+                self.counted.seconds += time.monotonic() - began
+            await send(message)
+
+        await self.app(scope, receive, noted)
+
+
+def exposition(found: Vitals, counted: Counted) -> str:
+    """The page's figures in Prometheus' text format.
+
+    https://prometheus.io/docs/instrumenting/exposition_formats/
+    """
+    gauges = {
+        "lmlab_models_loaded": (len(found.models), "Models in memory."),
+        "lmlab_queue_waiting": (found.queue, "Requests that wait."),
+        "lmlab_runs_running": (found.runs, "Fine-tuning runs under way."),
+        "lmlab_runs_waiting": (found.waiting_runs, "Fine-tuning runs in the queue."),
+        "lmlab_resident_memory_bytes": (found.memory_bytes, "Resident memory."),
+    }
+    lines = []
+    for name, (value, told) in gauges.items():
+        lines += [f"# HELP {name} {told}", f"# TYPE {name} gauge", f"{name} {value}"]
+    lines += [
+        "# HELP lmlab_requests_total Requests answered, by status.",
+        "# TYPE lmlab_requests_total counter",
+    ]
+    for status, count in sorted(counted.by_status.items()):
+        lines.append(f'lmlab_requests_total{{status="{status}"}} {count}')
+    lines += [
+        "# HELP lmlab_first_byte_seconds_total Seconds from a request to its answer's beginning.",
+        "# TYPE lmlab_first_byte_seconds_total counter",
+        f"lmlab_first_byte_seconds_total {counted.seconds:.6f}",
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,145 @@
+"""The server's log: plain or one JSON object a line, each request under an id; no secrets in it.
+
+What visitors type stands in no line: paths are logged without their query, and an error by its kind
+and place, unless ``debug`` asks for the traceback.
+"""
+
+import json
+import logging
+import os
+import re
+import secrets
+import sys
+import time
+import traceback
+from collections.abc import Iterable
+from typing import Any, TextIO
+
+from lmlab.hosting.asgi import App, Message, Receive, Scope, Send
+from lmlab.settings import Settings
+
+NAME = "lmlab"
+QUIET = ("/assets/", "/static/", "/gradio_api/heartbeat", "/gradio_api/queue/data", "/health")
+# Tokens of the Hub and of others who mark theirs, and whatever follows a word that says so.
+_SECRET = re.compile(
+    r"\b(hf_|api_org_|sk-|ghp_|github_pat_)[A-Za-z0-9_-]{6,}"
+    r"|(?i:(?<=bearer )|(?<=token=)|(?<=password=))[^\s&\"']{4,}"
+)
+ENVIRONMENT = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_TOKEN")
+
+
+def redacted(text: str) -> str:
+    """A text without tokens.
+
+    >>> redacted("refused: hf_abcdefghijk")
+    'refused: [secret]'
+    """
+    for name in ENVIRONMENT:
+        if len(value := os.environ.get(name, "")) >= 6:
+            text = text.replace(value, "[secret]")
+    return _SECRET.sub("[secret]", text)
+
+
+class Lines(logging.Formatter):
+    """A record as a line."""
+
+    def __init__(self, form: str, debug: bool) -> None:
+        super().__init__()
+        self._form = form
+        self._debug = debug
+
+    def format(self, record: logging.LogRecord) -> str:
+        found: dict[str, Any] = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
+            "level": record.levelname.lower(),
+            "message": redacted(record.getMessage()),
+            **{key: value for key in EXTRA if (value := getattr(record, key, None)) is not None},
+        }
+        shown = ""
+        if record.exc_info and record.exc_info[1] is not None:
+            found["error"] = _place(record.exc_info[1])
+            if self._debug:
+                shown = redacted("".join(traceback.format_exception(record.exc_info[1])))
+        if self._form == "json":
+            return json.dumps({**found, **({"traceback": shown} if shown else {})})
+        more = " ".join(f"{key}={found[key]}" for key in (*EXTRA, "error") if key in found)
+        line = f"{found['time']} {found['level']} {found['message']} {more}".rstrip()
+        return f"{line}\n{shown}".rstrip()
+
+
+EXTRA = ("request", "method", "path", "status", "ms")
+
+
+def _place(error: BaseException) -> str:
+    """An error's kind and where it was raised; not its words, which may quote a visitor."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{where}"
+
+
+def start(settings: Settings, stream: TextIO | None = None) -> logging.Handler:
+    """Have the project's log written as the settings say; the handler, for it to be removed."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(Lines(settings.logs, settings.debug))
+    log = logging.getLogger(NAME)
+    for old in [one for one in log.handlers if isinstance(one.formatter, Lines)]:
+        log.removeHandler(old)
+    log.addHandler(handler)
+    # At one's own machine a line for every request would bury what matters.
+    every = settings.logs == "json" or settings.debug
+    log.setLevel(logging.INFO if every else logging.WARNING)
+    log.propagate = False
+    return handler
+
+
+class RequestLog:
+    """Gives each request an id, which stands in the answer (``X-Request-ID``) and in the log.
+
+    Args:
+        app: what answers.
+        quiet: beginnings of paths that get no line.
+    """
+
+    def __init__(self, app: App, quiet: Iterable[str] = QUIET) -> None:
+        self.app = app
+        self.quiet = tuple(quiet)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        name = secrets.token_hex(6)
+        scope.setdefault("state", {})["request_id"] = name
+        began, status = time.monotonic(), 500
+
+        async def named(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = [*message["headers"], (b"x-request-id", name.encode())]
+                message = {**message, "headers": headers}
+            await send(message)
+
+        try:
+            await self.app(scope, receive, named)
+        finally:
+            self._note(scope, name, status, time.monotonic() - began)
+
+    def _note(self, scope: Scope, name: str, status: int, seconds: float) -> None:
+        path = str(scope["path"])
+        if path.startswith(self.quiet) and status < 400:
+            return
+        told = {
+            "request": name,
+            "method": scope["method"],
+            "path": _shown(path),
+            "status": status,
+            "ms": round(seconds * 1000),
+        }
+        logging.getLogger(NAME).info("request", extra=told)
+
+
+def _shown(path: str) -> str:
+    """A path without what may be a name of a file, a session or a run."""
+    path = re.sub(r"(/file=?|/heartbeat/|/call/[^/]+/).*", r"\1…", path)
+    return "".join(char if char.isprintable() else "?" for char in path[:120])
