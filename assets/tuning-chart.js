@@ -157,7 +157,7 @@ function newChart(axis, spec) {
     const first = Math.max(0, before(x, f.from)), last = Math.min(x.length - 1, before(x, f.to) + 1);
     pen.strokeStyle = pen.fillStyle = f.style.of(line.ink);
     pen.globalAlpha = line.kind === "faint" ? 0.38 : 1;
-    pen.lineWidth = line.kind === "faint" ? 1.2 : 2.4;
+    pen.lineWidth = line.kind === "faint" ? 1.2 : line.kind === "level" ? 1.6 : 2.4;
     pen.lineJoin = "round";
     pen.setLineDash(line.dash || []);
     pen.beginPath();
@@ -174,6 +174,15 @@ function newChart(axis, spec) {
       for (let i = first; i <= last; i++) if (y[i] != null) dot(f.X(x[i]), f.Y(y[i]), 3.4);
     }
     pen.globalAlpha = 1;
+    if (line.kind === "level" && y.length) name(f, line.name, f.Y(y[0]));
+  }
+
+  // A level is told by its name on the line, not by its colour alone.
+  function name(f, text, y) {
+    pen.fillStyle = f.style.text;
+    pen.textAlign = "right";
+    pen.textBaseline = y < PAD.top + f.style.size * 1.4 ? "top" : "bottom";
+    pen.fillText(text, f.right - 4, y + (pen.textBaseline === "top" ? 3 : -3));
   }
 
   function dot(x, y, size) {

@@ -9,15 +9,22 @@ const LOSS = [
   { key: "loss", name: "train", kind: "faint", ink: "--lm-c0" }, { key: "smooth", name: "smoothed", kind: "line", ink: "--lm-c0" },
   { key: "valid", name: "held out", kind: "dots", ink: "--lm-c1" }, { key: "probe", name: "general text", kind: "dots", ink: "--lm-c2", dash: [6, 4] },
 ];
+// Lines that a model from nothing is measured against, where its run tells them.
+const LEVELS = [
+  { key: "uniform", name: "ln V", kind: "level", ink: "--lm-c4", dash: [3, 5] },
+  { key: "unigram", name: "token frequencies", kind: "level", ink: "--lm-c3", dash: [10, 5] },
+  { key: "base", name: "the shipped base", kind: "level", ink: "--lm-c2", dash: [10, 4, 2, 4] },
+];
+const GROWS = typeof drawGrowth === "function"; // pretraining-samples.js instead of tuning-samples.js
 let run = null, timer = 0, round = 0, asking = false, told = "";
 let axis = newAxis();
 
 // --- what is drawn -------------------------------------------------------------------------------
 
 function fresh(name) {
-  run = { name, have: 0, state: "", plan: null, end: null, last: null, speed: [], samples: new Map(), evals: [], mean: 0, weight: 0 };
+  run = { name, have: 0, state: "", plan: null, end: null, last: null, speed: [], samples: new Map(), levels: null, known: null, evals: [], mean: 0, weight: 0 };
   Object.assign(axis, { series: {}, total: 1, from: null, to: null, at: null });
-  for (const key of ["loss", "smooth", "rate", "norm", "valid", "probe", "accuracy"]) axis.series[key] = { x: [], y: [] };
+  for (const key of ["loss", "smooth", "rate", "norm", "valid", "probe", "accuracy", "known", "uniform", "unigram", "base"]) axis.series[key] = { x: [], y: [] };
 }
 
 function point(key, x, y) {
@@ -35,10 +42,25 @@ function smoothed(x, loss) {
   return run.mean / run.weight;
 }
 
+function level() {
+  for (const { key } of LEVELS) {
+    const value = run.levels?.[key];
+    if (value != null) axis.series[key] = { x: [0, axis.total], y: [value, value] };
+  }
+}
+
+// The share of words that the text has, over all samples of a step.
+function known(one) {
+  const last = run.known && run.known.step === one.step ? run.known : { step: one.step, sum: 0, n: 0 };
+  run.known = { step: one.step, sum: last.sum + one.words, n: last.n + 1 };
+  point("known", one.step, (100 * run.known.sum) / run.known.n);
+}
+
 function take(news) {
   for (const event of news.events) {
     const [kind, step] = event;
-    if (kind === "plan") { run.plan = event[1]; axis.total = run.plan.steps; run.end = null; }
+    if (kind === "plan") { run.plan = event[1]; axis.total = run.plan.steps; run.end = null; level(); }
+    else if (kind === "levels") { run.levels = event[1]; level(); }
     else if (kind === "step") {
       const [, , loss, rate, norm, tokens, seconds] = event;
       point("loss", step, loss);
@@ -54,9 +76,12 @@ function take(news) {
       if (probe != null) point("probe", step, probe);
       if (accuracy != null) point("accuracy", step, accuracy);
     } else if (kind === "sample") {
-      const one = event[1], kept = run.samples.get(one.index) || { before: null, now: null };
+      const one = event[1], kept = run.samples.get(one.index) || { before: null, now: null, all: [] };
       if (one.step === 0) kept.before = one;
       else kept.now = one;
+      // A run that went on from a checkpoint writes some of its samples again.
+      kept.all = [...kept.all.filter((other) => other.step < one.step), one];
+      if (one.words != null) known(one);
       run.samples.set(one.index, kept);
       run.sampled = true;
     } else if (kind === "end") run.end = event[1];
@@ -120,6 +145,12 @@ function numbers() {
     number("tokens a second", seconds ? count(Math.round(tokens / seconds)) : "–"),
     left == null ? number("took", run.end ? clock(run.end.seconds) : "–") : number("left, about", clock(left)),
   ];
+  if (GROWS) {
+    const loss = latest("valid"), share = latest("known");
+    made.splice(3, 1,
+      number("bits per byte", loss == null || !run.levels ? "–" : fixed(loss / LN2 / run.levels.bytes, 3)),
+      number("words of the text in samples", share == null ? "–" : fixed(share, 0) + " %"));
+  }
   if (axis.series.accuracy.y.length) {
     const now = latest("accuracy"), was = first("accuracy");
     made.splice(3, 0, number("answered right", fixed(100 * now, 0) + " %", axis.series.accuracy.y.length > 1 ? "from " + fixed(100 * was, 0) + " %" : ""));
@@ -130,11 +161,13 @@ function numbers() {
 function charts() {
   if (axis.charts.length) return;
   const small = el("div", "lm-smallcharts");
-  const loss = newChart(axis, { name: "loss", unit: "nats a token", lines: LOSS });
+  const loss = newChart(axis, { name: "loss", unit: "nats a token", lines: GROWS ? [...LOSS.slice(0, 3), ...LEVELS] : LOSS });
   const rate = newChart(axis, { name: "learning rate", unit: "", lines: [{ key: "rate", name: "", kind: "line", ink: "--lm-c3" }] });
-  const norm = newChart(axis, { name: "gradient norm", unit: "", lines: [{ key: "norm", name: "", kind: "line", ink: "--lm-c4" }] });
+  const norm = GROWS
+    ? newChart(axis, { name: "words of the text in samples", unit: "%", lines: [{ key: "known", name: "", kind: "dots", ink: "--lm-c1" }] })
+    : newChart(axis, { name: "gradient norm", unit: "", lines: [{ key: "norm", name: "", kind: "line", ink: "--lm-c4" }] });
   loss.figure.classList.add("big");
-  small.append(rate.figure, norm.figure);
+  small.append(...(GROWS ? [norm, rate] : [rate, norm]).map((chart) => chart.figure));
   parts.charts.append(loss.figure, small);
 }
 
@@ -146,7 +179,7 @@ function draw() {
   charts();
   heading();
   numbers();
-  if (run.sampled) { drawSamples(parts.samples, run.samples); run.sampled = false; }
+  if (run.sampled) { (GROWS ? drawGrowth : drawSamples)(parts.samples, run.samples); run.sampled = false; }
   redraw(axis);
   box.dataset.run = run.name;
   box.dataset.state = run.state;

@@ -55,13 +55,18 @@ function line(row) {
   const name = el("td", "words", row.name);
   name.title = row.about;
   tools.append(act("Show", "reopen", "Show " + row.name + " above", row.id), remove(row));
-  tr.append(tick(row), name, el("td", "words", row.state), ...COLUMNS.slice(2).map(([key]) => el("td", "", row[key])), tools);
+  tr.append(tick(row), name, el("td", "words", row.state), ...columns().slice(2).map(([key]) => el("td", "", row[key])), tools);
   return tr;
+}
+
+// What no run has is no column.
+function columns() {
+  return COLUMNS.filter(([key]) => !["accuracy", "forgetting"].includes(key) || data.rows.some((row) => row[key] !== "–"));
 }
 
 function table() {
   const whole = el("table", "lm-table lm-runtable"), head = el("tr"), top = el("thead"), body = el("tbody");
-  head.append(el("th"), ...COLUMNS.map(([, name]) => el("th", "", name)), el("th"));
+  head.append(el("th"), ...columns().map(([, name]) => el("th", "", name)), el("th"));
   top.append(head);
   body.append(...data.rows.map(line));
   whole.append(top, body);

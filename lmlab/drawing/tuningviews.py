@@ -10,6 +10,7 @@ from typing import Any
 from lmlab.finetuning.events import (
     Evaluated,
     Finished,
+    Levels,
     Sampled,
     Started,
     TrainEvent,
@@ -31,7 +32,7 @@ def news(events: Sequence[TrainEvent]) -> list[list[Any]]:
 
     ``["plan", {…}]``, ``["step", step, loss, learning rate, gradient norm, tokens, seconds]``,
     ``["eval", step, held-out loss, loss on general text, accuracy]``, ``["sample", {…}]``,
-    ``["end", {…}]``. What is not a finite number is None.
+    ``["levels", {…}]``, ``["end", {…}]``. What is not a finite number is None.
     """
     return [made for event in events if (made := _short(event)) is not None]
 
@@ -47,6 +48,14 @@ def _short(event: TrainEvent) -> list[Any] | None:
             return ["eval", event.step, *(_number(figure) for figure in figures3)]
         case Sampled():
             return ["sample", _sample(event)]
+        case Levels():
+            lines = {
+                "uniform": event.uniform,
+                "unigram": event.unigram,
+                "base": event.base,
+                "bytes": event.bytes_per_token,
+            }
+            return ["levels", {key: _number(value) for key, value in lines.items()}]
         case Started():
             plan = {
                 "steps": event.steps,
@@ -71,6 +80,7 @@ def _sample(event: Sampled) -> dict[str, Any]:
         "truth": event.truth[:PROMPT_SHOWN],
         "text": event.text[:PROMPT_SHOWN],
         "tokens": [[t.text, whole(-t.logprob)] for t in event.tokens],
+        **({} if event.words is None else {"words": _number(event.words)}),
     }
 
 
@@ -140,6 +150,8 @@ def table(
 def method_name(info: RunInfo) -> str:
     """A run's method in a few words, with what sets it apart."""
     config = info.config
+    if own := info.pretraining:
+        return f"{own.size or f'{own.layers} × {own.width}'} from nothing"
     match config.method:
         case "lora":
             return f"LoRA, ℓ = {config.rank}"

@@ -1,4 +1,4 @@
-"""Losses that a model from nothing is measured against, in nats a token. Plain numbers, no torch."""
+"""Losses that a model from nothing is measured against, in nats a token. Knows no torch."""
 
 import math
 from collections.abc import Iterable

@@ -64,7 +64,8 @@ def fresh(config: PretrainConfig, tokenizer: Any) -> Tuned:
     made = architecture(config, len(tokenizer), int(tokenizer.eos_token_id))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        model: Any = LlamaForCausalLM(made).float()
+        model: Any = LlamaForCausalLM(made)
+    model.float()
     model.config.use_cache = False
     trained = dict(model.named_parameters())
     vocabulary = Vocabulary(tokenizer)

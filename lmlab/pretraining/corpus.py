@@ -59,8 +59,8 @@ def corpus(text: str, name: str, origin: str = "upload", *, limit: int | None = 
             f"Give at least {FEWEST_CHARS:,}; some hundred thousand are better.",
         )
     train, valid = _by_chance(documents) if len(documents) >= MANY else _tail(documents, size)
-    rows = ([{PLAIN: document} for document in part] for part in (train, valid))
-    return TuningData(name, *(tuple(part) for part in rows), origin)
+    rows = [tuple({PLAIN: document} for document in part) for part in (train, valid)]
+    return TuningData(name, rows[0], rows[1], origin)
 
 
 def documents_of(text: str) -> list[str]:

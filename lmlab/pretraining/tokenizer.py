@@ -55,7 +55,7 @@ def train_tokenizer(documents: Sequence[str], vocabulary: int, context: int) -> 
             ),
         ]
     )
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=core,
         bos_token=END,
         eos_token=END,

@@ -26,9 +26,9 @@ tags: [lmlab, pretraining]
 
 # {title}
 
-A Llama-style decoder of {total:,} parameters ({layers} layers, width {width}, {heads} heads, context
-{context:,}, byte-level BPE of {vocabulary:,} tokens), trained from nothing with lmlab: {steps:,} steps
-in {seconds:.0f} seconds on {device}.
+A Llama-style decoder of {total:,} parameters ({layers} layers, width {width}, {heads} heads,
+context {context:,}, byte-level BPE of {vocabulary:,} tokens), trained from nothing with lmlab:
+{steps:,} steps in {seconds:.0f} seconds on {device}.
 
 ## Data
 

@@ -2,11 +2,14 @@
 
 import os
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import gradio as gr
+from gradio import queueing, routes
 from starlette.middleware import Middleware
 
+from lmlab.hosting import logs
 from lmlab.hosting.layers import layers
 from lmlab.lab import Lab
 from lmlab.scenes.course import course, shipped
@@ -19,6 +22,7 @@ from lmlab.ui.lecture import bar as lecture
 from lmlab.ui.likelihood import tab as likelihood
 from lmlab.ui.parts import look
 from lmlab.ui.parts.scripts import style
+from lmlab.ui.pretraining import tab as pretraining
 from lmlab.ui.prompt import tab as prompt
 from lmlab.ui.scale import tab as scale
 from lmlab.ui.tuning import tab as tuning
@@ -43,6 +47,7 @@ TABS = (
     Tab(change.NAME, change.build),
     Tab(scale.NAME, scale.build),
     Tab(data.NAME, data.build),
+    Tab(pretraining.NAME, pretraining.build),
     Tab(about.NAME, about.build),
 )
 
@@ -71,6 +76,7 @@ def serve(
     page: gr.Blocks, lab: Lab, *, host: str | None = None, port: int | None = None, **options: Any
 ) -> Any:
     """Answer requests until stopped; by default on this machine alone, on the next free port."""
+    _log_misfits()
     around = layers(lab, lambda: len(page._queue), on_space="SPACE_ID" in os.environ)
     middleware = [Middleware(layer, **arguments) for layer, arguments in around]
     return page.launch(
@@ -90,6 +96,15 @@ def serve(
         run_history=False,
         **options,
     )
+
+
+def _log_misfits() -> None:
+    """Gradio prints a traceback, and in it what was sent, of a call that its components refuse: one
+    line of the log stands for it.
+    """
+    said = SimpleNamespace(print_exc=logs.misfit)
+    for module in (queueing, routes):
+        module.traceback = said
 
 
 def launch(lab: Lab, host: str | None = None, port: int | None = None, **options: Any) -> Any:

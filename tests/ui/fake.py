@@ -2,19 +2,24 @@
 
 import math
 import re
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 
 import torch
 
 from lmlab.errors import InputError, ModelError
+from lmlab.models.store import ModelStore
 from lmlab.results.compared import Compared
 from lmlab.results.completions import Step
 from lmlab.results.controls import GenerateConfig
 from lmlab.results.scored import Alternative, Scored, Scoring, TokenScore, Windowing
 from lmlab.settings import Settings
+from lmlab.tuning.jobs import Jobs
+from lmlab.tuning.pretraining import Pretraining
 from tests.ui.fakechanges import FakeChanging
 from tests.ui.fakeprompts import FakePrompting
 from tests.ui.faketuning import FakeTuning
@@ -60,6 +65,13 @@ class FakeLab:
     @cached_property
     def tuning(self) -> FakeTuning:
         return FakeTuning(self.pause / 5)
+
+    @cached_property
+    def pretraining(self) -> Pretraining:
+        """The real one, over runs of its own."""
+        settings = Settings(offline=True, runs_dir=Path(tempfile.mkdtemp()))
+        jobs = Jobs(settings)
+        return Pretraining(ModelStore(settings), settings, lambda: None, lambda: jobs)
 
     def score(
         self, model: str, text: str, prefix: str = "", *, top_k: int = 10, windows: str = "sliding"

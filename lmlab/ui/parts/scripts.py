@@ -5,13 +5,26 @@ from collections.abc import Sequence
 from lmlab.assets import assets_dir
 from lmlab.strips import palette, strip
 
-SHEETS = ("style", "completing", "prompting", "tuning", "scale")
+SHEETS = ("style", "completing", "prompting", "tuning", "scale", "data", "lecture", "change",
+          "timemachine", "pretraining")  # fmt: skip
 
 
 def script(*names: str) -> str:
     """Some scripts of ``assets/`` as one body of code, what all of them need before it."""
     parts = [_read(f"{name}.js") for name in ("common", *names)]
     return "\n".join([f"const KEY = {strip.key()};", *parts])
+
+
+def within(*names: str) -> str:
+    """More scripts, for a body of code that has begun with ``script`` already."""
+    return "\n".join(_read(f"{name}.js") for name in names)
+
+
+def enclosed(function: str, *names: str, gives: Sequence[str]) -> str:
+    """A component's scripts as a function of what Gradio hands a component, so that another one can
+    hold it; it returns an object of the functions named in ``gives``."""
+    head = f"function {function}(element, props, watch, trigger) {{"
+    return f"{head}\n{within(*names)}\nreturn {{ {', '.join(gives)} }};\n}}"
 
 
 def style() -> str:

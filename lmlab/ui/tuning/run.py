@@ -15,6 +15,7 @@ from lmlab.drawing import tuningviews
 from lmlab.errors import InputError, LabError
 from lmlab.lab import Lab
 from lmlab.runs.store import RunInfo
+from lmlab.tuning.ownruns import TuningRuns
 from lmlab.ui.parts.errors import alerts
 from lmlab.ui.parts.owntable import FIELDS
 from lmlab.ui.parts.widgets import static
@@ -65,7 +66,7 @@ def build(lab: Lab) -> RunStep:
         stop = gr.Button("Stop", interactive=False, elem_id="tuning-stop", min_width=80)
         resume = gr.Button("Resume", interactive=False, elem_id="tuning-resume", min_width=80)
     with gr.Column(elem_classes="lm-panel lm-step", elem_id="tuning-live"):
-        monitor = Monitor(follower(lab), elem_id="tuning-monitor")
+        monitor = Monitor(follower(lab.tuning), elem_id="tuning-monitor")
         after = tuning_after.build()
     return RunStep(owner, monitor, gr.State(""), start, stop, resume, after)
 
@@ -84,8 +85,9 @@ def wire(lab: Lab, step: RunStep, asked: list[Any]) -> None:
     )
     started.success(None, None, None, js=INTO_VIEW, **QUIET)
     mine = [step.owner, step.current]
-    step.stop.click(stopper(lab), mine, [step.stop], trigger_mode="once", **ASKING, **WRITING)
-    step.resume.click(resumer(lab), mine, [step.monitor], trigger_mode="once", **ASKING, **WRITING)
+    once = {"trigger_mode": "once", **ASKING, **WRITING}
+    step.stop.click(stopper(lab.tuning), mine, [step.stop], **once)
+    step.resume.click(resumer(lab.tuning), mine, [step.monitor], **once)
     tuning_after.wire(lab, step.after, step.owner, step.current)
 
 
@@ -109,24 +111,24 @@ def followed(run: str) -> str:
     return json.dumps({"run": run, "at": time.time()})
 
 
-def stopper(lab: Lab) -> Callable[..., Any]:
+def stopper(runs: TuningRuns) -> Callable[..., Any]:
     """Stop the run that is shown; what it learned stays."""
 
     @alerts
     def stop(owner: str, run: str) -> Any:
         if run:
-            lab.tuning.stop(known(owner), run)
+            runs.stop(known(owner), run)
         return gr.update(interactive=False)
 
     return stop
 
 
-def resumer(lab: Lab) -> Callable[..., str]:
+def resumer(runs: TuningRuns) -> Callable[..., str]:
     """Have the run that is shown go on."""
 
     @alerts
     def resume(owner: str, run: str) -> str:
-        lab.tuning.resume(known(owner), run)
+        runs.resume(known(owner), run)
         return followed(run)
 
     return resume
@@ -144,12 +146,16 @@ def buttons(info: RunInfo | None) -> list[Any]:
     ]
 
 
-def follower(lab: Lab) -> Callable[[Any], Any]:
-    """What the monitor asks for every half second; never raises, as there is nobody to tell."""
+def follower(runs: TuningRuns) -> Callable[[Any], Any]:
+    """What a monitor asks for every half second; never raises, as there is nobody to tell.
+
+    Args:
+        runs: those of one kind: fine-tuning's, or models from nothing.
+    """
 
     def follow(asked: Any) -> dict[str, Any]:
         try:
-            return _news(lab, asked)
+            return _news(runs, asked)
         except LabError as error:
             return {"run": "", "error": error.message}
         except Exception:
@@ -160,7 +166,7 @@ def follower(lab: Lab) -> Callable[[Any], Any]:
     return follow
 
 
-def _news(lab: Lab, asked: Any) -> dict[str, Any]:
+def _news(runs: TuningRuns, asked: Any) -> dict[str, Any]:
     asked = asked if isinstance(asked, dict) else {}
     owner, name, have = known(asked.get("owner")), asked.get("run"), asked.get("have")
     if not isinstance(name, str) or not _ID.fullmatch(name):
@@ -169,15 +175,15 @@ def _news(lab: Lab, asked: Any) -> dict[str, Any]:
     info: RunInfo | None = None
     if name:
         with suppress(InputError):  # it may have been deleted
-            info = lab.tuning.run(owner, name)
+            info = runs.run(owner, name)
     if info is None:
-        info, have = latest(lab.tuning.runs(owner)), 0
+        info, have = latest(runs.runs(owner)), 0
     if info is None:
         return {"run": ""}
-    events = lab.tuning.read(owner, info.id, have)
+    events = runs.read(owner, info.id, have)
     waiting: list[str] = []
     if info.is_over:
-        waiting = [one.id for one in lab.tuning.runs(owner) if not one.is_over]
+        waiting = [one.id for one in runs.runs(owner) if not one.is_over]
     return {
         "run": info.id,
         "have": have + len(events),

@@ -1,0 +1,1 @@
+"""The Pre-training tab: a text, a size, a run."""
