@@ -19,6 +19,7 @@ def view(delta: Delta) -> MatrixView:
     return MatrixView(
         change=change_of(delta),
         spectrum=weight_spectrum(delta),
+        w=picture(delta.weight, (block, block)),
         delta=picture(delta.whole, (block, block)),
         v=None if delta.v is None else picture(delta.v, (block, 1)),
         u=None if delta.u is None else picture(delta.u, (1, block)),
@@ -49,7 +50,7 @@ def _block(matrix: Tensor) -> int:
 def _pooled(matrix: Tensor, rows: int, columns: int) -> Tensor:
     if rows == columns == 1:
         return matrix
-    blocks = {"kernel_size": (rows, columns), "ceil_mode": True}
-    high = torch.nn.functional.max_pool2d(matrix[None], **blocks)[0]
-    low = -torch.nn.functional.max_pool2d(-matrix[None], **blocks)[0]
+    block, pool = (rows, columns), torch.nn.functional.max_pool2d
+    high = pool(matrix[None], block, ceil_mode=True)[0]
+    low = -pool(-matrix[None], block, ceil_mode=True)[0]
     return torch.where(high >= -low, high, low)

@@ -107,8 +107,14 @@ def point(base: LM, cuts: Sequence[Cut], k: int, task: Texts, general: Texts) ->
 def measured(lm: LM, k: int, task: Texts, general: Texts, kept: float = 1.0) -> KnifePoint:
     """A model on both kinds of text, as it is."""
     one, other = score_many(lm, task, top_k=0), score_many(lm, general, top_k=0)
-    nats, bits = map(_log_perplexity, (one, other)), map(bits_per_byte, (one, other))
-    return KnifePoint(k, *nats, *bits, kept)
+    return KnifePoint(
+        k=k,
+        task=_log_perplexity(one),
+        general=_log_perplexity(other),
+        task_bits=bits_per_byte(one),
+        general_bits=bits_per_byte(other),
+        kept=kept,
+    )
 
 
 def default_ranks(most: int) -> tuple[int, ...]:

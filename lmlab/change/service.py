@@ -191,7 +191,7 @@ class Changing:
         if on.general:
             return "your text", [self._own(on.general)]
         found = [ScoreRequest(t) for t in probe_texts(max(1, min(on.probes, MOST_PROBES)))]
-        return f"{len(found)} general texts that ship, of all kinds", found
+        return f"{len(found)} shipped texts of all kinds", found
 
     def _own(self, text: str) -> "ScoreRequest":
         from lmlab.scoring.score import ScoreRequest

@@ -207,7 +207,7 @@ def change_of(delta: Delta) -> MatrixChange:
 
 @torch.inference_mode()
 def weight_spectrum(delta: Delta) -> tuple[float, ...]:
-    """Singular values of the base's matrix W itself, to lay beside those of ΔW; none of a vector."""
+    """Singular values of the base's W itself, to lay beside those of ΔW; none of a vector."""
     if delta.weight.dim() != 2:
         return ()
     return tuple(spectra.values(delta.weight).tolist())

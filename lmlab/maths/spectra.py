@@ -38,16 +38,19 @@ def values(matrix: Tensor) -> Tensor:
     """
     d, k = matrix.shape
     if max(d, k) < LONG * min(d, k):
-        return torch.linalg.svdvals(matrix.float())
+        found: Tensor = torch.linalg.svdvals(matrix.float())
+        return found
     tall = (matrix if d >= k else matrix.t()).double()
-    return torch.linalg.eigvalsh(tall.t() @ tall).clamp(min=0).sqrt().flip(0).float()
+    squares: Tensor = torch.linalg.eigvalsh(tall.t() @ tall)
+    return squares.clamp(min=0).sqrt().flip(0).float()
 
 
 def values_of_product(v: Tensor, u: Tensor) -> Tensor:
     """The singular values of V·U without making it: V [d, ℓ], U [ℓ, k]; [at most ℓ]."""
     _, r = torch.linalg.qr(v.float())
     _, t = torch.linalg.qr(u.float().t())
-    return torch.linalg.svdvals(r @ t.t())
+    found: Tensor = torch.linalg.svdvals(r @ t.t())
+    return found
 
 
 def of_matrix(matrix: Tensor) -> Decomposed:

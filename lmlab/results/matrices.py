@@ -31,13 +31,15 @@ class MatrixView:
     Attributes:
         change: its figures.
         spectrum: singular values of W, falling; none of a vector.
-        delta: ΔW, [d, k]; of a vector [1, d].
+        w: W itself, [d, k]; of a vector [1, d].
+        delta: ΔW, the same.
         v: V with α·s in it, [d, ℓ], where an adapter makes ΔW.
         u: U, [ℓ, k].
     """
 
     change: MatrixChange
     spectrum: tuple[float, ...]
+    w: Picture
     delta: Picture
     v: Picture | None = None
     u: Picture | None = None

@@ -1,13 +1,97 @@
 """The rank knife: the base with the k largest singular values of every ΔW."""
 
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from types import MappingProxyType
+from typing import Any
+
 import gradio as gr
 
+from lmlab.change.service import KnifeTexts
+from lmlab.drawing import changeviews
+from lmlab.errors import InputError
 from lmlab.lab import Lab
+from lmlab.results.matrices import Knifed, Unchanged
+from lmlab.results.scored import Loading, Scoring
+from lmlab.ui.change import views
+from lmlab.ui.change.weights import QUIET, bar
+from lmlab.ui.change.widgets import KnifeCurves
+from lmlab.ui.parts import waiting
+from lmlab.ui.parts.errors import alerts
+from lmlab.ui.parts.waiting import busy, idle
 from lmlab.ui.parts.widgets import static
 
 NAME = "Rank knife"
+CUTTING = MappingProxyType({**QUIET, "concurrency_id": "knife", "concurrency_limit": 2})
+LEARNED = "what it was tuned on"
+WHY = """<p class="lm-why">ΔW = Σ σᵢ·pᵢ·qᵢᵀ. Keep the k largest σ of every matrix, leave W as it
+is, and score both kinds of text: how few directions hold what was learned, and what they cost
+elsewhere. k = 0 is the base, k = ℓ the tuned model. Stored weights are never written to.</p>"""
 
 
 def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
     """Draw the part inside the current tab and wire it to the lab."""
-    static("", elem_id="change-knife")
+    static(WHY)
+    with gr.Row(elem_classes="lm-inputs"):
+        sets = [(LEARNED, ""), *((name, name) for name in lab.changes.sets())]
+        source = gr.Dropdown(
+            sets, value="", label="Task text: held-out rows of", elem_id="change-knife-data",
+            min_width=200, scale=1,
+        )  # fmt: skip
+        task = gr.Textbox(
+            "", label="or a task text of your own", lines=1, max_lines=6, scale=2, min_width=240,
+            placeholder="empty: the rows on the left", elem_id="change-knife-task",
+        )  # fmt: skip
+        general = gr.Textbox(
+            "", label="General text of your own", lines=1, max_lines=6, scale=2, min_width=240,
+            placeholder="empty: ten of the texts that ship", elem_id="change-knife-general",
+        )  # fmt: skip
+    line = bar("knife", "Cut")
+    with gr.Column(elem_classes="lm-panel"):
+        curves = KnifeCurves(elem_id="change-knife")
+    shown, told = gr.State(None), [line.status, line.stop]
+    pressed = line.go.click(
+        runner(lab), [base, tuned, source, task, general], [*told, curves, shown],
+        trigger_mode="once", **CUTTING,
+    )  # fmt: skip
+    pressed.failure(waiting.failed, line.status, told, queue=False, **QUIET)
+    line.stop.click(waiting.stopped, None, told, cancels=[pressed], queue=False, **QUIET)
+    line.csv.click(hand_over, shown, line.handover, concurrency_limit=4, **QUIET)
+
+
+def runner(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
+    """The handler of Cut: yields [status, stop button, curves, state]."""
+
+    @alerts
+    def run(base: str, tuned: str, source: str, task: str, general: str) -> Iterator[list[Any]]:
+        asked = KnifeTexts(data=source or "", task=task or "", general=general or "")
+        yield [*busy("reading …", 0), gr.skip(), gr.skip()]
+        with closing(lab.changes.knife(base, tuned, asked)) as steps:
+            for step in steps:
+                if isinstance(step, Loading):
+                    yield [*busy(step.message, 0), gr.skip(), gr.skip()]
+                elif isinstance(step, Scoring):
+                    said = f"{step.done} of {step.total} ΔW in parts"
+                    yield [*busy(said, 0.1 * step.done / max(1, step.total)), gr.skip(), gr.skip()]
+                elif isinstance(step, Unchanged):
+                    yield [*idle(""), changeviews.nothing(step), None]
+                elif isinstance(step, Knifed):
+                    yield [*_line(step), changeviews.knife(step), step]
+
+    return run
+
+
+def _line(found: Knifed) -> list[Any]:
+    done, of = len(found.points), len(found.ranks)
+    if found.is_done:
+        return idle("")
+    said = f"k = {found.ranks[done]} …" if done < of else "the tuned model itself …"
+    return busy(said, 0.1 + 0.9 * done / (of + 1))
+
+
+@alerts
+def hand_over(shown: Knifed | None) -> str:
+    """The numbers of every k as a file."""
+    if shown is None or not shown.points:
+        raise InputError("There is no curve yet.", "Press Cut first.")
+    return views.handed("download", "rank-knife.csv", changeviews.knife_csv(shown))

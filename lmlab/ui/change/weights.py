@@ -1,13 +1,196 @@
 """Weights: ΔW of every matrix as a map, and one matrix in full."""
 
-import gradio as gr
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
 
+import gradio as gr
+from gradio.context import Context
+
+from lmlab.drawing import changeplots, changeviews
+from lmlab.errors import InputError
 from lmlab.lab import Lab
-from lmlab.ui.parts.widgets import static
+from lmlab.results.matrices import Changes, MatrixView, Unchanged
+from lmlab.results.scored import Loading, Scoring
+from lmlab.ui.change import views
+from lmlab.ui.change.widgets import ChangeMap, MatrixPictures
+from lmlab.ui.parts import waiting
+from lmlab.ui.parts.errors import alerts
+from lmlab.ui.parts.waiting import busy, idle
+from lmlab.ui.parts.widgets import Handover, static
 
 NAME = "Weights"
+QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
+MEASURING = MappingProxyType({**QUIET, "concurrency_id": "score", "concurrency_limit": 2})
+N_DRAWN = 2  # outputs of the map
+N_MATRIX = 4  # outputs of one matrix
+LONGEST_NAME = 300
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a visitor's session keeps of the map.
+
+    Attributes:
+        base: its name.
+        tuned: the other's.
+        chosen: the matrix that changed most; empty where none did.
+        csv: the table; empty where no weight changed.
+    """
+
+    base: str
+    tuned: str
+    chosen: str = ""
+    csv: str = ""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """The buttons and the line beside them."""
+
+    go: gr.Button
+    stop: gr.Button
+    csv: gr.Button
+    status: gr.HTML
+    handover: Handover
 
 
 def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
     """Draw the part inside the current tab and wire it to the lab."""
-    static("", elem_id="change-map")
+    tab = Context.block
+    line = bar("weights", "Measure", auto=True)
+    with gr.Row(elem_classes="lm-result"):
+        with gr.Column(scale=6, min_width=320, elem_classes="lm-panel"):
+            static('<h3 class="lm-h">ΔW by layer and matrix</h3>')
+            drawn = ChangeMap(elem_id="change-map")
+        with gr.Column(scale=5, min_width=320, elem_classes="lm-panel"):
+            static('<h3 class="lm-h">The matrix that is chosen</h3>')
+            figures = static(views.NOTHING, elem_id="change-figures")
+            plot = gr.Plot(
+                changeplots.empty(), show_label=False, container=False, elem_classes="lm-plot",
+                elem_id="change-spectra-plot",
+            )  # fmt: skip
+    with gr.Column(elem_classes="lm-panel"):
+        static('<h3 class="lm-h">W + ΔW, entry by entry</h3>')
+        pictures = MatrixPictures(elem_id="change-pictures")
+    shown = gr.State(None)
+    one = [figures, plot, pictures, shown]
+    measured = _wire(lab, line, [base, tuned], [line.status, line.stop, drawn, shown], tab)
+    for event in measured:
+        event.success(chosen(lab), shown, one, **MEASURING)
+    drawn.choose(choose(lab), shown, one, trigger_mode="always_last", **MEASURING)
+    line.csv.click(hand_over, shown, line.handover, concurrency_limit=4, **QUIET)
+
+
+def bar(name: str, verb: str, *, auto: bool = False) -> Bar:
+    """A part's buttons.
+
+    Args:
+        name: for the elements' ids.
+        verb: on the first button.
+        auto: whether the first button is pressed when another pair of models is chosen.
+    """
+    classes = ["lm-go", *(["lm-auto"] if auto else [])]
+    with gr.Row(elem_classes="lm-changebar"):
+        go = gr.Button(
+            verb, variant="primary", elem_id=f"change-{name}-go", elem_classes=classes,
+            min_width=120,
+        )  # fmt: skip
+        stop = gr.Button("Stop", interactive=False, elem_id=f"change-{name}-stop", min_width=80)
+        csv = gr.Button("CSV", elem_id=f"change-{name}-csv", min_width=70)
+        status = static("", elem_id=f"change-{name}-status", elem_classes="lm-status")
+        handover = Handover(elem_id=f"change-{name}-handover", elem_classes="lm-handing")
+    return Bar(go, stop, csv, status, handover)
+
+
+def _wire(lab: Lab, line: Bar, asked: list[Any], drawn: list[Any], tab: Any) -> list[Any]:
+    """Measure on the button and when the part is opened, which it returns; stop on demand."""
+    run, told = runner(lab), [line.status, line.stop]
+    pressed = line.go.click(run, asked, drawn, trigger_mode="always_last", **MEASURING)
+    opened = tab.select(once(run), [drawn[-1], *asked], drawn, trigger_mode="once", **MEASURING)
+    for event in (pressed, opened):
+        event.failure(waiting.failed, line.status, told, queue=False, **QUIET)
+    line.stop.click(waiting.stopped, None, told, cancels=[pressed, opened], queue=False, **QUIET)
+    return [pressed, opened]
+
+
+def runner(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
+    """The handler of Measure: yields [status, stop button, map, state]."""
+
+    @alerts
+    def run(base: str, tuned: str) -> Iterator[list[Any]]:
+        still = [gr.skip()] * N_DRAWN
+        yield [*busy("reading …", 0), *still]
+        with closing(lab.changes.weights(base, tuned)) as steps:
+            for step in steps:
+                if isinstance(step, Loading):
+                    yield [*busy(step.message, 0), *still]
+                elif isinstance(step, Scoring):
+                    share = step.done / max(1, step.total)
+                    yield [*busy(f"{step.done} of {step.total} matrices", share), *still]
+                elif isinstance(step, Unchanged):
+                    yield [*idle(""), changeviews.nothing(step), Shown(base, tuned)]
+                elif isinstance(step, Changes):
+                    yield [*idle(views.said(step)), *_drawn(base, tuned, step)]
+
+    return run
+
+
+def _drawn(base: str, tuned: str, found: Changes) -> list[Any]:
+    chosen = changeviews.largest(found).name
+    csv = changeviews.changes_csv(found)
+    return [changeviews.change_map(found), Shown(base, tuned, chosen, csv)]
+
+
+def once(handler: Callable[..., Iterator[list[Any]]]) -> Callable[..., Iterator[list[Any]]]:
+    """The same handler, for when the part opens: does nothing where this pair is shown."""
+
+    def opened(shown: Shown | None, base: str, tuned: str) -> Iterator[list[Any]]:
+        if shown is not None and (shown.base, shown.tuned) == (base, tuned):
+            yield [gr.skip()] * (2 + N_DRAWN)
+        else:
+            yield from handler(base, tuned)
+
+    return opened
+
+
+def chosen(lab: Lab) -> Callable[..., list[Any]]:
+    """The matrix that is chosen, once the map is there: [figures, plot, pictures, state]."""
+
+    @alerts
+    def show(shown: Shown | None) -> list[Any]:
+        return _matrix(lab, shown, shown.chosen if shown else "")
+
+    return show
+
+
+def choose(lab: Lab) -> Callable[..., list[Any]]:
+    """The matrix that was clicked: [figures, plot, pictures, state]."""
+
+    @alerts
+    def show(shown: Shown | None, event: gr.EventData) -> list[Any]:
+        name = getattr(event, "name", None)
+        if not isinstance(name, str) or len(name) > LONGEST_NAME:
+            return [gr.skip()] * N_MATRIX
+        return _matrix(lab, shown, name)
+
+    return show
+
+
+def _matrix(lab: Lab, shown: Shown | None, name: str) -> list[Any]:
+    if shown is None or not name or not shown.csv:
+        return [views.NOTHING, changeplots.empty(), "", gr.skip()]
+    with closing(lab.changes.matrix(shown.base, shown.tuned, name)) as steps:
+        found = next(step for step in steps if isinstance(step, MatrixView))
+    drawn = [views.figures(found), changeplots.spectra(found), changeviews.pictures(found)]
+    return [*drawn, replace(shown, chosen=name)]
+
+
+@alerts
+def hand_over(shown: Shown | None) -> str:
+    """The table of all matrices as a file."""
+    if shown is None or not shown.csv:
+        raise InputError("There is no table yet.", "Press Measure first.")
+    return views.handed("download", "changes.csv", shown.csv)
