@@ -21,4 +21,6 @@ element.querySelector(".lm-theme").onclick = () => {
   pressed();
   tell("look", {});
 };
+element.querySelector(".lm-lecturer").onclick = () => tell("lecture", { action: "start" });
+element.querySelector(".lm-link").onclick = () => tell("lecture", { action: "ask" });
 pressed();

@@ -1,1 +1,1 @@
-"""Lecture scenes: small declarative files that say what to set, run and look at. No page, no models."""
+"""Lecture scenes: declarative files that say what to set, run and look at. No page, no models."""

@@ -24,7 +24,9 @@ def course(folder: Path) -> tuple[Scene, ...]:
             the field.
     """
     if not folder.is_dir():
-        raise InputError(f"There is no folder ‘{folder}’.", "Give a folder of scene files (*.yaml).")
+        raise InputError(
+            f"There is no folder ‘{folder}’.", "Give a folder of scene files (*.yaml)."
+        )
     files = sorted(folder.glob("*.yaml"))
     if not files:
         raise InputError(f"There is no scene in ‘{folder}’.", "A scene is a file ending in .yaml.")

@@ -1,0 +1,228 @@
+// Lecture mode: goes from scene to scene, sets the tab, presses its button, marks what to look at.
+// Needs common.js, lecture-guess.js and lecture-list.js before it.
+const bar = element.querySelector(".lm-lecture");
+const part = (name) => bar.querySelector(".lm-" + name);
+const page = document.documentElement;
+const shown = new Set();
+let scenes = JSON.parse(props.value), mine = [], here = -1;
+
+const current = () => scenes[here];
+const on = () => !bar.hidden;
+
+// --- what is looked at ---------------------------------------------------------------------------
+
+const named = (tab, name) => document.getElementById(tab + "-" + name) || document.getElementById(name);
+const target = (look) => named(current().tab, look.at);
+
+function unmark() {
+  for (const node of document.querySelectorAll("[data-lm-mark]")) node.removeAttribute("data-lm-mark");
+}
+
+// Gradio draws its components anew, so the marks are looked after.
+function mark() {
+  if (!on() || here < 0) return;
+  current().look.forEach((look, i) => {
+    const node = target(look), number = String(i + 1);
+    if (node && node.dataset.lmMark !== number) node.dataset.lmMark = number;
+  });
+}
+
+function looks() {
+  part("look").replaceChildren(...current().look.map((look) => {
+    const item = el("li"), button = el("button", "", look.say);
+    button.type = "button";
+    button.onclick = () => target(look)?.scrollIntoView({ block: "center", behavior: calm() ? "auto" : "smooth" });
+    item.append(button);
+    return item;
+  }));
+}
+
+const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+function stored(kept) {
+  part("stored").hidden = !kept;
+  if (!kept) return;
+  const table = el("table", "lm-table"), [heads, ...rows] = kept.table;
+  const line = (cells, tag) => { const row = el("tr"); row.append(...cells.map((cell) => el(tag, "", cell))); return row; };
+  table.append(line(heads, "th"), ...rows.map((cells) => line(cells, "td")));
+  part("stored").replaceChildren(el("p", "lm-why", `Stored result, made on ${kept.made} by ${kept.model}; run the scene to see it live.`), table);
+}
+
+// --- going ---------------------------------------------------------------------------------------
+
+function draw() {
+  const scene = current();
+  bar.querySelector("h2").textContent = scene.title;
+  part("count").textContent = `${here + 1} / ${scenes.length}`;
+  part("point").textContent = scene.point;
+  part("back").disabled = here === 0;
+  part("forward").disabled = here === scenes.length - 1;
+  ask(part("ask"), scene, shown);
+  looks();
+  stored(scene.stored);
+}
+
+function go(i) {
+  if (i < 0 || i >= scenes.length) return;
+  here = i;
+  bar.hidden = false;
+  page.classList.add("lm-lecturing");
+  toggleList(false);
+  unmark();
+  draw();
+  bar.dataset.state = "filling";
+  trigger("enter", { name: current().name });
+}
+
+function leave() {
+  bar.hidden = true;
+  page.classList.remove("lm-lecturing");
+  unmark();
+  veil("", [], false);
+  if (document.fullscreenElement) document.exitFullscreen();
+}
+
+// What follows from what was filled in may take a while: a tab is settled when it has not changed for
+// some time.
+const QUIET = 500;
+let changed = 0;
+new MutationObserver((records) => {
+  if (records.some(({ target }) => !target.closest?.("#lecture"))) changed = performance.now();
+}).observe(document.body, { childList: true, subtree: true, characterData: true });
+
+function settled(tab) {
+  if (performance.now() - changed < QUIET) return false;
+  // A prompt that is still empty is about to be drawn.
+  return tab !== "prompt" || document.querySelector("#prompt-view .lm-prompttext")?.textContent.length > 12;
+}
+
+// The tab is filled in: once its button can be pressed, press it; a run under way is stopped first.
+function press(tab, run, left) {
+  const button = named(tab, run), stop = named(tab, run.replace(/[^-]*$/, "stop"));
+  const again = () => setTimeout(() => press(tab, run, left - 1), 120);
+  if (left <= 0) return ready();
+  if (left > 20 && !settled(tab) && !(stop && !stop.disabled)) return again();
+  if (!button || button.disabled || button.offsetParent === null && !button.classList.contains("lm-none")) return again();
+  if (stop && !stop.disabled && stop.offsetParent !== null) { stop.click(); return again(); }
+  button.click();
+  ready();
+}
+
+// What is to be looked at comes into view, below the bar.
+function ready() {
+  bar.dataset.state = "ready";
+  const first = on() && here >= 0 && current().look[0] && target(current().look[0]);
+  if (!first) return;
+  first.style.scrollMarginBlock = bar.offsetHeight + 24 + "px 16px";
+  first.scrollIntoView({ block: "nearest" });
+}
+
+function filled(mail) {
+  if (on() && mail.name && mail.name !== current().name) return; // an earlier scene's
+  if (on() && mail.name) scrollTo({ top: 0 });
+  // A tab that opens for the first time begins by itself; that beginning is let come first.
+  if (mail.run) setTimeout(() => press(mail.tab, mail.run, 80), 350);
+  else ready();
+}
+
+// --- list, links, own scenes ---------------------------------------------------------------------
+
+function toggleList(open) {
+  const box = part("scenes");
+  box.hidden = !open;
+  part("list").setAttribute("aria-expanded", open);
+  if (!open) return;
+  const add = (files) => trigger("bring", { files });
+  const keep = (title, point) => trigger("keep", { tab: tabNow(), title, point });
+  box.replaceChildren(...listed(scenes, here, go), own(add, keep));
+}
+
+// The tab's id stands in its button's.
+const tabNow = () => {
+  const button = document.querySelector('.tab-container [role="tab"][aria-selected="true"]');
+  return (button?.id || "").replace(/-button$/, "");
+};
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    notice("Link copied: it opens this tab as it is now, uploads apart.");
+  } catch { prompt("This link opens the tab as it is now:", text); }
+}
+
+// Said even where the bar is hidden.
+function notice(text) {
+  const line = document.getElementById("lm-notice") || document.body.appendChild(Object.assign(el("div"), { id: "lm-notice" }));
+  line.setAttribute("role", "status");
+  line.textContent = text;
+  clearTimeout(line.timer);
+  line.timer = setTimeout(() => { line.textContent = ""; }, 5000);
+}
+
+function save(text) {
+  const link = el("a");
+  link.href = URL.createObjectURL(new Blob([text], { type: "application/yaml" }));
+  link.download = "scene.yaml";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  notice("Saved as scene.yaml.");
+}
+
+function start() {
+  const last = Number(sessionStorage.getItem("lmlab-scene")) || 0;
+  go(Math.min(here < 0 ? last : here, scenes.length - 1));
+}
+
+const ACTIONS = {
+  start: () => (on() ? leave() : start()),
+  ask: () => trigger("link", { tab: tabNow() }),
+  open: ({ name }) => go(scenes.findIndex((scene) => scene.name === name)),
+  filled,
+  copy: ({ query }) => copy(location.origin + location.pathname + "?" + query),
+  file: ({ text }) => save(text),
+  scenes: (mail) => {
+    scenes = [...scenes.filter((scene) => !mine.includes(scene.name)), ...JSON.parse(mail.scenes)];
+    mine = JSON.parse(mail.scenes).map((scene) => scene.name);
+    ACTIONS.open(mail);
+  },
+};
+onTold(element, "lecture", (mail) => ACTIONS[mail.action]?.(mail));
+
+// --- buttons and keys ----------------------------------------------------------------------------
+
+function full() {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else document.documentElement.requestFullscreen?.();
+}
+
+function larger() {
+  document.querySelector(".lm-projector").click();
+  part("larger").setAttribute("aria-pressed", page.classList.contains("projector"));
+}
+
+part("back").onclick = () => go(here - 1);
+part("forward").onclick = () => go(here + 1);
+part("list").onclick = () => toggleList(part("scenes").hidden);
+part("leave").onclick = leave;
+part("full").onclick = full;
+part("larger").onclick = larger;
+
+const KEYS = {
+  PageDown: () => go(here + 1), PageUp: () => go(here - 1), ArrowRight: () => go(here + 1),
+  ArrowLeft: () => go(here - 1), Home: () => go(0), f: full, l: larger,
+};
+// Arrows belong to whatever has the focus and uses them; a presenter's keys, Page Up and Down, never do.
+const free = (node) => !node || node === document.body || node.closest(".lm-lecture, #lm-header, .tab-container");
+document.addEventListener("keydown", (event) => {
+  const act = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+  if (!act || !on() || event.ctrlKey || event.metaKey || event.altKey) return;
+  const node = event.target, typing = node.closest?.("input, textarea, select, [contenteditable=true]");
+  if (typing || (!event.key.startsWith("Page") && !free(node))) return;
+  event.preventDefault();
+  act();
+});
+
+setInterval(() => {
+  mark();
+  if (on() && here >= 0) try { sessionStorage.setItem("lmlab-scene", here); } catch { /* private window */ }
+}, 250);

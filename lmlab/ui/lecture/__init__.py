@@ -1,0 +1,1 @@
+"""Lecture mode, links that restore a tab, scenes of one's own: what reaches across the tabs."""

@@ -1,0 +1,173 @@
+"""Scenes: read to the letter, or refused with file and field; the shipped ones fit the page."""
+
+import pytest
+
+from lmlab.errors import InputError
+from lmlab.lab import Lab
+from lmlab.scenes.course import LARGEST, course, shipped
+from lmlab.scenes.scene import parse, written
+from lmlab.ui.app import build_page
+from lmlab.ui.lecture import links
+from lmlab.ui.lecture.bar import check
+from lmlab.ui.lecture.filling import Filling
+from lmlab.ui.lecture.stage import outer, stages
+
+PLAIN = """title: A scene
+point: What it shows.
+tab: likelihood
+inputs:
+  text: "No"
+  model: base
+run: go
+ask:
+  say: What will it be?
+  options: [this, that]
+  answer: That.
+  hide: [strip]
+look:
+  - at: strip
+    say: Here.
+"""
+
+
+@pytest.fixture(scope="module")
+def filling():
+    lab = Lab.open()
+    page = build_page(lab)
+    return Filling(lab, outer(page), stages(page))
+
+
+def test_a_scene_is_read_as_it_was_written():
+    scene = parse(PLAIN, "03-a-scene.yaml")
+    assert (scene.name, scene.tab, scene.inputs["text"]) == ("a-scene", "likelihood", "No")
+    assert parse(written(scene), "a-scene.yaml") == scene
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("title: A scene\n", ""), "x.yaml: field ‘title’"),
+        (("title: A scene", "title: " + "x" * 121), "field ‘title’"),
+        (("run: go", "runs: go"), "field ‘runs’"),
+        (("run: go", "run: ../go"), "field ‘run’"),
+        (("options: [this, that]", "options: [this]"), "field ‘ask.options’"),
+        (("- at: strip", "- at: <b>"), "field ‘look.0.at’"),
+        (("tab: likelihood", "tab: [a"), "no valid YAML in line"),
+        (("tab: likelihood", "tab: &a likelihood\nrun: *a"), "aliases"),
+        (("title: A scene", "title: A scene\ntitle: Another"), "twice"),
+    ],
+)
+def test_a_mistake_names_the_file_and_the_field(change, said):
+    with pytest.raises(InputError) as caught:
+        parse(PLAIN.replace(*change), "x.yaml")
+    assert said in caught.value.message
+    assert "x.yaml" in caught.value.message
+
+
+def test_a_folder_is_a_course_in_the_order_of_its_files(tmp_path):
+    for name in ("20-second.yaml", "10-first.yaml"):
+        (tmp_path / name).write_text(PLAIN, encoding="utf-8")
+    assert [scene.name for scene in course(tmp_path)] == ["first", "second"]
+    (tmp_path / "30-first.yaml").write_text(PLAIN, encoding="utf-8")
+    with pytest.raises(InputError, match="Two scenes are called ‘first’"):
+        course(tmp_path)
+
+
+def test_folders_and_files_that_are_none(tmp_path):
+    with pytest.raises(InputError, match="no folder"):
+        course(tmp_path / "missing")
+    with pytest.raises(InputError, match="no scene"):
+        course(tmp_path)
+    (tmp_path / "a.yaml").write_bytes(b"\xff\xfe")
+    with pytest.raises(InputError, match=r"a\.yaml is not UTF-8"):
+        course(tmp_path)
+    (tmp_path / "a.yaml").write_text("x" * (LARGEST + 1), encoding="utf-8")
+    with pytest.raises(InputError, match="larger"):
+        course(tmp_path)
+
+
+def test_every_shipped_scene_names_only_what_is_there(filling):
+    scenes = shipped()
+    assert len(scenes) >= 24
+    for scene in scenes:
+        check(filling, scene)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("tab: likelihood", "tab: nowhere"), "no tab ‘nowhere’"),
+        (("  model: base", "  modle: base"), "no control ‘modle’"),
+        (("  - at: strip", "  - at: stripe"), "look: the tab ‘likelihood’ has no part ‘stripe’"),
+        (("hide: [strip]", "hide: [stripe]"), "ask.hide"),
+        (("run: go", "run: gone"), "no button ‘gone’"),
+        (("  model: base", "  model: [base, base]"), "takes one text"),
+    ],
+)
+def test_a_scene_that_does_not_fit_the_page_is_refused(filling, change, said):
+    with pytest.raises(InputError) as caught:
+        check(filling, parse(PLAIN.replace(*change), "a-scene.yaml"))
+    assert said in str(caught.value)
+    assert "‘a-scene’" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("tab", "values", "said"),
+    [
+        ("completion", {"temperature": "nan"}, "takes a number"),
+        ("completion", {"temperature": "1e308"}, "goes from 0 to 3"),
+        ("completion", {"top-k": "-1"}, "goes from 0"),
+        ("tuning", {"method": "magic"}, "no choice ‘magic’"),
+        ("tuning", {"end": "perhaps"}, "true or false"),
+        ("tuning", {"token": "hf_secret"}, "no control ‘token’"),
+        ("prompt", {"wording": "qa-tuned", "data": "german"}, "no choice ‘qa-tuned’ for ‘german’"),
+        ("prompt", {"pasted": "a,b"}, "no control ‘pasted’"),
+        ("likelihood", {"text": "x" * 9000}, "longer than"),
+        ("likelihood", {"__class__": "x"}, "no control"),
+    ],
+)
+def test_no_control_takes_what_it_could_not_have(filling, tab, values, said):
+    with pytest.raises(InputError) as caught:
+        filling.updates(tab, values)
+    assert said in caught.value.message
+
+
+def test_a_wording_brings_its_text(filling):
+    found = filling.updates("prompt", {"data": "opposite", "wording": "opposite-arrow"})
+    source = [one for one in found if isinstance(one, str) and "name: opposite-arrow" in one]
+    assert len(source) == 1
+
+
+def test_a_link_carries_what_differs_and_brings_it_back(filling):
+    stage = filling.stages["completion"]
+    values = [control.value for control in links.linkable(stage).values()]
+    assert links.query(stage, values) == "tab=completion"
+    keys = list(links.linkable(stage))
+    values[keys.index("prompt")] = "<b>&=?#\n"
+    values[keys.index("temperature")] = 1.5
+    tab, read, run = links.read(links.query(stage, values))
+    assert (tab, read, run) == ("completion", {"prompt": "<b>&=?#\n", "temperature": "1.5"}, True)
+    filling.updates(tab, read)
+
+
+def test_lists_and_switches_in_a_link(filling):
+    stage = filling.stages["tuning"]
+    keys = list(links.linkable(stage))
+    values = [control.value for control in links.linkable(stage).values()]
+    values[keys.index("groups")] = ["norms", "biases"]
+    values[keys.index("dora")] = True
+    _, read, _ = links.read(links.query(stage, values))
+    assert read == {"groups": ("norms", "biases"), "dora": "true"}
+    filling.updates("tuning", read)
+
+
+def test_a_link_is_bounded(filling):
+    stage = filling.stages["likelihood"]
+    with pytest.raises(InputError, match="characters"):
+        links.query(stage, ["é" * 4000, "", "base", ""])
+    with pytest.raises(InputError, match="too long"):
+        links.read("tab=likelihood&text=" + "x" * 20_000)
+    with pytest.raises(InputError, match="damaged"):
+        links.read("&".join(f"a{i}=1" for i in range(100)))
+    with pytest.raises(InputError, match="damaged"):
+        links.read("tab=likelihood&text=%ff%fe")
