@@ -2,11 +2,11 @@
 something is scored.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from lmlab.change import passages
-from lmlab.change.passages import Kind
+from lmlab.change.passages import Kind, Task
 from lmlab.errors import InputError
 from lmlab.models.store import ModelRef, ModelStore
 from lmlab.results.changes import Drift
@@ -106,11 +106,7 @@ class Drifting:
             done += len(requests)
 
 
-def _task(
-    known: tuple[str, passages.PromptTemplate | None, Sequence[passages.Row]] | None,
-    rows: int,
-    own: str,
-) -> list[Kind]:
+def _task(known: Task | None, rows: int, own: str) -> list[Kind]:
     if own.strip():
         return [Kind(OWN, passages.TASK, passages.own(own, rows, LONGEST))]
     if known is None:

@@ -20,6 +20,8 @@ TASK: Group = "task"
 GENERAL: Group = "general"
 OTHER: Group = "other"
 PLAIN = "text"
+# A set's name, its wording, and held-out rows.
+Task = tuple[str, PromptTemplate | None, tuple[Row, ...]]
 
 
 class Passage(NamedTuple):
@@ -44,8 +46,8 @@ class Kind:
     passages: tuple[Passage, ...]
 
 
-def task_of(tuned: str, runs: Runs) -> tuple[str, PromptTemplate | None, tuple[Row, ...]] | None:
-    """What a model was tuned for, where it is known: the set's name, its wording, held-out rows."""
+def task_of(tuned: str, runs: Runs) -> Task | None:
+    """What a model was tuned for, where it is known."""
     ref = ModelRef.parse(tuned)
     name = (ref.adapter or ref.name).removeprefix("adapters/")
     if name.startswith(RUN):
@@ -57,7 +59,7 @@ def task_of(tuned: str, runs: Runs) -> tuple[str, PromptTemplate | None, tuple[R
     return None
 
 
-def _task_of_run(run: RunFolder) -> tuple[str, PromptTemplate | None, tuple[Row, ...]]:
+def _task_of_run(run: RunFolder) -> Task:
     spec = run.spec
     found = run.data(spec)
     return spec.data, spec.template, tuple(found.valid or found.train)
@@ -91,11 +93,12 @@ def passages(
         longest: characters of a plain text that are read.
     """
     chosen = evenly(rows, count)
-    if template is None:
-        found = (Passage(row.get(PLAIN, "")[:longest]) for row in chosen)
-    else:
-        found = _answers(template, chosen)
+    found = _answers(template, chosen) if template else _plain(chosen, longest)
     return tuple(one for one in found if one.text)
+
+
+def _plain(rows: Sequence[Row], longest: int) -> Iterator[Passage]:
+    return (Passage(row.get(PLAIN, "")[:longest]) for row in rows)
 
 
 def _answers(template: PromptTemplate, rows: Sequence[Row]) -> Iterator[Passage]:

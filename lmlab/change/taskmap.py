@@ -2,7 +2,7 @@
 alone, so that it is measured once and kept for everybody. Imports no torch before it is measured.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 from threading import Lock
@@ -88,7 +88,7 @@ class TaskMaps:
                 self._kept[rows] = known
         yield known
 
-    def _measured(self, rows: int) -> "Iterator[Loading | Mapped | TaskMap]":
+    def _measured(self, rows: int) -> Generator[Loading | Mapped, None, TaskMap]:
         variants = self.variants()
         if BASE not in self.store.embedded() or len(variants) < 3:
             raise InputError("There are no tuned variants of ‘base’ here to make a map of.")

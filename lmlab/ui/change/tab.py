@@ -12,7 +12,7 @@ from gradio.context import Context
 from lmlab.drawing import tuningviews
 from lmlab.errors import LabError
 from lmlab.lab import Lab
-from lmlab.ui.change import knife, weights
+from lmlab.ui.change import distribution, knife, taskmap, timemachine, weights
 from lmlab.ui.parts.errors import alerts
 from lmlab.ui.parts.pickers import model_picker
 from lmlab.ui.parts.scripts import script
@@ -22,6 +22,16 @@ NAME = "Change"
 QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
 # The browser's own name, so that its runs are among what can be chosen.
 WHO = f"(_, ...rest) => {{ {script('tuning-visitor')}\nreturn [visitor(), ...rest]; }}"
+
+# Another pair: the part that is in view, if it is quick, measures at once. Waits a moment, as a new
+# base may bring another tuned model with it.
+PRESS = """() => {
+  clearTimeout(window.lmlab.pairTimer);
+  window.lmlab.pairTimer = setTimeout(() => {
+    const buttons = [...document.querySelectorAll("#change-parts .lm-auto")];
+    buttons.find((button) => button.offsetParent && !button.disabled)?.click();
+  }, 300);
+}"""
 
 
 class Part(NamedTuple):
@@ -34,6 +44,9 @@ class Part(NamedTuple):
 PARTS = (
     Part(weights.NAME, weights.build),
     Part(knife.NAME, knife.build),
+    Part(distribution.NAME, distribution.build),
+    Part(timemachine.NAME, timemachine.build),
+    Part(taskmap.NAME, taskmap.build),
 )
 
 
@@ -56,6 +69,7 @@ def build(lab: Lab) -> None:
                 part.build(lab, base, tuned)
     asked = [owner, base, tuned]
     gr.on([tab.select, base.change], chooser(lab), asked, tuned, js=WHO, **QUIET)
+    gr.on([base.input, tuned.change], None, None, None, js=PRESS, **QUIET)
 
 
 def chooser(lab: Lab) -> Callable[..., Any]:
