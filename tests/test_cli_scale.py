@@ -58,3 +58,27 @@ def test_a_difference_by_matrix_and_on_a_text(capsys, folder, tmp_path):
     assert "q_proj" in said
     assert "mean KL" not in said
     assert "No matrix differs" in asked(capsys, "diff", "--base", base, "--tuned", base)
+
+
+def test_lora_is_counted_on_top(capsys):
+    found = json.loads(
+        asked(capsys, "scale", *GPT2, "--lora-rank", 8, "--lora-targets", "qkv", "--json")
+    )
+    assert found["lora"]["added"] == 294_912
+    assert [one["name"] for one in found["lora"]["matrices"]] == ["qkv"]
+    said = asked(capsys, "scale", *GPT2, "--lora-rank", 1)
+    assert "36,864 learn at rank 1" in said
+    assert json.loads(asked(capsys, "scale", *GPT2, "--json"))["lora"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--lora-rank", "0"), "from 1 to 768"),
+        (("--lora-rank", "1", "--lora-targets", "x"), "no matrix"),
+        (("--lora-rank", "1", "--lora-targets", " , "), "No matrix gets LoRA"),
+    ],
+)
+def test_lora_that_cannot_be_counted_is_said(capsys, arguments, said):
+    assert main(["scale", *GPT2, *arguments]) == 2
+    assert said in capsys.readouterr().err

@@ -1,4 +1,8 @@
-"""Counts from a shape alone against published numbers and against real models without weights."""
+"""Counts from a shape alone against published numbers and against real models without weights; the
+builder and the table that show them.
+"""
+
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,10 +17,13 @@ from transformers import (
     Qwen2Config,
 )
 
+from lmlab.drawing import scaletables
 from lmlab.errors import InputError
 from lmlab.scale import counts as scale
 from lmlab.scale.architectures import from_config
 from lmlab.scale.counts import Shape
+from lmlab.scale.published import GPT1_VOCABULARY, LLAMA, PUBLISHED, row_of
+from lmlab.ui.scale import builder, fields, form, table, views
 
 GPT2 = {
     "124,439,808": (12, 768, 12),
@@ -110,3 +117,142 @@ def test_a_shape_that_cannot_be_is_refused(change, said):
 def test_lora_that_cannot_be_is_refused(rank, targets):
     with pytest.raises(InputError):
         scale.lora(Shape(2, 12, 2, 100, 64, 48), rank, targets)
+
+
+def test_one_fused_matrix_has_the_count_of_gpt_2_s_c_attn():
+    gpt2 = Shape(12, 768, 12, 50257, 1024, 3072)
+    (fused,) = scale.lora(gpt2, 8, ("qkv",))
+    assert (fused.d, fused.k, fused.added) == (2304, 768, 294_912)
+    assert scale.lora(gpt2, 8, ("q", "q")) == scale.lora(gpt2, 8, ("q",))
+    with pytest.raises(InputError, match="holds q, k and v"):
+        scale.lora(gpt2, 8, ("qkv", "v"))
+
+
+def test_training_memory_is_sixteen_bytes_a_parameter():
+    assert scale.training_bytes(10, "float32") == scale.training_bytes(10, "bfloat16") == 160
+    assert scale.training_bytes(10, "int4") is None
+
+
+@pytest.mark.parametrize("name", ["kv_heads", "head_width", "extra_positions"])
+def test_a_negative_size_is_refused(name):
+    with pytest.raises(InputError, match="from 0 to"):
+        Shape(2, 48, 4, 100, 64, 96, **{name: -2})
+
+
+def test_the_published_rows_have_the_published_counts():
+    exact = {row.name: row.exact for row in PUBLISHED}
+    assert exact == {
+        "GPT-1": 116_534_784,
+        "GPT-2 small": 124_439_808,
+        "GPT-2 medium": 354_823_168,
+        "GPT-2 large": 774_030_080,
+        "GPT-2 XL": 1_557_611_200,
+        "GPT-3": 174_604_259_328,
+        "GPT-4": None,
+    }
+    assert LLAMA.exact == 6_738_415_616
+    assert all(row.source and row.why and row.opened for row in PUBLISHED)
+
+
+def test_gpt_2_s_labels_are_counts_with_gpt_1_s_vocabulary():
+    rows = [row for row in PUBLISHED if row.name.startswith("GPT-2")]
+    found = [
+        f"{scale.parameters(replace(row.shape, vocabulary=GPT1_VOCABULARY)) / 1e6:.0f}M"
+        for row in rows
+    ]
+    assert found == [row.nominal for row in rows] == ["117M", "345M", "762M", "1542M"]
+
+
+def test_gpt_3_s_training_is_what_its_paper_says():
+    row = next(row for row in PUBLISHED if row.name == "GPT-3")
+    assert scale.training_flops(row.exact, row.tokens) == pytest.approx(3.14e23, rel=2e-3)
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: c.model_type)
+def test_the_builder_s_form_gives_every_shape_back(config):
+    shape = from_config(config.to_dict())
+    assert form.shape_of(tuple(form.values_of(shape))) == shape
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("layers", None, "‘layers L’ is empty"),
+        ("layers", 1.5, "whole number"),
+        ("width", float("nan"), "not a number"),
+        ("heads", "<b>", "not a number"),
+        ("heads", 7, "cannot be shared by 7 heads"),
+        ("vocabulary", 1e300, "too large"),
+        ("vocabulary", float("inf"), "too large"),
+        ("context", 0, "context must be from 1"),
+        ("feed_forward", 10**9, "feed-forward must be from 1"),
+        ("kv_heads", -1, "key-value heads must be from 0"),
+    ],
+)
+def test_a_shape_that_cannot_be_is_a_sentence_and_nothing_more(key, value, said):
+    values = form.values_of(LLAMA.shape)
+    values[form.KEYS.index(key)] = value
+    found = builder.counted(*values, *fields.PLANS)
+    assert said in found[0]
+    assert "<b>" not in found[0]
+    assert set(found[1:]) == {views.waits()}
+
+
+def test_the_builder_shows_the_numbers_of_gpt_3():
+    figures, parts, memory, cache, training, lora = builder.counted(
+        *form.values_of(GPT3), *fields.PLANS
+    )
+    assert "174,604,259,328" in figures
+    assert "the shape of GPT-3" in figures
+    assert "115,964,116,992" in parts
+    assert "2.79 TB" in memory
+    assert "4.72 MB" in cache
+    assert "3.14·10²³" in training
+    assert "29 days" in training
+    assert "4,718,592" in lora
+    assert "the 4.7 M of the LoRA paper" in lora
+
+
+def test_a_plan_that_cannot_be_leaves_the_rest_alone():
+    values = form.values_of(Shape(2, 12, 2, 100, 64, 48))
+    good = builder.counted(*values, *(*fields.PLANS[:-2], 4, ["q"]))
+    bad = builder.counted(*values, "float8", 1, 2048, 0, 312, 1, 40, 64, ["q"])
+    assert good[:3] == bad[:3]
+    assert [("lm-problem" in one) for one in bad] == [False] * 3 + [True] * 3
+    assert "no number format" in bad[3]
+    assert "must be above 0" in bad[4]
+    assert "from 1 to 12" in bad[5]
+    none = builder.counted(*values, *(*fields.PLANS[:-1], []))
+    assert "No matrix gets LoRA" in none[5]
+
+
+def test_a_preset_brings_its_context_and_its_tokens():
+    found = builder.filled(LLAMA, None, ["float16", 1, 9, 300, 312, 1000, 40, 1, ["q", "gate"]])
+    n = len(form.KEYS)
+    assert found[n : n + 5] == [2.6875, "float16", 1, 4096, 2000]
+    assert form.shape_of(tuple(found[:n])) == LLAMA.shape
+    plain = builder.filled(PUBLISHED[1], None, ["float16", 1, 9, 7, 312, 1, 40, 1, ["q", "gate"]])
+    assert plain[n + 4] == 7
+    assert plain[n + 9] == ["q"]
+
+
+def test_an_unknown_size_is_one_cell_that_says_so():
+    shown = table.table(PUBLISHED, [])
+    assert shown.count("not published") == 2
+    assert 'colspan="4">not published' in shown
+    assert shown.count("○</span> no") == 4
+    assert "OpenAI’s own README" in shown
+    hostile = row_of("<img src=x>", LLAMA.shape, data="<b>", why="<i>")
+    here = table.table(PUBLISHED, [hostile], [("<s>", "no <u>")])
+    assert not any(tag in here for tag in ("<img", "<b>", "<i>", "<s>", "<u>"))
+
+
+def test_tables_are_safe_in_a_spreadsheet():
+    hostile = row_of("=HYPERLINK(1)", LLAMA.shape)
+    lines = scaletables.rows_csv([PUBLISHED[0], PUBLISHED[-1], hostile]).splitlines()
+    assert lines[1].startswith("GPT-1,2018,12,768,12,40478,512,117M,116534784,")
+    assert lines[2].startswith("GPT-4,2023,,,,,8192,,,")
+    assert lines[3].startswith("'=HYPERLINK(1),")
+    assert "6738415616" in lines[3]
+    parts = scaletables.parts_csv(scale.parts(GPT3)).splitlines()
+    assert sum(int(line.rpartition(",")[2]) for line in parts[1:]) == scale.parameters(GPT3)

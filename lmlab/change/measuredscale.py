@@ -26,7 +26,8 @@ from lmlab.settings import Settings
 if TYPE_CHECKING:
     from lmlab.lm.model import LM
 
-K, V = TypeVar("K"), TypeVar("V")
+K = TypeVar("K")
+V = TypeVar("V")
 MOST_MODELS = 12
 MOST_TEXTS = 80
 KNOWN = 200  # rows and figures that are kept

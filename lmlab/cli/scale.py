@@ -40,6 +40,12 @@ def add_scale(commands: Any) -> None:
     add("--rotary", action="store_true", help="no table of positions")
     add("--gated", action="store_true", help="three feed-forward matrices, as in Llama")
     add("--rms", action="store_true", help="norms without a shift, as in Llama")
+    add("--lora-rank", type=int, help="ℓ: count LoRA beside matrices of every layer")
+    add(
+        "--lora-targets",
+        default="q,v",
+        help="which: q, k, v, qkv, o, up, down, gate, between commas; default: q,v",
+    )
     add("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=_scale)
 
@@ -72,6 +78,7 @@ def _scale(arguments: argparse.Namespace) -> None:
         },
         "cache_bytes_per_token": scale.cache_bytes(shape, 1, "float16"),
         "training_flops_per_token": scale.training_flops(scale.parameters(shape), 1),
+        "lora": _lora(shape, arguments),
     }
     if arguments.json:
         print(json.dumps(found, ensure_ascii=False))
@@ -103,18 +110,26 @@ def _shape(arguments: argparse.Namespace) -> Shape:
 
 
 def _shape_of_model(name: str) -> Shape:
+    """From its config alone: no weights are read."""
     quiet()
-    from lmlab.models.store import ModelRef, ModelStore
-    from lmlab.scale.architectures import from_config
+    from lmlab.lab import Lab
 
-    with ModelStore().borrow(ModelRef.parse(name)) as lm:
-        shape = from_config(lm.model.config.to_dict())
-        if shape is None or scale.parameters(shape) != lm.model.num_parameters():
-            raise InputError(
-                f"The architecture of ‘{name}’ is not one that is counted by part.",
-                f"It has {lm.model.num_parameters():,} parameters.",
-            )
-    return shape
+    return Lab.open().scaling.shape(name)
+
+
+def _lora(shape: Shape, arguments: argparse.Namespace) -> dict[str, Any] | None:
+    """LoRA by matrix, where a rank was given."""
+    if arguments.lora_rank is None:
+        return None
+    targets = tuple(name.strip() for name in arguments.lora_targets.split(",") if name.strip())
+    if not targets:
+        raise InputError("No matrix gets LoRA.", "Name one at least, as --lora-targets q,v.")
+    matrices = scale.lora(shape, arguments.lora_rank, targets)
+    return {
+        "rank": arguments.lora_rank,
+        "matrices": [asdict(one) | {"own": one.own, "added": one.added} for one in matrices],
+        "added": sum(one.added for one in matrices),
+    }
 
 
 def _print_scale(shape: Shape, found: dict[str, Any]) -> None:
@@ -133,6 +148,27 @@ def _print_scale(shape: Shape, found: dict[str, Any]) -> None:
     console.print(f"weights: {memory}")
     console.print(f"keys and values: {_bytes(found['cache_bytes_per_token'])} a token in float16")
     console.print(f"training: {found['training_flops_per_token']:.3g} FLOPs a token (6·N)")
+    if found["lora"]:
+        _print_lora(found["lora"], found["parameters"])
+
+
+def _print_lora(lora: dict[str, Any], total: int) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    names = ("LoRA beside", "d × k", "d·k", "ℓ(d + k)", "layers", "all")
+    table = Table(*names, box=None, header_style="dim")
+    for one in lora["matrices"]:
+        times, d, k = one["times"], one["d"], one["k"]
+        each = f"{one['added'] // times:,}"
+        table.add_row(
+            one["name"], f"{d:,} × {k:,}", f"{d * k:,}", each, f"{times:,}", f"{one['added']:,}"
+        )
+    console = Console(highlight=False)
+    console.print()
+    console.print(table)
+    share = 100 * lora["added"] / total
+    console.print(f"\n{lora['added']:,} learn at rank {lora['rank']}: {share:.3g} %", style="bold")
 
 
 def _bytes(size: float) -> str:

@@ -46,8 +46,9 @@ class Axis:
             first = math.ceil(self.low / step)
             return [k * step for k in range(first, first + 12) if k * step <= self.high]
         wide = self.high / self.low
-        digits = (1.0,) if wide > 3e3 else (1.0, 3.0) if wide > 50 else (1.0, 2.0, 5.0)
-        digits = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0) if wide < 8 else digits
+        digits: tuple[float, ...] = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0)
+        if wide >= 8:
+            digits = (1.0,) if wide > 3e3 else (1.0, 3.0) if wide > 50 else (1.0, 2.0, 5.0)
         powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
         found = [digit * 10.0**power for power in powers for digit in digits]
         return [value for value in found if self.low <= value <= self.high]

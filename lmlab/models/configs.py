@@ -17,7 +17,8 @@ from lmlab.models.store import RUN, ModelRef, ModelStore
 # Building an outline takes time with every layer; no model that is used comes near these.
 MOST_LAYERS = 1000
 MOST_EXPERTS = 1024
-_PLAIN_HUB = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
+MOST_BYTES = 1_000_000  # of a config
+_PLAIN_HUB = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?@\w[\w./-]{0,99}")
 
 
 def config_folder(ref: ModelRef, store: ModelStore) -> Path:
@@ -28,8 +29,10 @@ def config_folder(ref: ModelRef, store: ModelStore) -> Path:
     """
     here = ref.name in store.embedded() or ref.name.startswith(RUN)
     local = store.settings.allow_local and Path(ref.name).expanduser().is_dir()
-    fits = _PLAIN_HUB.fullmatch(ref.name) and ".." not in ref.name
-    if here or local or not fits or not store.settings.allow_hub or store.settings.offline:
+    fits = _PLAIN_HUB.fullmatch(f"{ref.name}@{ref.revision or 'main'}") and ".." not in str(ref)
+    allowed = store.settings.may_fetch(ref.name) and not store.settings.offline
+    if here or local or not fits or not allowed:
+        # The store knows what to say of each.
         return store.resolve(ref, lambda message: None)
     return _fetched(ref)
 
@@ -46,7 +49,10 @@ def read_config(folder: Path, name: str) -> Any:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:
         raise reading_error(error, name) from error
-    if config.is_encoder_decoder or type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+    names = config.architectures or []
+    generative = not names or any(n.endswith(("CausalLM", "LMHeadModel")) for n in names)
+    known = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING
+    if config.is_encoder_decoder or not known or not generative:
         raise ModelError(
             f"‘{name}’ ({config.model_type}) is not a causal language model.",
             "Choose one that continues text, such as GPT-2, Llama, Qwen or Pythia.",
@@ -83,11 +89,17 @@ def _check_size(config: Any, name: str) -> None:
 
 
 def _fetched(ref: ModelRef) -> Path:
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
+    file = (ref.name, "config.json")
     try:
-        return Path(hf_hub_download(ref.name, "config.json", revision=ref.revision)).parent
+        told = get_hf_file_metadata(hf_hub_url(*file, revision=ref.revision))
+        if (told.size or 0) > MOST_BYTES:
+            raise ModelError(f"The config of ‘{ref.name}’ is too large.")
+        return Path(hf_hub_download(*file, revision=ref.revision)).parent
+    except ModelError:
+        raise
     except GatedRepoError:
         raise ModelError(
             f"‘{ref.name}’ is gated on the Hub.", "Accept its terms there and set HF_TOKEN."

@@ -67,4 +67,5 @@ def slope(found: Sequence[tuple[float, float]]) -> float | None:
     if len({x for x, _ in logs}) < 2:
         return None
     mx, my = (sum(column) / len(logs) for column in zip(*logs, strict=True))
-    return sum((x - mx) * (y - my) for x, y in logs) / sum((x - mx) ** 2 for x, _ in logs)
+    both = math.fsum((x - mx) * (y - my) for x, y in logs)
+    return both / math.fsum((x - mx) * (x - mx) for x, _ in logs)

@@ -22,6 +22,7 @@ from lmlab.tuning.jobs import Jobs
 from lmlab.tuning.pretraining import Pretraining
 from tests.ui.fakechanges import FakeChanging
 from tests.ui.fakeprompts import FakePrompting
+from tests.ui.fakescale import FakeScaling
 from tests.ui.faketuning import FakeTuning
 
 WORDS = (" the", " a", " and", ",", ".", " was", " to", " he", " little", "\n")
@@ -72,6 +73,10 @@ class FakeLab:
         settings = Settings(offline=True, runs_dir=Path(tempfile.mkdtemp()))
         jobs = Jobs(settings)
         return Pretraining(ModelStore(settings), settings, lambda: None, lambda: jobs)
+
+    @cached_property
+    def scaling(self) -> FakeScaling:
+        return FakeScaling(self.pause)
 
     def score(
         self, model: str, text: str, prefix: str = "", *, top_k: int = 10, windows: str = "sliding"
