@@ -119,7 +119,7 @@ function shape(tag, attributes, text) {
 // Perplexity against steps, perplexity always by its logarithm.
 function chart() {
   const box = one(".lm-time-chart"), width = box.clientWidth || 420, height = box.clientHeight || 220;
-  const size = parseFloat(getComputedStyle(box).fontSize), left = size * 4.2, right = width - 12, top = size, bottom = height - size * 2.4;
+  const size = parseFloat(getComputedStyle(box).fontSize), left = size * 4.2, right = width - 12, top = size, bottom = height - size * 2.9;
   const known = moments.filter((m) => m.lp != null), even = Math.log(head.vocabulary);
   const place = (step) => (head.log ? Math.log(1 + step) : step), last = place(Math.max(...head.steps)) || 1, low0 = place(Math.min(...head.steps));
   const values = [...known.map((m) => m.lp), even], low = Math.max(0, Math.min(...values) - 0.15), high = Math.max(...values) + 0.15;
@@ -130,7 +130,7 @@ function chart() {
       shape("text", { x: left - 8, y: Y(tick) + size * 0.35, "text-anchor": "end" }, count(Math.round(Math.exp(tick)))));
   }
   svg.append(shape("line", { class: "even", x1: left, x2: right, y1: Y(even), y2: Y(even) }),
-    shape("text", { x: right, y: Y(even) - size * 0.4, "text-anchor": "end" }, "all " + count(head.vocabulary) + " tokens alike"),
+    shape("text", { x: right - size * 0.8, y: Y(even) + size * 1.2, "text-anchor": "end" }, "all " + count(head.vocabulary) + " tokens alike"),
     shape("text", { x: (left + right) / 2, y: height - size * 0.3, "text-anchor": "middle" }, head.log ? "step (logarithmic)" : "step"));
   labelSteps(svg, X, bottom, size);
   svg.append(shape("polyline", { points: known.map((m) => X(m.step) + "," + Y(m.lp)).join(" ") }));

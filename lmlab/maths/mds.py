@@ -114,4 +114,5 @@ def _turned(points: Array) -> Array:
     angle = math.atan2(far[1], far[0])
     cos, sin = math.cos(angle), math.sin(angle)
     turned: Array = moved @ np.array([[cos, -sin], [sin, cos]])
-    return turned * np.array([1.0, -1.0 if turned[:, 1].sum() < 0 else 1.0])
+    turned[:, 1] *= -1.0 if turned[:, 1].sum() < 0 else 1.0
+    return turned

@@ -20,7 +20,7 @@ from lmlab.results.scored import Alternative, Scored, Scoring, TokenScore, Windo
 from lmlab.settings import Settings
 from lmlab.tuning.jobs import Jobs
 from lmlab.tuning.pretraining import Pretraining
-from tests.ui.fakechanges import FakeChanging
+from tests.ui.fakechanges import FakeChanging, FakeTimeMachine
 from tests.ui.fakeprompts import FakePrompting
 from tests.ui.fakescale import FakeScaling
 from tests.ui.faketuning import FakeTuning
@@ -58,6 +58,10 @@ class FakeLab:
     def prompts(self) -> FakePrompting:
         asks = {"complete": self.complete, "score": self.score, "pause": self.pause}
         return FakePrompting(None, self.settings, lambda ref: iter(()), lambda: None, **asks)
+
+    @cached_property
+    def timemachine(self) -> FakeTimeMachine:
+        return FakeTimeMachine()
 
     @cached_property
     def changes(self) -> FakeChanging:

@@ -54,7 +54,8 @@ def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
             "", label="Texts", info="an empty line between two", lines=4, max_lines=10,
             elem_id="drift-own",
         )  # fmt: skip
-    status = static("", elem_id="drift-status", elem_classes="lm-status")
+    with gr.Row(elem_classes="lm-chips"):
+        status = static("", elem_id="drift-status", elem_classes="lm-status")
     with gr.Row(elem_classes="lm-result"):
         with gr.Column(scale=1, min_width=320, elem_classes="lm-panel"):
             static('<h3 class="lm-h">How far the distributions moved</h3>')

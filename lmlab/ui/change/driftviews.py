@@ -59,10 +59,11 @@ def told(found: Sequence[Drift]) -> str:
     if task is None or not general:
         return "Done."
     mean = sum(one.kl for one in general) / len(general)
-    times = f", {task.kl / mean:,.1f} times as far" if mean > 0 else ""
+    further = task.kl > mean > 0
+    times = f": {task.kl / mean:,.1f} times as far on its task" if further else ""
     return (
-        f"On {task.kind} the two are {task.kl:.2f} bits a token apart, on general text {mean:.2f}"
-        f"{times}."
+        f"KL(tuned ‖ base) is {task.kl:.2f} bits a token on {task.kind} and {mean:.2f} on general "
+        f"text{times}."
     )
 
 
@@ -70,7 +71,8 @@ def moves(found: TaskMap) -> str:
     """How each variant's perplexity moved on each kind of text: a table with coloured cells."""
     counts = list(zip(found.kinds, found.n_rows, found.n_tokens, strict=True))
     head = "".join(
-        f'<th scope="col">{escape(kind)}<small>{rows} rows, {tokens:,} tokens</small></th>'
+        f'<th scope="col">{escape(kind)}<small>{rows} rows</small>'
+        f"<small>{tokens:,} tokens</small></th>"
         for kind, rows, tokens in counts
     )
     first = "".join(f"<td>{large(_perplexity(loss))}</td>" for loss in found.losses[0])

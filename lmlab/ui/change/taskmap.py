@@ -43,16 +43,17 @@ def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
         with gr.Row(elem_classes="lm-buttons"):
             go = gr.Button("Measure", variant="primary", elem_id="taskmap-go", elem_classes="lm-go")
             stop = gr.Button("Stop", interactive=False, elem_id="taskmap-stop", min_width=80)
-    status = static("", elem_id="taskmap-status", elem_classes="lm-status")
+    with gr.Row(elem_classes="lm-chips"):
+        status = static("", elem_id="taskmap-status", elem_classes="lm-status")
     with gr.Row(elem_classes="lm-result"):
-        with gr.Column(scale=1, min_width=320, elem_classes="lm-panel"):
+        with gr.Column(scale=5, min_width=320, elem_classes="lm-panel"):
             static('<h3 class="lm-h">Where the variants lie</h3>')
             plot = gr.Plot(
                 driftplots.task_map(None), elem_id="taskmap-plot", show_label=False,
                 container=False, elem_classes="lm-plot",
             )  # fmt: skip
             said = static(EMPTY, elem_id="taskmap-said")
-        with gr.Column(scale=1, min_width=320, elem_classes="lm-panel"):
+        with gr.Column(scale=6, min_width=320, elem_classes="lm-panel"):
             with gr.Row(elem_classes="lm-tablehead"):
                 static('<h3 class="lm-h">How their perplexity moved</h3>')
                 csv = gr.Button("CSV", size="sm", min_width=60, elem_id="taskmap-csv")

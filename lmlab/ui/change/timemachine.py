@@ -51,10 +51,10 @@ def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
     static(WHY)
     with gr.Row(elem_classes="lm-inputs"):
         text = gr.Textbox(
-            STORY, label="Text  x", lines=3, max_lines=8, scale=5, elem_id="timemachine-text"
+            STORY, label="Text  x", lines=2, max_lines=8, scale=5, elem_id="timemachine-text"
         )
         with gr.Column(scale=3, min_width=320, elem_classes="lm-side"):
-            way = gr.Radio(ways, value=ways[0][1], label="Steps of", elem_id="timemachine-way")
+            way = gr.Dropdown(ways, value=ways[0][1], label="Steps of", elem_id="timemachine-way")
             model = gr.Textbox(
                 PYTHIA, label="Model", max_lines=1, max_length=200, visible=not shipped,
                 elem_id="timemachine-model",
