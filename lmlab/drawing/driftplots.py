@@ -147,9 +147,8 @@ def task_map(found: TaskMap | None) -> go.Figure:
         go.Scatter(
             x=[x for x, _ in found.points],
             y=[y for _, y in found.points],
-            mode="markers+text",
+            mode="markers",
             text=[escape(short(name)) for name in found.names],
-            textposition="top center",
             marker={
                 "size": 12,
                 "color": colours,
@@ -158,9 +157,13 @@ def task_map(found: TaskMap | None) -> go.Figure:
             customdata=[[found.distances[0][i], found.spread[i]] for i in range(len(found.names))],
             hovertemplate="%{text}<br>measured distance from base %{customdata[0]:.3f}"
             "<br>spread on its own task %{customdata[1]:.3f}<extra></extra>",
-            cliponaxis=False,
         )
     )
+    for name, (x, y), radius in zip(found.names, found.points, found.spread, strict=True):
+        # Above its circle, or above its mark where that is larger.
+        figure.add_annotation(
+            x=x, y=y + radius, text=escape(short(name)), showarrow=False, yanchor="bottom", yshift=7
+        )
     _room(figure, found)
     return figure
 
