@@ -94,7 +94,7 @@ function languages(f) {
     line.append(el("b", "", one.name), track, el("em", "", `${count(one.n)}, ${share(one.n, f.documents)}`), example);
     box.append(line);
   }
-  return section("Languages", "A guess by py3langid for each document, told when it is at least half sure; one document of each.", scroll("Languages", box));
+  return section("Languages", "A guess by py3langid for each document, told when it is at least half sure; with one document of each.", box);
 }
 
 function draw() {

@@ -1,7 +1,7 @@
 // What a model was trained on: parts with sizes, weights that can be turned, and the epochs that
 // follow. epochs = weight · total / size, the same as lmlab.corpus.mixtures. Needs common.js before it.
 let all = null, shown = 0, warn = 4;
-const root = element.querySelector(".lm-mix");
+const root = element.querySelector(".lm-mix"), body = el("div", "lm-mixbody");
 
 const percent = (x) => (x < 1 ? x.toFixed(2) : x.toFixed(1));
 const amount = (x, digits) => x.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
@@ -25,7 +25,7 @@ function chooser() {
     input.type = "radio";
     input.name = "lm-mixture";
     input.checked = i === shown;
-    input.onchange = () => { shown = i; draw(); element.querySelector(`input[name="lm-mixture"]:checked`).focus(); };
+    input.onchange = () => { shown = i; draw(); };
     label.append(input, el("span", "", mixture.name));
     box.append(label);
   });
@@ -83,15 +83,15 @@ function row(mixture, i) {
 }
 
 function table(mixture) {
-  const node = el("table", "lm-table lm-mixtable"), head = el("tr"), body = el("tbody"), top = el("thead");
+  const node = el("table", "lm-table lm-mixtable"), head = el("tr"), rows = el("tbody"), top = el("thead");
   for (const name of ["part", mixture.unit, "weight", "epochs, computed", "epochs, " + mixture.told, "why they differ"]) {
     const th = el("th", "", name);
     th.scope = "col";
     head.append(th);
   }
   top.append(head);
-  body.append(...mixture.parts.map((_, i) => row(mixture, i)));
-  node.append(top, body);
+  rows.append(...mixture.parts.map((_, i) => row(mixture, i)));
+  node.append(top, rows);
   return node;
 }
 
@@ -195,7 +195,7 @@ function draw() {
   const notes = el("div", "lm-notes"), said = el("p", "lm-mixwarn");
   said.setAttribute("role", "status");
   notes.append(said);
-  root.replaceChildren(chooser(), el("div", "lm-stacks"), totalLine(mixture), scroll, notes, sourceLine(mixture));
+  body.replaceChildren(el("div", "lm-stacks"), totalLine(mixture), scroll, notes, sourceLine(mixture));
   fill(-1, null);
 }
 
@@ -206,6 +206,7 @@ function arrived() {
   all = value.mixtures;
   all.forEach(again);
   shown = 0;
+  root.replaceChildren(chooser(), body);
   draw();
 }
 

@@ -1,6 +1,6 @@
 // A model's bits per byte as a filter: how the documents lie, a threshold that moves, and those on
 // either side of it. Tells a moved threshold by the event `cut`. Needs common.js before it.
-const BINS = 28, SIDE = 6, STEPS = 1000;
+const BINS = 28, SIDE = 4, STEPS = 1000;
 const root = element.querySelector(".lm-quality");
 let found = null, low = 0, high = 1, at = 0, bins = [];
 

@@ -21,6 +21,7 @@ from lmlab.settings import Settings
 from lmlab.tuning.jobs import Jobs
 from lmlab.tuning.pretraining import Pretraining
 from tests.ui.fakechanges import FakeChanging, FakeTimeMachine
+from tests.ui.fakecorpora import FakeCorpora
 from tests.ui.fakeprompts import FakePrompting
 from tests.ui.fakescale import FakeScaling
 from tests.ui.faketuning import FakeTuning
@@ -77,6 +78,10 @@ class FakeLab:
         settings = Settings(offline=True, runs_dir=Path(tempfile.mkdtemp()))
         jobs = Jobs(settings)
         return Pretraining(ModelStore(settings), settings, lambda: None, lambda: jobs)
+
+    @cached_property
+    def corpora(self) -> FakeCorpora:
+        return FakeCorpora(None, self.settings, lambda ref: iter(()), lambda: None, self.pause)
 
     @cached_property
     def scaling(self) -> FakeScaling:

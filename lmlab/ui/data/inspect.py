@@ -99,13 +99,15 @@ def _inputs(lab: Lab) -> Inputs:
                 0.3, 1, 0.6, step=0.05, label="near duplicates from similarity",
                 elem_id="data-similarity", scale=2, min_width=200,
             )  # fmt: skip
-            with gr.Column(scale=2, min_width=220, elem_classes="lm-side"):
-                with gr.Row(elem_classes="lm-buttons"):
-                    go = gr.Button(
-                        "Inspect", variant="primary", elem_id="data-go", elem_classes="lm-go"
-                    )
-                    stop = gr.Button("Stop", interactive=False, elem_id="data-stop", min_width=80)
-        status = static("", elem_id="data-status", elem_classes="lm-status")
+            with (
+                gr.Column(scale=2, min_width=220, elem_classes="lm-side"),
+                gr.Row(elem_classes="lm-buttons"),
+            ):
+                go = gr.Button(
+                    "Inspect", variant="primary", elem_id="data-go", elem_classes="lm-go"
+                )
+                stop = gr.Button("Stop", interactive=False, elem_id="data-stop", min_width=80)
+        status = static("", elem_id="data-status")
         with gr.Column(visible=not names, elem_id="data-own") as own:
             file, pasted, cut = _own(lab)
     return Inputs(source, own, file, pasted, cut, model, similarity, go, stop, status)
