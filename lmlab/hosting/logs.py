@@ -92,6 +92,11 @@ def start(settings: Settings, stream: TextIO | None = None) -> logging.Handler:
     return handler
 
 
+def misfit() -> None:
+    """Note the error that is being handled as one of a call that did not fit the page."""
+    logging.getLogger(NAME).info("A call did not fit", exc_info=True)
+
+
 class RequestLog:
     """Gives each request an id, which stands in the answer (``X-Request-ID``) and in the log.
 
