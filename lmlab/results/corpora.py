@@ -2,7 +2,6 @@
 document. Frozen, plain Python values; no models.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -260,13 +259,3 @@ class Cleaned:
     dropped: dict[str, int]
     masked: int
     tokens: int
-
-
-def share(part: int, whole: int) -> float:
-    """part / whole, 0 of nothing."""
-    return part / whole if whole else 0.0
-
-
-def total(values: Sequence[int]) -> int:
-    """Sum, for counts."""
-    return sum(values)

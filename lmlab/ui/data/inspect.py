@@ -13,7 +13,6 @@ from lmlab.corpus.documents import CUTS
 from lmlab.lab import Lab
 from lmlab.ui.data import events
 from lmlab.ui.data.widgets import Findings, QualityView
-from lmlab.ui.parts import waiting
 from lmlab.ui.parts.pickers import model_picker
 from lmlab.ui.parts.widgets import Handover, static
 
@@ -165,7 +164,7 @@ def _outputs() -> Outputs:
 
 def _wire_running(lab: Lab, inputs: Inputs, outputs: Outputs, tab: Any) -> None:
     """Inspect on the button and when the tab opens; stop on demand."""
-    line = [inputs.status, inputs.stop]
+    line, asked_to_stop = [inputs.status, inputs.stop], gr.State(False)
     inspect = events.inspector(lab)
     given, drawn = [*inputs.values, outputs.wishes], [*line, *outputs.drawn]
     asked = inputs.go.click(inspect, given, drawn, trigger_mode="always_last", **RUNNING)
@@ -173,8 +172,15 @@ def _wire_running(lab: Lab, inputs: Inputs, outputs: Outputs, tab: Any) -> None:
         events.once(inspect), [outputs.kept, *given], drawn, trigger_mode="once", **RUNNING
     )
     for event in (asked, opened):
-        event.failure(waiting.failed, inputs.status, line, queue=False, **QUIET)
-    inputs.stop.click(waiting.stopped, None, line, cancels=[asked, opened], queue=False, **QUIET)
+        event.failure(events.ended, asked_to_stop, [*line, asked_to_stop], queue=False, **QUIET)
+    inputs.stop.click(
+        events.stopped,
+        None,
+        [*line, asked_to_stop],
+        cancels=[asked, opened],
+        queue=False,
+        **QUIET,
+    )
     inputs.source.change(
         lambda source: gr.update(visible=source == events.OWN),
         inputs.source,
