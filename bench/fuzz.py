@@ -17,7 +17,8 @@ from typing import Any
 import httpx
 
 SILENCE = 60.0  # seconds without a word that count as a hang, on a machine that is busy as well
-ENOUGH = 1  # messages of an event that streams after which the caller leaves
+ENOUGH = 1  # results of an event that streams after which the caller leaves
+PATIENCE = 15.0  # seconds after which the caller leaves an event that says what it is doing
 LEAKS = ("Traceback (most recent", 'File "/', "site-packages")
 NUMBERS = (0, -1, 1, 2**31, 2**63, -(2**63), 1e308, -1e308, math.nan, math.inf, 0.5, 1e-320)
 TEXTS = (
@@ -132,7 +133,8 @@ class Fuzz:
 
     def _listen(self, session: str, event: int, values: Sequence[Any]) -> None:
         where = {"session_hash": session}
-        heard, last = 0, time.monotonic()
+        heard, began = 0, time.monotonic()
+        last = began
         with self._client.stream("GET", "/gradio_api/queue/data", params=where) as stream:
             for line in stream.iter_lines():
                 if not line.startswith("data:"):
@@ -144,12 +146,14 @@ class Fuzz:
                     return
                 if message["msg"] == "heartbeat":
                     continue
-                last, heard = time.monotonic(), heard + 1
+                last, heard = time.monotonic(), heard + (message["msg"] == "process_generating")
                 if message["msg"] == "process_completed":
                     done = "completed" if message.get("success") else "failed"
                     self.report.ends[done] += 1
                     return
-                if message["msg"] in ("unexpected_error", "close_stream") or heard > ENOUGH:
+                tired = heard > 0 and time.monotonic() - began > PATIENCE
+                over = message["msg"] in ("unexpected_error", "close_stream")
+                if over or tired or heard > ENOUGH:
                     self.report.ends["left"] += 1
                     return
 

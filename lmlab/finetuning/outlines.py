@@ -24,7 +24,8 @@ class Outline:
 def measured_speed() -> float:
     """Floating-point operations a second that a training step gets, from a few matrix products."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    left, right = (torch.rand(SIDE, SIDE, device=device) for _ in range(2))
+    # Named: while another thread reads weights, the default is theirs.
+    left, right = (torch.rand(SIDE, SIDE, device=device, dtype=torch.float32) for _ in range(2))
     best = float("inf")
     for _ in range(ROUNDS):
         began = time.perf_counter()

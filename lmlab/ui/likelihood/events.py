@@ -94,8 +94,10 @@ def api(lab: Lab) -> Callable[..., dict[str, Any]]:
     @alerts
     def score(text: str, prefix: str = "", model: str = "", top_k: int = 10) -> dict[str, Any]:
         """Log-likelihood and perplexity of a text, token by token, in nats."""
-        if not 0 <= top_k <= 100:
-            raise InputError(f"top_k must be from 0 to 100, not {top_k}.")
+        if not all(isinstance(one, str) for one in (text, prefix, model)):
+            raise InputError("text, prefix and model must be strings.")
+        if not isinstance(top_k, int) or not 0 <= top_k <= 100:
+            raise InputError(f"top_k must be a whole number from 0 to 100, not {str(top_k)[:40]}.")
         with closing(lab.score(model or lab.settings.model, text, prefix, top_k=top_k)) as steps:
             return next(step for step in steps if isinstance(step, Scored)).to_dict()
 
