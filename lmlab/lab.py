@@ -36,6 +36,7 @@ T = TypeVar("T")
 FIRST_IMPORT = Lock()
 HEAVY = ("models.loading", "scoring.score", "generation.sidebyside", "scoring.comparison")
 LONGEST = 1024  # tokens of a visitor's completion
+MOST_ALPHA = 100  # how far an adapter is turned up or, below 0, against itself
 MOST_SAMPLES = 64
 
 
@@ -245,6 +246,8 @@ def _told(events: Iterator[Reading | T], name: str) -> Iterator[Loading | T]:
 
 def _dialled(models: Sequence[str], alpha: float) -> list[ModelRef]:
     """References to models, the second one's adapter turned to α."""
+    if not isinstance(alpha, int | float) or not abs(alpha) <= MOST_ALPHA:
+        raise InputError(f"α must be a number from −{MOST_ALPHA} to {MOST_ALPHA}.")
     refs = [ModelRef.parse(model) for model in models]
     if len(refs) > 1 and refs[1].adapter:
         refs[1] = replace(refs[1], alpha=alpha)
