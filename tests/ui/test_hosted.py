@@ -1,0 +1,113 @@
+"""The page as it is hosted: under its policy in a real browser, with hostile text in it, and with
+parts of it switched off.
+"""
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+from lmlab.lab import Lab
+from lmlab.settings import Settings
+from lmlab.ui.app import TABS
+from tests.ui.conftest import HANDED_OVER
+from tests.ui.fake import FakeLab
+
+SCRIPT = (
+    '<img src=x onerror="window.cracked=1"><script>window.cracked=1</script>${window.cracked=1}'
+)
+WATCH = """window.violations = []; document.addEventListener('securitypolicyviolation',
+  event => window.violations.push(event.violatedDirective + ' ' + event.blockedURI));"""
+
+
+@pytest.fixture(scope="module")
+def shut_address(serve_lab, tmp_path_factory):
+    """A page without uploads and training."""
+    settings = Settings(
+        public=True, offline=True, uploads=False, training=False,
+        runs_dir=tmp_path_factory.mktemp("runs"),
+    )  # fmt: skip
+    return serve_lab(Lab.open(settings))
+
+
+def watched(visit, address):
+    """An opened page that notes what its policy blocks."""
+    page = visit("about:blank")
+    page.add_init_script(WATCH)
+    page.goto(address)
+    return page
+
+
+@pytest.mark.browser
+def test_every_tab_works_under_the_policy(visit, fake_address):
+    page = watched(visit, fake_address)
+    for tab in TABS:
+        opened = page.get_by_role("tab", name=tab.name, exact=True)
+        opened.click()
+        expect(opened).to_have_attribute("aria-selected", "true")
+        page.wait_for_timeout(600)
+    page.get_by_role("tab", name="Likelihood", exact=True).click()
+    page.get_by_label("Text to score").fill("The dog ran home.")
+    page.wait_for_timeout(HANDED_OVER)
+    page.locator("#likelihood-go").click()
+    expect(page.locator(".js-plotly-plot").first).to_be_visible()
+    assert page.evaluate("window.violations") == []
+
+
+@pytest.mark.browser
+def test_the_policy_is_what_stops_a_handler_that_got_in(visit, fake_address):
+    page = watched(visit, fake_address)
+    page.evaluate(
+        "html => document.body.insertAdjacentHTML('beforeend', html)",
+        '<img src="data:," onerror="window.cracked = 1">',
+    )
+    page.wait_for_function("window.violations.length")
+    assert page.evaluate("window.cracked") is None
+    assert any("script-src" in one for one in page.evaluate("window.violations"))
+
+
+@pytest.mark.browser
+def test_hostile_text_stays_text(visit, fake_address):
+    page = watched(visit, fake_address)
+    page.get_by_label("Text to score").fill(SCRIPT)
+    page.get_by_label("Prefix").fill(SCRIPT)
+    page.wait_for_timeout(HANDED_OVER)
+    page.locator("#likelihood-go").click()
+    expect(page.locator("#likelihood-factors tbody tr").first).to_be_visible()
+    page.get_by_role("tab", name="Prompt", exact=True).click()
+    page.get_by_role("button", name="A table of your own").click()
+    rows = '{"__proto__": "%s", "text": "%s", "label": "constructor"}' % (
+        (SCRIPT.replace('"', "'"),) * 2
+    )
+    page.locator("#prompt-pasted textarea").fill("\n".join([rows] * 8))
+    page.wait_for_timeout(HANDED_OVER)
+    page.locator("#prompt-use").click()
+    expect(page.locator("#prompt-said")).to_contain_text("8 rows")
+    page.wait_for_timeout(1500)
+    assert page.evaluate("window.cracked") is None
+    assert page.evaluate("({}).polluted") is None
+    assert page.evaluate("window.violations") == []
+
+
+@pytest.mark.browser
+def test_what_is_switched_off_is_said_in_a_sentence(visit, shut_address):
+    page = visit(shut_address)
+    page.get_by_role("tab", name="Fine-tune", exact=True).click()
+    expect(page.locator("#tuning-off")).to_contain_text("switched off on this page")
+    expect(page.locator("#tuning-start-go")).to_have_count(0)
+    page.get_by_role("button", name="A table of your own").click()
+    expect(page.get_by_text("Uploads are switched off").first).to_be_visible()
+    expect(page.locator("#tuning-upload")).to_have_count(0)
+    expect(page.locator("#tuning-pasted")).to_be_visible()
+    files = {"files": ("x.csv", b"a,b\n")}
+    assert httpx.post(f"{shut_address}/gradio_api/upload", files=files).status_code == 403
+
+
+@pytest.mark.browser
+def test_a_fault_of_the_server_has_a_number_and_no_details(visit, serve_lab):
+    page = visit(serve_lab(FakeLab()))
+    page.get_by_label("Text to score").fill("crash")
+    page.wait_for_timeout(HANDED_OVER)
+    page.locator("#likelihood-go").click()
+    toast = page.get_by_test_id("toast-body")
+    expect(toast).to_contain_text("It is request")
+    expect(toast).not_to_contain_text("a bug")
