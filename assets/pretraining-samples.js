@@ -4,7 +4,7 @@ const ROWS = 9;
 
 // The first, the last, and between them about as many in each doubling of the steps.
 function spread(all) {
-  if (all.length <= ROWS) return all;
+  if (all.length <= ROWS) return [...all];
   const first = all[0], last = all[all.length - 1], kept = new Map([[first.step, first]]);
   const from = Math.log(Math.max(1, all[1].step)), to = Math.log(Math.max(2, last.step));
   for (let i = 0; i < ROWS - 1; i++) {

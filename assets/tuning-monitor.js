@@ -42,7 +42,7 @@ function smoothed(x, loss) {
   return run.mean / run.weight;
 }
 
-function level() {
+function drawLevels() {
   for (const { key } of LEVELS) {
     const value = run.levels?.[key];
     if (value != null) axis.series[key] = { x: [0, axis.total], y: [value, value] };
@@ -59,8 +59,8 @@ function known(one) {
 function take(news) {
   for (const event of news.events) {
     const [kind, step] = event;
-    if (kind === "plan") { run.plan = event[1]; axis.total = run.plan.steps; run.end = null; level(); }
-    else if (kind === "levels") { run.levels = event[1]; level(); }
+    if (kind === "plan") { run.plan = event[1]; axis.total = run.plan.steps; run.end = null; drawLevels(); }
+    else if (kind === "levels") { run.levels = event[1]; drawLevels(); }
     else if (kind === "step") {
       const [, , loss, rate, norm, tokens, seconds] = event;
       point("loss", step, loss);

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         finetune,
         generate,
         load,
+        pretrain,
         score,
         score_many,
         side_by_side,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from lmlab.finetuning.config import FinetuneConfig
     from lmlab.finetuning.sets import TuningData
     from lmlab.models.store import ModelRef, ModelStore
+    from lmlab.pretraining.config import PretrainConfig
     from lmlab.prompts.templates import PromptTemplate
     from lmlab.results.compared import Compared
     from lmlab.results.completions import Completion, Step
@@ -43,6 +45,7 @@ _HOMES = {
     "finetune": "lmlab.api",
     "generate": "lmlab.api",
     "load": "lmlab.api",
+    "pretrain": "lmlab.api",
     "score": "lmlab.api",
     "score_many": "lmlab.api",
     "side_by_side": "lmlab.api",
@@ -54,6 +57,7 @@ _HOMES = {
     "LabError": "lmlab.errors",
     "Evaluation": "lmlab.results.evaluations",
     "FinetuneConfig": "lmlab.finetuning.config",
+    "PretrainConfig": "lmlab.pretraining.config",
     "TuningData": "lmlab.finetuning.sets",
     "ModelRef": "lmlab.models.store",
     "ModelStore": "lmlab.models.store",
@@ -74,6 +78,7 @@ __all__ = [
     "LabError",
     "ModelRef",
     "ModelStore",
+    "PretrainConfig",
     "PromptTemplate",
     "Scored",
     "Step",
@@ -86,6 +91,7 @@ __all__ = [
     "finetune",
     "generate",
     "load",
+    "pretrain",
     "score",
     "score_many",
     "side_by_side",

@@ -16,6 +16,8 @@ from lmlab.generation import sidebyside
 from lmlab.lm.model import LM
 from lmlab.lm.tokens import BosSetting
 from lmlab.models.store import ModelRef, ModelStore
+from lmlab.pretraining import corpus as texts
+from lmlab.pretraining.config import PretrainConfig
 from lmlab.prompting import evaluation
 from lmlab.prompts.protocols import Protocol
 from lmlab.prompts.templates import PromptTemplate
@@ -25,12 +27,12 @@ from lmlab.results.completions import Completion, Step, collect
 from lmlab.results.controls import GenerateConfig
 from lmlab.results.evaluations import Evaluation
 from lmlab.results.scored import Scored, WindowMode
-from lmlab.runs.store import RunFolder, new_spec
+from lmlab.runs.store import RunFolder, new_pretraining, new_spec
 from lmlab.scoring import comparison
 from lmlab.scoring import score as scoring
 from lmlab.scoring.score import ScoreRequest
 from lmlab.settings import Settings
-from lmlab.tuning import tunerun
+from lmlab.tuning import pretrainrun, tunerun
 
 
 def load(name: str | ModelRef, settings: Settings | None = None) -> LM:
@@ -201,6 +203,40 @@ def finetune(
             raise InputError(f"The run in ‘{path.name}’ has other settings: {', '.join(changed)}.")
     else:
         spec = new_spec(path.resolve().name, "python library", model, found, wording, config)
+        folder = RunFolder.create(path, spec, found)
+    yield from tunerun.train(folder, Settings().model_copy(update={"max_train_seconds": 1e12}))
+
+
+def pretrain(
+    text: str = "stories", config: PretrainConfig | None = None, *, out: str | Path | None = None
+) -> Iterator[TrainEvent]:
+    """Train a small model from nothing; yields events as they come, the last of them ``Finished``.
+
+    Args:
+        text: a text that ships (``stories``, ``plays``), or the text itself.
+        config: size and training; by default what takes about a minute on one core.
+        out: a new folder for the run, or that of a run to go on with; None writes nothing.
+
+    Raises:
+        LabError: a text that nothing can be learned from; says why.
+    """
+    config = config or PretrainConfig()
+    known = text in texts.NAMES
+    found = texts.corpus(texts.shipped_text(text), text, "shipped") if known else texts.corpus(
+        text, "a text", "file"
+    )  # fmt: skip
+    if out is None:
+        yield from pretrainrun.events_of(config, found, Settings())
+        return
+    path = Path(out)
+    if (path / "run.json").is_file():
+        folder = RunFolder(path)
+        then = folder.spec.pretraining
+        if then is None or then.difference(config):
+            changed = ", ".join(then.difference(config)) if then else "it fine-tunes"
+            raise InputError(f"The run in ‘{path.name}’ has other settings: {changed}.")
+    else:
+        spec = new_pretraining(path.resolve().name, "python library", found, config)
         folder = RunFolder.create(path, spec, found)
     yield from tunerun.train(folder, Settings().model_copy(update={"max_train_seconds": 1e12}))
 

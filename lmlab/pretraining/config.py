@@ -10,6 +10,7 @@ from lmlab.finetuning.config import MOST_SEED, FinetuneConfig
 
 BYTES, SPECIAL = 256, 1  # a byte-level vocabulary has these, and an end-of-text token
 SMALLEST = BYTES + SPECIAL
+OFTEN = 10  # steps between two looks or samples of a short run
 WIDTH_STEP = 8  # a head's width is even, and a row of numbers fills a processor's registers
 
 
@@ -31,9 +32,9 @@ class Size:
 SIZES: Mapping[str, Size] = MappingProxyType(
     {
         "micro": Size(2, 48, 2),
-        "tiny": Size(3, 96, 3),
-        "small": Size(4, 128, 4),
-        "medium": Size(6, 192, 6),
+        "tiny": Size(2, 64, 2),
+        "small": Size(3, 96, 3),
+        "medium": Size(4, 128, 4),
     }
 )
 
@@ -61,21 +62,21 @@ class PretrainConfig:
         temperature: of the samples.
     """
 
-    layers: int = 3
-    width: int = 96
-    heads: int = 3
+    layers: int = 2
+    width: int = 64
+    heads: int = 2
     vocabulary: int = 512
     context: int = 64
-    steps: int = 800
-    batch_size: int = 16
+    steps: int = 2600
+    batch_size: int = 8
     learning_rate: float = 1e-2
     warmup: float = 0.03
     weight_decay: float = 0.05
     clip: float = 1.0
     seed: int = 20
-    evaluate_every: int = 40
-    sample_every: int = 20
-    save_every: int = 100
+    evaluate_every: int = 100
+    sample_every: int = 50
+    save_every: int = 300
     temperature: float = 0.7
 
     def __post_init__(self) -> None:
@@ -203,7 +204,7 @@ class PretrainConfig:
         """The same for another length: looks, samples and checkpoints as many as before."""
         share = steps / self.steps
         often = {
-            name: max(1, round(getattr(self, name) * share))
+            name: max(min(OFTEN, getattr(self, name)), round(getattr(self, name) * share))
             for name in ("evaluate_every", "sample_every", "save_every")
             if getattr(self, name)
         }

@@ -13,6 +13,7 @@ HELD_OUT = 0.1
 FEWEST_CHARS = 2_000
 # From so many documents on some are held out by chance; of fewer, the end of the text is.
 MANY = 20
+BLOCK, LONG_BLOCK = 600, 1500  # characters after which a text without separators is cut
 NAMES = ("stories", "plays")  # that ship
 
 
@@ -34,7 +35,8 @@ def corpus(text: str, name: str, origin: str = "upload", *, limit: int | None = 
     """Documents of a text in two parts, about a tenth of it held out.
 
     Args:
-        text: documents, a line ``<|endoftext|>`` after each; without such a line it is one.
+        text: documents, a line ``<|endoftext|>`` after each; without such a line it is cut between
+            paragraphs.
         name: as shown to people.
         origin: as of ``TuningData``.
         limit: most characters.
@@ -66,8 +68,25 @@ def corpus(text: str, name: str, origin: str = "upload", *, limit: int | None = 
 def documents_of(text: str) -> list[str]:
     """The documents of a text, line ends as one character, none of them empty."""
     plain = text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
-    parts = (part.strip("\n") for part in plain.split(SEPARATOR))
-    return [part for part in parts if part.strip()]
+    parts = [part.strip("\n") for part in plain.split(SEPARATOR)]
+    found = [part for part in parts if part.strip()]
+    return _blocks(found[0]) if len(found) == 1 else found
+
+
+def _blocks(text: str) -> list[str]:
+    """One long text as several, cut between paragraphs or else between lines, so that a model sees
+    more than one beginning."""
+    found: list[str] = []
+    lines: list[str] = []
+    size = 0
+    for line in text.split("\n"):
+        lines.append(line)
+        size += len(line) + 1
+        if size >= LONG_BLOCK or (size >= BLOCK and not line.strip()):
+            found.append("\n".join(lines).strip("\n"))
+            lines, size = [], 0
+    found.append("\n".join(lines).strip("\n"))
+    return [block for block in found if block.strip()]
 
 
 def texts(data: TuningData, part: str = "train") -> list[str]:

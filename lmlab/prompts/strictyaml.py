@@ -39,9 +39,7 @@ def load_mapping(text: str, what: str = "template") -> dict[str, Any]:
         InputError: too long, no YAML, or no mapping; says the line.
     """
     if len(text) > LONGEST:
-        raise InputError(
-            f"The {what} has {len(text):,} characters; at most {LONGEST:,} are read."
-        )
+        raise InputError(f"The {what} has {len(text):,} characters; at most {LONGEST:,} are read.")
     try:
         value = yaml.load(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:

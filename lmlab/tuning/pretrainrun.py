@@ -4,8 +4,10 @@
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from lmlab.finetuning.events import Finished, Levels, Reason, Started, TrainEvent
+from lmlab.finetuning.sets import TuningData
 from lmlab.maths.levels import per_byte
 from lmlab.models.loading import device_of
 from lmlab.models.store import ModelStore
@@ -62,22 +64,33 @@ def events(
     Raises:
         LabError: the text is too short, for instance.
     """
-    config = asked(spec)
     data = folder.data(spec)
+    return events_of(asked(spec), data, settings, out=folder.path, should_stop=should_stop)
+
+
+def events_of(
+    config: PretrainConfig,
+    data: TuningData,
+    settings: Settings,
+    *,
+    out: Path | None = None,
+    should_stop: Callable[[], Reason | None] = lambda: None,
+) -> Iterator[TrainEvent]:
+    """The same without a run's folder: ``out`` is where checkpoints and the model go, if anywhere.
+
+    Raises:
+        LabError: the text is too short, for instance.
+    """
     tokenizer = tokenizer_for(config, data)
     found = matter(config, tokenizer, data)
-
-    def rival(texts: list[str]) -> tuple[str, float] | None:
-        return measured(texts, settings)
-
     tuned = fresh(config, tokenizer)
     tuned.model.to(device_of(settings))
-    yield from pretrain(
+    return pretrain(
         tuned,
         found,
         config,
-        out=folder.path,
-        rival=rival,
+        out=out,
+        rival=lambda texts: measured(texts, settings),
         should_stop=should_stop,
     )
 

@@ -1,7 +1,8 @@
 """The controls of every tab by name, read off the built page: what a scene or a link may set.
 
-A control's id is its tab's name and its own, ``likelihood-text``, or its own alone where a part of a
-tab has a name for itself, ``drift-rows``; so a new tab takes part without being listed anywhere. Data that a visitor gave, and secrets, never do.
+A control's id is its tab's name and its own, ``likelihood-text``, or its own alone where a part of
+a tab has a name for itself, ``drift-rows``; so a new tab takes part without being listed anywhere.
+Data that a visitor gave, and secrets, never do.
 """
 
 import math

@@ -8,7 +8,7 @@ from lmlab.ui.parts.widgets import static
 HEADER = """
 <header class="lm-header"><h1>lmlab</h1><span class="tag">see what a language model expects</span>
 <span class="space"></span>
-<button type="button" class="lm-lecturer" title="Go through the lecture, scene by scene">Lecture</button>
+<button type="button" class="lm-lecturer" title="The lecture, scene by scene">Lecture</button>
 <button type="button" class="lm-link" title="Copy a link to what this tab shows">Link</button>
 <button type="button" class="lm-projector" aria-pressed="false"
  aria-label="Projector mode: larger text" title="Larger, for a projector">Aa</button>

@@ -54,9 +54,10 @@ def build(lab: Lab) -> SizeStep:
         with gr.Row(elem_classes="lm-controls"):
             made["layers"] = _slider("layers", "layers n", 1, 12, start.layers)
             made["width"] = _slider("width", "width d", 8, 384, start.width, 8)
-            made["heads"] = _slider("heads", "heads", 1, 12, start.heads)
         with gr.Row(elem_classes="lm-controls"):
+            made["heads"] = _slider("heads", "heads", 1, 12, start.heads)
             made["context"] = _slider("context", "context, tokens", 16, 256, start.context, 8)
+        with gr.Row(elem_classes="lm-controls"):
             most = min(MOST_STEPS, lab.settings.max_pretrain_steps)
             made["steps"] = _slider("steps", "steps", 20, most, min(most, start.steps), 20)
             made["batch_size"] = _slider("batch", "windows a step", 1, 64, start.batch_size)
@@ -75,7 +76,7 @@ def build(lab: Lab) -> SizeStep:
 
 def _slider(name: str, label: str, low: int, high: int, value: int, step: int = 1) -> gr.Slider:
     return gr.Slider(
-        low, high, value, step=step, label=label, elem_id=f"pretraining-{name}", min_width=130
+        low, high, value, step=step, label=label, elem_id=f"pretraining-{name}", min_width=180
     )
 
 

@@ -60,16 +60,14 @@ def build(lab: Lab) -> TextStep:
     start = PretrainConfig()
     with gr.Column(elem_classes="lm-panel lm-step"):
         static('<h3 class="lm-h"><i>1</i> Text, and the tokens it is cut into</h3>')
-        with gr.Row(elem_classes="lm-controls"):
-            name = gr.Radio(
-                [*names, OWN], value=names[0], label="Text", info=ABOUT[names[0]],
-                elem_id="pretraining-text", min_width=220,
-            )  # fmt: skip
-            vocabulary = gr.Slider(
-                SMALLEST, MOST_VOCABULARY, start.vocabulary, step=1, label="vocabulary V",
-                info="256 bytes, an end-of-text token, and merges", min_width=200,
-                elem_id="pretraining-vocabulary",
-            )  # fmt: skip
+        name = gr.Radio(
+            [*names, OWN], value=names[0], label="Text", info=ABOUT[names[0]],
+            elem_id="pretraining-text",
+        )  # fmt: skip
+        vocabulary = gr.Slider(
+            SMALLEST, MOST_VOCABULARY, start.vocabulary, step=1, label="vocabulary V",
+            info="256 bytes, an end-of-text token, and merges", elem_id="pretraining-vocabulary",
+        )  # fmt: skip
         with gr.Accordion("A text of your own", open=False, elem_id="pretraining-own"):
             upload, pasted, use, said = _own(lab)
         facts = static("", elem_id="pretraining-facts")
@@ -86,7 +84,7 @@ def _own(lab: Lab) -> tuple[Any, ...]:
     )  # fmt: skip
     pasted = gr.Textbox(
         "", label="or paste it" if lab.settings.uploads else "Paste it", lines=4, max_lines=10,
-        info="a line <|endoftext|> ends a document; nothing is kept beyond your runs",
+        info="a line <|endoftext|> ends a document, else paragraphs do; kept in your runs alone",
         max_length=lab.settings.max_corpus_chars, elem_id="pretraining-pasted",
     )  # fmt: skip
     with gr.Row(elem_classes="lm-buttons"):

@@ -1,0 +1,128 @@
+"""Lecture mode in a browser: every shipped scene shows what it promises; links and own scenes."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from lmlab.lab import Lab
+from lmlab.scenes.course import shipped
+from lmlab.settings import Settings
+from tests.ui.conftest import HANDED_OVER
+
+pytestmark = pytest.mark.browser
+BAR = "#lecture .lm-lecture"
+WRITTEN = re.compile(r"\w")
+READY = '#lecture .lm-lecture[data-state="ready"]'
+
+
+@pytest.fixture(scope="module")
+def stage(serve_lab, tmp_path_factory):
+    """A page whose runs end with the module."""
+    lab = Lab.open(Settings(offline=True, runs_dir=tmp_path_factory.mktemp("runs")))
+    yield serve_lab(lab)
+    lab.tuning.jobs.close()
+
+
+def place(page, scene, name):
+    """A part of the scene's tab."""
+    own = page.locator(f"#{scene.tab}-{name}")
+    return own if own.count() else page.locator(f"#{name}")
+
+
+@pytest.mark.timeout(600)
+def test_every_scene_shows_what_it_promises(visit, stage):
+    page = visit(f"{stage}?scene=")
+    scenes = shipped()
+    for number, scene in enumerate(scenes, start=1):
+        expect(page.locator(f"{BAR} h2")).to_have_text(scene.title)
+        expect(page.locator(".lm-count")).to_have_text(f"{number} / {len(scenes)}")
+        expect(page.locator(READY)).to_be_visible()
+        if scene.ask:
+            for name in scene.ask.hide:
+                inner = place(page, scene, name).locator("> *").first
+                expect(inner).not_to_be_visible()
+            page.locator(".lm-show").click()
+            expect(page.locator(".lm-answer")).to_have_text(scene.ask.answer)
+        for at, look in enumerate(scene.look, start=1):
+            target = place(page, scene, look.at)
+            expect(target).to_have_attribute("data-lm-mark", str(at))
+            told = target.locator("input, textarea")
+            if not told.count():
+                expect(target).to_have_text(WRITTEN)
+        page.keyboard.press("PageDown")
+    expect(page.locator(f"{BAR} .lm-forward")).to_be_disabled()
+
+
+def test_keys_hands_and_leaving(visit, stage):
+    page = visit(f"{stage}?scene=by-hand")
+    expect(page.locator(READY)).to_be_visible()
+    options = page.locator(".lm-option")
+    options.nth(1).click()
+    options.nth(1).click()
+    options.nth(0).click()
+    expect(options.nth(1)).to_contain_text("2")
+    expect(page.locator("#likelihood-strip .lm-toks")).not_to_be_visible()
+    page.locator(".lm-show").click()
+    expect(page.locator("#likelihood-strip .lm-toks")).to_contain_text("cat")
+    page.locator(f"{BAR} h2").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(f"{BAR} h2")).to_have_text("Sense against nonsense")
+    expect(page.locator(READY)).to_be_visible()
+    page.locator("#likelihood-text textarea").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(f"{BAR} h2")).to_have_text("Sense against nonsense")
+    page.locator(".lm-leave").click()
+    expect(page.locator(BAR)).not_to_be_visible()
+    expect(page.locator("#likelihood-strip .lm-toks")).to_be_visible()
+
+
+def test_a_link_restores_the_tab(visit, stage):
+    page = visit(stage)
+    page.locator("#likelihood-text textarea").fill("A <b>link</b> & more.")
+    page.wait_for_timeout(HANDED_OVER)
+    page.locator(".lm-link").click()
+    expect(page.locator("#lm-notice")).to_contain_text("Link copied")
+    address = page.evaluate("navigator.clipboard.readText()")
+    assert "tab=likelihood" in address
+    other = visit(address)
+    expect(other.locator("#likelihood-text textarea")).to_have_value("A <b>link</b> & more.")
+    expect(other.locator("#likelihood-strip .lm-toks")).to_contain_text("<b")
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("tab=<script>alert(1)</script>", "There is no tab"),
+        ("tab=completion&temperature=1e308", "goes from 0 to 3"),
+        ("tab=tuning&token=hf_x", "no control"),
+        ("scene=../../etc/passwd", "There is no scene"),
+        ("tab=likelihood&__proto__=1&constructor=2", "no control"),
+    ],
+)
+def test_a_hostile_link_is_refused_with_a_sentence(visit, stage, query, said):
+    page = visit(f"{stage}?{query}")
+    expect(page.get_by_test_id("toast-body").first).to_contain_text(said)
+    expect(page.locator("#likelihood-figures .lm-fig.big .v")).to_be_visible()
+
+
+def test_a_tab_is_kept_as_a_scene_and_opened_again(visit, stage, tmp_path):
+    page = visit(f"{stage}?scene=by-hand")
+    expect(page.locator(READY)).to_be_visible()
+    page.locator("#likelihood-text textarea").fill("One of my own.")
+    page.wait_for_timeout(HANDED_OVER)
+    page.locator(".lm-list").click()
+    page.get_by_label("Title").fill("Mine <i>")
+    with page.expect_download() as caught:
+        page.get_by_role("button", name="Save this tab as a scene").click()
+    file = tmp_path / "90-mine.yaml"
+    caught.value.save_as(file)
+    assert "One of my own." in file.read_text(encoding="utf-8")
+    page.locator(".lm-filelabel input").set_input_files(file)
+    expect(page.locator(f"{BAR} h2")).to_have_text("Mine <i>")
+    expect(page.locator("#likelihood-text textarea")).to_have_value("One of my own.")
+    bad = tmp_path / "91-bad.yaml"
+    bad.write_text(file.read_text(encoding="utf-8").replace("text:", "txt:"), encoding="utf-8")
+    page.locator(".lm-list").click()
+    page.locator(".lm-filelabel input").set_input_files(bad)
+    expect(page.get_by_test_id("toast-body").first).to_contain_text("no control ‘txt’")
