@@ -11,13 +11,6 @@ from tests.ui.faketuning import FakeTuning
 OWNER = "0123456789abcdef0123456789abcdef"
 
 
-class Behind:
-    """What ``follower`` needs of a lab."""
-
-    def __init__(self) -> None:
-        self.tuning = FakeTuning(0)
-
-
 def test_the_form_gives_back_every_config():
     configs = [preset.config for preset in PRESETS]
     configs += [FinetuneConfig(**changed) for changed in RACE.values()]
@@ -49,22 +42,22 @@ def test_a_box_that_cannot_be_read_is_named(key, value, words):
     [None, [], {}, {"owner": "../x"}, {"owner": 3}, {"owner": OWNER, "run": {}, "have": -1}],
 )
 def test_a_stranger_who_follows_gets_nothing(asked):
-    lab = Behind()
-    run = lab.tuning.start("f" * 32, "base", lab.tuning.dataset("qa"), None, FinetuneConfig())
-    assert follower(lab)(asked)["run"] == ""
-    answer = follower(lab)({"owner": OWNER, "run": run, "have": 0})
+    tuning = FakeTuning(0)
+    run = tuning.start("f" * 32, "base", tuning.dataset("qa"), None, FinetuneConfig())
+    assert follower(tuning)(asked)["run"] == ""
+    answer = follower(tuning)({"owner": OWNER, "run": run, "have": 0})
     assert answer["run"] == ""
 
 
 def test_the_owner_gets_what_is_new():
-    lab = Behind()
+    tuning = FakeTuning(0)
     config = FinetuneConfig(steps=3)
-    run = lab.tuning.start(OWNER, "base", lab.tuning.dataset("qa"), None, config)
-    while not lab.tuning.run(OWNER, run).is_over:
+    run = tuning.start(OWNER, "base", tuning.dataset("qa"), None, config)
+    while not tuning.run(OWNER, run).is_over:
         pass
-    whole = follower(lab)({"owner": OWNER, "run": "", "have": 0})
+    whole = follower(tuning)({"owner": OWNER, "run": "", "have": 0})
     assert (whole["run"], whole["state"]) == (run, "done")
     assert [event[1] for event in whole["events"] if event[0] == "step"] == [1, 2, 3]
-    rest = follower(lab)({"owner": OWNER, "run": run, "have": whole["have"] - 1})
+    rest = follower(tuning)({"owner": OWNER, "run": run, "have": whole["have"] - 1})
     assert rest["events"] == whole["events"][-1:]
     assert rest["have"] == whole["have"]
