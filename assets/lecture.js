@@ -226,3 +226,9 @@ setInterval(() => {
   mark();
   if (on() && here >= 0) try { sessionStorage.setItem("lmlab-scene", here); } catch { /* private window */ }
 }, 250);
+
+const asked = new URLSearchParams(location.search);
+if (asked.has("scene") || asked.has("tab")) {
+  for (const name of [...asked.keys()]) if (name.startsWith("__")) asked.delete(name);
+  trigger("visit", { query: asked.toString() });
+}

@@ -49,8 +49,10 @@ BAR = """
 
 
 class Bar(gr.HTML):
-    """The bar; its value is JSON of all scenes. Its events ask: ``enter`` for a scene, ``link`` for
-    a tab's link, ``keep`` for a tab as a scene file, ``bring`` for scene files of the visitor's."""
+    """The bar; its value is JSON of all scenes. Its events ask: ``visit`` for what the address of the
+    page names, ``enter`` for a scene, ``link`` for a tab's link, ``keep`` for a tab as a scene file,
+    ``bring`` for scene files of the visitor's.
+    """
 
     def __init__(self, value: str, **kwargs: Any) -> None:
         super().__init__(
@@ -107,7 +109,7 @@ def wire(lab: Lab, page: gr.Blocks, lecture: Lecture, course: tuple[Scene, ...])
     lecture.bar.link(linker(filling), values, lecture.mail, **QUICK)
     lecture.bar.keep(keeper(filling), values, lecture.mail, **QUICK)
     lecture.bar.bring(adder(filling, course), lecture.own, [lecture.mail, lecture.own], **QUICK)
-    page.load(opener(filling, course), None, filled, **QUICK)
+    lecture.bar.visit(opener(filling, course), None, filled, **QUICK)
 
 
 def enterer(filling: Filling, course: tuple[Scene, ...]) -> Callable[..., list[Any]]:
@@ -198,14 +200,12 @@ def opener(filling: Filling, course: tuple[Scene, ...]) -> Callable[..., list[An
     """What the page's address asks for: [mail, *filling.outputs]."""
 
     @alerts
-    def opened(request: gr.Request) -> list[Any]:
-        asked = links.parameters(request)
-        if links.SCENE in asked:
-            name = asked[links.SCENE] or course[0].name
+    def opened(event: gr.EventData) -> list[Any]:
+        tab, values, run = links.read(str(getattr(event, "query", "")))
+        scene = values.get(links.SCENE)
+        if scene is not None:
+            name = str(scene) or course[0].name
             return [_mail("open", name=_found(name, course).name), *filling.nothing]
-        if links.TAB not in asked:
-            return [gr.skip(), *filling.nothing]
-        tab, values, run = links.read(str(asked))
         go = "go" if run and "go" in filling.stage(tab).buttons else None
         return [_mail("filled", name="", tab=tab, run=go), *filling.updates(tab, values)]
 

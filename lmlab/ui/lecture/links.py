@@ -1,6 +1,6 @@
 """A tab's state as a link's query string, and back. Only what differs from the page as it opens."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -65,11 +65,6 @@ def read(text: str) -> tuple[str, dict[str, str | tuple[str, ...]], bool]:
     tab, run = grouped.pop(TAB, [""])[0], grouped.pop(RUN, ["1"])[0] != "0"
     values = {key: _one(parts) for key, parts in grouped.items() if not key.startswith("__")}
     return tab, values, run
-
-
-def parameters(request: gr.Request) -> Mapping[str, str]:
-    """The query of the page's address; empty where there is none."""
-    return request.query_params if request is not None and request.query_params else {}
 
 
 def _one(parts: list[str]) -> str | tuple[str, ...]:
