@@ -49,9 +49,10 @@ BAR = """
 
 
 class Bar(gr.HTML):
-    """The bar; its value is JSON of all scenes. Its events ask: ``visit`` for what the address of the
-    page names, ``enter`` for a scene, ``link`` for a tab's link, ``keep`` for a tab as a scene file,
-    ``bring`` for scene files of the visitor's.
+    """The bar; its value is JSON of all scenes.
+
+    Its events ask: ``visit`` for what the page's address names, ``enter`` for a scene, ``link`` for
+    a tab's link, ``keep`` for a tab as a scene file, ``bring`` for scene files of the visitor's.
     """
 
     def __init__(self, value: str, **kwargs: Any) -> None:
