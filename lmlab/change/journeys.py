@@ -48,7 +48,9 @@ def of_run(tuned: str, runs: Runs) -> tuple[Stop, ...]:
         between = [stop for stop in between if stop.step < final] + [Stop(final, whole)]
     if not between:
         raise InputError("This run has saved nothing yet.", "Wait for it, or let it run longer.")
-    return (Stop(0, spec.model), *between)
+    # A run from nothing has no model before it.
+    before = () if spec.pretraining else (Stop(0, spec.model),)
+    return (*before, *between)
 
 
 def of_revisions(name: str, revisions: str) -> tuple[Stop, ...]:
