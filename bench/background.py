@@ -31,7 +31,7 @@ from lmlab.prompts.wordings import shipped_template
 from lmlab.settings import Settings
 from lmlab.ui.app import build_page, serve
 
-OWNER = "bench-bench"
+OWNER = "be" * 16  # a visitor's name, as a browser makes it
 
 
 def main() -> None:
@@ -123,7 +123,7 @@ def _page(lab: Lab, pages: int) -> Iterator[tuple[str, int]]:
         yield "", 0
         return
     page = build_page(lab)
-    monitor = next(key for key, block in page.blocks.items() if hasattr(block, "follow"))
+    monitor = next(key for key, one in page.blocks.items() if one.elem_id == "tuning-monitor")
     _, address, _ = serve(page, lab, prevent_thread_lock=True, quiet=True)
     try:
         yield address, monitor
@@ -141,7 +141,10 @@ def _watch(address: str, monitor: int, run: str, over: threading.Event) -> None:
             {"Content-Type": "application/json"},
         )
         with urllib.request.urlopen(request) as answer:
-            asked["have"] = json.load(answer)["have"]
+            news = json.load(answer)
+        if "have" not in news:
+            raise RuntimeError(f"the page says nothing of the run: {news}")
+        asked["have"] = news["have"]
 
 
 if __name__ == "__main__":
