@@ -1,6 +1,6 @@
 """Fine-tuning steps against the libraries' own trainers: same rows, batches, seed and start.
 
-    python -m bench.finetuning [--rounds N] [--steps N] [--only NAME]
+    python -m bench.finetuning [--rounds N] [--steps N] [--only NAME] [--gpu]
 
 The time of a step is the median over a run, and the median over rounds in which every contestant
 takes its turn; ratios are to bare forward, backward and step on padded batches.
@@ -46,14 +46,20 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--cpu", action="store_true", help="processor time, on a busy machine")
     parser.add_argument("--only", default="", help="cases whose name contains this")
+    parser.add_argument("--gpu", action="store_true", help="on the CUDA device, in bfloat16")
     arguments = parser.parse_args()
-    console = Console()
-    console.print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
+    console = Console(width=120)
+    where = torch.cuda.get_device_name() if arguments.gpu else f"{torch.get_num_threads()} threads"
+    console.print(f"torch {torch.__version__}, {where}")
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     with tempfile.TemporaryDirectory() as folder:
         for case in _cases(Path(folder), arguments.steps):
-            case = replace(case, clock=time.process_time if arguments.cpu else time.perf_counter)
+            case = replace(
+                case,
+                clock=time.process_time if arguments.cpu else time.perf_counter,
+                device="cuda" if arguments.gpu else "cpu",
+            )
             if arguments.only in case.name:
                 console.print(_table(case, arguments.rounds))
 
@@ -67,6 +73,8 @@ def _cases(folder: Path, count: int) -> Iterator[Case]:
     whole = tuple(_whole(row, i) for i, row in enumerate(ids.tolist()))
     path = models.ten_million(folder / "10 M")
     yield Case("10 M, 8 × 128 tokens, loss on all", path, config, whole)
+    path = models.gpt2(folder / "GPT-2")
+    yield Case("GPT-2 124 M, 8 × 128 tokens, loss on all", path, config, whole)
     base = models_dir() / "base"
     weights = load(inspect(base, "base"), Settings(device="cpu", dtype="float32"))
     template, rows = shipped_template("qa-tuned"), shipped_data("qa").train[: 16 * count]
@@ -99,7 +107,8 @@ def _table(case: Case, rounds: int) -> Table:
             losses[name], stamps = run(case)
             gaps = [b - a for a, b in itertools.pairwise(stamps)]
             times[name].append(statistics.median(gaps[2:]))
-    peaks = {name: peak_megabytes_apart(partial(run, case)) for name, run in contestants.items()}
+    measured = _peak_on_gpu if case.on_gpu else peak_megabytes_apart
+    peaks = {name: measured(partial(run, case)) for name, run in contestants.items()}
     table = Table("", "steps a second", "time ratio", "peak MB", "largest gap in loss",
                   title=case.name)  # fmt: skip
     seconds = {name: statistics.median(found) for name, found in times.items()}
@@ -127,7 +136,9 @@ def _bare(case: Case) -> Run:
     losses, stamps = [], [case.clock()]
     for low in range(0, len(rows), size):
         batch = padded([item(row) for row in rows[low : low + size]])
-        loss = tuned.model(**batch, use_cache=False).loss
+        batch = {key: value.to(case.device) for key, value in batch.items()}
+        with torch.autocast(case.device, torch.bfloat16, enabled=case.on_gpu):
+            loss = tuned.model(**batch, use_cache=False).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(list(tuned.trained.values()), config.clip)
         optimiser.step()
@@ -136,6 +147,14 @@ def _bare(case: Case) -> Run:
         losses.append(float(loss.detach()))
         stamps.append(case.clock())
     return losses, stamps
+
+
+def _peak_on_gpu(job: Callable[[], object]) -> float:
+    """The most that tensors took on the device while a job ran, in MB."""
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    job()
+    return torch.cuda.max_memory_allocated() / 1e6
 
 
 def _lmlab(case: Case) -> Run:

@@ -30,6 +30,8 @@ class Case:
         config: steps, batch size and method.
         rows: full batches of them, in the order of the run.
         clock: tells the time; that of the processor where the machine is busy with other things.
+        device: ``cpu`` in float32, or ``cuda``, where everybody computes in bfloat16 over weights
+            in float32.
     """
 
     name: str
@@ -37,10 +39,16 @@ class Case:
     config: FinetuneConfig
     rows: tuple[Example, ...]
     clock: Callable[[], float] = time.perf_counter
+    device: str = "cpu"
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether the device is a GPU."""
+        return self.device == "cuda"
 
     def tuned(self) -> Tuned:
         """A fresh model; the same start for everybody."""
-        weights = load(inspect(self.path, self.name), Settings(device="cpu", dtype="float32"))
+        weights = load(inspect(self.path, self.name), Settings(device=self.device, dtype="float32"))
         return prepare(weights.model, weights.vocabulary, self.name, self.config)
 
     def in_order(self) -> list[Example]:
@@ -96,7 +104,9 @@ def _options(case: Case, folder: str) -> dict[str, Any]:
         "logging_steps": 1,
         "save_strategy": "no",
         "report_to": [],
-        "use_cpu": True,
+        "use_cpu": not case.on_gpu,
+        "bf16": case.on_gpu,
+        "dataloader_pin_memory": case.on_gpu,
         "disable_tqdm": True,
         "remove_unused_columns": False,
     }
@@ -138,7 +148,6 @@ def sft(case: Case) -> Run:
             "completion_only_loss": True,
             "max_length": None,
             "gradient_checkpointing": False,
-            "bf16": False,
         }
         made = _in_order(SFTTrainer)(
             model=tuned.model,
