@@ -90,6 +90,7 @@ class Settings(BaseSettings):
     max_tokens: int = Field(16_384, ge=1, description="longest text the page scores, tokens")
     max_waiting: int = Field(64, ge=1, description="requests in line before new ones are refused")
     training: bool = Field(True, description="whether visitors may start fine-tuning runs")
+    tabs: Names = Field((), description="tabs of the page, names as in its links; default: all")
     scenes: Path | None = Field(None, description="folder of lecture scenes; default: the shipped")
     runs_dir: Path | None = Field(None, description="where fine-tuning runs are kept")
     max_jobs: int = Field(1, ge=1, description="fine-tuning runs at one time; others wait")
@@ -131,7 +132,7 @@ class Settings(BaseSettings):
             return {**PUBLIC, **given}
         return given
 
-    @field_validator("models", "framed_by", mode="before")
+    @field_validator("models", "framed_by", "tabs", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):

@@ -1,7 +1,7 @@
 """The page as a whole: the tabs in order, and how it is served."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -9,6 +9,7 @@ import gradio as gr
 from gradio import queueing, routes
 from starlette.middleware import Middleware
 
+from lmlab.errors import InputError
 from lmlab.hosting import logs
 from lmlab.hosting.layers import layers
 from lmlab.lab import Lab
@@ -32,38 +33,56 @@ CLEAN_UP = 600  # seconds: how often files of visitors that are old enough are d
 
 
 class Tab(NamedTuple):
-    """A tab's name and what draws it."""
+    """A tab's name in links and scenes, its title, and what draws it."""
 
     name: str
+    title: str
     build: Callable[[Lab], None]
 
 
 TABS = (
-    Tab(likelihood.NAME, likelihood.build),
-    Tab(completion.NAME, completion.build),
-    Tab(compare.NAME, compare.build),
-    Tab(prompt.NAME, prompt.build),
-    Tab(tuning.NAME, tuning.build),
-    Tab(change.NAME, change.build),
-    Tab(scale.NAME, scale.build),
-    Tab(data.NAME, data.build),
-    Tab(pretraining.NAME, pretraining.build),
-    Tab(about.NAME, about.build),
+    Tab("likelihood", likelihood.NAME, likelihood.build),
+    Tab("completion", completion.NAME, completion.build),
+    Tab("compare", compare.NAME, compare.build),
+    Tab("prompt", prompt.NAME, prompt.build),
+    Tab("tuning", tuning.NAME, tuning.build),
+    Tab("change", change.NAME, change.build),
+    Tab("scale", scale.NAME, scale.build),
+    Tab("data", data.NAME, data.build),
+    Tab("pretraining", pretraining.NAME, pretraining.build),
+    Tab("about", about.NAME, about.build),
 )
 
 
-def build_page(lab: Lab) -> gr.Blocks:
-    """The page over a lab; loads no model."""
+def chosen(names: Sequence[str]) -> tuple[Tab, ...]:
+    """The tabs by name, in the page's order; all where none is named.
+
+    Raises:
+        InputError: there is no such tab.
+    """
+    known = {tab.name for tab in TABS}
+    for name in names:
+        if name not in known:
+            raise InputError(
+                f"There is no tab ‘{name}’.", f"There are: {', '.join(sorted(known))}."
+            )
+    return tuple(tab for tab in TABS if not names or tab.name in names)
+
+
+def build_page(lab: Lab, names: Sequence[str] = ()) -> gr.Blocks:
+    """The page over a lab, of the tabs named, else of those of its settings; loads no model."""
     kept = int(60 * lab.settings.file_minutes)
     with gr.Blocks(
         title="lmlab", fill_width=True, analytics_enabled=False, delete_cache=(CLEAN_UP, kept)
     ) as page:
         look.header()
-        scenes = course(lab.settings.scenes) if lab.settings.scenes else shipped()
+        tabs = chosen(names or lab.settings.tabs)
+        every = course(lab.settings.scenes) if lab.settings.scenes else shipped()
+        scenes = tuple(scene for scene in every if scene.tab in {tab.name for tab in tabs})
         bar = lecture.build(scenes)
         with gr.Tabs():
-            for tab in TABS:
-                with gr.Tab(tab.name, id=tab.name.lower()):
+            for tab in tabs:
+                with gr.Tab(tab.title, id=tab.title.lower()):
                     tab.build(lab)
         lecture.wire(lab, page, bar, scenes)
         look.footer()
@@ -107,6 +126,12 @@ def _log_misfits() -> None:
         module.traceback = said
 
 
-def launch(lab: Lab, host: str | None = None, port: int | None = None, **options: Any) -> Any:
+def launch(
+    lab: Lab,
+    host: str | None = None,
+    port: int | None = None,
+    tabs: Sequence[str] = (),
+    **options: Any,
+) -> Any:
     """Build the page over a lab and serve it."""
-    return serve(build_page(lab), lab, host=host, port=port, **options)
+    return serve(build_page(lab, tabs), lab, host=host, port=port, **options)

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import pytest
@@ -26,6 +27,16 @@ FLAGS = [
 LOCAL = ("http://127.0.0.1", "http://localhost", "data:", "blob:", "about:")
 
 
+def show_tab(page: Page, title: str) -> None:
+    """Bring a tab to the front, through the menu of tabs where the window is narrow."""
+    expect(page.get_by_role("tablist").first.get_by_role("tab").first).to_be_visible()
+    tab = page.get_by_role("tab", name=title, exact=True)
+    if not tab.is_visible():
+        page.locator(".overflow-menu > button").first.click()
+        tab = page.locator(".overflow-dropdown").get_by_text(title)
+    tab.click()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A browser on a crowded machine loses a click now and then: its tests get a second chance,
     and the summary says which needed it."""
@@ -46,20 +57,26 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def serve_lab() -> Callable[[Any], str]:
-    """``serve_lab(lab)``: the address of a page over it."""
+def serve_lab() -> Callable[..., str]:
+    """``serve_lab(lab, *tabs)``: the address of a page over it, of those tabs, or of all."""
 
-    def serve(lab: Any) -> str:
-        _, address, _ = launch(lab, prevent_thread_lock=True, quiet=True)
+    def serve(lab: Any, *tabs: str) -> str:
+        _, address, _ = launch(lab, tabs=tabs, prevent_thread_lock=True, quiet=True)
         return str(address).rstrip("/")
 
     return serve
 
 
 @pytest.fixture(scope="session")
-def fake_address(serve_lab) -> str:
-    """The page over the fake lab."""
-    return serve_lab(FakeLab(pause=0.15))
+def fake_page(serve_lab) -> Callable[..., str]:
+    """``fake_page(*tabs)``: the address of a page over the fake lab; one tab opens quickly."""
+    return cache(lambda *tabs: serve_lab(FakeLab(pause=0.15), *tabs))
+
+
+@pytest.fixture(scope="session")
+def fake_address(fake_page) -> str:
+    """The whole page over the fake lab."""
+    return fake_page()
 
 
 @pytest.fixture(scope="session")
@@ -69,9 +86,15 @@ def real_lab() -> Lab:
 
 
 @pytest.fixture(scope="session")
-def real_address(serve_lab, real_lab) -> str:
-    """The page over the embedded suite."""
-    return serve_lab(real_lab)
+def real_page(serve_lab, real_lab) -> Callable[..., str]:
+    """``real_page(*tabs)``: the address of a page over the embedded suite."""
+    return cache(lambda *tabs: serve_lab(real_lab, *tabs))
+
+
+@pytest.fixture(scope="session")
+def real_address(real_page) -> str:
+    """The whole page over the embedded suite."""
+    return real_page()
 
 
 @pytest.fixture

@@ -28,8 +28,8 @@ def open_tab(visit, address: str, **options) -> Page:
 
 
 @pytest.fixture
-def page(visit, fake_address) -> Page:
-    return open_tab(visit, fake_address)
+def page(visit, fake_page) -> Page:
+    return open_tab(visit, fake_page("compare"))
 
 
 def idle(page: Page) -> None:
@@ -175,8 +175,8 @@ def test_what_a_stranger_types_stays_text(page):
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_nothing_is_wider_than_the_window(visit, fake_address, width):
-    page = open_tab(visit, fake_address)
+def test_nothing_is_wider_than_the_window(visit, fake_page, width):
+    page = open_tab(visit, fake_page("compare"))
     page.set_viewport_size({"width": width, "height": 720})
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
@@ -194,7 +194,7 @@ def test_examples_are_those_whose_models_are_there():
 def test_the_page_shows_the_librarys_numbers(visit, serve_lab, tmp_path):
     lab = Lab.open(Settings(offline=True))
     path = adapter(tmp_path / "odd", lab.store.resolve(ModelRef("base"), print))
-    page = open_tab(visit, serve_lab(lab))
+    page = open_tab(visit, serve_lab(lab, "compare"))
     tuned = f"base+{path}"
     page.get_by_label("Model 2", exact=True).fill(tuned)
     page.keyboard.press("Enter")

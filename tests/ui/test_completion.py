@@ -31,8 +31,8 @@ def open_tab(visit, address: str, **options) -> Page:
 
 
 @pytest.fixture
-def page(visit, fake_address) -> Page:
-    return open_tab(visit, fake_address)
+def page(visit, fake_page) -> Page:
+    return open_tab(visit, fake_page("completion"))
 
 
 def idle(page: Page) -> None:
@@ -180,8 +180,8 @@ def test_the_end_token_ends(page):
 
 
 def test_stop_stops_and_keeps_what_was_drawn(visit, serve_lab):
-    page = open_tab(visit, serve_lab(FakeLab(pause=0.0)))
-    slow = open_tab(visit, serve_lab(FakeLab(pause=1.0)))
+    page = open_tab(visit, serve_lab(FakeLab(pause=0.0), "completion"))
+    slow = open_tab(visit, serve_lab(FakeLab(pause=1.0), "completion"))
     slow_count = slow.locator(TOKENS).count()
     slow.locator("#completion-regenerate").click()
     expect(slow.locator(f"{STATUS} .lm-progress")).to_contain_text(re.compile(r"token \d"))
@@ -211,7 +211,7 @@ class CountingLab(FakeLab):
 @pytest.mark.parametrize(("tab", "name"), [("Completion", "completion"), ("Compare", "compare")])
 def test_a_closed_page_ends_the_run(visit, serve_lab, tab, name):
     lab = CountingLab(pause=0.6)
-    page = visit(serve_lab(lab))
+    page = visit(serve_lab(lab, name))
     page.get_by_role("tab", name=tab).click()
     expect(page.locator(f"#{name}-status .lm-progress")).to_contain_text(re.compile(r"token \d"))
     page.close()
@@ -270,15 +270,15 @@ def test_the_keyboard_walks_the_completion(page):
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_nothing_is_wider_than_the_window(visit, fake_address, width):
-    page = open_tab(visit, fake_address, viewport={"width": width, "height": 720})
+def test_nothing_is_wider_than_the_window(visit, fake_page, width):
+    page = open_tab(visit, fake_page("completion"), viewport={"width": width, "height": 720})
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_the_page_shows_the_librarys_tokens(visit, real_address):
+def test_the_page_shows_the_librarys_tokens(visit, real_page):
     from lmlab.generation.complete import generate
 
-    page = open_tab(visit, real_address)
+    page = open_tab(visit, real_page("completion"))
     page.locator("#completion-prompt textarea").fill("The little dog")
     number(page, "length", 8)
     number(page, "temperature", 0.7)

@@ -22,8 +22,8 @@ def open_tab(visit, address: str, **options) -> Page:
 
 
 @pytest.fixture
-def page(visit, fake_address) -> Page:
-    return open_tab(visit, fake_address)
+def page(visit, fake_page) -> Page:
+    return open_tab(visit, fake_page("data"))
 
 
 def idle(page: Page) -> None:

@@ -15,9 +15,9 @@ HOSTILE = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>
 
 
 @pytest.fixture
-def page(visit, fake_address) -> Page:
+def page(visit, fake_page) -> Page:
     """The tab with the result that it opens with."""
-    opened = visit(fake_address)
+    opened = visit(fake_page("likelihood"))
     expect(opened.locator(TOKENS).first).to_be_visible()
     return opened
 
@@ -185,7 +185,9 @@ def test_a_run_asked_for_while_a_stop_is_on_its_way_is_not_stopped(page):
     score(page, "and on")
 
 
-def test_a_result_survives_a_switch_of_tabs(page):
+def test_a_result_survives_a_switch_of_tabs(visit, fake_address):
+    page = visit(fake_address)
+    expect(page.locator(TOKENS).first).to_be_visible()
     score(page, "the cat")
     page.get_by_role("tab", name="About").click()
     expect(page.locator("#about-text")).to_be_visible()
@@ -220,7 +222,7 @@ def test_nothing_scored_is_said(visit, serve_lab):
         def score(self, model, text, prefix="", **options):
             yield from super().score("nostart", text[:1], prefix, **options)
 
-    page = visit(serve_lab(OneToken()))
+    page = visit(serve_lab(OneToken(), "likelihood"))
     expect(page.locator(f"{STRIP} .lm-notes")).to_contain_text("Nothing was scored")
     expect(page.locator("#likelihood-definition")).to_contain_text("no product")
 
@@ -238,8 +240,8 @@ def test_large_type_and_dark_colours_are_remembered(page):
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_nothing_is_wider_than_the_window(visit, fake_address, width):
-    page = visit(fake_address, viewport={"width": width, "height": 720})
+def test_nothing_is_wider_than_the_window(visit, fake_page, width):
+    page = visit(fake_page("likelihood"), viewport={"width": width, "height": 720})
     expect(page.locator(TOKENS).first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
@@ -250,8 +252,8 @@ def test_ctrl_enter_scores(page):
     page.wait_for_function("window.lmlab.shown.likelihood.runs[0].texts.length === 3")
 
 
-def test_two_visitors_do_not_see_each_other(visit, fake_address, page):
-    other = visit(fake_address)
+def test_two_visitors_do_not_see_each_other(visit, fake_page, page):
+    other = visit(fake_page("likelihood"))
     expect(other.locator(TOKENS).first).to_be_visible()
     fill(page, " dog" * 4000)
     page.locator("#likelihood-go").click()

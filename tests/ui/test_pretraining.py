@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from lmlab.lab import Lab
 from lmlab.settings import Settings
 from tests.test_pretraining import TEXT
-from tests.ui.conftest import HANDED_OVER
+from tests.ui.conftest import HANDED_OVER, show_tab
 
 pytestmark = pytest.mark.browser
 MONITOR = "#pretraining-monitor .lm-monitor"
@@ -20,7 +20,8 @@ ROWS = "#pretraining-runs tbody tr"
 @pytest.fixture(scope="module")
 def address(serve_lab, tmp_path_factory) -> str:
     runs = tmp_path_factory.mktemp("runs")
-    return serve_lab(Lab.open(Settings(offline=True, runs_dir=runs, max_parameters=1_000_000)))
+    lab = Lab.open(Settings(offline=True, runs_dir=runs, max_parameters=1_000_000))
+    return serve_lab(lab, "completion", "pretraining")
 
 
 @pytest.fixture
@@ -30,12 +31,7 @@ def page(visit, address) -> Page:
 
 def open_tab(page: Page) -> Page:
     """The tab once tokens and counter are there."""
-    expect(page.get_by_role("tab", name="Likelihood")).to_be_visible()
-    tab = page.get_by_role("tab", name="Pre-training")
-    if not tab.is_visible():
-        page.locator(".overflow-menu > button").first.click()
-        tab = page.locator(".overflow-dropdown").get_by_text("Pre-training")
-    tab.click()
+    show_tab(page, "Pre-training")
     expect(page.locator("#pretraining-tokens .lm-bpe").first).to_be_visible()
     expect(page.locator(PARAMETERS).first).to_be_visible()
     return page

@@ -14,7 +14,7 @@ from lmlab.prompting.evaluation import evaluate
 from lmlab.prompts.protocols import Protocol
 from lmlab.prompts.wordings import shipped_templates
 from lmlab.settings import Settings
-from tests.ui.conftest import HANDED_OVER
+from tests.ui.conftest import HANDED_OVER, show_tab
 from tests.ui.test_likelihood import HOSTILE
 
 pytestmark = pytest.mark.browser
@@ -28,25 +28,15 @@ ROWS = "#prompt-predictions tbody tr"
 def open_tab(visit, address: str, **options) -> Page:
     """The tab once its first query has been run."""
     page = visit(address, **options)
-    show_tab(page)
+    show_tab(page, "Prompt")
     expect(page.locator(ANSWER).first).to_be_visible()
     expect(page.locator("#prompt-stop")).to_be_disabled()
     return page
 
 
-def show_tab(page: Page) -> None:
-    """Open the tab, through the menu of tabs where the window is narrow."""
-    expect(page.get_by_role("tab", name="Likelihood")).to_be_visible()
-    tab = page.get_by_role("tab", name="Prompt")
-    if not tab.is_visible():
-        page.locator(".overflow-menu > button").click()
-        tab = page.locator(".overflow-dropdown").get_by_text("Prompt")
-    tab.click()
-
-
 @pytest.fixture
-def page(visit, fake_address) -> Page:
-    return open_tab(visit, fake_address)
+def page(visit, fake_page) -> Page:
+    return open_tab(visit, fake_page("prompt"))
 
 
 def choose(page: Page, field: str, name: str) -> None:
@@ -369,19 +359,19 @@ def test_what_a_stranger_types_stays_text(page):
     assert page.evaluate("window.hacked") is None
 
 
-def test_it_fits_a_phone(visit, fake_address):
-    page = open_tab(visit, fake_address, viewport={"width": 390, "height": 844})
+def test_it_fits_a_phone(visit, fake_page):
+    page = open_tab(visit, fake_page("prompt"), viewport={"width": 390, "height": 844})
     measure(page, "few")
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= 390
 
 
-def test_the_page_shows_the_librarys_figures(visit, real_address):
+def test_the_page_shows_the_librarys_figures(visit, real_page):
     template = shipped_templates()["german-lecture"]
     protocol = Protocol(shots=3, limit=12)
     with ModelStore(Settings(offline=True)).borrow("base") as lm:
         expected = evaluate(lm, template, shipped("german"), protocol)
-    page = open_tab(visit, real_address)
+    page = open_tab(visit, real_page("prompt"))
     number(page, "queries", "12")
     number(page, "draws", "1")
     measure(page, "few")

@@ -39,9 +39,9 @@ def colours(page: Page) -> list[str]:
 
 
 @pytest.fixture
-def journey(visit, real_address, real_lab):
+def journey(visit, real_page, real_lab):
     """The part as it opens: its page and the shipped steps."""
-    page = open_part(visit, real_address, "Time machine")
+    page = open_part(visit, real_page("change"), "Time machine")
     stops = real_lab.timemachine.shipped()
     arrived(page, len(stops))
     return page, stops
@@ -89,8 +89,8 @@ def test_the_keyboard_moves_strip_bars_and_marker_without_the_server(journey):
     assert [url for url in sent if "queue" in url] == []
 
 
-def test_play_walks_by_itself_where_motion_is_welcome(visit, real_address, real_lab):
-    page = open_part(visit, real_address, "Time machine", reduced_motion="no-preference")
+def test_play_walks_by_itself_where_motion_is_welcome(visit, real_page, real_lab):
+    page = open_part(visit, real_page("change"), "Time machine", reduced_motion="no-preference")
     arrived(page, len(real_lab.timemachine.shipped()))
     page.locator(SLIDER).fill("5")
     play = page.locator(".lm-time-play")
@@ -131,8 +131,8 @@ def test_what_cannot_be_is_told_and_what_is_shown_stays(journey):
     expect(page.locator(f"{STRIP} .lm-tok").first).to_be_visible()
 
 
-def test_drift_is_drawn_with_the_librarys_numbers(visit, real_address, real_lab):
-    page = open_part(visit, real_address, "Distribution")
+def test_drift_is_drawn_with_the_librarys_numbers(visit, real_page, real_lab):
+    page = open_part(visit, real_page("change"), "Distribution")
     tuned = page.get_by_label("Tuned W + ΔW").input_value()
     page.locator("#drift-rows input[type=number]").fill("2")
     page.locator("#drift-rows input[type=number]").press("Tab")
@@ -161,8 +161,8 @@ def test_drift_is_drawn_with_the_librarys_numbers(visit, real_address, real_lab)
     fits_a_phone(page)
 
 
-def test_the_map_states_its_stress_and_its_numbers(visit, real_address, real_lab):
-    page = open_part(visit, real_address, "Map of tasks")
+def test_the_map_states_its_stress_and_its_numbers(visit, real_page, real_lab):
+    page = open_part(visit, real_page("change"), "Map of tasks")
     box = page.locator("#taskmap-rows input[type=number]")
     box.fill("2")
     box.press("Tab")

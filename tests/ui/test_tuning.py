@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from lmlab.lab import Lab
 from lmlab.settings import Settings
-from tests.ui.conftest import HANDED_OVER
+from tests.ui.conftest import HANDED_OVER, show_tab
 from tests.ui.fake import FakeLab
 
 pytestmark = pytest.mark.browser
@@ -25,7 +25,7 @@ def lab() -> FakeLab:
 
 @pytest.fixture(scope="module")
 def address(serve_lab, lab) -> str:
-    return serve_lab(lab)
+    return serve_lab(lab, "compare", "prompt", "tuning")
 
 
 @pytest.fixture
@@ -37,12 +37,7 @@ def page(visit, address, lab) -> Page:
 
 def open_tab(page: Page) -> Page:
     """The tab once a row and the counter are there."""
-    expect(page.get_by_role("tab", name="Likelihood")).to_be_visible()
-    tab = page.get_by_role("tab", name="Fine-tune")
-    if not tab.is_visible():
-        page.locator(".overflow-menu > button").click()
-        tab = page.locator(".overflow-dropdown").get_by_text("Fine-tune")
-    tab.click()
+    show_tab(page, "Fine-tune")
     expect(page.locator(LOSS).first).to_be_visible()
     expect(page.locator(COUNTER)).to_be_visible()
     return page
@@ -254,7 +249,7 @@ def test_it_fits_a_phone(visit, address, lab):
 
 def test_the_core_trains_behind_the_page(visit, serve_lab, tmp_path):
     lab = Lab.open(Settings(offline=True, model="tiny", runs_dir=tmp_path))
-    page = open_tab(visit(serve_lab(lab)))
+    page = open_tab(visit(serve_lab(lab, "tuning")))
     page.get_by_text("More settings").click()
     fill(page, "samples", "1")
     fill(page, "batch", "4")

@@ -79,6 +79,7 @@ def wire(lab: Lab, step: After, owner: Any, current: gr.State) -> None:
     tabs = next((block for block in blocks if isinstance(block, gr.Tabs)), None)
     known_ids = {getattr(block, "elem_id", None): block for block in blocks}
     filled = [known_ids.get(f"completion-{name}") for name in FILLED]
+    step.complete.visible = tabs is not None and all(filled)
     if tabs is not None and all(filled):
         opened = step.complete.click(completer(lab), mine, [*filled, tabs], **ASKING, **QUICK)
         opened.success(None, None, None, js=PRESS, **QUIET)

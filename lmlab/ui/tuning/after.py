@@ -134,6 +134,8 @@ def _wire_tabs(lab: Lab, step: After, mine: list[Any]) -> None:
     known_ids = {getattr(block, "elem_id", None): block for block in blocks}
     compared = [known_ids.get(f"compare-{name}") for name in COMPARED]
     prompted = [known_ids.get(f"prompt-{name}") for name in PROMPTED]
+    step.compare.visible = tabs is not None and all(compared)
+    step.use.visible = tabs is not None and all(prompted)
     if tabs is not None and all(compared):
         opened = step.compare.click(comparer(lab), mine, [*compared, tabs], **ASK_COMPARE, **QUICK)
         opened.success(None, None, None, js=PRESS_COMPARE, **QUIET)
