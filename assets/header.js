@@ -24,3 +24,9 @@ element.querySelector(".lm-theme").onclick = () => {
 element.querySelector(".lm-lecturer").onclick = () => tell("lecture", { action: "start" });
 element.querySelector(".lm-link").onclick = () => tell("lecture", { action: "ask" });
 pressed();
+
+// Both ask the lecture bar, which may come later than the header.
+const late = [element.querySelector(".lm-lecturer"), element.querySelector(".lm-link")];
+const wake = () => { for (const button of late) button.disabled = html.dataset.lmLecture !== "ready"; };
+onTold(element, "lecture-ready", wake);
+wake();

@@ -4,7 +4,8 @@ const bar = element.querySelector(".lm-lecture");
 const part = (name) => bar.querySelector(".lm-" + name);
 const page = document.documentElement;
 const shown = new Set();
-let scenes = JSON.parse(props.value), mine = [], here = -1;
+const { tabs: TABS, scenes: COURSE } = JSON.parse(props.value);
+let scenes = COURSE, here = -1;
 
 const current = () => scenes[here];
 const on = () => !bar.hidden;
@@ -71,7 +72,7 @@ function go(i) {
   unmark();
   draw();
   bar.dataset.state = "filling";
-  trigger("enter", { name: current().name });
+  trigger(EVENTS[current().tab].fill, { name: current().name });
 }
 
 function leave() {
@@ -119,7 +120,10 @@ function ready() {
 
 function filled(mail) {
   if (on() && mail.name && mail.name !== current().name) return; // an earlier scene's
-  if (on() && mail.name) scrollTo({ top: 0 });
+  if (on() && mail.name) {
+    scrollTo({ top: 0 });
+    trigger("ahead", { name: mail.name });
+  }
   // A tab that opens for the first time begins by itself; that beginning is let come first.
   if (mail.run) setTimeout(() => press(mail.tab, mail.run, 80), 350);
   else ready();
@@ -133,15 +137,17 @@ function toggleList(open) {
   part("list").setAttribute("aria-expanded", open);
   if (!open) return;
   const add = (files) => trigger("bring", { files });
-  const keep = (title, point) => trigger("keep", { tab: tabNow(), title, point });
+  const keep = (title, point) => asTold("scene", { title, point });
   box.replaceChildren(...listed(scenes, here, go), own(add, keep));
 }
 
 // The tab's id stands in its button's.
-const tabNow = () => {
+function asTold(kind, more = {}) {
   const button = document.querySelector('.tab-container [role="tab"][aria-selected="true"]');
-  return (button?.id || "").replace(/-button$/, "");
-};
+  const tab = TABS[(button?.id || "").replace(/-button$/, "")];
+  if (tab) trigger(EVENTS[tab].tell, { kind, ...more });
+  else notice("This tab has nothing that a link could carry.");
+}
 
 async function copy(text) {
   try {
@@ -175,14 +181,13 @@ function start() {
 
 const ACTIONS = {
   start: () => (on() ? leave() : start()),
-  ask: () => trigger("link", { tab: tabNow() }),
+  ask: () => asTold("link"),
   open: ({ name }) => go(scenes.findIndex((scene) => scene.name === name)),
   filled,
   copy: ({ query }) => copy(location.origin + location.pathname + "?" + query),
   file: ({ text }) => save(text),
   scenes: (mail) => {
-    scenes = [...scenes.filter((scene) => !mine.includes(scene.name)), ...JSON.parse(mail.scenes)];
-    mine = JSON.parse(mail.scenes).map((scene) => scene.name);
+    scenes = [...COURSE, ...mail.scenes];
     ACTIONS.open(mail);
   },
 };
@@ -227,8 +232,16 @@ setInterval(() => {
   if (on() && here >= 0) try { sessionStorage.setItem("lmlab-scene", here); } catch { /* private window */ }
 }, 250);
 
+page.dataset.lmLecture = "ready";
+tell("lecture-ready", {});
+
 const asked = new URLSearchParams(location.search);
-if (asked.has("scene") || asked.has("tab")) {
-  for (const name of [...asked.keys()]) if (name.startsWith("__")) asked.delete(name);
-  trigger("visit", { query: asked.toString() });
+for (const name of [...asked.keys()]) if (name.startsWith("__")) asked.delete(name);
+if (asked.has("scene")) {
+  const name = asked.get("scene"), i = scenes.findIndex((scene) => !name || scene.name === name);
+  if (i < 0) trigger("lost", { query: asked.toString() });
+  else go(i);
+} else if (asked.has("tab")) {
+  const tab = asked.get("tab"), known = Object.values(TABS).includes(tab);
+  trigger(known ? EVENTS[tab].fill : "lost", { query: asked.toString() });
 }

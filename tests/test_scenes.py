@@ -8,7 +8,7 @@ from lmlab.scenes.course import LARGEST, course, shipped
 from lmlab.scenes.scene import parse, written
 from lmlab.ui.app import build_page
 from lmlab.ui.lecture import links
-from lmlab.ui.lecture.bar import check
+from lmlab.ui.lecture.events import check
 from lmlab.ui.lecture.filling import Filling
 from lmlab.ui.lecture.stage import outer, stages
 

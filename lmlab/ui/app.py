@@ -77,9 +77,8 @@ def build_page(lab: Lab, names: Sequence[str] = ()) -> gr.Blocks:
     ) as page:
         look.header()
         tabs = chosen(names or lab.settings.tabs)
-        every = course(lab.settings.scenes) if lab.settings.scenes else shipped()
-        scenes = tuple(scene for scene in every if scene.tab in {tab.name for tab in tabs})
-        bar = lecture.build(scenes)
+        scenes = course(lab.settings.scenes) if lab.settings.scenes else shipped()
+        bar = lecture.build([tab.name for tab in tabs])
         with gr.Tabs():
             for tab in tabs:
                 with gr.Tab(tab.title, id=tab.title.lower()):

@@ -15,7 +15,6 @@ from lmlab.ui.app import launch
 from tests.ui.fake import FakeLab
 
 TIMEOUT = 60_000
-HANDED_OVER = 300  # milliseconds after which a box has handed over what was typed
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -25,6 +24,11 @@ FLAGS = [
     "--disable-sync",
 ]
 LOCAL = ("http://127.0.0.1", "http://localhost", "data:", "blob:", "about:")
+
+
+def handed_over(page: Page) -> None:
+    """Wait until boxes have handed over what was typed, by the page's own clock."""
+    page.evaluate("new Promise((done) => setTimeout(done, 300))")
 
 
 def show_tab(page: Page, title: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from lmlab.corpus.mixtures import GPT3, PILE, mixed
-from tests.ui.conftest import HANDED_OVER
+from tests.ui.conftest import handed_over
 
 pytestmark = pytest.mark.browser
 HOSTILE = '<img src=x onerror="window.hacked=1"> ${window.hacked=1} write to eve@example.org'
@@ -35,7 +35,7 @@ def own(page: Page, text: str) -> None:
     """Paste a corpus and look at it."""
     page.locator("#data-source").get_by_text("own text").click()
     page.locator("#data-pasted textarea").fill(text)
-    page.wait_for_timeout(HANDED_OVER)
+    handed_over(page)
     page.locator("#data-go").click()
 
 
@@ -78,7 +78,7 @@ def test_a_threshold_moves_without_scoring_again(page):
     stay = int(kept.inner_text().split()[0])
     for name in ("drop exact duplicates", "drop near duplicates"):
         page.locator("#data-wishes").get_by_text(name).click()
-        page.wait_for_timeout(HANDED_OVER)
+        handed_over(page)
     expect(page.locator(".lm-left")).to_contain_text(f"{stay} of 61 documents")
     cards = page.locator(".lm-qside").first.locator(".lm-twinhead b").all_inner_texts()
     assert all(float(bits) <= 1.5 for bits in cards)
@@ -110,7 +110,7 @@ def test_a_file_is_read(page, tmp_path):
     page.locator("#data-source").get_by_text("own text").click()
     page.locator("#data-upload input[type=file]").set_input_files(file)
     expect(page.locator("#data-upload")).to_contain_text("two")
-    page.wait_for_timeout(HANDED_OVER)
+    handed_over(page)
     page.locator("#data-go").click()
     expect(page.locator(".lm-corpuscards .lm-fig").first).to_contain_text("2documents")
 

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from lmlab.lab import Lab
 from lmlab.settings import Settings
 from lmlab.ui.app import TABS
-from tests.ui.conftest import HANDED_OVER
+from tests.ui.conftest import handed_over
 from tests.ui.fake import FakeLab
 
 SCRIPT = (
@@ -47,7 +47,7 @@ def test_every_tab_works_under_the_policy(visit, fake_address):
         page.wait_for_timeout(600)
     page.get_by_role("tab", name="Likelihood", exact=True).click()
     page.get_by_label("Text to score").fill("The dog ran home.")
-    page.wait_for_timeout(HANDED_OVER)
+    handed_over(page)
     page.locator("#likelihood-go").click()
     expect(page.locator(".js-plotly-plot").first).to_be_visible()
     assert page.evaluate("window.violations") == []
@@ -70,7 +70,7 @@ def test_hostile_text_stays_text(visit, fake_address):
     page = watched(visit, fake_address)
     page.get_by_label("Text to score").fill(SCRIPT)
     page.get_by_label("Prefix").fill(SCRIPT)
-    page.wait_for_timeout(HANDED_OVER)
+    handed_over(page)
     page.locator("#likelihood-go").click()
     expect(page.locator("#likelihood-factors tbody tr").first).to_be_visible()
     page.get_by_role("tab", name="Prompt", exact=True).click()
@@ -79,7 +79,7 @@ def test_hostile_text_stays_text(visit, fake_address):
         (SCRIPT.replace('"', "'"),) * 2
     )
     page.locator("#prompt-pasted textarea").fill("\n".join([rows] * 8))
-    page.wait_for_timeout(HANDED_OVER)
+    handed_over(page)
     page.locator("#prompt-use").click()
     expect(page.locator("#prompt-said")).to_contain_text("8 rows")
     page.wait_for_timeout(1500)
@@ -106,7 +106,7 @@ def test_what_is_switched_off_is_said_in_a_sentence(visit, shut_address):
 def test_a_fault_of_the_server_has_a_number_and_no_details(visit, serve_lab):
     page = visit(serve_lab(FakeLab()))
     page.get_by_label("Text to score").fill("crash")
-    page.wait_for_timeout(HANDED_OVER)
+    handed_over(page)
     page.locator("#likelihood-go").click()
     toast = page.get_by_test_id("toast-body")
     expect(toast).to_contain_text("It is request")

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from lmlab.lab import Lab
 from lmlab.scenes.course import shipped
 from lmlab.settings import Settings
-from tests.ui.conftest import HANDED_OVER
+from tests.ui.conftest import handed_over
 
 pytestmark = pytest.mark.browser
 BAR = "#lecture .lm-lecture"
@@ -80,7 +80,7 @@ def test_keys_hands_and_leaving(visit, stage):
 def test_a_link_restores_the_tab(visit, stage):
     page = visit(stage)
     page.locator("#likelihood-text textarea").fill("A <b>link</b> & more.")
-    page.wait_for_timeout(HANDED_OVER)
+    handed_over(page)
     page.locator(".lm-link").click()
     expect(page.locator("#lm-notice")).to_contain_text("Link copied")
     address = page.evaluate("navigator.clipboard.readText()")
@@ -110,7 +110,7 @@ def test_a_tab_is_kept_as_a_scene_and_opened_again(visit, stage, tmp_path):
     page = visit(f"{stage}?scene=by-hand")
     expect(page.locator(READY)).to_be_visible()
     page.locator("#likelihood-text textarea").fill("One of my own.")
-    page.wait_for_timeout(HANDED_OVER)
+    handed_over(page)
     page.locator(".lm-list").click()
     page.get_by_label("Title").fill("Mine <i>")
     with page.expect_download() as caught:

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from lmlab.lab import Lab
 from lmlab.settings import Settings
 from tests.test_pretraining import TEXT
-from tests.ui.conftest import HANDED_OVER, show_tab
+from tests.ui.conftest import handed_over, show_tab
 
 pytestmark = pytest.mark.browser
 MONITOR = "#pretraining-monitor .lm-monitor"
@@ -43,7 +43,7 @@ def fill(page: Page, field: str, value: str) -> None:
     ).first
     box.fill(value)
     box.press("Tab")
-    page.wait_for_timeout(HANDED_OVER)
+    handed_over(page)
 
 
 def start(page: Page, steps: int) -> None:
@@ -112,7 +112,7 @@ def test_a_text_of_ones_own_reload_stop_resume_delete(page):
     page.get_by_text("A text of your own").click()
     box = page.locator("#pretraining-pasted textarea")
     box.fill("<img src=x onerror=window.hacked=1> " + TEXT)
-    page.wait_for_timeout(HANDED_OVER)
+    handed_over(page)
     page.locator("#pretraining-use").click()
     expect(page.locator("#pretraining-said")).to_contain_text("characters")
     expect(page.locator("#pretraining-text").get_by_label("own text")).to_be_checked()

@@ -14,7 +14,7 @@ from lmlab.prompting.evaluation import evaluate
 from lmlab.prompts.protocols import Protocol
 from lmlab.prompts.wordings import shipped_templates
 from lmlab.settings import Settings
-from tests.ui.conftest import HANDED_OVER, show_tab
+from tests.ui.conftest import handed_over, show_tab
 from tests.ui.test_likelihood import HOSTILE
 
 pytestmark = pytest.mark.browser
@@ -271,7 +271,7 @@ def test_a_table_of_ones_own_is_mapped_and_measured(page):
     page.get_by_text("A table of your own").click()
     rows = "".join(f"word {i},Wort {i}\n" for i in range(40))
     page.locator("#prompt-pasted textarea").fill("from,to\n" + rows)
-    page.wait_for_timeout(HANDED_OVER)
+    handed_over(page)
     page.locator("#prompt-use").click()
     expect(page.locator("#prompt-said")).to_contain_text("40 rows")
     expect(page.get_by_label("‘german’ is the column")).to_have_value("to")
@@ -290,7 +290,7 @@ def test_a_table_of_ones_own_is_mapped_and_measured(page):
 def test_a_table_that_cannot_be_read_is_refused(page, text, words):
     page.get_by_text("A table of your own").click()
     page.locator("#prompt-pasted textarea").fill(text)
-    page.wait_for_timeout(HANDED_OVER)
+    handed_over(page)
     page.locator("#prompt-use").click()
     expect(page.get_by_test_id("toast-body")).to_contain_text(words)
 
@@ -351,6 +351,7 @@ def test_what_a_stranger_types_stays_text(page):
     page.locator(f"{QUERY} textarea").first.fill(HOSTILE)
     page.locator(f"{QUERY} textarea").last.fill(HOSTILE)
     expect(page.locator(f"{TEXT} .lm-part.query")).to_contain_text("onerror")
+    handed_over(page)
     page.locator("#prompt-go").click()
     expect(page.locator("#prompt-answer .lm-mark")).to_contain_text("onerror")
     page.locator("#prompt-good textarea").fill(HOSTILE)

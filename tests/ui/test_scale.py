@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from lmlab.scale.measures import Measured
-from tests.ui.conftest import HANDED_OVER
+from tests.ui.conftest import handed_over, show_tab
 
 pytestmark = pytest.mark.browser
 CHART = "#scale-measured svg.lm-curve"
@@ -17,7 +17,7 @@ COUNT = "#scale-figures .lm-fig.big .v"
 def open_tab(visit, address: str, **options) -> Page:
     """The tab once it has measured."""
     page = visit(address, **options)
-    page.get_by_role("tab", name="Scale").click()
+    show_tab(page, "Scale")
     expect(page.locator(CHART)).to_be_visible()
     expect(page.locator("#scale-stop")).to_be_disabled()
     return page
@@ -26,7 +26,7 @@ def open_tab(visit, address: str, **options) -> Page:
 def type_in(page: Page, field: str, value: str) -> None:
     """Type a number into a field."""
     page.locator(f"#scale-{field} input").fill(value)
-    page.wait_for_timeout(HANDED_OVER)
+    handed_over(page)
 
 
 def downloaded(page: Page, button: str) -> list[dict[str, str]]:

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from lmlab.results.journeys import Moment
 from lmlab.scoring.comparison import compare
-from tests.ui.conftest import HANDED_OVER
+from tests.ui.conftest import handed_over
 from tests.ui.test_likelihood import HOSTILE
 
 pytestmark = pytest.mark.browser
@@ -104,7 +104,7 @@ def test_play_walks_by_itself_where_motion_is_welcome(visit, real_page, real_lab
 def test_what_a_stranger_types_stays_text_and_can_be_saved(journey):
     page, stops = journey
     page.get_by_label("Text x").fill(HOSTILE)
-    page.wait_for_timeout(HANDED_OVER)
+    handed_over(page)
     page.locator("#timemachine-go").click()
     page.wait_for_function(
         "text => window.lmlab.shown.timemachine?.runs[0].texts.join('') === text", arg=HOSTILE
@@ -121,7 +121,7 @@ def test_what_a_stranger_types_stays_text_and_can_be_saved(journey):
 def test_what_cannot_be_is_told_and_what_is_shown_stays(journey):
     page, _ = journey
     page.get_by_label("Text x").fill(" ")
-    page.wait_for_timeout(HANDED_OVER)
+    handed_over(page)
     page.locator("#timemachine-go").click()
     expect(page.get_by_test_id("toast-body").first).to_contain_text("no text")
     page.get_by_label("Steps of").click()
@@ -136,7 +136,7 @@ def test_drift_is_drawn_with_the_librarys_numbers(visit, real_page, real_lab):
     tuned = page.get_by_label("Tuned W + ΔW").input_value()
     page.locator("#drift-rows input[type=number]").fill("2")
     page.locator("#drift-rows input[type=number]").press("Tab")
-    page.wait_for_timeout(HANDED_OVER)
+    handed_over(page)
     page.locator("#drift-go").click()
     rows = page.locator(".lm-forgetting tbody tr")
     expect(rows).to_have_count(10)
@@ -166,7 +166,7 @@ def test_the_map_states_its_stress_and_its_numbers(visit, real_page, real_lab):
     box = page.locator("#taskmap-rows input[type=number]")
     box.fill("2")
     box.press("Tab")
-    page.wait_for_timeout(HANDED_OVER)
+    handed_over(page)
     page.locator("#taskmap-go").click()
     expect(page.locator("#taskmap-said")).to_contain_text("stress")
     settled(page, "taskmap")

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from lmlab.lab import Lab
 from lmlab.settings import Settings
-from tests.ui.conftest import HANDED_OVER, show_tab
+from tests.ui.conftest import handed_over, show_tab
 from tests.ui.fake import FakeLab
 
 pytestmark = pytest.mark.browser
@@ -225,12 +225,12 @@ def test_it_is_taken_along_and_pushed_with_a_token_that_is_not_kept(page, lab):
     token = page.locator("#tuning-token input")
     assert token.get_attribute("type") == "password"
     token.fill("hf_wrong")
-    page.wait_for_timeout(HANDED_OVER)
+    handed_over(page)
     page.locator("#tuning-push").click()
     expect(page.get_by_test_id("toast-body")).to_contain_text("refused the token")
     expect(page.get_by_test_id("toast-body")).not_to_contain_text("hf_wrong")
     token.fill("hf_right")
-    page.wait_for_timeout(HANDED_OVER)
+    handed_over(page)
     page.locator("#tuning-push").click()
     expect(page.locator("#tuning-pushed a")).to_have_attribute(
         "href", "https://huggingface.co/me/mine"

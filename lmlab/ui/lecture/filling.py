@@ -35,16 +35,9 @@ class Filling:
     tabs: gr.Tabs
     stages: Mapping[str, Stage]
 
-    @property
-    def outputs(self) -> list[Any]:
-        """The tabs, then the controls."""
-        controls = [c for stage in self.stages.values() for c in stage.controls.values()]
-        return [self.tabs, *controls]
-
-    @property
-    def nothing(self) -> list[Any]:
-        """Leave everything as it is."""
-        return [gr.skip()] * len(self.outputs)
+    def outputs(self, name: str) -> list[Any]:
+        """The tabs, then a tab's controls."""
+        return [self.tabs, *self.stages[name].controls.values()]
 
     def stage(self, name: str) -> Stage:
         """A tab by name.
@@ -59,7 +52,7 @@ class Filling:
         return self.stages[name]
 
     def updates(self, name: str, values: Values) -> list[Any]:
-        """What ``outputs`` are given so that a tab shows some values.
+        """What a tab's ``outputs`` are given so that it shows some values.
 
         Raises:
             InputError: there is no such tab or control, or it cannot have that value.
@@ -70,11 +63,7 @@ class Filling:
             for key, given in values.items()
             if key not in ("wording", "source") or name not in WORDED
         }
-        found = [
-            changed.get(key, gr.skip()) if one.name == name else gr.skip()
-            for one in self.stages.values()
-            for key in one.controls
-        ]
+        found = [changed.get(key, gr.skip()) for key in stage.controls]
         return [gr.update(selected=stage.tab), *found]
 
     def _worded(self, stage: Stage, values: Values) -> dict[str, Any]:

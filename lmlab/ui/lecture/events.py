@@ -1,0 +1,169 @@
+"""What the lecture bar asks: functions of Gradio's events, and their answers, told to the bar."""
+
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import gradio as gr
+
+from lmlab.errors import InputError
+from lmlab.lab import Lab
+from lmlab.models.store import ModelRef
+from lmlab.scenes.course import LARGEST, MOST, unique
+from lmlab.scenes.scene import Scene, parse, written
+from lmlab.ui.lecture import links
+from lmlab.ui.lecture.filling import Filling
+from lmlab.ui.lecture.stage import Stage
+from lmlab.ui.parts.errors import alerts
+
+MODELS = ("model", "second", "model-1", "model-2", "base", "tuned")
+
+
+def filler(filling: Filling, stage: Stage, course: tuple[Scene, ...]) -> Callable[..., list[Any]]:
+    """A tab as a scene, by its name, or a link's query asks for it: [mail, *filling.outputs]."""
+
+    @alerts
+    def fill(own: tuple[Scene, ...], asked: gr.EventData) -> list[Any]:
+        name, query = _of(asked, "name"), str(getattr(asked, "query", "") or "")
+        if query:
+            tab, values, pressed = links.read(query)
+            run = "go" if pressed and "go" in stage.buttons else None
+        else:
+            scene = _found(name, (*course, *own))
+            tab, values, run = scene.tab, scene.inputs, scene.run
+        if tab != stage.name:
+            raise InputError(f"This belongs to the tab ‘{tab[:40]}’.", "Load the page anew.")
+        updates = filling.updates(tab, values)
+        return [_mail("filled", name=name, tab=tab, run=run), *updates]
+
+    return fill
+
+
+def teller(stage: Stage) -> Callable[..., str]:
+    """What a tab shows, as a link or as a scene's file: mail."""
+
+    @alerts
+    def tell(asked: gr.EventData, *values: Any) -> str:
+        if not values:
+            raise InputError("This tab has nothing that a link could carry.")
+        query = links.query(stage, values)
+        if _of(asked, "kind") != "scene":
+            return _mail("copy", query=query)
+        _, inputs, _ = links.read(query)
+        title = _of(asked, "title").strip()[:120] or stage.title
+        scene = Scene(
+            name="own",
+            title=title,
+            part="My scenes",
+            point=_of(asked, "point").strip()[:600] or title,
+            tab=stage.name,
+            inputs=inputs,
+            run="go" if "go" in stage.buttons else None,
+        )
+        return _mail("file", text=written(scene))
+
+    return tell
+
+
+def finder(filling: Filling, course: tuple[Scene, ...]) -> Callable[..., str]:
+    """Why a link leads nowhere on this page: a sentence."""
+
+    @alerts
+    def find(event: gr.EventData) -> str:
+        tab, values, _ = links.read(str(getattr(event, "query", "")))
+        if links.SCENE in values:
+            _found(str(values[links.SCENE]), course)
+        else:
+            filling.stage(tab)
+        return ""
+
+    return find
+
+
+def adder(filling: Filling, course: tuple[Scene, ...]) -> Callable[..., list[Any]]:
+    """Scene files of the visitor's: [mail, all of them]."""
+
+    @alerts
+    def add(own: tuple[Scene, ...], asked: gr.EventData) -> list[Any]:
+        files = getattr(asked, "files", None)
+        files = files if isinstance(files, list) else []
+        if not 1 <= len(files) <= MOST:
+            raise InputError(f"From 1 to {MOST} scene files are opened at once.")
+        found = [_of_file(one) for one in files]
+        for scene in found:
+            check(filling, scene)
+        kept = unique([*(one for one in own if one.name not in {s.name for s in found}), *found])
+        unique([*course, *kept])
+        return [_mail("scenes", scenes=listed(kept), name=found[0].name), kept]
+
+    return add
+
+
+def preparer(lab: Lab, course: tuple[Scene, ...]) -> Callable[..., None]:
+    """Load what the scene after the one that was entered will ask."""
+
+    def prepare(own: tuple[Scene, ...], asked: gr.EventData) -> None:
+        every = (*course, *own)
+        names = [scene.name for scene in every]
+        name = _of(asked, "name")
+        if name not in names or names.index(name) + 1 == len(every):
+            return
+        following = every[names.index(name) + 1]
+        wanted = [following.inputs[key] for key in MODELS if key in following.inputs]
+        for model in wanted:
+            if isinstance(model, str) and model in lab.model_names():
+                for _ in lab.ready(ModelRef.parse(model)):
+                    pass
+
+    return prepare
+
+
+def check(filling: Filling, scene: Scene) -> None:
+    """Whether a scene names only what is there.
+
+    Raises:
+        InputError: it does not; says the scene and the field.
+    """
+    try:
+        filling.updates(scene.tab, scene.inputs)
+        stage = filling.stage(scene.tab)
+        wanted = [("look", one.at) for one in scene.look]
+        wanted += [("ask.hide", name) for name in (scene.ask.hide if scene.ask else ())]
+        for field, name in wanted:
+            if name not in stage.parts:
+                raise InputError(f"{field}: the tab ‘{scene.tab}’ has no part ‘{name}’.")
+        if scene.run and scene.run not in stage.buttons:
+            raise InputError(f"run: the tab ‘{scene.tab}’ has no button ‘{scene.run}’.")
+    except InputError as error:
+        raise InputError(f"Scene ‘{scene.name}’: {error.message}", error.hint) from None
+
+
+def _of_file(one: Any) -> Scene:
+    known: Mapping[str, Any] = one if isinstance(one, dict) else {}
+    name, text = str(known.get("name", ""))[:100], known.get("text")
+    if not isinstance(text, str) or len(text) > LARGEST:
+        raise InputError(f"‘{name}’ is no scene file of at most {LARGEST // 1000} kB.")
+    return parse(text, name or "scene.yaml")
+
+
+def _found(name: str, scenes: tuple[Scene, ...]) -> Scene:
+    for scene in scenes:
+        if scene.name == name:
+            return scene
+    raise InputError(f"There is no scene ‘{name[:60]}’.", "Choose one from the list.")
+
+
+def listed(scenes: tuple[Scene, ...]) -> list[dict[str, Any]]:
+    """Scenes as the bar takes them."""
+    return [scene.model_dump(exclude={"inputs"}) for scene in scenes]
+
+
+def _mail(action: str, **fields: Any) -> str:
+    # A name of its own, so that the same answer twice is still a change.
+    return json.dumps({"id": uuid.uuid4().hex, "action": action, **fields})
+
+
+def _of(asked: gr.EventData, name: str) -> str:
+    """A text that the event came with; empty where a stranger's event came without."""
+    return str(getattr(asked, name, "") or "")[:1000]
