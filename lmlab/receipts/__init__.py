@@ -1,0 +1,1 @@
+"""Receipts: short scripts of plain torch and transformers that give a result's number again."""

@@ -1,0 +1,108 @@
+"""Receipts of prompt designs: the choices of one prompt, and a whole evaluation."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lmlab.errors import InputError
+from lmlab.receipts.script import arguments, literal, loading, script, source_of
+from lmlab.results.evaluations import Evaluation
+
+# Encodes once and places the border by offsets; white space before it goes to the answer.
+LIKELIHOOD = """
+
+def logp(prompt, answer):  # ln P(answer | prompt), in nats
+    coded = tokenizer(prompt + answer, add_special_tokens=False, return_offsets_mapping=True)
+    lead = LEAD if coded.input_ids[:1] != LEAD[-1:] else []
+    ids, n = torch.tensor(lead + coded.input_ids), len(prompt.rstrip())
+    spans = coded.offset_mapping
+    first = len(lead) + next(i for i, (a, b) in enumerate(spans) if b > n or a == b == n)
+    table = model(ids[None]).logits[0, -len(ids) :].log_softmax(-1)
+    return float(table[first - 1 : -1].gather(1, ids[first:, None]).double().sum())
+
+"""
+LEAD = 'LEAD = tokenizer("").input_ids  # what the tokenizer puts before a text'
+
+
+@dataclass(frozen=True)
+class Question:
+    """One prompt of an evaluation, as the model was given it.
+
+    Attributes:
+        prompt: its text.
+        targets: how the answer would go on, by choice; for free answers the true one alone.
+        truth: the right choice.
+    """
+
+    prompt: str
+    targets: Mapping[str, str]
+    truth: str
+
+
+def choices(
+    model: str, prompt: str, targets: Mapping[str, str], probabilities: Sequence[float]
+) -> str:
+    """The probability of each choice after one prompt, made to sum to one.
+
+    Args:
+        model: its name.
+        prompt: as the model was given it.
+        targets: how the prompt would go on, by choice.
+        probabilities: that lmlab found, in the same order.
+
+    Raises:
+        InputError: there is nothing to choose from.
+    """
+    if not targets:
+        raise InputError("This template has no choices.", "Its completion is what counts.")
+    sources = [source_of(model)]
+    body = [
+        *arguments(sources),
+        f"PROMPT = {literal(prompt)}",
+        f"TARGETS = {literal(dict(targets))}",
+        *loading(sources),
+        LEAD,
+        LIKELIHOOD,
+        "with torch.no_grad():",
+        "    found = torch.tensor([logp(PROMPT, target) for target in TARGETS.values()])",
+        "for choice, value, p in zip(TARGETS, found, found.softmax(0)):",
+        '    print(f"{choice}: ln P = {float(value):.6f} nats, share {float(p):.6f}")',
+    ]
+    shares = ", ".join(f"{value:.6f}" for value in probabilities)
+    return script("The choices of a prompt by likelihood.", [f"shares {shares}"], body, sources)
+
+
+def evaluation(found: Evaluation, questions: Sequence[Question]) -> str:
+    """Accuracy (of choices, by the sum of ln p) and the true answers' likelihood over a set.
+
+    Args:
+        found: the figures.
+        questions: all that was asked, in order.
+
+    Raises:
+        InputError: so much was asked that the script would be too long.
+    """
+    sources = [source_of(found.model)]
+    asked = [[one.prompt, dict(one.targets), one.truth] for one in questions]
+    lines = ",\n    ".join(literal(json.dumps(one, ensure_ascii=False)) for one in asked)
+    body = [
+        *arguments(sources),
+        f"ASKED = [  # prompt, how each choice goes on, the right choice\n    {lines},\n]",
+        *loading(sources),
+        LEAD,
+        LIKELIHOOD,
+        "right, total = 0, 0.0",
+        "for prompt, targets, truth in map(json.loads, ASKED):",
+        "    with torch.no_grad():",
+        "        scores = {name: logp(prompt, target) for name, target in targets.items()}",
+        "    right += max(scores, key=scores.get) == truth",
+        "    total -= scores[truth]",
+    ]
+    said = [f"NLL = {found.nll.mean:.6f} nats"]
+    if found.chosen:
+        said = [f"accuracy by sum = {found.by_way['sum']:.6f},", *said]
+        body.append('print(f"accuracy by sum = {right / len(ASKED):.6f}")')
+    body.append('print(f"NLL of the true answer = {total / len(ASKED):.6f} nats")')
+    kind = "choices and the true answers" if found.chosen else "the true answers"
+    title = f"A design on {len(questions)} prompts: {kind}, by likelihood."
+    return script(title, said, body, sources)

@@ -1,0 +1,189 @@
+"""Receipts of fine-tuning: a run made again by torch, transformers and peft alone."""
+
+from collections.abc import Mapping
+
+from lmlab.errors import InputError
+from lmlab.finetuning.config import FinetuneConfig
+from lmlab.prompts.templates import PromptTemplate
+from lmlab.receipts.script import literal, script, source_of
+
+READ = """
+fill = ImmutableSandboxedEnvironment(keep_trailing_newline=True).from_string
+
+
+def example(row):  # its ids, and the first that carries loss
+    row = {**row, ANSWER: LABELS.get(row[ANSWER], row[ANSWER]), "labels": list(LABELS.values())}
+    prompt, answer = (fill(block).render(row) for block in (INSTRUCTION + QUERY, TARGET))
+    coded = tokenizer(prompt + answer, add_special_tokens=False, return_offsets_mapping=True)
+    lead = tokenizer("").input_ids if prompt.rstrip() or BOS is None else [BOS]
+    lead = [] if coded.input_ids[:1] == lead[-1:] else lead
+    n, spans = len(prompt.rstrip()), coded.offset_mapping
+    first = len(lead) + next(i for i, (a, b) in enumerate(spans) if b > n or a == b == n)
+    return (lead + coded.input_ids + END)[:LONGEST], max(1, FIRST)
+
+
+def loss(rows):  # cross-entropy in nats, summed over the tokens that carry loss
+    ids = torch.zeros(len(rows), max(len(row) for row, _ in rows), dtype=torch.long)
+    labels = torch.full_like(ids, -100)
+    for i, (row, first) in enumerate(rows):
+        ids[i, : len(row)] = torch.tensor(row)
+        labels[i, first : len(row)] = ids[i, first : len(row)]
+    logits = model(input_ids=ids, use_cache=False).logits[:, SOFT:-1]
+    return torch.nn.functional.cross_entropy(
+        logits.flatten(0, 1), labels[:, 1:].flatten(), reduction="sum"
+    )
+
+
+def held_out():
+    model.eval()
+    with torch.no_grad():
+        total = sum(float(loss([row])) for row in valid)
+    return total / sum(max(0, len(ids) - first) for ids, first in valid)
+
+
+def batches():  # rows of similar length together, in an order of each epoch's own
+    for epoch in itertools.count():
+        chance = random.Random(f"{SEED}/{epoch}")
+        order = sorted(range(len(train)), key=lambda i: len(train[i][0]) + chance.random() * 4)
+        found = [order[low : low + BATCH] for low in range(0, len(order), BATCH)]
+        chance.shuffle(found)
+        yield from found
+
+"""
+TRAIN = """
+train, valid = ([example(json.loads(line)) for line in open(f"{DATA}/{part}.jsonl")]
+                for part in ("train", "valid"))
+before, learning = held_out(), [p for p in model.parameters() if p.requires_grad]
+groups = [{"params": [p for p in learning if p.ndim > 1], "weight_decay": DECAY}]
+groups.append({"params": [p for p in learning if p.ndim <= 1], "weight_decay": 0.0})
+groups = [group for group in groups if group["params"]]
+optimiser = torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.98), fused=True)
+schedule = get_scheduler(SCHEDULE, optimiser, WARMUP, STEPS)
+stream = batches()
+for step in range(STEPS):
+    model.train()
+    torch.manual_seed((SEED * 1_000_003 + step) * 31)
+    taken = [[train[i] for i in next(stream)] for _ in range(PARTS)]
+    count = sum(len(ids) - first for rows in taken for ids, first in rows)
+    for rows in taken:
+        (loss(rows) / count).backward()
+    torch.nn.utils.clip_grad_norm_(learning, CLIP)
+    optimiser.step()
+    schedule.step()
+    optimiser.zero_grad()
+print(f"held-out loss: {before:.6f} before, {held_out():.6f} after {STEPS} steps (nats a token)")"""
+PROMPT = """\
+model = get_peft_model(model, PromptTuningConfig(
+    task_type="CAUSAL_LM", num_virtual_tokens=SOFT, token_dim=model.config.hidden_size))
+table = model.get_input_embeddings().weight
+START
+model.prompt_encoder["default"].embedding.weight.data.copy_(table[chosen])"""
+
+
+def finetuned(
+    model: str,
+    data: str,
+    template: PromptTemplate | None,
+    config: FinetuneConfig,
+    losses: Mapping[str, float | None],
+    *,
+    shipped: bool = True,
+) -> str:
+    """The held-out loss before and after a run, by making the run again.
+
+    Training adds up small differences of rounding: the number comes back to about three digits on
+    another machine, to more on the same one.
+
+    Args:
+        model: the base, by name.
+        data: name of the set.
+        template: the wording; None for plain text.
+        config: method and training.
+        losses: what lmlab found: ``before`` and ``after``.
+        shipped: whether the set is one of lmlab's; any other is read from a run's own folder.
+
+    Raises:
+        InputError: a method or wording that a short script cannot repeat.
+    """
+    if config.method == "selective":
+        raise InputError(
+            "There is no receipt of selective fine-tuning yet.", "Full, LoRA and prompts have one."
+        )
+    if template is not None and template.options:
+        raise InputError("There is no receipt of a wording whose options differ by row.")
+    source = source_of(model)
+    body = [
+        f"MODEL = sys.argv[1] if len(sys.argv) > 1 else {literal(source.model)}",
+        f"DATA = sys.argv[2] if len(sys.argv) > 2 else {literal(_place(data, shipped))}",
+        *_wording(template),
+        *_training(config),
+        "tokenizer = AutoTokenizer.from_pretrained(MODEL)",
+        "model = AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32)",
+        f"SOFT, BOS, EOS = {config.length if config.method == 'prompt' else 0}, "
+        "tokenizer.bos_token_id, tokenizer.eos_token_id",
+        f"LONGEST = {config.max_length or 'model.config.max_position_embeddings - SOFT'}",
+        f"END = {'[] if EOS is None else [EOS]' if config.end_token else '[]'}",
+        f"torch.manual_seed({config.seed})",
+        *_method(config),
+        READ.replace("FIRST", "first" if config.loss_on == "answer" else "0"),
+        TRAIN,
+    ]
+    said = [f"{value:.6f} {name}" for name, value in losses.items() if value is not None]
+    title = "A fine-tuning run, made again; the number is the loss on held-out rows."
+    return script(title, [f"held-out losses {', '.join(said)}"], body, [source], "[DATA]")
+
+
+def _place(data: str, shipped: bool) -> str:
+    """The folder of ``train.jsonl`` and ``valid.jsonl``."""
+    return f"assets/datasets/{data}" if shipped else "rows"
+
+
+def _wording(template: PromptTemplate | None) -> list[str]:
+    if template is None:
+        return ["INSTRUCTION, QUERY, TARGET = '', '', '{{ text }}'", "ANSWER, LABELS = 'text', {}"]
+    return [
+        f"INSTRUCTION = {literal(template.instruction)}",
+        f"QUERY, TARGET = {literal(template.query)}, {literal(template.target)}",
+        f"ANSWER, LABELS = {literal(template.answer)}, {literal(dict(template.labels))}",
+    ]
+
+
+def _training(config: FinetuneConfig) -> list[str]:
+    return [
+        f"SEED, STEPS, BATCH, PARTS = {config.seed}, {config.steps}, {config.batch_size}, "
+        f"{config.accumulation}",
+        f"RATE, DECAY, CLIP = {config.learning_rate!r}, {config.weight_decay!r}, "
+        f"{config.clip or 1e30!r}",
+        f"SCHEDULE, WARMUP = {config.schedule!r}, {round(config.warmup * config.steps)}",
+    ]
+
+
+def _method(config: FinetuneConfig) -> list[str]:
+    if config.method == "lora":
+        return ["model = get_peft_model(model, LoraConfig(", *_lora(config), "))"]
+    if config.method == "prompt":
+        chosen = "chosen = torch.randint(len(table), (SOFT,))"
+        if config.start_text:
+            ids = f"tokenizer({literal(config.start_text)}, add_special_tokens=False).input_ids"
+            chosen = f"ids = {ids}\nchosen = torch.tensor((ids * (SOFT // len(ids) + 1))[:SOFT])"
+        return [PROMPT.replace("START", chosen)]
+    return []
+
+
+def _lora(config: FinetuneConfig) -> list[str]:
+    """Arguments of peft's LoraConfig."""
+    given = [
+        f"r={config.rank}",
+        f"lora_alpha={config.alpha!r}",
+        f"lora_dropout={config.dropout!r}",
+        f"init_lora_weights={config.start == 'zero'}",
+    ]
+    if config.targets == "all-linear":
+        given.append("target_modules='all-linear'")
+    elif config.targets != "auto":
+        given.append(f"target_modules={list(config.target_names)!r}")
+    if config.layers:
+        layers = ", ".join(f"({n}) % model.config.num_hidden_layers" for n in config.layers)
+        given.append(f"layers_to_transform=[{layers}]")
+    given += [f"use_{name}=True" for name in ("rslora", "dora") if getattr(config, name)]
+    return [f"    task_type='CAUSAL_LM', {', '.join(given)},"]

@@ -1,0 +1,224 @@
+"""Receipts run by themselves and give lmlab's numbers; what a visitor types never becomes code."""
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lmlab import api
+from lmlab.data.sets import shipped
+from lmlab.errors import InputError
+from lmlab.finetuning.config import FinetuneConfig
+from lmlab.prompting.evaluation import evaluate
+from lmlab.prompts.protocols import Protocol, asked
+from lmlab.prompts.wordings import shipped_template
+from lmlab.receipts import completions, prompts, texts, tuning
+from lmlab.receipts.script import source_of
+from lmlab.results.completions import Completion
+from lmlab.results.controls import GenerateConfig
+from lmlab.results.scored import Scored
+
+ROOT = Path(__file__).parent.parent
+HOSTILE = '"""\nimport os\'\'\'; os.abort() #{x}\\" \u202e\u2028\0 {{ 1 }} evilLogitsWarper( 🙂\r\n'
+LONG = "The king was sad. He went to the wood. " * 30
+
+
+# A process that knows nothing of lmlab and runs one script after another, each with names of its own.
+OUTSIDE = """
+import contextlib, io, json, sys, traceback
+kept = sys.stdout
+for line in sys.stdin:
+    sys.argv, out = ["receipt.py"], io.StringIO()
+    with contextlib.redirect_stdout(out):
+        try:
+            exec(compile(json.loads(line), "receipt.py", "exec"), {"__name__": "__main__"})
+        except BaseException:
+            print("FAILED", traceback.format_exc())
+    if any(name.partition(".")[0] == "lmlab" for name in sys.modules):
+        out.write("FAILED: it imported lmlab")
+    print(json.dumps(out.getvalue()), file=kept, flush=True)
+"""
+Numbers = Callable[[str], list[float]]
+
+
+@pytest.fixture(scope="module")
+def numbers() -> Iterator[Numbers]:
+    """``numbers(script)``: what a script prints in another process, number by number."""
+    env = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    process = subprocess.Popen(
+        [sys.executable, "-c", OUTSIDE],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        cwd=ROOT,
+        env={**env, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"},
+    )
+
+    def run(script: str) -> list[float]:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(script) + "\n")
+        process.stdin.flush()
+        said = json.loads(process.stdout.readline())
+        assert "FAILED" not in said, said
+        return [float(x) for x in re.findall(r"-?\d+\.\d+", said)]
+
+    yield run
+    process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("model", "text", "prefix"),
+    [
+        ("base", "The cat sat on the mat. 🙂", ""),
+        ("base+qa", "ogs and <|answer|>dogs", "Once upon a time, two d"),
+        ("base+qa-prompt", " Hund", "<|question|>What is the German word for dog?<|answer|> "),
+    ],
+)
+def test_the_likelihood_of_a_text(numbers: Numbers, model: str, text: str, prefix: str) -> None:
+    scored = api.score(model, text, prefix=prefix)
+    found = numbers(texts.likelihood(scored))
+    assert found == pytest.approx([scored.logprob, scored.perplexity], rel=1e-5, abs=1e-4)
+
+
+@pytest.mark.parametrize("mode", ["sliding", "disjoint"])
+def test_a_text_that_is_longer_than_the_context(numbers: Numbers, mode) -> None:
+    scored = api.score("base+qa-prompt", LONG * 2, windows=mode, top_k=0)
+    assert scored.windowing is not None
+    found = numbers(texts.likelihood(scored))
+    assert found[0] / scored.n_tokens == pytest.approx(scored.logprob / scored.n_tokens, abs=1e-5)
+
+
+def test_two_models_with_the_adapter_turned(numbers: Numbers) -> None:
+    compared = api.compare("base", "base+qa", " dog is Hund.", prefix="The German word", alpha=0.5)
+    found = numbers(texts.compared(compared))
+    wanted = [compared.first.logprob, compared.second.logprob, *compared.mean_kl]
+    assert found == pytest.approx(wanted, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "drawn"),
+    [
+        ("Once upon a time", GenerateConfig(max_new_tokens=12, temperature=0)),
+        (
+            "",
+            GenerateConfig(
+                max_new_tokens=16, temperature=0.8, top_k=50, top_p=0.95, min_p=0.01,
+                repetition_penalty=1.2, seed=7,
+            ),
+        ),
+    ],
+)  # fmt: skip
+def test_a_completion_is_drawn_again(numbers: Numbers, prompt: str, drawn: GenerateConfig) -> None:
+    done = api.complete("base", prompt, drawn)[0]
+    again = numbers(completions.completion(done, drawn))
+    assert again[-1] == pytest.approx(done.logprob, abs=1e-4)
+
+
+def test_a_completion_whose_tokens_were_chosen_has_its_likelihood(numbers: Numbers) -> None:
+    done = api.complete("base+verse", "The king", GenerateConfig(max_new_tokens=8, seed=3))[0]
+    script = completions.completion(done, None)
+    assert "manual_seed" not in script
+    assert numbers(script)[-1] == pytest.approx(done.logprob, abs=1e-4)
+
+
+def test_a_design_and_one_of_its_prompts(numbers: Numbers) -> None:
+    template, data = shipped_template("sentiment-sentence"), shipped("sentiment")
+    protocol = Protocol(limit=12)
+    found = evaluate(api.load("base"), template, data, protocol)
+    rows = asked(data, protocol)
+    made = [template.encode([], row) for row in rows]
+    questions = [
+        prompts.Question(p.text, p.targets, row["label"]) for p, row in zip(made, rows, strict=True)
+    ]
+    again = numbers(prompts.evaluation(found, questions))
+    assert again == pytest.approx([found.by_way["sum"], found.nll.mean], abs=1e-4)
+    first = found.predictions[0]
+    share = found.probabilities(first)
+    one = numbers(prompts.choices("base", made[0].text, made[0].targets, share))
+    assert one == pytest.approx(
+        [value for pair in zip(first.logprobs, share, strict=True) for value in pair], abs=1e-4
+    )
+
+
+@pytest.mark.parametrize("method", ["lora", "prompt"])
+def test_a_run_is_made_again(numbers: Numbers, method) -> None:
+    config = FinetuneConfig(
+        method=method, steps=4, batch_size=4, targets="all-linear", dropout=0.1, length=4,
+        evaluate_every=0, sample_every=0, answer_rows=0, probe_rows=0, samples=0,
+    )  # fmt: skip
+    template = shipped_template("plural-arrow")
+    *_, end = api.finetune("base", "plural", template, config)
+    losses = {"before": end.valid_before, "after": end.valid_loss}
+    script = tuning.finetuned("base", "plural", template, config, losses)
+    assert numbers(script) == pytest.approx(list(losses.values()), abs=1e-3)
+
+
+def test_what_cannot_be_repeated_is_refused_in_words() -> None:
+    with pytest.raises(InputError, match="selective"):
+        tuning.finetuned("base", "qa", None, FinetuneConfig(method="selective"), {})
+    template = shipped_template("choice-tuned")
+    with pytest.raises(InputError, match="options"):
+        tuning.finetuned("base", "choice", template, FinetuneConfig(), {})
+    with pytest.raises(InputError, match="no completion"):
+        completions.completion(Completion("base", "x", ()), None)
+    with pytest.raises(InputError, match="characters"):
+        texts.likelihood(replace(scored_by_hand("base"), text="x" * 500_000))
+    with pytest.raises(InputError, match="scored"):
+        texts.likelihood(Scored("base", "x", "", ()))
+
+
+def scored_by_hand(model: str, text: str = "Hello", prefix: str = "") -> Scored:
+    """A result with one token."""
+    from lmlab.results.scored import TokenScore
+
+    token = TokenScore(5, text, 0, len(text), -1.5, 2, 0.5)
+    return Scored(model, text, prefix, (token,), context=("<s>",))
+
+
+def test_whatever_a_visitor_types_stays_a_text() -> None:
+    template = shipped_template("qa-tuned").model_copy(update={"query": HOSTILE})
+    done = replace(api.complete("base", "x", GenerateConfig(max_new_tokens=1))[0], prompt=HOSTILE)
+    hostile = scored_by_hand("base", HOSTILE, HOSTILE)
+    named = scored_by_hand(HOSTILE, "Hello")
+    scripts = [
+        texts.likelihood(hostile),
+        texts.likelihood(named),
+        texts.two_models(hostile, hostile),
+        completions.completion(done, GenerateConfig()),
+        completions.completion(done, None),
+        prompts.choices("base", HOSTILE, {HOSTILE: HOSTILE}, [1.0]),
+        tuning.finetuned(HOSTILE, HOSTILE, template, FinetuneConfig(start_text=HOSTILE,
+                                                                   method="prompt"), {}),
+    ]  # fmt: skip
+    for script in scripts:
+        tree = ast.parse(script)
+        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        assert not names & {"os", "evilLogitsWarper"}
+        imported = [n.name for node in ast.walk(tree) for n in getattr(node, "names", ())
+                    if isinstance(node, ast.Import | ast.ImportFrom)]  # fmt: skip
+        assert "os" not in imported
+        assert "evilLogitsWarper" not in imported
+        assert "\u202e" not in script
+    found = ast.parse(scripts[0])
+    values = {node.value for node in ast.walk(found) if isinstance(node, ast.Constant)}
+    assert HOSTILE in values
+
+
+def test_a_run_s_id_which_is_its_owner_s_secret_is_in_no_receipt() -> None:
+    secret = "0123456789abcdef"
+    for name in (f"run:{secret}", f"base+run:{secret}", f"base+run:{secret}@4 (α = 0.25)"):
+        script = texts.likelihood(scored_by_hand(name))
+        assert secret not in script
+        assert "downloaded" in script
+    assert source_of("base+../../etc").adapter == "../../etc"
+    assert source_of("gpt2@abc").revision == "abc"
+    assert source_of("base-steps/step-15").model == "assets/models/base-steps/step-15"
