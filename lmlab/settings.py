@@ -106,7 +106,7 @@ class Settings(BaseSettings):
         5_000_000, ge=1, description="largest model that is trained from nothing"
     )
     max_corpus_chars: int = Field(
-        2_000_000, ge=1, description="longest text that a run from nothing learns from, characters"
+        2_000_000, ge=1, description="longest corpus that is looked at or learned from, characters"
     )
     max_runs: int = Field(50, ge=1, description="fine-tuning runs that one visitor may keep")
     keep_days: float | None = Field(

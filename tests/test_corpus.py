@@ -288,7 +288,7 @@ def test_tables_run_no_formula_and_json_is_valid():
 
 
 def test_limits_come_from_the_settings():
-    corpora = Lab.open(Settings(offline=True, max_chars=10)).corpora
+    corpora = Lab.open(Settings(offline=True, max_corpus_chars=40)).corpora
     with pytest.raises(InputError, match="at most 40"):
         corpora.read("x" * 41, "a.txt")
     with pytest.raises(InputError, match="no documents"):

@@ -20,7 +20,6 @@ from lmlab.settings import Settings
 Ready = Callable[[ModelRef], Iterator[Loading]]
 Scores = Iterator["Loading | list[Quality | None]"]
 MOST_DOCUMENTS = 1000
-TEXTS = 4  # a corpus may be as long as so many texts
 # Rough shares of the time that an inspection takes.
 TWINS, LANGUAGES = 0.15, 0.3
 EVERY = 20  # documents between two signs of progress
@@ -46,7 +45,7 @@ class Corpora:
     @property
     def limits(self) -> Limits:
         """How much of a corpus is read."""
-        return Limits(MOST_DOCUMENTS, TEXTS * self.settings.max_chars)
+        return Limits(MOST_DOCUMENTS, self.settings.max_corpus_chars)
 
     @cached_property
     def mixtures(self) -> dict[str, Mixture]:

@@ -75,8 +75,7 @@ def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
         measurer(lab), [base, tuned, rows, own, way], [*line, plot, table, kept],
         trigger_mode="once", **MEASURING,
     )  # fmt: skip
-    asked.failure(waiting.failed, line[:1], line, queue=False, **QUIET)
-    stop.click(waiting.stopped, None, line, cancels=[asked], queue=False, **QUIET)
+    waiting.stoppable(stop, line, [asked])
     way.change(redrawn, [kept, way], plot, **QUIET)
     csv.click(hand_over, kept, handover, **QUIET)
 

@@ -54,8 +54,7 @@ def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
         runner(lab), [base, tuned, source, task, general], [*told, curves, shown],
         trigger_mode="once", **CUTTING,
     )  # fmt: skip
-    pressed.failure(waiting.failed, line.status, told, queue=False, **QUIET)
-    line.stop.click(waiting.stopped, None, told, cancels=[pressed], queue=False, **QUIET)
+    waiting.stoppable(line.stop, told, [pressed])
     line.csv.click(hand_over, shown, line.handover, concurrency_limit=4, **QUIET)
 
 

@@ -63,8 +63,7 @@ def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
     line = [status, stop]
     outputs = [*line, plot, said, table, kept]
     asked = go.click(measurer(lab), rows, outputs, trigger_mode="once", **MAPPING)
-    asked.failure(waiting.failed, line[:1], line, queue=False, **QUIET)
-    stop.click(waiting.stopped, None, line, cancels=[asked], queue=False, **QUIET)
+    waiting.stoppable(stop, line, [asked])
     csv.click(hand_over, kept, handover, **QUIET)
 
 

@@ -97,9 +97,7 @@ def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
         events.append(
             filled.then(travelled, given, outputs, trigger_mode="always_last", **TRAVELLING)
         )
-    for event in events:
-        event.failure(waiting.failed, line[:1], line, queue=False, **QUIET)
-    stop.click(waiting.stopped, None, line, cancels=events, queue=False, **QUIET)
+    waiting.stoppable(stop, line, events)
     csv.click(hand_over, kept, handover, **QUIET)
 
 

@@ -110,9 +110,7 @@ def _wire(lab: Lab, line: Bar, asked: list[Any], drawn: list[Any], tab: Any) -> 
     run, told = runner(lab), [line.status, line.stop]
     pressed = line.go.click(run, asked, drawn, trigger_mode="always_last", **MEASURING)
     opened = tab.select(once(run), [drawn[-1], *asked], drawn, trigger_mode="once", **MEASURING)
-    for event in (pressed, opened):
-        event.failure(waiting.failed, line.status, told, queue=False, **QUIET)
-    line.stop.click(waiting.stopped, None, told, cancels=[pressed, opened], queue=False, **QUIET)
+    waiting.stoppable(line.stop, told, [pressed, opened])
     return [pressed, opened]
 
 

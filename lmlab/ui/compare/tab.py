@@ -205,9 +205,7 @@ def _wire(lab: Lab, inputs: Inputs, outputs: Outputs, tab: Any) -> None:
         shift, inputs.compared, moved, trigger_mode="always_last", **SHIFTING
     )
     running = [asked, opened, *after, pressed, turned]
-    for event in running:
-        event.failure(waiting.failed, line[:1], line, queue=False, **QUIET)
-    inputs.stop.click(waiting.stopped, None, line, cancels=running, queue=False, **QUIET)
+    waiting.stoppable(inputs.stop, line, running)
     outputs.strip.need(
         likelihood_events.alternatives,
         outputs.shown,

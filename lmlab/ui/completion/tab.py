@@ -184,9 +184,7 @@ def _wire(
         events.sampler(lab), [count, length, *inputs.asked], [*line, outputs.samples], **RUNNING
     )
     running = [run, step, again, fresh, opened, *moves, sampled]
-    for event in running:
-        event.failure(waiting.failed, line[:1], line, queue=False, **QUIET)
-    buttons["stop"].click(waiting.stopped, None, line, cancels=running, queue=False, **QUIET)
+    waiting.stoppable(buttons["stop"], line, running)
     for move in ("undo", "regenerate"):
         buttons[move].click(None, None, None, cancels=[run, step, sampled], queue=False, **QUIET)
     _wire_controls(lab, inputs, outputs)

@@ -19,7 +19,6 @@ from lmlab.errors import InputError
 from lmlab.lab import Lab
 from lmlab.results.corpora import Cleaned, Cleaning, Inspected
 from lmlab.results.scored import Loading
-from lmlab.ui.parts import waiting
 from lmlab.ui.parts.errors import alerts
 from lmlab.ui.parts.waiting import busy, idle
 
@@ -126,17 +125,6 @@ def wanted(wishes: list[str], language: str | None, at: float | None) -> Cleanin
         languages=(language,) if language else (),
         most_bits=at if FILTER in wishes else None,
     )
-
-
-def stopped() -> list[Any]:
-    """After Stop; the last value says so to ``ended``, since a sign of progress on its way may
-    still write over the line."""
-    return [*waiting.stopped(), True]
-
-
-def ended(asked_to_stop: bool) -> list[Any]:
-    """After an error, about which the alert says the rest, or after Stop."""
-    return [*(waiting.stopped() if asked_to_stop else idle("")), False]
 
 
 def cut_at(event: gr.EventData) -> Any:

@@ -13,6 +13,7 @@ from lmlab.corpus.documents import CUTS
 from lmlab.lab import Lab
 from lmlab.ui.data import events
 from lmlab.ui.data.widgets import Findings, QualityView
+from lmlab.ui.parts import waiting
 from lmlab.ui.parts.pickers import model_picker
 from lmlab.ui.parts.widgets import Handover, static
 
@@ -124,7 +125,8 @@ def _own(lab: Lab) -> tuple[gr.File, gr.Textbox, gr.Radio]:
         )  # fmt: skip
         pasted = gr.Textbox(
             "", label="or paste a text", lines=5, max_lines=10, elem_id="data-pasted", scale=3,
-            min_width=260, placeholder="documents with a blank line between …",
+            max_length=limits.chars, min_width=260,
+            placeholder="documents with a blank line between …",
             info=f"at most {limits.documents:,} documents, {limits.chars:,} characters",
         )  # fmt: skip
         cut = gr.Radio(
@@ -164,23 +166,14 @@ def _outputs() -> Outputs:
 
 def _wire_running(lab: Lab, inputs: Inputs, outputs: Outputs, tab: Any) -> None:
     """Inspect on the button and when the tab opens; stop on demand."""
-    line, asked_to_stop = [inputs.status, inputs.stop], gr.State(False)
+    line = [inputs.status, inputs.stop]
     inspect = events.inspector(lab)
     given, drawn = [*inputs.values, outputs.wishes], [*line, *outputs.drawn]
     asked = inputs.go.click(inspect, given, drawn, trigger_mode="always_last", **RUNNING)
     opened = tab.select(
         events.once(inspect), [outputs.kept, *given], drawn, trigger_mode="once", **RUNNING
     )
-    for event in (asked, opened):
-        event.failure(events.ended, asked_to_stop, [*line, asked_to_stop], queue=False, **QUIET)
-    inputs.stop.click(
-        events.stopped,
-        None,
-        [*line, asked_to_stop],
-        cancels=[asked, opened],
-        queue=False,
-        **QUIET,
-    )
+    waiting.stoppable(inputs.stop, line, [asked, opened])
     inputs.source.change(
         lambda source: gr.update(visible=source == events.OWN),
         inputs.source,

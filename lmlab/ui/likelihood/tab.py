@@ -162,9 +162,7 @@ def _wire_scoring(lab: Lab, inputs: Inputs, outputs: Outputs) -> None:
     )
     opened = page.load(score, inputs.values, drawn, **SCORING)
     running, controls = [asked, opened], [outputs.status, inputs.stop]
-    for event in running:
-        event.failure(waiting.failed, inputs.status, controls, queue=False, **QUIET)
-    inputs.stop.click(waiting.stopped, None, controls, cancels=running, queue=False, **QUIET)
+    waiting.stoppable(inputs.stop, controls, running)
     for chip, example in zip(inputs.chips, EXAMPLES, strict=True):
         filled = chip.click(
             None, None, [inputs.text, inputs.prefix], js=_fill(example), cancels=running, **QUIET

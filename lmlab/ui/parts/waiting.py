@@ -1,10 +1,13 @@
 """The line that says what is going on, and the button that stops it: a tab's first two outputs."""
 
+from collections.abc import Sequence
 from html import escape
+from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
 
+QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
 STOPPED = '<p class="lm-said">Stopped. What was shown is still here.</p>'
 
 
@@ -23,11 +26,26 @@ def idle(status: str) -> list[Any]:
     return [status, gr.update(interactive=False)]
 
 
+def stoppable(stop: gr.Button, line: list[Any], events: Sequence[Any]) -> None:
+    """Have a button stop what runs, and the line say how it ended.
+
+    Args:
+        stop: the button.
+        line: the status and the button, as ``busy`` and ``idle`` fill them.
+        events: what may be running.
+    """
+    # A sign of progress on its way may still write over the line, so Stop is remembered apart.
+    asked = gr.State(False)
+    for event in events:
+        event.failure(ended, asked, [*line, asked], queue=False, **QUIET)
+    stop.click(stopped, None, [*line, asked], cancels=list(events), queue=False, **QUIET)
+
+
 def stopped() -> list[Any]:
-    """After Stop."""
-    return idle(STOPPED)
+    """After Stop: [status, stop button, that it was asked for]."""
+    return [*idle(STOPPED), True]
 
 
-def failed(status: str | None) -> list[Any]:
-    """After an error, about which the alert says the rest; or after Stop, which keeps its word."""
-    return idle(STOPPED if status and "Stopped." in status else "")
+def ended(asked_to_stop: bool) -> list[Any]:
+    """After an error, about which the alert says the rest, or after Stop, which keeps its word."""
+    return [*idle(STOPPED if asked_to_stop else ""), False]

@@ -106,9 +106,7 @@ def build(lab: Lab, design: Design, sheet: gr.State) -> Outputs:
         )
         for name, kind in kinds.items()
     ]  # fmt: skip
-    for event in running:
-        event.failure(waiting.failed, line[:1], line, queue=False, **QUIET)
-    inputs.buttons["stop"].click(waiting.stopped, None, line, cancels=running, queue=False, **QUIET)
+    waiting.stoppable(inputs.buttons["stop"], line, running)
     outputs.download.click(events.table, outputs.kept, outputs.handover, **QUIET)
     inputs.kind.change(
         lambda kind: [gr.update(visible=kind == "shots"), gr.update(visible=kind == "models")],

@@ -52,11 +52,7 @@ def build(lab: Lab, model: gr.Dropdown) -> None:
     own = buttons["own"].click(
         own_measurer(lab), [model, upload, pasted], [*line, *drawn], **STUDYING
     )
-    for event in (asked, shipped, own):
-        event.failure(waiting.failed, line[:1], line, queue=False, **QUIET)
-    buttons["stop"].click(
-        waiting.stopped, None, line, cancels=[asked, shipped, own], queue=False, **QUIET
-    )
+    waiting.stoppable(buttons["stop"], line, [asked, shipped, own])
 
 
 def _buttons() -> tuple[dict[str, gr.Button], gr.HTML]:

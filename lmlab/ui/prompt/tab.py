@@ -196,8 +196,4 @@ def _wire_run(lab: Lab, inputs: Inputs, outputs: Outputs, tab: Any) -> None:
     )  # fmt: skip
     opened.then(rows.pooler(lab), [outputs.sheet, *inputs.values], inputs.pool, **QUICK)
     first = opened.then(running.first_runner(lab), [fresh, *asked], drawn, **RUNNING)
-    for event in (run, first):
-        event.failure(waiting.failed, outputs.line[:1], outputs.line, queue=False, **QUIET)
-    outputs.stop.click(
-        waiting.stopped, None, outputs.line, cancels=[run, first], queue=False, **QUIET
-    )
+    waiting.stoppable(outputs.stop, outputs.line, [run, first])

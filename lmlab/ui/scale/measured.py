@@ -93,9 +93,7 @@ def build(lab: Lab, tab: Any) -> None:
     measure = measurer(lab)
     pressed = go.click(measure, asked, outputs, trigger_mode="always_last", **RUNNING)
     opened = tab.select(once(measure), [kept, *asked], outputs, trigger_mode="once", **RUNNING)
-    for event in (pressed, opened):
-        event.failure(waiting.failed, status, line, queue=False, **QUIET)
-    stop.click(waiting.stopped, None, line, cancels=[pressed, opened], queue=False, **QUIET)
+    waiting.stoppable(stop, line, [pressed, opened])
     gr.on(
         [axis.input, against.input], alerts(drawn), [kept, axis, against], shown,
         trigger_mode="always_last", **QUIET,
@@ -169,7 +167,8 @@ def drawn(found: Sequence[Measured] | None, axis: str, against: str) -> str:
         notes.insert(0, f"Slope among the siblings, log–log: {told}.".replace("-", "−"))
     said = "".join(f'<p class="lm-why">{escape(note)}</p>' for note in notes)
     return (
-        f'<div class="lm-measured"><div class="lm-curvebox wide">{chart}</div>'
+        '<div class="lm-measured"><div class="lm-curvebox wide" tabindex="0" role="region" aria-label="Chart">'
+        f"{chart}</div>"
         f"<div>{_table(found)}{said}</div></div>"
     )
 
