@@ -17,7 +17,7 @@ Figures = dict[str, Any]
 FRONT = """---
 license: {licence}
 language: [en, de]
-library_name: {library}
+library_name: {library}{origin}
 pipeline_tag: text-generation
 ---
 """
@@ -68,7 +68,7 @@ def pretrained(models: Path, name: str, report: Figures) -> str:
         _samples(report, name, "Ten samples at temperature 0.7, seed fixed, as they come"),
         LIMITS,
     ]
-    front = FRONT.format(licence="apache-2.0", library="transformers")
+    front = FRONT.format(licence="apache-2.0", library="transformers", origin="")
     return front + "\n\n".join(part.strip() for part in parts if part) + "\n"
 
 
@@ -134,7 +134,7 @@ def tuned(models: Path, tuning: Tuning, report: Figures) -> str:
         LIMITS,
     ]
     library = "transformers" if tuning.method == "full" else "peft"
-    front = FRONT.format(licence="apache-2.0", library=library)
+    front = FRONT.format(licence="apache-2.0", library=library, origin="\nbase_model: base")
     return front + "\n\n".join(part.strip() for part in parts if part) + "\n"
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from lmlab.change.service import KnifeTexts
+from lmlab.drawing import changeplots
 from lmlab.errors import LabError
 from lmlab.lab import Lab
 from lmlab.results.matrices import Changes, Knifed, MatrixView
@@ -64,3 +65,25 @@ def test_a_soft_prompt_changes_no_weight_and_is_told_so(changes):
 def test_texts_that_are_too_long_are_refused(changes):
     with pytest.raises(LabError, match="at most"):
         list(changes.knife("base", "base+german", KnifeTexts(task="x" * 10**6)))
+
+
+def test_what_is_offered_beside_a_base_says_how_it_came_about(changes):
+    kinds = {one.name: one.kind for one in changes.tuned("base")}
+    assert list(kinds.values()) == ["adapter"] * 6 + ["tuned"]
+    assert kinds["base+sentiment"] == "adapter"
+    assert kinds["qa"] == "tuned"
+    assert [(one.name, one.kind) for one in changes.tuned("qa")] == [("base", "parent")]
+    steps = {one.name.rpartition("-")[2]: one.kind for one in changes.tuned("base-steps/step-55")}
+    assert (steps["384"], steps["8"], steps["small"]) == ("later", "earlier", "alike")
+    assert next(iter(steps)) == "106"
+    assert changes.tuned("elsewhere/model") == []
+
+
+def test_a_vector_has_no_spectrum_and_the_figure_says_so(changes):
+    found = last(changes.weights("base", "qa"), Changes)
+    vector = next(one for one in found.matrices if len(one.shape) == 1)
+    view = last(changes.matrix("base", "qa", vector.name), MatrixView)
+    figure = changeplots.spectra(view)
+    assert len(figure.data) == 0
+    assert figure.layout.annotations[0].text == "A vector has no singular values."
+    assert view.w.shape == (1, vector.shape[0])

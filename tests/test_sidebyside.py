@@ -238,3 +238,20 @@ def test_a_lean_run_goes_beyond_what_was_set_aside(folder, monkeypatch, architec
     mine = [s.id for s in generate(lm, "the", GREEDY)]
     monkeypatch.setattr(decoding, "KINDS", ())
     assert mine == [s.id for s in generate(lm, "the", GREEDY)]
+
+
+def test_an_adapter_that_is_let_go_of_leaves_the_base_as_it_was(folder, tmp_path):
+    base = folder("llama", "bytelevel-bos")
+    one, two = (adapter(tmp_path / name, base, seed) for seed, name in enumerate("ab"))
+    store = ModelStore()
+    before, first, second = (
+        score(load(base if path is None else f"{base}+{path}"), PROMPT).logprob
+        for path in (None, one, two)
+    )
+    for path, expected in ((one, first), (two, second), (one, first)):
+        with store.borrow(ModelRef(str(base), path)) as lm:
+            assert score(lm, PROMPT).logprob == pytest.approx(expected, rel=1e-5)
+            lm.adapters.detach(lm.folder)
+            assert sum(len(layer.lora_A) for layer in lm.adapters.layers()) == 0
+        with store.borrow(ModelRef(str(base))) as lm:
+            assert score(lm, PROMPT).logprob == pytest.approx(before, rel=1e-5)

@@ -1,9 +1,10 @@
-"""What was made from an embedded base. Reads configs alone; imports no torch."""
+"""What was made from an embedded base. Reads configs and cards alone; imports no torch."""
 
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lmlab.errors import ModelError
 from lmlab.models.store import ModelRef, ModelStore
@@ -21,8 +22,30 @@ SHAPE = (
 )
 
 
-def relatives(store: ModelStore, base: str) -> list[str]:
-    """Names of what can be laid beside an embedded base: its adapters, then models of its shape.
+# How one model came to be beside another, in the order in which they are offered.
+Kind = Literal["adapter", "tuned", "parent", "later", "earlier", "alike"]
+KINDS: tuple[Kind, ...] = ("adapter", "tuned", "parent", "later", "earlier", "alike")
+_STEP = re.compile(r"(.+-steps)/step-(\d+)")
+_MADE_FROM = re.compile(r"^base_model: *(\S+) *$", re.MULTILINE)
+_FRONT = 2000  # characters of a card in which its front matter is looked for
+
+
+@dataclass(frozen=True, slots=True)
+class Relative:
+    """What can be laid beside a base.
+
+    Attributes:
+        name: the model's.
+        kind: an adapter for it; tuned from it, as the card says; what it was itself tuned from; a
+            later or earlier checkpoint of one run; or alike in shape, with nothing said of more.
+    """
+
+    name: str
+    kind: Kind
+
+
+def relatives(store: ModelStore, base: str) -> list[Relative]:
+    """What can be laid beside an embedded base, the nearest first.
 
     Empty for a base that is not embedded, or that has an adapter itself.
     """
@@ -31,8 +54,32 @@ def relatives(store: ModelStore, base: str) -> list[str]:
         return []
     mine = _shape(store, base)
     adapters = [name for name in store.embedded_adapters() if _is_for(store, base, name)]
-    models = [name for name in known if name != base and _shape(store, name) == mine]
-    return [f"{base}+{name}" for name in adapters] + sorted(models, key=_order)
+    found = [Relative(f"{base}+{name}", "adapter") for name in adapters]
+    models = sorted((n for n in known if n != base and _shape(store, n) == mine), key=_order)
+    found += [Relative(name, _kind(store, base, name)) for name in models]
+    return sorted(found, key=lambda one: KINDS.index(one.kind))
+
+
+def _kind(store: ModelStore, base: str, other: str) -> Kind:
+    if _made_from(store, other) == base:
+        return "tuned"
+    if _made_from(store, base) == other:
+        return "parent"
+    here, there = _STEP.fullmatch(base), _STEP.fullmatch(other)
+    if here and there and here[1] == there[1]:
+        return "later" if int(there[2]) > int(here[2]) else "earlier"
+    return "alike"
+
+
+def _made_from(store: ModelStore, name: str) -> str:
+    """What a model's card says that it was made from; empty where it says nothing."""
+    try:
+        card = (store.resolve(ModelRef(name), _silent) / "README.md").read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
+    front = card[:_FRONT].split("---", 2)
+    found = _MADE_FROM.search(front[1]) if len(front) == 3 and not front[0].strip() else None
+    return found[1] if found else ""
 
 
 def _shape(store: ModelStore, name: str) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from lmlab.change.family import relatives
+from lmlab.change.family import Relative, relatives
 from lmlab.change.tasktexts import held_out, made_for, texts
 from lmlab.data import sets as data
 from lmlab.errors import InputError, MemoryLimitError
@@ -68,8 +68,8 @@ class Changing:
     ready: Ready
     prepare: Callable[[], None]
 
-    def tuned(self, base: str) -> list[str]:
-        """Names of what was made from a base: adapters first, then whole models of its shape."""
+    def tuned(self, base: str) -> list[Relative]:
+        """What was made from a base: adapters first, then whole models of its shape."""
         return relatives(self.store, base)
 
     def sets(self) -> list[str]:

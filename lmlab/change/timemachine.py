@@ -5,6 +5,7 @@ something is scored.
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -92,7 +93,7 @@ class TimeMachine:
             if moment is None:
                 ref = ModelRef.parse(stop.model)
                 yield from self.ready(ref)
-                with self.store.borrow(ref) as lm:
+                with self.store.borrow(ref) as lm, _let_go(lm, ref):
                     moment = _moment(lm, stop, text, min(MOST_TOKENS, self.settings.max_tokens))
                 self._keep(key, moment)
             first = first or moment.scored
@@ -136,6 +137,16 @@ def _moment(lm: "LM", stop: Stop, text: str, most: int) -> Moment:
     written = "".join(step.shown for step in generate(lm, opening(text), WRITTEN))
     width = int(lm.model.get_output_embeddings().weight.shape[0])
     return Moment(stop.step, scored, written, width)
+
+
+@contextmanager
+def _let_go(lm: "LM", ref: ModelRef) -> Iterator[None]:
+    """Detach a run's snapshot afterwards: there are many, and what they said is kept."""
+    try:
+        yield
+    finally:
+        if lm.folder is not None and "@" in (ref.adapter or ""):
+            lm.adapters.detach(lm.folder)
 
 
 def _check_same(first: Scored, other: Scored) -> None:

@@ -20,8 +20,20 @@ def empty() -> go.Figure:
     return figure
 
 
+def _said(text: str) -> go.Figure:
+    """A sentence where there is nothing to draw."""
+    figure = empty()
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False)
+    place = {"xref": "paper", "yref": "paper", "x": 0.5, "y": 0.6, "showarrow": False}
+    figure.add_annotation(text=text, **place)
+    return figure
+
+
 def spectra(view: MatrixView) -> go.Figure:
     """Both spectra on logarithmic axes; values that are rounding alone are left out."""
+    if not view.spectrum:
+        return _said("A vector has no singular values.")
     figure = empty()
     parts = (
         ("W", view.spectrum, SECOND, "circle-open"),

@@ -59,8 +59,13 @@ class Adapters:
         self._peft: Any = None
         self._soft: dict[Path, Tensor] = {}
         self._names: dict[Path, str] = {}
+        self._made = 0
         self._scales: dict[tuple[int, str], float] = {}
         self._active: tuple[Path | None, float, Attached] | None = None
+
+    def __contains__(self, folder: Path | None) -> bool:
+        """Whether an adapter is attached; no adapter always is."""
+        return folder is None or folder in self._names or folder in self._soft
 
     @property
     def soft_bytes(self) -> int:
@@ -80,12 +85,24 @@ class Adapters:
         """
         if self._active is not None and self._active[:2] == (folder, alpha):
             return self._active[2]
-        if folder is not None and folder not in self._names and folder not in self._soft:
+        if folder is not None and folder not in self:
             self._attach(folder, _checked_config(folder))
         self._active = None
         attached = self._switch(folder, alpha)
         self._active = (folder, alpha, attached)
         return attached
+
+    def detach(self, folder: Path) -> None:
+        """Let go of an adapter's own matrices or soft prompt; does nothing where it is not here."""
+        self._soft.pop(folder, None)
+        name = self._names.pop(folder, None)
+        if self._active is not None and self._active[0] == folder:
+            self._active = None
+        if name is None:
+            return
+        self._peft.delete_adapter(name)
+        self._scales = {key: scale for key, scale in self._scales.items() if key[1] != name}
+        self._active = None
 
     @property
     def peft(self) -> Any:
@@ -153,7 +170,8 @@ class Adapters:
         if config.peft_type == PeftType.PROMPT_TUNING:
             self._soft[folder] = self._soft_prompt(folder)
             return
-        name = f"adapter{len(self._names)}"
+        self._made += 1
+        name = f"adapter{self._made}"
         try:
             if self._peft is None:
                 self._peft = PeftModel.from_pretrained(self._model, folder, adapter_name=name)

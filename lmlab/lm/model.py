@@ -100,6 +100,8 @@ class Weights:
         """The model with one adapter, or none, switched on. Hold the lock while using it."""
         attached = self.adapters.activate(adapter, alpha)
         if adapter not in self._ways:
+            held = {folder: way for folder, way in self._ways.items() if folder in self.adapters}
+            self._ways = held
             self._ways[adapter] = choose(self.model, attached.soft_prompt)
         body, head = self._ways[adapter]
         soft = 0 if attached.soft_prompt is None else len(attached.soft_prompt)
@@ -108,7 +110,6 @@ class Weights:
         return LM(
             name, self.model, vocabulary, body, head, context, self.adapters, attached, adapter
         )
-
 
 def context_of(config: Any) -> int:
     """Positions that a model can read at once, from its config."""

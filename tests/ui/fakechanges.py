@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from lmlab.change.family import Relative
 from lmlab.errors import InputError
 from lmlab.results.changes import KnifePoint, MatrixChange
 from lmlab.results.matrices import Changes, Knifed, MatrixView, Picture
@@ -16,8 +17,8 @@ LAYERS = 4
 class FakeChanging:
     """Answers what ``lmlab.change.service.Changing`` answers."""
 
-    def tuned(self, base: str) -> list[str]:
-        return ["base-early"] if base == "base" else []
+    def tuned(self, base: str) -> list[Relative]:
+        return [Relative("base-early", "earlier")] if base == "base" else []
 
     def sets(self) -> list[str]:
         return ["german", "qa"]

@@ -51,7 +51,7 @@ def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
         curves = KnifeCurves(elem_id="change-knife")
     shown, told = gr.State(None), [line.status, line.stop]
     pressed = line.go.click(
-        runner(lab), [base, tuned, source, task, general], [*told, curves, shown],
+        runner(lab), [shown, base, tuned, source, task, general], [*told, curves, shown],
         trigger_mode="once", **CUTTING,
     )  # fmt: skip
     waiting.stoppable(line.stop, told, [pressed])
@@ -62,22 +62,32 @@ def runner(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
     """The handler of Cut: yields [status, stop button, curves, state]."""
 
     @alerts
-    def run(base: str, tuned: str, source: str, task: str, general: str) -> Iterator[list[Any]]:
+    def run(
+        shown: Knifed | None, base: str, tuned: str, source: str, task: str, general: str
+    ) -> Iterator[list[Any]]:
         asked = KnifeTexts(data=source or "", task=task or "", general=general or "")
-        yield [*busy("reading …", 0), gr.skip(), gr.skip()]
+        same = shown is not None and (shown.base, shown.tuned) == (base, tuned)
+        # The curve of another pair would stand below the names of this one.
+        yield [*busy("reading …", 0), *([gr.skip()] * 2 if same else ["", None])]
         with closing(lab.changes.knife(base, tuned, asked)) as steps:
             for step in steps:
-                if isinstance(step, Loading):
-                    yield [*busy(step.message, 0), gr.skip(), gr.skip()]
-                elif isinstance(step, Scoring):
-                    said = f"{step.done} of {step.total} ΔW in parts"
-                    yield [*busy(said, 0.1 * step.done / max(1, step.total)), gr.skip(), gr.skip()]
-                elif isinstance(step, Unchanged):
-                    yield [*idle(""), changeviews.nothing(step), None]
-                elif isinstance(step, Knifed):
-                    yield [*_line(step), changeviews.knife(step), step]
+                yield _drawn(step)
 
     return run
+
+
+def _drawn(step: Any) -> list[Any]:
+    still = [gr.skip()] * 2
+    match step:
+        case Loading():
+            return [*busy(step.message, 0), *still]
+        case Scoring():
+            said, share = f"{step.done} of {step.total} ΔW in parts", step.done / max(1, step.total)
+            return [*busy(said, 0.1 * share), *still]
+        case Unchanged():
+            return [*idle(""), changeviews.nothing(step), None]
+        case _:
+            return [*_line(step), changeviews.knife(step), step]
 
 
 def _line(found: Knifed) -> list[Any]:

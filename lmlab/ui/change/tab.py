@@ -20,6 +20,17 @@ from lmlab.ui.parts.widgets import static
 
 NAME = "Change"
 QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
+# The adapter whose distributions are far on its own task and close elsewhere.
+CLEAREST = "+sentiment"
+TOLD = MappingProxyType(
+    {
+        "tuned": " · all weights tuned",
+        "parent": " · what it was made from",
+        "later": " · later in its training",
+        "earlier": " · earlier in its training",
+        "alike": " · same shape, kinship not stated",
+    }
+)
 # The browser's own name, so that its runs are among what can be chosen.
 WHO = f"(_, ...rest) => {{ {script('tuning-visitor')}\nreturn [visitor(), ...rest]; }}"
 
@@ -55,12 +66,11 @@ def build(lab: Lab) -> None:
     tab = Context.block
     first = lab.settings.model
     names = tuned_choices(lab, "", first)
-    value = names[0][1] if names else None
     with gr.Row(elem_classes="lm-pickers lm-changepickers"):
         base = model_picker(lab, "change-base", "Base  W", info=None)
         tuned = model_picker(
-            lab, "change-tuned", "Tuned  W + ΔW", choices=names or [first], value=value or first,
-            info=None,
+            lab, "change-tuned", "Tuned  W + ΔW", choices=names or [first],
+            value=shown_first(names) or first, info=None,
         )  # fmt: skip
         owner = static("", elem_id="change-owner", elem_classes="lm-none")
     with gr.Tabs(elem_id="change-parts"):
@@ -78,17 +88,24 @@ def chooser(lab: Lab) -> Callable[..., Any]:
     @alerts
     def choose(owner: str, base: str, chosen: str) -> Any:
         names = tuned_choices(lab, owner, base)
-        known = [name for _, name in names]
-        if chosen in known or not known:
+        if not names or chosen in [name for _, name in names]:
             return gr.update(choices=names)
-        return gr.update(choices=names, value=known[0])
+        return gr.update(choices=names, value=shown_first(names))
 
     return choose
 
 
+def shown_first(choices: list[tuple[str, str]]) -> str:
+    """Which of the tuned models is chosen where nobody has; empty where there are none."""
+    names = [name for _, name in choices]
+    return next((name for name in names if name.endswith(CLEAREST)), names[0] if names else "")
+
+
 def tuned_choices(lab: Lab, owner: str, base: str) -> list[tuple[str, str]]:
     """(label, name) of what was made from a base: embedded ones, then the visitor's own runs."""
-    found = [(name, name) for name in lab.changes.tuned(base or "")]
+    found = [
+        (f"{one.name}{TOLD.get(one.kind, '')}", one.name) for one in lab.changes.tuned(base or "")
+    ]
     try:
         runs = lab.tuning.runs(owner) if owner else []
     except LabError:

@@ -9,6 +9,7 @@ from lmlab.results.matrices import Changes, MatrixView
 from lmlab.ui.parts.numbers import signed
 
 NOTHING = '<p class="lm-why">Choose a matrix on the map.</p>'
+UNCHANGED = '<p class="lm-why">No matrix has changed.</p>'
 
 
 def figures(view: MatrixView) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -10,7 +10,7 @@ import gradio as gr
 from gradio.context import Context
 
 from lmlab.drawing import changeplots, changeviews
-from lmlab.errors import InputError
+from lmlab.errors import InputError, LabError
 from lmlab.lab import Lab
 from lmlab.results.matrices import Changes, MatrixView, Unchanged
 from lmlab.results.scored import Loading, Scoring
@@ -24,8 +24,9 @@ from lmlab.ui.parts.widgets import Handover, static
 NAME = "Weights"
 QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
 MEASURING = MappingProxyType({**QUIET, "concurrency_id": "score", "concurrency_limit": 2})
-N_DRAWN = 2  # outputs of the map
-N_MATRIX = 4  # outputs of one matrix
+N_LINE = 2  # outputs of the line
+N_MATRIX = 3  # outputs of one matrix
+N_DRAWN = 2 + N_MATRIX  # with state and map
 LONGEST_NAME = 300
 
 
@@ -36,13 +37,11 @@ class Shown:
     Attributes:
         base: its name.
         tuned: the other's.
-        chosen: the matrix that changed most; empty where none did.
         csv: the table; empty where no weight changed.
     """
 
     base: str
     tuned: str
-    chosen: str = ""
     csv: str = ""
 
 
@@ -76,10 +75,8 @@ def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
         static('<h3 class="lm-h">W + ΔW, entry by entry</h3>')
         pictures = MatrixPictures(elem_id="change-pictures")
     shown = gr.State(None)
-    one = [figures, plot, pictures, shown]
-    measured = _wire(lab, line, [base, tuned], [line.status, line.stop, drawn, shown], tab)
-    for event in measured:
-        event.success(chosen(lab), shown, one, **MEASURING)
+    one = [figures, plot, pictures]
+    _wire(lab, line, [base, tuned], [line.status, line.stop, shown, drawn, *one], tab)
     drawn.choose(choose(lab), shown, one, trigger_mode="always_last", **MEASURING)
     line.csv.click(hand_over, shown, line.handover, concurrency_limit=4, **QUIET)
 
@@ -105,41 +102,50 @@ def bar(name: str, verb: str, *, auto: bool = False) -> Bar:
     return Bar(go, stop, csv, status, handover)
 
 
-def _wire(lab: Lab, line: Bar, asked: list[Any], drawn: list[Any], tab: Any) -> list[Any]:
-    """Measure on the button and when the part is opened, which it returns; stop on demand."""
-    run, told = runner(lab), [line.status, line.stop]
-    pressed = line.go.click(run, asked, drawn, trigger_mode="always_last", **MEASURING)
-    opened = tab.select(once(run), [drawn[-1], *asked], drawn, trigger_mode="once", **MEASURING)
-    waiting.stoppable(line.stop, told, [pressed, opened])
-    return [pressed, opened]
+def _wire(lab: Lab, line: Bar, asked: list[Any], drawn: list[Any], tab: Any) -> None:
+    """Measure on the button and when the part is opened; stop on demand."""
+    run, given = runner(lab), [drawn[N_LINE], *asked]
+    pressed = line.go.click(run, given, drawn, trigger_mode="always_last", **MEASURING)
+    opened = tab.select(once(run), given, drawn, trigger_mode="once", **MEASURING)
+    waiting.stoppable(line.stop, drawn[:N_LINE], [pressed, opened])
 
 
 def runner(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
-    """The handler of Measure: yields [status, stop button, map, state]."""
+    """The handler of Measure: yields [status, stop button, state, map, figures, plot, pictures]."""
 
     @alerts
-    def run(base: str, tuned: str) -> Iterator[list[Any]]:
+    def run(shown: Shown | None, base: str, tuned: str) -> Iterator[list[Any]]:
         still = [gr.skip()] * N_DRAWN
         yield [*busy("reading …", 0), *still]
-        with closing(lab.changes.weights(base, tuned)) as steps:
-            for step in steps:
-                if isinstance(step, Loading):
-                    yield [*busy(step.message, 0), *still]
-                elif isinstance(step, Scoring):
-                    share = step.done / max(1, step.total)
-                    yield [*busy(f"{step.done} of {step.total} matrices", share), *still]
-                elif isinstance(step, Unchanged):
-                    yield [*idle(""), changeviews.nothing(step), Shown(base, tuned)]
-                elif isinstance(step, Changes):
-                    yield [*idle(views.said(step)), *_drawn(base, tuned, step)]
+        try:
+            with closing(lab.changes.weights(base, tuned)) as steps:
+                for step in steps:
+                    if isinstance(step, Loading):
+                        yield [*busy(step.message, 0), *still]
+                    elif isinstance(step, Scoring):
+                        share = step.done / max(1, step.total)
+                        yield [*busy(f"{step.done} of {step.total} matrices", share), *still]
+                    elif isinstance(step, Unchanged):
+                        unchanged = [Shown(base, tuned), changeviews.nothing(step)]
+                        yield [*idle(""), *unchanged, *no_matrix(views.UNCHANGED)]
+                    elif isinstance(step, Changes):
+                        yield from _drawn(lab, base, tuned, step)
+        except LabError:
+            if shown is not None and (shown.base, shown.tuned) != (base, tuned):
+                yield [*[gr.skip()] * N_LINE, None, "", *no_matrix(views.NOTHING)]
+            raise
 
     return run
 
 
-def _drawn(base: str, tuned: str, found: Changes) -> list[Any]:
+def _drawn(lab: Lab, base: str, tuned: str, found: Changes) -> Iterator[list[Any]]:
+    """The map as soon as it is there, then the matrix that changed most."""
     chosen = changeviews.largest(found).name
-    csv = changeviews.changes_csv(found)
-    return [changeviews.change_map(found), Shown(base, tuned, chosen, csv)]
+    state = Shown(base, tuned, changeviews.changes_csv(found))
+    of_map = [state, changeviews.change_map(found)]
+    yield [*busy("the matrix that changed most …", 1), *of_map, *[gr.skip()] * N_MATRIX]
+    matrix = _matrix(lab, state, chosen)
+    yield [*idle(views.said(found)), *[gr.skip()] * len(of_map), *matrix]
 
 
 def once(handler: Callable[..., Iterator[list[Any]]]) -> Callable[..., Iterator[list[Any]]]:
@@ -147,25 +153,15 @@ def once(handler: Callable[..., Iterator[list[Any]]]) -> Callable[..., Iterator[
 
     def opened(shown: Shown | None, base: str, tuned: str) -> Iterator[list[Any]]:
         if shown is not None and (shown.base, shown.tuned) == (base, tuned):
-            yield [gr.skip()] * (2 + N_DRAWN)
+            yield [gr.skip()] * (N_LINE + N_DRAWN)
         else:
-            yield from handler(base, tuned)
+            yield from handler(shown, base, tuned)
 
     return opened
 
 
-def chosen(lab: Lab) -> Callable[..., list[Any]]:
-    """The matrix that is chosen, once the map is there: [figures, plot, pictures, state]."""
-
-    @alerts
-    def show(shown: Shown | None) -> list[Any]:
-        return _matrix(lab, shown, shown.chosen if shown else "")
-
-    return show
-
-
 def choose(lab: Lab) -> Callable[..., list[Any]]:
-    """The matrix that was clicked: [figures, plot, pictures, state]."""
+    """The matrix that was clicked: [figures, plot, pictures]."""
 
     @alerts
     def show(shown: Shown | None, event: gr.EventData) -> list[Any]:
@@ -177,13 +173,17 @@ def choose(lab: Lab) -> Callable[..., list[Any]]:
     return show
 
 
+def no_matrix(said: str) -> list[Any]:
+    """Where there is none to show: [figures, plot, pictures]."""
+    return [said, changeplots.empty(), ""]
+
+
 def _matrix(lab: Lab, shown: Shown | None, name: str) -> list[Any]:
     if shown is None or not name or not shown.csv:
-        return [views.NOTHING, changeplots.empty(), "", gr.skip()]
+        return no_matrix(views.NOTHING)
     with closing(lab.changes.matrix(shown.base, shown.tuned, name)) as steps:
         found = next(step for step in steps if isinstance(step, MatrixView))
-    drawn = [views.figures(found), changeplots.spectra(found), changeviews.pictures(found)]
-    return [*drawn, replace(shown, chosen=name)]
+    return [views.figures(found), changeplots.spectra(found), changeviews.pictures(found)]
 
 
 @alerts
