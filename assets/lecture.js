@@ -84,11 +84,12 @@ function leave() {
 }
 
 // What follows from what was filled in may take a while: a tab is settled when it has not changed for
-// some time.
+// some time. A run that goes on in a hidden tab does not count.
 const QUIET = 500;
 let changed = 0;
 new MutationObserver((records) => {
-  if (records.some(({ target }) => !target.closest?.("#lecture"))) changed = performance.now();
+  const panels = new Set(records.map(({ target }) => (target.closest ? target : target.parentElement)?.closest('[role="tabpanel"]')));
+  if ([...panels].some((panel) => panel?.checkVisibility())) changed = performance.now();
 }).observe(document.body, { childList: true, subtree: true, characterData: true });
 
 function settled(tab) {

@@ -26,8 +26,7 @@ def stage(serve_lab, tmp_path_factory):
 
 def place(page, scene, name):
     """A part of the scene's tab."""
-    own = page.locator(f"#{scene.tab}-{name}")
-    return own if own.count() else page.locator(f"#{name}")
+    return page.locator(f"#{scene.tab}-{name}, #{name}").first
 
 
 @pytest.mark.timeout(600)
