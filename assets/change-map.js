@@ -66,9 +66,10 @@ function choose(name) {
 function heading(kind) {
   const head = el("th"), cut = kind.replace(/\.(weight|bias)$/, "").lastIndexOf(".");
   head.scope = "col";
-  if (cut > 0) head.append(el("small", "", kind.slice(0, cut)));
-  // A name may go on in a new line after a dash.
-  head.append(el("span", "", kind.slice(cut + 1).replace(/_/g, "_\u200b")));
+  // A name may go on in a new line after a dash, and nowhere else.
+  const broken = (name) => name.replace(/_/g, "_\u200b");
+  if (cut > 0) head.append(el("small", "", broken(kind.slice(0, cut))));
+  head.append(el("span", "", broken(kind.slice(cut + 1))));
   return head;
 }
 

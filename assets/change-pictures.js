@@ -87,7 +87,7 @@ function labelled(picture, width, height, colours, upright) {
 }
 
 function rest() {
-  if (!shown) return;
+  if (!shown) { part(".lm-pictureread").textContent = ""; return; }
   const { delta, v } = shown, said = v
     ? `ΔW = V · U: ${count(delta.shape[0] * delta.shape[1])} numbers made of ${count(v.shape[1] * (delta.shape[0] + delta.shape[1]))}. Its scale α is within V. Point at an entry to read it.`
     : "Point at an entry to read it.";
@@ -108,7 +108,7 @@ function draw() {
   part(".lm-empty").hidden = !!shown;
   part(".lm-stretch").hidden = !shown?.v;
   row.replaceChildren();
-  if (!shown) return;
+  if (!shown) return rest();
   const { w, delta, v, u } = shown, [d, k] = delta.shape, rank = v ? v.shape[1] : 0;
   const room = Math.max(160, row.clientWidth - 8), beside = (v ? 34 : 0) + 8;
   // Side by side where both are large enough to be seen that way.
@@ -125,6 +125,9 @@ function draw() {
   const own = el("div", "lm-picturebox");
   own.append(labelled(w, k * inner, tall, colours));
   row.append(own, el("span", "plus", "+"), box);
+  // Where they do not stand side by side, each is a line of its own.
+  row.classList.remove("stacked");
+  row.classList.toggle("stacked", box.getBoundingClientRect().left < own.getBoundingClientRect().right);
   legend();
   rest();
 }

@@ -20,8 +20,8 @@ def empty() -> go.Figure:
     return figure
 
 
-def _said(text: str) -> go.Figure:
-    """A sentence where there is nothing to draw."""
+def blank(text: str = "") -> go.Figure:
+    """A sentence, or nothing, where there is nothing to draw."""
     figure = empty()
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
@@ -33,7 +33,7 @@ def _said(text: str) -> go.Figure:
 def spectra(view: MatrixView) -> go.Figure:
     """Both spectra on logarithmic axes; values that are rounding alone are left out."""
     if not view.spectrum:
-        return _said("A vector has no singular values.")
+        return blank("A vector has no singular values.")
     figure = empty()
     parts = (
         ("W", view.spectrum, SECOND, "circle-open"),

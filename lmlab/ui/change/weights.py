@@ -116,6 +116,7 @@ def runner(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
     @alerts
     def run(shown: Shown | None, base: str, tuned: str) -> Iterator[list[Any]]:
         still = [gr.skip()] * N_DRAWN
+        found: Changes | None = None
         yield [*busy("reading …", 0), *still]
         try:
             with closing(lab.changes.weights(base, tuned)) as steps:
@@ -129,7 +130,10 @@ def runner(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
                         unchanged = [Shown(base, tuned), changeviews.nothing(step)]
                         yield [*idle(""), *unchanged, *no_matrix(views.UNCHANGED)]
                     elif isinstance(step, Changes):
-                        yield from _drawn(lab, base, tuned, step)
+                        found = step
+            # The models have to be given back before a matrix is asked for.
+            if found is not None:
+                yield from _drawn(lab, base, tuned, found)
         except LabError:
             if shown is not None and (shown.base, shown.tuned) != (base, tuned):
                 yield [*[gr.skip()] * N_LINE, None, "", *no_matrix(views.NOTHING)]
@@ -175,7 +179,7 @@ def choose(lab: Lab) -> Callable[..., list[Any]]:
 
 def no_matrix(said: str) -> list[Any]:
     """Where there is none to show: [figures, plot, pictures]."""
-    return [said, changeplots.empty(), ""]
+    return [said, changeplots.blank(), ""]
 
 
 def _matrix(lab: Lab, shown: Shown | None, name: str) -> list[Any]:
