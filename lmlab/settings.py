@@ -88,7 +88,11 @@ class Settings(BaseSettings):
     )
     max_chars: int = Field(100_000, ge=1, description="longest text the page accepts, characters")
     max_tokens: int = Field(16_384, ge=1, description="longest text the page scores, tokens")
-    max_waiting: int = Field(64, ge=1, description="requests in line before new ones are refused")
+    max_waiting: int = Field(
+        300,
+        ge=1,
+        description="requests that may wait in each line: quick work, scoring, generation",
+    )
     training: bool = Field(True, description="whether visitors may start fine-tuning runs")
     tabs: Names = Field((), description="tabs of the page, names as in its links; default: all")
     scenes: Path | None = Field(None, description="folder of lecture scenes; default: the shipped")

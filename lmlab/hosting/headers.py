@@ -7,7 +7,8 @@ nonce of this one response; a tag or a handler that got into the page by some ho
 
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from lmlab.hosting.asgi import App, Message, Receive, Scope, Send
 
@@ -53,7 +54,10 @@ class Headers:
             await self.app(scope, receive, send)
             return
         nonce = secrets.token_urlsafe(16)
-        page = _Page(send, nonce)
+        # Whoever has the page in pieces puts the nonce in without searching for its place.
+        state = scope.setdefault("state", {})
+        state["nonce"] = nonce
+        page = _Page(send, nonce, state)
 
         async def headed(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -80,14 +84,15 @@ class Headers:
 class _Page:
     """Hands a response on; one that is HTML is held back until it is whole and marked."""
 
-    def __init__(self, send: Send, nonce: str) -> None:
+    def __init__(self, send: Send, nonce: str, state: Mapping[str, Any]) -> None:
         self._send = send
+        self._state = state
         self._mark = b'<script nonce="' + nonce.encode() + b'"'
         self._start: Message | None = None
         self._body = bytearray()
 
     async def take(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and _is_page(message):
+        if message["type"] == "http.response.start" and self._is_bare(message):
             self._start = message
         elif self._start is not None and message["type"] == "http.response.body":
             self._body += message.get("body", b"")
@@ -98,6 +103,12 @@ class _Page:
         else:
             await self._send(message)
 
+    def _is_bare(self, start: Message) -> bool:
+        """Whether this is a page without the nonce."""
+        headers = {key.lower(): value for key, value in start["headers"]}
+        html = headers.get(b"content-type", b"").startswith(b"text/html")
+        return html and b"content-encoding" not in headers and not self._state.get("marked")
+
     async def _whole(self) -> None:
         assert self._start is not None
         body = _SCRIPT.sub(self._mark, bytes(self._body))
@@ -105,9 +116,3 @@ class _Page:
         headers.append((b"content-length", str(len(body)).encode()))
         await self._send({**self._start, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})
-
-
-def _is_page(start: Message) -> bool:
-    headers = {key.lower(): value for key, value in start["headers"]}
-    packed = b"content-encoding" in headers
-    return headers.get(b"content-type", b"").startswith(b"text/html") and not packed

@@ -7,6 +7,7 @@ from lmlab.hosting.doors import Doors
 from lmlab.hosting.headers import SPACES, Headers
 from lmlab.hosting.health import Health, vitals
 from lmlab.hosting.logs import RequestLog
+from lmlab.hosting.shelf import Shelf
 from lmlab.lab import Lab
 
 Layer = tuple[type[Any], dict[str, Any]]
@@ -30,4 +31,5 @@ def layers(lab: Lab, waiting: Callable[[], int], on_space: bool = False) -> list
         (Headers, {"framed_by": framed_by}),
         (Health, {"look": lambda: vitals(lab, waiting), "metrics": settings.metrics}),
         (Doors, {"uploads": settings.uploads, "upload_bytes": upload_bytes}),
+        (Shelf, {}),
     ]

@@ -22,7 +22,9 @@ from lmlab.ui.data import tab as data
 from lmlab.ui.lecture import bar as lecture
 from lmlab.ui.likelihood import tab as likelihood
 from lmlab.ui.parts import look
+from lmlab.ui.parts.lines import put_lines
 from lmlab.ui.parts.scripts import style
+from lmlab.ui.parts.sessions import use_small_sessions
 from lmlab.ui.pretraining import tab as pretraining
 from lmlab.ui.prompt import tab as prompt
 from lmlab.ui.scale import tab as scale
@@ -85,8 +87,7 @@ def build_page(lab: Lab, names: Sequence[str] = ()) -> gr.Blocks:
                     tab.build(lab)
         lecture.wire(lab, page, bar, scenes)
         look.footer()
-    # What is queued cannot be called past the queue.
-    page.queue(max_size=lab.settings.max_waiting, default_concurrency_limit=4, api_open=False)
+    put_lines(page, lab.settings.max_waiting, limit=4)
     return page
 
 
@@ -95,6 +96,7 @@ def serve(
 ) -> Any:
     """Answer requests until stopped; by default on this machine alone, on the next free port."""
     _log_misfits()
+    use_small_sessions()
     around = layers(lab, lambda: len(page._queue), on_space="SPACE_ID" in os.environ)
     middleware = [Middleware(layer, **arguments) for layer, arguments in around]
     return page.launch(
