@@ -82,6 +82,10 @@ function newChart(axis, spec) {
   canvas.setAttribute("role", "img");
   figure.append(head, canvas);
   axis.charts.push(chart);
+  figure.lmRows = () => [["line", "step", "value"], ...chart.spec.lines.flatMap((line) => {
+    const { x, y } = axis.series[line.key] || { x: [], y: [] };
+    return x.map((step, i) => [line.name, step, y[i]]);
+  })];
 
   function look() {
     const style = getComputedStyle(figure);

@@ -30,7 +30,7 @@ HOSTILE = '"""\nimport os\'\'\'; os.abort() #{x}\\" \u202e\u2028\0 {{ 1 }} evilL
 LONG = "The king was sad. He went to the wood. " * 30
 
 
-# A process that knows nothing of lmlab and runs one script after another, each with names of its own.
+# A process that knows nothing of lmlab and runs one script after another, each with its own names.
 OUTSIDE = """
 import contextlib, io, json, sys, traceback
 kept = sys.stdout

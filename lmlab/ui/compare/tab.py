@@ -14,7 +14,8 @@ from lmlab.lab import Lab
 from lmlab.ui.compare import events
 from lmlab.ui.compare.views import WAITING
 from lmlab.ui.likelihood import events as likelihood_events
-from lmlab.ui.parts import waiting
+from lmlab.ui.parts import keepsakes, waiting
+from lmlab.ui.parts.keep import Keep, follow
 from lmlab.ui.parts.pairs import COLUMNS, Pair, pairs
 from lmlab.ui.parts.pickers import model_picker
 from lmlab.ui.parts.widgets import Answers, Moved, Strip, static
@@ -26,6 +27,7 @@ QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"
 RUNNING = MappingProxyType({**QUIET, "concurrency_id": "generate", "concurrency_limit": 2})
 SHIFTING = MappingProxyType({**QUIET, "concurrency_id": "score", "concurrency_limit": 2})
 PRESS_RUN = "() => { setTimeout(() => document.querySelector('#compare-go').click(), 30) }"
+KEPT = (*(f"compare-strip-{i + 1}" for i in range(COLUMNS)), "compare-shift-strip", "compare-sums")
 COLUMN = "<b>Nothing yet</b>Press Run."
 DIAL = (
     "W + α · s · V U: 0 is the base, 1 as trained. Everything below follows the dial at once; the "
@@ -70,6 +72,7 @@ class Outputs:
     answers: Answers
     sums: gr.HTML
     shown: gr.State
+    keep: Keep
 
 
 def build(lab: Lab) -> None:
@@ -92,9 +95,9 @@ def build(lab: Lab) -> None:
         chips = tuple(gr.Button(pair.name, size="sm", min_width=60) for pair in known)
         status = static("", elem_id="compare-status", elem_classes="lm-status")
     models, columns, strips = _columns(lab, first)
-    text, general, alpha, shift, strip, answers, sums = _shift(first)
+    text, general, alpha, shift, strip, answers, sums, keep = _shift(first)
     inputs = Inputs(prompt, models, drawing, text, general, alpha, go, stop, shift, chips)
-    outputs = Outputs(status, strips, columns, strip, answers, sums, gr.State(None))
+    outputs = Outputs(status, strips, columns, strip, answers, sums, gr.State(None), keep)
     _wire(lab, inputs, outputs, tab)
     _wire_chips(inputs, known)
 
@@ -175,13 +178,14 @@ def _shift(first: Pair) -> tuple[Any, ...]:
                 group=GROUP, elem_id="compare-shift-strip", empty=SHIFT, elem_classes="lm-flow"
             )
             answers = Answers(group=GROUP)
+            keep = Keep("compare", KEPT)
         with gr.Column(scale=2, min_width=320, elem_classes="lm-panel"):
             static('<h3 class="lm-h">Moved most</h3>')
             Moved(group=GROUP, elem_id="compare-moved")
     with gr.Column(elem_classes="lm-panel"):
         static('<h3 class="lm-h">Sums over both texts</h3>')
         sums = static(WAITING, elem_id="compare-sums")
-    return text, general, alpha, shift, strip, answers, sums
+    return text, general, alpha, shift, strip, answers, sums, keep
 
 
 def _wire(lab: Lab, inputs: Inputs, outputs: Outputs, tab: Any) -> None:
@@ -204,6 +208,8 @@ def _wire(lab: Lab, inputs: Inputs, outputs: Outputs, tab: Any) -> None:
     turned = inputs.alpha.change(
         shift, inputs.compared, moved, trigger_mode="always_last", **SHIFTING
     )
+    compared = [*after, pressed, turned]
+    follow(outputs.keep, compared, keepsakes.of_comparison, [outputs.shown])
     running = [asked, opened, *after, pressed, turned]
     waiting.stoppable(inputs.stop, line, running)
     outputs.strip.need(

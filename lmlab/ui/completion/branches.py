@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from lmlab.results.completions import Next, Step
+from lmlab.results.controls import GenerateConfig
 from lmlab.strips.strip import dump
 
 ROOT = -1
@@ -30,6 +31,8 @@ class Tree:
         here: the node that the page shows, or ``ROOT``.
         place: the belief about the next token at ``here``; None when it is not known.
         name: tells this tree's strip from others.
+        drawn: the controls, with one seed, that drew all from the prompt to ``here``; None where
+            some token was chosen, or they changed on the way.
     """
 
     model: str
@@ -38,6 +41,7 @@ class Tree:
     here: int = ROOT
     place: Next | None = None
     name: str = ""
+    drawn: GenerateConfig | None = None
 
     @classmethod
     def plant(cls, model: str, prompt: str) -> "Tree":
@@ -75,7 +79,8 @@ class Tree:
         """Show another node, or the prompt alone."""
         if not ROOT <= node < len(self.nodes):
             return self
-        return replace(self, here=node, place=None)
+        drawn = self.drawn if node in (ROOT, *ancestors(self)) else None
+        return replace(self, here=node, place=None, drawn=drawn)
 
     def undo(self) -> "Tree":
         """One token back."""
@@ -102,7 +107,16 @@ class Tree:
             rank=rank,
             finish=None,
         )
-        return self.go(at).grow(taken)
+        return self.go(at).choose(taken)
+
+    def choose(self, step: Step) -> "Tree":
+        """Go one token further, by hand."""
+        return replace(self.grow(step), drawn=None)
+
+    def drawing(self, asked: GenerateConfig) -> "Tree":
+        """The tree as it goes on by these controls."""
+        asked = replace(asked, max_new_tokens=1, stop=(), alternatives=0)
+        return replace(self, drawn=asked if self.here == ROOT or asked == self.drawn else None)
 
     def _children(self, node: int) -> list[int]:
         return [i for i, n in enumerate(self.nodes) if n.parent == node]
@@ -115,11 +129,12 @@ def payload(tree: Tree | None) -> str:
     children: dict[int, list[int]] = {}
     for i, node in enumerate(tree.nodes):
         children.setdefault(node.parent, []).append(i)
-    shown = set(_ancestors(tree))
+    shown = set(ancestors(tree))
     return dump([_row(tree, run, depth, shown) for run, depth in _runs(children)])
 
 
-def _ancestors(tree: Tree) -> Iterator[int]:
+def ancestors(tree: Tree) -> Iterator[int]:
+    """The node that is shown, and those before it up to the prompt."""
     at = tree.here
     while at != ROOT:
         yield at

@@ -123,7 +123,7 @@ def chooser(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
         if not 0 <= which < len(found.top):
             raise InputError("That token is not there any more.", "Choose another one.")
         step = _by_hand(tree, found.top[which].id, which, found)
-        yield from _look(lab, tree.grow(step), asked)
+        yield from _look(lab, tree.choose(step), asked)
 
     return chosen
 
@@ -186,6 +186,7 @@ def _follow(lab: Lab, tree: Tree, asked: GenerateConfig) -> Iterator[list[Any]]:
     """Draw a completion as it grows."""
     yield [*busy(f"{tree.model}: reading …", 0), *draw(lab, tree, asked)]
     last, start = 0.0, len(tree.path())
+    tree = tree.drawing(asked)
     with closing(lab.complete(tree.model, tree.prompt, asked, tree.ids)) as events:
         for event in events:
             if isinstance(event, Loading):

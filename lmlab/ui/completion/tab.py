@@ -13,8 +13,9 @@ from gradio.context import Context
 from lmlab.lab import Lab
 from lmlab.ui.completion import events
 from lmlab.ui.completion.views import figures
-from lmlab.ui.parts import controls, waiting
+from lmlab.ui.parts import controls, keepsakes, waiting
 from lmlab.ui.parts.controls import Controls
+from lmlab.ui.parts.keep import Keep, follow
 from lmlab.ui.parts.pickers import model_picker
 from lmlab.ui.parts.widgets import Branches, NextToken, Samples, Strip, static
 
@@ -60,6 +61,7 @@ class Outputs:
     branches: Branches
     samples: Samples
     tree: gr.State
+    keep: Keep
 
     @property
     def drawn(self) -> list[Any]:
@@ -77,6 +79,7 @@ def build(lab: Lab) -> None:
             coloured = Strip(
                 group=GROUP, elem_id="completion-strip", empty=EMPTY, colour_by="probability"
             )
+            keep = Keep("completion", ("completion-strip", "completion-figures"))
             numbers = static(figures(None), elem_id="completion-figures")
         with gr.Column(scale=2, min_width=320, elem_classes="lm-side"):
             model = model_picker(lab, "completion-model")
@@ -96,7 +99,7 @@ def build(lab: Lab) -> None:
         with gr.Column(scale=1, min_width=300, elem_classes="lm-panel"):
             count, length, table = _samples(buttons)
     inputs = Inputs(prompt, model, form, buttons, chips)
-    outputs = Outputs(status, coloured, chart, numbers, tree, table, gr.State(None))
+    outputs = Outputs(status, coloured, chart, numbers, tree, table, gr.State(None), keep)
     _wire(lab, inputs, outputs, tab, count, length)
 
 
@@ -184,6 +187,7 @@ def _wire(
         events.sampler(lab), [count, length, *inputs.asked], [*line, outputs.samples], **RUNNING
     )
     running = [run, step, again, fresh, opened, *moves, sampled]
+    follow(outputs.keep, running[:-1], keepsakes.of_completion, [tree])
     waiting.stoppable(buttons["stop"], line, running)
     for move in ("undo", "regenerate"):
         buttons[move].click(None, None, None, cancels=[run, step, sampled], queue=False, **QUIET)

@@ -15,8 +15,9 @@ from lmlab.lab import Lab
 from lmlab.ui.likelihood import events
 from lmlab.ui.likelihood.definition import no_definition
 from lmlab.ui.likelihood.figures import no_figures
-from lmlab.ui.parts import waiting
+from lmlab.ui.parts import keepsakes, waiting
 from lmlab.ui.parts.examples import EXAMPLES, Example
+from lmlab.ui.parts.keep import Keep, follow
 from lmlab.ui.parts.pickers import model_picker
 from lmlab.ui.parts.widgets import Answers, Factors, Handover, Strip, static
 
@@ -61,6 +62,7 @@ class Outputs:
     download: gr.Button
     handover: Handover
     shown: gr.State
+    keep: Keep
 
     @property
     def drawn(self) -> list[Any]:
@@ -122,6 +124,7 @@ def _outputs(status: gr.HTML) -> Outputs:
         with gr.Column(scale=5, min_width=300):
             coloured = Strip(group=GROUP, elem_id="likelihood-strip")
             answers = Answers(group=GROUP)
+            keep = Keep(GROUP, [f"{GROUP}-{part}" for part in ("strip", "figures", "plot")])
             with gr.Column(elem_classes="lm-panel lm-plotbox"):
                 static('<h3 class="lm-h">Surprisal along the text</h3>')
                 plot = gr.Plot(
@@ -144,7 +147,9 @@ def _outputs(status: gr.HTML) -> Outputs:
                 download = gr.Button("CSV", size="sm", min_width=60, elem_id="likelihood-csv")
             Factors(group=GROUP, elem_id="likelihood-factors")
             handover = Handover(elem_id="likelihood-handover")
-    return Outputs(status, coloured, answers, plot, cards, worked, copy, download, handover, shown)
+    return Outputs(
+        status, coloured, answers, plot, cards, worked, copy, download, handover, shown, keep
+    )
 
 
 def _wire_scoring(lab: Lab, inputs: Inputs, outputs: Outputs) -> None:
@@ -161,6 +166,7 @@ def _wire_scoring(lab: Lab, inputs: Inputs, outputs: Outputs) -> None:
         **SCORING,
     )
     opened = page.load(score, inputs.values, drawn, **SCORING)
+    follow(outputs.keep, [asked, opened], keepsakes.of_texts, [outputs.shown])
     running, controls = [asked, opened], [outputs.status, inputs.stop]
     waiting.stoppable(inputs.stop, controls, running)
     for chip, example in zip(inputs.chips, EXAMPLES, strict=True):

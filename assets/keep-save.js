@@ -1,0 +1,102 @@
+// "Save" at every figure and every token strip of the page. Runs once a page; needs common.js,
+// keep-files.js and keep-pictures.js before it.
+const plotOf = (box) => box.querySelector(".js-plotly-plot");
+const drawingOf = (box) => box.querySelector('svg[role="img"]');
+const canvasOf = (box) => box.querySelector("canvas");
+
+async function saveAddress(address, file) {
+  const link = el("a");
+  link.href = address;
+  link.download = file;
+  link.click();
+}
+
+// What can be saved, by where it stands; each way takes the place and the file's name.
+const KINDS = [
+  {
+    at: ".lm-plot",
+    ready: (box) => window.Plotly && plotOf(box)?._fullData?.length,
+    ways: {
+      PNG: async (box, name) => saveAddress(await drawnPlot(plotOf(box), "png"), name + ".png"),
+      SVG: async (box, name) => saveAddress(await drawnPlot(plotOf(box), "svg"), name + ".svg"),
+      CSV: async (box, name) => saveAs([csv(plotRows(plotOf(box)))], "text/csv;charset=utf-8", name + ".csv"),
+    },
+  },
+  {
+    at: ".lm-drawn",
+    ready: drawingOf,
+    ways: {
+      PNG: async (box, name) => {
+        const { text, width, height } = alone(drawingOf(box));
+        saveAs([await painted(asAddress(text), width, height)], "image/png", name + ".png");
+      },
+      SVG: async (box, name) => saveAs([alone(drawingOf(box)).text], "image/svg+xml", name + ".svg"),
+    },
+  },
+  {
+    at: ".lm-chart",
+    ready: canvasOf,
+    ways: {
+      PNG: async (box, name) => saveAs([await pngOf(grounded(canvasOf(box)))], "image/png", name + ".png"),
+      CSV: async (box, name) => saveAs([csv(box.lmRows())], "text/csv;charset=utf-8", name + ".csv"),
+    },
+  },
+  {
+    at: ".lm-strip",
+    into: ".lm-tools",
+    ready: (box) => box.querySelector(".lm-tok[data-i]"),
+    ways: {
+      HTML: async (box, name) => {
+        const { box: made, style } = stripDocument(box);
+        saveAs([wholePage("Token strip", style, made)], "text/html;charset=utf-8", name + ".html");
+      },
+      PNG: async (box, name) => saveAs([await stripPicture(box)], "image/png", name + ".png"),
+    },
+  },
+];
+
+// A file is named after the part of the page that it comes from.
+const fileOf = (box) => "lmlab-" + (box.closest("[id]")?.id || "figure").replace(/[^\w-]/g, "");
+
+function menu(box, kind) {
+  const holder = el("div", "lm-save"), opener = el("button", "", "Save ▾"), list = el("div", "lm-save-list");
+  opener.type = "button";
+  opener.setAttribute("aria-expanded", "false");
+  opener.setAttribute("aria-label", "Save this figure");
+  list.hidden = true;
+  list.setAttribute("role", "group");
+  list.setAttribute("aria-label", "Save as");
+  const open = (yes) => { list.hidden = !yes; opener.setAttribute("aria-expanded", yes); };
+  opener.onclick = () => open(list.hidden);
+  holder.onkeydown = (event) => { if (event.key === "Escape") { open(false); opener.focus(); } };
+  holder.addEventListener("focusout", (event) => { if (!holder.contains(event.relatedTarget)) open(false); });
+  for (const [name, way] of Object.entries(kind.ways)) {
+    if (name === "CSV" && kind.at === ".lm-chart" && !box.lmRows) continue;
+    const button = el("button", "", name);
+    button.type = "button";
+    button.onclick = async () => {
+      open(false);
+      opener.focus();
+      try { await way(box, fileOf(box)); notice(`Saved as ${name}.`); } catch { notice("The browser did not allow it."); }
+    };
+    list.append(button);
+  }
+  holder.append(opener, list);
+  return holder;
+}
+
+function offer() {
+  for (const kind of KINDS) {
+    for (const box of document.querySelectorAll(kind.at)) {
+      const place = kind.into ? box.querySelector(kind.into) : box, ready = kind.ready(box);
+      const there = place?.querySelector(":scope > .lm-save");
+      if (ready && place && !there) place.append(menu(box, kind));
+      else if (!ready && there) there.remove();
+    }
+  }
+}
+
+let offering = 0;
+new MutationObserver(() => {
+  if (!offering) offering = setTimeout(() => { offering = 0; offer(); }, 300);
+}).observe(document.body, { childList: true, subtree: true });

@@ -1,0 +1,85 @@
+"""What a visitor keeps: receipts, saved figures and strips, the report. Hostile text stays text."""
+
+import ast
+import csv
+import io
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+HOSTILE = (
+    '=1+1 <img src=x onerror="document.title=\'owned\'"> </pre><script>1</script> """ \U0001f642'
+)
+
+
+def saved(page: Page, place: str, kind: str) -> bytes:
+    """The file that a figure's menu gives."""
+    menu = page.locator(f"{place} .lm-save")
+    menu.get_by_role("button", name="Save this figure").click()
+    with page.expect_download() as download:
+        menu.get_by_role("button", name=kind, exact=True).click()
+    return download.value.path().read_bytes()
+
+
+@pytest.mark.browser
+def test_a_scored_text_is_kept_in_every_form(visit, fake_page, tmp_path):
+    page = visit(fake_page("likelihood"))
+    page.get_by_label("Text to score").fill(HOSTILE)
+    page.locator("#likelihood-go").click()
+    expect(page.locator("#likelihood-strip .lm-toks")).to_contain_text("onerror")
+    keep = page.locator("#likelihood-keep")
+    keep.get_by_role("button", name="Receipt").click()
+    expect(keep.locator("pre")).to_contain_text("onerror")
+    with page.expect_download() as download:
+        keep.get_by_role("button", name="Save as receipt.py").click()
+    script = download.value.path().read_text(encoding="utf-8")
+    assert HOSTILE in {n.value for n in ast.walk(ast.parse(script)) if isinstance(n, ast.Constant)}
+    keep.get_by_role("button", name="Copy").click()
+    expect(page.locator("#lm-notice")).to_have_text("Receipt copied.")
+    assert page.evaluate("navigator.clipboard.readText()") == script
+
+    assert saved(page, "#likelihood-strip", "PNG").startswith(b"\x89PNG")
+    strip = saved(page, "#likelihood-strip", "HTML").decode()
+    assert "<script" not in strip
+    assert "<img" not in strip
+    assert "default-src 'none'" in strip
+    assert saved(page, "#likelihood-plot", "PNG").startswith(b"\x89PNG")
+    assert b"<svg" in saved(page, "#likelihood-plot", "SVG")
+    text = saved(page, "#likelihood-plot", "CSV").decode("utf-8-sig")
+    rows = list(csv.reader(io.StringIO(text)))
+    assert rows[0] == ["trace", "x", "y", "value", "text"]
+    assert len(rows) > 5
+    assert not any(cell.lstrip(" ").startswith(("=", "@")) for row in rows for cell in row)
+
+    page.wait_for_timeout(900)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Report", exact=True).click()
+    report = download.value.path().read_text(encoding="utf-8")
+    assert "&lt;img src=x onerror=" in report
+    assert not re.search(r"<script|<img src=[\"']?x", report)
+    assert "default-src 'none'" in report
+    assert "from transformers import" in report
+    (tmp_path / "report.html").write_text(report, encoding="utf-8")
+    # The report as a browser shows it: nothing ran, and the text is there.
+    other = page.context.new_page()
+    other.goto((tmp_path / "report.html").as_uri())
+    expect(other).to_have_title("lmlab report")
+    expect(other.locator("main .lm-toks").last).to_contain_text("onerror")
+    expect(other.locator("details pre").last).to_contain_text("AutoModelForCausalLM")
+
+
+@pytest.mark.browser
+def test_a_completion_s_receipt_says_whether_tokens_were_chosen(visit, fake_page):
+    page = visit(fake_page("completion"))
+    keep = page.locator("#completion-keep")
+    keep.get_by_role("button", name="Receipt").click()
+    expect(keep.locator("pre")).to_contain_text("for index in range")
+    whole = keep.locator("pre").text_content()
+    page.locator("#completion-undo").click()
+    expect(keep.locator("pre")).not_to_have_text(whole)
+    expect(keep.locator("pre")).to_contain_text("for index in range")
+    page.locator("#completion-next button.lm-choice").nth(1).click()
+    expect(keep.locator("pre")).to_contain_text("some chosen by hand")
+    page.locator("#completion-regenerate").click()
+    expect(keep.locator("pre")).to_contain_text("SEED, generator = 1")
