@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,7 +17,9 @@ from lmlab import api
 from lmlab.data.sets import shipped
 from lmlab.errors import InputError
 from lmlab.finetuning.config import FinetuneConfig
+from lmlab.lab import Lab
 from lmlab.prompting.evaluation import evaluate
+from lmlab.prompting.studies import Cell, Design
 from lmlab.prompts.protocols import Protocol, asked
 from lmlab.prompts.wordings import shipped_template
 from lmlab.receipts import completions, prompts, texts, tuning
@@ -24,6 +27,10 @@ from lmlab.receipts.script import source_of
 from lmlab.results.completions import Completion
 from lmlab.results.controls import GenerateConfig
 from lmlab.results.scored import Scored
+from lmlab.runs.store import RunFolder
+from lmlab.settings import Settings
+from lmlab.ui.parts import keepsakes
+from lmlab.ui.prompt.measure_events import Measured
 
 ROOT = Path(__file__).parent.parent
 HOSTILE = '"""\nimport os\'\'\'; os.abort() #{x}\\" \u202e\u2028\0 {{ 1 }} evilLogitsWarper( 🙂\r\n'
@@ -147,6 +154,31 @@ def test_a_design_and_one_of_its_prompts(numbers: Numbers) -> None:
     assert one == pytest.approx(
         [value for pair in zip(first.logprobs, share, strict=True) for value in pair], abs=1e-4
     )
+
+
+def test_a_study_s_prompts_are_those_that_were_asked(numbers: Numbers) -> None:
+    lab = Lab.open(Settings(offline=True))
+    template, data = shipped_template("german-arrow"), shipped("german")
+    design = Design("", "base", template, data, Protocol(shots=2, draws=2, limit=4))
+    found = [step for step in lab.prompts.study([design]) if isinstance(step, Cell)][-1].evaluation
+    measured = Measured("shots", (("2 shots", found),), (), last=design)
+    note = keepsakes.of_study(lab)(measured)
+    assert note is not None
+    assert numbers(note.write()) == pytest.approx([found.nll.mean], abs=1e-4)
+
+
+def test_the_receipt_of_a_run_that_is_on_the_disk(numbers: Numbers, tmp_path: Path) -> None:
+    config = FinetuneConfig(
+        method="full", steps=3, batch_size=4, learning_rate=1e-3, evaluate_every=0,
+        sample_every=0, answer_rows=0, probe_rows=0, samples=0,
+    )  # fmt: skip
+    *_, end = api.finetune("tiny", "plural", "plural-arrow", config, out=tmp_path / "run")
+    folder = RunFolder(tmp_path / "run")
+    runs = SimpleNamespace(run=lambda *_: folder.info(), spec=lambda *_: folder.spec)
+    note = keepsakes.of_run(SimpleNamespace(tuning=runs))("me", "run")
+    assert note is not None
+    found = numbers(note.write())
+    assert found == pytest.approx([end.valid_before, end.valid_loss], abs=1e-3)
 
 
 @pytest.mark.parametrize("method", ["lora", "prompt"])

@@ -12,10 +12,11 @@ from lmlab.data import sets as data
 from lmlab.data.rows import Row
 from lmlab.data.sets import Dataset, Table
 from lmlab.errors import InputError
+from lmlab.lm.turns import stepwise
 from lmlab.models.store import ModelRef, ModelStore
 from lmlab.prompting.queried import Asked, Weighed, in_full, weighed, written
-from lmlab.prompts.parts import joined
-from lmlab.prompts.protocols import Protocol
+from lmlab.prompts.parts import Prompt, joined
+from lmlab.prompts.protocols import Protocol, asked, drawn
 from lmlab.prompts.templates import PromptTemplate
 from lmlab.prompts.wordings import shipped_source, shipped_templates, tuned_wording
 from lmlab.results.scored import Loading
@@ -152,7 +153,7 @@ class Prompting:
             self._check(prompt.text)
             plain = joined(instruction, shown, template.separator, pieces[0])
             yield in_full(lm, prompt, plain if asking.chat else None)
-            yield from written(lm, template, prompt)
+            yield from stepwise([lm], written(lm, template, prompt))
             if template.chooses:
                 yield weighed(asking, shown, prompt)
 
@@ -174,6 +175,27 @@ class Prompting:
         for name in dict.fromkeys(design.model for design in designs):
             yield from self.ready(ModelRef.parse(name))
         yield from iter_study(self._borrow, designs)
+
+    def prompts_of(self, design: "Design") -> Iterator[tuple[int, int, Prompt, str]]:
+        """What a design asks: (row from 1, draw, prompt, true answer), in the form of the model."""
+        from lmlab.prompts.chat import as_chat, has_chat
+
+        template, protocol = design.template, design.protocol
+        queries = asked(design.data, protocol)
+        sets = design.examples or drawn(design.data, protocol)
+        instruction, pieces = template.pieces([*queries, *(row for rows in sets for row in rows)])
+        vocabulary = self._vocabulary(design.model)[0]
+        chat = has_chat(vocabulary) if protocol.chat is None else protocol.chat
+        at = len(queries)
+        for which, rows in enumerate(sets):
+            shown, at = pieces[at : at + len(rows)], at + len(rows)
+            for number, piece in enumerate(pieces[: len(queries)], 1):
+                prompt = (
+                    as_chat(vocabulary, instruction, shown, piece)
+                    if chat
+                    else joined(instruction, shown, template.separator, piece)
+                )
+                yield number, which, prompt, piece.truth or ""
 
     def judge(self, model: str, good: str, bad: str) -> "Iterator[Loading | Judged]":
         """Which of two sentences a model prefers."""
@@ -204,7 +226,8 @@ class Prompting:
         ref = ModelRef.parse(model)
         yield from self.ready(ref)
         with self.store.borrow(ref) as lm:
-            yield from iter_pairs(lm, shipped_pairs() if pairs is None else pairs)
+            wanted = shipped_pairs() if pairs is None else pairs
+            yield from stepwise([lm], iter_pairs(lm, wanted))
 
     def _borrow(self, name: str) -> "AbstractContextManager[LM]":
         return self.store.borrow(ModelRef.parse(name))

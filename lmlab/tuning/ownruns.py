@@ -30,6 +30,12 @@ class TuningRuns:
         """The runs in the background."""
         return Jobs(self.settings)
 
+    def recover(self) -> list[str]:
+        """Take up the runs that a page which died has left; ids of those that go on or wait."""
+        if not self.settings.training:
+            return []
+        return self.jobs.recover(self.store.runs.all())
+
     def read(self, owner: str, run_id: str, after: int = 0) -> list[TrainEvent]:
         """The events from number ``after`` on, counted from 0; returns at once (for a timer).
 
@@ -54,6 +60,10 @@ class TuningRuns:
             InputError: there is none of that id that belongs to the owner.
         """
         return self.jobs.info(self.store.runs.of(owner, run_id))
+
+    def spec(self, owner: str, run_id: str) -> RunSpec:
+        """What a run was asked to do; as ``run``."""
+        return self.store.runs.of(owner, run_id).spec
 
     def runs(self, owner: str) -> list[RunInfo]:
         """The owner's runs of this kind, newest first."""

@@ -1,17 +1,24 @@
 """Notes of what each tab shows, from what the session keeps of it: title and receipt."""
 
-from collections.abc import Sequence
+import uuid
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from lmlab.receipts import completions, texts
+from lmlab.errors import InputError
+from lmlab.lab import Lab
+from lmlab.receipts import completions, prompts, texts, tuning
+from lmlab.receipts.prompts import Question
 from lmlab.results.completions import Completion
+from lmlab.results.controls import GenerateConfig
 from lmlab.results.scored import Scored, TokenScore
 from lmlab.ui.parts.keep import Note, quoted
 from lmlab.ui.parts.kept import Kept, Shown
 
 if TYPE_CHECKING:
     from lmlab.ui.completion.branches import Tree
+    from lmlab.ui.prompt.measure_events import Measured
+    from lmlab.ui.prompt.run import Ran
 
 
 def of_texts(shown: Shown | None) -> Note | None:
@@ -52,6 +59,76 @@ def of_completion(tree: "Tree | None") -> Note | None:
     done = Completion(tree.model, tree.prompt, tree.path())
     title = f"Completion of {quoted(tree.prompt)} by {tree.model}"
     return Note(tree.name, title, lambda: completions.completion(done, tree.drawn))
+
+
+def of_query(ran: "Ran | None") -> Note | None:
+    """One query on the Prompt tab: its choices by likelihood, else its completion."""
+    if ran is None:
+        return None
+    prompt = ran.asked.prompt
+
+    def write() -> str:
+        if ran.weighed:
+            return prompts.choices(
+                ran.model, prompt.text, prompt.targets, ran.weighed.probabilities
+            )
+        done = Completion(ran.model, prompt.text, ran.steps)
+        return completions.completion(done, GenerateConfig(temperature=0))
+
+    end = " ".join(prompt.text.split())[-60:]
+    return Note(uuid.uuid4().hex, f"Prompt ending in {quoted(end)}, asked of {ran.model}", write)
+
+
+def of_study(lab: Lab) -> Callable[["Measured | None"], Note | None]:
+    """A study on the Prompt tab; the receipt is its last design's."""
+
+    def note(measured: "Measured | None") -> Note | None:
+        if measured is None or measured.last is None:
+            return None
+        label, found = measured.results[-1]
+        design = measured.last
+
+        def write() -> str:
+            known = {(p.row, p.draw) for p in found.predictions}
+            questions = [
+                Question(prompt.text, prompt.targets or {truth: prompt.target}, truth)
+                for row, draw, prompt, truth in lab.prompts.prompts_of(design)
+                if (row, draw) in known
+            ]
+            return prompts.evaluation(found, questions)
+
+        title = f"{found.data}, {found.template}: {', '.join(name for name, _ in measured.results)}"
+        return Note(f"study {found.template} {found.seconds}", f"Study of {title}; receipt of {label}", write)
+
+    return note
+
+
+def of_run(lab: Lab) -> Callable[[str, str], Note | None]:
+    """A fine-tuning run that is over."""
+
+    def note(owner: str, run: str) -> Note | None:
+        try:
+            info = lab.tuning.run(owner, run) if run else None
+        except InputError:  # it has been deleted meanwhile
+            return None
+        if info is None or not info.is_over:
+            return None
+
+        def write() -> str:
+            if info.step < info.config.steps:
+                raise InputError(
+                    "This run has not made all its steps.", "Resume it, then ask again."
+                )
+            spec = lab.tuning.spec(owner, run)
+            losses = {"before": info.valid_before, "after": info.valid_loss}
+            shipped = spec.origin == "shipped"
+            return tuning.finetuned(
+                spec.model, spec.data, spec.template, spec.config, losses, shipped=shipped
+            )
+
+        return Note(f"run {run}", f"Fine-tuning: {info.title}", write)
+
+    return note
 
 
 def _light(kept: Kept) -> Scored:

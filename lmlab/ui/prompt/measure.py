@@ -11,7 +11,8 @@ import gradio as gr
 from lmlab.drawing import studyplots
 from lmlab.lab import Lab
 from lmlab.results.predictions import WAYS
-from lmlab.ui.parts import waiting
+from lmlab.ui.parts import keepsakes, waiting
+from lmlab.ui.parts.keep import Keep, follow
 from lmlab.ui.parts.widgets import Handover, static
 from lmlab.ui.prompt import events as prompt_events
 from lmlab.ui.prompt import measure_events as events
@@ -36,6 +37,7 @@ ONE_CLICK = (
     ("tuned", "This model against the second"),
 )
 CHARTS = (("Accuracy", "accuracy"), ("Log-likelihood of the true answer", "nll"))
+KEPT = [f"prompt-{part}" for part in ("plot", "nll", "reliability", "figures", "details")]
 SWITCH = "(what) => { document.querySelector('#prompt-charts').dataset.shown = what; }"
 INVITATION = """<b>Nothing measured yet</b>
 <p><em>Zero-shot, few-shot, tuned</em> takes one click: the same queries are asked without examples,
@@ -81,6 +83,7 @@ class Outputs:
     handover: Handover
     invitation: gr.Column
     results: gr.Column
+    keep: Keep
 
     @property
     def drawn(self) -> list[Any]:
@@ -107,6 +110,8 @@ def build(lab: Lab, design: Design, sheet: gr.State) -> Outputs:
         for name, kind in kinds.items()
     ]  # fmt: skip
     waiting.stoppable(inputs.buttons["stop"], line, running)
+    note = keepsakes.of_study(lab)
+    follow(outputs.keep, running, note, [outputs.kept], lazy=True)
     outputs.download.click(events.table, outputs.kept, outputs.handover, **QUIET)
     inputs.kind.change(
         lambda kind: [gr.update(visible=kind == "shots"), gr.update(visible=kind == "models")],
@@ -178,6 +183,7 @@ def _outputs() -> Outputs:
             with gr.Column(scale=1, min_width=320, elem_classes="lm-panel"):
                 table = static("", elem_id="prompt-figures")
                 details = static("", elem_id="prompt-details")
+                keep = Keep("prompt-study", KEPT)
         with gr.Column(elem_classes="lm-panel"):
             with gr.Row(elem_classes="lm-tablehead"):
                 static('<h3 class="lm-h">Every prediction</h3>')
@@ -187,7 +193,7 @@ def _outputs() -> Outputs:
     kept = gr.State(None)
     return Outputs(
         plot, nll, table, details, reliability, predictions, kept, download, handover, invitation,
-        results,
+        results, keep,
     )  # fmt: skip
 
 

@@ -39,12 +39,14 @@ class Measured:
         results: each design's label and figures.
         queries: the rows that were asked.
         under_way: whether the last design is not done.
+        last: the last design.
     """
 
     kind: str
     results: tuple[tuple[str, Evaluation], ...]
     queries: tuple[Row, ...]
     under_way: bool = False
+    last: "Design | None" = None
 
 
 def measurer(lab: Lab, n_form: int, kind: str = "") -> Callable[..., Iterator[list[Any]]]:
@@ -102,7 +104,8 @@ def _measured(
     from lmlab.prompts.protocols import asked
 
     queries = asked(designs[0].data, designs[0].protocol)
-    return Measured(kind, tuple(found[i] for i in sorted(found)), queries, under_way)
+    results = tuple(found[i] for i in sorted(found))
+    return Measured(kind, results, queries, under_way, designs[len(results) - 1])
 
 
 def draw(measured: Measured, *, final: bool = False) -> list[Any]:

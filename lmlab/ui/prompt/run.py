@@ -4,6 +4,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -23,10 +24,28 @@ from lmlab.ui.prompt.views import reading
 
 BEFORE = 60  # characters of the prompt that stand before the completion
 PATIENCE = 0.08  # seconds between two drawings of a completion on its way
+N_DRAWN = 4
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a visitor's session keeps of a query that was run.
+
+    Attributes:
+        model: its name.
+        asked: the prompt.
+        steps: the completion.
+        weighed: the choices, where there are some.
+    """
+
+    model: str
+    asked: Asked
+    steps: tuple[Step, ...]
+    weighed: Weighed | None
 
 
 def runner(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
-    """Run the query: yields [status, stop, preview, strip, reading]."""
+    """Run the query: yields [status, stop, preview, strip, reading, what is kept]."""
 
     @alerts
     def run(sheet: Sheet | None, wording: str, model: str) -> Iterator[list[Any]]:
@@ -34,7 +53,7 @@ def runner(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
         kept = sheet or Sheet()
         examples = sheets.solved(kept.examples, template)
         query = sheets.asked(kept.query, template)
-        yield [*busy(f"{model}: reading …", 0), *[gr.skip()] * 3]
+        yield [*busy(f"{model}: reading …", 0), *[gr.skip()] * N_DRAWN]
         name, last = uuid.uuid4().hex[:12], 0.0
         steps: list[Step] = []
         asked: Asked | None = None
@@ -43,14 +62,15 @@ def runner(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
         with closing(lab.prompts.run(model, template, examples, query)) as events:
             for event in events:
                 if isinstance(event, Loading):
-                    yield [*busy(event.message, 0), *[gr.skip()] * 3]
+                    yield [*busy(event.message, 0), *[gr.skip()] * N_DRAWN]
                 elif isinstance(event, Asked):
                     asked = event
                 elif isinstance(event, Step):
                     steps.append(event)
                     if asked and time.monotonic() - last > PATIENCE:
                         last = time.monotonic()
-                        yield [gr.skip(), gr.skip(), *_run(asked, steps, None, name, model), ""]
+                        going = _run(asked, steps, None, name, model)
+                        yield [gr.skip(), gr.skip(), *going, "", gr.skip()]
                 elif isinstance(event, Answer):
                     answer = event
                 elif isinstance(event, Weighed):
@@ -58,7 +78,8 @@ def runner(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
         if asked is None:
             return
         told = reading(template, answer, weighed, query.get(template.answer))
-        yield [*idle(""), *_run(asked, steps, answer, name, model), told]
+        ran = Ran(model, asked, tuple(steps), weighed)
+        yield [*idle(""), *_run(asked, steps, answer, name, model), told, ran]
 
     return run
 
@@ -88,6 +109,6 @@ def first_runner(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
         if first:
             yield from go(*values)
         else:
-            yield [gr.skip()] * 5
+            yield [gr.skip()] * (2 + N_DRAWN)
 
     return run

@@ -11,7 +11,8 @@ import gradio as gr
 from gradio.context import Context
 
 from lmlab.lab import Lab
-from lmlab.ui.parts import waiting
+from lmlab.ui.parts import keepsakes, waiting
+from lmlab.ui.parts.keep import Keep, follow
 from lmlab.ui.parts.widgets import Strip, static
 from lmlab.ui.prompt import design as prompt_design
 from lmlab.ui.prompt import events, rows
@@ -45,6 +46,8 @@ class Outputs:
     stop: gr.Button
     status: gr.HTML
     sheet: gr.State
+    keep: Keep
+    ran: gr.State
 
     @property
     def rows(self) -> list[Any]:
@@ -110,7 +113,11 @@ def _result(examples: Rows) -> Outputs:
     with gr.Column(elem_classes="lm-panel"):
         static('<h3 class="lm-h">The answer that <var>G</var> reads</h3>')
         answer = static(NOTHING, elem_id="prompt-answer")
-    return Outputs(examples, query, following, view, strip, answer, go, stop, status, sheet)
+        keep = Keep(GROUP, [f"{GROUP}-{part}" for part in ("view", "strip", "answer")])
+    ran = gr.State(None)
+    return Outputs(
+        examples, query, following, view, strip, answer, go, stop, status, sheet, keep, ran
+    )
 
 
 def _wire_design(lab: Lab, inputs: Inputs, outputs: Outputs) -> None:
@@ -187,7 +194,7 @@ def _wire_rows(lab: Lab, inputs: Inputs, outputs: Outputs) -> None:
 def _wire_run(lab: Lab, inputs: Inputs, outputs: Outputs, tab: Any) -> None:
     """Run on the button and when the tab is first opened; stop on demand."""
     asked = [outputs.sheet, inputs.source, inputs.model]
-    drawn = [*outputs.line, outputs.view, outputs.strip, outputs.answer]
+    drawn = [*outputs.line, outputs.view, outputs.strip, outputs.answer, outputs.ran]
     run = outputs.go.click(running.runner(lab), asked, drawn, trigger_mode="once", **RUNNING)
     fresh = gr.State(False)
     opened = tab.select(
@@ -196,4 +203,5 @@ def _wire_run(lab: Lab, inputs: Inputs, outputs: Outputs, tab: Any) -> None:
     )  # fmt: skip
     opened.then(rows.pooler(lab), [outputs.sheet, *inputs.values], inputs.pool, **QUICK)
     first = opened.then(running.first_runner(lab), [fresh, *asked], drawn, **RUNNING)
+    follow(outputs.keep, [run, first], keepsakes.of_query, [outputs.ran])
     waiting.stoppable(outputs.stop, outputs.line, [run, first])

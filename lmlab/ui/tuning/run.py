@@ -17,6 +17,7 @@ from lmlab.lab import Lab
 from lmlab.runs.store import RunInfo
 from lmlab.tuning.ownruns import TuningRuns
 from lmlab.ui.parts.errors import alerts
+from lmlab.ui.parts.keep import Keep
 from lmlab.ui.parts.owntable import FIELDS
 from lmlab.ui.parts.widgets import static
 from lmlab.ui.tuning import after as tuning_after
@@ -44,6 +45,7 @@ class RunStep:
     stop: gr.Button
     resume: gr.Button
     after: After
+    keep: Keep
 
     @property
     def turning(self) -> list[Any]:
@@ -67,8 +69,9 @@ def build(lab: Lab) -> RunStep:
         resume = gr.Button("Resume", interactive=False, elem_id="tuning-resume", min_width=80)
     with gr.Column(elem_classes="lm-panel lm-step", elem_id="tuning-live"):
         monitor = Monitor(follower(lab.tuning), elem_id="tuning-monitor")
+        keep = Keep("tuning", ("tuning-counter", "tuning-monitor"))
         after = tuning_after.build()
-    return RunStep(owner, monitor, gr.State(""), start, stop, resume, after)
+    return RunStep(owner, monitor, gr.State(""), start, stop, resume, after, keep)
 
 
 def wire(lab: Lab, step: RunStep, asked: list[Any]) -> None:

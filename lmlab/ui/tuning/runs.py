@@ -9,7 +9,9 @@ import gradio as gr
 from lmlab.drawing import tuningviews
 from lmlab.lab import Lab
 from lmlab.runs.store import RunInfo
+from lmlab.ui.parts import keepsakes
 from lmlab.ui.parts.errors import alerts
+from lmlab.ui.parts.keep import follow
 from lmlab.ui.parts.owntable import FIELDS
 from lmlab.ui.parts.widgets import static
 from lmlab.ui.tuning.after import WRITING, known
@@ -65,11 +67,12 @@ def wire(lab: Lab, step: RunsStep, run: RunStep, asked: list[Any]) -> None:
         run: those of the run that is shown.
         asked: the form: the data step's values, then the settings.
     """
-    run.monitor.turn(
+    turn = run.monitor.turn(
         turned(lab), [run.owner, step.chosen], [*run.turning, *step.shown, step.chosen],
         trigger_mode="always_last", **ASKING, **QUICK,
     )  # fmt: skip
     mine = [run.owner, run.current]
+    follow(run.keep, [turn], keepsakes.of_run(lab), mine, lazy=True, **ASKING)
     step.table.pick(
         picker(lab), mine, [step.chosen, *step.shown], trigger_mode="always_last", **ASKING, **QUICK
     )
