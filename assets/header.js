@@ -1,4 +1,4 @@
-// The header's two switches. Needs common.js before it.
+// The header's switches, and the line that welcomes a first visit. Needs common.js before it.
 const html = document.documentElement;
 
 function keep(name, value) {
@@ -25,8 +25,25 @@ element.querySelector(".lm-lecturer").onclick = () => tell("lecture", { action: 
 element.querySelector(".lm-link").onclick = () => tell("lecture", { action: "ask" });
 pressed();
 
-// Both ask the lecture bar, which may come later than the header.
+// They ask the lecture bar, which may come later than the header.
 const late = [element.querySelector(".lm-lecturer"), element.querySelector(".lm-link")];
 const wake = () => { for (const button of late) button.disabled = html.dataset.lmLecture !== "ready"; };
 onTold(element, "lecture-ready", wake);
+
+// --- the first visit -----------------------------------------------------------------------------
+
+const welcome = element.querySelector(".lm-welcome");
+function known() {
+  welcome.hidden = true;
+  keep("welcomed", "1");
+}
+function stranger() {
+  try { return localStorage.getItem("lmlab-welcomed") !== "1"; } catch { return true; }
+}
+// A link leads to something else than the beginning.
+welcome.hidden = !stranger() || new URLSearchParams(location.search).has("scene") || new URLSearchParams(location.search).has("tab");
+element.querySelector(".lm-known").onclick = known;
+element.querySelector(".lm-begin").onclick = () => { known(); tell("lecture", { action: "start" }); };
+late.push(element.querySelector(".lm-begin"));
+onTold(element, "lecture", ({ action }) => { if (action === "start") known(); });
 wake();

@@ -66,7 +66,7 @@ function columns() {
 
 function table() {
   const whole = el("table", "lm-table lm-runtable"), head = el("tr"), top = el("thead"), body = el("tbody");
-  head.append(el("th"), ...columns().map(([, name]) => el("th", "", name)), el("th"));
+  head.append(...["", ...columns().map(([, name]) => name), ""].map((name) => el(name ? "th" : "td", "", name)));
   top.append(head);
   body.append(...data.rows.map(line));
   whole.append(top, body);

@@ -26,7 +26,8 @@ def sums(task: Compared, general: Compared | None) -> str:
     note = f"<p class='lm-why'>{escape(WHY if same else APART)}</p>"
     return (
         f'<p class="lm-pairnames">{_names(task)}</p>'
-        f'<div class="lm-scroll"><table class="lm-table lm-sums"><thead><tr>{head}</tr></thead>'
+        '<div class="lm-scroll" tabindex="0" role="region" aria-label="Sums over both texts">'
+        f'<table class="lm-table lm-sums"><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>{note}"
     )
 

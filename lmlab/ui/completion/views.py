@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from html import escape
 
 from lmlab.results.completions import Completion
 from lmlab.strips.strip import dump
@@ -25,15 +24,15 @@ def figures(done: Completion | None) -> str:
     logprob = math.nan if done is None or empty else done.logprob
     perplexity = math.nan if done is None or empty else done.perplexity
     rows = (
-        (f"ln {WHOLE}", "nats", signed(logprob, 2), "log-probability of the completion"),
-        (WHOLE, "", "–" if empty else from_log(logprob), "its probability: the product"),
-        ("PP", "", large(perplexity), "perplexity of the completion, token by token"),
-        ("<i>T</i> − <i>t</i>", "", f"{n:,}", "tokens of the completion"),
+        (f"ln {WHOLE}", "nats", signed(logprob, 2)),
+        (WHOLE, "", "–" if empty else from_log(logprob)),
+        ("PP", "", large(perplexity)),
+        ("<i>T</i> − <i>t</i>", "", f"{n:,}"),
     )
     cards = "".join(
-        f'<div class="lm-num2" title="{escape(why)}"><b>{value}'
+        f'<div class="lm-num2" tabindex="0"><b>{value}'
         f"{f' <small>{unit}</small>' if unit and not empty else ''}</b><span>{name}</span></div>"
-        for name, unit, value, why in rows
+        for name, unit, value in rows
     )
     return f'<div class="lm-nums" role="group" aria-label="The completion">{cards}</div>'
 

@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from lmlab.ui.parts.scripts import script
+from lmlab.ui.parts.scripts import script, terms
 from lmlab.ui.parts.widgets import static
 
 HEADER = """
@@ -10,10 +10,18 @@ HEADER = """
 <span class="space"></span>
 <button type="button" class="lm-lecturer" title="The lecture, scene by scene">Lecture</button>
 <button type="button" class="lm-link" title="Copy a link to what this tab shows">Link</button>
+<button type="button" class="lm-reporter" title="Save what this page has shown, receipts with it, as
+ one file of HTML">Report</button>
 <button type="button" class="lm-projector" aria-pressed="false"
  aria-label="Projector mode: larger text" title="Larger, for a projector">Aa</button>
 <button type="button" class="lm-theme" aria-pressed="false" aria-label="Dark colours"
  title="Light or dark">◐</button></header>
+<section class="lm-welcome" aria-label="Welcome" hidden>
+<p><b>Watch language models at work.</b> Small ones run right here: they give every token of a text
+a probability, and all that you see is computed from it, live.</p>
+<button type="button" class="lm-begin">Start the lecture</button>
+<button type="button" class="lm-known" aria-label="Close this line" title="Close">×</button>
+</section>
 """
 FOOTER = """
 <footer class="lm-footer">Computed on the machine that this page came from; nothing
@@ -23,7 +31,7 @@ goes anywhere else. <span><kbd>Ctrl</kbd> + <kbd>Enter</kbd> scores</span>
 
 
 def header() -> None:
-    """Name, line, and the two switches."""
+    """Name, line, the switches, and a word of welcome at the first visit."""
     gr.HTML(HEADER, js_on_load=script("header"), apply_default_css=False, elem_id="lm-header")
 
 
@@ -34,7 +42,8 @@ def footer() -> None:
 
 def page_script() -> str:
     """What runs once, as the function that Gradio calls."""
-    return f"() => {{\n{script('page')}\n}}"
+    parts = script("page", "terms", "keep-files", "keep-pictures", "keep-save", "keep-report")
+    return f"() => {{\n{terms()}\n{parts}\n}}"
 
 
 def theme() -> gr.themes.Base:
@@ -59,6 +68,26 @@ def theme() -> gr.themes.Base:
         block_border_color_dark="#2a3555",
         border_color_primary_dark="#2a3555",
         input_background_fill_dark="#0f1528",
+        # The edge of what can be filled in or ticked: 3 : 1 against what is around it.
+        input_border_width="1px",
+        input_border_color="#8a94ab",
+        input_border_color_dark="#5f6c90",
+        input_border_color_focus="*primary_600",
+        input_border_color_focus_dark="*primary_400",
+        input_shadow="none",
+        input_radius="8px",
+        block_radius="10px",
+        container_radius="10px",
+        input_placeholder_color="#667085",
+        input_placeholder_color_dark="#8c97b2",
+        checkbox_border_color="#8a94ab",
+        checkbox_border_color_dark="#7583a8",
+        checkbox_label_shadow="none",
+        checkbox_label_border_color="#d5dae5",
+        checkbox_label_border_color_dark="#2a3555",
+        checkbox_label_background_fill_selected="*primary_600",
+        checkbox_label_border_color_selected="*primary_600",
+        slider_color="*primary_600",
         block_border_width="1px",
         block_shadow="none",
         block_label_background_fill="transparent",

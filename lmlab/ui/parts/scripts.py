@@ -6,13 +6,18 @@ from lmlab.assets import assets_dir
 from lmlab.strips import palette, strip
 
 SHEETS = ("style", "completing", "prompting", "tuning", "scale", "data", "lecture", "change",
-          "timemachine", "pretraining")  # fmt: skip
+          "timemachine", "pretraining", "keep")  # fmt: skip
 
 
 def script(*names: str) -> str:
     """Some scripts of ``assets/`` as one body of code, what all of them need before it."""
     parts = [_read(f"{name}.js") for name in ("common", *names)]
     return "\n".join([f"const KEY = {strip.key()};", *parts])
+
+
+def terms() -> str:
+    """The line about each term, as the constant that ``terms.js`` reads."""
+    return f"const TERMS = {_read('terms.json')};"
 
 
 def within(*names: str) -> str:

@@ -84,7 +84,8 @@ def cells(results: Sequence[tuple[str, Evaluation]], *, under_way: bool = False)
     notes = dict.fromkeys(note for _, evaluation in results for note in evaluation.notes)
     said = "".join(f"<p>{escape(note)}</p>" for note in notes)
     return (
-        f'<div class="lm-notes">{said}</div><div class="lm-scroll">'
+        f'<div class="lm-notes">{said}</div>'
+        '<div class="lm-scroll" tabindex="0" role="region" aria-label="What was measured">'
         f'<table class="lm-table lm-cells2"><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
@@ -137,7 +138,8 @@ def _confusion(evaluation: Evaluation) -> str:
     )
     return (
         "<section><h4>True label (rows) and answer (columns)</h4>"
-        f'<div class="lm-scroll"><table class="lm-confusion"><thead><tr><td></td>{head}</tr>'
+        '<div class="lm-scroll" tabindex="0" role="region" aria-label="True label and answer">'
+        f'<table class="lm-confusion"><thead><tr><td></td>{head}</tr>'
         f"</thead><tbody>{rows}</tbody></table></div></section>"
     )
 

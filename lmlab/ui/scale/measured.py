@@ -167,8 +167,8 @@ def drawn(found: Sequence[Measured] | None, axis: str, against: str) -> str:
         notes.insert(0, f"Slope among the siblings, log–log: {told}.".replace("-", "−"))
     said = "".join(f'<p class="lm-why">{escape(note)}</p>' for note in notes)
     return (
-        '<div class="lm-measured"><div class="lm-curvebox wide" tabindex="0" role="region" aria-label="Chart">'
-        f"{chart}</div>"
+        '<div class="lm-measured"><div class="lm-curvebox wide" tabindex="0" role="region" '
+        f'aria-label="Chart">{chart}</div>'
         f"<div>{_table(found)}{said}</div></div>"
     )
 

@@ -90,7 +90,8 @@ def memory(shape: Shape) -> str:
             f"<td>{size(counts.weights_bytes(total, dtype))}</td><td>{trained}</td></tr>"
         )
     return (
-        '<div class="lm-scroll"><table class="lm-table lm-plain"><thead><tr><th>format</th>'
+        '<div class="lm-scroll" tabindex="0" role="region" aria-label="Memory">'
+        '<table class="lm-table lm-plain"><thead><tr><th>format</th>'
         "<th>bytes each</th><th>weights</th><th>training with AdamW</th></tr></thead>"
         f"<tbody>{rows}</tbody></table></div>"
         '<p class="lm-why">Training: weights + gradients + what AdamW keeps. Beside half-width '
@@ -117,7 +118,8 @@ def cache(shape: Shape, plan: CachePlan) -> str:
     )
     k = shape.key_width
     return (
-        f'<div class="lm-curvebox">{scaleplots.cache_curve(lines, plan.length, weights)}</div>'
+        '<div class="lm-curvebox" tabindex="0" role="region" aria-label="Keys and values">'
+        f"{scaleplots.cache_curve(lines, plan.length, weights)}</div>"
         f'<p class="lm-formula2">2 · L · {k:,} · {counts.BYTES[plan.dtype]:g} bytes = '
         f"<b>{size(one)}</b> a token; {plan.batch:,} × {plan.length:,} tokens: <b>{size(full)}</b>,"
         f" beside weights of {size(weights)}, in {plan.dtype}.</p>"
@@ -160,7 +162,8 @@ def lora(shape: Shape, rank: int, targets: Sequence[str]) -> str:
         f"{100 * added / total:.3g} % of N</div></div>"
         f'<div class="lm-fig"><div class="v">{size(added * 16)}</div><div class="l">to train them '
         f"with AdamW in float32; all of N: {size(total * 16)}</div></div></div></div>"
-        '<div class="lm-scroll"><table class="lm-table lm-plain"><thead><tr><th>matrix W</th>'
+        '<div class="lm-scroll" tabindex="0" role="region" aria-label="LoRA by matrix">'
+        '<table class="lm-table lm-plain"><thead><tr><th>matrix W</th>'
         "<th>d × k</th><th>d·k</th><th>ℓ(d + k)</th><th>fewer</th><th>all layers</th></tr>"
         f"</thead><tbody>{rows}</tbody></table></div>{_paper(shape, rank, targets)}"
     )
@@ -194,7 +197,8 @@ def _parts_table(found: Sequence[PartCount], total: int) -> str:
         for part in found
     )
     return (
-        '<div class="lm-scroll"><table class="lm-table lm-plain"><thead><tr><th>part</th>'
+        '<div class="lm-scroll" tabindex="0" role="region" aria-label="Parameters by part">'
+        '<table class="lm-table lm-plain"><thead><tr><th>part</th>'
         "<th>formula</th><th>each</th><th>layers</th><th>parameters</th></tr></thead>"
         f'<tbody>{rows}</tbody><tfoot><tr><th scope="row">N, all</th><td></td><td></td><td></td>'
         f"<td>{total:,}</td></tr></tfoot></table></div>"

@@ -14,6 +14,7 @@ from lmlab.runs.store import RunInfo
 from lmlab.ui.parts.numbers import signed
 
 MOST_GROUPS = 24
+SETTINGS = '<div class="lm-scroll" tabindex="0" role="region" aria-label="Settings side by side">'
 # Settings that say nothing about a run beside those that are compared anyway.
 QUIET_SETTINGS = frozenset(("sample_every", "evaluate_every", "save_every"))
 BY_METHOD = {
@@ -114,7 +115,7 @@ def settings_table(runs: Sequence[RunInfo]) -> str:
     if len(runs) == 1:
         said = f'<p class="lm-why">{escape(shared)}.</p>'
     table = (
-        f'<div class="lm-scroll"><table class="lm-table lm-settings"><thead><tr><th></th>{head}'
+        f'{SETTINGS}<table class="lm-table lm-settings"><thead><tr><td></td>{head}'
         f"</tr></thead><tbody>{body}</tbody></table></div>"
         if differ
         else ""
@@ -257,7 +258,8 @@ def _table(groups: Sequence[Group]) -> str:
     left = len(groups) - MOST_GROUPS
     more = f'<p class="lm-why">… and {left:,} more.</p>' if left > 0 else ""
     return (
-        '<details class="lm-bymatrix"><summary>By matrix</summary><div class="lm-scroll">'
+        '<details class="lm-bymatrix"><summary>By matrix</summary>'
+        '<div class="lm-scroll" tabindex="0" role="region" aria-label="Parameters by matrix">'
         '<table class="lm-table"><thead><tr><th>matrix</th><th>how many</th><th>shape</th>'
         f"<th>each</th><th>all</th></tr></thead><tbody>{rows}</tbody></table></div>{more}</details>"
     )

@@ -1,0 +1,117 @@
+"""Every tab as axe-core sees it, in light, dark and on a phone, and the lecture; the page by
+keyboard alone; the line about a term; the first visit.
+"""
+
+from pathlib import Path
+
+import axe_playwright_python
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.ui.conftest import show_tab
+
+pytestmark = pytest.mark.browser
+AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
+OWN = Path(__file__).with_name("access.js")
+SCRIPTS = f"{AXE.read_text(encoding='utf-8')}\n{OWN.read_text(encoding='utf-8')}"
+PHONE = {"width": 390, "height": 844}
+PROJECTOR = {"width": 1280, "height": 720}
+# A tab, what is pressed on it, and what is there once its first result is.
+TABS = {
+    "Likelihood": ("", "#likelihood-factors tbody tr"),
+    "Completion": ("#completion-go", "#completion-strip .lm-tok"),
+    "Compare": ("", "#compare-shift-strip .lm-tok"),
+    "Prompt": ("#prompt-go", "#prompt-strip .lm-tok"),
+    "Fine-tune": ("#tuning-start-go", "#tuning-monitor .lm-runline"),
+    "Change": ("", "#change-map td, #change-map [role=gridcell], #change-map svg"),
+    "Scale": ("", "#scale-measured svg.lm-curve"),
+    "Data": ("#data-go", "main:has(#data-stop:disabled) #data-findings .lm-fig"),
+    "Pre-training": ("", "#pretraining-tokens .lm-toks, #pretraining-facts .lm-fig"),
+    "About": ("", "#about-text h2"),
+}
+MOST_STOPS = 250
+
+
+def faults(page: Page, *rules: str) -> list[str]:
+    """The serious and critical violations of some rules, or of all."""
+    page.mouse.move(0, 0)
+    page.evaluate("() => document.activeElement.blur()")
+    return page.evaluate("rules => access.serious(rules)", list(rules))
+
+
+def open_tabs(page: Page):
+    """Bring each tab to its first result; gives its title."""
+    for title, (press, ready) in TABS.items():
+        show_tab(page, title)
+        if press:
+            page.locator(press).click()
+        expect(page.locator(ready).first).to_be_visible()
+        yield title
+
+
+def by_keyboard(page: Page) -> list[str]:
+    """The controls that Tab does not come to, and those on which the focus cannot be seen."""
+    page.evaluate("access.list()")
+    hidden = []
+    for _ in range(MOST_STOPS):
+        page.keyboard.press("Tab")
+        at = page.evaluate("access.focus()")
+        if at and at["first"]:
+            break
+        if at and not at["shown"]:
+            hidden.append(f"unseen: {at['html']}")
+    else:
+        hidden.append("the focus never comes back")
+    return [*hidden, *page.evaluate("access.missed()")]
+
+
+@pytest.mark.timeout(600)
+def test_every_tab_in_light_dark_by_keyboard_and_on_a_phone(visit, fake_page):
+    page = visit(fake_page())
+    page.evaluate(SCRIPTS)
+    found = {}
+    for title in open_tabs(page):
+        found[title, "light"] = faults(page)
+        found[title, "keyboard"] = by_keyboard(page)
+        page.locator(".lm-theme").click()
+        found[title, "dark"] = faults(page, "color-contrast")
+        page.locator(".lm-theme").click()
+        page.set_viewport_size(PHONE)
+        found[title, "phone"] = [
+            *faults(page, "scrollable-region-focusable"),
+            *page.evaluate("access.sideways()"),
+        ]
+        page.set_viewport_size(PROJECTOR)
+    assert {place: all_of for place, all_of in found.items() if all_of} == {}
+
+
+def test_the_lecture_has_no_serious_violation(visit, real_page):
+    page = visit(real_page("likelihood") + "?scene=")
+    expect(page.locator('#lecture .lm-lecture[data-state="ready"]')).to_be_visible()
+    page.locator("#lecture .lm-list").click()
+    page.evaluate(SCRIPTS)
+    assert faults(page) == []
+    page.locator(".lm-theme").click()
+    assert faults(page, "color-contrast") == []
+
+
+def test_a_field_that_has_the_focus_explains_its_term(visit, fake_page):
+    page = visit(fake_page("tuning"))
+    rank = page.locator("#tuning-rank input").first
+    rank.focus()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    line = page.get_by_role("tooltip").filter(has_text="columns of V")
+    expect(line).to_be_visible()
+    expect(rank).to_have_attribute("aria-describedby", "lm-term")
+    page.keyboard.press("Escape")
+    expect(line).not_to_be_visible()
+
+
+def test_a_first_visit_is_welcomed_once(visit, fake_page):
+    page = visit(fake_page("likelihood"))
+    expect(page.locator(".lm-begin")).to_be_visible()
+    page.get_by_label("Close this line").click()
+    page.reload()
+    expect(page.locator("#likelihood-factors tbody tr").first).to_be_visible()
+    expect(page.locator(".lm-begin")).not_to_be_visible()
