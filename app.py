@@ -19,4 +19,5 @@ demo = build_page(lab)
 
 if __name__ == "__main__":
     logs.start(settings)
+    lab.tuning.recover()
     serve(demo, lab)

@@ -18,6 +18,7 @@ from lmlab.change.taskmap import TaskMaps
 from lmlab.change.timemachine import TimeMachine
 from lmlab.corpus.service import Corpora
 from lmlab.errors import InputError
+from lmlab.lm.turns import stepwise
 from lmlab.models.store import ModelRef, ModelStore
 from lmlab.prompting.service import Prompting
 from lmlab.results.completions import Reading
@@ -99,9 +100,9 @@ class Lab:
         request, ref = ScoreRequest(text=text, prefix=prefix), ModelRef.parse(model)
         yield from self.ready(ref)
         with self.store.borrow(ref) as lm:
-            yield from iter_scores(
-                lm, [request], top_k=top_k, windows=windows, max_tokens=self.settings.max_tokens
-            )
+            limit = self.settings.max_tokens
+            steps = iter_scores(lm, [request], top_k=top_k, windows=windows, max_tokens=limit)
+            yield from stepwise([lm], steps)
 
     def complete(
         self, model: str, prompt: str, config: GenerateConfig, start: Sequence[int] = ()
@@ -116,7 +117,7 @@ class Lab:
         with self.store.borrow(ref) as lm:
             events: Iterator[Reading | Next | Step] = unfold(lm, prompt, config, start=start)
             told: Iterator[Loading | Next | Step] = _told(events, lm.name)
-            yield from told
+            yield from stepwise([lm], told)
 
     def beliefs(self, place: "Next", config: GenerateConfig) -> "Beliefs":
         """What the controls make of a belief that was kept; runs no model."""
@@ -138,7 +139,7 @@ class Lab:
         ref = ModelRef.parse(model)
         yield from self.ready(ref)
         with self.store.borrow(ref) as lm:
-            yield from _told(iter_sample(lm, prompt, config, n=n), lm.name)
+            yield from stepwise([lm], _told(iter_sample(lm, prompt, config, n=n), lm.name))
 
     def side_by_side(
         self, models: Sequence[str], prompt: str, config: GenerateConfig, alpha: float = 1.0
@@ -152,7 +153,8 @@ class Lab:
         for ref in refs:
             yield from self.ready(ref)
         with self.store.borrow_all(refs) as lms:
-            yield from _told(iter_side_by_side(lms, prompt, config), "the prompt")
+            events = _told(iter_side_by_side(lms, prompt, config), "the prompt")
+            yield from stepwise(lms, events)
 
     def compare(
         self, first: str, second: str, text: str, prefix: str = "", *, alpha: float = 1.0
@@ -167,7 +169,8 @@ class Lab:
             yield from self.ready(ref)
         with self.store.borrow_all(refs) as (one, two):
             limit = self.settings.max_tokens
-            yield from iter_compare(one, two, text, prefix=prefix, max_tokens=limit)
+            steps = iter_compare(one, two, text, prefix=prefix, max_tokens=limit)
+            yield from stepwise([one, two], steps)
 
     @cached_property
     def prompts(self) -> Prompting:

@@ -3,23 +3,36 @@
 import asyncio
 import gzip
 import json
+import os
 import random
 import re
+import subprocess
+import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import httpx
+import psutil
 import pytest
 
 from bench.visitor import Page, Visitor
+from lmlab.finetuning import checkpoints
+from lmlab.finetuning.events import TrainStep
+from lmlab.hosting import sweep
 from lmlab.hosting.headers import Headers
 from lmlab.hosting.shelf import BYTES, Shelf
 from lmlab.lab import Lab
+from lmlab.lm.turns import Turns
+from lmlab.results.completions import Step
+from lmlab.results.controls import GenerateConfig
+from lmlab.runs.store import RunFolder
 from lmlab.settings import Settings
 from lmlab.ui.app import launch
 from lmlab.ui.parts.lines import OWN_SHARE, kind_of
-from tests.test_hosting import asked, page
+from tests.test_hosting import ROOT, asked, page
 from tests.ui.fake import FakeLab
 
 
@@ -267,3 +280,208 @@ def test_twenty_visitors_at_once_get_their_own_numbers(served):
         others = [one.split()[1] for one in texts if one != text]
         assert word in table
         assert not [one for one in others if one in table]
+
+
+# Models
+
+
+def test_weights_go_to_whoever_has_waited_longest():
+    lock, order = Turns(), []
+    lock.acquire()
+
+    def wait(number):
+        with lock:
+            order.append(number)
+
+    threads = []
+    for i in range(8):
+        threads.append(threading.Thread(target=wait, args=(i,)))
+        threads[-1].start()
+        until(lambda i=i: len(lock._waiting) == i + 1)
+    lock.release()
+    for thread in threads:
+        thread.join(10)
+    assert order == list(range(8))
+    assert not lock.locked()
+
+
+def test_a_score_comes_between_the_tokens_of_a_completion(folder):
+    lab = Lab.open(Settings(offline=True))
+    model = str(folder())
+    config = GenerateConfig(max_new_tokens=40, seed=3)
+    expected = [step for step in lab.complete(model, "the dog", config) if isinstance(step, Step)]
+    alone = list(lab.score(model, "the cat"))[-1]
+    steps, scores = [], []
+    for step in lab.complete(model, "the dog", config):
+        if isinstance(step, Step):
+            steps.append(step)
+            if len(steps) in (3, 20):
+                # From another thread, as a visitor's request would; the completion is under way.
+                with ThreadPoolExecutor(1) as pool:
+                    asked = pool.submit(lambda: list(lab.score(model, "the cat"))[-1])
+                    scores.append(asked.result(30))
+    assert steps == expected
+    assert scores == [alone, alone]
+
+
+def test_an_adapter_that_others_switch_on_changes_no_completion(folder, lora_folder):
+    lab = Lab.open(Settings(offline=True))
+    base = str(folder("llama", "bytelevel-bos"))
+    tuned, config = f"{base}+{lora_folder}", GenerateConfig(max_new_tokens=24, seed=1)
+    expected = {
+        model: [one for one in lab.complete(model, "the dog", config) if isinstance(one, Step)]
+        for model in (base, tuned)
+    }
+    assert [one.logprob for one in expected[base]] != [one.logprob for one in expected[tuned]]
+    runs = {model: lab.complete(model, "the dog", config) for model in (base, tuned)}
+    found = {model: [] for model in runs}
+    while runs:
+        for model, events in list(runs.items()):
+            event = next(events, None)
+            if event is None:
+                del runs[model]
+            elif isinstance(event, Step):
+                found[model].append(event)
+    assert found == expected
+
+
+def test_a_completion_that_is_left_lets_the_weights_go(folder):
+    lab = Lab.open(Settings(offline=True))
+    model = str(folder())
+    events = lab.complete(model, "the dog", GenerateConfig(max_new_tokens=40))
+    for _ in range(4):
+        next(events)
+    events.close()
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(lambda: list(lab.score(model, "the cat"))[-1]).result(30).tokens
+
+
+# Forgotten in time
+
+
+def test_what_visitors_left_goes_after_its_time_and_nothing_before(tmp_path, monkeypatch):
+    old, new, kept = (tmp_path / name / "x.csv" for name in ("old", "new", "kept"))
+    for path in (old, new, kept):
+        path.parent.mkdir()
+        path.write_text("a,b\n")
+    outside = tmp_path.parent / "outside.csv"
+    outside.write_text("mine")
+    (tmp_path / "old" / "link").symlink_to(outside)
+    later = time.time() + 100
+    monkeypatch.setattr(sweep.time, "time", lambda: later)
+    monkeypatch.setattr(sweep, "_touched", lambda p: later if p == new else later - 100)
+    assert sweep.sweep(tmp_path, 50, {str(kept)}) == 2
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["kept", "new"]
+    assert outside.read_text() == "mine"
+
+
+def test_sixty_short_visits_leave_nothing_behind(served, tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "files"))
+    monkeypatch.setattr("lmlab.ui.app.SESSIONS", 20)
+    real_every = sweep.every
+    monkeypatch.setattr("lmlab.ui.app.every", lambda s, work, running: real_every(1, work, running))
+    monkeypatch.setattr(
+        "lmlab.ui.app.sweep", lambda folder, seconds, keep: sweep.sweep(folder, 3, keep)
+    )
+    app, address = served(FakeLab(), "likelihood", "data")
+    about, queue = Page.read(address), app.blocks._queue
+
+    async def visit(number):
+        async with Visitor(about, random.Random(number)) as visitor:
+            await visitor.open()
+            await visitor.do("score")
+            await visitor.upload()
+
+    async def everybody():
+        for start in range(0, 60, 10):
+            await asyncio.gather(*(visit(i) for i in range(start, start + 10)))
+
+    asyncio.run(everybody())
+    assert list((tmp_path / "files").rglob("rows.csv"))
+    assert len(app.blocks.state_holder.session_data) <= 20
+    until(lambda: not [p for p in (tmp_path / "files").rglob("*") if p.is_file()], 30)
+    until(lambda: not queue.event_ids_to_events, 30)
+    assert len(queue.event_analytics) == 0
+    assert not any(line.queue for line in queue.event_queue_per_concurrency_id.values())
+    assert queue._last == {}
+    assert not app.iterators
+
+
+# The server dies
+
+
+# A page that is left alone with two runs of one visitor.
+START = """
+import time
+from dataclasses import replace
+from pathlib import Path
+from lmlab.lab import Lab
+from lmlab.settings import Settings
+from tests.test_jobs import DATA, ENDLESS, TEMPLATE
+
+settings = Settings(offline=True, runs_dir=Path({runs!r}), train_threads=1)
+lab, config = Lab.open(settings), replace(ENDLESS, save_every=5)
+ids = [lab.tuning.start("0" * 32, {model!r}, DATA, TEMPLATE, config) for _ in range(2)]
+print(*ids, flush=True)
+time.sleep(600)
+"""
+
+
+def server(tmp_path, port):
+    environment = {
+        **os.environ, "LMLAB_OFFLINE": "true", "LMLAB_RUNS_DIR": str(tmp_path / "runs"),
+        "TMPDIR": str(tmp_path), "LMLAB_TABS": "tuning", "LMLAB_MAX_JOBS": "1",
+    }  # fmt: skip
+    command = [sys.executable, "-m", "lmlab.cli.main", "app", "--port", str(port)]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+
+    def answers():
+        assert process.poll() is None
+        with suppress(httpx.HTTPError):
+            return httpx.get(f"http://127.0.0.1:{port}/health", timeout=5).json()
+        return None
+
+    until(answers, 120)
+    return process, answers
+
+
+def test_runs_survive_the_servers_death(tmp_path, folder):
+    """Killed with one run under way and one that waits; then again, the run's process as well."""
+    runs = tmp_path / "runs"
+    code = START.format(runs=str(runs), model=str(folder("llama", "bytelevel-bos")))
+    starter = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    first, second = starter.stdout.readline().split()
+    one, two = RunFolder(runs / first), RunFolder(runs / second)
+    until(lambda: one.state.get("step", 0) >= 10, 120)
+    starter.kill()
+    starter.wait()
+    # The page is gone: the run goes on, and what waited is told apart from what runs.
+    assert one.is_alive
+    assert two.state["state"] == "queued"
+    port = 17_860 + os.getpid() % 2000
+    process, health = server(tmp_path, port)
+    try:
+        found = health()
+        assert (found["runs"], found["waiting_runs"]) == (1, 1)
+        # The machine dies: server and run at once.
+        process.kill()
+        psutil.Process(one.state["pid"]).kill()
+        process.wait()
+        until(lambda: not one.is_alive)
+        kept = checkpoints.step_of(one.path)
+        assert kept >= 5
+        process, health = server(tmp_path, port)
+        until(lambda: one.state["state"] == "running" and one.is_alive, 120)
+        until(lambda: [e for e in one.events() if isinstance(e, TrainStep) and e.step > kept], 60)
+        # Its owner finds it and can end it, and then it is the turn of the one that waited.
+        one.stop_file.touch()
+        until(lambda: one.state["state"] == "stopped", 60)
+        until(lambda: two.state["state"] == "running", 60)
+    finally:
+        process.terminate()
+        process.wait(30)
+        for run in (one, two):
+            if run.is_alive:
+                psutil.Process(run.state["pid"]).kill()

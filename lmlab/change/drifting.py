@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from lmlab.change import passages
 from lmlab.change.passages import Kind, Task
 from lmlab.errors import InputError
+from lmlab.lm.turns import stepwise
 from lmlab.models.store import ModelRef, ModelStore
 from lmlab.results.changes import Drift
 from lmlab.results.scored import Loading
@@ -95,10 +96,11 @@ class Drifting:
         for kind in found:
             requests = [ScoreRequest(*one) for one in kind.passages]
             with self.store.borrow_all(refs) as (one, two):
-                for step in iter_kind(
+                steps = iter_kind(
                     one, two, kind.name, requests,
                     group=kind.group, max_tokens=self.settings.max_tokens,
-                ):  # fmt: skip
+                )  # fmt: skip
+                for step in stepwise([one, two], steps):
                     if isinstance(step, Drift):
                         yield step
                     else:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from lmlab.assets import assets_dir
 from lmlab.data.sets import read_file
 from lmlab.errors import InputError
+from lmlab.lm.turns import stepwise
 from lmlab.models.store import ModelRef, ModelStore
 from lmlab.results.scored import Loading, Scored, Scoring
 from lmlab.scale.architectures import from_config
@@ -133,7 +134,7 @@ class Scaling:
             ref = ModelRef.parse(name)
             yield from self.ready(ref)
             with self.store.borrow(ref) as lm:
-                yield from self._measured(lm, name, texts, count)
+                yield from stepwise([lm], self._measured(lm, name, texts, count))
 
     def _measured(
         self, lm: "LM", name: str, texts: dict[str, list[str]], count: int

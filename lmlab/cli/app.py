@@ -48,6 +48,7 @@ def _app(arguments: argparse.Namespace) -> None:
 
     logs.start(settings)
     lab = Lab.open(settings)
+    lab.tuning.recover()
     try:
         launch(lab, host=arguments.host, port=arguments.port)
     except OSError as error:

@@ -12,6 +12,7 @@ from lmlab.corpus import documents, language, mixtures, privacy, quality
 from lmlab.corpus.documents import Cut, Limits
 from lmlab.corpus.duplicates import iter_twins
 from lmlab.errors import InputError
+from lmlab.lm.turns import stepwise
 from lmlab.models.store import ModelRef, ModelStore
 from lmlab.results.corpora import Inspected, Inspecting, Looked, Mixture, Pair, Quality
 from lmlab.results.scored import Loading
@@ -118,7 +119,7 @@ class Corpora:
         ref = ModelRef.parse(model)
         yield from self.ready(ref)
         with self.store.borrow(ref) as lm:
-            for scores in quality.iter_quality(lm, texts):
+            for scores in stepwise([lm], quality.iter_quality(lm, texts)):
                 low = len(counts)
                 counts += [len(lm.vocabulary.ids(t)) for t in texts[low : low + len(scores)]]
                 yield scores

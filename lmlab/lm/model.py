@@ -1,6 +1,5 @@
 """A language model that can be asked, and the copy of weights that several of them may share."""
 
-import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from lmlab.lm.adapters import Adapters, Attached
 from lmlab.lm.head import Head
 from lmlab.lm.heads import Body, choose
 from lmlab.lm.tokens import Vocabulary
+from lmlab.lm.turns import Turns
 
 CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
 CONTEXT_WITHOUT_LIMIT = 2048
@@ -33,6 +33,7 @@ class LM:
         attached: the adapter that is meant, if any.
         adapters: all that are attached to these weights.
         folder: of the adapter that is meant.
+        turns: the lock of its weights.
     """
 
     name: str
@@ -44,6 +45,7 @@ class LM:
     adapters: Adapters
     attached: Attached = field(default_factory=Attached)
     folder: Path | None = None
+    turns: Turns = field(default_factory=Turns)
 
     @property
     def soft_prompt(self) -> Tensor | None:
@@ -82,7 +84,7 @@ class Weights:
     name: str
     model: Any
     vocabulary: Vocabulary
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    lock: Turns = field(default_factory=Turns)
     adapters: Adapters = field(init=False)
     _ways: dict[Path | None, tuple[Body, Head]] = field(default_factory=dict)
 
@@ -108,8 +110,10 @@ class Weights:
         context = context_of(self.model.config) - soft
         vocabulary = self.vocabulary
         return LM(
-            name, self.model, vocabulary, body, head, context, self.adapters, attached, adapter
-        )
+            name, self.model, vocabulary, body, head, context, self.adapters, attached, adapter,
+            self.lock,
+        )  # fmt: skip
+
 
 def context_of(config: Any) -> int:
     """Positions that a model can read at once, from its config."""

@@ -18,6 +18,7 @@ import psutil
 
 from lmlab.assets import models_dir
 from lmlab.errors import MemoryLimitError, ModelError
+from lmlab.lm.turns import in_order
 from lmlab.runs.store import RunFolder, Runs, default_root
 from lmlab.settings import Settings
 
@@ -156,8 +157,8 @@ class ModelStore:
                 copies.append(entry.future.result())
             folders = [self._adapter_of(r, progress) for r in asked]
             # Always in one order, so that two who want the same models never wait for each other.
-            for weights in sorted({id(w): w for w in copies}.values(), key=id):
-                held.enter_context(weights.lock)
+            for lock in in_order(weights.lock for weights in copies):
+                held.enter_context(lock)
             yield [
                 weights.lm(str(ref), folder, ref.alpha)
                 for weights, ref, folder in zip(copies, asked, folders, strict=True)

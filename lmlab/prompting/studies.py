@@ -14,6 +14,7 @@ from lmlab.data.rows import Row
 from lmlab.data.sets import Dataset
 from lmlab.errors import InputError
 from lmlab.lm.model import LM
+from lmlab.lm.turns import stepwise
 from lmlab.prompting.evaluation import iter_evaluate
 from lmlab.prompts.protocols import Protocol, draw
 from lmlab.prompts.templates import PromptTemplate
@@ -96,7 +97,7 @@ def iter_study(borrow: Borrow, designs: Sequence[Design]) -> Iterator[Studying |
             steps = iter_evaluate(
                 lm, design.template, design.data, design.protocol, examples=design.examples
             )
-            for step in steps:
+            for step in stepwise([lm], steps):
                 if isinstance(step, Evaluation):
                     yield Cell(place, design.label, step, final=True)
                     continue

@@ -8,14 +8,17 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 import lmlab
 from lmlab.errors import InputError
 from lmlab.finetuning.events import TrainEvent
+from lmlab.runs.folder import is_process
 from lmlab.runs.store import RunFolder, RunInfo
 from lmlab.settings import Settings
 
@@ -32,6 +35,7 @@ class Jobs:
         self._lock = threading.RLock()
         self._queue: list[RunFolder] = []
         self._running: dict[str, subprocess.Popen[str]] = {}
+        self._orphans: dict[str, RunFolder] = {}
         self._spare: subprocess.Popen[str] | None = None
         self._closed = False
         atexit.register(self.close)
@@ -56,8 +60,51 @@ class Jobs:
                     f"{len(self._queue)} runs are waiting already.", "Try again later."
                 )
             folder.stop_file.unlink(missing_ok=True)
-            folder.set_state("queued", message="", reason="")
+            server = psutil.Process()
+            known = {"server": server.pid, "server_born": server.create_time()}
+            folder.set_state("queued", message="", reason="", **known)
             self._queue.append(folder)
+        self._pump()
+
+    def recover(self, folders: Iterable[RunFolder]) -> list[str]:
+        """Take up what a page that died has left; ids of the runs that wait again.
+
+        What waited waits again, in its order. What was under way with a process that died as well
+        goes on from its last checkpoint, once: a run that takes the machine down does so twice at
+        most. A run whose process lives goes on, and counts among those at one time.
+        """
+        found = sorted(folders, key=lambda one: one.spec.created)
+        again = []
+        with self._lock:
+            for folder in found:
+                state = folder.state
+                if _is_left(state):
+                    tried = state.get("recovered") or state.get("state") == "running"
+                    folder.set_state("interrupted", recovered=bool(tried))
+                    again.append(folder)
+                elif state.get("state") == "running" and folder.is_alive:
+                    self._adopt(folder)
+        for folder in again:
+            try:
+                self.submit(folder)
+            except InputError:
+                break
+        return [folder.path.name for folder in again if self.place(folder) is not None
+                or folder.path.name in self._running]  # fmt: skip
+
+    def _adopt(self, folder: RunFolder) -> None:
+        """Have the run of another page that is gone count as one of this page's."""
+        name = folder.path.name
+        if name in self._running or name in self._orphans:
+            return
+        self._orphans[name] = folder
+        threading.Thread(target=self._watch_orphan, args=(folder,), daemon=True).start()
+
+    def _watch_orphan(self, folder: RunFolder) -> None:
+        while folder.is_alive and not self._closed:
+            time.sleep(1.0)
+        with self._lock:
+            self._orphans.pop(folder.path.name, None)
         self._pump()
 
     def place(self, folder: RunFolder) -> int | None:
@@ -69,7 +116,7 @@ class Jobs:
     def counts(self) -> tuple[int, int]:
         """How many runs are under way, and how many wait."""
         with self._lock:
-            return len(self._running), len(self._queue)
+            return len(self._running) + len(self._orphans), len(self._queue)
 
     def info(self, folder: RunFolder) -> RunInfo:
         """The run, with its place."""
@@ -143,7 +190,7 @@ class Jobs:
         """Launch what may run now."""
         with self._lock:
             while self._queue and not self._closed:
-                if len(self._running) >= self._settings.max_jobs:
+                if len(self._running) + len(self._orphans) >= self._settings.max_jobs:
                     return
                 folder = self._queue.pop(0)
                 process = self._launch(folder)
@@ -197,6 +244,16 @@ def _process() -> subprocess.Popen[str]:
         # nice it is.
         process_group=0,
     )
+
+
+def _is_left(state: Mapping[str, Any]) -> bool:
+    """Whether a run waited or went on when its page and its own process died."""
+    if is_process(state.get("server"), state.get("server_born")) or "server" not in state:
+        return False  # its page lives, or it never had one
+    if state.get("state") == "queued":
+        return True
+    dead = not is_process(state.get("pid"), state.get("born"))
+    return state.get("state") == "running" and dead and not state.get("recovered")
 
 
 def _died(code: int) -> str:

@@ -1,10 +1,12 @@
 """The page. Gradio is imported below here alone.
 
-What has to be decided before that import is decided in this file: nothing calls home, and a proxy
-of the machine does not come between the server and its own check of itself.
+What has to be decided before that import is decided in this file: nothing calls home, a proxy of
+the machine does not come between the server and its own check of itself, and visitors' files lie in
+a folder that holds nothing else.
 """
 
 import os
+import tempfile
 
 
 def _local_only() -> None:
@@ -14,6 +16,8 @@ def _local_only() -> None:
         hosts = [host for host in os.environ.get(name, "").split(",") if host]
         hosts += [host for host in ("127.0.0.1", "localhost", "0.0.0.0") if host not in hosts]
         os.environ[name] = ",".join(hosts)
+    own = f"lmlab-{os.getuid()}" if hasattr(os, "getuid") else "lmlab"
+    os.environ.setdefault("GRADIO_TEMP_DIR", os.path.join(tempfile.gettempdir(), own))
 
 
 _local_only()

@@ -1,7 +1,9 @@
 """The page as a whole: the tabs in order, and how it is served."""
 
 import os
+import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -12,6 +14,7 @@ from starlette.middleware import Middleware
 from lmlab.errors import InputError
 from lmlab.hosting import logs
 from lmlab.hosting.layers import layers
+from lmlab.hosting.sweep import every, sweep, sweep_zips
 from lmlab.lab import Lab
 from lmlab.scenes.course import course, shipped
 from lmlab.ui import about
@@ -31,7 +34,8 @@ from lmlab.ui.scale import tab as scale
 from lmlab.ui.tuning import tab as tuning
 
 SESSIONS = 300  # visitors whose last result is kept
-CLEAN_UP = 600  # seconds: how often files of visitors that are old enough are deleted
+OPENING = 60  # seconds that it may take until a page answers
+CLEAN_UP = 600  # seconds: how often old files of visitors are looked for, at the least
 
 
 class Tab(NamedTuple):
@@ -75,7 +79,10 @@ def build_page(lab: Lab, names: Sequence[str] = ()) -> gr.Blocks:
     """The page over a lab, of the tabs named, else of those of its settings; loads no model."""
     kept = int(60 * lab.settings.file_minutes)
     with gr.Blocks(
-        title="lmlab", fill_width=True, analytics_enabled=False, delete_cache=(CLEAN_UP, kept)
+        title="lmlab",
+        fill_width=True,
+        analytics_enabled=False,
+        delete_cache=(min(CLEAN_UP, kept), kept),
     ) as page:
         look.header()
         tabs = chosen(names or lab.settings.tabs)
@@ -96,6 +103,7 @@ def serve(
 ) -> Any:
     """Answer requests until stopped; by default on this machine alone, on the next free port."""
     _log_misfits()
+    _forget(page, lab)
     use_small_sessions()
     around = layers(lab, lambda: len(page._queue), on_space="SPACE_ID" in os.environ)
     middleware = [Middleware(layer, **arguments) for layer, arguments in around]
@@ -116,6 +124,22 @@ def serve(
         run_history=False,
         **options,
     )
+
+
+def _forget(page: gr.Blocks, lab: Lab) -> None:
+    """Have visitors' files and runs removed when their time is over."""
+    seconds = 60 * lab.settings.file_minutes
+
+    def work() -> None:
+        blocks = page.blocks.values()
+        keep = {path for one in blocks for path in getattr(one, "keep_in_cache", ())}
+        sweep(Path(page.app.uploaded_file_dir), seconds, keep)
+        sweep_zips(seconds)
+        lab.store.runs.tidy(lab.settings.keep_days)
+
+    began = time.monotonic()
+    # A page that is being opened does not run yet.
+    every(seconds, work, lambda: page.is_running or time.monotonic() - began < OPENING)
 
 
 def _log_misfits() -> None:

@@ -69,6 +69,10 @@ class FakeLab:
         return FakeChanging()
 
     @cached_property
+    def store(self) -> ModelStore:
+        return ModelStore(self.settings)
+
+    @cached_property
     def tuning(self) -> FakeTuning:
         return FakeTuning(self.pause / 5)
 
