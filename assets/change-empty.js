@@ -1,4 +1,6 @@
-// What stands where nothing can be drawn: {title, said}. Needs common.js before it.
+// What stands where nothing can be drawn: {title, said}, or what stood there first. Needs common.js before it.
 function emptied(box, news) {
-  box.replaceChildren(el("b", "", news.title), document.createTextNode(news.said));
+  box.first ??= [...box.childNodes];
+  const told = news?.said ? [el("b", "", news.title), document.createTextNode(news.said)] : box.first;
+  box.replaceChildren(...told);
 }

@@ -81,7 +81,7 @@ function table() {
 function draw() {
   const there = !!found?.ranks;
   part(".lm-empty").hidden = there;
-  if (found?.said) emptied(part(".lm-empty"), found);
+  emptied(part(".lm-empty"), found);
   part(".lm-knifebody").hidden = !there;
   if (!there) return;
   const head = part(".lm-knifehead");

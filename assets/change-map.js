@@ -131,11 +131,11 @@ function draw() {
   const there = !!map && map.cells.length > 0, top = there ? most() : 1, scroll = part(".lm-mapscroll");
   for (const name of [".lm-tools", ".lm-mapread", ".lm-mapscroll"]) part(name).hidden = !there;
   part(".lm-empty").hidden = there;
-  if (map?.said) emptied(part(".lm-empty"), map);
+  emptied(part(".lm-empty"), map);
+  scroll.replaceChildren();
   if (!there) return;
   choices();
   legend(top);
-  scroll.replaceChildren();
   if (map.layers.length) scroll.append(grid(top));
   if (map.cells.some((one) => one.layer == null)) scroll.append(outside(top));
   rest();

@@ -17,6 +17,8 @@ from lmlab.ui.parts.errors import alerts
 from lmlab.ui.parts.pickers import model_picker
 from lmlab.ui.parts.scripts import script
 from lmlab.ui.parts.widgets import static
+from lmlab.ui.tuning.after import saved
+from lmlab.ui.tuning.widgets import ASKING
 
 NAME = "Change"
 QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
@@ -79,7 +81,32 @@ def build(lab: Lab) -> None:
                 part.build(lab, base, tuned)
     asked = [owner, base, tuned]
     gr.on([tab.select, base.change], chooser(lab), asked, tuned, js=WHO, **QUIET)
+    _wire_run(lab, base, tuned)
     gr.on([base.input, tuned.change], None, None, None, js=PRESS, **QUIET)
+
+
+def _wire_run(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
+    """Have a finished run of the Fine-tune tab open here, beside what it started from."""
+    blocks = Context.root_block.blocks.values()
+    known = {getattr(block, "elem_id", None): block for block in blocks}
+    tabs = next((block for block in blocks if isinstance(block, gr.Tabs)), None)
+    button, *mine = (known.get(f"tuning-{name}") for name in ("change", "owner", "current"))
+    if button is None or tabs is None or not all(mine):
+        return
+    button.visible = True
+    button.click(opener(lab), mine, [base, tuned, tabs], **ASKING, **QUIET)
+
+
+def opener(lab: Lab) -> Callable[..., list[Any]]:
+    """[base, tuned, tabs] for the run that is shown on the Fine-tune tab."""
+
+    @alerts
+    def opened(owner: str, run: str) -> list[Any]:
+        info = saved(lab, owner, run)
+        names = gr.update(choices=tuned_choices(lab, owner, info.model), value=info.model_name)
+        return [info.model, names, gr.update(selected="change")]
+
+    return opened
 
 
 def chooser(lab: Lab) -> Callable[..., Any]:

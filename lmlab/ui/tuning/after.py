@@ -50,7 +50,6 @@ FETCH = (
 )
 # The ends of the ids of what is filled in on the other tabs.
 COMPARED = ("model-1", "model-2", "prompt", "text")
-CHANGED = ("base", "tuned")
 PROMPTED = ("model", "data", "wording", "source", "shots")
 _OWNER = re.compile(r"[0-9a-f]{32}")
 
@@ -62,7 +61,6 @@ class After:
     box: gr.Column
     compare: gr.Button
     use: gr.Button
-    change: gr.Button
     save: gr.Button
     file: gr.DownloadButton
     zipped: gr.State
@@ -79,12 +77,12 @@ def build() -> After:
         with gr.Row(elem_classes="lm-buttons lm-afterbuttons"):
             compare = gr.Button("Compare with base", elem_id="tuning-compare", min_width=150)
             use = gr.Button("Use in Prompts", elem_id="tuning-use-prompts", min_width=150)
-            change = gr.Button("See what changed", elem_id="tuning-change", min_width=150)
+            # The Change tab, which is drawn later, shows it and says what it does.
+            gr.Button("See what changed", elem_id="tuning-change", min_width=150, visible=False)
             save = gr.Button("Download", elem_id="tuning-save", min_width=110)
             file = gr.DownloadButton("adapter.zip", elem_id="tuning-file", elem_classes="lm-none")
         repo, token, private, push, pushed = _hub()
-    hub = (repo, token, private, push, pushed)
-    return After(box, compare, use, change, save, file, gr.State(""), *hub)
+    return After(box, compare, use, save, file, gr.State(""), repo, token, private, push, pushed)
 
 
 def _hub() -> tuple[Any, ...]:
@@ -140,10 +138,6 @@ def _wire_tabs(lab: Lab, step: After, mine: list[Any]) -> None:
     prompted = [known_ids.get(f"prompt-{name}") for name in PROMPTED]
     step.compare.visible = tabs is not None and all(compared)
     step.use.visible = tabs is not None and all(prompted)
-    changed = [known_ids.get(f"change-{name}") for name in CHANGED]
-    step.change.visible = tabs is not None and all(changed)
-    if tabs is not None and all(changed):
-        step.change.click(changer(lab), mine, [*changed, tabs], **ASKING, **QUICK)
     if tabs is not None and all(compared):
         opened = step.compare.click(comparer(lab), mine, [*compared, tabs], **ASK_COMPARE, **QUICK)
         opened.success(None, None, None, js=PRESS_COMPARE, **QUIET)
@@ -207,17 +201,6 @@ def comparer(lab: Lab) -> Callable[..., list[Any]]:
         info = saved(lab, owner, run)
         prompt, text = _row(lab, info)
         return [info.model, _picked(lab, info), prompt, text, gr.update(selected="compare")]
-
-    return opened
-
-
-def changer(lab: Lab) -> Callable[..., list[Any]]:
-    """[base, tuned, tabs]: the run beside the model that it started from."""
-
-    @alerts
-    def opened(owner: str, run: str) -> list[Any]:
-        info = saved(lab, owner, run)
-        return [info.model, _picked(lab, info), gr.update(selected="change")]
 
     return opened
 

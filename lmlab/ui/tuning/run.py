@@ -71,7 +71,9 @@ def build(lab: Lab) -> RunStep:
         monitor = Monitor(follower(lab.tuning), elem_id="tuning-monitor")
         keep = Keep("tuning", ("tuning-counter", "tuning-monitor"))
         after = tuning_after.build()
-    return RunStep(owner, monitor, gr.State(""), start, stop, resume, after, keep)
+    current = gr.State("")
+    current.elem_id = "tuning-current"  # for tabs that are drawn later
+    return RunStep(owner, monitor, current, start, stop, resume, after, keep)
 
 
 def wire(lab: Lab, step: RunStep, asked: list[Any]) -> None:
