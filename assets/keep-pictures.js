@@ -21,7 +21,7 @@ function drawnPlot(figure, format) {
   // In a font that a picture can be drawn in anywhere, so that letters have the width that is reckoned with.
   const font = { ...figure.layout.font, family: "Arial, Helvetica, sans-serif" };
   const layout = { ...figure.layout, font, paper_bgcolor: behind(figure) };
-  const { offsetWidth: width, offsetHeight: height } = figure;
+  const width = figure.offsetWidth || 700, height = figure.offsetHeight || 320;
   return window.Plotly.toImage({ data: figure.data, layout, config: {} }, { format, width, height, scale: format === "png" ? DENSE : 1 });
 }
 

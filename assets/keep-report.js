@@ -12,12 +12,14 @@ async function capture(ids) {
   const box = el("div"), pictures = [];
   for (const id of ids) {
     const node = document.getElementById(id);
-    if (!node || node.offsetParent === null) continue;
+    if (!node) continue;
     for (const plot of node.querySelectorAll(".js-plotly-plot")) {
       try { if (plot._fullData?.length) pictures.push(await drawnPlot(plot, "svg")); } catch { /* it is being drawn anew */ }
     }
     for (const canvas of node.querySelectorAll("canvas")) if (canvas.clientWidth) pictures.push(grounded(canvas).toDataURL("image/png"));
-    if (!node.classList.contains("lm-plot")) box.append(frozen(node));
+    for (const drawing of node.querySelectorAll('svg[role="img"]')) if (drawing.getBoundingClientRect().width) pictures.push(asAddress(alone(drawing).text));
+    const copy = frozen(node);
+    if (!node.classList.contains("lm-plot") && copy.textContent.trim()) box.append(copy);
   }
   return { html: box.innerHTML, pictures };
 }
@@ -60,7 +62,7 @@ function report() {
     list.append(item);
   });
   body.append(el("h1", "", "lmlab: what was seen"), el("p", "lm-why", `${results.length} result${results.length > 1 ? "s" : ""}, saved ${new Date().toLocaleString("en-GB")}.`), list, ...results.map(chapter));
-  const style = sheet(false) + "main{max-width:70rem;margin:0 auto!important}section{border-top:1px solid #8886;margin-top:1.5rem}img{max-width:100%;display:block;margin:8px 0}pre{background:#f3f4f8;padding:10px;overflow:auto;font-size:12.5px;white-space:pre-wrap;overflow-wrap:anywhere}h2{font-size:1.15rem;overflow-wrap:anywhere}";
+  const style = sheet(false) + "main{max-width:70rem;margin:0 auto!important}section{border-top:1px solid #8886;margin-top:1.5rem}img{max-width:100%;display:block;margin:8px 0}pre{background:#f3f4f8;padding:10px;overflow:auto;font-size:12.5px;white-space:pre-wrap;overflow-wrap:anywhere}h2{font-size:1.15rem;overflow-wrap:anywhere}.lm-prompttext{font:14px/1.7 ui-monospace,monospace;white-space:pre-wrap}.lm-part.example{background:#dbe6f8}.lm-part.query{background:#ffe9bf}.lm-part.added{background:#e8f5ea}.lm-part.read{background:#8fd3a0}.lm-partkey .lm-part,.lm-mark,.lm-name,figcaption>*,.lm-run-head>*{margin-right:.5em}";
   saveAs([wholePage("lmlab report", style, body)], "text/html;charset=utf-8", "lmlab-report.html");
   notice("Saved as lmlab-report.html.");
 }

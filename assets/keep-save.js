@@ -1,7 +1,7 @@
 // "Save" at every figure and every token strip of the page. Runs once a page; needs common.js,
 // keep-files.js and keep-pictures.js before it.
 const plotOf = (box) => box.querySelector(".js-plotly-plot");
-const drawingOf = (box) => box.querySelector('svg[role="img"]');
+const drawingOf = (box) => box.querySelector(":scope > svg");
 const canvasOf = (box) => box.querySelector("canvas");
 
 async function saveAddress(address, file) {
@@ -23,7 +23,8 @@ const KINDS = [
     },
   },
   {
-    at: ".lm-drawn",
+    at: "svg.lm-ranks, svg.lm-curve, .lm-time-chart > svg",
+    inParent: true,
     ready: drawingOf,
     ways: {
       PNG: async (box, name) => {
@@ -87,7 +88,9 @@ function menu(box, kind) {
 
 function offer() {
   for (const kind of KINDS) {
-    for (const box of document.querySelectorAll(kind.at)) {
+    for (const found of document.querySelectorAll(kind.at)) {
+      const box = kind.inParent ? found.parentElement : found;
+      if (kind.inParent) box.classList.add("lm-drawn");
       const place = kind.into ? box.querySelector(kind.into) : box, ready = kind.ready(box);
       const there = place?.querySelector(":scope > .lm-save");
       if (ready && place && !there) place.append(menu(box, kind));

@@ -1,5 +1,6 @@
 """The command line: what it prints, where, and with which exit status."""
 
+import ast
 import io
 import json
 import subprocess
@@ -132,3 +133,20 @@ def test_nothing_but_the_json_reaches_standard_output(path):
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["n_tokens"] >= 1
     assert done.stderr == ""
+
+
+def test_a_receipt_is_a_script_and_nothing_else(path, capsys):
+    asks = (
+        ["score", "--text", "Hi there", "--receipt"],
+        ["generate", "--prompt", "Hi", "--max-new-tokens", "3", "--seed", "7", "--receipt"],
+        ["compare", "--models", f"{path},{path}", "--text", "Hi there", "--receipt"],
+    )
+    for asked in asks:
+        model = [] if asked[0] == "compare" else ["--model", str(path)]
+        assert main([*asked, *model]) == 0
+        script = capsys.readouterr().out
+        ast.parse(script)
+        assert str(path) in script
+        assert "lmlab found" in script
+    assert main(["generate", "--prompt", "Hi", "--n", "2", "--receipt"]) == 2
+    assert "one sample" in capsys.readouterr().err

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lmlab.results.completions import Completion, Step
 
 PLAIN = GenerateConfig()
+RECEIPT = "print a script of plain torch and transformers that gives the number again"
 
 
 def add_generate(commands: Any) -> None:
@@ -39,6 +40,7 @@ def add_generate(commands: Any) -> None:
     form.add_argument(
         "--jsonl", action="store_true", help="print one JSON object a sample, as soon as it ends"
     )
+    form.add_argument("--receipt", action="store_true", help=RECEIPT)
     generate.set_defaults(run=_generate)
 
 
@@ -58,7 +60,9 @@ def add_compare(commands: Any) -> None:
     what.add_argument("--text", help="what each model scores")
     compare.add_argument("--prefix", default="", help="what --text is conditioned on")
     compare.add_argument("--alpha", type=float, default=1.0, help="scale of all models' adapters")
-    compare.add_argument("--json", action="store_true", help="print one JSON object")
+    form = compare.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print one JSON object")
+    form.add_argument("--receipt", action="store_true", help=f"with --text: {RECEIPT}")
     _add_sampling(compare, replace(PLAIN, temperature=0.0))
     compare.set_defaults(run=_compare, bos="tokenizer", top=10)
 
@@ -93,6 +97,8 @@ def _generate(arguments: argparse.Namespace) -> None:
     config = _config(arguments)
     if arguments.n < 1:
         raise InputError(f"--n must be 1 or more, not {arguments.n}.")
+    if arguments.receipt and (arguments.n > 1 or arguments.bos != "tokenizer"):
+        raise InputError("A receipt is of one sample, begun as the tokenizer does.")
     quiet()
     from lmlab.models.store import ModelRef, ModelStore
 
@@ -107,6 +113,10 @@ def _generate(arguments: argparse.Namespace) -> None:
             for which, done in _samples(lm, arguments, config):
                 value = {"model": lm.name, "prompt": arguments.prompt, "sample": which}
                 write_json(value | done.to_dict())
+        elif arguments.receipt:
+            from lmlab.receipts.completions import completion
+
+            sys.stdout.write(completion(next(_samples(lm, arguments, config))[1], config))
         else:
             _stream(lm, arguments, config)
 
@@ -157,6 +167,10 @@ def _compare(arguments: argparse.Namespace) -> None:
     names = [name for name in arguments.models.split(",") if name.strip()]
     if len(names) < 2:
         raise InputError("Name two models at least.", "For instance --models base,base+qa.")
+    if arguments.receipt and arguments.prompt is not None:
+        raise InputError(
+            "A receipt compares models on a text.", "Give --text in place of --prompt."
+        )
     refs = [_dialled(ModelRef.parse(name), arguments.alpha) for name in names]
     with ModelStore().borrow_all(refs) as lms:
         if arguments.prompt is not None:
@@ -191,9 +205,16 @@ def _compare_text(lms: "list[LM]", arguments: argparse.Namespace) -> None:
 
     if not arguments.text:
         raise InputError("There is no text to compare on.", "Type at least one character.")
+    if arguments.receipt and len(lms) > 2:
+        raise InputError("A receipt compares two models.", "Name two with --models.")
     found = [compare(lms[0], other, arguments.text, prefix=arguments.prefix) for other in lms[1:]]
     if arguments.json:
         write_json({"text": arguments.text, "comparisons": [one.to_dict() for one in found]})
+        return
+    if arguments.receipt:
+        from lmlab.receipts.texts import compared
+
+        sys.stdout.write(compared(found[0]))
         return
     for one in found:
         print_compared(one)

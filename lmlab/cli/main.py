@@ -16,7 +16,7 @@ from lmlab.cli.app import add_app
 from lmlab.cli.deploy import add_deploy
 from lmlab.cli.evaluate import add_evaluate
 from lmlab.cli.finetune import add_finetune
-from lmlab.cli.generate import add_compare, add_generate
+from lmlab.cli.generate import RECEIPT, add_compare, add_generate
 from lmlab.cli.pretrain import add_pretrain
 from lmlab.cli.prompt import add_prompt
 from lmlab.cli.quiet import quiet
@@ -91,7 +91,9 @@ def _add_score(commands: Any) -> None:
     score.add_argument("--stride", type=int, help="of sliding windows; default: half the context")
     score.add_argument("--top-k", type=int, default=10, help="alternatives for each token")
     score.add_argument("--bos", choices=["tokenizer", "always", "never"], default="tokenizer")
-    score.add_argument("--json", action="store_true", help="print one JSON object")
+    form = score.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print one JSON object")
+    form.add_argument("--receipt", action="store_true", help=RECEIPT)
     score.set_defaults(run=_score)
 
 
@@ -124,6 +126,10 @@ def _score(arguments: argparse.Namespace) -> None:
         )
     if arguments.json:
         _print_json(scored.to_dict())
+    elif arguments.receipt:
+        from lmlab.receipts.texts import likelihood
+
+        sys.stdout.write(likelihood(scored))
     else:
         _print_strip(scored)
 

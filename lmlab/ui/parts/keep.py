@@ -13,7 +13,12 @@ from lmlab.ui.parts.errors import alerts
 from lmlab.ui.parts.scripts import script
 
 QUICK = MappingProxyType(
-    {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 8}
+    {
+        "show_progress": "hidden",
+        "api_visibility": "private",
+        "concurrency_id": "keep",
+        "concurrency_limit": 4,
+    }
 )
 LONGEST = 90  # characters of a text in a title
 KEEP = """
