@@ -23,6 +23,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+ELSEWHERE = os.environ.get("LMLAB_TEST_ADDRESS", "").rstrip("/")
 LOCAL = ("http://127.0.0.1", "http://localhost", "data:", "blob:", "about:")
 
 
@@ -91,7 +92,10 @@ def real_lab() -> Lab:
 
 @pytest.fixture(scope="session")
 def real_page(serve_lab, real_lab) -> Callable[..., str]:
-    """``real_page(*tabs)``: the address of a page over the embedded suite."""
+    """``real_page(*tabs)``: the address of a page over the embedded suite, or of the one that
+    LMLAB_TEST_ADDRESS names, as of ``tests/confined.sh``, with all its tabs."""
+    if ELSEWHERE:
+        return lambda *tabs: ELSEWHERE
     return cache(lambda *tabs: serve_lab(real_lab, *tabs))
 
 

@@ -20,6 +20,12 @@ WATCH = """window.violations = []; document.addEventListener('securitypolicyviol
 
 
 @pytest.fixture(scope="module")
+def address(real_address) -> str:
+    """The page over the embedded suite; with LMLAB_TEST_ADDRESS, the one that is hosted there."""
+    return real_address
+
+
+@pytest.fixture(scope="module")
 def shut_address(serve_lab, tmp_path_factory):
     """A page without uploads and training."""
     settings = Settings(
@@ -38,10 +44,10 @@ def watched(visit, address):
 
 
 @pytest.mark.browser
-def test_every_tab_works_under_the_policy(visit, fake_address):
-    page = watched(visit, fake_address)
+def test_every_tab_works_under_the_policy(visit, address):
+    page = watched(visit, address)
     for tab in TABS:
-        opened = page.get_by_role("tab", name=tab.name, exact=True)
+        opened = page.get_by_role("tab", name=tab.title, exact=True)
         opened.click()
         expect(opened).to_have_attribute("aria-selected", "true")
         page.wait_for_timeout(600)
@@ -54,8 +60,8 @@ def test_every_tab_works_under_the_policy(visit, fake_address):
 
 
 @pytest.mark.browser
-def test_the_policy_is_what_stops_a_handler_that_got_in(visit, fake_address):
-    page = watched(visit, fake_address)
+def test_the_policy_is_what_stops_a_handler_that_got_in(visit, address):
+    page = watched(visit, address)
     page.evaluate(
         "html => document.body.insertAdjacentHTML('beforeend', html)",
         '<img src="data:," onerror="window.cracked = 1">',
@@ -66,8 +72,8 @@ def test_the_policy_is_what_stops_a_handler_that_got_in(visit, fake_address):
 
 
 @pytest.mark.browser
-def test_hostile_text_stays_text(visit, fake_address):
-    page = watched(visit, fake_address)
+def test_hostile_text_stays_text(visit, address):
+    page = watched(visit, address)
     page.get_by_label("Text to score").fill(SCRIPT)
     page.get_by_label("Prefix").fill(SCRIPT)
     handed_over(page)
