@@ -3,7 +3,7 @@
 import functools
 import inspect
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from html import escape
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 from gradio.context import LocalContext
 
-from lmlab.errors import LabError
+from lmlab.errors import InputError, LabError
 from lmlab.hosting.asgi import request_id
 
 SECONDS = 12
@@ -25,6 +25,7 @@ def alerts(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
             with _alerting():
+                _check_event((*args, *kwargs.values()))
                 yield from function(*args, **kwargs)
 
         return stream
@@ -32,9 +33,17 @@ def alerts(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         with _alerting():
+            _check_event((*args, *kwargs.values()))
             return function(*args, **kwargs)
 
     return call
+
+
+def _check_event(arguments: Iterable[Any]) -> None:
+    """Refuse a call from outside the page that names an event and says nothing of it."""
+    for one in arguments:
+        if isinstance(one, gr.EventData) and not isinstance(one._data, dict):
+            raise InputError("This request is not complete.", "Reload the page and try again.")
 
 
 @contextmanager
