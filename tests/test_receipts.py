@@ -14,20 +14,25 @@ from types import SimpleNamespace
 import pytest
 
 from lmlab import api
+from lmlab.change.drift import iter_drift
+from lmlab.change.rankknife import iter_knife
+from lmlab.change.weightchange import iter_changes
 from lmlab.data.sets import shipped
 from lmlab.errors import InputError
 from lmlab.finetuning.config import FinetuneConfig
 from lmlab.lab import Lab
+from lmlab.models.store import ModelStore
 from lmlab.prompting.evaluation import evaluate
 from lmlab.prompting.studies import Cell, Design
 from lmlab.prompts.protocols import Protocol, asked
 from lmlab.prompts.wordings import shipped_template
-from lmlab.receipts import completions, prompts, texts, tuning
+from lmlab.receipts import changes, completions, prompts, texts, tuning
 from lmlab.receipts.script import source_of
 from lmlab.results.completions import Completion
 from lmlab.results.controls import GenerateConfig
 from lmlab.results.scored import Scored
 from lmlab.runs.store import RunFolder
+from lmlab.scoring.score import ScoreRequest
 from lmlab.settings import Settings
 from lmlab.ui.parts import keepsakes
 from lmlab.ui.prompt.measure_events import Measured
@@ -192,6 +197,35 @@ def test_a_run_is_made_again(numbers: Numbers, method) -> None:
     losses = {"before": end.valid_before, "after": end.valid_loss}
     script = tuning.finetuned("base", "plural", template, config, losses)
     assert numbers(script) == pytest.approx(list(losses.values()), abs=1e-3)
+
+
+def test_parameters_are_counted_again(numbers: Numbers) -> None:
+    model = api.load("tiny").model
+    script = changes.parameters("tiny", sum(p.numel() for p in model.parameters()))
+    assert "AutoTokenizer" not in script
+    count = re.search(r"(\d+) parameters", script)
+    assert numbers(script.replace(' parameters")', '.0")')) == [float(count[1])]
+
+
+TASK = [("<|question|>What is the past tense of blow?<|answer|>", "blew<|eos|>")]
+GENERAL = [("", "The cat sat on the mat and slept."), ("Once upon a time", " there was a dog.")]
+
+
+@pytest.mark.parametrize("tuned", ["base+qa", "qa"])
+def test_what_changed_and_how_far_it_moved(numbers: Numbers, tuned: str) -> None:
+    requests = [[ScoreRequest(text, prefix) for prefix, text in part] for part in (TASK, GENERAL)]
+    with ModelStore(Settings(offline=True)).borrow_all(["base", tuned]) as (one, two):
+        change = next(c for c in iter_changes(one, two) if c.kind == "self_attn.q_proj")
+        (point,) = iter_knife(one, two, *requests, ranks=[2])
+        (moved,) = iter_drift(one, two, {"general": requests[1]})
+    found = numbers(changes.matrix("base", tuned, change))
+    assert found == pytest.approx([change.relative, *change.singular_values[:4]], rel=1e-3)
+    assert numbers(changes.knife("base", tuned, point, TASK, GENERAL)) == pytest.approx(
+        [point.task, point.general], abs=1e-3
+    )
+    assert numbers(changes.drift("base", tuned, moved, GENERAL)) == pytest.approx(
+        [moved.kl, moved.kl_reverse], abs=1e-4
+    )
 
 
 def test_what_cannot_be_repeated_is_refused_in_words() -> None:

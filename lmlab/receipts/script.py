@@ -163,7 +163,8 @@ NEEDED = {
 
 def _imports(code: str, peft: bool) -> list[str]:
     plain = sorted(line for used, line in NEEDED.items() if re.search(rf"\b{used}\w", code))
-    names = ["AutoModelForCausalLM", "AutoTokenizer"]
+    autos = ("AutoConfig", "AutoModelForCausalLM", "AutoTokenizer")
+    names = [name for name in autos if f"{name}." in code]
     names += [name for name in CONTROLS if f"{name}(" in code]
     names += ["get_scheduler"] if "get_scheduler(" in code else []
     one = f"from transformers import {', '.join(sorted(names))}"
