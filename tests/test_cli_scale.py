@@ -1,5 +1,6 @@
 """``lmlab scale`` and ``lmlab diff``."""
 
+import ast
 import json
 
 import pytest
@@ -82,3 +83,16 @@ def test_lora_is_counted_on_top(capsys):
 def test_lora_that_cannot_be_counted_is_said(capsys, arguments, said):
     assert main(["scale", *GPT2, *arguments]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_receipts_of_a_count_and_of_a_changed_matrix(capsys):
+    assert main(["scale", "--model", "tiny", "--receipt"]) == 0
+    script = capsys.readouterr().out
+    ast.parse(script)
+    assert 'torch.device("meta")' in script
+    assert main(["diff", "--tuned", "base+qa", "--receipt"]) == 0
+    script = capsys.readouterr().out
+    ast.parse(script)
+    assert "lmlab found ‖ΔW‖/‖W‖ = " in script
+    assert main(["scale", "--layers", "2", "--receipt"]) == 2
+    assert "--model" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from lmlab.cli.quiet import quiet
+from lmlab.cli.quiet import RECEIPT, quiet
 from lmlab.errors import InputError
 from lmlab.results.controls import GenerateConfig
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from lmlab.results.completions import Completion, Step
 
 PLAIN = GenerateConfig()
-RECEIPT = "print a script of plain torch and transformers that gives the number again"
 
 
 def add_generate(commands: Any) -> None:

@@ -16,10 +16,10 @@ from lmlab.cli.app import add_app
 from lmlab.cli.deploy import add_deploy
 from lmlab.cli.evaluate import add_evaluate
 from lmlab.cli.finetune import add_finetune
-from lmlab.cli.generate import RECEIPT, add_compare, add_generate
+from lmlab.cli.generate import add_compare, add_generate
 from lmlab.cli.pretrain import add_pretrain
 from lmlab.cli.prompt import add_prompt
-from lmlab.cli.quiet import quiet
+from lmlab.cli.quiet import RECEIPT, quiet
 from lmlab.cli.runs import add_runs
 from lmlab.cli.scale import add_diff, add_scale
 from lmlab.errors import InputError, LabError

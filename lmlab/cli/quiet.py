@@ -3,6 +3,8 @@
 import os
 import warnings
 
+RECEIPT = "print a script of plain torch and transformers that gives the number again"
+
 
 def quiet() -> None:
     """No progress bars, notes or warnings of transformers; call it before models are used."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from lmlab.cli.quiet import quiet
+from lmlab.cli.quiet import RECEIPT, quiet
 from lmlab.errors import InputError
 from lmlab.scale import counts as scale
 from lmlab.scale.counts import Shape
@@ -46,7 +46,9 @@ def add_scale(commands: Any) -> None:
         default="q,v",
         help="which: q, k, v, qkv, o, up, down, gate, between commas; default: q,v",
     )
-    add("--json", action="store_true", help="print one JSON object")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print one JSON object")
+    form.add_argument("--receipt", action="store_true", help=f"of --model: {RECEIPT}")
     parser.set_defaults(run=_scale)
 
 
@@ -61,11 +63,17 @@ def add_diff(commands: Any) -> None:
     parser.add_argument("--base", default="base", help="embedded name, folder or Hub id")
     parser.add_argument("--tuned", required=True, help="what was made from it, as base+qa")
     parser.add_argument("--text", help="a text that both models score")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print one JSON object")
+    form.add_argument(
+        "--receipt", action="store_true", help=f"of the matrix that changed most: {RECEIPT}"
+    )
     parser.set_defaults(run=_diff)
 
 
 def _scale(arguments: argparse.Namespace) -> None:
+    if arguments.receipt and not arguments.model:
+        raise InputError("A receipt counts a model.", "Name one with --model.")
     shape = _shape_of_model(arguments.model) if arguments.model else _shape(arguments)
     found = {
         "model": arguments.model,
@@ -82,6 +90,10 @@ def _scale(arguments: argparse.Namespace) -> None:
     }
     if arguments.json:
         print(json.dumps(found, ensure_ascii=False))
+    elif arguments.receipt:
+        from lmlab.receipts.changes import parameters
+
+        print(parameters(arguments.model, scale.parameters(shape)), end="")
     else:
         _print_scale(shape, found)
 
@@ -191,6 +203,13 @@ def _diff(arguments: argparse.Namespace) -> None:
         compared = compare(base, tuned, arguments.text) if arguments.text else None
     if arguments.json:
         print(json.dumps(_diff_dict(arguments, changes, compared), ensure_ascii=False))
+    elif arguments.receipt:
+        from lmlab.receipts.changes import matrix
+
+        if not changes:
+            raise InputError("No matrix differs.")
+        most = max(changes, key=lambda change: change.relative)
+        print(matrix(arguments.base, arguments.tuned, most), end="")
     else:
         _print_diff(changes, compared)
 
