@@ -15,7 +15,7 @@ function line(row) {
     if (i >= 2 && i <= 4) td.dir = "auto";
     tr.append(td);
   });
-  const load = () => trigger("load", { row: row.row });
+  const load = () => trigger("choose", { row: row.row });
   tr.tabIndex = 0;
   tr.onclick = load;
   tr.onkeydown = (event) => { if (event.key === "Enter") load(); };

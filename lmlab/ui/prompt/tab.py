@@ -71,7 +71,7 @@ def build(lab: Lab) -> None:
     _wire_rows(lab, inputs, outputs)
     _wire_run(lab, inputs, outputs, tab)
     measure = prompt_measure.build(lab, inputs, outputs.sheet)
-    loaded = measure.predictions.load(
+    loaded = measure.predictions.choose(
         prompt_measure.events.loader(lab),
         [measure.kept, outputs.sheet, inputs.source],
         [outputs.query, outputs.sheet],

@@ -65,7 +65,7 @@ class Preview(gr.HTML):
 
 
 class Predictions(gr.HTML):
-    """A table: ``promptview.predictions``. Its event ``load`` asks for a query by its row."""
+    """A table: ``promptview.predictions``. Its event ``choose`` asks for a query by its row."""
 
     def __init__(self, value: str = "", **kwargs: Any) -> None:
         super().__init__(**_component(value, PREDICTIONS, "predictions", **kwargs))
