@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: app test lint requirements constraints hosting audit screenshots clean
+.PHONY: app test lint requirements constraints hosting scenes audit screenshots clean
 
 app: $(VENV)/.app
 	$(BIN)/lmlab app
@@ -25,6 +25,9 @@ constraints: $(VENV)/.app
 
 hosting: $(VENV)/.app
 	$(BIN)/python -m lmlab.hosting.table docs/hosting.md
+
+scenes: $(VENV)/.app
+	$(BIN)/python -m lmlab.scenes.table README.md
 
 audit: $(VENV)/.app
 	$(BIN)/python -m lmlab.hosting.audit constraints.txt

@@ -1,5 +1,5 @@
 // Every prediction of a study: filtered to the wrong ones, made as they are scrolled to; a click asks
-// for that query by the event `load`. Needs common.js before it.
+// for that query by the event `choose`. Needs common.js before it.
 const CHUNK = 100;
 const body = element.querySelector("tbody"), head = element.querySelector("thead"), scroller = element.querySelector(".lm-scroll");
 const wrong = element.querySelector("input"), said = element.querySelector(".lm-count");

@@ -109,8 +109,10 @@ def test_a_field_that_has_the_focus_explains_its_term(visit, fake_page):
 
 
 def test_a_first_visit_is_welcomed_once(visit, fake_page):
-    page = visit(fake_page("likelihood"))
+    page = visit(fake_page())
     expect(page.locator(".lm-begin")).to_be_visible()
+    expect(page.locator("#likelihood-factors tbody tr").first).to_be_visible()
+    expect(page.get_by_test_id("toast-body")).to_have_count(0)
     page.get_by_label("Close this line").click()
     page.reload()
     expect(page.locator("#likelihood-factors tbody tr").first).to_be_visible()
