@@ -7,6 +7,7 @@ from lmlab.hosting import logs, space
 # Before anything that reads where models are kept.
 space.keep(os.environ)
 
+from lmlab.hosting import zero
 from lmlab.lab import Lab
 from lmlab.settings import read_settings
 from lmlab.ui.app import build_page, serve
@@ -14,7 +15,7 @@ from lmlab.ui.app import build_page, serve
 # What runs on a host is for strangers, unless its owner says otherwise.
 hosted = "SPACE_ID" in os.environ and "LMLAB_PUBLIC" not in os.environ
 settings = read_settings(public=True if hosted else None)
-lab = Lab.open(settings)
+lab = zero.lent(Lab.open(settings))
 demo = build_page(lab)
 
 if __name__ == "__main__":

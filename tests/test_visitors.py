@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -24,6 +25,7 @@ from lmlab.finetuning.events import TrainStep
 from lmlab.hosting import sweep
 from lmlab.hosting.headers import Headers
 from lmlab.hosting.shelf import BYTES, Shelf
+from lmlab.hosting.zero import lent
 from lmlab.lab import Lab
 from lmlab.lm.turns import Turns
 from lmlab.results.completions import Step
@@ -33,6 +35,7 @@ from lmlab.settings import Settings
 from lmlab.ui.app import launch
 from lmlab.ui.parts.lines import OWN_SHARE, kind_of
 from tests.test_hosting import ROOT, asked, page
+from tests.tuningbits import DATA, TEMPLATE, quick
 from tests.ui.fake import FakeLab
 
 
@@ -485,3 +488,85 @@ def test_runs_survive_the_servers_death(tmp_path, folder):
         for run in (one, two):
             if run.is_alive:
                 psutil.Process(run.state["pid"]).kill()
+
+
+# A GPU that is lent
+
+
+@dataclass
+class Spaces:
+    """What of the package ``spaces`` is used; notes what is asked for."""
+
+    asked: list[tuple[str, int]] = field(default_factory=list)
+    ran: list[str] = field(default_factory=list)
+
+    def GPU(self, duration):  # noqa: N802
+        def mark(function):
+            self.asked.append((function.__name__, duration))
+
+            def run(*args, **given):
+                self.ran.append(function.__name__)
+                return function(*args, **given)
+
+            return run
+
+        return mark
+
+
+@pytest.fixture
+def zero(monkeypatch, tmp_path):
+    """(a lab on a Space with ZeroGPU, its package)."""
+    fake = Spaces()
+    monkeypatch.setenv("SPACES_ZERO_GPU", "true")
+    monkeypatch.setitem(sys.modules, "spaces", fake)
+    settings = Settings(offline=True, runs_dir=tmp_path / "runs", max_steps=10_000)
+    return lent(Lab.open(settings)), fake
+
+
+def test_work_on_a_lent_gpu_is_marked_at_the_start_and_bounded(zero, folder, monkeypatch):
+    lab, fake = zero
+    assert {name for name, _ in fake.asked} == {
+        "lmlab_score", "lmlab_compare", "lmlab_complete", "lmlab_sample", "lmlab_side_by_side",
+        "train_piece",
+    }  # fmt: skip
+    assert max(seconds for _, seconds in fake.asked) <= 60
+    model, plain = str(folder()), Lab.open(lab.settings)
+    config = GenerateConfig(max_new_tokens=5)
+    for ask in (
+        lambda one: list(one.score(model, "the cat"))[-1],
+        lambda one: list(one.compare(model, model, "the cat"))[-1],
+        lambda one: list(one.complete(model, "the dog", config))[-2],
+        lambda one: list(one.side_by_side([model, model], "the dog", config))[-1],
+        lambda one: list(one.sample(model, "the dog", config, 2))[-1],
+    ):
+        assert ask(lab) == ask(plain)
+    assert len(fake.ran) == 5
+    monkeypatch.delenv("SPACES_ZERO_GPU")
+    assert lent(plain) is plain
+
+
+def test_a_run_on_a_lent_gpu_goes_on_in_pieces(zero, folder, monkeypatch):
+    lab, fake = zero
+    monkeypatch.setattr("lmlab.hosting.zero.PIECE", 1.0)
+    config = quick(steps=400, save_every=5)
+    run = lab.tuning.start("0" * 32, str(folder("llama", "bytelevel-bos")), DATA, TEMPLATE, config)
+    until(lambda: fake.ran.count("train_piece") >= 3 or lab.tuning.run("0" * 32, run).is_over, 60)
+    lab.tuning.stop("0" * 32, run)
+    until(lambda: lab.tuning.run("0" * 32, run).is_over, 60)
+    steps = [one.step for one in lab.tuning.read("0" * 32, run) if isinstance(one, TrainStep)]
+    assert steps == list(range(1, len(steps) + 1))
+    assert fake.ran.count("train_piece") >= 2
+
+
+def test_a_forked_process_waits_for_nobody(folder):
+    lab = Lab.open(Settings(offline=True))
+    model = str(folder())
+    list(lab.score(model, "the cat"))
+    with lab.store.borrow(model):
+        pid = os.fork()
+        if not pid:
+            lab.store.after_fork()
+            signal.alarm(20)
+            with lab.store.borrow(model):
+                os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0

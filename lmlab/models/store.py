@@ -18,54 +18,20 @@ import psutil
 
 from lmlab.assets import models_dir
 from lmlab.errors import MemoryLimitError, ModelError
-from lmlab.lm.turns import in_order
+from lmlab.lm.turns import Turns, in_order
+from lmlab.models.refs import RUN, ModelRef
 from lmlab.runs.store import RunFolder, Runs, default_root
 from lmlab.settings import Settings
 
 if TYPE_CHECKING:
     from lmlab.lm.model import LM, Weights
 
+__all__ = ["RUN", "ModelRef", "ModelStore", "Progress"]
+
 Progress = Callable[[str], None]
-RUN = "run:"
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
 _REVISION = re.compile(r"[\w][\w./-]{0,99}")
-
-
-@dataclass(frozen=True, slots=True)
-class ModelRef:
-    """A model by name, perhaps with an adapter on top.
-
-    Attributes:
-        name: embedded name, folder, Hub id, or ``run:ID`` for a fine-tuning run.
-        adapter: the same for a PEFT adapter.
-        revision: branch, tag or commit of a Hub id.
-        alpha: factor of the adapter's scale (the lecture's α): 0 is the base, 1 as trained.
-    """
-
-    name: str
-    adapter: str | None = None
-    revision: str | None = None
-    alpha: float = 1.0
-
-    @classmethod
-    def parse(cls, text: str) -> "ModelRef":
-        """Read ``NAME[@REVISION][+ADAPTER]``; a folder that exists is always a plain name."""
-        text = text.strip()
-        if not text:
-            raise ModelError("No model is named.", "Choose one, for instance ‘base’.")
-        if "\0" in text or len(text) > 4096:
-            raise ModelError("That is not a model's name.")
-        if Path(text).expanduser().is_dir():
-            return cls(text)
-        name, _, adapter = text.partition("+")
-        name, _, revision = name.partition("@")
-        return cls(name.strip(), adapter.strip() or None, revision.strip() or None)
-
-    def __str__(self) -> str:
-        revision = f"@{self.revision}" if self.revision else ""
-        alpha = f" (α = {self.alpha:g})" if self.alpha != 1 else ""
-        return f"{self.name}{revision}" + (f"+{self.adapter}{alpha}" if self.adapter else "")
 
 
 @dataclass
@@ -122,6 +88,13 @@ class ModelStore:
     def folder(self, name: str) -> Path:
         """Where an embedded model lies, as ``loaded`` names it."""
         return (self._models / name).resolve()
+
+    def after_fork(self) -> None:
+        """Make all locks anew: in a forked process nobody is left who would give one back."""
+        self._mutex = threading.Lock()
+        for entry in self._entries.values():
+            if entry.n_bytes:
+                entry.future.result().lock = Turns()
 
     def loaded(self) -> list[str]:
         """Paths of the models in memory, least recently used first."""

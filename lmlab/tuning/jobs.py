@@ -9,9 +9,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psutil
 
@@ -24,17 +24,39 @@ from lmlab.settings import Settings
 
 # Seconds that a process is given to save and end.
 GRACE = 20.0
+GOING = ("queued", "running")  # states of a run that is not over
 TICK = 0.15
 
 
-class Jobs:
-    """The queue of one lab. Safe for many threads."""
+class Running(Protocol):
+    """A run under way: what of ``subprocess.Popen`` is asked of it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def wait(self, timeout: float | None = None) -> int:
+        """Until it is over; its status."""
+
+    def terminate(self) -> None:
+        """Let it save and end."""
+
+    def kill(self) -> None:
+        """End it at once."""
+
+
+class Jobs:
+    """The queue of one lab. Safe for many threads.
+
+    Args:
+        settings: how many run and wait at most.
+        start: starts a run in some other way than as a process of its own.
+    """
+
+    def __init__(
+        self, settings: Settings, start: "Callable[[RunFolder], Running] | None" = None
+    ) -> None:
         self._settings = settings
+        self._start = start
         self._lock = threading.RLock()
         self._queue: list[RunFolder] = []
-        self._running: dict[str, subprocess.Popen[str]] = {}
+        self._running: dict[str, Running] = {}
         self._orphans: dict[str, RunFolder] = {}
         self._spare: subprocess.Popen[str] | None = None
         self._closed = False
@@ -43,7 +65,11 @@ class Jobs:
     def warm(self) -> None:
         """Have a process with everything imported at hand, so that the next run starts at once."""
         with self._lock:
-            if not self._closed and (self._spare is None or self._spare.poll() is not None):
+            if (
+                not self._closed
+                and not self._start
+                and (self._spare is None or self._spare.poll() is not None)
+            ):
                 self._spare = _process()
 
     def submit(self, folder: RunFolder) -> None:
@@ -53,7 +79,8 @@ class Jobs:
             InputError: the queue is full, or the run is in it or under way.
         """
         with self._lock:
-            if self.place(folder) is not None or folder.path.name in self._running:
+            going = folder.state.get("state") in GOING and folder.path.name in self._running
+            if going or self.place(folder) is not None:
                 raise InputError("This run is under way already.")
             if len(self._queue) >= self._settings.max_queue:
                 raise InputError(
@@ -192,12 +219,16 @@ class Jobs:
             while self._queue and not self._closed:
                 if len(self._running) + len(self._orphans) >= self._settings.max_jobs:
                     return
+                if self._queue[0].path.name in self._running:
+                    return  # its last process has said its last word and is about to end
                 folder = self._queue.pop(0)
                 process = self._launch(folder)
                 self._running[folder.path.name] = process
                 threading.Thread(target=self._watch, args=(folder, process), daemon=True).start()
 
-    def _launch(self, folder: RunFolder) -> subprocess.Popen[str]:
+    def _launch(self, folder: RunFolder) -> "Running":
+        if self._start is not None:
+            return self._start(folder)
         spare, self._spare = self._spare, None
         process = spare if spare is not None and spare.poll() is None else _process()
         settings = self._settings.model_dump(mode="json")
@@ -211,12 +242,13 @@ class Jobs:
             pass
         return process
 
-    def _watch(self, folder: RunFolder, process: subprocess.Popen[str]) -> None:
+    def _watch(self, folder: RunFolder, process: "Running") -> None:
         code = process.wait()
         with self._lock:
             self._running.pop(folder.path.name, None)
             exists = (folder.path / "run.json").is_file()
-            if exists and folder.state.get("state") in ("queued", "running"):
+            going = exists and folder.state.get("state") in GOING
+            if going and self.place(folder) is None:
                 folder.set_state("failed", message=_died(code))
         self._pump()
 

@@ -1,0 +1,175 @@
+"""ZeroGPU: a Space whose GPU is lent for seconds at a time, to functions that ``spaces.GPU`` marks.
+
+Such a function runs in a forked process, which has the models that this one has loaded. Each piece
+of work asks for a time that is bounded; fine-tuning runs in pieces, each from the checkpoint of the
+one before. The package ``spaces`` is there on such a Space and nowhere else.
+"""
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from lmlab.lab import Lab, import_core
+from lmlab.models.store import ModelRef
+from lmlab.runs.store import RunFolder
+from lmlab.settings import Settings
+from lmlab.tuning.jobs import Jobs
+from lmlab.tuning.service import Tuning
+
+MARK = "SPACES_ZERO_GPU"
+SHORT, LONG = 15, 60  # seconds that are asked for: scoring, generation
+PIECE = 45.0  # seconds of training in one piece, loading and saving besides
+STREAMS = {"score": SHORT, "compare": SHORT, "complete": LONG, "sample": LONG, "side_by_side": LONG}
+
+Stream = Callable[..., Iterator[Any]]
+
+
+def is_lent(environment: Mapping[str, str] | None = None) -> bool:
+    """Whether this is a Space with ZeroGPU."""
+    found = os.environ if environment is None else environment
+    return found.get(MARK, "").lower() in ("1", "true", "t")
+
+
+@dataclass(frozen=True)
+class ZeroLab(Lab):
+    """A lab whose models run on a lent GPU.
+
+    Attributes:
+        gpu: ``spaces.GPU``.
+    """
+
+    gpu: Any = None
+
+    @classmethod
+    def over(cls, lab: Lab, gpu: Any) -> "ZeroLab":
+        """The same lab, its work marked; call it while the page is being built."""
+        made = cls(lab.store, lab.settings, gpu)
+        # Marked at once: a Space that marks nothing by the time it has started is stopped.
+        _ = made._marked, made.tuning
+        return made
+
+    @cached_property
+    def _marked(self) -> dict[str, Stream]:
+        return {name: self._mark(name, seconds) for name, seconds in STREAMS.items()}
+
+    def _mark(self, name: str, seconds: int) -> Stream:
+        inside: Stream = getattr(super(), name)
+
+        here = os.getpid()
+
+        def work(*args: Any, **given: Any) -> Iterator[Any]:
+            if os.getpid() != here:
+                self.store.after_fork()
+            yield from inside(*args, **given)
+
+        work.__name__ = work.__qualname__ = f"lmlab_{name}"
+        marked: Stream = self.gpu(duration=seconds)(work)
+        return marked
+
+    @cached_property
+    def tuning(self) -> Tuning:
+        """As ``Lab.tuning``, its runs in pieces."""
+        found = Tuning(self.store, self.settings, import_core)
+        piece = self.gpu(duration=int(PIECE) + SHORT)(train_piece)
+        found.__dict__["jobs"] = Jobs(
+            self.settings, start=lambda folder: Pieces(folder, self.settings, piece)
+        )
+        return found
+
+    def score(self, *args: Any, **given: Any) -> Iterator[Any]:
+        """As ``Lab.score``, on the GPU."""
+        return self._work("score", args[:1], args, given)
+
+    def compare(self, *args: Any, **given: Any) -> Iterator[Any]:
+        """As ``Lab.compare``, on the GPU."""
+        return self._work("compare", args[:2], args, given)
+
+    def complete(self, *args: Any, **given: Any) -> Iterator[Any]:
+        """As ``Lab.complete``, on the GPU."""
+        return self._work("complete", args[:1], args, given)
+
+    def sample(self, *args: Any, **given: Any) -> Iterator[Any]:
+        """As ``Lab.sample``, on the GPU."""
+        return self._work("sample", args[:1], args, given)
+
+    def side_by_side(self, *args: Any, **given: Any) -> Iterator[Any]:
+        """As ``Lab.side_by_side``, on the GPU."""
+        return self._work("side_by_side", args[0] if args else (), args, given)
+
+    def _work(self, name: str, models: Any, args: Any, given: Any) -> Iterator[Any]:
+        """Load here, where it stays, and run there."""
+        import_core()
+        for model in models:
+            yield from self.ready(ModelRef.parse(model))
+        yield from self._marked[name](*args, **given)
+
+
+def lent(lab: Lab) -> Lab:
+    """The lab as it is, or on a Space with ZeroGPU one that makes use of the GPU."""
+    if not is_lent():
+        return lab
+    return ZeroLab.over(lab, import_module("spaces").GPU)
+
+
+class Pieces:
+    """A run that is trained in pieces, in the place of the process that ``Jobs`` starts elsewhere.
+
+    Args:
+        folder: of the run.
+        settings: the limits of the whole run.
+        piece: trains a run's folder, under some settings, from its last checkpoint on.
+    """
+
+    def __init__(
+        self, folder: RunFolder, settings: Settings, piece: Callable[[str, dict[str, Any]], None]
+    ) -> None:
+        self._folder = folder
+        self._settings = settings
+        self._piece = piece
+        self._failed = False
+        self._thread = threading.Thread(target=self._go, daemon=True)
+        self._thread.start()
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Until it is over; 0, or 1 where a piece broke."""
+        self._thread.join(timeout)
+        if self._thread.is_alive():
+            raise subprocess.TimeoutExpired("a piece of training", timeout or 0)
+        return int(self._failed)
+
+    def terminate(self) -> None:
+        """Ask it to end after its current step."""
+        self._folder.stop_file.touch()
+
+    kill = terminate
+
+    def _go(self) -> None:
+        given = self._settings.model_dump(mode="json")
+        while True:
+            done = time.monotonic()
+            limit = min(PIECE, given["max_train_seconds"])
+            try:
+                self._piece(str(self._folder.path), {**given, "max_train_seconds": limit})
+            except Exception:
+                # What went wrong stands in the run's state, or it has none and counts as failed.
+                self._failed = True
+                return
+            given["max_train_seconds"] -= time.monotonic() - done
+            if self._folder.state.get("reason") != "limit" or given["max_train_seconds"] <= 1:
+                return
+            self._folder.set_state("running", reason="", message="")
+
+
+def train_piece(folder: str, settings: Mapping[str, Any]) -> None:
+    """Train a run from its last checkpoint until a limit of the settings."""
+    from lmlab.tuning.tunerun import train
+
+    for _ in train(RunFolder(Path(folder)), Settings(**settings)):
+        pass
