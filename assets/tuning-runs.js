@@ -36,16 +36,22 @@ function act(text, name, title, id) {
   return button;
 }
 
+// The run whose deletion was asked for once; a table that is drawn anew meanwhile still knows.
+let sure = "", unsure = 0;
+
 function remove(row) {
-  const button = el("button", "lm-tool", "Delete");
+  const button = el("button", "lm-tool", sure === row.id ? "Sure?" : "Delete");
   button.type = "button";
   button.setAttribute("aria-label", "Delete " + row.name);
+  button.dataset.run = row.id;
   // Asked twice: what is deleted is gone.
   button.onclick = () => {
-    if (button.dataset.sure) return trigger("drop", { id: row.id });
-    button.dataset.sure = "1";
-    button.textContent = "Sure?";
-    setTimeout(() => { delete button.dataset.sure; button.textContent = "Delete"; }, 4000);
+    clearTimeout(unsure);
+    if (sure === row.id) { sure = ""; return trigger("drop", { id: row.id }); }
+    sure = row.id;
+    unsure = setTimeout(() => { sure = ""; table(); }, 4000);
+    table();
+    parts.table.querySelector(`[data-run="${CSS.escape(row.id)}"]`)?.focus();
   };
   return button;
 }

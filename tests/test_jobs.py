@@ -1,5 +1,6 @@
 """Runs in the background, as the page asks for them."""
 
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +11,9 @@ from lmlab.errors import InputError, LabError, ModelError
 from lmlab.finetuning.events import Finished, Saved, TrainStep
 from lmlab.finetuning.sets import TuningData
 from lmlab.lab import Lab
+from lmlab.runs.store import Runs
 from lmlab.settings import Settings
+from lmlab.tuning.jobs import Jobs
 from tests.tuningbits import DATA, ROWS, TEMPLATE, quick
 
 OWNER, OTHER = "owner-one-0000", "owner-two-0000"
@@ -267,3 +270,33 @@ def test_a_set_of_the_hub_is_read_from_its_parquet(lab, tmp_path, monkeypatch):
     ):
         with pytest.raises(InputError, match=said):
             lab.tuning.hub_table(repo, split=split)
+
+
+def test_a_stopped_run_is_resumed_while_its_process_still_ends(tmp_path):
+    """On a slow machine a process lives on for seconds after its last word."""
+    launched, ends = [], [threading.Event(), threading.Event()]
+
+    def start(folder):
+        end = ends[len(launched)]
+        launched.append(folder.path.name)
+        folder.set_state("running")
+        return SimpleNamespace(wait=lambda *_: end.wait() and 0, terminate=end.set, kill=end.set)
+
+    settings = Settings(runs_dir=tmp_path)
+    jobs = Jobs(settings, start)
+    folder = Runs(tmp_path).new(OWNER, "base", DATA, TEMPLATE, quick())
+    jobs.submit(folder)
+    with pytest.raises(InputError, match="under way"):
+        jobs.submit(folder)
+    folder.set_state("stopped")
+    jobs.submit(folder)
+    assert jobs.info(folder).state == "queued"
+    assert len(launched) == 1
+    ends[0].set()
+    for _ in range(200):
+        if len(launched) == 2:
+            break
+        time.sleep(0.05)
+    assert len(launched) == 2
+    assert folder.state["state"] == "running"
+    jobs.close()
