@@ -80,6 +80,7 @@ function newChart(axis, spec) {
   let drag = null;
   canvas.tabIndex = 0;
   canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", spec.name);
   figure.append(head, canvas);
   axis.charts.push(chart);
   figure.lmRows = () => [["line", "step", "value"], ...chart.spec.lines.flatMap((line) => {

@@ -82,7 +82,8 @@ def test_every_tab_in_light_dark_by_keyboard_and_on_a_phone(visit, fake_page):
             *page.evaluate("access.sideways()"),
         ]
         page.set_viewport_size(PROJECTOR)
-    assert {place: all_of for place, all_of in found.items() if all_of} == {}
+    wrong = [f"{place}: {one}" for place, all_of in found.items() for one in all_of]
+    assert not wrong, "\n".join(wrong)
 
 
 def test_the_lecture_has_no_serious_violation(visit, real_page):
