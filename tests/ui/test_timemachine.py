@@ -47,7 +47,7 @@ def journey(visit, real_page, real_lab):
     return page, stops
 
 
-def test_it_opens_with_noise_that_becomes_language(journey, real_lab):
+def test_noise_becomes_language_and_the_keyboard_moves_it(journey, real_lab):
     page, stops = journey
     text = page.get_by_label("Text x").input_value()
     found = [m for m in real_lab.timemachine.travel(stops, text) if isinstance(m, Moment)]
@@ -64,11 +64,14 @@ def test_it_opens_with_noise_that_becomes_language(journey, real_lab):
     slider.fill("0")
     early = [int(level[1:]) for level in colours(page)]
     assert sum(early) > 2 * sum(levels)
+    slider.fill(str(len(stops) - 1))
+    without_the_server(page, stops)
+    by_itself(page)
     fits_a_phone(page)
 
 
-def test_the_keyboard_moves_strip_bars_and_marker_without_the_server(journey):
-    page, stops = journey
+def without_the_server(page: Page, stops) -> None:
+    """The keyboard moves strip, bars and marker."""
     sent = []
     page.on("request", lambda request: sent.append(request.url))
     bars = page.locator("#timemachine-view .lm-pinned .lm-bars")
@@ -89,9 +92,9 @@ def test_the_keyboard_moves_strip_bars_and_marker_without_the_server(journey):
     assert [url for url in sent if "queue" in url] == []
 
 
-def test_play_walks_by_itself_where_motion_is_welcome(visit, real_page, real_lab):
-    page = open_part(visit, real_page("change"), "Time machine", reduced_motion="no-preference")
-    arrived(page, len(real_lab.timemachine.shipped()))
+def by_itself(page: Page) -> None:
+    """Play walks where motion is welcome."""
+    page.emulate_media(reduced_motion="no-preference")
     page.locator(SLIDER).fill("5")
     play = page.locator(".lm-time-play")
     expect(play).to_contain_text("Play")
@@ -101,7 +104,7 @@ def test_play_walks_by_itself_where_motion_is_welcome(visit, real_page, real_lab
     expect(play).to_contain_text("Play")
 
 
-def test_what_a_stranger_types_stays_text_and_can_be_saved(journey):
+def test_what_a_stranger_types_stays_text_and_what_cannot_be_is_told(journey):
     page, stops = journey
     page.get_by_label("Text x").fill(HOSTILE)
     handed_over(page)
@@ -116,10 +119,6 @@ def test_what_a_stranger_types_stays_text_and_can_be_saved(journey):
     with open(saved.value.path(), encoding="utf-8-sig", newline="") as file:
         rows = list(csv.reader(file))
     assert rows[0][2:] == [f"step_{stop.step}_bits" for stop in stops]
-
-
-def test_what_cannot_be_is_told_and_what_is_shown_stays(journey):
-    page, _ = journey
     page.get_by_label("Text x").fill(" ")
     handed_over(page)
     page.locator("#timemachine-go").click()
