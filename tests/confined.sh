@@ -23,7 +23,7 @@ for parent in /sys/fs/cgroup/memory /sys/fs/cgroup; do
 done
 if [ -n "$group" ]; then
   echo $$ > "$group/cgroup.procs"
-  trap 'cat "$group"/../cgroup.procs >/dev/null; echo $$ > "$group/../cgroup.procs"; rmdir "$group"' EXIT
+  trap 'echo $$ > "$group/../cgroup.procs"; sleep 1; rmdir "$group"' EXIT
   echo "memory: $memory bytes" >&2
 else
   echo "memory: not bounded, no cgroup of memory can be written" >&2

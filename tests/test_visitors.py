@@ -63,7 +63,7 @@ class Gated(FakeLab):
 
     def score(self, model, text, prefix="", **given):
         self.order.append(text)
-        assert self.gate.wait(30)
+        assert self.gate.wait(120)
         yield from super().score(model, text, prefix, **given)
 
 

@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from lmlab.lab import Lab
 from lmlab.settings import Settings
 from lmlab.ui.app import TABS
+from tests.test_visitors import Gated, ask, until
 from tests.ui.conftest import handed_over
 from tests.ui.fake import FakeLab
 
@@ -117,3 +118,22 @@ def test_a_fault_of_the_server_has_a_number_and_no_details(visit, serve_lab):
     toast = page.get_by_test_id("toast-body")
     expect(toast).to_contain_text("It is request")
     expect(toast).not_to_contain_text("a bug")
+
+
+@pytest.mark.browser
+def test_a_full_line_is_said_in_a_sentence(visit, serve_lab):
+    lab = Gated(settings=Settings(max_waiting=1))
+    lab.gate.set()
+    address = serve_lab(lab, "likelihood")
+    page = visit(address)
+    expect(page.locator("#likelihood-figures .lm-fig").first).to_be_visible()
+    lab.gate.clear()
+    # Two are under way, one waits: there is no room for a fourth.
+    for i in range(3):
+        assert ask(address, f"visitor{i}", "some text").status_code == 200
+        until(lambda i=i: len(lab.order) >= min(i + 2, 3))
+    page.locator("#likelihood-go").click()
+    toast = page.get_by_test_id("toast-body")
+    expect(toast).to_contain_text("1 request is waiting already")
+    expect(toast).to_contain_text("Try again")
+    lab.gate.set()

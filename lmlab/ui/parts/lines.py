@@ -87,7 +87,8 @@ class Lines(queueing.Queue):
     def _check_room(self, visitor: str, kind: str) -> None:
         waiting = self._waiting(kind)
         if len(waiting) >= self.most:
-            said = f"{len(waiting)} requests are waiting already, and no more are taken."
+            many = "1 request is" if len(waiting) == 1 else f"{len(waiting)} requests are"
+            said = f"{many} waiting already, and no more are taken."
             raise _full(f"{said} {SUGGESTIONS[kind]}")
         own = Counter(getattr(event, "visitor", "") for event in waiting)[visitor]
         if own >= OWN_SHARE:
