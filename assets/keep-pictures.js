@@ -72,15 +72,28 @@ async function painted(address, width, height) {
 
 const pngOf = (canvas) => new Promise((done, failed) => canvas.toBlob((blob) => (blob ? done(blob) : failed(new Error("empty"))), "image/png"));
 
-// A canvas on the colour that stands behind it.
+// A canvas on the colour that stands behind it, its caption above it with the lines' colours.
 function grounded(canvas) {
-  const copy = el("canvas");
+  const copy = el("canvas"), pen = copy.getContext("2d"), dense = canvas.width / canvas.clientWidth;
+  const caption = canvas.closest("figure")?.querySelector("figcaption"), top = caption ? 30 * dense : 0;
   copy.width = canvas.width;
-  copy.height = canvas.height;
-  const pen = copy.getContext("2d");
+  copy.height = canvas.height + top;
   pen.fillStyle = behind(canvas);
   pen.fillRect(0, 0, copy.width, copy.height);
-  pen.drawImage(canvas, 0, 0);
+  pen.drawImage(canvas, 0, top);
+  let x = 8 * dense;
+  for (const part of caption?.querySelectorAll(":scope > :not(button)") || []) {
+    const swatch = part.querySelector("i"), style = getComputedStyle(part), text = part.textContent.trim();
+    if (swatch) {
+      pen.fillStyle = getComputedStyle(swatch).getPropertyValue("--ink").trim();
+      pen.fillRect(x, 16 * dense, 14 * dense, 3 * dense);
+      x += 19 * dense;
+    }
+    pen.fillStyle = style.color;
+    pen.font = `${style.fontWeight} ${13 * dense}px ${style.fontFamily}`;
+    pen.fillText(text, x, 22 * dense);
+    x += pen.measureText(text).width + 12 * dense;
+  }
   return copy;
 }
 

@@ -56,8 +56,12 @@ const KINDS = [
   },
 ];
 
-// A file is named after the part of the page that it comes from.
-const fileOf = (box) => "lmlab-" + (box.closest("[id]")?.id || "figure").replace(/[^\w-]/g, "");
+// A file is named after the part of the page that it comes from, not after Gradio's own ids.
+function fileOf(box) {
+  let at = box;
+  while (at && (!at.id || /^(html|component|tab)[-_]/.test(at.id))) at = at.parentElement;
+  return "lmlab-" + ((at && at.id) || "figure").replace(/[^\w-]/g, "");
+}
 
 function menu(box, kind) {
   const holder = el("div", "lm-save"), opener = el("button", "", "Save ▾"), list = el("div", "lm-save-list");

@@ -4,6 +4,7 @@ import ast
 import csv
 import io
 import re
+from xml.etree import ElementTree
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -83,3 +84,24 @@ def test_a_completion_s_receipt_says_whether_tokens_were_chosen(visit, fake_page
     expect(keep.locator("pre")).to_contain_text("some chosen by hand")
     page.locator("#completion-regenerate").click()
     expect(keep.locator("pre")).to_contain_text("SEED, generator = 1")
+
+
+@pytest.mark.browser
+def test_a_drawing_looks_the_same_outside_the_page(visit, fake_page):
+    page = visit(fake_page("scale"))
+    place = ".lm-curvebox:not(.wide)"
+    drawing = ElementTree.fromstring(saved(page, place, "SVG").decode())
+    styles = [
+        node.get("style", "") for node in drawing.iter() if node.tag.endswith(("line", "path"))
+    ]
+    assert styles
+    assert all("stroke: rgb(" in style or "stroke: none" in style for style in styles)
+    assert float(drawing.get("width")) > 100
+    assert saved(page, place, "PNG").startswith(b"\x89PNG")
+
+
+@pytest.mark.browser
+def test_a_report_of_nothing_says_so(visit, fake_page):
+    page = visit(fake_page("scale"))
+    page.get_by_role("button", name="Report", exact=True).click()
+    expect(page.locator("#lm-notice")).to_have_text("Nothing to report yet: run something first.")
