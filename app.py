@@ -8,6 +8,7 @@ from lmlab.hosting import logs, space
 space.keep(os.environ)
 
 from lmlab.hosting import zero
+from lmlab.hosting.ending import end_politely
 from lmlab.lab import Lab
 from lmlab.settings import read_settings
 from lmlab.ui.app import build_page, serve
@@ -21,4 +22,5 @@ demo = build_page(lab)
 if __name__ == "__main__":
     logs.start(settings)
     lab.tuning.recover()
+    end_politely()
     serve(demo, lab)

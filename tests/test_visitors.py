@@ -448,6 +448,27 @@ def server(tmp_path, port):
     return process, answers
 
 
+def test_a_page_that_is_told_to_end_lets_its_run_save(tmp_path, folder):
+    runs = tmp_path / "runs"
+    code = START.format(runs=str(runs), model=str(folder("llama", "bytelevel-bos")))
+    starter = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    first, second = starter.stdout.readline().split()
+    one, two = RunFolder(runs / first), RunFolder(runs / second)
+    until(lambda: one.state.get("step", 0) >= 3, 120)
+    starter.kill()
+    starter.wait()
+    psutil.Process(one.state["pid"]).kill()
+    process, _ = server(tmp_path, 15_860 + os.getpid() % 2000)
+    until(lambda: one.is_alive, 120)
+    process.terminate()
+    assert process.wait(40) == 0
+    assert one.state["state"] == "stopped"
+    assert one.learned is not None
+    assert two.state["state"] == "queued"
+
+
 def test_runs_survive_the_servers_death(tmp_path, folder):
     """Killed with one run under way and one that waits; then again, the run's process as well."""
     runs = tmp_path / "runs"

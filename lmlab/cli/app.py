@@ -43,12 +43,14 @@ def _app(arguments: argparse.Namespace) -> None:
 
     settings = read_settings(**{name: getattr(arguments, name) for name in Settings.model_fields})
     from lmlab.hosting import logs
+    from lmlab.hosting.ending import end_politely
     from lmlab.lab import Lab
     from lmlab.ui.app import launch
 
     logs.start(settings)
     lab = Lab.open(settings)
     lab.tuning.recover()
+    end_politely()
     try:
         launch(lab, host=arguments.host, port=arguments.port)
     except OSError as error:
