@@ -174,19 +174,24 @@ def test_a_study_s_prompts_are_those_that_were_asked(numbers: Numbers) -> None:
 
 def test_the_receipt_of_a_run_that_is_on_the_disk(numbers: Numbers, tmp_path: Path) -> None:
     config = FinetuneConfig(
-        method="full", steps=3, batch_size=4, learning_rate=1e-3, evaluate_every=0,
+        method="selective", parts=("norms", "head"), steps=3, batch_size=4,
+        learning_rate=1e-3, evaluate_every=0,
         sample_every=0, answer_rows=0, probe_rows=0, samples=0,
     )  # fmt: skip
     *_, end = api.finetune("tiny", "plural", "plural-arrow", config, out=tmp_path / "run")
     folder = RunFolder(tmp_path / "run")
-    runs = SimpleNamespace(run=lambda *_: folder.info(), spec=lambda *_: folder.spec)
+    learned = Lab.open(Settings(offline=True)).tuning.learned
+    assert "model.norm.weight" in learned("tiny", config)
+    runs = SimpleNamespace(
+        run=lambda *_: folder.info(), spec=lambda *_: folder.spec, learned=learned
+    )
     note = keepsakes.of_run(SimpleNamespace(tuning=runs))("me", "run")
     assert note is not None
     found = numbers(note.write())
     assert found == pytest.approx([end.valid_before, end.valid_loss], abs=1e-3)
 
 
-@pytest.mark.parametrize("method", ["lora", "prompt"])
+@pytest.mark.parametrize("method", ["full", "lora", "prompt"])
 def test_a_run_is_made_again(numbers: Numbers, method) -> None:
     config = FinetuneConfig(
         method=method, steps=4, batch_size=4, targets="all-linear", dropout=0.1, length=4,
@@ -229,8 +234,6 @@ def test_what_changed_and_how_far_it_moved(numbers: Numbers, tuned: str) -> None
 
 
 def test_what_cannot_be_repeated_is_refused_in_words() -> None:
-    with pytest.raises(InputError, match="selective"):
-        tuning.finetuned("base", "qa", None, FinetuneConfig(method="selective"), {})
     template = shipped_template("choice-tuned")
     with pytest.raises(InputError, match="options"):
         tuning.finetuned("base", "choice", template, FinetuneConfig(), {})

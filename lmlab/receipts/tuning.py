@@ -1,6 +1,6 @@
 """Receipts of fine-tuning: a run made again by torch, transformers and peft alone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from lmlab.errors import InputError
 from lmlab.finetuning.config import FinetuneConfig
@@ -88,6 +88,7 @@ def finetuned(
     losses: Mapping[str, float | None],
     *,
     shipped: bool = True,
+    learned: Sequence[str] = (),
 ) -> str:
     """The held-out loss before and after a run, by making the run again.
 
@@ -101,14 +102,11 @@ def finetuned(
         config: method and training.
         losses: what lmlab found: ``before`` and ``after``.
         shipped: whether the set is one of lmlab's; any other is read from a run's own folder.
+        learned: names of the parameters that learn, of selective fine-tuning.
 
     Raises:
-        InputError: a method or wording that a short script cannot repeat.
+        InputError: a wording that a short script cannot repeat.
     """
-    if config.method == "selective":
-        raise InputError(
-            "There is no receipt of selective fine-tuning yet.", "Full, LoRA and prompts have one."
-        )
     if template is not None and template.options:
         raise InputError("There is no receipt of a wording whose options differ by row.")
     source = source_of(model)
@@ -124,7 +122,7 @@ def finetuned(
         f"LONGEST = {config.max_length or 'model.config.max_position_embeddings - SOFT'}",
         f"END = {'[] if EOS is None else [EOS]' if config.end_token else '[]'}",
         f"torch.manual_seed({config.seed})",
-        *_method(config),
+        *_method(config, learned),
         READ.replace("FIRST", "first" if config.loss_on == "answer" else "0"),
         TRAIN,
     ]
@@ -158,7 +156,13 @@ def _training(config: FinetuneConfig) -> list[str]:
     ]
 
 
-def _method(config: FinetuneConfig) -> list[str]:
+def _method(config: FinetuneConfig, learned: Sequence[str]) -> list[str]:
+    if config.method == "selective":
+        return [
+            f"LEARN = {literal(list(learned))}",
+            "for name, p in model.named_parameters():",
+            "    p.requires_grad_(name in LEARN)",
+        ]
     if config.method == "lora":
         return ["model = get_peft_model(model, LoraConfig(", *_lora(config), "))"]
     if config.method == "prompt":

@@ -17,6 +17,7 @@ from lmlab.finetuning.config import FinetuneConfig
 from lmlab.finetuning.counting import Counts, count
 from lmlab.finetuning.masks import MaskView
 from lmlab.finetuning.sets import TuningData, shipped_data, split_table
+from lmlab.finetuning.shapes import selected
 from lmlab.prompts.templates import PromptTemplate
 from lmlab.prompts.wordings import shipped_templates
 from lmlab.tuning.ownruns import TuningRuns
@@ -183,6 +184,12 @@ class Tuning(TuningRuns):
         from lmlab.finetuning.outlines import measured_speed
 
         return measured_speed()
+
+    def learned(self, model: str, config: FinetuneConfig) -> tuple[str, ...]:
+        """Names of the parameters that selective fine-tuning trains; none in other methods."""
+        if config.method != "selective":
+            return ()
+        return tuple(p.name for p in selected(self._outline(model).shape, config.parts))
 
     def _outline(self, model: str) -> "Outline":
         """A model's parameters and tokenizer, without its weights."""

@@ -98,7 +98,11 @@ def of_study(lab: Lab) -> Callable[["Measured | None"], Note | None]:
             return prompts.evaluation(found, questions)
 
         title = f"{found.data}, {found.template}: {', '.join(name for name, _ in measured.results)}"
-        return Note(f"study {found.template} {found.seconds}", f"Study of {title}; receipt of {label}", write)
+        return Note(
+            f"study {found.template} {found.seconds}",
+            f"Study of {title}; receipt of {label}",
+            write,
+        )
 
     return note
 
@@ -121,9 +125,14 @@ def of_run(lab: Lab) -> Callable[[str, str], Note | None]:
                 )
             spec = lab.tuning.spec(owner, run)
             losses = {"before": info.valid_before, "after": info.valid_loss}
-            shipped = spec.origin == "shipped"
             return tuning.finetuned(
-                spec.model, spec.data, spec.template, spec.config, losses, shipped=shipped
+                spec.model,
+                spec.data,
+                spec.template,
+                spec.config,
+                losses,
+                shipped=spec.origin == "shipped",
+                learned=lab.tuning.learned(spec.model, spec.config),
             )
 
         return Note(f"run {run}", f"Fine-tuning: {info.title}", write)
