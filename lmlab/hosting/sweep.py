@@ -66,14 +66,15 @@ def every(
 
     Args:
         seconds: between two times; at most ``LONGEST``.
-        work: what; an error of the disk is passed over.
+        work: what; what fails is tried again at the next time.
         running: whether to go on.
     """
 
     def go() -> None:
         pause = min(seconds, LONGEST)
         while True:
-            with suppress(OSError):
+            # A file may go, or a set of them change, while it is looked at: there is a next time.
+            with suppress(OSError, RuntimeError):
                 work()
             end = time.monotonic() + pause
             while time.monotonic() < end:

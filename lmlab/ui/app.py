@@ -35,7 +35,7 @@ from lmlab.ui.tuning import tab as tuning
 
 SESSIONS = 300  # visitors whose last result is kept
 OPENING = 60  # seconds that it may take until a page answers
-CLEAN_UP = 600  # seconds: how often old files of visitors are looked for, at the least
+NEVER = 10**9  # seconds: Gradio removes its files at the end alone; see ``_forget``
 
 
 class Tab(NamedTuple):
@@ -82,7 +82,7 @@ def build_page(lab: Lab, names: Sequence[str] = ()) -> gr.Blocks:
         title="lmlab",
         fill_width=True,
         analytics_enabled=False,
-        delete_cache=(min(CLEAN_UP, kept), kept),
+        delete_cache=(NEVER, kept),
     ) as page:
         look.header()
         tabs = chosen(names or lab.settings.tabs)
@@ -127,7 +127,10 @@ def serve(
 
 
 def _forget(page: gr.Blocks, lab: Lab) -> None:
-    """Have visitors' files and runs removed when their time is over."""
+    """Have visitors' files and runs removed when their time is over.
+
+    Gradio's own way of it ends for good when a file comes while it looks at those that there are.
+    """
     seconds = 60 * lab.settings.file_minutes
 
     def work() -> None:
@@ -135,6 +138,8 @@ def _forget(page: gr.Blocks, lab: Lab) -> None:
         keep = {path for one in blocks for path in getattr(one, "keep_in_cache", ())}
         sweep(Path(page.app.uploaded_file_dir), seconds, keep)
         sweep_zips(seconds)
+        for known in page.temp_file_sets:
+            known.difference_update([path for path in tuple(known) if not Path(path).exists()])
         lab.store.runs.tidy(lab.settings.keep_days)
 
     began = time.monotonic()
