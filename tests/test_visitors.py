@@ -27,6 +27,7 @@ from lmlab.hosting.headers import Headers
 from lmlab.hosting.shelf import BYTES, Shelf
 from lmlab.hosting.zero import lent
 from lmlab.lab import Lab
+from lmlab.lm import turns
 from lmlab.lm.turns import Turns
 from lmlab.results.completions import Step
 from lmlab.results.controls import GenerateConfig
@@ -308,7 +309,8 @@ def test_weights_go_to_whoever_has_waited_longest():
     assert not lock.locked()
 
 
-def test_a_score_comes_between_the_tokens_of_a_completion(folder):
+def test_a_score_comes_between_the_tokens_of_a_completion(folder, monkeypatch):
+    monkeypatch.setattr(turns, "SLICE", 0)
     lab = Lab.open(Settings(offline=True))
     model = str(folder())
     config = GenerateConfig(max_new_tokens=40, seed=3)
@@ -327,7 +329,8 @@ def test_a_score_comes_between_the_tokens_of_a_completion(folder):
     assert scores == [alone, alone]
 
 
-def test_an_adapter_that_others_switch_on_changes_no_completion(folder, lora_folder):
+def test_an_adapter_that_others_switch_on_changes_no_completion(folder, lora_folder, monkeypatch):
+    monkeypatch.setattr(turns, "SLICE", 0)
     lab = Lab.open(Settings(offline=True))
     base = str(folder("llama", "bytelevel-bos"))
     tuned, config = f"{base}+{lora_folder}", GenerateConfig(max_new_tokens=24, seed=1)
@@ -402,7 +405,7 @@ def test_sixty_short_visits_leave_nothing_behind(served, tmp_path, monkeypatch):
     asyncio.run(everybody())
     assert list((tmp_path / "files").rglob("rows.csv"))
     assert len(app.blocks.state_holder.session_data) <= 20
-    until(lambda: not [p for p in (tmp_path / "files").rglob("*") if p.is_file()], 30)
+    until(lambda: not [name for *_, names in os.walk(tmp_path / "files") for name in names], 30)
     until(lambda: not queue.event_ids_to_events, 30)
     assert len(queue.event_analytics) == 0
     assert not any(line.queue for line in queue.event_queue_per_concurrency_id.values())

@@ -3,6 +3,7 @@ long work whoever waits comes first. Knows no torch.
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from types import TracebackType
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
+SLICE = 0.06  # seconds of work before others have their turn: several tokens, or a short score
 
 
 class Turns:
@@ -83,10 +85,15 @@ def aside(borrowed: Sequence[Borrowed]) -> Iterator[None]:
 
 
 def stepwise(borrowed: Sequence[Borrowed], events: Iterable[T]) -> Iterator[T]:
-    """Events of long work on borrowed models, each given while others may use them.
+    """Events of long work on borrowed models, which others may use once a slice of time is over.
 
     Each step must switch its model on anew (``LM.switch_on``), as every forward pass here does.
     """
+    began = time.monotonic()
     for event in events:
+        if time.monotonic() - began < SLICE:
+            yield event
+            continue
         with aside(borrowed):
             yield event
+        began = time.monotonic()
