@@ -113,7 +113,9 @@ def test_visitors_are_served_in_turn(served):
     until(lambda: len(lab.order) == 10)
     # Two of the greedy one's were under way; then it is one from each.
     assert {"one", "two"} <= set(lab.order[2:6])
-    assert [text for text in lab.order if "greedy" in text] == [f"greedy {i}" for i in range(8)]
+    # Two at a time: who is noted first of two that start together is chance.
+    own = [int(text.split()[1]) for text in lab.order if "greedy" in text]
+    assert all(abs(number - place) <= 1 for place, number in enumerate(own))
 
 
 def test_a_full_line_says_how_full_and_what_to_do_and_shuts_out_no_other_kind(served):
