@@ -1,8 +1,8 @@
 """What the server keeps of a visitor's session, made small.
 
 Gradio keeps a second copy of every component's settings for each session, for links that store
-what was typed. This page has no such links (``lmlab.hosting.doors``); the copy is some 80 ms of work
-for each visitor and most of what a session takes.
+what was typed. This page has no such links (``lmlab.hosting.doors``); the copy is some 80 ms of
+work for each visitor and most of what a session takes.
 """
 
 from copy import copy
