@@ -157,6 +157,17 @@ class Changing:
             whole = rankknife.measured(two, ranks[-1], task, general)
         yield replace(found, whole=whole)
 
+    def knife_texts(
+        self, tuned: str, on: KnifeTexts
+    ) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        """(prefix, text) of all that ``knife`` scores: of the task, and general.
+
+        Raises:
+            InputError: no text, or one that is too long.
+        """
+        task, general = self._task(tuned, on)[1], self._general(on)[1]
+        return [(one.prefix, one.text) for one in task], [(one.prefix, one.text) for one in general]
+
     def _cuts(self, refs: list[ModelRef], cuts: "list[Cut]") -> "Iterator[Scoring | Unchanged]":
         """Decompose every ΔW into ``cuts``."""
         from lmlab.change.rankknife import iter_cuts

@@ -43,6 +43,14 @@ def choose(page: Page, field: str, option: str) -> None:
     page.get_by_role("option", name=option).first.click()
 
 
+def receipt(page: Page, part: str) -> str:
+    """The script beside a result, opened."""
+    page.locator(f"#{part}-keep .lm-keep-open").click()
+    code = page.locator(f"#{part}-keep .lm-keep-code")
+    expect(code).to_contain_text("import torch")
+    return code.inner_text()
+
+
 def changes_of(lab: Lab, base: str, tuned: str) -> Changes:
     return next(s for s in lab.changes.weights(base, tuned) if isinstance(s, Changes))
 
@@ -63,6 +71,7 @@ def test_weights_as_a_map_and_one_matrix_in_full(page, real_lab):
     drawn = page.evaluate(f"[...{FIGURE}.data[1].y]")
     assert drawn == pytest.approx(other.singular_values, rel=1e-4)
     expect(page.locator("#change-pictures canvas")).to_have_count(4)
+    assert other.name in receipt(page, "change-matrix")
 
     choose(page, "tuned", "all weights tuned")
     settled(page, "weights", "vectors changed")
@@ -106,6 +115,7 @@ def test_the_knife_goes_from_the_base_to_the_tuned_model(page, real_lab):
     page.locator("#change-knife-go").click()
     expect(page.locator(".lm-knifesaid")).to_contain_text("Check: k = 0 is the base")
     settled(page, "knife")
+    assert "K = 1 " in receipt(page, "change-knife")
     slider = page.locator(".lm-knifeslider input")
     shown = page.locator(".lm-knifenums .lm-num2")
     last = int(slider.get_attribute("max"))

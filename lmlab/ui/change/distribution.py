@@ -4,7 +4,7 @@ and what it forgot. Lays out, wires, and asks the lab.
 
 import json
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from html import escape
 from types import MappingProxyType
@@ -17,9 +17,10 @@ from lmlab.errors import InputError
 from lmlab.lab import Lab
 from lmlab.results.changes import Drift
 from lmlab.results.scored import Loading
-from lmlab.ui.change import driftviews
+from lmlab.ui.change import driftviews, keepsakes
 from lmlab.ui.parts import waiting
 from lmlab.ui.parts.errors import alerts
+from lmlab.ui.parts.keep import Keep, follow
 from lmlab.ui.parts.widgets import Handover, static
 
 NAME = "Distribution"
@@ -33,7 +34,7 @@ WHY = (
     "interval; a task’s answers are read given their prompts.</p>"
 )
 EMPTY = '<p class="lm-why">What the tuned model forgot will stand here: press Measure.</p>'
-Found = tuple[str, str, tuple[Drift, ...]]
+Found = keepsakes.Moved
 
 
 def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
@@ -69,6 +70,7 @@ def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
                 csv = gr.Button("CSV", size="sm", min_width=60, elem_id="drift-csv")
             table = static(EMPTY, elem_id="drift-table")
             handover = Handover(elem_id="drift-handover")
+    keep = Keep("drift", ["drift-plot", "drift-table"])
     kept = gr.State(None)
     line = [status, stop]
     asked = go.click(
@@ -76,6 +78,7 @@ def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
         trigger_mode="once", **MEASURING,
     )  # fmt: skip
     waiting.stoppable(stop, line, [asked])
+    follow(keep, [asked], keepsakes.of_drift(lab), [kept], lazy=True)
     way.change(redrawn, [kept, way], plot, **QUIET)
     csv.click(hand_over, kept, handover, **QUIET)
 
@@ -98,7 +101,8 @@ def measurer(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
                     yield [*waiting.busy(step.message, 0), *still]
                 elif isinstance(step, Drift):
                     found.append(step)
-                    yield [gr.skip(), gr.skip(), *_drawn(base, tuned, found, way)]
+                    kept = (base, tuned, tuple(found), int(rows or 0), own or "")
+                    yield [gr.skip(), gr.skip(), *_drawn(kept, way)]
                 else:
                     share = step.done / max(1, step.total)
                     said = f"{step.kind}: {step.done} of {step.total} texts"
@@ -109,10 +113,9 @@ def measurer(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
     return measure
 
 
-def _drawn(base: str, tuned: str, found: Sequence[Drift], way: str) -> list[Any]:
-    kept: Found = (base, tuned, tuple(found))
-    table = driftviews.forgetting(base, tuned, found)
-    return [driftplots.drift(found, way), table, kept]
+def _drawn(kept: Found, way: str) -> list[Any]:
+    base, tuned, found, *_ = kept
+    return [driftplots.drift(found, way), driftviews.forgetting(base, tuned, found), kept]
 
 
 @alerts

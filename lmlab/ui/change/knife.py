@@ -13,11 +13,12 @@ from lmlab.errors import InputError
 from lmlab.lab import Lab
 from lmlab.results.matrices import Knifed, Unchanged
 from lmlab.results.scored import Loading, Scoring
-from lmlab.ui.change import views
+from lmlab.ui.change import keepsakes, views
 from lmlab.ui.change.weights import QUIET, bar
 from lmlab.ui.change.widgets import KnifeCurves
 from lmlab.ui.parts import waiting
 from lmlab.ui.parts.errors import alerts
+from lmlab.ui.parts.keep import Keep, follow
 from lmlab.ui.parts.waiting import busy, idle
 from lmlab.ui.parts.widgets import static
 
@@ -49,17 +50,19 @@ def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
     line = bar("knife", "Cut")
     with gr.Column(elem_classes="lm-panel"):
         curves = KnifeCurves(elem_id="change-knife")
-    shown, told = gr.State(None), [line.status, line.stop]
+        keep = Keep("change-knife", ["change-knife"])
+    shown, on, told = gr.State(None), gr.State(None), [line.status, line.stop]
     pressed = line.go.click(
-        runner(lab), [shown, base, tuned, source, task, general], [*told, curves, shown],
+        runner(lab), [shown, base, tuned, source, task, general], [*told, curves, shown, on],
         trigger_mode="once", **CUTTING,
     )  # fmt: skip
     waiting.stoppable(line.stop, told, [pressed])
+    follow(keep, [pressed], keepsakes.of_knife(lab), [shown, on], lazy=True)
     line.csv.click(hand_over, shown, line.handover, concurrency_limit=4, **QUIET)
 
 
 def runner(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
-    """The handler of Cut: yields [status, stop button, curves, state]."""
+    """The handler of Cut: yields [status, stop button, curves, state, texts]."""
 
     @alerts
     def run(
@@ -68,10 +71,10 @@ def runner(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
         asked = KnifeTexts(data=source or "", task=task or "", general=general or "")
         same = shown is not None and (shown.base, shown.tuned) == (base, tuned)
         # The curve of another pair would stand below the names of this one.
-        yield [*busy("reading …", 0), *([gr.skip()] * 2 if same else ["", None])]
+        yield [*busy("reading …", 0), *([gr.skip()] * 2 if same else ["", None]), asked]
         with closing(lab.changes.knife(base, tuned, asked)) as steps:
             for step in steps:
-                yield _drawn(step)
+                yield [*_drawn(step), gr.skip()]
 
     return run
 

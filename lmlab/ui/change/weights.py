@@ -14,10 +14,11 @@ from lmlab.errors import InputError, LabError
 from lmlab.lab import Lab
 from lmlab.results.matrices import Changes, MatrixView, Unchanged
 from lmlab.results.scored import Loading, Scoring
-from lmlab.ui.change import views
+from lmlab.ui.change import keepsakes, views
 from lmlab.ui.change.widgets import ChangeMap, MatrixPictures
 from lmlab.ui.parts import waiting
 from lmlab.ui.parts.errors import alerts
+from lmlab.ui.parts.keep import Keep, follow
 from lmlab.ui.parts.waiting import busy, idle
 from lmlab.ui.parts.widgets import Handover, static
 
@@ -25,7 +26,7 @@ NAME = "Weights"
 QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
 MEASURING = MappingProxyType({**QUIET, "concurrency_id": "score", "concurrency_limit": 2})
 N_LINE = 2  # outputs of the line
-N_MATRIX = 3  # outputs of one matrix
+N_MATRIX = 4  # outputs of one matrix, with its state
 N_DRAWN = 2 + N_MATRIX  # with state and map
 LONGEST_NAME = 300
 
@@ -74,10 +75,13 @@ def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
     with gr.Column(elem_classes="lm-panel"):
         static('<h3 class="lm-h">W + ΔW, entry by entry</h3>')
         pictures = MatrixPictures(elem_id="change-pictures")
-    shown = gr.State(None)
-    one = [figures, plot, pictures]
-    _wire(lab, line, [base, tuned], [line.status, line.stop, shown, drawn, *one], tab)
-    drawn.choose(choose(lab), shown, one, trigger_mode="always_last", **MEASURING)
+    among = ["change-map", "change-figures", "change-spectra-plot"]
+    keep = Keep("change-matrix", among)
+    shown, matrix = gr.State(None), gr.State(None)
+    one = [figures, plot, pictures, matrix]
+    asked = _wire(lab, line, [base, tuned], [line.status, line.stop, shown, drawn, *one], tab)
+    chosen = drawn.choose(choose(lab), shown, one, trigger_mode="always_last", **MEASURING)
+    follow(keep, [*asked, chosen], keepsakes.of_matrix, [matrix])
     line.csv.click(hand_over, shown, line.handover, concurrency_limit=4, **QUIET)
 
 
@@ -102,16 +106,17 @@ def bar(name: str, verb: str, *, auto: bool = False) -> Bar:
     return Bar(go, stop, csv, status, handover)
 
 
-def _wire(lab: Lab, line: Bar, asked: list[Any], drawn: list[Any], tab: Any) -> None:
-    """Measure on the button and when the part is opened; stop on demand."""
+def _wire(lab: Lab, line: Bar, asked: list[Any], drawn: list[Any], tab: Any) -> list[Any]:
+    """Measure on the button and when the part is opened; stop on demand. Gives both events."""
     run, given = runner(lab), [drawn[N_LINE], *asked]
     pressed = line.go.click(run, given, drawn, trigger_mode="always_last", **MEASURING)
     opened = tab.select(once(run), given, drawn, trigger_mode="once", **MEASURING)
     waiting.stoppable(line.stop, drawn[:N_LINE], [pressed, opened])
+    return [pressed, opened]
 
 
 def runner(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
-    """The handler of Measure: yields [status, stop button, state, map, figures, plot, pictures]."""
+    """The handler of Measure: yields [status, stop button, state, map, *one matrix]."""
 
     @alerts
     def run(shown: Shown | None, base: str, tuned: str) -> Iterator[list[Any]]:
@@ -165,7 +170,7 @@ def once(handler: Callable[..., Iterator[list[Any]]]) -> Callable[..., Iterator[
 
 
 def choose(lab: Lab) -> Callable[..., list[Any]]:
-    """The matrix that was clicked: [figures, plot, pictures]."""
+    """The matrix that was clicked: [figures, plot, pictures, what is kept of it]."""
 
     @alerts
     def show(shown: Shown | None, event: gr.EventData) -> list[Any]:
@@ -178,8 +183,8 @@ def choose(lab: Lab) -> Callable[..., list[Any]]:
 
 
 def no_matrix(said: str) -> list[Any]:
-    """Where there is none to show: [figures, plot, pictures]."""
-    return [said, changeplots.blank(), ""]
+    """Where there is none to show: [figures, plot, pictures, what is kept of it]."""
+    return [said, changeplots.blank(), "", None]
 
 
 def _matrix(lab: Lab, shown: Shown | None, name: str) -> list[Any]:
@@ -187,7 +192,8 @@ def _matrix(lab: Lab, shown: Shown | None, name: str) -> list[Any]:
         return no_matrix(views.NOTHING)
     with closing(lab.changes.matrix(shown.base, shown.tuned, name)) as steps:
         found = next(step for step in steps if isinstance(step, MatrixView))
-    return [views.figures(found), changeplots.spectra(found), changeviews.pictures(found)]
+    kept = (shown.base, shown.tuned, found.change)
+    return [views.figures(found), changeplots.spectra(found), changeviews.pictures(found), kept]
 
 
 @alerts
