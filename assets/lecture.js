@@ -142,10 +142,9 @@ function toggleList(open) {
   box.replaceChildren(...listed(scenes, here, go), own(add, keep));
 }
 
-// The tab's id stands in its button's.
 function asTold(kind, more = {}) {
   const button = document.querySelector('.tab-container [role="tab"][aria-selected="true"]');
-  const tab = TABS[(button?.id || "").replace(/-button$/, "")];
+  const tab = TABS[button?.dataset.tabId];
   if (tab) trigger(EVENTS[tab].tell, { kind, ...more });
   else notice("This tab has nothing that a link could carry.");
 }

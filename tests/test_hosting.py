@@ -1,6 +1,5 @@
 """Settings that hold below the page, what is said to the outside, what a Space is sent."""
 
-import asyncio
 import json
 import logging
 import re
@@ -24,6 +23,7 @@ from lmlab.hosting.logs import RequestLog
 from lmlab.lab import Lab
 from lmlab.models.store import ModelStore
 from lmlab.settings import PUBLIC, Settings, read_settings
+from tests import loops
 
 ROOT = Path(__file__).parent.parent
 TOKEN = "hf_" + "q" * 30
@@ -45,7 +45,7 @@ def asked(app, path="/", method="GET", headers=(), body=b"", query=b"", chunks=N
         "type": "http", "path": path, "method": method, "headers": list(headers),
         "query_string": query, "root_path": "",
     }  # fmt: skip
-    asyncio.run(app(scope, receive, send))
+    loops.run(app(scope, receive, send))
     start = sent[0]
     answered = b"".join(one.get("body", b"") for one in sent[1:])
     found = {key.decode().lower(): value.decode() for key, value in start["headers"]}

@@ -35,6 +35,7 @@ from lmlab.runs.store import RunFolder
 from lmlab.settings import Settings
 from lmlab.ui.app import launch
 from lmlab.ui.parts.lines import OWN_SHARE, kind_of
+from tests import loops
 from tests.test_hosting import ROOT, asked, page
 from tests.tuningbits import DATA, TEMPLATE, quick
 from tests.ui.fake import FakeLab
@@ -136,7 +137,7 @@ def test_a_full_line_says_how_full_and_what_to_do_and_shuts_out_no_other_kind(se
         async with Visitor(about, random.Random(0)) as visitor:
             await asyncio.wait_for(visitor.do("size"), 20)
 
-    asyncio.run(quick())
+    loops.run(quick())
     lab.gate.set()
 
 
@@ -234,7 +235,7 @@ def test_a_hundred_who_come_at_once_have_it_made_once():
     async def everybody():
         await asyncio.gather(*(layer(dict(asks), receive, send) for _ in range(100)))
 
-    asyncio.run(everybody())
+    loops.run(everybody())
     assert len(made) == 1
     assert sent.count("http.response.start") == 100
     assert layer._making == {}
@@ -260,7 +261,7 @@ def test_what_one_visitor_keeps_no_other_gets(served):
                 found.append(json.loads(table)["text"])
         return found
 
-    one, other = asyncio.run(tables())
+    one, other = loops.run(tables())
     assert "cre" in one
     assert "cre" not in other
 
@@ -281,7 +282,7 @@ def test_twenty_visitors_at_once_get_their_own_numbers(served):
     async def everybody():
         return await asyncio.gather(*(visit(i) for i in range(20)))
 
-    for text, table in asyncio.run(everybody()):
+    for text, table in loops.run(everybody()):
         word = text.split()[1]
         others = [one.split()[1] for one in texts if one != text]
         assert word in table
@@ -404,7 +405,7 @@ def test_sixty_short_visits_leave_nothing_behind(served, tmp_path, monkeypatch):
         for start in range(0, 60, 10):
             await asyncio.gather(*(visit(i) for i in range(start, start + 10)))
 
-    asyncio.run(everybody())
+    loops.run(everybody())
     assert list((tmp_path / "files").rglob("rows.csv"))
     assert len(app.blocks.state_holder.session_data) <= 20
     until(lambda: not [name for *_, names in os.walk(tmp_path / "files") for name in names], 30)

@@ -41,8 +41,8 @@ def test_every_scene_shows_what_it_promises(visit, stage):
             for name in scene.ask.hide:
                 inner = place(page, scene, name).locator("> *").first
                 expect(inner).not_to_be_visible()
-            page.locator(".lm-show").click()
-            expect(page.locator(".lm-answer")).to_have_text(scene.ask.answer)
+            page.locator(f"{BAR} .lm-show").click()
+            expect(page.locator(f"{BAR} .lm-answer")).to_have_text(scene.ask.answer)
         for at, look in enumerate(scene.look, start=1):
             target = place(page, scene, look.at)
             expect(target).to_have_attribute("data-lm-mark", str(at))
@@ -62,7 +62,7 @@ def test_keys_hands_and_leaving(visit, stage):
     options.nth(0).click()
     expect(options.nth(1)).to_contain_text("2")
     expect(page.locator("#likelihood-strip .lm-toks")).not_to_be_visible()
-    page.locator(".lm-show").click()
+    page.locator(f"{BAR} .lm-show").click()
     expect(page.locator("#likelihood-strip .lm-toks")).to_contain_text("cat")
     page.locator(f"{BAR} h2").focus()
     page.keyboard.press("ArrowRight")
