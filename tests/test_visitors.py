@@ -14,6 +14,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import httpx
 import psutil
@@ -28,12 +29,13 @@ from lmlab.hosting.shelf import BYTES, Shelf
 from lmlab.hosting.zero import lent
 from lmlab.lab import Lab
 from lmlab.lm import turns
-from lmlab.lm.turns import Turns
+from lmlab.lm.turns import SLICE, Turns, stepwise
 from lmlab.results.completions import Step
 from lmlab.results.controls import GenerateConfig
 from lmlab.runs.store import RunFolder
 from lmlab.settings import Settings
 from lmlab.ui.app import launch
+from lmlab.ui.parts.errors import alerts
 from lmlab.ui.parts.lines import OWN_SHARE, kind_of
 from tests import loops
 from tests.test_hosting import ROOT, asked, page
@@ -80,7 +82,7 @@ def ask(address, session, text):
     return httpx.post(f"{address}/gradio_api/queue/join", json=body, timeout=30)
 
 
-def until(true, seconds=20.0):
+def until(true, seconds=60.0):
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end
@@ -597,3 +599,49 @@ def test_a_forked_process_waits_for_nobody(folder):
             with lab.store.borrow(model):
                 os._exit(0)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def test_a_stream_that_is_closed_keeps_nobody_waiting():
+    may_end, ended = threading.Event(), threading.Event()
+
+    @alerts
+    def work():
+        try:
+            yield 1
+            yield 2
+        finally:
+            may_end.wait(60)
+            ended.set()
+
+    stream = work()
+    assert next(stream) == 1
+    stream.close()
+    assert not ended.is_set()
+    may_end.set()
+    assert ended.wait(60)
+
+
+def test_work_that_is_stopped_while_it_stands_aside_leaves_the_page_alive():
+    """Closed while others use its model: the event loop must not wait for the model's turn."""
+    turns = Turns()
+    lm = SimpleNamespace(turns=turns)
+
+    @alerts
+    def work():
+        with turns:
+            yield from stepwise([lm], slow())
+
+    def slow():
+        for i in range(3):
+            time.sleep(SLICE)
+            yield i
+
+    stream = work()
+    next(stream)
+    turns.acquire()  # another visitor's, while the first one's work stands aside
+    began = time.monotonic()
+    stream.close()
+    assert time.monotonic() - began < 30
+    turns.release()
+    with turns:  # it was given back
+        pass

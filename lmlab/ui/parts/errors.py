@@ -3,6 +3,7 @@
 import functools
 import inspect
 import logging
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from html import escape
@@ -26,7 +27,13 @@ def alerts(function: Callable[..., Any]) -> Callable[..., Any]:
         def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
             with _alerting():
                 _check_event((*args, *kwargs.values()))
-                yield from function(*args, **kwargs)
+                steps = function(*args, **kwargs)
+                try:
+                    for step in steps:  # noqa: UP028, closed in another way than `yield from` does
+                        yield step
+                except GeneratorExit:
+                    _close_apart(steps)
+                    raise
 
         return stream
 
@@ -37,6 +44,13 @@ def alerts(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*args, **kwargs)
 
     return call
+
+
+def _close_apart(steps: Iterator[Any]) -> None:
+    """Close a generator in a thread of its own: Gradio closes what a visitor stopped on its event
+    loop, and long work may have to wait for its turn at a model before it can end.
+    """
+    threading.Thread(target=steps.close, daemon=True).start()  # type: ignore[attr-defined]
 
 
 def _check_event(arguments: Iterable[Any]) -> None:
