@@ -116,6 +116,9 @@ class Settings(BaseSettings):
     keep_days: float | None = Field(
         None, gt=0, description="remove runs after so many days; default: never"
     )
+    train_nice: int = Field(
+        19, ge=0, le=19, description="how far a run stands back for other work; 19: furthest"
+    )
     train_threads: int | None = Field(
         None, ge=1, description="torch threads of a fine-tuning run; default: all cores but one"
     )

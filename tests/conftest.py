@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["LMLAB_TRAIN_NICE"] = "0"  # tests side by side leave a run that stands back nothing
 
 import pytest
 

@@ -36,7 +36,6 @@ from lmlab.runs.store import RunFolder, RunSpec, title_of, write_whole
 from lmlab.settings import Settings
 from lmlab.tuning import pretrainrun
 
-NICE = 19
 Stop = Callable[[], Reason | None]
 
 
@@ -238,7 +237,7 @@ def main() -> int:
     with (folder.path / "log.txt").open("ab", buffering=0) as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
-    os.nice(NICE)
+    os.nice(settings.train_nice)
     torch.set_num_threads(threads_of(settings))
     try:
         for _ in train(folder, settings, should_stop=lambda: "stopped" if asked else None):

@@ -35,7 +35,7 @@ def test_every_scene_shows_what_it_promises(visit, stage):
     scenes = shipped()
     for number, scene in enumerate(scenes, start=1):
         expect(page.locator(f"{BAR} h2")).to_have_text(scene.title)
-        expect(page.locator(".lm-count")).to_have_text(f"{number} / {len(scenes)}")
+        expect(page.locator(f"{BAR} .lm-count")).to_have_text(f"{number} / {len(scenes)}")
         expect(page.locator(READY)).to_be_visible()
         if scene.ask:
             for name in scene.ask.hide:
@@ -56,7 +56,7 @@ def test_every_scene_shows_what_it_promises(visit, stage):
 def test_keys_hands_and_leaving(visit, stage):
     page = visit(f"{stage}?scene=by-hand")
     expect(page.locator(READY)).to_be_visible()
-    options = page.locator(".lm-option")
+    options = page.locator(f"{BAR} .lm-option")
     options.nth(1).click()
     options.nth(1).click()
     options.nth(0).click()
@@ -71,7 +71,7 @@ def test_keys_hands_and_leaving(visit, stage):
     page.locator("#likelihood-text textarea").focus()
     page.keyboard.press("ArrowRight")
     expect(page.locator(f"{BAR} h2")).to_have_text("Sense against nonsense")
-    page.locator(".lm-leave").click()
+    page.locator(f"{BAR} .lm-leave").click()
     expect(page.locator(BAR)).not_to_be_visible()
     expect(page.locator("#likelihood-strip .lm-toks")).to_be_visible()
 
@@ -110,7 +110,7 @@ def test_a_tab_is_kept_as_a_scene_and_opened_again(visit, stage, tmp_path):
     expect(page.locator(READY)).to_be_visible()
     page.locator("#likelihood-text textarea").fill("One of my own.")
     handed_over(page)
-    page.locator(".lm-list").click()
+    page.locator(f"{BAR} .lm-list").click()
     page.get_by_label("Title").fill("Mine <i>")
     with page.expect_download() as caught:
         page.get_by_role("button", name="Save this tab as a scene").click()
@@ -122,6 +122,6 @@ def test_a_tab_is_kept_as_a_scene_and_opened_again(visit, stage, tmp_path):
     expect(page.locator("#likelihood-text textarea")).to_have_value("One of my own.")
     bad = tmp_path / "91-bad.yaml"
     bad.write_text(file.read_text(encoding="utf-8").replace("text:", "txt:"), encoding="utf-8")
-    page.locator(".lm-list").click()
+    page.locator(f"{BAR} .lm-list").click()
     page.locator(".lm-filelabel input").set_input_files(bad)
     expect(page.get_by_test_id("toast-body").first).to_contain_text("no control ‘txt’")
