@@ -1,5 +1,5 @@
 // Figures as pictures and tables: plotly's, drawings in SVG, canvases, the token strip. Needs common.js
-// and keep-files.js before it.
+// and files.js before it.
 const SVGNS = "http://www.w3.org/2000/svg";
 const DENSE = 2; // pixels of a PNG for each of the page
 const TALLEST = 16000; // pixels that a canvas can be high

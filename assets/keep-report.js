@@ -1,5 +1,5 @@
 // What this page has shown, kept in the browser until it is closed, as one file of HTML. Runs once a
-// page; needs common.js, keep-files.js and keep-pictures.js before it.
+// page; needs common.js, files.js and keep-pictures.js before it.
 const MOST_RESULTS = 30;
 const MOST_LETTERS = 2e7; // of all results together
 const SETTLED = 700; // milliseconds until a result is drawn

@@ -1,5 +1,5 @@
 // "Save" at every figure and every token strip of the page. Runs once a page; needs common.js,
-// keep-files.js and keep-pictures.js before it.
+// files.js and keep-pictures.js before it.
 const plotOf = (box) => box.querySelector(".js-plotly-plot");
 const drawingOf = (box) => box.querySelector(":scope > svg");
 const canvasOf = (box) => box.querySelector("canvas");

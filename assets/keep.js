@@ -1,5 +1,5 @@
 // A result's receipt: shown, copied and saved on demand; and word of the result to the report. Needs
-// common.js and keep-files.js before it, and Gradio's `element`, `props`, `watch` and `trigger`.
+// common.js and files.js before it, and Gradio's `element`, `props`, `watch` and `trigger`.
 const part = (name) => element.querySelector(".lm-keep-" + name);
 const opener = part("open");
 let kept = null;

@@ -1,5 +1,5 @@
 // Lecture mode: goes from scene to scene, sets the tab, presses its button, marks what to look at.
-// Needs common.js, lecture-guess.js and lecture-list.js before it.
+// Needs common.js, files.js, lecture-guess.js and lecture-list.js before it.
 const bar = element.querySelector(".lm-lecture");
 const part = (name) => bar.querySelector(".lm-" + name);
 const page = document.documentElement;
@@ -151,26 +151,13 @@ function asTold(kind, more = {}) {
 
 async function copy(text) {
   try {
-    await navigator.clipboard.writeText(text);
+    await copyText(text);
     notice("Link copied: it opens this tab as it is now, uploads apart.");
   } catch { prompt("This link opens the tab as it is now:", text); }
 }
 
-// Said even where the bar is hidden.
-function notice(text) {
-  const line = document.getElementById("lm-notice") || document.body.appendChild(Object.assign(el("div"), { id: "lm-notice" }));
-  line.setAttribute("role", "status");
-  line.textContent = text;
-  clearTimeout(line.timer);
-  line.timer = setTimeout(() => { line.textContent = ""; }, 5000);
-}
-
 function save(text) {
-  const link = el("a");
-  link.href = URL.createObjectURL(new Blob([text], { type: "application/yaml" }));
-  link.download = "scene.yaml";
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  saveAs([text], "application/yaml", "scene.yaml");
   notice("Saved as scene.yaml.");
 }
 

@@ -74,10 +74,11 @@ def test_the_front_matter_is_what_spaces_reads():
 
 
 def test_the_table_of_settings_is_made_from_the_class():
-    from lmlab.hosting.table import written
+    from lmlab.hosting.table import BEGIN, END, settings_table
+    from lmlab.marked import between
 
     document = (ROOT / "docs" / "hosting.md").read_text()
-    assert document == written(document), "run `make hosting`"
+    assert document == between(document, BEGIN, END, settings_table()), "run `make hosting`"
 
 
 def test_assets_are_found_inside_an_installed_package(tmp_path):

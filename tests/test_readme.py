@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from lmlab.scenes.table import written
+from lmlab.marked import between
+from lmlab.scenes.table import BEGIN, END, scenes_table
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -11,7 +12,7 @@ LARGEST = 150_000  # bytes of a picture
 
 
 def test_the_table_of_scenes_is_that_of_the_scenes():
-    assert written(README) == README
+    assert between(README, BEGIN, END, scenes_table()) == README
 
 
 def test_every_picture_is_there_is_shown_and_is_small():

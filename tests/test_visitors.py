@@ -456,17 +456,22 @@ def server(tmp_path, port):
     return process, answers
 
 
-def test_a_page_that_is_told_to_end_lets_its_run_save(tmp_path, folder):
+def left_behind(tmp_path, folder, steps):
+    """A run under way, so many steps on, and one that waits; their page was killed."""
     runs = tmp_path / "runs"
     code = START.format(runs=str(runs), model=str(folder("llama", "bytelevel-bos")))
     starter = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT
     )
-    first, second = starter.stdout.readline().split()
-    one, two = RunFolder(runs / first), RunFolder(runs / second)
-    until(lambda: one.state.get("step", 0) >= 3, 120)
+    one, two = (RunFolder(runs / name) for name in starter.stdout.readline().split())
+    until(lambda: one.state.get("step", 0) >= steps, 120)
     starter.kill()
     starter.wait()
+    return one, two
+
+
+def test_a_page_that_is_told_to_end_lets_its_run_save(tmp_path, folder):
+    one, two = left_behind(tmp_path, folder, 3)
     psutil.Process(one.state["pid"]).kill()
     process, _ = server(tmp_path, 15_860 + os.getpid() % 2000)
     until(lambda: one.is_alive, 120)
@@ -479,16 +484,7 @@ def test_a_page_that_is_told_to_end_lets_its_run_save(tmp_path, folder):
 
 def test_runs_survive_the_servers_death(tmp_path, folder):
     """Killed with one run under way and one that waits; then again, the run's process as well."""
-    runs = tmp_path / "runs"
-    code = START.format(runs=str(runs), model=str(folder("llama", "bytelevel-bos")))
-    starter = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT
-    )
-    first, second = starter.stdout.readline().split()
-    one, two = RunFolder(runs / first), RunFolder(runs / second)
-    until(lambda: one.state.get("step", 0) >= 10, 120)
-    starter.kill()
-    starter.wait()
+    one, two = left_behind(tmp_path, folder, 10)
     # The page is gone: the run goes on, and what waited is told apart from what runs.
     assert one.is_alive
     assert two.state["state"] == "queued"

@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from lmlab.marked import rewrite
 from lmlab.settings import PUBLIC, Settings
 
-BEGIN, END = "<!-- settings -->", "<!-- end of settings -->"
+BEGIN, END = "<!-- settings -->\n", "<!-- end of settings -->"
 HEADER = "| Variable | Default | Public page | |\n|---|---|---|---|\n"
 
 
@@ -25,17 +26,6 @@ def settings_table() -> str:
     return HEADER + "".join(rows)
 
 
-def written(document: str) -> str:
-    """A document with the table as it is now between the two marks.
-
-    Raises:
-        ValueError: a mark is missing.
-    """
-    before, rest = document.split(BEGIN, 1)
-    _, after = rest.split(END, 1)
-    return f"{before}{BEGIN}\n{settings_table()}{END}{after}"
-
-
 def _shown(value: Any) -> str:
     if value is None:
         return "–"
@@ -48,8 +38,7 @@ def _shown(value: Any) -> str:
 
 def main() -> None:
     """Write the table into the file that is named."""
-    path = Path(sys.argv[1])
-    path.write_text(written(path.read_text(encoding="utf-8")), encoding="utf-8")
+    rewrite(Path(sys.argv[1]), BEGIN, END, settings_table())
 
 
 if __name__ == "__main__":

@@ -2,23 +2,10 @@
 
 from collections.abc import Sequence
 
-from lmlab.receipts.prompts import LEAD
-from lmlab.receipts.script import arguments, literal, loading, script, source_of
+from lmlab.receipts.script import LEAD, ROWS, arguments, literal, loading, script, source_of
 from lmlab.results.changes import Drift, KnifePoint, MatrixChange
 
 Texts = Sequence[tuple[str, str]]
-ROWS = """
-
-def rows(model, prefix, text):  # log-probabilities at each scored token, and its id
-    coded = tokenizer(prefix + text, add_special_tokens=False, return_offsets_mapping=True)
-    lead = LEAD if coded.input_ids[:1] != LEAD[-1:] else []
-    ids, n = torch.tensor(lead + coded.input_ids), len(prefix.rstrip())
-    spans = coded.offset_mapping
-    first = len(lead) + next(i for i, (a, b) in enumerate(spans) if b > n or a == b == n)
-    table = model(ids[None]).logits[0, -len(ids) :].log_softmax(-1)
-    return table[max(1, first) - 1 : -1].double(), ids[max(1, first) :]
-
-"""
 MERGED = """\
 if hasattr(second, "merge_and_unload"):
     second = second.double().merge_and_unload()

@@ -5,23 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lmlab.errors import InputError
-from lmlab.receipts.script import arguments, literal, loading, script, source_of
+from lmlab.receipts.script import LEAD, ROWS, arguments, literal, loading, script, source_of
 from lmlab.results.evaluations import Evaluation
 
-# Encodes once and places the border by offsets; white space before it goes to the answer.
-LIKELIHOOD = """
-
-def logp(prompt, answer):  # ln P(answer | prompt), in nats
-    coded = tokenizer(prompt + answer, add_special_tokens=False, return_offsets_mapping=True)
-    lead = LEAD if coded.input_ids[:1] != LEAD[-1:] else []
-    ids, n = torch.tensor(lead + coded.input_ids), len(prompt.rstrip())
-    spans = coded.offset_mapping
-    first = len(lead) + next(i for i, (a, b) in enumerate(spans) if b > n or a == b == n)
-    table = model(ids[None]).logits[0, -len(ids) :].log_softmax(-1)
-    return float(table[first - 1 : -1].gather(1, ids[first:, None]).double().sum())
+# ln P(answer | prompt), in nats.
+LIKELIHOOD = f"""{ROWS}
+def logp(prompt, answer):
+    table, ids = rows(model, prompt, answer)
+    return float(table.gather(1, ids[:, None]).sum())
 
 """
-LEAD = 'LEAD = tokenizer("").input_ids  # what the tokenizer puts before a text'
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,20 @@ WHOLE = """\
 def rows(model):  # log-probabilities of what comes next, one row a scored token
     return model(ids[None]).logits[0, -len(ids) :].log_softmax(-1)[first - 1 : -1]
 """
+LEAD = 'LEAD = tokenizer("").input_ids  # what the tokenizer puts before a text'
+# Encodes once and places the border by offsets; white space before it goes to what follows.
+ROWS = """
+
+def rows(model, prefix, text):  # log-probabilities at each scored token, and its id
+    coded = tokenizer(prefix + text, add_special_tokens=False, return_offsets_mapping=True)
+    lead = LEAD if coded.input_ids[:1] != LEAD[-1:] else []
+    ids, n = torch.tensor(lead + coded.input_ids), len(prefix.rstrip())
+    spans = coded.offset_mapping
+    first = len(lead) + next(i for i, (a, b) in enumerate(spans) if b > n or a == b == n)
+    table = model(ids[None]).logits[0, -len(ids) :].log_softmax(-1)
+    return table[max(1, first) - 1 : -1].double(), ids[max(1, first) :]
+
+"""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@
 import sys
 from pathlib import Path
 
+from lmlab.marked import rewrite
 from lmlab.scenes.course import shipped
 
 BEGIN, END = "<!-- scenes -->\n", "<!-- end of scenes -->"
@@ -20,21 +21,9 @@ def scenes_table() -> str:
     )
 
 
-def written(document: str) -> str:
-    """A document with the table as it is now between the two marks.
-
-    Raises:
-        ValueError: a mark is missing.
-    """
-    before, rest = document.split(BEGIN, 1)
-    _, after = rest.split(END, 1)
-    return f"{before}{BEGIN}{scenes_table()}{END}{after}"
-
-
 def main() -> None:
     """Write the table into the file that is named."""
-    path = Path(sys.argv[1])
-    path.write_text(written(path.read_text(encoding="utf-8")), encoding="utf-8")
+    rewrite(Path(sys.argv[1]), BEGIN, END, scenes_table())
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ PHONE = {"width": 390, "height": 844}
 PROJECTOR = {"width": 1280, "height": 720}
 # A tab, what is pressed on it, and what is there once its first result is.
 TABS = {
-    "Likelihood": ("", "#likelihood-factors tbody tr"),
+    "Likelihood": ("", "main:has(#likelihood-plot .js-plotly-plot) #likelihood-factors tbody tr"),
     "Completion": ("#completion-go", "#completion-strip .lm-tok"),
     "Compare": ("", "#compare-shift-strip .lm-tok"),
     "Prompt": ("#prompt-go", "#prompt-strip .lm-tok"),

@@ -47,30 +47,13 @@ WHY = (
 def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
     """Draw the part inside the current tab and wire it to the lab."""
     tab, shipped = Context.block, lab.timemachine.shipped()
-    ways = _ways(lab, shipped)
     static(WHY)
     with gr.Row(elem_classes="lm-inputs"):
         text = gr.Textbox(
             STORY, label="Text  x", lines=2, max_lines=8, scale=5, elem_id="timemachine-text"
         )
         with gr.Column(scale=3, min_width=320, elem_classes="lm-side"):
-            way = gr.Dropdown(ways, value=ways[0][1], label="Steps of", elem_id="timemachine-way")
-            model = gr.Textbox(
-                PYTHIA, label="Model", max_lines=1, max_length=200, visible=not shipped,
-                elem_id="timemachine-model",
-            )  # fmt: skip
-            revisions = gr.Textbox(
-                STEPS, label="Revisions", info="each is fetched whole, once", max_lines=3,
-                max_length=1000, visible=not shipped, elem_id="timemachine-revisions",
-            )  # fmt: skip
-            with gr.Row(elem_classes="lm-buttons"):
-                go = gr.Button(
-                    "Travel", variant="primary", elem_id="timemachine-go", elem_classes="lm-go"
-                )
-                stop = gr.Button(
-                    "Stop", interactive=False, elem_id="timemachine-stop", min_width=80
-                )
-                csv = gr.Button("CSV", elem_id="timemachine-csv", min_width=70)
+            way, model, revisions, go, stop, csv = _fields(_ways(lab, shipped), not shipped)
     with gr.Row(elem_classes="lm-chips"):
         static('<span class="lm-try">Try</span>', min_width=10)
         chips = [gr.Button(name, size="sm", min_width=60) for name, _ in TEXTS]
@@ -99,6 +82,24 @@ def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
         )
     waiting.stoppable(stop, line, events)
     csv.click(hand_over, kept, handover, **QUIET)
+
+
+def _fields(ways: list[tuple[str, str]], asked: bool) -> tuple[Any, ...]:
+    """The side: [way, model, revisions, Travel, Stop, CSV]; ``asked`` for a model's revisions."""
+    way = gr.Dropdown(ways, value=ways[0][1], label="Steps of", elem_id="timemachine-way")
+    model = gr.Textbox(
+        PYTHIA, label="Model", max_lines=1, max_length=200, visible=asked,
+        elem_id="timemachine-model",
+    )  # fmt: skip
+    revisions = gr.Textbox(
+        STEPS, label="Revisions", info="each is fetched whole, once", max_lines=3,
+        max_length=1000, visible=asked, elem_id="timemachine-revisions",
+    )  # fmt: skip
+    with gr.Row(elem_classes="lm-buttons"):
+        go = gr.Button("Travel", variant="primary", elem_id="timemachine-go", elem_classes="lm-go")
+        stop = gr.Button("Stop", interactive=False, elem_id="timemachine-stop", min_width=80)
+        csv = gr.Button("CSV", elem_id="timemachine-csv", min_width=70)
+    return way, model, revisions, go, stop, csv
 
 
 def _ways(lab: Lab, shipped: Sequence[Stop]) -> list[tuple[str, str]]:

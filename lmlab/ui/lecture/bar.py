@@ -58,7 +58,7 @@ class Bar(gr.HTML):
             value,
             html_template=BAR,
             js_on_load=f"const EVENTS = {json.dumps(events)};\n"
-            + script("lecture-guess", "lecture-list", "lecture"),
+            + script("files", "lecture-guess", "lecture-list", "lecture"),
             apply_default_css=False,
             **kwargs,
         )

@@ -4,7 +4,7 @@ import functools
 import inspect
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from html import escape
 from typing import Any
@@ -46,11 +46,11 @@ def alerts(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def _close_apart(steps: Iterator[Any]) -> None:
+def _close_apart(steps: Generator[Any, None, None]) -> None:
     """Close a generator in a thread of its own: Gradio closes what a visitor stopped on its event
     loop, and long work may have to wait for its turn at a model before it can end.
     """
-    threading.Thread(target=steps.close, daemon=True).start()  # type: ignore[attr-defined]
+    threading.Thread(target=steps.close, daemon=True).start()
 
 
 def _check_event(arguments: Iterable[Any]) -> None:

@@ -63,7 +63,7 @@ class Keep(gr.HTML):
         super().__init__(
             "",
             html_template=KEEP,
-            js_on_load=script("keep-files", "keep"),
+            js_on_load=script("files", "keep"),
             apply_default_css=False,
             container=False,
             elem_id=f"{name}-keep",

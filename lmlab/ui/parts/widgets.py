@@ -113,7 +113,7 @@ class Handover(gr.HTML):
         super().__init__(
             "",
             html_template='<span class="lm-handed" role="status"></span>',
-            js_on_load=script("handover"),
+            js_on_load=script("files", "handover"),
             apply_default_css=False,
             **kwargs,
         )

@@ -74,6 +74,23 @@ def build(lab: Lab, tab: Any) -> None:
                 stop = gr.Button("Stop", interactive=False, elem_id="scale-stop", min_width=80)
     with gr.Row(elem_classes="lm-chips"):
         status = static("", elem_id="scale-status", elem_classes="lm-status")
+    axis, against, download, shown, handover = _chart()
+    kept = gr.State(())
+    asked, line = [models, kinds, count, axis, against], [status, stop]
+    outputs = [*line, shown, kept]
+    measure = measurer(lab)
+    pressed = go.click(measure, asked, outputs, trigger_mode="always_last", **RUNNING)
+    opened = tab.select(once(measure), [kept, *asked], outputs, trigger_mode="once", **RUNNING)
+    waiting.stoppable(stop, line, [pressed, opened])
+    gr.on(
+        [axis.input, against.input], alerts(drawn), [kept, axis, against], shown,
+        trigger_mode="always_last", **QUIET,
+    )  # fmt: skip
+    download.click(_csv, kept, handover, **QUIET)
+
+
+def _chart() -> tuple[Any, ...]:
+    """The panel: [upwards, against, download button, what is shown, handover]."""
     with gr.Column(elem_classes="lm-panel"):
         with gr.Row(elem_classes="lm-tablehead"):
             axis = gr.Radio(
@@ -87,18 +104,7 @@ def build(lab: Lab, tab: Any) -> None:
             download = gr.Button("CSV", size="sm", min_width=60, elem_id="scale-measured-csv")
         shown = static(EMPTY, elem_id="scale-measured")
         handover = Handover(elem_id="scale-measured-handover")
-    kept = gr.State(())
-    asked, line = [models, kinds, count, axis, against], [status, stop]
-    outputs = [*line, shown, kept]
-    measure = measurer(lab)
-    pressed = go.click(measure, asked, outputs, trigger_mode="always_last", **RUNNING)
-    opened = tab.select(once(measure), [kept, *asked], outputs, trigger_mode="once", **RUNNING)
-    waiting.stoppable(stop, line, [pressed, opened])
-    gr.on(
-        [axis.input, against.input], alerts(drawn), [kept, axis, against], shown,
-        trigger_mode="always_last", **QUIET,
-    )  # fmt: skip
-    download.click(_csv, kept, handover, **QUIET)
+    return axis, against, download, shown, handover
 
 
 def measurer(lab: Lab) -> Callable[..., Iterator[list[Any]]]:

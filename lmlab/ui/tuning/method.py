@@ -204,10 +204,11 @@ def wire(
     """
     counted = [*data, *step.fields]
     handler = counting(lab)
-    chosen = step.field("method").input(
-        switched, step.field("method"), [*step.groups, step.field("learning_rate")], **QUICK
+    method = step.field("method")
+    method.change(grouped, method, list(step.groups), **QUICK).then(
+        handler, counted, shown, **QUICK
     )
-    chosen.then(handler, counted, shown, **QUICK)
+    method.input(rate_of, method, step.field("learning_rate"), **QUICK)
     sliders = ("rank", "alpha", "length", "steps", "batch_size")
     gr.on(
         [step.field(key).change for key in sliders],
@@ -225,11 +226,15 @@ def wire(
     ).then(handler, counted, shown, **QUICK)  # fmt: skip
 
 
-def switched(method: str) -> list[Any]:
-    """The controls of a method, and a learning rate that suits it."""
-    shown = [gr.update(visible=method == name) for name in ("lora", "selective", "prompt")]
+def grouped(method: str) -> list[Any]:
+    """The controls of a method, whoever chose it: a visitor, an example or a scene."""
+    return [gr.update(visible=method == name) for name in ("lora", "selective", "prompt")]
+
+
+def rate_of(method: str) -> Any:
+    """A learning rate that suits a method."""
     rate = RATES.get(method)
-    return [*shown, gr.skip() if rate is None else f"{rate:g}"]
+    return gr.skip() if rate is None else f"{rate:g}"
 
 
 def names_of(lab: Lab) -> Callable[..., Any]:

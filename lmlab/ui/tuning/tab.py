@@ -72,9 +72,7 @@ def _wire_chips(
     lab: Lab, chips: list[gr.Button], data: DataStep, method: MethodStep, counter: gr.HTML
 ) -> None:
     """An example fills the form."""
-    filled = [
-        data.data, data.wording, data.source, *method.fields, *method.groups,
-    ]  # fmt: skip
+    filled = [data.data, data.wording, data.source, *method.fields]
     for chip, preset in zip(chips, PRESETS, strict=True):
         chosen = chip.click(filler(lab, preset), None, filled, **QUICK)
         chosen.then(
@@ -91,13 +89,7 @@ def filler(lab: Lab, preset: Preset) -> Any:
     @alerts
     def fill() -> list[Any]:
         choices = gr.update(choices=wordings(lab, preset.data), value=preset.template)
-        shown = [
-            gr.update(visible=preset.config.method == name)
-            for name in ("lora", "selective", "prompt")
-        ]
-        return [
-            preset.data, choices, source_of(lab, preset.template), *values_of(preset.config),
-            *shown,
-        ]  # fmt: skip
+        source = source_of(lab, preset.template)
+        return [preset.data, choices, source, *values_of(preset.config)]
 
     return fill
