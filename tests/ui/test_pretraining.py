@@ -50,9 +50,14 @@ def fill(page: Page, field: str, value: str) -> None:
     handed_over(page)
 
 
+def size(page: Page, name: str, width: int) -> None:
+    """Choose a size, and wait for the form to follow."""
+    page.locator("#pretraining-size").get_by_label(name, exact=True).check()
+    expect(page.locator("#pretraining-width input[type=number]")).to_have_value(str(width))
+
+
 def start(page: Page, steps: int) -> None:
-    page.locator("#pretraining-size").get_by_label("micro", exact=True).check()
-    expect(page.locator("#pretraining-width input[type=number]")).to_have_value("48")
+    size(page, "micro", 48)
     fill(page, "steps", str(steps))
     page.locator("#pretraining-go").click()
     expect(page.locator(MONITOR)).to_have_attribute("data-points", re.compile("[1-9]"))
@@ -83,8 +88,10 @@ def test_tokens_and_count_follow_text_and_vocabulary(page):
     expect(page.locator("#pretraining-counter .lm-problem")).to_contain_text("cannot be shared")
     page.locator("#pretraining-go").click()
     expect(page.get_by_test_id("toast-body")).to_contain_text("cannot be shared")
-    page.locator("#pretraining-size").get_by_label("medium", exact=True).check()
+    size(page, "medium", 128)
     fill(page, "width", "384")
+    # Counted, so known to the server: started before, it would be a run that others wait for.
+    expect(page.locator("#pretraining-counter")).to_contain_text("d = 384")
     page.locator("#pretraining-go").click()
     expect(page.get_by_test_id("toast-body").last).to_contain_text("At most 1,000,000 parameters")
 
