@@ -83,27 +83,34 @@ function leave() {
   if (document.fullscreenElement) document.exitFullscreen();
 }
 
-// What follows from what was filled in may take a while: a tab is settled when it has not changed for
-// some time. A run that goes on in a hidden tab does not count.
-const QUIET = 500;
-let changed = 0;
+// Brings a tab to the front, through the menu of tabs where the window is narrow. Gradio could do it
+// with the filling, but copies what all tabs hold for that.
+function front(tab) {
+  const id = Object.keys(TABS).find((key) => TABS[key] === tab);
+  const button = document.querySelector(`[role="tab"][data-tab-id="${id}"]`)
+    || [...document.querySelectorAll(".overflow-dropdown button")].find((one) => one.textContent.trim().toLowerCase() === id);
+  if (button?.getAttribute("aria-selected") !== "true") button?.click();
+}
+
+// On the Prompt tab the prompt is drawn anew after the filling, and a run that began before would be
+// drawn over: so it waits until the prompt has changed, though not for long.
+const QUIET = 120, LONGEST = 800, TICK = 60, PATIENCE = 160;
+let since = 0, changed = 0;
 new MutationObserver((records) => {
-  const panels = new Set(records.map(({ target }) => (target.closest ? target : target.parentElement)?.closest('[role="tabpanel"]')));
-  if ([...panels].some((panel) => panel?.checkVisibility())) changed = performance.now();
+  if (on() && records.some(({ target }) => (target.closest ? target : target.parentElement)?.closest("#prompt-view"))) changed = performance.now();
 }).observe(document.body, { childList: true, subtree: true, characterData: true });
 
 function settled(tab) {
-  if (performance.now() - changed < QUIET) return false;
-  // A prompt that is still empty is about to be drawn.
-  return tab !== "prompt" || document.querySelector("#prompt-view .lm-prompttext")?.textContent.length > 12;
+  const now = performance.now();
+  return tab !== "prompt" || now - since > LONGEST || (changed > since && now - changed > QUIET);
 }
 
 // The tab is filled in: once its button can be pressed, press it; a run under way is stopped first.
 function press(tab, run, left) {
   const button = named(tab, run), stop = named(tab, run.replace(/[^-]*$/, "stop"));
-  const again = () => setTimeout(() => press(tab, run, left - 1), 120);
+  const again = () => setTimeout(() => press(tab, run, left - 1), TICK);
   if (left <= 0) return ready();
-  if (left > 20 && !settled(tab) && !(stop && !stop.disabled)) return again();
+  if (!settled(tab) && !(stop && !stop.disabled)) return again();
   if (!button || button.disabled || button.offsetParent === null && !button.classList.contains("lm-none")) return again();
   if (stop && !stop.disabled && stop.offsetParent !== null) { stop.click(); return again(); }
   button.click();
@@ -125,8 +132,10 @@ function filled(mail) {
     scrollTo({ top: 0 });
     trigger("ahead", { name: mail.name });
   }
-  // A tab that opens for the first time begins by itself; that beginning is let come first.
-  if (mail.run) setTimeout(() => press(mail.tab, mail.run, 80), 350);
+  bar.dataset.state = "pressing";
+  front(mail.tab);
+  since = performance.now();
+  if (mail.run) setTimeout(() => press(mail.tab, mail.run, PATIENCE), TICK);
   else ready();
 }
 

@@ -10,7 +10,7 @@ from lmlab.ui.app import build_page
 from lmlab.ui.lecture import links
 from lmlab.ui.lecture.events import check
 from lmlab.ui.lecture.filling import Filling
-from lmlab.ui.lecture.stage import outer, stages
+from lmlab.ui.lecture.stage import stages
 
 PLAIN = """title: A scene
 point: What it shows.
@@ -34,7 +34,7 @@ look:
 def filling():
     lab = Lab.open()
     page = build_page(lab)
-    return Filling(lab, outer(page), stages(page))
+    return Filling(lab, stages(page))
 
 
 def test_a_scene_is_read_as_it_was_written():

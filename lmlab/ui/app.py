@@ -95,7 +95,18 @@ def build_page(lab: Lab, names: Sequence[str] = ()) -> gr.Blocks:
         lecture.wire(lab, page, bar, scenes)
         look.footer()
     put_lines(page, lab.settings.max_waiting, limit=4)
+    _show_no_progress(page)
     return page
+
+
+def _show_no_progress(page: gr.Blocks) -> None:
+    """Gradio's own signs of progress go nowhere: the tabs show theirs.
+
+    The browser would else hand each sign to every component that any event ever had as an output,
+    and copy each one's value for it: seconds, once some tabs are open.
+    """
+    for event in page.fns.values():
+        event.show_progress_on = []
 
 
 def serve(

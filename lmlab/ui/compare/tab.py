@@ -15,6 +15,7 @@ from lmlab.ui.compare import events
 from lmlab.ui.compare.views import WAITING
 from lmlab.ui.likelihood import events as likelihood_events
 from lmlab.ui.parts import keepsakes, waiting
+from lmlab.ui.parts.beginning import Led, unless_led
 from lmlab.ui.parts.keep import Keep, follow
 from lmlab.ui.parts.pairs import COLUMNS, Pair, pairs
 from lmlab.ui.parts.pickers import model_picker
@@ -195,13 +196,17 @@ def _wire(lab: Lab, inputs: Inputs, outputs: Outputs, tab: Any) -> None:
     ran = [*line, *outputs.strips, *outputs.columns]
     moved = [*line, outputs.strip, outputs.sums, outputs.shown]
     asked = gr.on(inputs.go.click, run, inputs.run, ran, trigger_mode="always_last", **RUNNING)
+    led, begin = Led(False), unless_led(events.once(run), len(ran))
     opened = tab.select(
-        events.once(run), [outputs.shown, *inputs.run], ran, trigger_mode="once", **RUNNING
+        begin, [led, outputs.shown, *inputs.run], ran, trigger_mode="once", **RUNNING
     )
     after = [
         asked.success(shift, inputs.compared, moved, **SHIFTING),
         opened.success(
-            events.once(shift, of=5), [outputs.shown, *inputs.compared], moved, **SHIFTING
+            unless_led(events.once(shift, of=5), len(moved)),
+            [led, outputs.shown, *inputs.compared],
+            moved,
+            **SHIFTING,
         ),
     ]
     pressed = inputs.shift.click(shift, inputs.compared, moved, **SHIFTING)

@@ -14,6 +14,7 @@ from lmlab.lab import Lab
 from lmlab.ui.completion import events
 from lmlab.ui.completion.views import figures
 from lmlab.ui.parts import controls, keepsakes, waiting
+from lmlab.ui.parts.beginning import Led, unless_led
 from lmlab.ui.parts.controls import Controls
 from lmlab.ui.parts.keep import Keep, follow
 from lmlab.ui.parts.pickers import model_picker
@@ -87,14 +88,14 @@ def build(lab: Lab) -> None:
             chart = _chart()
     with gr.Column(elem_classes="lm-panel"):
         with gr.Row(elem_classes="lm-tablehead"):
-            static('<h3 class="lm-h">Sampling controls</h3>')
+            static('<h2 class="lm-h">Sampling controls</h2>')
             buttons["reset"] = gr.Button(
                 "Reset", size="sm", min_width=60, elem_id="completion-reset"
             )
         form = controls.form("completion")
     with gr.Row(elem_classes="lm-result"):
         with gr.Column(scale=1, min_width=300, elem_classes="lm-panel"):
-            static('<h3 class="lm-h">Branches tried</h3>')
+            static('<h2 class="lm-h">Branches tried</h2>')
             tree = Branches(elem_id="completion-branches")
         with gr.Column(scale=1, min_width=300, elem_classes="lm-panel"):
             count, length, table = _samples(buttons)
@@ -137,15 +138,15 @@ def _buttons() -> dict[str, gr.Button]:
 def _chart() -> NextToken:
     with gr.Column(elem_classes="lm-panel"):
         static(
-            '<h3 class="lm-h">The next token <span class="lm-key"><i class="own"></i>the model’s '
-            '<i class="after"></i>after the controls</span></h3>'
+            '<h2 class="lm-h">The next token <span class="lm-key"><i class="own"></i>the model’s '
+            '<i class="after"></i>after the controls</span></h2>'
         )
         return NextToken(elem_id="completion-next")
 
 
 def _samples(buttons: dict[str, gr.Button]) -> tuple[gr.Slider, gr.Number, Samples]:
     with gr.Row(elem_classes="lm-tablehead"):
-        static('<h3 class="lm-h">Samples of the prompt</h3>')
+        static('<h2 class="lm-h">Samples of the prompt</h2>')
         buttons["sample"] = gr.Button("Draw", size="sm", min_width=60, elem_id="completion-draw")
     with gr.Row(elem_classes="lm-controls"):
         count = gr.Slider(
@@ -176,7 +177,8 @@ def _wire(
     next_seed = buttons["regenerate"].click(events.seeded, seed, seed, queue=False, **QUIET)
     again = next_seed.then(events.regenerator(lab), asked, drawn, **RUNNING)
     fresh = buttons["fresh"].click(events.regenerator(lab), asked, drawn, **RUNNING)
-    opened = tab.select(events.opener(lab), asked, drawn, trigger_mode="once", **RUNNING)
+    led, begin = Led(False), unless_led(events.opener(lab), len(drawn))
+    opened = tab.select(begin, [led, *asked], drawn, trigger_mode="once", **RUNNING)
     moves = [
         buttons["undo"].click(events.undoer(lab), kept, drawn, trigger_mode="multiple", **RUNNING),
         outputs.strip.fork(events.forker(lab), kept, drawn, **RUNNING),

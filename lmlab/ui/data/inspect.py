@@ -11,9 +11,11 @@ from gradio.context import Context
 
 from lmlab.corpus.documents import CUTS
 from lmlab.lab import Lab
-from lmlab.ui.data import events
+from lmlab.ui.data import events, keepsakes
 from lmlab.ui.data.widgets import Findings, QualityView
 from lmlab.ui.parts import waiting
+from lmlab.ui.parts.beginning import Led, unless_led
+from lmlab.ui.parts.keep import Keep, follow
 from lmlab.ui.parts.pickers import model_picker
 from lmlab.ui.parts.widgets import Handover, static
 
@@ -64,6 +66,7 @@ class Outputs:
     handover: Handover
     at: gr.State
     kept: gr.State
+    keep: Keep
 
     @property
     def drawn(self) -> list[Any]:
@@ -160,8 +163,10 @@ def _outputs() -> Outputs:
                 )  # fmt: skip
                 table = gr.Button("Table, CSV", elem_id="data-csv", min_width=100)
             handover = Handover(elem_id="data-handover")
+    keep = Keep("data", ("data-findings", "data-quality", "data-summary"))
     states = gr.State(None), gr.State(None)
-    return Outputs(findings, quality, wishes, language, summary, cleaned, table, handover, *states)
+    buttons = cleaned, table, handover
+    return Outputs(findings, quality, wishes, language, summary, *buttons, *states, keep)
 
 
 def _wire_running(lab: Lab, inputs: Inputs, outputs: Outputs, tab: Any) -> None:
@@ -170,10 +175,10 @@ def _wire_running(lab: Lab, inputs: Inputs, outputs: Outputs, tab: Any) -> None:
     inspect = events.inspector(lab)
     given, drawn = [*inputs.values, outputs.wishes], [*line, *outputs.drawn]
     asked = inputs.go.click(inspect, given, drawn, trigger_mode="always_last", **RUNNING)
-    opened = tab.select(
-        events.once(inspect), [outputs.kept, *given], drawn, trigger_mode="once", **RUNNING
-    )
+    led, begin = Led(False), unless_led(events.once(inspect), len(drawn))
+    opened = tab.select(begin, [led, outputs.kept, *given], drawn, trigger_mode="once", **RUNNING)
     waiting.stoppable(inputs.stop, line, [asked, opened])
+    follow(outputs.keep, [asked, opened], keepsakes.of_corpus, [outputs.kept])
     inputs.source.change(
         lambda source: gr.update(visible=source == events.OWN),
         inputs.source,

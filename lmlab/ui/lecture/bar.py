@@ -14,7 +14,7 @@ from lmlab.lab import Lab
 from lmlab.scenes.scene import Scene
 from lmlab.ui.lecture import events, links
 from lmlab.ui.lecture.filling import Filling
-from lmlab.ui.lecture.stage import outer, stages
+from lmlab.ui.lecture.stage import stages
 from lmlab.ui.parts.scripts import script
 
 QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
@@ -107,14 +107,15 @@ def wire(lab: Lab, page: gr.Blocks, lecture: Lecture, course: tuple[Scene, ...])
     """Have the bar reach every tab of the built page. One event a tab, as an event that names the
     controls of all tabs takes a browser seconds.
     """
-    filling = Filling(lab, outer(page), stages(page))
+    filling = Filling(lab, stages(page))
     shown = tuple(scene for scene in course if scene.tab in filling.stages)
     names = {stage.tab: name for name, stage in filling.stages.items()}
     lecture.bar.value = json.dumps({"tabs": names, "scenes": events.listed(shown)})
     for name, stage in filling.stages.items():
-        filled = [lecture.mail, *filling.outputs(name)]
+        filled = [*filling.outputs(name), lecture.mail]
         fill, tell = getattr(lecture.bar, f"fill_{name}"), getattr(lecture.bar, f"tell_{name}")
-        fill(events.filler(filling, stage, shown), lecture.own, filled, **QUICK)
+        given = [lecture.own, *filling.inputs(name)]
+        fill(events.filler(filling, stage, shown), given, filled, **QUICK)
         values = list(links.linkable(stage).values())
         tell(events.teller(stage), values, lecture.mail, **QUICK)
     mails = [lecture.mail, lecture.own]

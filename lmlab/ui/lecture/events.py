@@ -21,10 +21,10 @@ MODELS = ("model", "second", "model-1", "model-2", "base", "tuned")
 
 
 def filler(filling: Filling, stage: Stage, course: tuple[Scene, ...]) -> Callable[..., list[Any]]:
-    """A tab as a scene, by its name, or a link's query asks for it: [mail, *filling.outputs]."""
+    """A tab as a scene, by its name, or a link's query asks for it: [*filling.outputs, mail]."""
 
     @alerts
-    def fill(own: tuple[Scene, ...], asked: gr.EventData) -> list[Any]:
+    def fill(own: tuple[Scene, ...], asked: gr.EventData, *known: Any) -> list[Any]:
         name, query = _of(asked, "name"), str(getattr(asked, "query", "") or "")
         if query:
             tab, values, pressed = links.read(query)
@@ -34,8 +34,8 @@ def filler(filling: Filling, stage: Stage, course: tuple[Scene, ...]) -> Callabl
             tab, values, run = scene.tab, scene.inputs, scene.run
         if tab != stage.name:
             raise InputError(f"This belongs to the tab ‘{tab[:40]}’.", "Load the page anew.")
-        updates = filling.updates(tab, values)
-        return [_mail("filled", name=name, tab=tab, run=run), *updates]
+        updates = filling.updates(tab, values, known)
+        return [*updates, _mail("filled", name=name, tab=tab, run=run)]
 
     return fill
 

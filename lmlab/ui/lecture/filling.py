@@ -1,6 +1,6 @@
-"""Fills a tab's controls in and brings it to the front, for scenes and links alike."""
+"""Fills a tab's controls in, for scenes and links alike."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -27,17 +27,21 @@ class Filling:
 
     Attributes:
         lab: for what follows from a choice.
-        tabs: the page's.
         stages: by name.
     """
 
     lab: Lab
-    tabs: gr.Tabs
     stages: Mapping[str, Stage]
 
     def outputs(self, name: str) -> list[Any]:
-        """The tabs, then a tab's controls."""
-        return [self.tabs, *self.stages[name].controls.values()]
+        """What says that the tab is led, its controls, what follows from them."""
+        stage = self.stages[name]
+        more = [part for one in stage.following for part in one.outputs]
+        return [*stage.leds, *stage.controls.values(), *more]
+
+    def inputs(self, name: str) -> list[Any]:
+        """What has to be known besides a scene or a link."""
+        return [part for one in self.stages[name].following for part in one.inputs]
 
     def stage(self, name: str) -> Stage:
         """A tab by name.
@@ -51,8 +55,13 @@ class Filling:
             )
         return self.stages[name]
 
-    def updates(self, name: str, values: Values) -> list[Any]:
+    def updates(self, name: str, values: Values, known: Sequence[Any] = ()) -> list[Any]:
         """What a tab's ``outputs`` are given so that it shows some values.
+
+        Args:
+            name: of the tab.
+            values: by the names of its controls.
+            known: what its ``inputs`` hold.
 
         Raises:
             InputError: there is no such tab or control, or it cannot have that value.
@@ -64,7 +73,7 @@ class Filling:
             if key not in ("wording", "source") or name not in WORDED
         }
         found = [changed.get(key, gr.skip()) for key in stage.controls]
-        return [gr.update(selected=stage.tab), *found]
+        return [*[True for _ in stage.leds], *found, *_followed(stage, found, known)]
 
     def _worded(self, stage: Stage, values: Values) -> dict[str, Any]:
         """Wording and its text, whose choices follow from the data."""
@@ -84,6 +93,20 @@ class Filling:
             "wording": gr.update(choices=choices, value=chosen),
             "source": stage.value("source", source),
         }
+
+
+def _followed(stage: Stage, found: Sequence[Any], known: Sequence[Any]) -> list[Any]:
+    """What follows from the controls, once they are as they are to be."""
+    new = dict(zip(map(id, stage.controls.values()), found, strict=True))
+    rest, made = iter(known), list[Any]()
+    for one in stage.following if known else ():
+        held = [(new.get(id(part)), next(rest)) for part in one.inputs]
+        made += one.make(*(old if new is None or _skips(new) else new for new, old in held))
+    return made
+
+
+def _skips(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("__type__") == "update"
 
 
 def _update(control: Any, value: Any) -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 import gradio as gr
 
 from lmlab.errors import InputError
+from lmlab.ui.parts.beginning import Following, Led
 
 CONTROLS = (
     gr.Textbox, gr.Dropdown, gr.Slider, gr.Number, gr.Checkbox, gr.CheckboxGroup, gr.Radio, gr.Tabs
@@ -33,6 +34,7 @@ class Stage:
         controls: what can be set, by name.
         buttons: what can be pressed.
         parts: names of all that has one.
+        leds: to be set where the tab is filled in.
     """
 
     name: str
@@ -41,6 +43,12 @@ class Stage:
     controls: Mapping[str, Any]
     buttons: frozenset[str]
     parts: frozenset[str]
+    leds: tuple[Led, ...] = ()
+
+    @property
+    def following(self) -> list[Following]:
+        """What follows from the controls."""
+        return [led.following for led in self.leds if led.following is not None]
 
     def value(self, name: str, given: Any) -> Any:
         """A value as the control takes it.
@@ -69,7 +77,8 @@ def stages(page: gr.Blocks) -> dict[str, Stage]:
 
 
 def _stage(tab: gr.Tab) -> Stage | None:
-    named = {str(block.elem_id): block for block in _below(tab) if getattr(block, "elem_id", None)}
+    blocks = tuple(_below(tab))
+    named = {str(block.elem_id): block for block in blocks if getattr(block, "elem_id", None)}
     if not named:
         return None
     name = Counter(key.split("-")[0] for key in named).most_common(1)[0][0]
@@ -80,7 +89,8 @@ def _stage(tab: gr.Tab) -> Stage | None:
         if isinstance(block, CONTROLS) and not any(part in key.split("-") for part in PRIVATE)
     }
     buttons = frozenset(key for key, block in own.items() if isinstance(block, gr.Button))
-    return Stage(name, str(tab.id), str(tab.label), controls, buttons, frozenset(own))
+    leds = tuple(block for block in blocks if isinstance(block, Led))
+    return Stage(name, str(tab.id), str(tab.label), controls, buttons, frozenset(own), leds)
 
 
 def _below(block: Any) -> Iterator[Any]:

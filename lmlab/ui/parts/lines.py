@@ -27,6 +27,15 @@ def kind_of(concurrency_id: object) -> str:
     return KINDS.get(str(concurrency_id), "quick")
 
 
+class Iterators(dict[str, Any]):
+    """Requests that are being answered bit by bit. Gradio lets go of one that a visitor stopped in
+    two places at once, and the later one would fail.
+    """
+
+    def __delitem__(self, key: str) -> None:
+        self.pop(key, None)
+
+
 class Lines(queueing.Queue):
     """Gradio's queue with visitors in turn.
 
@@ -45,6 +54,11 @@ class Lines(queueing.Queue):
         self.ANALYTICS_MAX_EVENTS = 0
         self._rounds: dict[str, int] = {}
         self._last: dict[tuple[str, str], int] = {}
+
+    def set_server_app(self, app: Any) -> None:
+        """Answer for an app from here on."""
+        app.iterators = Iterators(app.iterators)
+        super().set_server_app(app)
 
     async def push(self, body: Any, request: Any, username: str | None) -> Any:
         """Take a request into its line.

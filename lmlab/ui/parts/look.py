@@ -69,7 +69,7 @@ def footer() -> None:
 
 def page_script() -> str:
     """What runs once, as the function that Gradio calls."""
-    parts = script("page", "terms", "files", "keep-pictures", "keep-save", "keep-report")
+    parts = script("page", "lighter", "terms", "files", "keep-pictures", "keep-save", "keep-report")
     return f"() => {{\n{terms()}\n{parts}\n}}"
 
 

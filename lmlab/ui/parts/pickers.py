@@ -1,10 +1,30 @@
-"""The model picker, the same on every tab."""
+"""The model picker, the same on every tab, and dropdowns whose choices follow another control."""
 
 from typing import Any
 
 import gradio as gr
 
 from lmlab.lab import Lab
+
+LONGEST = 400  # characters of a choice
+
+
+class Choices(gr.Dropdown):
+    """A dropdown whose choices follow another control's value.
+
+    The two may reach the server one without the other, and what a call brings would then be
+    refused as no choice; so whoever takes the value checks it.
+    """
+
+    def get_block_name(self) -> str:
+        """For the browser it is a dropdown as any other."""
+        return "dropdown"
+
+    def preprocess(self, payload: Any) -> Any:
+        """What is chosen, whether or not it is among the choices."""
+        if isinstance(payload, str) and len(payload) <= LONGEST:
+            return payload
+        return super().preprocess(payload)
 
 
 def model_picker(lab: Lab, elem_id: str, label: str = "Model", **options: Any) -> gr.Dropdown:
@@ -18,5 +38,6 @@ def model_picker(lab: Lab, elem_id: str, label: str = "Model", **options: Any) -
         "allow_custom_value": free,
         **options,
     }
+    kind = Choices if "choices" in settings else gr.Dropdown
     names = settings.pop("choices", None) or lab.model_names() or [lab.settings.model]
-    return gr.Dropdown(names, label=label, elem_id=elem_id, **settings)
+    return kind(names, label=label, elem_id=elem_id, **settings)

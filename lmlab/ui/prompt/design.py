@@ -8,7 +8,7 @@ import gradio as gr
 from lmlab.lab import Lab
 from lmlab.ui.parts import owntable
 from lmlab.ui.parts.owntable import OWN
-from lmlab.ui.parts.pickers import model_picker
+from lmlab.ui.parts.pickers import Choices, model_picker
 from lmlab.ui.parts.widgets import static
 from lmlab.ui.prompt import events
 from lmlab.ui.prompt import sheet as sheets
@@ -47,13 +47,13 @@ class Inputs:
 def build(lab: Lab) -> tuple[Inputs, Rows]:
     """Data, wording and examples."""
     with gr.Column(elem_classes="lm-panel"):
-        static('<h3 class="lm-h">The design</h3>')
+        static('<h2 class="lm-h">The design</h2>')
         with gr.Row():
             data = gr.Dropdown(
                 [*lab.prompts.sets(), OWN], value=FIRST[0], label="Task and data",
                 elem_id="prompt-data", min_width=140,
             )  # fmt: skip
-            wording = gr.Dropdown(
+            wording = Choices(
                 events.wordings(lab, FIRST[0]), value=FIRST[1], label="Wording",
                 elem_id="prompt-wording", min_width=160,
             )  # fmt: skip
@@ -74,7 +74,7 @@ def build(lab: Lab) -> tuple[Inputs, Rows]:
                 max_lines=24, elem_id="prompt-source", elem_classes="lm-mono", container=False,
             )  # fmt: skip
     with gr.Column(elem_classes="lm-panel"):
-        static('<h3 class="lm-h">Examples</h3>')
+        static('<h2 class="lm-h">Examples</h2>')
         with gr.Row(elem_classes="lm-controls"):
             shots = gr.Slider(
                 0, sheets.MOST_SHOTS, SHOTS, step=1, label="Shots", elem_id="prompt-shots",

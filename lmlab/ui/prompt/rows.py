@@ -86,6 +86,19 @@ def opener(lab: Lab) -> Callable[..., list[Any]]:
     return opened
 
 
+def beginner(lab: Lab) -> Callable[..., list[Any]]:
+    """Rows for a form that was filled in from outside: [examples, query, sheet]."""
+
+    def begin(*values: Any) -> list[Any]:
+        form = Form.read(*values)
+        try:
+            return _filled(lab, Sheet(row=FIRST_ROW), form, form.template(lab.prompts))
+        except LabError:
+            return [gr.skip()] * 3
+
+    return begin
+
+
 def refitter(lab: Lab) -> Callable[..., list[Any]]:
     """Another wording: the rows stay where they fit it, else new ones are drawn."""
 

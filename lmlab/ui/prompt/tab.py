@@ -12,6 +12,7 @@ from gradio.context import Context
 
 from lmlab.lab import Lab
 from lmlab.ui.parts import keepsakes, waiting
+from lmlab.ui.parts.beginning import Following, Led, unless_led
 from lmlab.ui.parts.keep import Keep, follow
 from lmlab.ui.parts.widgets import Strip, static
 from lmlab.ui.prompt import design as prompt_design
@@ -90,7 +91,7 @@ def _result(examples: Rows) -> Outputs:
     sheet = gr.State(None)
     with gr.Column(elem_classes="lm-panel"):
         with gr.Row(elem_classes="lm-tablehead"):
-            static('<h3 class="lm-h">Query</h3>')
+            static('<h2 class="lm-h">Query</h2>')
             following = gr.Button("Next query", size="sm", min_width=80, elem_id="prompt-next")
         query = Rows(elem_id="prompt-query")
         with gr.Row(elem_classes="lm-buttons"):
@@ -107,11 +108,11 @@ def _result(examples: Rows) -> Outputs:
             )
             status = static("", elem_id="prompt-status", elem_classes="lm-status")
     with gr.Column(elem_classes="lm-panel"):
-        static('<h3 class="lm-h">The prompt that <var>F</var> builds</h3>')
+        static('<h2 class="lm-h">The prompt that <var>F</var> builds</h2>')
         view = Preview(elem_id="prompt-view")
     strip = Strip(group=GROUP, elem_id="prompt-strip", empty=EMPTY, measure="probability")
     with gr.Column(elem_classes="lm-panel"):
-        static('<h3 class="lm-h">The answer that <var>G</var> reads</h3>')
+        static('<h2 class="lm-h">The answer that <var>G</var> reads</h2>')
         answer = static(NOTHING, elem_id="prompt-answer")
         keep = Keep(GROUP, [f"{GROUP}-{part}" for part in ("view", "strip", "answer")])
     ran = gr.State(None)
@@ -196,10 +197,12 @@ def _wire_run(lab: Lab, inputs: Inputs, outputs: Outputs, tab: Any) -> None:
     asked = [outputs.sheet, inputs.source, inputs.model]
     drawn = [*outputs.line, outputs.view, outputs.strip, outputs.answer, outputs.ran]
     run = outputs.go.click(running.runner(lab), asked, drawn, trigger_mode="once", **RUNNING)
-    fresh = gr.State(False)
+    fresh, led = gr.State(False), Led(False)
+    first_rows = [*outputs.rows, fresh]
+    led.following = Following([*inputs.values], outputs.rows, rows.beginner(lab))
     opened = tab.select(
-        rows.opener(lab), [outputs.sheet, *inputs.values], [*outputs.rows, fresh],
-        trigger_mode="once", **QUICK,
+        unless_led(rows.opener(lab), len(first_rows)),
+        [led, outputs.sheet, *inputs.values], first_rows, trigger_mode="once", **QUICK,
     )  # fmt: skip
     opened.then(rows.pooler(lab), [outputs.sheet, *inputs.values], inputs.pool, **QUICK)
     first = opened.then(running.first_runner(lab), [fresh, *asked], drawn, **RUNNING)

@@ -16,7 +16,7 @@ from lmlab.lab import Lab
 from lmlab.ui.parts import owntable
 from lmlab.ui.parts.errors import alerts
 from lmlab.ui.parts.owntable import FIELDS, OWN
-from lmlab.ui.parts.pickers import model_picker
+from lmlab.ui.parts.pickers import Choices, model_picker
 from lmlab.ui.parts.widgets import static
 from lmlab.ui.tuning.form import (
     PLAIN,
@@ -68,14 +68,14 @@ def build(lab: Lab) -> DataStep:
     """Draw step 1 inside the current column."""
     first = PRESETS[0]
     with gr.Column(elem_classes="lm-panel lm-step"):
-        static('<h3 class="lm-h"><i>1</i> Data: what <var>F</var> makes of a row</h3>')
+        static('<h2 class="lm-h"><i>1</i> Data: what <var>F</var> makes of a row</h2>')
         with gr.Row(elem_classes="lm-pickers"):
             model = model_picker(lab, "tuning-model", "Base model", info=None, min_width=110)
             data = gr.Dropdown(
                 [*lab.tuning.sets(), OWN], value=first.data, label="Data",
                 elem_id="tuning-data", min_width=110,
             )  # fmt: skip
-            wording = gr.Dropdown(
+            wording = Choices(
                 wordings(lab, first.data), value=first.template, label="Wording",
                 elem_id="tuning-wording", min_width=150,
             )  # fmt: skip

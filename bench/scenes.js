@@ -1,0 +1,36 @@
+// Kept in the page by bench/scenes.py: when a scene came, by the page's own clock, in ms from the key.
+window.lmWatch = (() => {
+  const bar = document.querySelector("#lecture .lm-lecture");
+  let began = 0, changed = 0, states = {};
+  const named = (tab, name) => document.getElementById(tab + "-" + name) || document.getElementById(name);
+  const held = (node) => node && (node.matches("input, textarea") || node.querySelector("input, textarea") || /\w/.test(node.textContent));
+
+  new MutationObserver(() => { states[bar.dataset.state] ??= performance.now(); })
+    .observe(bar, { attributes: true, attributeFilter: ["data-state"] });
+  new MutationObserver((records) => {
+    const inFront = ({ target }) => (target.closest ? target : target.parentElement)?.closest('[role="tabpanel"]')?.checkVisibility();
+    if (records.some(inFront)) changed = performance.now();
+  }).observe(document.body, { childList: true, subtree: true, characterData: true });
+
+  return {
+    begin() {
+      bar.dataset.state = "";
+      states = {};
+      began = changed = performance.now();
+    },
+
+    // Filled in, pressed, shown; null while it has not come. A live scene comes with its first step.
+    came(still, marks, tab, live) {
+      const now = performance.now();
+      if (!states.ready || !marks.every((name) => held(named(tab, name)))) return null;
+      const running = /step\s*\d/i.test(named(tab, "monitor")?.textContent);
+      if (live ? !running : now - changed < still) return null;
+      return [states.pressing ?? states.ready, states.ready, live ? now : Math.max(changed, states.ready)].map((time) => time - began);
+    },
+
+    running(tab) {
+      const stop = named(tab, "stop");
+      return Boolean(stop && !stop.disabled && stop.offsetParent);
+    },
+  };
+})();
