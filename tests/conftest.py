@@ -1,7 +1,7 @@
 """Model folders for all tests, each made once; nothing here reaches the Hub."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -9,7 +9,13 @@ os.environ["LMLAB_TRAIN_NICE"] = "0"  # tests side by side leave a run that stan
 
 import pytest
 
-from tests import folders
+from tests import folders, outside
+
+
+@pytest.fixture(scope="session")
+def numbers() -> Iterator[outside.Numbers]:
+    """``numbers(script)``: what a receipt prints in a process without lmlab, number by number."""
+    yield from outside.running()
 
 
 @pytest.fixture(scope="session")

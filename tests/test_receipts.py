@@ -1,12 +1,7 @@
 """Receipts run by themselves and give lmlab's numbers; what a visitor types never becomes code."""
 
 import ast
-import json
-import os
 import re
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,7 +21,7 @@ from lmlab.prompting.evaluation import evaluate
 from lmlab.prompting.studies import Cell, Design
 from lmlab.prompts.protocols import Protocol, asked
 from lmlab.prompts.wordings import shipped_template
-from lmlab.receipts import changes, completions, prompts, texts, tuning
+from lmlab.receipts import changes, completions, prompts, sizes, texts, tuning
 from lmlab.receipts.script import source_of
 from lmlab.results.completions import Completion
 from lmlab.results.controls import GenerateConfig
@@ -36,55 +31,10 @@ from lmlab.scoring.score import ScoreRequest
 from lmlab.settings import Settings
 from lmlab.ui.parts import keepsakes
 from lmlab.ui.prompt.measure_events import Measured
+from tests.outside import Numbers
 
-ROOT = Path(__file__).parent.parent
 HOSTILE = '"""\nimport os\'\'\'; os.abort() #{x}\\" \u202e\u2028\0 {{ 1 }} evilLogitsWarper( 🙂\r\n'
 LONG = "The king was sad. He went to the wood. " * 30
-
-
-# A process that knows nothing of lmlab and runs one script after another, each with its own names.
-OUTSIDE = """
-import contextlib, io, json, sys, traceback
-kept = sys.stdout
-for line in sys.stdin:
-    sys.argv, out = ["receipt.py"], io.StringIO()
-    with contextlib.redirect_stdout(out):
-        try:
-            exec(compile(json.loads(line), "receipt.py", "exec"), {"__name__": "__main__"})
-        except BaseException:
-            print("FAILED", traceback.format_exc())
-    if any(name.partition(".")[0] == "lmlab" for name in sys.modules):
-        out.write("FAILED: it imported lmlab")
-    print(json.dumps(out.getvalue()), file=kept, flush=True)
-"""
-Numbers = Callable[[str], list[float]]
-
-
-@pytest.fixture(scope="module")
-def numbers() -> Iterator[Numbers]:
-    """``numbers(script)``: what a script prints in another process, number by number."""
-    env = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    process = subprocess.Popen(
-        [sys.executable, "-c", OUTSIDE],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        cwd=ROOT,
-        env={**env, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"},
-    )
-
-    def run(script: str) -> list[float]:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(json.dumps(script) + "\n")
-        process.stdin.flush()
-        said = json.loads(process.stdout.readline())
-        assert "FAILED" not in said, said
-        return [float(x) for x in re.findall(r"-?\d+\.\d+", said)]
-
-    yield run
-    process.communicate()
 
 
 @pytest.mark.parametrize(
@@ -206,7 +156,7 @@ def test_a_run_is_made_again(numbers: Numbers, method) -> None:
 
 def test_parameters_are_counted_again(numbers: Numbers) -> None:
     model = api.load("tiny").model
-    script = changes.parameters("tiny", sum(p.numel() for p in model.parameters()))
+    script = sizes.parameters("tiny", sum(p.numel() for p in model.parameters()))
     assert "AutoTokenizer" not in script
     count = re.search(r"(\d+) parameters", script)
     assert numbers(script.replace(' parameters")', '.0")')) == [float(count[1])]

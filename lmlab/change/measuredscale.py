@@ -162,6 +162,7 @@ class Scaling:
                 n_bytes=sum(one.n_bytes for one in scored),
                 n_texts=len(scored),
                 vocabulary=tokens,
+                longest=max(one.n_tokens for one in scored),
             )
             # A folder or a run may change; what ships does not.
             if ModelRef.parse(name).name in self.store.embedded():

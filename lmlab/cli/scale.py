@@ -91,7 +91,7 @@ def _scale(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print(json.dumps(found, ensure_ascii=False))
     elif arguments.receipt:
-        from lmlab.receipts.changes import parameters
+        from lmlab.receipts.sizes import parameters
 
         print(parameters(arguments.model, scale.parameters(shape)), end="")
     else:

@@ -13,11 +13,8 @@ from lmlab.finetuning.sets import TuningData
 from lmlab.finetuning.structuring import Example
 from lmlab.lm.tokens import Vocabulary
 from lmlab.pretraining.config import PretrainConfig
-from lmlab.pretraining.corpus import first_chars, texts
+from lmlab.pretraining.corpus import LOOKED_AT, first_chars, texts
 from lmlab.pretraining.tokenizer import stream, train_tokenizer
-
-# Characters of the held-out text that are read at each look.
-LOOKED_AT = 20_000
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from lmlab.finetuning.sets import TuningData
 PLAIN = "text"
 SEPARATOR = "<|endoftext|>"
 HELD_OUT = 0.1
+LOOKED_AT = 20_000  # characters of the held-out text that are read at each look
 FEWEST_CHARS = 2_000
 # From so many documents on some are held out by chance; of fewer, the end of the text is.
 MANY = 20

@@ -1,4 +1,4 @@
-"""Receipts of size and change: parameters counted, ΔW of a matrix, the rank knife, drift."""
+"""Receipts of change: ΔW of a matrix, the rank knife, drift."""
 
 from collections.abc import Sequence
 
@@ -11,20 +11,6 @@ if hasattr(second, "merge_and_unload"):
     second = second.double().merge_and_unload()
 before = {name: p.detach().double() for name, p in model.named_parameters()}
 delta = {name: p.detach().double() - before[name] for name, p in second.named_parameters()}"""
-
-
-def parameters(model: str, count: int) -> str:
-    """How many parameters a model has, from its config alone; tied ones count once."""
-    source = source_of(model)
-    revision = f", revision={literal(source.revision)}" if source.revision else ""
-    body = [
-        *arguments([source]),
-        f"config = AutoConfig.from_pretrained(MODEL{revision})",
-        'with torch.device("meta"):  # shapes without weights',
-        "    model = AutoModelForCausalLM.from_config(config)",
-        'print(f"{sum(p.numel() for p in model.parameters())} parameters")',
-    ]
-    return script("The parameters of a model.", [f"{count} parameters"], body, [source])
 
 
 def matrix(base: str, tuned: str, change: MatrixChange) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from lmlab.assets import models_dir
 from lmlab.errors import InputError
 
+SHIPPED = "assets/models/"
 MOST = 400_000  # characters of a script
 _NAME = re.compile(r"[\w.-]+(/[\w.-]+)*")
 _ALPHA = re.compile(r" \(α = ([-+.\de]+)\)$")
@@ -100,7 +101,7 @@ def _place(name: str, below: str, marker: str) -> str:
     short = name.removeprefix(below)
     shipped = models_dir() / f"{below}{short}" / marker
     if _NAME.fullmatch(name) and ".." not in name and shipped.is_file():
-        return f"assets/models/{below}{short}"
+        return f"{SHIPPED}{below}{short}"
     return name
 
 
@@ -108,8 +109,8 @@ def script(
     title: str,
     found: Sequence[str],
     body: Iterable[str],
-    sources: Sequence[Source],
-    more: str = "",
+    sources: Sequence[Source] = (),
+    more: Sequence[str] = (),
 ) -> str:
     """A whole script.
 
@@ -118,17 +119,17 @@ def script(
         found: what lmlab found, in numbers.
         body: its lines after the imports.
         sources: of its models.
-        more: further arguments, as they are told.
+        more: names of further arguments.
 
     Raises:
         InputError: it would be too long.
     """
     lines = [line.rstrip() for part in body for line in part.split("\n")]
     code = "\n".join(lines)
-    peft = "peft" in code or "PeftModel" in code
-    text = (
-        "\n".join([*_head(title, found, sources, peft, more), *_imports(code, peft), code]) + "\n"
-    )
+    imports = _imports(code)
+    head = _head(title, found, sources, imports)
+    names = [*(name for name, _ in _named(sources)), *more]
+    text = "\n".join([*head, *_start(names, code), '"""', "", *imports, code]) + "\n"
     if len(text) > MOST:
         raise InputError(
             f"The receipt would have {len(text):,} characters.", "Take a shorter text or fewer."
@@ -137,35 +138,43 @@ def script(
 
 
 def _head(
-    title: str, found: Sequence[str], sources: Sequence[Source], peft: bool, more: str
+    title: str, found: Sequence[str], sources: Sequence[Source], imports: Sequence[str]
 ) -> list[str]:
-    used = ["torch", "transformers", *(["peft"] if peft else [])]
-    versions = ", ".join(f"{name} {version(name)}" for name in used)
-    args = " ".join(
-        f"[MODEL{i}{f' [ADAPTER{i}]' if one.adapter else ''}]"
-        for i, one in zip(("", "2"), sources, strict=False)
-    )
+    used = [name for name in LIBRARIES if any(f" {name} " in f"{line} " for line in imports)]
+    versions = ", ".join(["", *(f"{name} {version(name)}" for name in used)])
     own = any(source.own for source in sources)
     return [
         f'"""{title}',
         "",
         f"lmlab found {' '.join(found)}.",
-        f"Python {platform.python_version()}, {versions}; float32 on the CPU.",
+        f"Python {platform.python_version()}{versions}{'; float32 on the CPU' if used else ''}.",
         *(["‘downloaded’ is the run's folder: press Download, then unpack it."] if own else []),
-        "Run it in a checkout of lmlab, where assets/models lies, or name folders or Hub ids:",
-        f"python receipt.py {args} {more}".rstrip(),
-        '"""',
-        "",
     ]
 
 
-CONTROLS = (
+def _start(names: Sequence[str], code: str) -> list[str]:
+    """How it is run: with no arguments, or with all of them."""
+    if names:
+        lies = "in a checkout of lmlab, where assets lies, or name folders or Hub ids"
+        return [f"Run it {lies}:", f"python receipt.py [{' '.join(names)}]"]
+    lies = "in a checkout of lmlab, where assets lies" if "open(" in code else "anywhere"
+    return [f"Run it {lies}: python receipt.py"]
+
+
+LIBRARIES = ("torch", "transformers", "peft", "tokenizers")
+AUTOS = ("AutoConfig", "AutoModelForCausalLM", "AutoTokenizer")
+CALLED = (
+    "LlamaConfig",
+    "LlamaForCausalLM",
     "MinPLogitsWarper",
     "RepetitionPenaltyLogitsProcessor",
     "TemperatureLogitsWarper",
     "TopKLogitsWarper",
     "TopPLogitsWarper",
+    "get_scheduler",
 )
+ADAPTERS = ("LoraConfig", "PeftModel", "PromptTuningConfig", "get_peft_model")
+CUTTING = ("Regex", "Tokenizer", "models", "pre_tokenizers", "trainers")
 NEEDED = {
     "math.": "import math",
     "sys.": "import sys",
@@ -175,35 +184,44 @@ NEEDED = {
 }
 
 
-def _imports(code: str, peft: bool) -> list[str]:
+def _imports(code: str) -> list[str]:
     plain = sorted(line for used, line in NEEDED.items() if re.search(rf"\b{used}\w", code))
-    autos = ("AutoConfig", "AutoModelForCausalLM", "AutoTokenizer")
-    names = [name for name in autos if f"{name}." in code]
-    names += [name for name in CONTROLS if f"{name}(" in code]
-    names += ["get_scheduler"] if "get_scheduler(" in code else []
+    names = [name for name in AUTOS if f"{name}." in code]
+    names += [name for name in CALLED if f"{name}(" in code]
+    kinds = [name for name in ADAPTERS if f"{name}(" in code or f"{name}." in code]
+    cutting = [name for name in CUTTING if re.search(rf"\b{name}[.(]", code)]
+    found = [*plain, *([""] if plain and "torch." in code else [])]
+    found += ["import torch"] if "torch." in code else []
+    found += (
+        ["from jinja2.sandbox import ImmutableSandboxedEnvironment"] if "Sandbox" in code else []
+    )
+    found += [f"from peft import {', '.join(kinds)}"] if kinds else []
+    found += (
+        [f"from tokenizers import {', '.join(cutting)}"]
+        if re.search(r"\bTokenizer\(", code)
+        else []
+    )
     one = f"from transformers import {', '.join(sorted(names))}"
     long = "from transformers import (\n    " + ",\n    ".join(sorted(names)) + ",\n)"
-    found = [*plain, "", "import torch"]
-    if "SandboxedEnvironment(" in code:
-        found.append("from jinja2.sandbox import ImmutableSandboxedEnvironment")
-    kinds = [n for n in ("LoraConfig", "PeftModel", "PromptTuningConfig", "get_peft_model")
-             if n in code]  # fmt: skip
-    found += [f"from peft import {', '.join(kinds)}"] if peft and kinds else []
-    return [*found, one if len(one) <= 100 else long, ""]
+    found += [one if len(one) <= 100 else long] if names else []
+    return [*found, ""] if found else []
 
 
-def arguments(sources: Sequence[Source]) -> list[str]:
-    """MODEL and ADAPTER, MODEL2 and ADAPTER2: from the command line, else as they were."""
-    lines, place = [], 1
+def arguments(sources: Sequence[Source], **more: str) -> list[str]:
+    """MODEL and ADAPTER, MODEL2 and ADAPTER2, and whatever else: from the command line, all of them
+    or none, else as they were."""
+    named = [*_named(sources), *more.items()]
+    names, values = ", ".join(name for name, _ in named), [value for _, value in named]
+    return [f"{names if len(named) > 1 else f'[{names}]'} = sys.argv[1:] or {literal(values)}"]
+
+
+def _named(sources: Sequence[Source]) -> list[tuple[str, str]]:
+    """What a script calls its models and adapters, and where they are."""
+    found = []
     for number, source in zip(("", "2"), sources, strict=False):
-        for name, value in (("MODEL", source.model), ("ADAPTER", source.adapter)):
-            if name == "MODEL" or value:
-                lines.append(
-                    f"{name}{number} = sys.argv[{place}] if len(sys.argv) > {place} "
-                    f"else {literal(value)}"
-                )
-                place += 1
-    return lines
+        found.append((f"MODEL{number}", source.model))
+        found += [(f"ADAPTER{number}", source.adapter)] if source.adapter else []
+    return found
 
 
 def loading(sources: Sequence[Source]) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from lmlab.errors import InputError
 from lmlab.finetuning.config import FinetuneConfig
 from lmlab.prompts.templates import PromptTemplate
-from lmlab.receipts.script import literal, script, source_of
+from lmlab.receipts.script import arguments, literal, script, source_of
 
 READ = """
 fill = ImmutableSandboxedEnvironment(keep_trailing_newline=True).from_string
@@ -111,8 +111,7 @@ def finetuned(
         raise InputError("There is no receipt of a wording whose options differ by row.")
     source = source_of(model)
     body = [
-        f"MODEL = sys.argv[1] if len(sys.argv) > 1 else {literal(source.model)}",
-        f"DATA = sys.argv[2] if len(sys.argv) > 2 else {literal(_place(data, shipped))}",
+        *arguments([source], DATA=_place(data, shipped)),
         *_wording(template),
         *_training(config),
         "tokenizer = AutoTokenizer.from_pretrained(MODEL)",
@@ -128,7 +127,7 @@ def finetuned(
     ]
     said = [f"{value:.6f} {name}" for name, value in losses.items() if value is not None]
     title = "A fine-tuning run, made again; the number is the loss on held-out rows."
-    return script(title, [f"held-out losses {', '.join(said)}"], body, [source], "[DATA]")
+    return script(title, [f"held-out losses {', '.join(said)}"], body, [source], ["DATA"])
 
 
 def _place(data: str, shipped: bool) -> str:

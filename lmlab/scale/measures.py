@@ -21,6 +21,7 @@ class Measured:
         n_bytes: UTF-8 bytes scored.
         n_texts: how many texts.
         vocabulary: tells whether two models have the same tokens.
+        longest: tokens of the longest text.
     """
 
     model: str
@@ -32,6 +33,7 @@ class Measured:
     n_bytes: int
     n_texts: int
     vocabulary: str
+    longest: int = 0
 
     @property
     def bits_per_byte(self) -> float:

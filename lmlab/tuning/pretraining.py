@@ -147,6 +147,15 @@ class Pretraining(TuningRuns):
         self.jobs.submit(folder)
         return folder.path.name
 
+    def documents(self, owner: str, run_id: str) -> TuningData:
+        """What a run learns from and what it holds out.
+
+        Raises:
+            InputError: there is no run of that id that belongs to the owner.
+        """
+        folder = self.store.runs.of(owner, run_id)
+        return folder.data(folder.spec)
+
     @cached_property
     def _speed(self) -> float:
         """Floating-point operations a second that a run's threads get."""

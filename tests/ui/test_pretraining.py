@@ -109,6 +109,10 @@ def test_from_nothing_to_a_model_that_completes(page, lab):
     expect(page.locator(ROWS)).to_have_count(1)
     owner = page.evaluate("window.lmlab.visitor()")
     assert [len(kind.runs(owner)) for kind in (lab.pretraining, lab.tuning)] == [1, 0]
+    keep = page.locator("#pretraining-keep")
+    keep.get_by_role("button", name="Receipt").click()
+    expect(keep.locator("pre")).to_contain_text("assets/corpora/pretraining/stories.txt")
+    expect(keep.locator("pre")).to_contain_text("SEED, STEPS, WARMUP = 20, 40, 1")
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_function("document.documentElement.scrollWidth <= 390")
     page.set_viewport_size({"width": 1280, "height": 720})
@@ -137,6 +141,8 @@ def test_a_text_of_ones_own_reload_stop_resume_delete(page):
     turned(page, "running")
     page.locator("#pretraining-stop").click()
     turned(page, "stopped")
+    page.locator("#pretraining-keep").get_by_role("button", name="Receipt").click()
+    expect(page.locator("#pretraining-keep")).to_contain_text("not made all its steps")
     kept = int(page.locator(MONITOR).get_attribute("data-points"))
     assert kept > 0
     expect(page.locator("#pretraining-complete")).to_be_visible()

@@ -10,8 +10,10 @@ from lmlab.drawing import tuningviews
 from lmlab.lab import Lab
 from lmlab.runs.store import RunInfo
 from lmlab.ui.parts.errors import alerts
+from lmlab.ui.parts.keep import Keep, follow
 from lmlab.ui.parts.widgets import static
 from lmlab.ui.pretraining import after as afterwards
+from lmlab.ui.pretraining import keepsakes
 from lmlab.ui.pretraining.after import After
 from lmlab.ui.pretraining.size import config_of
 from lmlab.ui.pretraining.text import data_of
@@ -44,6 +46,7 @@ class RunStep:
     stop: gr.Button
     resume: gr.Button
     after: After
+    keep: Keep
     table: Runs
     chosen: gr.State
 
@@ -60,7 +63,7 @@ def build(lab: Lab) -> RunStep:
         gr.Column(elem_classes="lm-panel lm-step", elem_id="pretraining-run"),
         gr.Row(elem_classes="lm-buttons lm-runbuttons"),
     ):
-        static('<h3 class="lm-h"><i>3</i> Run</h3>', min_width=60)
+        static('<h2 class="lm-h"><i>3</i> Run</h2>', min_width=60)
         start = gr.Button(
             "Start", variant="primary", elem_id="pretraining-go", elem_classes="lm-go",
             min_width=120, visible=lab.settings.training,
@@ -70,11 +73,13 @@ def build(lab: Lab) -> RunStep:
     with gr.Column(elem_classes="lm-panel lm-step", elem_id="pretraining-live"):
         after = afterwards.build()
         monitor = GrowthMonitor(follower(lab.pretraining), elem_id="pretraining-monitor")
+        keep = Keep("pretraining", ("pretraining-counter", "pretraining-monitor"))
         static(NOTES)
     with gr.Column(elem_classes="lm-panel"):
-        static('<h3 class="lm-h">Your models from nothing</h3>')
+        static('<h2 class="lm-h">Your models from nothing</h2>')
         table = Runs(elem_id="pretraining-runs")
-    return RunStep(owner, monitor, gr.State(""), start, stop, resume, after, table, gr.State([]))
+    current, chosen = gr.State(""), gr.State([])
+    return RunStep(owner, monitor, current, start, stop, resume, after, keep, table, chosen)
 
 
 def wire(lab: Lab, step: RunStep, text: list[Any], shape: list[Any]) -> None:
@@ -100,9 +105,10 @@ def wire(lab: Lab, step: RunStep, text: list[Any], shape: list[Any]) -> None:
 
 def _wire_table(lab: Lab, step: RunStep, mine: list[Any]) -> None:
     last = {"trigger_mode": "always_last", **ASKING, **QUICK}
-    step.monitor.turn(
+    turn = step.monitor.turn(
         turned(lab), [step.owner, step.chosen], [*step.turning, step.table, step.chosen], **last
     )
+    follow(step.keep, [turn], keepsakes.of_run(lab), mine, lazy=True, **ASKING)
     step.table.pick(picker(lab), mine, [step.chosen, step.table], **last)
     step.table.reopen(reopener(lab), step.owner, step.monitor, **ASKING, **QUICK).success(
         None, None, None, js=INTO_VIEW, **QUIET

@@ -13,8 +13,9 @@ from lmlab.lab import Lab
 from lmlab.scale import counts
 from lmlab.scale.published import Row, presets
 from lmlab.ui.parts.errors import alerts
+from lmlab.ui.parts.keep import Keep, follow
 from lmlab.ui.parts.widgets import Handover, static
-from lmlab.ui.scale import views
+from lmlab.ui.scale import keepsakes, views
 from lmlab.ui.scale.fields import DEVICES, PLANS, plan_fields, shape_fields
 from lmlab.ui.scale.form import (
     KEYS,
@@ -49,6 +50,7 @@ class Builder:
     shown: tuple[gr.HTML, ...]
     download: gr.Button
     handover: Handover
+    keep: Keep
 
     @property
     def fields(self) -> list[Any]:
@@ -60,8 +62,9 @@ class Builder:
         return self.shape[KEYS.index(key)]
 
 
-def build(lab: Lab) -> None:
-    """Draw the builder inside the current Blocks and wire it to the lab."""
+def build(lab: Lab, opened: Any) -> None:
+    """Draw the builder inside the current Blocks and wire it to the lab; after the event ``opened``
+    its first count is noted."""
     rows = presets()
     start = next(row for row in rows if row.name == START)
     first = counted(*values_of(start.shape), *PLANS)  # type: ignore[arg-type]
@@ -83,11 +86,12 @@ def build(lab: Lab) -> None:
                     download = gr.Button("CSV", size="sm", min_width=60, elem_id="scale-parts-csv")
                 parts = static(first[1], elem_id="scale-parts")
                 handover = Handover(elem_id="scale-parts-handover")
+            keep = Keep("scale-builder", ("scale-figures", "scale-parts"))
     plans, device, below = plan_fields(first)
-    builder = Builder(
-        shape, ratio, plans, device, chips, picker, (figures, parts, *below), download, handover
-    )
-    _wire(lab, builder, rows)
+    shown = (figures, parts, *below)
+    builder = Builder(shape, ratio, plans, device, chips, picker, shown, download, handover, keep)
+    counting = _wire(lab, builder, rows)
+    follow(keep, [opened, *counting], keepsakes.of_shape, shape, trigger_mode="always_last")
 
 
 def counted(*values: Any) -> list[str]:
@@ -121,29 +125,31 @@ def _targets(chosen: Sequence[str] | None) -> list[str]:
     return [str(name) for name in chosen]
 
 
-def _wire(lab: Lab, builder: Builder, rows: Sequence[Row]) -> None:
-    """Everything is counted anew whenever the visitor changes a field."""
+def _wire(lab: Lab, builder: Builder, rows: Sequence[Row]) -> list[Any]:
+    """Everything is counted anew whenever the visitor changes a field; the events that do it."""
     shown, fields = list(builder.shown), builder.fields
     recount = alerts(counted)
     linked = ("width", "feed_forward")
     plain = [f for f in fields if f not in [builder.field(key) for key in linked]]
-    gr.on([field.input for field in plain], recount, fields, shown, **LAST)
+    found = [gr.on([field.input for field in plain], recount, fields, shown, **LAST)]
     # The ratio stays when d changes; f and the ratio follow each other.
     width, inner = (builder.field(key) for key in linked)
     for source in (width, builder.ratio):
-        source.input(_inner, [width, builder.ratio], inner, **LAST).then(
-            recount, fields, shown, **QUICK
-        )
-    inner.input(_ratio, [inner, width], builder.ratio, **LAST).then(recount, fields, shown, **QUICK)
+        scaled = source.input(_inner, [width, builder.ratio], inner, **LAST)
+        found.append(scaled.then(recount, fields, shown, **QUICK))
+    divided = inner.input(_ratio, [inner, width], builder.ratio, **LAST)
+    found.append(divided.then(recount, fields, shown, **QUICK))
     rates = dict(DEVICES)
     builder.device.input(
         lambda name: rates.get(name, gr.skip()), builder.device, builder.plans[4], **QUICK
     ).then(recount, fields, shown, **QUICK)
     filled = [*builder.shape, builder.ratio, *builder.plans, builder.picker]
     for chip, row in zip(builder.chips, rows, strict=True):
-        chip.click(_filler(row), list(builder.plans), [*filled, *shown], **QUICK)
-    builder.picker.input(_shaper(lab), [builder.picker, *builder.plans], [*filled, *shown], **QUICK)
+        found.append(chip.click(_filler(row), list(builder.plans), [*filled, *shown], **QUICK))
+    asked = [builder.picker, *builder.plans]
+    found.append(builder.picker.input(_shaper(lab), asked, [*filled, *shown], **QUICK))
     builder.download.click(_csv, list(builder.shape), builder.handover, **QUICK)
+    return found
 
 
 def _inner(width: Any, ratio: Any) -> Any:

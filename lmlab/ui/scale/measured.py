@@ -17,9 +17,11 @@ from lmlab.results.scored import Loading, Scoring
 from lmlab.scale.measures import Measured, same_tokens
 from lmlab.ui.parts import waiting
 from lmlab.ui.parts.errors import alerts
+from lmlab.ui.parts.keep import Keep, follow
 from lmlab.ui.parts.numbers import large
 from lmlab.ui.parts.pickers import model_picker
 from lmlab.ui.parts.widgets import Handover, static
+from lmlab.ui.scale import keepsakes
 from lmlab.ui.scale.form import whole
 from lmlab.ui.scale.table import MOST, defaults, handed
 
@@ -75,6 +77,7 @@ def build(lab: Lab, tab: Any) -> None:
     with gr.Row(elem_classes="lm-chips"):
         status = static("", elem_id="scale-status", elem_classes="lm-status")
     axis, against, download, shown, handover = _chart()
+    keep = Keep("scale-measured", ("scale-measured",))
     kept = gr.State(())
     asked, line = [models, kinds, count, axis, against], [status, stop]
     outputs = [*line, shown, kept]
@@ -82,6 +85,7 @@ def build(lab: Lab, tab: Any) -> None:
     pressed = go.click(measure, asked, outputs, trigger_mode="always_last", **RUNNING)
     opened = tab.select(once(measure), [kept, *asked], outputs, trigger_mode="once", **RUNNING)
     waiting.stoppable(stop, line, [pressed, opened])
+    follow(keep, [pressed, opened], keepsakes.of_measured, [kept])
     gr.on(
         [axis.input, against.input], alerts(drawn), [kept, axis, against], shown,
         trigger_mode="always_last", **QUIET,

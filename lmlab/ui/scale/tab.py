@@ -18,7 +18,7 @@ def build(lab: Lab) -> None:
         "api_visibility": "private",
         "trigger_mode": "always_last",
     }
-    tab.select(draw, picker, shown, **options)
+    opened = tab.select(draw, picker, shown, **options)
     picker.change(draw, picker, shown, **options)
-    builder.build(lab)
+    builder.build(lab, opened)
     measured.build(lab, tab)
