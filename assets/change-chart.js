@@ -76,6 +76,8 @@ function lineChart(spec) {
   points.forEach(([cx, cy], place) => {
     picture.append(svg("circle", { cx, cy, r: place === spec.at ? 6.5 : 4, style: `fill: ${spec.ink}`, class: place === spec.at ? "here" : "" }));
   });
+  const ends = [["base", spec.base], ["tuned", spec.whole]].filter(([, nats]) => nats != null);
+  picture.lmRows = () => [["k, singular values kept", "perplexity"], ...[...spec.values.map((nats, i) => [spec.ranks[i], nats]), ...ends].map(([k, nats]) => [k, Math.exp(nats)])];
   return { picture, placeOf: (clientX) => {
     const box = picture.getBoundingClientRect(), at = ((clientX - box.left) / box.width) * BOX.width;
     return Math.round(((at - BOX.left) / (BOX.width - BOX.left - BOX.right)) * last);

@@ -48,6 +48,7 @@ function alone(drawing) {
     const style = getComputedStyle(from);
     for (const name of INKS) if (style.getPropertyValue(name)) tos[i].style.setProperty(name, style.getPropertyValue(name));
   });
+  delete copy.dataset.rows;
   copy.setAttribute("xmlns", SVGNS);
   copy.setAttribute("width", width);
   copy.setAttribute("height", height);

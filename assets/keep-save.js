@@ -1,8 +1,9 @@
 // "Save" at every figure and every token strip of the page. Runs once a page; needs common.js,
 // files.js and keep-pictures.js before it.
 const plotOf = (box) => box.querySelector(".js-plotly-plot");
-const drawingOf = (box) => box.querySelector(":scope > svg");
 const canvasOf = (box) => box.querySelector("canvas");
+const rowsOf = (drawing) => drawing.lmRows?.() || JSON.parse(drawing.dataset.rows || "null");
+const saveRows = (rows, name) => saveAs([csv(rows)], "text/csv;charset=utf-8", name + ".csv");
 
 async function saveAddress(address, file) {
   const link = el("a");
@@ -10,6 +11,19 @@ async function saveAddress(address, file) {
   link.download = file;
   link.click();
 }
+
+// Drawings in SVG, found in their place by `of`.
+const ofDrawings = (of) => ({
+  ready: of,
+  ways: {
+    PNG: async (box, name) => {
+      const { text, width, height } = alone(of(box));
+      saveAs([await painted(asAddress(text), width, height)], "image/png", name + ".png");
+    },
+    SVG: async (box, name) => saveAs([alone(of(box)).text], "image/svg+xml", name + ".svg"),
+    CSV: async (box, name) => saveRows(rowsOf(of(box)), name),
+  },
+});
 
 // What can be saved, by where it stands; each way takes the place and the file's name.
 const KINDS = [
@@ -19,27 +33,17 @@ const KINDS = [
     ways: {
       PNG: async (box, name) => saveAddress(await drawnPlot(plotOf(box), "png"), name + ".png"),
       SVG: async (box, name) => saveAddress(await drawnPlot(plotOf(box), "svg"), name + ".svg"),
-      CSV: async (box, name) => saveAs([csv(plotRows(plotOf(box)))], "text/csv;charset=utf-8", name + ".csv"),
+      CSV: async (box, name) => saveRows(plotRows(plotOf(box)), name),
     },
   },
+  { at: "svg.lm-ranks, svg.lm-curve, svg.lm-contest", inParent: true, ...ofDrawings((box) => box.querySelector(":scope > svg")) },
+  { at: ".lm-time-side > section", into: ".lm-time-figures", ...ofDrawings((box) => box.querySelector(".lm-time-chart > svg")) },
   {
-    at: "svg.lm-ranks, svg.lm-curve, .lm-time-chart > svg",
-    inParent: true,
-    ready: drawingOf,
-    ways: {
-      PNG: async (box, name) => {
-        const { text, width, height } = alone(drawingOf(box));
-        saveAs([await painted(asAddress(text), width, height)], "image/png", name + ".png");
-      },
-      SVG: async (box, name) => saveAs([alone(drawingOf(box)).text], "image/svg+xml", name + ".svg"),
-    },
-  },
-  {
-    at: ".lm-chart",
+    at: ".lm-chart:has(canvas)",
     ready: canvasOf,
     ways: {
       PNG: async (box, name) => saveAs([await pngOf(grounded(canvasOf(box)))], "image/png", name + ".png"),
-      CSV: async (box, name) => saveAs([csv(box.lmRows())], "text/csv;charset=utf-8", name + ".csv"),
+      CSV: async (box, name) => saveRows(box.lmRows(), name),
     },
   },
   {
@@ -76,7 +80,7 @@ function menu(box, kind) {
   holder.onkeydown = (event) => { if (event.key === "Escape") { open(false); opener.focus(); } };
   holder.addEventListener("focusout", (event) => { if (!holder.contains(event.relatedTarget)) open(false); });
   for (const [name, way] of Object.entries(kind.ways)) {
-    if (name === "CSV" && kind.at === ".lm-chart" && !box.lmRows) continue;
+    if (name === "CSV" && kind.ready === canvasOf && !box.lmRows) continue;
     const button = el("button", "", name);
     button.type = "button";
     button.onclick = async () => {

@@ -142,6 +142,7 @@ function chart() {
     point.addEventListener("click", () => { follow = false; halt(); go(i); });
     svg.append(point);
   });
+  svg.lmRows = () => [["step", "model", "perplexity", "bits per byte"], ...moments.map((m) => [m.step, m.model, m.lp == null ? null : Math.exp(m.lp), m.bpb])];
   box.replaceChildren(svg);
 }
 

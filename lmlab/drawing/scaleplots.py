@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from lmlab.drawing.svgrows import data_rows
 from lmlab.scale.measures import Measured, slope
 
 WIDTH, HEIGHT = 600.0, 320.0
@@ -103,7 +104,11 @@ def cache_curve(lines: Sequence[tuple[str, float]], length: int, weights: float)
         ends.append(("the weights", level, -1))
     parts += _beside(ends)
     said = "; ".join(f"{name}: {size(per * length)} at {length:,} tokens" for name, per in lines)
-    return _svg("".join(parts), f"Memory of keys and values against length. {said}")
+    places = sorted({*x.ticks(), length})
+    rows = [(name, at, per * at) for name, per in lines for at in places]
+    rows += [("the weights", at, weights) for at in places]
+    held = data_rows(("line", "tokens", "bytes"), rows)
+    return _svg("".join(parts), f"Memory of keys and values against length. {said}", held)
 
 
 def by_size(
@@ -142,7 +147,8 @@ def by_size(
         ends.append((kind, y.at(last[2]), i))
     parts += _beside(ends)
     said = "; ".join(f"{one.model}, {one.kind}: {v:.3f}" for one, _, v in drawn)
-    return _svg("".join(parts), f"{title} against {name}. {said}")
+    held = data_rows(("model", "text", name, title), [(o.model, o.kind, n, v) for o, n, v in drawn])
+    return _svg("".join(parts), f"{title} against {name}. {said}", held)
 
 
 def exponents(found: Sequence[Measured], joined: Sequence[str]) -> dict[str, float]:
@@ -275,8 +281,8 @@ def _text(x: float, y: float, text: str, kind: str = "tick", anchor: str = "midd
     )
 
 
-def _svg(inner: str, said: str) -> str:
+def _svg(inner: str, said: str, held: str) -> str:
     return (
-        f'<svg class="lm-curve" viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" role="img" '
+        f'<svg class="lm-curve" viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" role="img" {held} '
         f'aria-label="{escape(said)}">{inner}</svg>'
     )

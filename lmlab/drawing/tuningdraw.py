@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from lmlab.drawing.svgrows import data_rows
+
 SIDE = 128.0  # the longer side of W
 SLOT = 78.0  # least room for a label
 LEVELS = 9  # colours of the ramp
@@ -128,7 +130,9 @@ def contest(found: Sequence[Contender], name: str, *, percent: bool = False) -> 
     for one, px, py in sorted(points, key=lambda point: point[1]):
         parts.append(_point(one, px, py, most, taken))
     said = "; ".join(f"{c.name}: {c.trainable:,} parameters, {c.value:.3f}" for c in drawn)
-    return _svg(WIDTH, HEIGHT, "".join(parts), f"{name}. {said}", "lm-contest")
+    rows = [(one.name, one.trainable, one.value, one.forgetting) for one in drawn]
+    held = data_rows(("run", "parameters that learn", name, "forgetting, nats a token"), rows)
+    return _svg(WIDTH, HEIGHT, "".join(parts), f"{name}. {said}", "lm-contest", held)
 
 
 def ramp_level(forgetting: float | None, most: float) -> int:
@@ -204,9 +208,9 @@ def _big(power: int) -> str:
     return f"{10**power:,}" if power < 6 else f"{10 ** (power - 6):,} M"
 
 
-def _svg(width: float, height: float, inner: str, said: str, kind: str) -> str:
+def _svg(width: float, height: float, inner: str, said: str, kind: str, held: str = "") -> str:
     return (
-        f'<svg class="{kind}" viewBox="-2 -2 {width:.0f} {height:.0f}" role="img" '
+        f'<svg class="{kind}" viewBox="-2 -2 {width:.0f} {height:.0f}" role="img" {held} '
         f'aria-label="{escape(said)}" style="--natural:{width:.0f}px">{inner}</svg>'
     )
 

@@ -13,6 +13,7 @@ from lmlab.settings import Settings
 from lmlab.tuning.tunerun import train
 from tests.tuningbits import DATA, TEMPLATE, quick
 from tests.ui.conftest import handed_over, show_tab
+from tests.ui.test_keep import saved
 from tests.ui.test_likelihood import HOSTILE
 
 pytestmark = pytest.mark.browser
@@ -116,6 +117,8 @@ def test_the_knife_goes_from_the_base_to_the_tuned_model(page, real_lab):
     expect(page.locator(".lm-knifesaid")).to_contain_text("Check: k = 0 is the base")
     settled(page, "knife")
     assert "K = 1 " in receipt(page, "change-knife")
+    cut = saved(page, ".lm-knifechart:first-child", "CSV").decode("utf-8-sig").split()
+    assert [line.split(",")[0] for line in cut[-3:]][1:] == ["base", "tuned"]
     slider = page.locator(".lm-knifeslider input")
     shown = page.locator(".lm-knifenums .lm-num2")
     last = int(slider.get_attribute("max"))

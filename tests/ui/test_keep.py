@@ -7,7 +7,7 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 HOSTILE = (
     '=1+1 <img src=x onerror="document.title=\'owned\'"> </pre><script>1</script> """ \U0001f642'
@@ -21,6 +21,13 @@ def saved(page: Page, place: str, kind: str) -> bytes:
     with page.expect_download() as download:
         menu.get_by_role("button", name=kind, exact=True).click()
     return download.value.path().read_bytes()
+
+
+def receipt(page: Page, name: str) -> Locator:
+    """The receipt of a part of the page, shown."""
+    keep = page.locator(f"#{name}-keep")
+    keep.get_by_role("button", name="Receipt").click()
+    return keep.locator("pre")
 
 
 @pytest.mark.browser
@@ -97,11 +104,35 @@ def test_a_drawing_looks_the_same_outside_the_page(visit, fake_page):
     assert styles
     assert all("stroke: rgb(" in style or "stroke: none" in style for style in styles)
     assert float(drawing.get("width")) > 100
+    assert "data-rows" not in drawing.attrib
     assert saved(page, place, "PNG").startswith(b"\x89PNG")
+    rows = list(csv.DictReader(io.StringIO(saved(page, place, "CSV").decode("utf-8-sig"))))
+    last = [row for row in rows if row["line"] == "this shape"][-1]
+    assert (last["tokens"], float(last["bytes"])) == ("2048", 2 * 96 * 12288 * 2 * 2048)
+    measured = saved(page, ".lm-curvebox.wide", "CSV").decode("utf-8-sig")
+    assert next(csv.DictReader(io.StringIO(measured)))["text"] == "stories"
+
+
+@pytest.mark.browser
+def test_a_shape_and_models_measured_have_receipts(visit, fake_page):
+    page = visit(fake_page("scale"))
+    code = receipt(page, "scale-builder")
+    expect(code).to_contain_text("n_layer=96")
+    page.locator("#scale-layers input").fill("2")
+    expect(code).to_contain_text("n_layer=2")
+    page.locator("#scale-layers input").fill("0")
+    expect(page.locator("#scale-builder-keep .lm-keep")).not_to_be_visible()
+    expect(receipt(page, "scale-measured")).to_contain_text("KINDS, COUNT = ['stories'")
+
+
+@pytest.mark.browser
+def test_a_corpus_has_a_receipt(visit, fake_page):
+    page = visit(fake_page("data"))
+    expect(receipt(page, "data")).to_contain_text("TEXTS = [  # beginnings of documents")
 
 
 @pytest.mark.browser
 def test_a_report_of_nothing_says_so(visit, fake_page):
-    page = visit(fake_page("scale"))
+    page = visit(fake_page("pretraining"))
     page.get_by_role("button", name="Report", exact=True).click()
     expect(page.locator("#lm-notice")).to_have_text("Nothing to report yet: run something first.")

@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 from lmlab.results.journeys import Moment
 from lmlab.scoring.comparison import compare
 from tests.ui.conftest import handed_over
+from tests.ui.test_keep import saved
 from tests.ui.test_likelihood import HOSTILE
 
 pytestmark = pytest.mark.browser
@@ -49,6 +50,9 @@ def journey(visit, real_page, real_lab):
 
 def test_noise_becomes_language_and_the_keyboard_moves_it(journey, real_lab):
     page, stops = journey
+    rows = saved(page, ".lm-time-figures", "CSV").decode("utf-8-sig").splitlines()
+    assert rows[0] == "step,model,perplexity,bits per byte"
+    assert len(rows) == len(stops) + 1
     text = page.get_by_label("Text x").input_value()
     found = [m for m in real_lab.timemachine.travel(stops, text) if isinstance(m, Moment)]
     slider = page.locator(SLIDER)
