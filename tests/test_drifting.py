@@ -1,6 +1,7 @@
 """Drift by kinds of text, checkpoints along a run, and the map of tasks."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,10 +21,12 @@ from lmlab.results.changes import Drift
 from lmlab.results.journeys import Moment, Travelling
 from lmlab.results.taskmaps import TaskMap
 from lmlab.runs.store import Runs
+from lmlab.scenes.course import shipped
 from lmlab.scoring.comparison import compare
 from lmlab.scoring.score import ScoreRequest, score
 from lmlab.settings import Settings
 from lmlab.tuning.tunerun import train
+from lmlab.ui.lecture.events import preparer
 from tests.tuningbits import DATA, TEMPLATE, quick
 
 OWNER = "owner-one-0000"
@@ -107,6 +110,37 @@ def test_measured_drift_is_the_mean_of_the_texts(lab):
 
 
 # --- snapshots and journeys -----------------------------------------------------------------------
+
+
+def drifts(lab, *asked, **more):
+    return [step for step in lab.drifting.measure(*asked, **more) if isinstance(step, Drift)]
+
+
+def test_what_ships_is_measured_once(lab, monkeypatch):
+    first = drifts(lab, "tiny", "tiny", rows=2)
+    monkeypatch.setattr("lmlab.change.drift.iter_kind", lambda *_, **__: iter(()))
+    assert drifts(lab, "tiny", "tiny", rows=2) == first
+    assert drifts(lab, "tiny", "tiny", rows=3) == []
+    assert [one.kind for one in drifts(lab, "tiny", "tiny", rows=2, own="mine")] == [
+        one.kind for one in first
+    ]
+
+
+def test_a_visitors_text_is_not_kept(lab, monkeypatch):
+    first = drifts(lab, "tiny", "tiny", rows=2, own="one text")
+    assert first[0].kind == OWN
+    monkeypatch.setattr("lmlab.change.drift.iter_kind", lambda *_, **__: iter(()))
+    again = drifts(lab, "tiny", "tiny", rows=2, own="one text")
+    assert [one.kind for one in again] == [one.kind for one in first[1:]]
+
+
+def test_the_next_scene_is_measured_while_one_is_shown(monkeypatch):
+    lab = Lab.open(SETTINGS)
+    names = [scene.name for scene in shipped()]
+    before = names[names.index("forgetting") - 1]
+    preparer(lab, shipped())((), SimpleNamespace(name=before))
+    monkeypatch.setattr("lmlab.change.drift.iter_kind", lambda *_, **__: iter(()))
+    assert len(drifts(lab, "base", "qa")) == len(lab.drifting.kinds("qa"))
 
 
 def test_a_run_keeps_snapshots_evenly_and_each_loads_as_a_model(run):

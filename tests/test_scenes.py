@@ -11,6 +11,8 @@ from lmlab.ui.lecture import links
 from lmlab.ui.lecture.events import check
 from lmlab.ui.lecture.filling import Filling
 from lmlab.ui.lecture.stage import stages
+from lmlab.ui.parts.beginning import unless_led
+from lmlab.ui.parts.pickers import Choices
 
 PLAIN = """title: A scene
 point: What it shows.
@@ -28,6 +30,8 @@ look:
   - at: strip
     say: Here.
 """
+
+SKIPPED = {"__type__": "update"}  # what leaves a component as it is
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +140,47 @@ def test_a_wording_brings_its_text(filling):
     found = filling.updates("prompt", {"data": "opposite", "wording": "opposite-arrow"})
     source = [one for one in found if isinstance(one, str) and "name: opposite-arrow" in one]
     assert len(source) == 1
+
+
+def test_what_follows_from_a_filled_in_form_comes_with_it(filling):
+    """Rows and query are those of the scene's data before its button can be pressed."""
+    given = {"data": "opposite", "wording": "opposite-arrow", "shots": "2", "seed": "5"}
+    known = [getattr(part, "value", None) for part in filling.inputs("prompt")]
+    found = filling.updates("prompt", given, known)
+    assert len(found) == len(filling.outputs("prompt"))
+    assert found[0] is True
+    sheet = found[-1]
+    assert (sheet.drawn.data, sheet.drawn.shots, sheet.drawn.seed) == ("opposite", 2, 5)
+    assert len(sheet.examples) == 2
+    assert sheet.query
+
+
+@pytest.mark.parametrize("kind", ["plain", "stepwise"])
+def test_a_tab_that_was_filled_in_does_not_begin_by_itself(kind):
+    def plain(value):
+        return [value, value]
+
+    def stepwise(value):
+        yield [value, value]
+
+    begin = unless_led({"plain": plain, "stepwise": stepwise}[kind], 2)
+    free, led = begin(False, "x"), begin(True, "x")
+    free, led = (list(one) if kind == "stepwise" else [one] for one in (free, led))
+    assert free == [["x", "x"]]
+    assert led == [[SKIPPED, SKIPPED]]
+
+
+def test_every_tab_that_begins_by_itself_can_be_led(filling):
+    led = {name for name, stage in filling.stages.items() if stage.leds}
+    assert led == {"completion", "compare", "prompt", "data"}
+
+
+def test_a_choice_that_follows_another_control_reaches_who_takes_it():
+    picker = Choices(["one"], value="one")
+    assert picker.get_block_name() == "dropdown"
+    assert picker.preprocess("another") == "another"
+    with pytest.raises(Exception, match="not in the list of choices"):
+        picker.preprocess("x" * 1000)
 
 
 def test_a_link_carries_what_differs_and_brings_it_back(filling):

@@ -36,7 +36,7 @@ from lmlab.runs.store import RunFolder
 from lmlab.settings import Settings
 from lmlab.ui.app import launch
 from lmlab.ui.parts.errors import alerts
-from lmlab.ui.parts.lines import OWN_SHARE, kind_of
+from lmlab.ui.parts.lines import OWN_SHARE, Iterators, kind_of
 from tests import loops
 from tests.test_hosting import ROOT, asked, page
 from tests.tuningbits import DATA, TEMPLATE, quick
@@ -69,6 +69,14 @@ class Gated(FakeLab):
         self.order.append(text)
         assert self.gate.wait(120)
         yield from super().score(model, text, prefix, **given)
+
+
+def test_a_request_that_is_let_go_of_twice_is_no_error():
+    """As Gradio does with one that a visitor stopped."""
+    kept = Iterators({"one": object()})
+    del kept["one"]
+    del kept["one"]
+    assert not kept
 
 
 def ask(address, session, text):

@@ -3,15 +3,14 @@ scored once; what was scored lately is kept for whoever asks for the same. Impor
 something is scored.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import TYPE_CHECKING
 
 from lmlab.change import journeys
 from lmlab.errors import InputError
+from lmlab.memo import Memo
 from lmlab.models.store import RUN, ModelRef, ModelStore
 from lmlab.results.controls import GenerateConfig
 from lmlab.results.journeys import Moment, Stop, Travelling
@@ -46,8 +45,7 @@ class TimeMachine:
     settings: Settings
     ready: Ready
     prepare: Callable[[], None]
-    _kept: "OrderedDict[Key, Moment]" = field(default_factory=OrderedDict, repr=False)
-    _lock: Lock = field(default_factory=Lock, repr=False)
+    _kept: Memo[Key, Moment] = field(default_factory=lambda: Memo(KEPT), repr=False)
 
     def shipped(self) -> tuple[Stop, ...]:
         """The embedded checkpoints of a pre-training run; empty where none ship."""
@@ -89,7 +87,7 @@ class TimeMachine:
         for done, stop in enumerate(stops):
             yield Travelling(done, len(stops), stop.step)
             key = (stop.model, stop.step, text)
-            moment = self._known(key)
+            moment = self._kept.get(key)
             if moment is None:
                 ref = ModelRef.parse(stop.model)
                 yield from self.ready(ref)
@@ -100,21 +98,11 @@ class TimeMachine:
             _check_same(first, moment.scored)
             yield moment
 
-    def _known(self, key: Key) -> Moment | None:
-        with self._lock:
-            found = self._kept.get(key)
-            if found is not None:
-                self._kept.move_to_end(key)
-            return found
-
     def _keep(self, key: Key, moment: Moment) -> None:
         # What lies in a folder of this machine may change.
         if "@" not in key[0] and RUN not in key[0] and key[0] not in self.store.embedded():
             return
-        with self._lock:
-            self._kept[key] = moment
-            while len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
+        self._kept.put(key, moment)
 
 
 def opening(text: str) -> str:

@@ -85,6 +85,11 @@ class ModelStore:
         """Names of the embedded adapters."""
         return sorted(self._below("adapter_config.json", self._models / "adapters"))
 
+    def ships(self, ref: ModelRef) -> bool:
+        """Whether a model, and its adapter, came with lmlab, and so will stay what they are."""
+        adapters = (None, *self.embedded_adapters())
+        return ref.name in self.embedded() and ref.adapter in adapters
+
     def folder(self, name: str) -> Path:
         """Where an embedded model lies, as ``loaded`` names it."""
         return (self._models / name).resolve()

@@ -49,6 +49,7 @@ def test_every_scene_shows_what_it_promises(visit, stage):
             told = target.locator("input, textarea")
             if not told.count():
                 expect(target).to_have_text(WRITTEN)
+        assert page.get_by_test_id("toast-body").all_inner_texts() == []
         page.keyboard.press("PageDown")
     expect(page.locator(f"{BAR} .lm-forward")).to_be_disabled()
 
@@ -74,6 +75,12 @@ def test_keys_hands_and_leaving(visit, stage):
     page.locator(f"{BAR} .lm-leave").click()
     expect(page.locator(BAR)).not_to_be_visible()
     expect(page.locator("#likelihood-strip .lm-toks")).to_be_visible()
+
+
+def test_signs_of_progress_burden_nobody(visit, stage):
+    """Gradio is still one whose signs the page can keep to itself."""
+    page = visit(stage)
+    expect(page.locator('html[data-lm-lighter="yes"]')).to_be_visible()
 
 
 def test_a_link_restores_the_tab(visit, stage):

@@ -2,11 +2,12 @@
 
 import json
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import gradio as gr
 
+from lmlab.change.drifting import ROWS
 from lmlab.errors import InputError
 from lmlab.lab import Lab
 from lmlab.models.store import ModelRef
@@ -101,7 +102,7 @@ def adder(filling: Filling, course: tuple[Scene, ...]) -> Callable[..., list[Any
 
 
 def preparer(lab: Lab, course: tuple[Scene, ...]) -> Callable[..., None]:
-    """Load what the scene after the one that was entered will ask."""
+    """Load, and measure, what the scene after the one that was entered will ask."""
 
     def prepare(own: tuple[Scene, ...], asked: gr.EventData) -> None:
         every = (*course, *own)
@@ -109,14 +110,22 @@ def preparer(lab: Lab, course: tuple[Scene, ...]) -> Callable[..., None]:
         name = _of(asked, "name")
         if name not in names or names.index(name) + 1 == len(every):
             return
-        following = every[names.index(name) + 1]
-        wanted = [following.inputs[key] for key in MODELS if key in following.inputs]
-        for model in wanted:
-            if isinstance(model, str) and model in lab.model_names():
-                for _ in lab.ready(ModelRef.parse(model)):
-                    pass
+        for _ in _ahead(lab, every[names.index(name) + 1]):
+            pass
 
     return prepare
+
+
+def _ahead(lab: Lab, scene: Scene) -> Iterator[object]:
+    """The steps of what takes long in a scene; what they give is kept where it is computed."""
+    known = lab.model_names()
+    given = {key: scene.inputs[key] for key in MODELS if key in scene.inputs}
+    models = {key: name for key, name in given.items() if isinstance(name, str) and name in known}
+    for name in models.values():
+        yield from lab.ready(ModelRef.parse(name))
+    if scene.run == "drift-go" and {"base", "tuned"} <= set(models) and "own" not in scene.inputs:
+        rows = int(float(str(scene.inputs.get("rows", ROWS))))
+        yield from lab.drifting.measure(models["base"], models["tuned"], rows=rows)
 
 
 def check(filling: Filling, scene: Scene) -> None:
