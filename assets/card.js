@@ -116,7 +116,7 @@ function drawPinned(panel, data, pin, look, close, pick) {
   panel.hidden = !pin;
   if (!pin) return;
   const runs = data.runs, which = data.same ? [0, 1] : [pin.run];
-  const head = title(runs, pin.run, pin.i, "h3"), button = el("button", "lm-unpin", "Unpin");
+  const head = title(runs, pin.run, pin.i, "h2"), button = el("button", "lm-unpin", "Unpin");
   button.type = "button";
   button.onclick = close;
   head.append(button);
@@ -125,12 +125,12 @@ function drawPinned(panel, data, pin, look, close, pick) {
   const row = el("div", "lm-dists");
   for (const r of data.pieces ? [] : which) {
     const block = el("section", "lm-dist");
-    block.append(el("h5", "", (data.runs.length > 1 ? runs[r].model + ": " : "") + "p( · | everything before)"));
+    block.append(el("h3", "", (data.runs.length > 1 ? runs[r].model + ": " : "") + "p( · | everything before)"));
     block.append(distribution(look(r, pin.i), actualOf(runs, r, pin.i), 10, pick));
     row.append(block);
   }
   const block = el("section", "lm-dist facts");
-  block.append(el("h5", "", data.pieces ? "this piece" : "this token"), facts(runs, which, pin.i));
+  block.append(el("h3", "", data.pieces ? "this piece" : "this token"), facts(runs, which, pin.i));
   if (data.same) for (const text of shifts(data, pin.i)) block.append(el("div", "lm-diff", text));
   if (data.pieces) block.append(apart(runs, pin.i));
   if (data.flow) block.append(...flowFacts(runs[0], pin.i));

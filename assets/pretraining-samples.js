@@ -37,7 +37,7 @@ function drawGrowth(box, samples) {
   const made = [...samples.entries()].sort(([a], [b]) => a - b).map(([, { all }]) => {
     const part = el("section", "lm-growth"), table = el("table", "lm-table"), head = el("tr"), top = el("thead"), body = el("tbody");
     const prompt = all[0].prompt ? "Going on from ‘" + visible(all[0].prompt) + "’" : "From nothing";
-    part.append(el("h4", "lm-h", prompt));
+    part.append(el("h3", "lm-h", prompt));
     head.append(el("th", "", "step"), el("th", "", "it writes"), el("th", "", "words of the text"));
     top.append(head);
     body.append(...spread(all).reverse().map((one) => {

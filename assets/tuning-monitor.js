@@ -155,7 +155,11 @@ function numbers() {
     const now = latest("accuracy"), was = first("accuracy");
     made.splice(3, 0, number("answered right", fixed(100 * now, 0) + " %", axis.series.accuracy.y.length > 1 ? "from " + fixed(100 * was, 0) + " %" : ""));
   }
-  parts.numbers.replaceChildren(...made);
+  // The figures stay, so that one that has the focus keeps it; their values are new.
+  const named = (boxes) => boxes.map((box) => box.lastChild.textContent).join();
+  const old = [...parts.numbers.children];
+  if (named(old) === named(made)) old.forEach((box, i) => box.firstChild.replaceWith(made[i].firstChild));
+  else parts.numbers.replaceChildren(...made);
 }
 
 function charts() {

@@ -39,5 +39,5 @@ function drawSamples(box, samples) {
     row.append(prompt, side("before", before), side(now ? "step " + count(now.step) : "now", now));
     return row;
   });
-  box.replaceChildren(el("h4", "lm-h", "The same prompts, before and now"), ...made);
+  box.replaceChildren(el("h3", "lm-h", "The same prompts, before and now"), ...made);
 }

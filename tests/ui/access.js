@@ -2,14 +2,15 @@
 window.access = (() => {
   let controls = [], places = new Set();
 
-  // Serious and critical violations of what is shown, by rule and place; of all rules if none is named.
+  // Serious and critical violations of what is shown and leaps between headings, by rule and place; of all rules if none is named.
   async function serious(rules) {
     const options = { resultTypes: ["violations"] };
     // A long text has more tokens of the same kinds.
     const place = { include: [["html"]], exclude: [[".lm-tok:nth-child(n+40)"]] };
     if (rules.length) options.runOnly = { type: "rule", values: rules };
     const { violations } = await axe.run(place, options);
-    return violations.filter(({ impact }) => ["serious", "critical"].includes(impact)).flatMap(
+    const counts = ({ id, impact }) => ["serious", "critical"].includes(impact) || id === "heading-order";
+    return violations.filter(counts).flatMap(
       ({ id, nodes }) => nodes.map(({ target, html, any }) =>
         `${id}: ${target} ${html.slice(0, 140)} ${any.map(({ message }) => message)}`));
   }

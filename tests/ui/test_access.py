@@ -109,6 +109,24 @@ def test_a_field_that_has_the_focus_explains_its_term(visit, fake_page):
     expect(line).not_to_be_visible()
 
 
+def test_figures_and_heads_of_columns_that_are_terms_take_the_focus(visit, fake_page):
+    page = visit(fake_page("scale"))
+    line = page.get_by_role("tooltip")
+    expect(page.locator("#scale-stop")).to_be_disabled()
+    page.locator("#scale-layers input").focus()
+    for place, said in (
+        ("#scale-figures .lm-fig.big", "counts once"),
+        ("#scale-measured th:has-text('bits per byte')", "comparable between models"),
+    ):
+        expect(page.locator(place)).to_have_attribute("tabindex", "0")
+        page.keyboard.press("Tab")  # the focus is moved by the keyboard from here on
+        page.locator(place).focus()
+        expect(line).to_contain_text(said)
+        expect(line).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(line).not_to_be_visible()
+
+
 def test_a_first_visit_is_welcomed_once(visit, fake_page):
     page = visit(fake_page())
     expect(page.locator(".lm-begin")).to_be_visible()

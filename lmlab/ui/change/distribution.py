@@ -59,14 +59,14 @@ def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
         status = static("", elem_id="drift-status", elem_classes="lm-status")
     with gr.Row(elem_classes="lm-result"):
         with gr.Column(scale=1, min_width=320, elem_classes="lm-panel"):
-            static('<h3 class="lm-h">How far the distributions moved</h3>')
+            static('<h2 class="lm-h">How far the distributions moved</h2>')
             plot = gr.Plot(
                 driftplots.empty_bars(), elem_id="drift-plot", show_label=False, container=False,
                 elem_classes="lm-plot",
             )  # fmt: skip
         with gr.Column(scale=1, min_width=320, elem_classes="lm-panel"):
             with gr.Row(elem_classes="lm-tablehead"):
-                static('<h3 class="lm-h">Forgetting</h3>')
+                static('<h2 class="lm-h">Forgetting</h2>')
                 csv = gr.Button("CSV", size="sm", min_width=60, elem_id="drift-csv")
             table = static(EMPTY, elem_id="drift-table")
             handover = Handover(elem_id="drift-handover")

@@ -47,7 +47,7 @@ def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
         status = static("", elem_id="taskmap-status", elem_classes="lm-status")
     with gr.Row(elem_classes="lm-result"):
         with gr.Column(scale=5, min_width=320, elem_classes="lm-panel"):
-            static('<h3 class="lm-h">Where the variants lie</h3>')
+            static('<h2 class="lm-h">Where the variants lie</h2>')
             plot = gr.Plot(
                 driftplots.task_map(None), elem_id="taskmap-plot", show_label=False,
                 container=False, elem_classes="lm-plot",
@@ -55,7 +55,7 @@ def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
             said = static(EMPTY, elem_id="taskmap-said")
         with gr.Column(scale=6, min_width=320, elem_classes="lm-panel"):
             with gr.Row(elem_classes="lm-tablehead"):
-                static('<h3 class="lm-h">How their perplexity moved</h3>')
+                static('<h2 class="lm-h">How their perplexity moved</h2>')
                 csv = gr.Button("CSV", size="sm", min_width=60, elem_id="taskmap-csv")
             table = static(EMPTY, elem_id="taskmap-table")
             handover = Handover(elem_id="taskmap-handover")

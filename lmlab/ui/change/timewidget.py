@@ -22,12 +22,12 @@ TEMPLATE = f"""
 <div class="lm-time-grid">
 <div class="lm-time-strip">{STRIP.replace("EMPTY", "")}</div>
 <div class="lm-time-side">
-<section class="lm-panel"><h3 class="lm-h">Perplexity as it learns</h3>
+<section class="lm-panel"><h2 class="lm-h">Perplexity as it learns</h2>
 <div class="lm-time-figures"><span>perplexity <b class="lm-time-pp"></b></span>
 <span>bits per byte <b class="lm-time-bpb"></b></span>
 <span class="lm-time-model"></span></div>
 <div class="lm-time-chart"></div></section>
-<section class="lm-panel"><h3 class="lm-h">What it writes after the opening</h3>
+<section class="lm-panel"><h2 class="lm-h">What it writes after the opening</h2>
 <p class="lm-time-text" dir="auto"><span class="lm-time-opening lm-prefix"></span><span
  class="lm-time-written"></span></p>
 <p class="lm-why">temperature 0.8, the same seed at every step</p></section>

@@ -63,17 +63,17 @@ def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
     line = bar("weights", "Measure", auto=True)
     with gr.Row(elem_classes="lm-result"):
         with gr.Column(scale=6, min_width=320, elem_classes="lm-panel"):
-            static('<h3 class="lm-h">ΔW by layer and matrix</h3>')
+            static('<h2 class="lm-h">ΔW by layer and matrix</h2>')
             drawn = ChangeMap(elem_id="change-map")
         with gr.Column(scale=5, min_width=320, elem_classes="lm-panel"):
-            static('<h3 class="lm-h">The matrix that is chosen</h3>')
+            static('<h2 class="lm-h">The matrix that is chosen</h2>')
             figures = static(views.NOTHING, elem_id="change-figures")
             plot = gr.Plot(
                 changeplots.empty(), show_label=False, container=False, elem_classes="lm-plot",
                 elem_id="change-spectra-plot",
             )  # fmt: skip
     with gr.Column(elem_classes="lm-panel"):
-        static('<h3 class="lm-h">W + ΔW, entry by entry</h3>')
+        static('<h2 class="lm-h">W + ΔW, entry by entry</h2>')
         pictures = MatrixPictures(elem_id="change-pictures")
     among = ["change-map", "change-figures", "change-spectra-plot"]
     keep = Keep("change-matrix", among)

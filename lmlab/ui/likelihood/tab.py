@@ -126,7 +126,7 @@ def _outputs(status: gr.HTML) -> Outputs:
             answers = Answers(group=GROUP)
             keep = Keep(GROUP, [f"{GROUP}-{part}" for part in ("strip", "figures", "plot")])
             with gr.Column(elem_classes="lm-panel lm-plotbox"):
-                static('<h3 class="lm-h">Surprisal along the text</h3>')
+                static('<h2 class="lm-h">Surprisal along the text</h2>')
                 plot = gr.Plot(
                     plots.empty(),
                     show_label=False,
@@ -138,11 +138,11 @@ def _outputs(status: gr.HTML) -> Outputs:
             cards = static(no_figures(), elem_id="likelihood-figures")
     with gr.Row(elem_classes="lm-result"):
         with gr.Column(scale=1, min_width=300, elem_classes="lm-panel"):
-            static('<h3 class="lm-h">The definition, with this text’s numbers</h3>')
+            static('<h2 class="lm-h">The definition, with this text’s numbers</h2>')
             worked = static(no_definition(), elem_id="likelihood-definition")
         with gr.Column(scale=1, min_width=300, elem_classes="lm-panel"):
             with gr.Row(elem_classes="lm-tablehead"):
-                static('<h3 class="lm-h">The factors</h3>')
+                static('<h2 class="lm-h">The factors</h2>')
                 copy = gr.Button("Copy", size="sm", min_width=60, elem_id="likelihood-copy")
                 download = gr.Button("CSV", size="sm", min_width=60, elem_id="likelihood-csv")
             Factors(group=GROUP, elem_id="likelihood-factors")

@@ -46,7 +46,7 @@ def build(lab: Lab) -> SizeStep:
     start = PretrainConfig.sized(DEMO)
     made: dict[str, Any] = {}
     with gr.Column(elem_classes="lm-panel lm-step"):
-        static('<h3 class="lm-h"><i>2</i> Size: a decoder with random weights</h3>')
+        static('<h2 class="lm-h"><i>2</i> Size: a decoder with random weights</h2>')
         preset = gr.Radio(
             [*SIZES, FREE], value=DEMO, show_label=False, label="Size", container=False,
             elem_id="pretraining-size", elem_classes="lm-methods",

@@ -59,7 +59,7 @@ def build(lab: Lab) -> TextStep:
     names = lab.pretraining.names()
     start = PretrainConfig()
     with gr.Column(elem_classes="lm-panel lm-step"):
-        static('<h3 class="lm-h"><i>1</i> Text, and the tokens it is cut into</h3>')
+        static('<h2 class="lm-h"><i>1</i> Text, and the tokens it is cut into</h2>')
         name = gr.Radio(
             [*names, OWN], value=names[0], label="Text", info=ABOUT[names[0]],
             elem_id="pretraining-text",

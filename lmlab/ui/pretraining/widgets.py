@@ -14,9 +14,9 @@ TOKENS = """
  aria-label="The first held-out document as tokens; arrow keys walk them" dir="auto"></div>
 <p class="lm-bpe-now lm-said" role="status"></p>
 <div class="lm-bpe-lists">
-<div><h4 class="lm-h">Merges, in order</h4>
+<div><h3 class="lm-h">Merges, in order</h3>
 <ol class="lm-bpe-merges" tabindex="0" aria-label="Merges in order"></ol></div>
-<div><h4 class="lm-h">Most frequent tokens</h4>
+<div><h3 class="lm-h">Most frequent tokens</h3>
 <ol class="lm-bpe-often" tabindex="0" aria-label="Most frequent tokens"></ol></div>
 </div></div>
 """

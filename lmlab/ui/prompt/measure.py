@@ -127,7 +127,7 @@ def build(lab: Lab, design: Design, sheet: gr.State) -> Outputs:
 def _inputs(lab: Lab) -> Inputs:
     buttons: dict[str, gr.Button] = {}
     with gr.Row(elem_classes="lm-tablehead"):
-        static('<h3 class="lm-h">How good is the design?</h3>')
+        static('<h2 class="lm-h">How good is the design?</h2>')
         for name, said in ONE_CLICK:
             buttons[name] = gr.Button(said, size="sm", min_width=120, elem_id=f"prompt-{name}")
     kind, shots, draws, queries, way, models, above = _controls(lab)
@@ -186,7 +186,7 @@ def _outputs() -> Outputs:
                 keep = Keep("prompt-study", KEPT)
         with gr.Column(elem_classes="lm-panel"):
             with gr.Row(elem_classes="lm-tablehead"):
-                static('<h3 class="lm-h">Every prediction</h3>')
+                static('<h2 class="lm-h">Every prediction</h2>')
                 download = gr.Button("CSV", size="sm", min_width=60, elem_id="prompt-csv")
             predictions = Predictions(elem_id="prompt-predictions")
             handover = Handover(elem_id="prompt-handover")

@@ -27,7 +27,7 @@ PAIR = ("The book on the tables is new.", "The book on the tables are new.")
 def build(lab: Lab, model: gr.Dropdown) -> None:
     """Draw the part and wire it."""
     with gr.Column(elem_classes="lm-panel"):
-        static('<h3 class="lm-h">Minimal pairs: which of two sentences does the model prefer?</h3>')
+        static('<h2 class="lm-h">Minimal pairs: which of two sentences does the model prefer?</h2>')
         with gr.Row(elem_classes="lm-controls"):
             good = gr.Textbox(
                 PAIR[0], label="One sentence", elem_id="prompt-good", min_width=220, max_lines=3

@@ -122,7 +122,7 @@ def details(label: str, evaluation: Evaluation) -> str:
     whose = f'<p class="lm-why">In detail: {escape(label)}</p>'
     matrix = _confusion(evaluation) if evaluation.labels else ""
     return (
-        f'{whose}<div class="lm-details"><section><h4>Accuracy by how a label is chosen</h4>'
+        f'{whose}<div class="lm-details"><section><h3>Accuracy by how a label is chosen</h3>'
         f'<table class="lm-table lm-ways"><tbody>{ways}</tbody></table></section>{matrix}</div>'
     )
 
@@ -137,7 +137,7 @@ def _confusion(evaluation: Evaluation) -> str:
         for label, row in zip(evaluation.labels, evaluation.confusion, strict=True)
     )
     return (
-        "<section><h4>True label (rows) and answer (columns)</h4>"
+        "<section><h3>True label (rows) and answer (columns)</h3>"
         '<div class="lm-scroll" tabindex="0" role="region" aria-label="True label and answer">'
         f'<table class="lm-confusion"><thead><tr><td></td>{head}</tr>'
         f"</thead><tbody>{rows}</tbody></table></div></section>"

@@ -39,7 +39,7 @@ def build(lab: Lab) -> tuple[gr.Dropdown, gr.HTML]:
     """Draw the table; its rows of models at hand come when the tab is opened."""
     with gr.Column(elem_classes="lm-panel"):
         with gr.Row(elem_classes="lm-tablehead"):
-            static('<h3 class="lm-h">From GPT-1 to GPT-4, and models at hand</h3>')
+            static('<h2 class="lm-h">From GPT-1 to GPT-4, and models at hand</h2>')
             download = gr.Button("CSV", size="sm", min_width=60, elem_id="scale-csv")
         picker = model_picker(
             lab, "scale-models", "Models at hand, in the same rows", multiselect=True,

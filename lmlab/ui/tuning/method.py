@@ -46,7 +46,7 @@ def build(lab: Lab) -> MethodStep:
     start = dict(zip(KEYS, values_of(PRESETS[0].config), strict=True))
     made: dict[str, Any] = {}
     with gr.Column(elem_classes="lm-panel lm-step"):
-        static('<h3 class="lm-h"><i>2</i> Method: what learns</h3>')
+        static('<h2 class="lm-h"><i>2</i> Method: what learns</h2>')
         made["method"] = gr.Radio(
             list(METHODS), value=start["method"], show_label=False, label="Method",
             elem_id="tuning-method", elem_classes="lm-methods", container=False,

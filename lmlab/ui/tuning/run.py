@@ -60,7 +60,7 @@ def build(lab: Lab) -> RunStep:
         gr.Column(elem_classes="lm-panel lm-step", elem_id="tuning-run"),
         gr.Row(elem_classes="lm-buttons lm-runbuttons"),
     ):
-        static('<h3 class="lm-h"><i>3</i> Run</h3>', min_width=60)
+        static('<h2 class="lm-h"><i>3</i> Run</h2>', min_width=60)
         start = gr.Button(
             "Start", variant="primary", elem_id="tuning-start-go", elem_classes="lm-go",
             min_width=120, visible=lab.settings.training,

@@ -47,12 +47,12 @@ def build() -> RunsStep:
     """Draw the table inside the current Blocks."""
     with gr.Column(elem_classes="lm-panel"):
         with gr.Row(elem_classes="lm-tablehead"):
-            static('<h3 class="lm-h">Your runs</h3>')
+            static('<h2 class="lm-h">Your runs</h2>')
         table = Runs(elem_id="tuning-runs")
         contest = static("", elem_id="tuning-contest")
         settings = static("", elem_id="tuning-settings")
     with gr.Column(elem_classes="lm-panel"):
-        static(f'<h3 class="lm-h">A race of methods</h3>{RACING}')
+        static(f'<h2 class="lm-h">A race of methods</h2>{RACING}')
         with gr.Row(elem_classes="lm-buttons"):
             start = gr.Button("Start the race", elem_id="tuning-race", min_width=150)
     return RunsStep(table, gr.State([]), settings, contest, start)

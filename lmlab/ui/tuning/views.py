@@ -120,7 +120,7 @@ def settings_table(runs: Sequence[RunInfo]) -> str:
         if differ
         else ""
     )
-    return f'<h4 class="lm-h">Settings side by side</h4>{table}{said}'
+    return f'<h3 class="lm-h">Settings side by side</h3>{table}{said}'
 
 
 def race(runs: Sequence[RunInfo]) -> str:
@@ -151,7 +151,7 @@ def race(runs: Sequence[RunInfo]) -> str:
         else ""
     )
     return (
-        '<h4 class="lm-h">What each method reaches, and what it costs</h4>'
+        '<h3 class="lm-h">What each method reaches, and what it costs</h3>'
         f'<div class="lm-contests">{charts}</div>{key}{note}'
     )
 
