@@ -23,13 +23,14 @@ function option(text, i, hands, redraw) {
   return button;
 }
 
-function ask(box, scene, shown) {
+// `turned` is told when the answer was shown or hidden.
+function ask(box, scene, shown, turned) {
   const question = scene.ask;
   box.hidden = !question;
   veil(scene.tab, question ? question.hide : [], question && !shown.has(scene.name));
   if (!question) return;
   const hands = (GUESSES[scene.name] ||= question.options.map(() => 0));
-  const again = () => ask(box, scene, shown);
+  const again = () => ask(box, scene, shown, turned);
   const focused = (i) => { again(); box.querySelectorAll(".lm-option")[i].focus(); };
   const options = el("div", "lm-options");
   options.append(...question.options.map((text, i) => option(text, i, hands, focused)));
@@ -38,6 +39,7 @@ function ask(box, scene, shown) {
   show.onclick = () => {
     if (!shown.delete(scene.name)) shown.add(scene.name);
     again();
+    turned();
     box.querySelector(".lm-show").focus();
   };
   options.append(show);

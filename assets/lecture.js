@@ -5,7 +5,7 @@ const part = (name) => bar.querySelector(".lm-" + name);
 const page = document.documentElement;
 const shown = new Set();
 const { tabs: TABS, scenes: COURSE } = JSON.parse(props.value);
-let scenes = COURSE, here = -1;
+let scenes = COURSE, here = -1, alone = false;
 
 const current = () => scenes[here];
 const on = () => !bar.hidden;
@@ -40,13 +40,18 @@ function looks() {
 
 const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-function stored(kept) {
-  part("stored").hidden = !kept;
+// A result of an earlier run, for where none can be made or awaited; it would answer the question.
+function stored(scene) {
+  const kept = scene.stored;
+  part("stored").hidden = !kept || Boolean(scene.ask && !shown.has(scene.name));
   if (!kept) return;
-  const table = el("table", "lm-table"), [heads, ...rows] = kept.table;
-  const line = (cells, tag) => { const row = el("tr"); row.append(...cells.map((cell) => el(tag, "", cell))); return row; };
+  const table = el("table", "lm-table lm-plain"), more = el("details"), [heads, ...rows] = kept.table;
+  const words = rows[0].map((cell) => !/^[-−\d]/.test(cell));
+  const line = (cells, tag) => { const row = el("tr"); row.append(...cells.map((cell, i) => el(tag, words[i] ? "words" : "", cell))); return row; };
   table.append(line(heads, "th"), ...rows.map((cells) => line(cells, "td")));
-  part("stored").replaceChildren(el("p", "lm-why", `Stored result, made on ${kept.made} by ${kept.model}; run the scene to see it live.`), table);
+  more.open = alone;
+  more.append(el("summary", "", `Stored result, made on ${kept.made} by ${kept.model}${alone ? "" : "; what runs below is live"}`), table);
+  part("stored").replaceChildren(more);
 }
 
 // --- going ---------------------------------------------------------------------------------------
@@ -58,14 +63,15 @@ function draw() {
   part("point").textContent = scene.point;
   part("back").disabled = here === 0;
   part("forward").disabled = here === scenes.length - 1;
-  ask(part("ask"), scene, shown);
+  ask(part("ask"), scene, shown, () => stored(scene));
   looks();
-  stored(scene.stored);
+  stored(scene);
 }
 
 function go(i) {
   if (i < 0 || i >= scenes.length) return;
   here = i;
+  alone = false;
   bar.hidden = false;
   page.classList.add("lm-lecturing");
   toggleList(false);
@@ -94,7 +100,7 @@ function front(tab) {
 
 // On the Prompt tab the prompt is drawn anew after the filling, and a run that began before would be
 // drawn over: so it waits until the prompt has changed, though not for long.
-const QUIET = 120, LONGEST = 800, TICK = 60, PATIENCE = 160;
+const QUIET = 120, LONGEST = 800, TICK = 60, PATIENCE = 160, MOUNTING = 40;
 let since = 0, changed = 0;
 new MutationObserver((records) => {
   if (on() && records.some(({ target }) => (target.closest ? target : target.parentElement)?.closest("#prompt-view"))) changed = performance.now();
@@ -109,7 +115,7 @@ function settled(tab) {
 function press(tab, run, left) {
   const button = named(tab, run), stop = named(tab, run.replace(/[^-]*$/, "stop"));
   const again = () => setTimeout(() => press(tab, run, left - 1), TICK);
-  if (left <= 0) return ready();
+  if (left <= 0 || (!button && left < PATIENCE - MOUNTING)) return ready(true);
   if (!settled(tab) && !(stop && !stop.disabled)) return again();
   if (!button || button.disabled || button.offsetParent === null && !button.classList.contains("lm-none")) return again();
   if (stop && !stop.disabled && stop.offsetParent !== null) { stop.click(); return again(); }
@@ -117,9 +123,10 @@ function press(tab, run, left) {
   ready();
 }
 
-// What is to be looked at comes into view, below the bar.
-function ready() {
+// What is to be looked at comes into view, below the bar; where nothing can run, what is stored.
+function ready(idle = false) {
   bar.dataset.state = "ready";
+  if (idle && on() && here >= 0) { alone = true; stored(current()); }
   const first = on() && here >= 0 && current().look[0] && target(current().look[0]);
   if (!first) return;
   first.style.scrollMarginBlock = bar.offsetHeight + 24 + "px 16px";

@@ -1,20 +1,22 @@
 // Kept in the page by bench/scenes.py: when a scene came, by the page's own clock, in ms from the key.
 window.lmWatch = (() => {
   const bar = document.querySelector("#lecture .lm-lecture");
-  let began = 0, changed = 0, states = {};
+  let began = 0, changed = 0, states = {}, looked = [];
   const named = (tab, name) => document.getElementById(tab + "-" + name) || document.getElementById(name);
   const held = (node) => node && (node.matches("input, textarea") || node.querySelector("input, textarea") || /\w/.test(node.textContent));
 
   new MutationObserver(() => { states[bar.dataset.state] ??= performance.now(); })
     .observe(bar, { attributes: true, attributeFilter: ["data-state"] });
+  // What is not to be looked at may go on changing.
   new MutationObserver((records) => {
-    const inFront = ({ target }) => (target.closest ? target : target.parentElement)?.closest('[role="tabpanel"]')?.checkVisibility();
-    if (records.some(inFront)) changed = performance.now();
+    const nodes = looked.map(([tab, name]) => named(tab, name)).filter(Boolean);
+    if (records.some(({ target }) => nodes.some((node) => node.contains(target)))) changed = performance.now();
   }).observe(document.body, { childList: true, subtree: true, characterData: true });
 
   return {
-    begin() {
+    begin(tab, marks) {
       bar.dataset.state = "";
+      looked = marks.map((name) => [tab, name]);
       states = {};
       began = changed = performance.now();
     },

@@ -60,12 +60,12 @@ def walk(page: Page, address: str, dwell: float) -> list[tuple[Scene, Came]]:
     page.wait_for_selector('html[data-lm-lecture="ready"]')
     page.evaluate(SCRIPT.read_text(encoding="utf-8"))
     time.sleep(dwell)
-    page.evaluate("lmWatch.begin()")
-    page.locator(".lm-lecturer").click()
     for number, scene in enumerate(scenes):
+        page.evaluate("(asked) => lmWatch.begin(...asked)", [scene.tab, _marks(scene)])
         if number:
-            page.evaluate("lmWatch.begin()")
             page.keyboard.press("PageDown")
+        else:
+            page.locator(".lm-lecturer").click()
         found.append((scene, _come(page, scene)))
         show = page.locator("#lecture .lm-show")
         if show.is_visible():
@@ -75,8 +75,12 @@ def walk(page: Page, address: str, dwell: float) -> list[tuple[Scene, Came]]:
     return found
 
 
+def _marks(scene: Scene) -> list[str]:
+    return [look.at for look in scene.look]
+
+
 def _come(page: Page, scene: Scene) -> Came:
-    asked = [STILL, [look.at for look in scene.look], scene.tab, live(scene)]
+    asked = [STILL, _marks(scene), scene.tab, live(scene)]
     end = time.monotonic() + LONGEST
     while time.monotonic() < end:
         found = page.evaluate("(asked) => lmWatch.came(...asked)", asked)

@@ -83,6 +83,17 @@ def test_signs_of_progress_burden_nobody(visit, stage):
     expect(page.locator('html[data-lm-lighter="yes"]')).to_be_visible()
 
 
+def test_where_nothing_may_be_trained_the_stored_result_is_shown(visit, serve_lab):
+    lab = Lab.open(Settings(offline=True, training=False))
+    page = visit(f"{serve_lab(lab, 'tuning')}?scene=tuning-live")
+    stored = page.locator(f"{BAR} .lm-stored")
+    expect(page.locator(READY)).to_be_visible()
+    expect(stored).not_to_be_visible()
+    page.locator(f"{BAR} .lm-show").click()
+    expect(stored).to_contain_text("Stored result, made on 2026-11-26 by base")
+    expect(stored.locator("tbody tr, tr").last).to_contain_text("55.0 %")
+
+
 def test_a_link_restores_the_tab(visit, stage):
     page = visit(stage)
     page.locator("#likelihood-text textarea").fill("A <b>link</b> & more.")
