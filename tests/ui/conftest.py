@@ -3,11 +3,13 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import TimeoutError as TooLateError
 
 from lmlab.lab import Lab
 from lmlab.settings import Settings
@@ -15,6 +17,7 @@ from lmlab.ui.app import launch
 from tests.ui.fake import FakeLab
 
 TIMEOUT = 60_000
+SOON = 5_000
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -36,9 +39,13 @@ def show_tab(page: Page, title: str) -> None:
     """Bring a tab to the front, through the menu of tabs where the window is narrow."""
     expect(page.get_by_role("tablist").first.get_by_role("tab").first).to_be_visible()
     tab = page.get_by_role("tab", name=title, exact=True)
-    if not tab.is_visible():
-        page.locator(".overflow-menu > button").first.click()
-        tab = page.locator(".overflow-dropdown").get_by_text(title)
+    menu = page.locator(".overflow-menu > button").first
+    # After a change of the window's width the menu is there for a moment longer.
+    expect(tab.or_(menu).filter(visible=True).first).to_be_visible()
+    with suppress(TooLateError):
+        if not tab.is_visible():
+            menu.click(timeout=SOON)
+            tab = page.locator(".overflow-dropdown").get_by_text(title)
     tab.click()
 
 
