@@ -23,6 +23,10 @@ lead = tokenizer.convert_tokens_to_ids(LEAD)
 ids, n = torch.tensor(lead + coded.input_ids), len(PREFIX)
 first = len(lead) + next(i for i, (a, b) in enumerate(coded.offset_mapping) if b > n or a == n)
 first = max(1, first)  # what nothing stands before has no probability"""
+READ_ALL = """\
+lead = tokenizer.convert_tokens_to_ids(LEAD)
+ids = torch.tensor(lead + tokenizer(TEXT, add_special_tokens=False).input_ids)
+first = max(1, len(lead))  # what nothing stands before has no probability"""
 NOTHING = "Nothing of this text was scored."
 
 
@@ -39,7 +43,7 @@ def likelihood(scored: Scored) -> str:
         *arguments(sources),
         *_given(scored),
         *loading(sources),
-        READ,
+        READ if scored.prefix else READ_ALL,
         "",
         "",
         _rows(scored.windowing, sources),
@@ -80,7 +84,7 @@ def two_models(first: Scored, second: Scored, means: tuple[float, float] | None 
         *arguments(sources),
         *_given(first),
         *loading(sources),
-        READ,
+        READ if first.prefix else READ_ALL,
         "",
         "",
         _rows(first.windowing, sources),
@@ -103,7 +107,7 @@ def two_models(first: Scored, second: Scored, means: tuple[float, float] | None 
 
 def _given(scored: Scored) -> list[str]:
     return [
-        f"PREFIX = {literal(scored.prefix)}",
+        *([f"PREFIX = {literal(scored.prefix)}"] if scored.prefix else []),
         f"TEXT = {literal(scored.text)}",
         f"LEAD = {literal(list(scored.context))}  # stands before everything",
     ]

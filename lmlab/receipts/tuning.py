@@ -12,8 +12,8 @@ fill = ImmutableSandboxedEnvironment(keep_trailing_newline=True).from_string
 
 
 def example(row):  # its ids, and the first that carries loss
-    row = {**row, ANSWER: LABELS.get(row[ANSWER], row[ANSWER]), "labels": list(LABELS.values())}
-    prompt, answer = (fill(block).render(row) for block in (INSTRUCTION + QUERY, TARGET))
+LABELLED
+    prompt, answer = (fill(block).render(row) for block in (PROMPT, TARGET))
     coded = tokenizer(prompt + answer, add_special_tokens=False, return_offsets_mapping=True)
     lead = tokenizer("").input_ids if prompt.rstrip() or BOS is None else [BOS]
     lead = [] if coded.input_ids[:1] == lead[-1:] else lead
@@ -23,15 +23,11 @@ def example(row):  # its ids, and the first that carries loss
 
 
 def loss(rows):  # cross-entropy in nats, summed over the tokens that carry loss
-    ids = torch.zeros(len(rows), max(len(row) for row, _ in rows), dtype=torch.long)
-    labels = torch.full_like(ids, -100)
-    for i, (row, first) in enumerate(rows):
-        ids[i, : len(row)] = torch.tensor(row)
-        labels[i, first : len(row)] = ids[i, first : len(row)]
-    logits = model(input_ids=ids, use_cache=False).logits[:, SOFT:-1]
-    return torch.nn.functional.cross_entropy(
-        logits.flatten(0, 1), labels[:, 1:].flatten(), reduction="sum"
-    )
+    ids = torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row, _ in rows], True)
+    kept = [torch.tensor(([-100] * first + row[first:])[: len(row)]) for row, first in rows]
+    targets = torch.nn.utils.rnn.pad_sequence(kept, True, -100)[:, 1:].flatten()
+    logits = model(input_ids=ids, use_cache=False).logits[:, SOFT:-1].flatten(0, 1)
+    return torch.nn.functional.cross_entropy(logits, targets, reduction="sum")
 
 
 def held_out():
@@ -50,13 +46,12 @@ def batches():  # rows of similar length together, in an order of each epoch's o
         yield from found
 
 """
-TRAIN = """
+TRAIN = """\
 train, valid = ([example(json.loads(line)) for line in open(f"{DATA}/{part}.jsonl")]
                 for part in ("train", "valid"))
 before, learning = held_out(), [p for p in model.parameters() if p.requires_grad]
-groups = [{"params": [p for p in learning if p.ndim > 1], "weight_decay": DECAY}]
-groups.append({"params": [p for p in learning if p.ndim <= 1], "weight_decay": 0.0})
-groups = [group for group in groups if group["params"]]
+groups = [{"params": [p for p in learning if p.ndim > 1], "weight_decay": DECAY},
+          {"params": [p for p in learning if p.ndim < 2], "weight_decay": 0.0}]
 optimiser = torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.98), fused=True)
 schedule = get_scheduler(SCHEDULE, optimiser, WARMUP, STEPS)
 stream = batches()
@@ -72,6 +67,9 @@ for step in range(STEPS):
     schedule.step()
     optimiser.zero_grad()
 print(f"held-out loss: {before:.6f} before, {held_out():.6f} after {STEPS} steps (nats a token)")"""
+LABELLED = """\
+    row = {**row, ANSWER: LABELS.get(row[ANSWER], row[ANSWER]), "labels": list(LABELS.values())}
+"""
 PROMPT = """\
 model = get_peft_model(model, PromptTuningConfig(
     task_type="CAUSAL_LM", num_virtual_tokens=SOFT, token_dim=model.config.hidden_size))
@@ -122,7 +120,9 @@ def finetuned(
         f"END = {'[] if EOS is None else [EOS]' if config.end_token else '[]'}",
         f"torch.manual_seed({config.seed})",
         *_method(config, learned),
-        READ.replace("FIRST", "first" if config.loss_on == "answer" else "0"),
+        READ.replace("FIRST", "first" if config.loss_on == "answer" else "0").replace(
+            "LABELLED\n", LABELLED if _labelled(template) else ""
+        ),
         TRAIN,
     ]
     said = [f"{value:.6f} {name}" for name, value in losses.items() if value is not None]
@@ -137,12 +137,20 @@ def _place(data: str, shipped: bool) -> str:
 
 def _wording(template: PromptTemplate | None) -> list[str]:
     if template is None:
-        return ["INSTRUCTION, QUERY, TARGET = '', '', '{{ text }}'", "ANSWER, LABELS = 'text', {}"]
+        return ["PROMPT, TARGET = '', '{{ text }}'"]
+    labels = f"ANSWER, LABELS = {literal(template.answer)}, {literal(dict(template.labels))}"
     return [
-        f"INSTRUCTION = {literal(template.instruction)}",
-        f"QUERY, TARGET = {literal(template.query)}, {literal(template.target)}",
-        f"ANSWER, LABELS = {literal(template.answer)}, {literal(dict(template.labels))}",
+        f"PROMPT = {literal(template.instruction + template.query)}",
+        f"TARGET = {literal(template.target)}",
+        *([labels] if _labelled(template) else []),
     ]
+
+
+def _labelled(template: PromptTemplate | None) -> bool:
+    """Whether a wording's blocks see labels, or words in place of them."""
+    return template is not None and (
+        bool(template.labels) or "labels" in template.instruction + template.query + template.target
+    )
 
 
 def _training(config: FinetuneConfig) -> list[str]:
