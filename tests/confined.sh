@@ -23,7 +23,6 @@ for parent in /sys/fs/cgroup/memory /sys/fs/cgroup; do
 done
 if [ -n "$group" ]; then
   echo $$ > "$group/cgroup.procs"
-  trap 'echo $$ > "$group/../cgroup.procs"; sleep 1; rmdir "$group"' EXIT
   echo "memory: $memory bytes" >&2
 else
   echo "memory: not bounded, no cgroup of memory can be written" >&2
@@ -54,4 +53,15 @@ taskset -c 0,1 unshare --mount --pid --fork --mount-proc sh -eu -c '
     LMLAB_RUNS_DIR="$DATA/runs" LMLAB_PUBLIC=true LMLAB_OFFLINE=true \
     PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
     sh -c "mkdir -p \"\$TMPDIR\" && exec .venv/bin/lmlab app --host 127.0.0.1 --port $PORT"
-'
+' &
+inside=$!
+
+# As a container engine does: the signal reaches the page, which saves its runs and ends.
+stop() { kill -TERM $(cat "/proc/$inside/task/$inside/children"); }
+trap stop TERM INT
+while kill -0 "$inside" 2>/dev/null; do wait "$inside" || true; done
+if [ -n "$group" ]; then
+  echo $$ > "$group/../cgroup.procs"
+  sleep 1
+  rmdir "$group"
+fi

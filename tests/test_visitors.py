@@ -60,15 +60,17 @@ def served():
 
 @dataclass(frozen=True)
 class Gated(FakeLab):
-    """A fake lab whose scores and completions wait for a gate; notes who was served."""
+    """A fake lab whose scores wait for a gate; notes whose began, in order, and whose ended."""
 
     gate: threading.Event = field(default_factory=threading.Event)
     order: list[str] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
 
     def score(self, model, text, prefix="", **given):
         self.order.append(text)
         assert self.gate.wait(120)
         yield from super().score(model, text, prefix, **given)
+        self.ended.append(text)
 
 
 def test_a_request_that_is_let_go_of_twice_is_no_error():
