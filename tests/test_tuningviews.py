@@ -1,5 +1,6 @@
 """What the Fine-tune tab is given: news of a run, masks, tables, drawings."""
 
+import html
 import json
 import math
 import re
@@ -158,3 +159,12 @@ def test_names_in_a_contest_are_escaped_and_do_not_cover_one_another():
 
 def test_nothing_to_compare_draws_nothing():
     assert tuningdraw.contest([Contender("a", 10, None, None)], "loss") == ""
+
+
+def test_the_points_of_a_race_are_held_as_rows_that_are_saved():
+    name = '=1+1 "><img src=x>'
+    drawn = tuningdraw.contest([Contender(name, 640, 0.5, None)], "held-out loss")
+    assert "<img" not in drawn
+    held = json.loads(html.unescape(re.search(r'data-rows="([^"]*)"', drawn)[1]))
+    assert held[0] == ["run", "parameters that learn", "held-out loss", "forgetting, nats a token"]
+    assert held[1:] == [[name, 640, 0.5, None]]

@@ -123,6 +123,13 @@ def test_a_shape_and_models_measured_have_receipts(visit, fake_page):
     page.locator("#scale-layers input").fill("0")
     expect(page.locator("#scale-builder-keep .lm-keep")).not_to_be_visible()
     expect(receipt(page, "scale-measured")).to_contain_text("KINDS, COUNT = ['stories'")
+    page.wait_for_timeout(900)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Report", exact=True).click()
+    report = download.value.path().read_text(encoding="utf-8")
+    assert "receipt of base" in report
+    assert "parameters: L = 2, d = 12,288" in report
+    assert "n_layer=2" in report
 
 
 @pytest.mark.browser
