@@ -166,6 +166,16 @@ def test_what_was_zoomed_stays_zoomed_while_points_come(page):
     expect(whole).to_have_count(0)
 
 
+def test_a_figure_keeps_the_focus_while_its_number_changes(page):
+    start(page, LONG)
+    figure = page.locator(".lm-run-numbers .lm-num2", has_text="train loss")
+    expect(figure).to_have_attribute("tabindex", "0")
+    figure.focus()
+    before = points(page)
+    expect(page.locator(MONITOR)).not_to_have_attribute("data-points", str(before))
+    expect(figure).to_be_focused()
+
+
 def test_runs_of_a_visitor_are_theirs_alone_and_others_wait(page, visit, address):
     start(page, LONG)
     other = open_tab(visit(address))
