@@ -13,6 +13,9 @@ window.lmWatch = (() => {
     if (records.some(({ target }) => nodes.some((node) => node.contains(target)))) changed = performance.now();
   }).observe(document.body, { childList: true, subtree: true, characterData: true });
 
+  const working = () => [...document.querySelectorAll('[role="tabpanel"] button')]
+    .some((button) => button.textContent.trim() === "Stop" && !button.disabled && button.offsetParent);
+
   return {
     begin(tab, marks) {
       bar.dataset.state = "";
@@ -25,6 +28,7 @@ window.lmWatch = (() => {
     came(still, marks, tab, live) {
       const now = performance.now();
       if (!states.ready || !marks.every((name) => held(named(tab, name)))) return null;
+      if (!live && working()) changed = now;
       const running = /step\s*\d/i.test(named(tab, "monitor")?.textContent);
       if (live ? !running : now - changed < still) return null;
       return [states.pressing ?? states.ready, states.ready, live ? now : Math.max(changed, states.ready)].map((time) => time - began);

@@ -4,8 +4,9 @@
 
 A browser walks through all scenes in order and stays on each for some seconds, as a lecturer does;
 what the page prepares meanwhile counts for the next scene. A scene has come when its tab is in
-front, what is to be looked at is there, and nothing on it changes any more: the time is that of the
-last change before a second without one. Scenes of live training end in the first sign of a run.
+front, nothing runs on it, and what is to be looked at is there: the time is that of its last
+change before a second without one. Scenes of live training come with their first step, and the walk
+goes on when they are over.
 The server is a process of its own, started as ``lmlab app``.
 """
 
@@ -115,7 +116,7 @@ def table_of(rounds: Sequence[Sequence[tuple[Scene, Came]]]) -> Table:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--dwell", type=float, default=3, help="seconds on each scene")
+    parser.add_argument("--dwell", type=float, default=5, help="seconds on each scene")
     parser.add_argument("--rounds", type=int, default=1, help="each with a browser of its own")
     given = parser.parse_args()
     console, rounds = Console(width=120), []

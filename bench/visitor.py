@@ -106,7 +106,8 @@ class Visitor:
 
     async def train(self) -> None:
         """Start a fine-tuning run with what the page suggests."""
-        await self.call(self.page.event("tuning-start-go", "click"))
+        owner = f"{self._draw.getrandbits(128):032x}"
+        await self.call(self.page.event("tuning-start-go", "click"), {"tuning-owner": owner})
 
     async def call(
         self, event: dict[str, Any], given: dict[str, Any] | None = None, told: Any = None

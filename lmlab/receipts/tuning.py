@@ -108,6 +108,7 @@ def finetuned(
     if template is not None and template.options:
         raise InputError("There is no receipt of a wording whose options differ by row.")
     source = source_of(model)
+    read = READ.replace("FIRST", "first" if config.loss_on == "answer" else "0")
     body = [
         *arguments([source], DATA=_place(data, shipped)),
         *_wording(template),
@@ -120,9 +121,7 @@ def finetuned(
         f"END = {'[] if EOS is None else [EOS]' if config.end_token else '[]'}",
         f"torch.manual_seed({config.seed})",
         *_method(config, learned),
-        READ.replace("FIRST", "first" if config.loss_on == "answer" else "0").replace(
-            "LABELLED\n", LABELLED if _labelled(template) else ""
-        ),
+        read.replace("LABELLED\n", LABELLED if _labelled(template) else ""),
         TRAIN,
     ]
     said = [f"{value:.6f} {name}" for name, value in losses.items() if value is not None]

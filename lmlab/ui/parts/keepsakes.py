@@ -12,6 +12,8 @@ from lmlab.receipts.prompts import Question
 from lmlab.results.completions import Completion
 from lmlab.results.controls import GenerateConfig
 from lmlab.results.scored import Scored, TokenScore
+from lmlab.runs.specs import RunInfo
+from lmlab.tuning.ownruns import TuningRuns
 from lmlab.ui.parts.keep import Note, quoted
 from lmlab.ui.parts.kept import Kept, Shown
 
@@ -110,34 +112,47 @@ def of_study(lab: Lab) -> Callable[["Measured | None"], Note | None]:
 def of_run(lab: Lab) -> Callable[[str, str], Note | None]:
     """A fine-tuning run that is over."""
 
+    def write(owner: str, info: RunInfo) -> str:
+        spec = lab.tuning.spec(owner, info.id)
+        return tuning.finetuned(
+            spec.model,
+            spec.data,
+            spec.template,
+            spec.config,
+            whole(info, info.config.steps),
+            shipped=spec.origin == "shipped",
+            learned=lab.tuning.learned(spec.model, spec.config),
+        )
+
+    return of_runs(lab.tuning, "Fine-tuning", write)
+
+
+def of_runs(
+    runs: TuningRuns, kind: str, write: Callable[[str, RunInfo], str]
+) -> Callable[[str, str], Note | None]:
+    """A run of a kind that is over; ``write`` makes the receipt of an owner's run."""
+
     def note(owner: str, run: str) -> Note | None:
         try:
-            info = lab.tuning.run(owner, run) if run else None
+            info = runs.run(owner, run) if run else None
         except InputError:  # it has been deleted meanwhile
             return None
         if info is None or not info.is_over:
             return None
-
-        def write() -> str:
-            if info.step < info.config.steps:
-                raise InputError(
-                    "This run has not made all its steps.", "Resume it, then ask again."
-                )
-            spec = lab.tuning.spec(owner, run)
-            losses = {"before": info.valid_before, "after": info.valid_loss}
-            return tuning.finetuned(
-                spec.model,
-                spec.data,
-                spec.template,
-                spec.config,
-                losses,
-                shipped=spec.origin == "shipped",
-                learned=lab.tuning.learned(spec.model, spec.config),
-            )
-
-        return Note(f"run {run}", f"Fine-tuning: {info.title}", write)
+        return Note(f"run {run}", f"{kind}: {info.title}", lambda: write(owner, info))
 
     return note
+
+
+def whole(info: RunInfo, steps: int) -> dict[str, float | None]:
+    """What a run has reached on held-out rows, before and after.
+
+    Raises:
+        InputError: it has not made all its steps.
+    """
+    if info.step < steps:
+        raise InputError("This run has not made all its steps.", "Resume it, then ask again.")
+    return {"before": info.valid_before, "after": info.valid_loss}
 
 
 def _light(kept: Kept) -> Scored:
