@@ -3,6 +3,7 @@ and what it forgot. Lays out, wires, and asks the lab.
 """
 
 import json
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -34,6 +35,7 @@ WHY = (
     "interval; a task’s answers are read given their prompts.</p>"
 )
 EMPTY = '<p class="lm-why">What the tuned model forgot will stand here: press Measure.</p>'
+PATIENCE = 0.4  # seconds between two drawings of what comes in
 Found = keepsakes.Moved
 
 
@@ -93,6 +95,7 @@ def measurer(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
         if not base or not tuned:
             raise InputError("Two models are needed.", "Choose a base and a tuned one above.")
         found: list[Drift] = []
+        kept, last = None, 0.0
         with closing(
             lab.drifting.measure(base, tuned, rows=int(rows or 0), own=own or "")
         ) as steps:
@@ -102,13 +105,15 @@ def measurer(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
                 elif isinstance(step, Drift):
                     found.append(step)
                     kept = (base, tuned, tuple(found), int(rows or 0), own or "")
-                    yield [gr.skip(), gr.skip(), *_drawn(kept, way)]
+                    if time.monotonic() - last > PATIENCE:
+                        last = time.monotonic()
+                        yield [gr.skip(), gr.skip(), *_drawn(kept, way)]
                 else:
                     share = step.done / max(1, step.total)
                     said = f"{step.kind}: {step.done} of {step.total} texts"
                     yield [*waiting.busy(said, share), *still]
         said = f'<p class="lm-said">{escape(driftviews.told(found))}</p>'
-        yield [*waiting.idle(said), *still]
+        yield [*waiting.idle(said), *(_drawn(kept, way) if kept else still)]
 
     return measure
 

@@ -18,6 +18,7 @@ from lmlab.ui.lecture.filling import Filling
 from lmlab.ui.lecture.stage import Stage
 from lmlab.ui.parts.errors import alerts
 
+AHEAD = 2  # scenes that are prepared while one is shown: some measure for longer than one is shown
 MODELS = ("model", "second", "model-1", "model-2", "base", "tuned")
 
 
@@ -102,16 +103,16 @@ def adder(filling: Filling, course: tuple[Scene, ...]) -> Callable[..., list[Any
 
 
 def preparer(lab: Lab, course: tuple[Scene, ...]) -> Callable[..., None]:
-    """Load, and measure, what the scene after the one that was entered will ask."""
+    """Load, and measure, what the scenes after the one that was entered will ask."""
 
     def prepare(own: tuple[Scene, ...], asked: gr.EventData) -> None:
         every = (*course, *own)
         names = [scene.name for scene in every]
         name = _of(asked, "name")
-        if name not in names or names.index(name) + 1 == len(every):
-            return
-        for _ in _ahead(lab, every[names.index(name) + 1]):
-            pass
+        after = names.index(name) + 1 if name in names else len(every)
+        for scene in every[after : after + AHEAD]:
+            for _ in _ahead(lab, scene):
+                pass
 
     return prepare
 
