@@ -12,11 +12,6 @@ import pytest
 from tests import folders, outside
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The browser's files first: they take longest, and the last file keeps one process waiting."""
-    items.sort(key=lambda item: "ui" not in item.path.parts)
-
-
 @pytest.fixture(scope="session")
 def numbers() -> Iterator[outside.Numbers]:
     """``numbers(script)``: what a receipt prints in a process without lmlab, number by number."""
