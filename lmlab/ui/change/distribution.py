@@ -13,6 +13,7 @@ from typing import Any
 
 import gradio as gr
 
+from lmlab.change.drifting import MOST_ROWS, ROWS
 from lmlab.drawing import driftplots
 from lmlab.errors import InputError
 from lmlab.lab import Lab
@@ -47,7 +48,13 @@ def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
             list(WAYS), value=driftplots.AWAY, label="Direction", elem_id="drift-way", min_width=320
         )
         rows = gr.Slider(
-            2, 40, 10, step=1, label="texts of each kind", elem_id="drift-rows", min_width=170
+            2,
+            MOST_ROWS,
+            ROWS,
+            step=1,
+            label="texts of each kind",
+            elem_id="drift-rows",
+            min_width=170,
         )
         with gr.Row(elem_classes="lm-buttons"):
             go = gr.Button("Measure", variant="primary", elem_id="drift-go", elem_classes="lm-go")

@@ -72,7 +72,7 @@ def build(lab: Lab) -> None:
         base = model_picker(lab, "change-base", "Base  W", info=None)
         tuned = model_picker(
             lab, "change-tuned", "Tuned  W + ΔW", choices=names or [first],
-            value=shown_first(names) or first, info=None,
+            value=shown_first(names) or first, info=None, follows=True,
         )  # fmt: skip
         owner = static("", elem_id="change-owner", elem_classes="lm-none")
     with gr.Tabs(elem_id="change-parts"):

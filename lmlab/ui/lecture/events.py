@@ -18,7 +18,7 @@ from lmlab.ui.lecture.filling import Filling
 from lmlab.ui.lecture.stage import Stage
 from lmlab.ui.parts.errors import alerts
 
-AHEAD = 2  # scenes that are prepared while one is shown: some measure for longer than one is shown
+SCENES_AHEAD = 2  # are prepared while one is shown: some take longer than one is shown
 MODELS = ("model", "second", "model-1", "model-2", "base", "tuned")
 
 
@@ -110,7 +110,7 @@ def preparer(lab: Lab, course: tuple[Scene, ...]) -> Callable[..., None]:
         names = [scene.name for scene in every]
         name = _of(asked, "name")
         after = names.index(name) + 1 if name in names else len(every)
-        for scene in every[after : after + AHEAD]:
+        for scene in every[after : after + SCENES_AHEAD]:
             for _ in _ahead(lab, scene):
                 pass
 

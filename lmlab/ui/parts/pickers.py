@@ -27,8 +27,18 @@ class Choices(gr.Dropdown):
         return super().preprocess(payload)
 
 
-def model_picker(lab: Lab, elem_id: str, label: str = "Model", **options: Any) -> gr.Dropdown:
-    """A dropdown of the embedded suite; a Hub id or folder may be typed where that is allowed."""
+def model_picker(
+    lab: Lab, elem_id: str, label: str = "Model", *, follows: bool = False, **options: Any
+) -> gr.Dropdown:
+    """A dropdown of the embedded suite; a Hub id or folder may be typed where that is allowed.
+
+    Args:
+        lab: the backend.
+        elem_id: of the dropdown.
+        label: of it.
+        follows: whether its choices follow another control.
+        options: of the dropdown.
+    """
     free = lab.settings.any_model or lab.settings.allow_local
     ways = (("Hub id", lab.settings.any_model), ("folder", lab.settings.allow_local))
     kinds = [kind for kind, allowed in ways if allowed]
@@ -38,6 +48,6 @@ def model_picker(lab: Lab, elem_id: str, label: str = "Model", **options: Any) -
         "allow_custom_value": free,
         **options,
     }
-    kind = Choices if "choices" in settings else gr.Dropdown
+    kind = Choices if follows else gr.Dropdown
     names = settings.pop("choices", None) or lab.model_names() or [lab.settings.model]
     return kind(names, label=label, elem_id=elem_id, **settings)
