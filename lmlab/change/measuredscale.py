@@ -152,6 +152,12 @@ class Scaling:
                     scored.append(step)
                 else:
                     yield step
+            if lost := sum(one.unknown for one in scored):
+                raise InputError(
+                    f"The tokenizer of ‘{name}’ has no token for {lost:,} pieces of the {kind} "
+                    "texts: its bits per byte would mean nothing.",
+                    "Choose models whose tokenizer knows every character.",
+                )
             found = Measured(
                 model=name,
                 kind=kind,

@@ -10,7 +10,7 @@ from rich.text import Text
 from lmlab.results.compared import Compared
 from lmlab.results.completions import Completion
 from lmlab.results.scored import Scored, TokenScore
-from lmlab.strips.strip import INK, RAMP, bin_of
+from lmlab.strips.strip import INK, RAMP, bin_of, unknown_note
 
 WORST = 5
 
@@ -39,9 +39,7 @@ def print_compared(found: Compared, console: Console | None = None) -> None:
     console = console or Console(highlight=False, soft_wrap=True)
     table = Table("model", "perplexity", "bits per byte", box=None, header_style="dim")
     for scored in (found.first, found.second):
-        table.add_row(
-            Text(scored.model), f"{scored.perplexity:,.2f}", f"{scored.bits_per_byte:.4f}"
-        )
+        table.add_row(Text(scored.model), f"{scored.perplexity:,.2f}", _bits_per_byte(scored))
     console.print(table)
     if not found.same_tokens:
         console.print("The models have different tokens: compare them by bits per byte alone.\n")
@@ -96,7 +94,7 @@ def _figures(scored: Scored) -> Table:
         ("perplexity", f"{scored.perplexity:,.2f}"),
         ("log-perplexity", f"{scored.log_perplexity:.4f} nats a token"),
         ("log-likelihood", f"{scored.logprob:,.3f} nats"),
-        ("bits per byte", f"{scored.bits_per_byte:.4f}"),
+        ("bits per byte", _bits_per_byte(scored)),
         ("scored", f"{scored.n_tokens:,} tokens, {scored.n_bytes:,} bytes"),
     ]
     if scored.windowing:
@@ -106,9 +104,15 @@ def _figures(scored: Scored) -> Table:
         rows.append(("note", "the first token has nothing before it and is not scored"))
     if scored.moved:
         rows.append(("note", f"{scored.moved!r} at the end of the prefix is scored with the text"))
+    if scored.unknown:
+        rows.append(("note", unknown_note(scored)))
     for name, value in rows:
         table.add_row(Text(name, style="dim"), Text(value))
     return table
+
+
+def _bits_per_byte(scored: Scored) -> str:
+    return "—" if math.isnan(scored.bits_per_byte) else f"{scored.bits_per_byte:.4f}"
 
 
 def _worst(scored: Scored) -> Table:

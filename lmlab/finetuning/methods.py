@@ -179,7 +179,7 @@ def _with_soft_prompt(model: Any, vocabulary: Vocabulary, config: FinetuneConfig
     )
     tuned = get_peft_model(model, prompt)
     if config.start_text:
-        ids = vocabulary.ids(config.start_text)
+        ids = list(vocabulary.checked(vocabulary.ids(config.start_text)))
         ids = (ids * (config.length // len(ids) + 1))[: config.length]
         chosen = torch.tensor(ids)
     else:

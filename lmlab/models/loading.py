@@ -12,13 +12,13 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from lmlab.errors import LabError, MemoryLimitError, ModelError
 from lmlab.lm.model import LM, Weights
-from lmlab.lm.tokens import Vocabulary
+from lmlab.models.tokenizers import fitted, read_vocabulary
 from lmlab.settings import Settings
 
 __all__ = [
@@ -29,7 +29,6 @@ __all__ = [
     "dtype_of",
     "inspect",
     "load",
-    "load_tokenizer",
     "outline",
     "reading_error",
 ]
@@ -63,7 +62,7 @@ def load(folder: Folder, settings: Settings) -> Weights:
     """
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    tokenizer = load_tokenizer(folder)
+    vocabulary = read_vocabulary(folder.path, folder.name)
     device = device_of(settings)
     try:
         with ONE_AT_A_TIME:
@@ -84,7 +83,7 @@ def load(folder: Folder, settings: Settings) -> Weights:
     if report["missing_keys"]:
         missing = ", ".join(sorted(report["missing_keys"])[:3])
         raise ModelError(f"The weights of ‘{folder.name}’ are incomplete: {missing} is missing.")
-    return Weights(folder.name, model, Vocabulary(tokenizer))
+    return Weights(folder.name, model, fitted(vocabulary, model, folder.name))
 
 
 def inspect(path: Path, name: str) -> Folder:
@@ -153,25 +152,6 @@ def reading_error(error: Exception, name: str) -> LabError:
         )
     first = text.strip().splitlines()[0][:200] if text.strip() else type(error).__name__
     return ModelError(f"‘{name}’ cannot be read: {first}", "The folder may be damaged.")
-
-
-def load_tokenizer(folder: Folder) -> Any:
-    """The fast tokenizer of a folder."""
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            folder.path, local_files_only=True, trust_remote_code=False
-        )
-    except Exception as error:
-        raise ModelError(
-            f"‘{folder.name}’ has no tokenizer that can be read.",
-            "The folder needs a tokenizer.json (a fast tokenizer).",
-        ) from error
-    if not tokenizer.is_fast:
-        raise ModelError(
-            f"‘{folder.name}’ has no fast tokenizer, which lmlab needs for character offsets.",
-            "The folder needs a tokenizer.json.",
-        )
-    return tokenizer
 
 
 def _weight_files(path: Path, name: str) -> tuple[Path, ...]:

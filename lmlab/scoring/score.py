@@ -3,7 +3,7 @@
 Batches by length, cuts long texts into windows, and never holds a table of length × vocabulary.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -234,7 +234,7 @@ def assemble(lm: LM, item: Encoded, parts: list[Rows], windowing: Windowing | No
                 logprob=min(part.logprob[j], 0.0),
                 rank=part.rank[j],
                 entropy=max(part.entropy[j], 0.0),
-                top=_alternatives(vocabulary, part, j),
+                top=_alternatives(vocabulary.reader(item.ids, item.n_context + i), part, j),
             )
         )
     return Scored(
@@ -245,7 +245,15 @@ def assemble(lm: LM, item: Encoded, parts: list[Rows], windowing: Windowing | No
         moved=item.moved,
         context=tuple(vocabulary.text(i) for i in item.lead),
         windowing=windowing,
+        limit=lm.context,
+        unknown=_unknown(vocabulary, item),
     )
+
+
+def _unknown(vocabulary: Vocabulary, item: Encoded) -> int:
+    first = 0 if item.n_context else 1
+    characters = [item.text[start:end] for start, end in item.spans[first:]]
+    return vocabulary.unknown(item.ids[item.n_context + first :], characters)
 
 
 def _unscored(vocabulary: Vocabulary, item: Encoded) -> TokenScore:
@@ -261,6 +269,6 @@ def _shown(vocabulary: Vocabulary, token_id: int, characters: str) -> str:
     return characters
 
 
-def _alternatives(vocabulary: Vocabulary, part: Rows, j: int) -> tuple[Alternative, ...]:
+def _alternatives(text: Callable[[int], str], part: Rows, j: int) -> tuple[Alternative, ...]:
     pairs = zip(part.top_ids[j], part.top_logprobs[j], strict=True)
-    return tuple(Alternative(i, vocabulary.text(i), min(lp, 0.0)) for i, lp in pairs)
+    return tuple(Alternative(i, text(i), min(lp, 0.0)) for i, lp in pairs)
