@@ -55,6 +55,19 @@ def test_text_comes_from_a_file_or_standard_input(path, capsys, tmp_path, monkey
     assert json.loads(capsys.readouterr().out)["text"] == "from a pipe\n"
 
 
+def test_a_byte_order_mark_is_no_text(path, capsys, tmp_path, monkeypatch):
+    marked = b"\xef\xbb\xbfthe little dog"
+    file = tmp_path / "text.txt"
+    file.write_bytes(marked)
+    found = []
+    for source in (["--text", "the little dog"], ["--file", str(file)], []):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(marked)))
+        main(["score", "--model", path, "--json", *source])
+        found.append(json.loads(capsys.readouterr().out))
+    assert found[0]["text"] == "the little dog"
+    assert found[0] == found[1] == found[2]
+
+
 def test_windows_and_stride_are_passed_on(path, capsys):
     text = "the little dog " * 100
     logprobs = []

@@ -148,7 +148,7 @@ def _models(arguments: argparse.Namespace) -> None:
 
 
 def _read_text(arguments: argparse.Namespace) -> str:
-    """The text exactly as given, line ends included."""
+    """The text exactly as given, line ends included; a file's byte-order mark is no text."""
     if arguments.text is not None:
         return str(arguments.text)
     try:
@@ -156,7 +156,7 @@ def _read_text(arguments: argparse.Namespace) -> str:
     except OSError as error:
         raise InputError(f"{arguments.file} cannot be read: {error.strerror}.") from error
     try:
-        return str(data.decode())
+        return str(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise InputError(
             f"The text is not UTF-8 (byte {error.start + 1}).", "Convert it to UTF-8."
