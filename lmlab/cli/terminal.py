@@ -41,6 +41,8 @@ def print_compared(found: Compared, console: Console | None = None) -> None:
     for scored in (found.first, found.second):
         table.add_row(Text(scored.model), f"{scored.perplexity:,.2f}", _bits_per_byte(scored))
     console.print(table)
+    for note in found.notes:
+        console.print(Text(note, style="dim"))
     if not found.same_tokens:
         console.print("The models have different tokens: compare them by bits per byte alone.\n")
         return

@@ -42,4 +42,5 @@ def trailing_space(vocabulary: Vocabulary, prompt: str) -> str:
     if bare in ("", prompt):
         return ""
     ids = vocabulary.ids(prompt)
-    return "" if vocabulary.ids(prompt + "a")[: len(ids)] == ids else prompt[len(bare) :]
+    kept = all(vocabulary.ids(prompt + word)[: len(ids)] == ids for word in ("a", "the"))
+    return "" if kept else prompt[len(bare) :]

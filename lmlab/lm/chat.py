@@ -26,14 +26,20 @@ def question(vocabulary: Vocabulary, text: str) -> str:
         raise ModelError(
             "This model's tokenizer has no chat template.", "Ask without the chat form."
         )
-    return rendered(vocabulary, [{"role": "user", "content": text}])
+    asked, other = (rendered(vocabulary, [{"role": "user", "content": c}]) for c in (text, "?!"))
+    if asked == other and text.strip() != "?!":
+        raise ModelError(
+            f"The model’s chat template ({_file(vocabulary)}) leaves the question out.",
+            "Ask in the plain form, or mend that file.",
+        )
+    return asked
 
 
 def rendered(vocabulary: Vocabulary, turns: Sequence[Message]) -> str:
     """Turns in the tokenizer's chat form, up to where the model's own turn begins.
 
     Raises:
-        ModelError: the template fails on them, or leaves the last one out; names the file.
+        ModelError: the template fails on them, or gives nothing; names the file.
     """
     try:
         text = vocabulary.tokenizer.apply_chat_template(
@@ -45,10 +51,9 @@ def rendered(vocabulary: Vocabulary, turns: Sequence[Message]) -> str:
             f"{str(error)[:100]}.",
             "Ask in the plain form, or mend that file.",
         ) from error
-    if not text or turns[-1]["content"].strip() not in text:
-        gives = "leaves the question out" if text else "gives nothing"
+    if not str(text).strip():
         raise ModelError(
-            f"The model’s chat template ({_file(vocabulary)}) {gives}.",
+            f"The model’s chat template ({_file(vocabulary)}) gives nothing.",
             "Ask in the plain form, or mend that file.",
         )
     return str(text)

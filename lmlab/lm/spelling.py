@@ -115,6 +115,13 @@ class Spelling:
         """A word, for spelling what comes after one."""
         return list(self.tokenizer("a", add_special_tokens=False, verbose=False)["input_ids"])
 
+    @property
+    def cutting(self) -> str:
+        """What text is cut by, as JSON: the same for two tokenizers that cut it into the same ids,
+        whatever they add, pad or cut off."""
+        parts = json.loads(self.tokenizer.backend_tokenizer.to_str())
+        return json.dumps([parts.get(name) for name in ("normalizer", "pre_tokenizer", "model")])
+
     @cached_property
     def _parts(self) -> dict[str, Any]:
         """The tokenizer's pipeline without its list of tokens."""

@@ -94,6 +94,11 @@ class Vocabulary:
         return self.spelling.is_partial(token_id)
 
     @cached_property
+    def names(self) -> tuple[str | None, ...]:
+        """Its tokens as the file writes them, by id."""
+        return tuple(self.tokenizer.convert_ids_to_tokens(list(range(len(self.tokenizer)))))
+
+    @cached_property
     def leading(self) -> tuple[int, ...]:
         """The special ids that the tokenizer puts before a text by its own default."""
         bare = self.ids("x")
