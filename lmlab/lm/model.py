@@ -63,6 +63,11 @@ class LM:
         return self.vocabulary.tokenizer
 
     @property
+    def notes(self) -> list[str]:
+        """What a person should know of how the model was loaded and is run, in sentences."""
+        return [*self.vocabulary.notes, *self.ways.notes()]
+
+    @property
     def device(self) -> torch.device:
         """Where the weights lie."""
         return torch.device(self.model.device)
