@@ -294,3 +294,21 @@ def save_multimodal(folder: Path, kind: str) -> Any:
     model = AutoModelForImageTextToText.from_config(config)
     _write(folder, model, "bytelevel")
     return model
+
+
+CHAT = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def save_chat(folder: Path, source: Path, template: str = CHAT) -> Path:
+    """The model of another folder with a chat template, and rows for its marks."""
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(source)
+    model = AutoModelForCausalLM.from_pretrained(source)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
+    tokenizer.chat_template = template
+    model.resize_token_embeddings(VOCABULARY + 8, mean_resizing=False)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder

@@ -24,7 +24,8 @@ def test_json_holds_what_the_library_gives(path, capsys):
     expected = score(load(path), " dog 🙂", prefix="the").to_dict()
     assert printed == json.loads(json.dumps(expected))
     keys = {"model", "text", "prefix", "tokens", "logprob", "log_perplexity", "perplexity"}
-    assert keys | {"bits_per_byte", "n_tokens", "n_bytes"} == set(printed)
+    keys |= {"bits_per_byte", "n_tokens", "n_bytes", "n_unknown"}
+    assert keys | {"bos", "moved", "context", "windows"} == set(printed)
     token = printed["tokens"][0]
     assert set(token) == {"id", "text", "start", "end", "logprob", "rank", "entropy", "top"}
     assert set(token["top"][0]) == {"id", "text", "logprob"}

@@ -10,6 +10,7 @@ from rich.text import Text
 from lmlab.results.compared import Compared
 from lmlab.results.completions import Completion
 from lmlab.results.scored import Scored, TokenScore
+from lmlab.results.words import words
 from lmlab.strips.strip import INK, RAMP, bin_of, unknown_note
 
 WORST = 5
@@ -22,6 +23,13 @@ def print_scored(scored: Scored, console: Console | None = None) -> None:
     console.print()
     console.print(_figures(scored))
     console.print(_worst(scored))
+
+
+def print_words(scored: Scored) -> None:
+    """Print one word a line with its surprisal in bits, between tabs."""
+    for word in words(scored):
+        shown = "—" if word.bits is None else f"{word.bits:.4f}"
+        print(f"{visible_text(word.text)}\t{shown}")
 
 
 def print_completions(runs: Sequence[Completion], console: Console | None = None) -> None:
@@ -99,6 +107,7 @@ def _figures(scored: Scored) -> Table:
         ("bits per byte", _bits_per_byte(scored)),
         ("scored", f"{scored.n_tokens:,} tokens, {scored.n_bytes:,} bytes"),
     ]
+    rows.append(("start", " ".join(scored.context) or "nothing before the first token"))
     if scored.windowing:
         w = scored.windowing
         rows.append(("windows", f"{w.count} {w.mode}, stride {w.stride}"))

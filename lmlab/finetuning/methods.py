@@ -84,7 +84,7 @@ def shape_of(model: Any, name: str) -> ModelShape:
         kind=str(config.model_type),
         hidden=int(embeddings.weight.shape[1]),
         vocabulary=int(embeddings.weight.shape[0]),
-        context=context_of(model.config),
+        context=context_of(model),
         parameters=parameters,
         auto_targets=usual or linear,
         tied=tied,

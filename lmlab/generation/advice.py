@@ -2,7 +2,7 @@
 
 from lmlab.lm.chat import has_chat, is_formed, question
 from lmlab.lm.model import LM
-from lmlab.lm.tokens import Vocabulary
+from lmlab.lm.tokens import Vocabulary, check_unicode
 from lmlab.results.completions import Advice, Given
 
 SPACE = (
@@ -24,8 +24,10 @@ def given(lm: LM, prompt: str, *, chat: bool = False) -> Given:
         chat: whether it is the question of a chat.
 
     Raises:
+        InputError: the prompt is not valid Unicode, or no question where one is meant.
         ModelError: the model has no chat template, or one that cannot be used.
     """
+    check_unicode(prompt)
     if chat:
         return Given(question(lm.vocabulary, prompt))
     found = []

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from lmlab.errors import ModelError
+from lmlab.errors import InputError, ModelError
 from lmlab.lm.tokens import Vocabulary
 
 Message = dict[str, str]
@@ -20,8 +20,11 @@ def question(vocabulary: Vocabulary, text: str) -> str:
     """A text as the question of a chat, up to where the model's answer begins.
 
     Raises:
+        InputError: there is no question.
         ModelError: there is no template, or it fails, or it leaves the question out.
     """
+    if not text.strip():
+        raise InputError("A chat begins with a question.", "Type one as the prompt or prefix.")
     if not has_chat(vocabulary):
         raise ModelError(
             "This model's tokenizer has no chat template.", "Ask without the chat form."

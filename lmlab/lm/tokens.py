@@ -3,7 +3,7 @@ ends. Works on any fast tokenizer; never runs a model.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -19,6 +19,7 @@ __all__ = [
     "encode_prompt",
     "show",
     "tile",
+    "with_end",
 ]
 
 # ``tokenizer``: what it adds by its own default; ``always``; ``never``; or a token to begin with.
@@ -201,6 +202,20 @@ def encode(
         text=joined[border:],
         moved=joined[border : len(prefix)],
     )
+
+
+def with_end(vocabulary: Vocabulary, item: Encoded) -> Encoded:
+    """The same with the end token after the text, which completes no character.
+
+    Raises:
+        InputError: the tokenizer has none, or the model does not know it.
+    """
+    end = vocabulary.tokenizer.eos_token_id
+    if end is None:
+        raise InputError("This model's tokenizer has no end token to score.")
+    length = len(item.text)
+    ids = tuple(vocabulary.checked((*item.ids, int(end))))
+    return replace(item, ids=ids, spans=(*item.spans, (length, length)))
 
 
 def encode_prompt(vocabulary: Vocabulary, prompt: str, bos: BosSetting = "tokenizer") -> list[int]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from lmlab.lm.chat import question
 from lmlab.lm.model import LM
 from lmlab.lm.tokens import BosSetting, Encoded, encode
 from lmlab.lm.windows import plan
@@ -41,6 +42,7 @@ def compare(
     top_k: int = 10,
     bos: BosSetting = "tokenizer",
     windows: WindowMode = "sliding",
+    chat: bool = False,
 ) -> Compared:
     """Score ``text`` given ``prefix`` under two models and compare them at each position.
 
@@ -52,12 +54,15 @@ def compare(
         top_k: how many alternatives to keep for each token.
         bos: what stands before the first token.
         windows: how a text longer than the shorter context is cut.
+        chat: whether the prefix is a question, which each model gets in its own chat form.
 
     Raises:
         InputError: the text is empty or not valid Unicode.
         ModelError: a model gives not-a-number.
     """
-    steps = iter_compare(first, second, text, prefix=prefix, top_k=top_k, bos=bos, windows=windows)
+    steps = iter_compare(
+        first, second, text, prefix=prefix, top_k=top_k, bos=bos, windows=windows, chat=chat
+    )
     return next(step for step in steps if isinstance(step, Compared))
 
 
@@ -71,14 +76,18 @@ def iter_compare(
     bos: BosSetting = "tokenizer",
     windows: WindowMode = "sliding",
     max_tokens: int | None = None,
+    chat: bool = False,
 ) -> Iterator[Scoring | Compared]:
     """Like ``compare``, as a stream: progress, then the result."""
-    item = encode(first.vocabulary, text, prefix, bos)
-    size, notes = _shared(first, second, item, encode(second.vocabulary, text, prefix, bos))
+    lms = (first, second)
+    prefixes = [question(lm.vocabulary, prefix) if chat else prefix for lm in lms]
+    item, other = (
+        encode(lm.vocabulary, text, asked, bos) for lm, asked in zip(lms, prefixes, strict=True)
+    )
+    size, notes = _shared(first, second, item, other)
     if not size:
-        yield from _apart(
-            first, second, ScoreRequest(text, prefix), top_k, bos, windows, max_tokens
-        )
+        requests = [ScoreRequest(text, asked) for asked in prefixes]
+        yield from _apart(lms, requests, top_k, bos, windows, max_tokens)
         return
     check_length(item, max_tokens)
     context = min(first.context, second.context)
@@ -178,9 +187,8 @@ def _divergences(
 
 
 def _apart(
-    first: LM,
-    second: LM,
-    request: ScoreRequest,
+    lms: Sequence[LM],
+    requests: Sequence[ScoreRequest],
     top_k: int,
     bos: BosSetting,
     windows: WindowMode,
@@ -188,7 +196,7 @@ def _apart(
 ) -> Iterator[Scoring | Compared]:
     """Two scorings of models whose tokens differ."""
     scored: list[Scored] = []
-    for lm in (first, second):
+    for lm, request in zip(lms, requests, strict=True):
         for step in iter_scores(
             lm, [request], top_k=top_k, bos=bos, windows=windows, max_tokens=max_tokens
         ):

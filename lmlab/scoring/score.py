@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lmlab.errors import InputError, MemoryLimitError, ModelError
 from lmlab.lm.model import LM
-from lmlab.lm.tokens import BosSetting, Encoded, Vocabulary, encode
+from lmlab.lm.tokens import BosSetting, Encoded, Vocabulary, encode, with_end
 from lmlab.lm.windows import Window, default_stride, plan
 from lmlab.maths.metrics import RowStats
 from lmlab.results.scored import Alternative, Scored, Scoring, TokenScore, Windowing, WindowMode
@@ -23,10 +23,17 @@ BATCH_TOKENS_ELSEWHERE = 16_384
 
 @dataclass(frozen=True, slots=True)
 class ScoreRequest:
-    """One text to score, given a prefix (the lecture's x_{1:t})."""
+    """One text to score.
+
+    Attributes:
+        text: what is scored.
+        prefix: what it is conditioned on (the lecture's x_{1:t}).
+        end: whether the end token after the text is scored too.
+    """
 
     text: str
     prefix: str = ""
+    end: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,7 @@ def score(
     bos: BosSetting = "tokenizer",
     windows: WindowMode = "sliding",
     stride: int | None = None,
+    end: bool = False,
 ) -> Scored:
     """Score every token of ``text`` given ``prefix``: ln p(x_i | x_{<i}), rank, entropy, top-k.
 
@@ -66,15 +74,18 @@ def score(
         text: what is scored, x_{t+1:t+L}.
         prefix: what it is conditioned on, x_{1:t}; may be empty.
         top_k: how many alternatives to keep for each token.
-        bos: what stands before the first token: the tokenizer's own default, always or never BOS.
+        bos: what stands before the first token: ``tokenizer``, which is its own default,
+            ``always`` or ``never`` BOS, or a token by name.
         windows: how a text longer than the model's context is cut.
         stride: of sliding windows, in tokens; half the context by default.
+        end: whether the end token after the text is scored too.
 
     Raises:
-        InputError: the text is empty or not valid Unicode, or the stride is out of range.
+        InputError: the text is empty or not valid Unicode, the model does not know one of its
+            tokens, or the stride is out of range.
         ModelError: the model gives not-a-number.
     """
-    requests = [ScoreRequest(text, prefix)]
+    requests = [ScoreRequest(text, prefix, end)]
     return score_many(lm, requests, top_k=top_k, bos=bos, windows=windows, stride=stride)[0]
 
 
@@ -106,7 +117,7 @@ def iter_scores(
     if top_k < 0:
         raise InputError(f"top_k must be 0 or more, not {top_k}.")
     asked = [ScoreRequest(r) if isinstance(r, str) else r for r in requests]
-    encoded = [encode(lm.vocabulary, r.text, r.prefix, bos) for r in asked]
+    encoded = [_encoded(lm.vocabulary, request, bos) for request in asked]
     for item in encoded:
         check_length(item, max_tokens)
     plans = [plan(max(1, e.n_context), len(e.ids), lm.context, windows, stride) for e in encoded]
@@ -121,6 +132,11 @@ def iter_scores(
     for i, item in enumerate(encoded):
         parts = [rows[i, w.low] for w in plans[i] if w.length]
         yield assemble(lm, item, parts, windowing(len(plans[i]), windows, stride, lm.context))
+
+
+def _encoded(vocabulary: Vocabulary, request: ScoreRequest, bos: BosSetting) -> Encoded:
+    item = encode(vocabulary, request.text, request.prefix, bos)
+    return with_end(vocabulary, item) if request.end else item
 
 
 def check_length(item: Encoded, max_tokens: int | None) -> None:
