@@ -15,7 +15,7 @@ from lmlab.lab import Lab
 from lmlab.ui.likelihood import events
 from lmlab.ui.likelihood.definition import no_definition
 from lmlab.ui.likelihood.figures import no_figures
-from lmlab.ui.parts import keepsakes, waiting
+from lmlab.ui.parts import asking, keepsakes, waiting
 from lmlab.ui.parts.examples import EXAMPLES, Example
 from lmlab.ui.parts.keep import Keep, follow
 from lmlab.ui.parts.pickers import model_picker
@@ -38,6 +38,8 @@ class Inputs:
     prefix: gr.Textbox
     model: gr.Dropdown
     second: gr.Dropdown
+    start: gr.Dropdown
+    chat: gr.Checkbox
     go: gr.Button
     stop: gr.Button
     chips: tuple[gr.Button, ...]
@@ -45,7 +47,7 @@ class Inputs:
 
     @property
     def values(self) -> list[Any]:
-        return [self.text, self.prefix, self.model, self.second]
+        return [self.text, self.prefix, self.model, self.second, self.start, self.chat]
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,9 @@ def _inputs(lab: Lab) -> Inputs:
             second = model_picker(
                 lab, "likelihood-second", "Compare with", choices=nobody, value="", info=None
             )
+            with gr.Row(elem_classes="lm-asking"):
+                start = asking.start_picker("likelihood")
+                chat = asking.chat_switch("likelihood", "the prefix is a question")
             with gr.Row(elem_classes="lm-buttons"):
                 go = gr.Button(
                     "Score", variant="primary", elem_id="likelihood-go", elem_classes="lm-go"
@@ -115,7 +120,7 @@ def _inputs(lab: Lab) -> Inputs:
         static('<span class="lm-try">Try</span>', min_width=10)
         chips = tuple(gr.Button(example.name, size="sm", min_width=60) for example in EXAMPLES)
         status = static("", elem_id="likelihood-status")
-    return Inputs(text, prefix, model, second, go, stop, chips, status)
+    return Inputs(text, prefix, model, second, start, chat, go, stop, chips, status)
 
 
 def _outputs(status: gr.HTML) -> Outputs:
