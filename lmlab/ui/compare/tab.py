@@ -86,12 +86,14 @@ def build(lab: Lab) -> None:
     known = pairs(lab.model_names(), lab.settings.model)
     first = known[0]
     with gr.Row(elem_classes="lm-inputs"):
-        prompt = gr.Textbox(
-            first.prompt, label="Prompt  x", lines=2, max_lines=6, scale=5,
-            elem_id="compare-prompt", placeholder="nothing: each begins at its start token",
-        )  # fmt: skip
+        with gr.Column(scale=5, min_width=320):
+            prompt = gr.Textbox(
+                first.prompt, label="Prompt  x", lines=2, max_lines=6,
+                elem_id="compare-prompt", placeholder="nothing: each begins at its start token",
+            )  # fmt: skip
+            chat = asking.chat_switch("compare")
         with gr.Column(scale=2, min_width=320, elem_classes="lm-side"):
-            *drawing, chat = _drawing()
+            drawing = _drawing()
             with gr.Row(elem_classes="lm-buttons"):
                 go = gr.Button("Run", variant="primary", elem_id="compare-go", elem_classes="lm-go")
                 stop = gr.Button("Stop", interactive=False, elem_id="compare-stop", min_width=80)
@@ -102,9 +104,7 @@ def build(lab: Lab) -> None:
     advice = static("", elem_id="compare-advice")
     models, columns, strips = _columns(lab, first)
     text, general, alpha, shift, strip, answers, sums, keep = _shift(first)
-    inputs = Inputs(
-        prompt, models, tuple(drawing), chat, text, general, alpha, go, stop, shift, chips
-    )
+    inputs = Inputs(prompt, models, drawing, chat, text, general, alpha, go, stop, shift, chips)
     outputs = Outputs(status, advice, strips, columns, strip, answers, sums, gr.State(None), keep)
     _wire(lab, inputs, outputs, tab)
     asking.follow_advice("compare", prompt, chat, PRESS_RUN)
@@ -125,7 +125,6 @@ def _drawing() -> tuple[Any, ...]:
             gr.Number(
                 0, label="seed", precision=0, minimum=0, min_width=60, elem_id="compare-seed"
             ),
-            asking.chat_switch("compare"),
         )  # fmt: skip
 
 

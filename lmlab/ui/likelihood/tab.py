@@ -86,31 +86,13 @@ def _inputs(lab: Lab) -> Inputs:
     first = EXAMPLES[0]
     with gr.Row(elem_classes="lm-inputs"):
         with gr.Column(scale=5, min_width=300):
-            prefix = gr.Textbox(
-                first.prefix,
-                label="Prefix, optional: given, not scored  x",
-                lines=1,
-                max_lines=4,
-                placeholder="nothing: the text is scored from its start",
-                elem_id="likelihood-prefix",
-            )
-            text = gr.Textbox(
-                first.text,
-                label="Text to score  x",
-                lines=4,
-                max_lines=10,
-                placeholder="Type or paste a text …",
-                elem_id="likelihood-text",
-            )
+            prefix, text, start, chat = _texts(first)
         with gr.Column(scale=1, min_width=230, elem_classes="lm-side"):
             model = model_picker(lab, "likelihood-model")
             nobody = [NOBODY, *((name, name) for name in lab.model_names())]
             second = model_picker(
                 lab, "likelihood-second", "Compare with", choices=nobody, value="", info=None
             )
-            with gr.Row(elem_classes="lm-asking"):
-                start = asking.start_picker("likelihood")
-                chat = asking.chat_switch("likelihood", "the prefix is a question")
             with gr.Row(elem_classes="lm-buttons"):
                 go = gr.Button(
                     "Score", variant="primary", elem_id="likelihood-go", elem_classes="lm-go"
@@ -121,6 +103,23 @@ def _inputs(lab: Lab) -> Inputs:
         chips = tuple(gr.Button(example.name, size="sm", min_width=60) for example in EXAMPLES)
         status = static("", elem_id="likelihood-status")
     return Inputs(text, prefix, model, second, start, chat, go, stop, chips, status)
+
+
+def _texts(first: Example) -> tuple[gr.Textbox, gr.Textbox, gr.Dropdown, gr.Checkbox]:
+    """What is scored, what stands before it, and in which form."""
+    with gr.Row(elem_classes="lm-asking"):
+        prefix = gr.Textbox(
+            first.prefix, label="Prefix, optional: given, not scored  x", lines=1, max_lines=4,
+            placeholder="nothing: the text is scored from its start",
+            elem_id="likelihood-prefix", scale=5, min_width=260,
+        )  # fmt: skip
+        start = asking.start_picker("likelihood")
+        chat = asking.chat_switch("likelihood")
+    text = gr.Textbox(
+        first.text, label="Text to score  x", lines=4, max_lines=10,
+        placeholder="Type or paste a text …", elem_id="likelihood-text",
+    )  # fmt: skip
+    return prefix, text, start, chat
 
 
 def _outputs(status: gr.HTML) -> Outputs:

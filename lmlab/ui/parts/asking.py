@@ -12,15 +12,15 @@ WORDS = MappingProxyType({"space": "Take it away", "chat": "Ask in the chat form
 TRIM = "(prompt) => prompt.trimEnd()"
 
 
-def chat_switch(name: str, info: str = "the prompt is a question") -> gr.Checkbox:
-    """Whether the model's own chat form is used; off at first.
-
-    Args:
-        name: of the tab, for the element's id.
-        info: what the switch makes of what is typed.
-    """
+def chat_switch(name: str) -> gr.Checkbox:
+    """Whether what is given is a question in the model's own chat form; off at first."""
     return gr.Checkbox(
-        False, label="Chat form", info=info, elem_id=f"{name}-chat", min_width=110, scale=0
+        False,
+        label="Chat form",
+        info="given as a question",
+        elem_id=f"{name}-chat",
+        min_width=140,
+        scale=0,
     )
 
 
@@ -28,8 +28,8 @@ def start_picker(name: str) -> gr.Dropdown:
     """What stands before a text: the tokenizer's own choice, or a token by name."""
     ways = [("the tokenizer’s own", "tokenizer"), ("always", "always"), ("never", "never")]
     return gr.Dropdown(
-        ways, value="tokenizer", label="Start token", allow_custom_value=True,
-        info="or type a token, as <|endoftext|>", elem_id=f"{name}-start", min_width=150,
+        ways, value="tokenizer", label="Start, or type a token", allow_custom_value=True,
+        elem_id=f"{name}-start", scale=1, min_width=190,
     )  # fmt: skip
 
 
