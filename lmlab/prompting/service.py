@@ -178,7 +178,7 @@ class Prompting:
 
     def prompts_of(self, design: "Design") -> Iterator[tuple[int, int, Prompt, str]]:
         """What a design asks: (row from 1, draw, prompt, true answer), in the form of the model."""
-        from lmlab.prompts.chat import as_chat, has_chat
+        from lmlab.prompts.chat import as_chats, has_chat
 
         template, protocol = design.template, design.protocol
         queries = asked(design.data, protocol)
@@ -189,12 +189,13 @@ class Prompting:
         at = len(queries)
         for which, rows in enumerate(sets):
             shown, at = pieces[at : at + len(rows)], at + len(rows)
-            for number, piece in enumerate(pieces[: len(queries)], 1):
-                prompt = (
-                    as_chat(vocabulary, instruction, shown, piece)
-                    if chat
-                    else joined(instruction, shown, template.separator, piece)
-                )
+            of_queries = pieces[: len(queries)]
+            prompts = (
+                as_chats(vocabulary, instruction, shown, of_queries)
+                if chat
+                else [joined(instruction, shown, template.separator, one) for one in of_queries]
+            )
+            for number, (prompt, piece) in enumerate(zip(prompts, of_queries, strict=True), 1):
                 yield number, which, prompt, piece.truth or ""
 
     def judge(self, model: str, good: str, bad: str) -> "Iterator[Loading | Judged]":

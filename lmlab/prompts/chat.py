@@ -1,12 +1,15 @@
 """The same design as a chat: a turn for every example, in the form of the model's tokenizer."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from lmlab.errors import ModelError
+from lmlab.errors import InputError, ModelError
 from lmlab.lm.tokens import Vocabulary
 from lmlab.prompts.parts import Part, PartKind, Pieces, Prompt
+from lmlab.prompts.rendering import Renderer
 
 Message = dict[str, str]
+AT_ONCE = 200  # chats that are rendered within one limit of time
 
 
 def has_chat(vocabulary: Vocabulary) -> bool:
@@ -32,21 +35,47 @@ def as_chat(
     """The prompt in the tokenizer's own chat form, up to where the model's turn begins.
 
     Raises:
-        ModelError: the tokenizer's template fails on it.
+        ModelError: the tokenizer's template fails on it, or takes too long.
     """
-    turns = messages(instruction, examples, query)
+    return as_chats(vocabulary, instruction, examples, [query])[0]
+
+
+def as_chats(
+    vocabulary: Vocabulary, instruction: str, examples: Sequence[Pieces], queries: Sequence[Pieces]
+) -> list[Prompt]:
+    """One prompt for each query; the template came with a model, and runs where strangers' do.
+
+    Raises:
+        ModelError: as ``as_chat``.
+    """
+    tokenizer = vocabulary.tokenizer
+    chats = [messages(instruction, examples, query) for query in queries]
+    texts: list[str] = []
     try:
-        text = vocabulary.tokenizer.apply_chat_template(
-            turns, tokenize=False, add_generation_prompt=True
-        )
+        form = tokenizer.get_chat_template()
+        names = {name: _plain(token) for name, token in tokenizer.special_tokens_map.items()}
+        for low in range(0, len(chats), AT_ONCE):
+            texts += Renderer().chats(form, chats[low : low + AT_ONCE], names)
     except Exception as error:
+        said = error.message if isinstance(error, InputError) else str(error)
         raise ModelError(
-            f"The model’s chat template cannot be applied: {str(error)[:100]}.",
+            f"The model’s chat template cannot be applied: {said[:200].rstrip('.')}.",
             "Use the plain form.",
         ) from error
-    parts = _parts(text, instruction, examples, query)
-    targets = {label: target.strip() for label, target in query.targets.items()}
-    return Prompt(text, tuple(parts), query.target.strip(), targets)
+    return [
+        Prompt(
+            text,
+            tuple(_parts(text, instruction, examples, query)),
+            query.target.strip(),
+            {label: target.strip() for label, target in query.targets.items()},
+        )
+        for text, query in zip(texts, queries, strict=True)
+    ]
+
+
+def _plain(token: Any) -> Any:
+    """A special token as text, or several of them."""
+    return [str(one) for one in token] if isinstance(token, list | tuple) else str(token)
 
 
 def _parts(text: str, instruction: str, examples: Sequence[Pieces], query: Pieces) -> list[Part]:

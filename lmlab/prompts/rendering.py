@@ -47,6 +47,20 @@ class Renderer:
         spans = self._answer({"pattern": pattern, "texts": list(texts)})["spans"]
         return [None if span is None else (span[0], span[1]) for span in spans]
 
+    def chats(
+        self, form: str, chats: Sequence[Sequence[Mapping[str, str]]], names: Mapping[str, Any]
+    ) -> list[str]:
+        """Every chat in the form of a tokenizer's template, up to where the answer begins.
+
+        Args:
+            form: the template, as transformers' tokenizers have it.
+            chats: turns with ``role`` and ``content``.
+            names: what the template may insert besides: the special tokens.
+        """
+        request = {"form": form, "chats": [list(turns) for turns in chats], "names": dict(names)}
+        texts: list[str] = self._answer(request)["texts"]
+        return texts
+
     def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         response = renderworker.answer(request) if self.trusted else _in_child(request)
         if "error" in response:
