@@ -49,13 +49,14 @@ class Session(state_holder.SessionState):
         self.n_bytes = sum(one.n_bytes for one in packed)
 
     def __setitem__(self, key: int, value: Any) -> None:
-        if not isinstance(self.blocks_config.blocks.get(key), State):
+        block = self.blocks_config.blocks.get(key)
+        if not isinstance(block, State):
             self.blocks_config.blocks[key] = value
             return
         # Anew, so that the values stand in the order of their making.
         self.state_data.pop(key, None)
-        super().__setitem__(key, value)
-        self.config_values.clear()
+        self.state_data[key] = value
+        self._state_ttl[key] = (block.time_to_live, datetime.now())
         self.count()
         while self.n_bytes > OF_ONE:
             oldest = next(k for k, v in self.state_data.items() if isinstance(v, Packed))
