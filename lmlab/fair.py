@@ -99,15 +99,16 @@ def makes_room(
 ) -> Ticket | None:
     """Which of those who wait goes, so that a new one finds room in a full line.
 
-    The last one of the visitor with most waiting, at the address with most for its share; None
-    where the new one would have as much itself.
+    The last one of the visitor with most waiting, at the address with most for its share, and of
+    several such visitors the one who came last; None where the new one would have as much itself.
     """
     if not waiting:
         return None
     at = _counts(one.address for one in waiting)
     heaviest = max(at, key=lambda address: at[address] / share(address))
     of = _counts(one.visitor for one in waiting if one.address == heaviest)
-    visitor = max(of, key=lambda name: of[name])
+    came = {one.visitor: one.number for one in waiting if one.address == heaviest}
+    visitor = max(of, key=lambda name: (of[name], came[name]))
     if heaviest == new.address:
         heavier = of[visitor] > of.get(new.visitor, 0) + 1
     else:

@@ -132,6 +132,22 @@ def test_an_open_page_is_a_connection():
     assert guests.share("192.0.2.1") == HALL
 
 
+def test_a_run_is_asked_for_from_somewhere(served, monkeypatch):
+    lab, asked = FakeLab(), []
+    start = lab.tuning.start
+    tell = lambda *given: asked.append(lab.tuning.jobs._queue.whence()) or start(*given)  # noqa: E731
+    monkeypatch.setattr(lab.tuning, "start", tell)
+    _, address = served(lab, "tuning")
+
+    async def train():
+        async with Visitor(Page.read(address), random.Random(0)) as visitor:
+            await visitor.train()
+
+    loops.run(train())
+    assert asked == ["127.0.0.1"]
+    assert lab.tuning.jobs._queue.whence() == ""
+
+
 # Sessions
 
 

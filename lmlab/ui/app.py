@@ -27,7 +27,7 @@ from lmlab.ui.lecture import bar as lecture
 from lmlab.ui.likelihood import tab as likelihood
 from lmlab.ui.parts import look
 from lmlab.ui.parts.between import put_between
-from lmlab.ui.parts.lines import put_lines
+from lmlab.ui.parts.lines import put_lines, whence
 from lmlab.ui.parts.scripts import style
 from lmlab.ui.parts.sessions import use_small_sessions
 from lmlab.ui.parts.vault import Vault
@@ -120,6 +120,7 @@ def serve(
     _log_misfits()
     _forget(page, lab)
     lines: Any = page._queue
+    lab.tuning.jobs.ask_whence(whence)
     use_small_sessions(lines.guests)
     around = layers(lab, lambda: len(lines), "SPACE_ID" in os.environ, lines.guests)
     middleware = [Middleware(layer, **arguments) for layer, arguments in around]

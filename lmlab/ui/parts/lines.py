@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import HTTPException
 from gradio import queueing
+from gradio.context import LocalContext
 from gradio.server_messages import ProcessCompletedMessage
 
 from lmlab.fair import Fair, Ticket, makes_room, order
@@ -182,6 +183,12 @@ class Lines(queueing.Queue):
 
 def _full(said: str) -> HTTPException:
     return HTTPException(429, said, {"Retry-After": "15"})
+
+
+def whence() -> str:
+    """The address that asks for what is going on in this thread; empty outside of a request."""
+    request = getattr(LocalContext.request.get(None), "request", None)
+    return place(getattr(getattr(request, "client", None), "host", ""))
 
 
 def put_lines(page: Any, most: int, limit: int, guests: Guests) -> Lines:
