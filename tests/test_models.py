@@ -297,6 +297,16 @@ def test_an_adapter_in_use_is_not_dropped(path, lora_folder, tmp_path):
         assert first not in lm.adapters
 
 
+def test_an_outline_changes_nothing_for_other_threads(monkeypatch):
+    """The embedded models' configs say bfloat16, which transformers makes everybody's default."""
+    seen, real = [], torch.set_default_dtype
+    monkeypatch.setattr(torch, "set_default_dtype", lambda kind: seen.append(kind) or real(kind))
+    store = ModelStore()
+    shape = loading.outline(loading.inspect(store.folder("base"), "base"))
+    assert shape.num_parameters() > 1_000_000
+    assert set(seen) <= {torch.float32}
+
+
 def test_running_out_of_memory_while_reading_is_a_sentence(path, monkeypatch):
     def fail(*args, **kwargs):
         raise MemoryError
