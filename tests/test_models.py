@@ -48,7 +48,7 @@ def test_a_folder_is_a_name_whatever_its_letters(tmp_path):
     assert ModelRef.parse(str(odd)) == ModelRef(str(odd))
 
 
-@pytest.mark.parametrize("text", ["", "   ", "\0", "x" * 5000])
+@pytest.mark.parametrize("text", ["", "   ", "\0", "x" * 5000, None, ["base"], 5, {"a": 1}])
 def test_what_is_no_name_is_refused(text):
     with pytest.raises(ModelError):
         ModelRef.parse(text)

@@ -316,6 +316,16 @@ def test_what_no_page_sends_is_a_sentence():
             _taken([bad], [component])
 
 
+def test_an_empty_field_is_an_empty_text_and_an_unknown_set_a_sentence():
+    page = build_page(FakeLab(), ["likelihood"])
+    text = next(one for one in page.blocks.values() if one.elem_id == "likelihood-text")
+    assert _taken([None], [text]) == [""]
+    from lmlab.ui.prompt.events import chooser
+
+    with pytest.raises(Exception, match="no wording for this set"):
+        chooser(FakeLab())("nonsense")
+
+
 def test_every_state_of_the_page_comes_packed(served, monkeypatch):
     """And no handler is given anything but what it gave."""
     app, address = served(FakeLab(), "likelihood", "completion", "compare")

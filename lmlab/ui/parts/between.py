@@ -80,6 +80,8 @@ def _taken(args: Sequence[Any], inputs: Sequence[Any]) -> list[Any]:
         component = None if isinstance(one, OURS) else next(left, None)
         if isinstance(one, Packed):
             one = one.open()
+        elif one is None and isinstance(component, gr.Textbox):
+            one = ""
         elif component is not None and not _fits(component, one):
             name = getattr(component, "label", None) or "one of its fields"
             raise InputError(
