@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from lmlab.drawing import promptview
-from lmlab.errors import LabError
+from lmlab.errors import InputError, LabError
 from lmlab.lab import Lab
 from lmlab.ui.parts import owntable
 from lmlab.ui.parts.errors import alerts
