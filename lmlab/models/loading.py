@@ -157,7 +157,8 @@ def outline(folder: Folder) -> Any:
         )
         with ONE_AT_A_TIME, torch.device("meta"):
             made: Any = AutoModelForCausalLM.from_config
-            return made(config, trust_remote_code=False)
+            # Torch's own default: another would be every thread's default meanwhile.
+            return made(config, dtype=torch.get_default_dtype(), trust_remote_code=False)
     except Exception as error:
         raise reading_error(error, folder.name) from error
 

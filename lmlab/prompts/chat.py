@@ -2,11 +2,9 @@
 
 from collections.abc import Sequence
 
-from lmlab.lm.chat import Message, has_chat, rendered
+from lmlab.lm.chat import Message, rendered
 from lmlab.lm.tokens import Vocabulary
 from lmlab.prompts.parts import Part, PartKind, Pieces, Prompt
-
-__all__ = ["Message", "as_chat", "has_chat", "messages"]
 
 
 def messages(instruction: str, examples: Sequence[Pieces], query: Pieces) -> list[Message]:
@@ -27,12 +25,29 @@ def as_chat(
     """The prompt in the tokenizer's own chat form, up to where the model's turn begins.
 
     Raises:
-        ModelError: the tokenizer's template fails on it.
+        ModelError: the tokenizer's template fails on it, or takes too long.
     """
-    text = rendered(vocabulary, messages(instruction, examples, query))
-    parts = _parts(text, instruction, examples, query)
-    targets = {label: target.strip() for label, target in query.targets.items()}
-    return Prompt(text, tuple(parts), query.target.strip(), targets)
+    return as_chats(vocabulary, instruction, examples, [query])[0]
+
+
+def as_chats(
+    vocabulary: Vocabulary, instruction: str, examples: Sequence[Pieces], queries: Sequence[Pieces]
+) -> list[Prompt]:
+    """One prompt for each query.
+
+    Raises:
+        ModelError: as ``as_chat``.
+    """
+    texts = rendered(vocabulary, [messages(instruction, examples, query) for query in queries])
+    return [
+        Prompt(
+            text,
+            tuple(_parts(text, instruction, examples, query)),
+            query.target.strip(),
+            {label: target.strip() for label, target in query.targets.items()},
+        )
+        for text, query in zip(texts, queries, strict=True)
+    ]
 
 
 def _parts(text: str, instruction: str, examples: Sequence[Pieces], query: Pieces) -> list[Part]:
