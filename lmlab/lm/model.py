@@ -96,7 +96,7 @@ class Weights:
         """Bytes of all parameters and buffers, attached adapters included."""
         tensors = [*self.model.parameters(), *self.model.buffers()]
         held: int = sum(t.numel() * t.element_size() for t in tensors)
-        return held + self.adapters.soft_bytes
+        return held + self.adapters.n_bytes
 
     def lm(self, name: str, adapter: Path | None = None, alpha: float = 1.0) -> LM:
         """The model with one adapter, or none, switched on. Hold the lock while using it."""
