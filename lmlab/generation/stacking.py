@@ -11,7 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lmlab.lm.adapters import Attached
 from lmlab.lm.decoding import Decoder
+from lmlab.lm.heads import TOLERANCE
 from lmlab.lm.model import LM
 from lmlab.lm.rowadapters import RowAdapter, row_adapters
 from lmlab.results.completions import Reading
@@ -27,12 +29,52 @@ def stackable(lm: LM) -> bool:
     return lm.attached.plain and lm.soft_prompt is None and not experts
 
 
+def proved(lm: LM) -> bool:
+    """Whether rows with a model's adapter and with none give what each gives by itself.
+
+    Found out once for each adapter, on a few tokens, other ones in either row.
+    """
+    if lm.folder is None:
+        return True
+    known = lm.adapters.stacks
+    if lm.folder not in known:
+        known[lm.folder] = _stacks(lm)
+    return known[lm.folder]
+
+
+@torch.inference_mode()
+def _stacks(lm: LM) -> bool:
+    rows = [
+        replace(lm, folder=None, attached=Attached()),
+        replace(lm, attached=replace(lm.attached, alpha=1.0)),
+    ]
+    vocabulary = int(lm.model.get_input_embeddings().weight.shape[0])
+    read = [i % vocabulary for i in range(3, 9)]
+    fed = [[i % vocabulary, (i + 5) % vocabulary] for i in (9, 11)]
+    try:
+        decoder = StackedDecoder(rows)
+        got = torch.stack([decoder.read(read), *map(decoder.feed, fed)], 1)
+    except Exception:
+        # Layers take their inputs in many shapes; any failure means: not side by side.
+        return False
+    expected = []
+    for row, one in enumerate(rows):
+        one.switch_on()
+        ids = torch.tensor([read + [newest[row] for newest in fed]], device=lm.device)
+        logits = lm.model(input_ids=ids, use_cache=False).logits
+        expected.append(logits[0, len(read) - 1 :].float())
+    dtype = lm.model.dtype
+    tolerance, wanted = TOLERANCE.get(dtype, 1e-4), torch.stack(expected)
+    scale = float(wanted.nan_to_num().abs().max())
+    return torch.allclose(got, wanted, rtol=tolerance, atol=tolerance * scale, equal_nan=True)
+
+
 class StackedDecoder(Decoder):
     """Like ``Decoder``, with one row for each of several models of the same weights."""
 
     def __init__(self, lms: Sequence[LM]) -> None:
         # The base's own layers run; the rows' differences come from here.
-        base = replace(lms[0], folder=None, attached=type(lms[0].attached)())
+        base = replace(lms[0], folder=None, attached=Attached())
         super().__init__(base, len(lms))
         self._lms = lms
         self._adapted = row_adapters(lms)

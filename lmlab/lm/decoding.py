@@ -95,12 +95,14 @@ class Decoder:
         soft = self._lm.soft_prompt
         if soft is None:
             return {"input_ids": ids}
+        self._lm.switch_on()
         embedded = self._lm.model.get_input_embeddings()(ids)
         return {"inputs_embeds": torch.cat([soft.expand(len(ids), *soft.shape), embedded], 1)}
 
     @torch.inference_mode()
     def _forward(self, inputs: dict[str, Tensor]) -> Tensor:
         """Logits [R, V] of the last position, in float32."""
+        self._lm.switch_on()
         try:
             if self._lean is None:
                 output = self._call(inputs).logits[:, -1]
@@ -119,7 +121,6 @@ class Decoder:
         return logits
 
     def _call(self, inputs: dict[str, Tensor]) -> Any:
-        self._lm.switch_on()
         kept = {self._argument: self._cache}
         return self._lm.model(**inputs, **kept, use_cache=True, logits_to_keep=1)
 
