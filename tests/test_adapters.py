@@ -349,13 +349,15 @@ def test_a_damaged_folder_gives_pefts_numbers_or_a_sentence(
     (path / "adapter_config.json").write_bytes((whole / "adapter_config.json").read_bytes())
     tensors = changed(load_file(whole / WEIGHTS), how, which, part)
     save_file({k: v.clone() for k, v in tensors.items()}, path / WEIGHTS, {"format": "pt"})
+    said, refused = None, path.name
     try:
         with store.borrow(ModelRef(str(base), str(path))) as lm:
             said = score(lm, TEXT).logprob
             lm.adapters.detach(lm.folder)
     except LabError as error:
-        assert path.name in str(error)
-    else:
+        refused = error.message
+    assert path.name in refused
+    if said is not None:
         rows, _ = by_peft(base, path if how == "half" else whole, ids)
         assert said == pytest.approx(total(rows, ids), abs=1e-3)
     with store.borrow(str(base)) as lm:

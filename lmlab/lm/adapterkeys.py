@@ -1,4 +1,4 @@
-"""Which of an adapter's tensors belongs where in a model: by name and shape, all of them or none."""
+"""Which of an adapter's tensors belongs where in a model, by name and shape: all or none."""
 
 from collections.abc import Iterable, Mapping
 
@@ -13,7 +13,7 @@ ADDED = frozenset(
 BEGINNINGS = ("base_model.model.", "module.")
 
 
-class Misfit(Exception):
+class MisfitError(Exception):
     """Why tensors do not fit.
 
     Args:
@@ -48,7 +48,7 @@ def fitted(
         base: the model's own tensors, some of which an adapter's file may hold once more.
 
     Raises:
-        Misfit: a tensor is missing, has no place, or is of another shape; or the file holds some of
+        MisfitError: a tensor is missing, has no place, or is of another shape; or the file holds some of
             the base's own, with other values.
     """
     found, wanted = _named(given), _named(expected)
@@ -60,7 +60,7 @@ def fitted(
     extra = [name for name in rest if name not in carried]
     missing = [name for name in wanted if name not in found]
     if missing or extra:
-        raise Misfit(_absent(missing, len(wanted), extra, len(found)))
+        raise MisfitError(_absent(missing, len(wanted), extra, len(found)))
     for name, (_, tensor) in wanted.items():
         _check_shape(name, found[name][1], tensor)
     return {key: found[name][1] for name, (key, _) in wanted.items()}
@@ -83,12 +83,12 @@ def _check_carried(name: str, theirs: Tensor, mine: Tensor) -> None:
     """PEFT would write it into the base, which other adapters share."""
     _check_shape(name, theirs, mine)
     if not torch.equal(theirs.to(mine.device, mine.dtype), mine):
-        raise Misfit(f"it holds other values of the base’s own ‘{name}’")
+        raise MisfitError(f"it holds other values of the base’s own ‘{name}’")
 
 
 def _check_shape(name: str, theirs: Tensor, mine: Tensor) -> None:
     if theirs.shape != mine.shape:
-        raise Misfit(f"‘{name}’ is {_sides(theirs)} and would have to be {_sides(mine)}")
+        raise MisfitError(f"‘{name}’ is {_sides(theirs)} and would have to be {_sides(mine)}")
 
 
 def _absent(missing: list[str], of_missing: int, extra: list[str], of_extra: int) -> str:

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from lmlab.errors import MemoryLimitError, ModelError
-from lmlab.lm.adapterkeys import Misfit, fitted
+from lmlab.lm.adapterkeys import MisfitError, fitted
 from lmlab.lm.grafts import NAME, Graft, graft
 
 WEIGHTS = "adapter_model.safetensors"
@@ -180,7 +180,7 @@ class Adapters:
                 return
             _check_ranks(tensors, config)
             self._grafts[folder] = self._inside = graft(self._model, config, tensors)
-        except Misfit as error:
+        except MisfitError as error:
             raise _misfit(folder, config, error.reason) from error
         except (MemoryError, torch.OutOfMemoryError) as error:
             raise MemoryLimitError(
@@ -262,7 +262,7 @@ def _check_ranks(tensors: Mapping[str, Tensor], config: Any) -> None:
     asked = (config.r, getattr(config, "init_r", 0), *(config.rank_pattern or {}).values())
     ranks = [rank for rank in asked if isinstance(rank, int) and rank > most]
     if ranks and tensors:
-        raise Misfit(f"its rank is {ranks[0]}, and no side of its matrices is so long")
+        raise MisfitError(f"its rank is {ranks[0]}, and no side of its matrices is so long")
 
 
 def _misfit(folder: Path, config: Any, reason: str) -> ModelError:

@@ -1,4 +1,4 @@
-"""One PEFT adapter in a model: its own modules, put in the place of the model's and taken out again.
+"""One PEFT adapter in a model: its own modules, put into the tree and taken out again.
 
 While it is out, the model is the untouched base, so that adapters of any kinds share one copy of
 the weights. What PEFT makes of an adapter is proved when it is attached: by names and shapes of its
@@ -9,11 +9,10 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel, PeftModelForCausalLM, PeftType, TaskType
+from peft import PeftModel, PeftModelForCausalLM, TaskType
 from peft.tuners.lora import LoraLayer
 from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from peft.utils.transformers_weight_conversion import (
@@ -21,7 +20,7 @@ from peft.utils.transformers_weight_conversion import (
 )
 from torch import Tensor, nn
 
-from lmlab.lm.adapterkeys import Misfit, fitted
+from lmlab.lm.adapterkeys import MisfitError, fitted
 
 NAME = "default"
 PROBE = 8
@@ -113,7 +112,7 @@ def graft(model: nn.Module, config: Any, tensors: dict[str, Tensor]) -> Graft:
         tensors: of the adapter's file.
 
     Raises:
-        Misfit: tensors are missing, left over or of another shape; or PEFT's numbers cannot be had.
+        MisfitError: tensors are missing, left over or of another shape; or PEFT's numbers cannot be had.
         Exception: whatever PEFT raises. The model is the untouched base then.
     """
     ids = _probe(model)
@@ -145,13 +144,13 @@ def _filled(model: nn.Module, config: Any, tensors: dict[str, Tensor]) -> Any:
     expected = get_peft_model_state_dict(peft, adapter_name=NAME, save_embedding_layers=False)
     try:
         fitting = fitted(tensors, expected, base)
-    except Misfit:
+    except MisfitError:
         # Files of older transformers, where a model's layers have been put together since.
         tensors = convert_peft_adapter_state_dict_for_transformers(peft, config, tensors, NAME)
         fitting = fitted(tensors, expected, base)
     report = set_peft_model_state_dict(peft, fitting, NAME)
     if report.unexpected_keys:
-        raise Misfit(f"PEFT has no place for ‘{report.unexpected_keys[0]}’")
+        raise MisfitError(f"PEFT has no place for ‘{report.unexpected_keys[0]}’")
     peft.eval().requires_grad_(False)
     return peft
 
@@ -204,7 +203,7 @@ def _guarded(model: nn.Module, config: Any) -> Iterator[None]:
         for parameter, data in kept:
             parameter.data = data
     if changed:
-        raise Misfit("it changes the base itself")
+        raise MisfitError("it changes the base itself")
 
 
 def _probe(model: Any) -> Tensor:
@@ -222,4 +221,4 @@ def _check_alike(one: Tensor, other: Tensor, otherwise: str) -> None:
     """The same computation twice; a GPU may sum in another order."""
     near = CLOSE.get(other.dtype, 1e-5) * float(other.nan_to_num().abs().max())
     if one.shape != other.shape or not torch.allclose(one, other, 0, near, equal_nan=True):
-        raise Misfit(otherwise)
+        raise MisfitError(otherwise)
