@@ -58,11 +58,12 @@ class Tuned:
         return self.config.length if self.config.method == "prompt" else 0
 
     def soft_prompt(self) -> Tensor | None:
-        """[length, H], or None where there is none."""
+        """[length, H] in the base's number format, or None where there is none."""
         if not self.soft:
             return None
         prompt: Tensor = self.model.get_prompt(batch_size=1)[0]
-        return prompt.detach()
+        table: Tensor = self.base.get_input_embeddings().weight
+        return prompt.detach().to(table.dtype)
 
 
 def shape_of(model: Any, name: str) -> ModelShape:

@@ -48,8 +48,8 @@ def fitted(
         base: the model's own tensors, some of which an adapter's file may hold once more.
 
     Raises:
-        MisfitError: a tensor is missing, has no place, or is of another shape; or the file holds some of
-            the base's own, with other values.
+        MisfitError: a tensor is missing, has no place, or is of another shape; or the file holds
+            some of the base's own, with other values.
     """
     found, wanted = _named(given), _named(expected)
     own = {plain_key(key): tensor for key, tensor in base.items()}

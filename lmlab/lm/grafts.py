@@ -112,7 +112,8 @@ def graft(model: nn.Module, config: Any, tensors: dict[str, Tensor]) -> Graft:
         tensors: of the adapter's file.
 
     Raises:
-        MisfitError: tensors are missing, left over or of another shape; or PEFT's numbers cannot be had.
+        MisfitError: tensors are missing, left over or of another shape; or PEFT's numbers cannot
+            be had.
         Exception: whatever PEFT raises. The model is the untouched base then.
     """
     ids = _probe(model)
