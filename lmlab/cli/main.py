@@ -17,6 +17,7 @@ from lmlab.cli.deploy import add_deploy
 from lmlab.cli.evaluate import add_evaluate
 from lmlab.cli.finetune import add_finetune
 from lmlab.cli.generate import add_compare, add_generate
+from lmlab.cli.naming import add_model, asked_ref
 from lmlab.cli.pretrain import add_pretrain
 from lmlab.cli.prompt import add_prompt
 from lmlab.cli.quiet import RECEIPT, quiet
@@ -84,8 +85,7 @@ def _add_score(commands: Any) -> None:
     source = score.add_mutually_exclusive_group()
     source.add_argument("--text", help="the text; default: standard input")
     source.add_argument("--file", type=Path, help="a UTF-8 file that holds the text")
-    score.add_argument("--model", default="base", help="embedded name, folder or Hub id")
-    score.add_argument("--adapter", help="a PEFT adapter on top: embedded name, folder or Hub id")
+    add_model(score)
     score.add_argument("--prefix", default="", help="what the text is conditioned on")
     score.add_argument("--windows", choices=["disjoint", "sliding"], default="sliding")
     score.add_argument("--stride", type=int, help="of sliding windows; default: half the context")
@@ -108,13 +108,10 @@ def _score(arguments: argparse.Namespace) -> None:
     if not text:
         raise InputError("There is no text to score.", "Type at least one character.")
     quiet()
-    from lmlab.models.store import ModelRef, ModelStore
+    from lmlab.models.store import ModelStore
     from lmlab.scoring.score import score
 
-    ref = ModelRef.parse(arguments.model)
-    if arguments.adapter:
-        ref = ModelRef(ref.name, arguments.adapter, ref.revision)
-    with ModelStore().borrow(ref) as lm:
+    with ModelStore().borrow(asked_ref(arguments)) as lm:
         scored = score(
             lm,
             text,
