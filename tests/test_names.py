@@ -1,4 +1,4 @@
-"""What models are called: from any directory, with any sign in a folder's name, and by strangers."""
+"""What models are called: from any directory, whatever signs a name holds, and by strangers."""
 
 import argparse
 import json
@@ -173,14 +173,14 @@ def test_resuming_does_not_depend_on_where_files_lie_now(here, base, monkeypatch
 
 def test_an_adapter_is_named_beside_every_model(here, base, lora_folder, capsys):
     shutil.copytree(lora_folder, here / "a+d")
-    (here / "rows.jsonl").write_text('{"word": "dog", "answer": "the dog"}\n' * 2)
+    (here / "rows.jsonl").write_text("".join(json.dumps(dict(row)) + "\n" for row in DATA.train))
     (here / "w.yaml").write_text(WORDING)
     common = ["--model", str(base), "--adapter", "a+d"]
     for command in (
         ["score", "--text", TEXT, "--json"],
         ["generate", "--prompt", TEXT, "--max-new-tokens", "2", "--json"],
         ["prompt", "--template", "w.yaml", "--query", "dog", "--json"],
-        ["evaluate", "--template", "w.yaml", "--data", "rows.jsonl", "--json"],
+        ["evaluate", "--template", "w.yaml", "--data", "rows.jsonl", "--limit", "2", "--json"],
     ):
         assert main([*command, *common]) == 0
         assert json.loads(capsys.readouterr().out)["model"] == f"{base}+a+d"
