@@ -17,6 +17,7 @@ from lmlab.generation import sidebyside
 from lmlab.generation.complete import generate
 from lmlab.generation.sampling import GenerateConfig
 from lmlab.generation.sidebyside import batches, generate_side_by_side
+from lmlab.lm import grafts
 from lmlab.lm.rowadapters import RowAdapter
 from lmlab.lm.sharedprefix import SharedPrefix, can_share
 from lmlab.models.store import ModelRef, ModelStore
@@ -239,6 +240,30 @@ def test_names_of_other_tools_are_understood(base, store, ids, tmp_path, prefix)
     rewritten(path, PREFIXES[prefix])
     with store.borrow(ModelRef(str(base), str(path))) as lm:
         assert score(lm, TEXT).logprob == pytest.approx(total(rows, ids), abs=1e-3)
+
+
+def test_targets_named_by_another_tool_are_found_by_the_tensors(base, store, ids, tmp_path):
+    path = make(tmp_path / "adapter", base, lora())
+    rows, _ = by_peft(base, path, ids)
+    pattern = r".*language_model.*\.(q_proj|v_proj|down_proj)"
+    rewritten(path, PREFIXES["sees"], target_modules=pattern)
+    with store.borrow(ModelRef(str(base), str(path))) as lm:
+        assert score(lm, TEXT).logprob == pytest.approx(total(rows, ids), abs=1e-3)
+
+
+def test_what_adapters_take_is_counted_in_or_out(base, tmp_path):
+    path = make(tmp_path / "adapter", base, lora())
+    other = make(tmp_path / "other", base, KINDS["lora and a head"]())
+    fresh = ModelStore()
+    with fresh.borrow(str(base)) as lm:
+        alone = grafts.bytes_of(lm.model)
+    counted = []
+    for ref in (ModelRef(str(base), str(path)), ModelRef(str(base), str(other)), str(base)):
+        with fresh.borrow(ref) as lm:
+            counted.append(grafts.bytes_of(lm.model) + lm.adapters.n_bytes)
+    sizes = [sum(t.numel() * 4 for t in load_file(p / WEIGHTS).values()) for p in (path, other)]
+    assert counted[0] == alone + sizes[0]
+    assert counted[1] == counted[2] == alone + sum(sizes)
 
 
 MISFITS = {

@@ -55,7 +55,8 @@ def test_a_run_goes_from_start_to_use(folder, tmp_path, method, dtype, precision
     done = found[-1]
     assert isinstance(done, events.Finished)
     assert done.reason == "done"
-    assert math.isfinite(done.train_loss) and math.isfinite(done.valid_loss)
+    assert math.isfinite(done.train_loss)
+    assert math.isfinite(done.valid_loss)
     assert any(isinstance(event, events.Sampled) for event in found)
     learned = str(tmp_path / done.path)
     ref = ModelRef(str(base), learned) if config.is_adapter else ModelRef(learned)

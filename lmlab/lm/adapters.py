@@ -1,6 +1,7 @@
 """PEFT adapters on one copy of a base's weights: attached once, then switched on and off."""
 
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +94,8 @@ class Adapters:
     def n_bytes(self) -> int:
         """Bytes of soft prompts and adapters that are not among the model's own tensors now."""
         soft = sum(t.numel() * t.element_size() for t in self._soft.values())
-        return soft + sum(one.aside_bytes(self._model) for one in self._grafts.values())
+        out = (made for made in self._grafts.values() if made is not self._inside)
+        return soft + sum(made.n_bytes for made in out)
 
     def activate(self, folder: Path | None, alpha: float = 1.0) -> Attached:
         """Switch on one adapter, attaching it first if need be, or none.
@@ -170,7 +172,12 @@ class Adapters:
             made.put_in()
 
     def _attach(self, folder: Path) -> None:
-        config = _checked_config(folder)
+        # What PEFT would say on standard error is said by what is raised here, or of no use.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self._read(folder, _checked_config(folder))
+
+    def _read(self, folder: Path, config: Any) -> None:
         self._active = None
         self._put_in(None)
         try:

@@ -5,7 +5,6 @@ the weights. What PEFT makes of an adapter is proved when it is attached: by nam
 tensors, by the base's own values, and by PEFT's own forward pass on a few tokens.
 """
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,9 +19,10 @@ from peft.utils.transformers_weight_conversion import (
 )
 from torch import Tensor, nn
 
-from lmlab.lm.adapterkeys import MisfitError, fitted
+from lmlab.lm.adapterkeys import MisfitError, fitted, plain_key
 
 NAME = "default"
+PREFIX = "base_model.model."
 PROBE = 8
 # Kinds that leave the base's weights alone, which a test shows; of others it is checked each time.
 HARMLESS = frozenset(
@@ -54,11 +54,13 @@ class Graft:
         peft: PEFT's model, over the same base as all others.
         slots: where its modules stand while it is in.
         layers: those of them that hold LoRA matrices, with their trained scales s.
+        n_bytes: of all that is not the base's own.
     """
 
     peft: Any
     slots: tuple[Slot, ...]
     layers: tuple[tuple[Any, float], ...]
+    n_bytes: int
 
     @property
     def config(self) -> Any:
@@ -80,20 +82,11 @@ class Graft:
         for layer, trained in self.layers:
             layer.scaling[NAME] = trained * alpha
 
-    def aside_bytes(self, model: nn.Module) -> int:
-        """Bytes of the tensors that are not in the model's tree now."""
-        inside = {id(tensor) for tensor in _tensors(model)}
-        own = {id(t): t for slot in self.slots if slot.own is not None for t in _tensors(slot.own)}
-        return sum(_bytes(tensor) for key, tensor in own.items() if key not in inside)
 
-
-def _tensors(module: nn.Module) -> Iterator[Tensor]:
-    yield from module.parameters()
-    yield from module.buffers()
-
-
-def _bytes(tensor: Tensor) -> int:
-    return tensor.numel() * tensor.element_size()
+def bytes_of(module: nn.Module) -> int:
+    """Bytes of a module's parameters and buffers, each once."""
+    tensors = [*module.parameters(), *module.buffers()]
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
 def _place(parent: nn.Module, name: str, module: nn.Module | None) -> None:
@@ -117,16 +110,16 @@ def graft(model: nn.Module, config: Any, tensors: dict[str, Tensor]) -> Graft:
         Exception: whatever PEFT raises. The model is the untouched base then.
     """
     ids = _probe(model)
-    before = _logits(model, ids)
+    before, n_bytes = _logits(model, ids), bytes_of(model)
     children = _children(model)
-    with warnings.catch_warnings(), _undone(children), _guarded(model, config):
+    with _undone(children), _guarded(model, config):
         peft = _filled(model, config, tensors)
         layers = tuple(
             (layer, float(layer.scaling[NAME]))
             for layer in model.modules()
             if isinstance(layer, LoraLayer) and NAME in layer.scaling
         )
-        made = Graft(peft, _slots(children), layers)
+        made = Graft(peft, _slots(children), layers, bytes_of(model) - n_bytes)
         _check_alike(_logits(model, ids), _logits(peft, ids), "it needs PEFT’s own forward pass")
         made.take_out()
         _check_alike(_logits(model, ids), before, "it changes the base itself")
@@ -139,9 +132,7 @@ def _filled(model: nn.Module, config: Any, tensors: dict[str, Tensor]) -> Any:
     """PEFT's model with the adapter's tensors in it."""
     base = model.state_dict()
     config.inference_mode = True
-    warnings.simplefilter("ignore")
-    kind = PeftModelForCausalLM if config.task_type == TaskType.CAUSAL_LM else PeftModel
-    peft = kind(model, config, NAME)
+    peft = _injected(model, config, tensors)
     expected = get_peft_model_state_dict(peft, adapter_name=NAME, save_embedding_layers=False)
     try:
         fitting = fitted(tensors, expected, base)
@@ -154,6 +145,22 @@ def _filled(model: nn.Module, config: Any, tensors: dict[str, Tensor]) -> Any:
         raise MisfitError(f"PEFT has no place for ‘{report.unexpected_keys[0]}’")
     peft.eval().requires_grad_(False)
     return peft
+
+
+def _injected(model: nn.Module, config: Any, tensors: dict[str, Tensor]) -> Any:
+    """PEFT's model with new matrices beside the base's."""
+    kind = PeftModelForCausalLM if config.task_type == TaskType.CAUSAL_LM else PeftModel
+    try:
+        return kind(model, config, NAME)
+    except ValueError:
+        # Where another tool has put something into names, the config's targets may have it too.
+        named = {key: plain_key(key) for key in tensors if ".lora_" in key}
+        targets = {plain.partition(".lora_")[0] for plain in named.values()}
+        known = targets and targets <= {name for name, _ in model.named_modules()}
+        if not known or all(key == f"{PREFIX}{plain}" for key, plain in named.items()):
+            raise
+        config.target_modules = targets
+        return kind(model, config, NAME)
 
 
 def _children(model: nn.Module) -> Children:
