@@ -243,7 +243,8 @@ def finetune(
         if changed := folder.spec.config.difference(config):
             raise InputError(f"The run in ‘{path.name}’ has other settings: {', '.join(changed)}.")
     else:
-        spec = new_spec(path.resolve().name, "python library", model, found, wording, config)
+        pinned = ModelStore().pinned(model)
+        spec = new_spec(path.resolve().name, "python library", pinned, found, wording, config)
         folder = RunFolder.create(path, spec, found)
     yield from tunerun.train(folder, Settings().model_copy(update={"max_train_seconds": 1e12}))
 

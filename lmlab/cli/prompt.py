@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lmlab.cli.naming import add_model, asked_ref
 from lmlab.errors import InputError
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from lmlab.prompts.templates import PromptTemplate
 
 
-MODEL = "embedded name, folder or Hub id"
 TEMPLATE = "a shipped name, or a YAML file"
 
 
@@ -27,7 +27,7 @@ def add_prompt(commands: Any) -> None:
         description="One query through a prompt template: F builds the prompt, G reads the answer.",
     )
     add_common(prompt)
-    prompt.add_argument("--model", default="base", help=MODEL)
+    add_model(prompt)
     prompt.add_argument("--template", required=True, help=TEMPLATE)
     prompt.add_argument("--query", help="the query’s first field; default: standard input")
     prompt.add_argument(
@@ -101,7 +101,7 @@ def _prompt(arguments: argparse.Namespace) -> None:
         found.check(template.columns)
         examples = draw(found.pool, arguments.shots, arguments.seed)
     with open_lab() as lab:
-        said = _answered(lab, arguments.model, template, examples, query)
+        said = _answered(lab, str(asked_ref(arguments)), template, examples, query)
     if arguments.json:
         dump(said)
         return

@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 from lmlab.errors import InputError
 from lmlab.lm.adapters import Adapters, Attached
 from lmlab.lm.body import Body
+from lmlab.lm.grafts import bytes_of
 from lmlab.lm.head import Head
 from lmlab.lm.tokens import Vocabulary
 from lmlab.lm.turns import Turns
@@ -138,9 +139,7 @@ class Weights:
     @property
     def n_bytes(self) -> int:
         """Bytes of all parameters and buffers, attached adapters included."""
-        tensors = [*self.model.parameters(), *self.model.buffers()]
-        held: int = sum(t.numel() * t.element_size() for t in tensors)
-        return held + self.adapters.soft_bytes
+        return bytes_of(self.model) + self.adapters.n_bytes
 
     def lm(self, name: str, adapter: Path | None = None, alpha: float = 1.0) -> LM:
         """The model with one adapter, or none, switched on. Hold the lock while using it."""

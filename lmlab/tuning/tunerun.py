@@ -161,7 +161,7 @@ def _finetuned(
         tuned,
         material(tuned, spec.template, folder.data(spec), config),
         out=folder.path,
-        base_name=ModelRef.parse(spec.model).name,
+        base_name=ModelStore(settings).base_name(ModelRef.parse(spec.model)),
         should_stop=should_stop,
         accelerator=accelerator,
     )
