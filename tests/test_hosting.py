@@ -207,7 +207,7 @@ def test_what_the_page_does_not_use_is_shut(path):
     ("method", "path"),
     [
         ("GET", "/"), ("HEAD", "/"), ("GET", "/config"), ("GET", "/assets/index.js"),
-        ("GET", "/gradio_api/file=/tmp/lmlab-0/x/run.zip"), ("GET", "/gradio_api/file=C:\\t\\x.csv"),
+        ("GET", "/gradio_api/file=/tmp/lmlab-0/run.zip"), ("GET", "/gradio_api/file=C:\\t\\x.csv"),
         ("GET", "/gradio_api/heartbeat/ab12"), ("GET", "/gradio_api/call/score/abc"),
         ("POST", "/gradio_api/queue/join"), ("POST", "/gradio_api/call/score"),
         ("POST", "/gradio_api/component_server"), ("POST", "/gradio_api/upload"),

@@ -159,7 +159,9 @@ class Careful(H11Protocol):
         if phase == self._phase or self.transport.is_closing():
             return
         self._forget()
-        self._phase, self._began, self._came = phase, self.loop.time(), 0
+        self._phase, self._began = phase, self.loop.time()
+        if phase == "headers":
+            self._came = 0
         if phase:
             self._timer = self.loop.call_later(self._allowed(), self._late)
 
