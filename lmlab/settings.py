@@ -79,6 +79,11 @@ class Settings(BaseSettings):
     allow_datasets: bool = Field(
         True, description="whether the page may fetch data sets from the Hub"
     )
+    hub_token: bool | None = Field(
+        None,
+        description="whether the stored token of the Hub is used: for what a page's visitors name "
+        "only where this is true, for commands unless it is false",
+    )
     offline: bool = Field(False, description="never contact the Hub; use its local cache only")
     uploads: bool = Field(True, description="whether visitors may upload files of their own")
     max_upload_mb: float = Field(

@@ -4,6 +4,7 @@ connections."""
 import asyncio
 import json
 import logging
+import re
 import resource
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import closing, suppress
+from pathlib import Path
 from types import SimpleNamespace
 
 import httpx
@@ -19,15 +21,22 @@ import psutil
 import pytest
 import uvicorn
 
-from lmlab.errors import InputError
+from lmlab.errors import InputError, ModelError
 from lmlab.hosting import wire
 from lmlab.hosting.bodies import DEEPEST, MOST_VALUES, Bodies, Counted, NoTextError, TooMuchError
 from lmlab.hosting.gate import Gate, site_of
 from lmlab.hosting.logs import Once
 from lmlab.hosting.shelf import Shelf
 from lmlab.lab import Lab
+from lmlab.models import hub
+from lmlab.models.store import ModelStore
+from lmlab.receipts.script import source_of
+from lmlab.scenes.scene import Scene
 from lmlab.settings import Settings, read_settings
-from lmlab.ui.app import launch, page_files
+from lmlab.ui.app import build_page, launch, page_files
+from lmlab.ui.lecture import events, links
+from lmlab.ui.lecture.filling import Filling
+from lmlab.ui.lecture.stage import stages
 from tests.test_hosting import asked, page
 
 EVIL = "evil.example"
@@ -538,3 +547,193 @@ def test_a_thing_is_said_once_a_minute():
     for n in range(1000):
         said(80.0, f"form {n}")
     assert len(once._said) <= 300
+
+
+# Models that others name
+
+
+@pytest.fixture
+def asked_hub(monkeypatch):
+    """What of huggingface_hub was called, and with which token; nothing is reached."""
+    found = []
+
+    class Api:
+        def __init__(self, endpoint=None, token=None):
+            found.append(("api", token))
+
+        def model_info(self, name, **given):
+            files = [SimpleNamespace(rfilename="model.safetensors", size=1)]
+            return SimpleNamespace(siblings=files)
+
+        def dataset_info(self, name, **given):
+            files = [SimpleNamespace(rfilename="default/train/0.parquet", size=1)]
+            return SimpleNamespace(siblings=files)
+
+    def fetched(kind):
+        def call(*args, token=None, **given):
+            found.append((kind, token))
+            raise OSError("no network")
+
+        return call
+
+    monkeypatch.setattr("lmlab.models.hub.HfApi", Api)
+    monkeypatch.setattr("lmlab.tuning.hubruns.HfApi", Api)
+    monkeypatch.setattr("lmlab.models.hub.snapshot_download", fetched("snapshot"))
+    monkeypatch.setattr("lmlab.tuning.hubruns.hf_hub_download", fetched("data"))
+    monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", fetched("config"))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("lab", "token"),
+    [
+        (lambda: Lab.open(Settings()), False),
+        (lambda: Lab.open(Settings(hub_token=True)), None),
+        (lambda: Lab.open(Settings(public=True, models="*", allow_datasets=True)), False),
+        # A command's: whoever names a model there is its owner.
+        (Lab.open, None),
+    ],
+)
+def test_a_pages_visitors_do_not_use_the_token_that_is_stored(lab, token, asked_hub):
+    lab = lab()
+    with pytest.raises(ModelError), lab.store.borrow("evil/x"):
+        pass
+    with pytest.raises(ModelError):
+        lab.scaling.shape("evil/x")
+    with pytest.raises(InputError):
+        lab.tuning.hub_table("evil/x")
+    kinds = {kind for kind, _ in asked_hub}
+    assert {"api", "snapshot", "config", "data"} <= kinds
+    # The second snapshot is a look into the cache, which sends nothing.
+    sent = [(kind, used) for kind, used in asked_hub if kind != "snapshot"]
+    assert {used for _, used in sent} == {token}
+    assert ("snapshot", token) in asked_hub
+
+
+def looks(monkeypatch) -> list[str]:
+    """The folders that are looked for, from here on."""
+    looked = []
+    real = Path.is_dir
+
+    def is_dir(self, *args, **given):
+        looked.append(str(self))
+        return real(self, *args, **given)
+
+    monkeypatch.setattr(Path, "is_dir", is_dir)
+    return looked
+
+
+def test_a_share_of_another_machine_is_not_looked_at(monkeypatch):
+    looked = looks(monkeypatch)
+    monkeypatch.setattr(hub, "fetch", lambda *args: pytest.fail("asked the Hub"))
+    for share in (
+        r"\\host\share",
+        "//host/share",
+        r"\/host/share",
+        r" \\?\UNC\host\x",
+        "smb://h/x",
+    ):
+        store = ModelStore(Settings())
+        for name in (share, f"base+{share}"):
+            with pytest.raises(ModelError), store.borrow(name):
+                pass
+        with pytest.raises(ModelError):
+            Lab.open(Settings()).scaling.shape(share)
+    # ‘base+’ before it makes it a path of here.
+    assert [one for one in looked if re.match(r"[\\/ ]+.*host|smb:", one)] == []
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """``filled(query, **more)``: (a link's updates by control, what the lecture bar is told)."""
+    lab = Lab.open(Settings(runs_dir=tmp_path_factory.mktemp("runs")))
+    blocks = build_page(lab)
+    filling = Filling(lab, stages(blocks))
+
+    def fill(query, name="likelihood", own=(), course=(), scene="", **more):
+        stage = filling.stages[name]
+        asked_for = SimpleNamespace(query=query, name=scene, **more)
+        known = [getattr(one, "value", None) for one in filling.inputs(name)]
+        *updates, mail = events.filler(filling, stage, course)(own, asked_for, *known)
+        keys = list(stage.controls)
+        found = dict(zip(keys, updates[len(stage.leds) :][: len(keys)], strict=True))
+        return {k: v for k, v in found.items() if not is_skip(v)}, json.loads(mail)
+
+    return fill
+
+
+def is_skip(value) -> bool:
+    return isinstance(value, dict) and set(value) == {"__type__"}
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("tab=likelihood&model=evil/x&text=a", "‘evil/x’ from huggingface.co"),
+        ("tab=likelihood&second=evil/x&text=a", "‘evil/x’ from huggingface.co"),
+        ("tab=likelihood&model=base%2Bevil/x&text=a", "‘evil/x’ from huggingface.co"),
+        ("tab=likelihood&model=evil/x%2Bevil/y", "‘evil/x’ from huggingface.co and ‘evil/y’"),
+        ("tab=likelihood&model=/net/evil/x&text=a", "the folder ‘/net/evil/x’"),
+        ("tab=change&base=evil/x", "‘evil/x’ from"),
+        ("tab=tuning&model=evil/x", "‘evil/x’ from"),
+        ("tab=compare&model-3=evil/x", "‘evil/x’ from"),
+        ("tab=scale&shape-of=evil/x", "‘evil/x’ from"),
+        ("tab=scale&models=base&models=evil/x", "‘evil/x’ from"),
+    ],
+)
+def test_a_link_to_a_model_that_is_not_here_waits(query, said, filled, asked_hub, monkeypatch):
+    looked = looks(monkeypatch)
+    monkeypatch.setattr("lmlab.models.nearby._is_fetched", lambda name: False)
+    tab = query.split("&")[0].removeprefix("tab=")
+    updates, mail = filled(query, tab)
+    assert said in mail["wants"]
+    assert mail["run"] is None
+    assert mail["query"] == query
+    assert "evil" not in str(updates)
+    assert ("text" in updates) == ("text=" in query)
+    assert [one for one in looked if "evil" in one] == []
+    assert asked_hub == []
+
+
+def test_a_link_runs_once_its_model_is_agreed_on_or_here(filled, tmp_path, monkeypatch):
+    updates, mail = filled("tab=likelihood&model=evil/x&text=a", agreed=True)
+    assert (updates["model"], updates["text"], mail["run"]) == ("evil/x", "a", "go")
+    assert "wants" not in mail
+    for here in ("tiny", "base%2Bqa", "base%2Badapters/qa", "run:0123456789abcdef"):
+        updates, mail = filled(f"tab=likelihood&model={here}&text=a")
+        assert "model" in updates
+        assert (mail["run"], "wants" in mail) == ("go", False)
+    monkeypatch.setattr("lmlab.models.hub.cache_dir", lambda: tmp_path)
+    (tmp_path / "models--me--mine").mkdir()
+    assert filled("tab=likelihood&model=me/mine&text=a")[1]["run"] == "go"
+    # Another revision of it would be fetched.
+    assert filled("tab=likelihood&model=me/mine@other&text=a")[1]["run"] is None
+
+
+def test_a_scene_that_somebody_sent_waits_as_well(filled):
+    scene = Scene(
+        name="own", title="t", part="p", point="p", tab="likelihood", run="go",
+        inputs={"model": "evil/x", "text": "a"},
+    )  # fmt: skip
+    updates, mail = filled("", own=(scene,), scene="own")
+    assert (mail["run"], mail["wants"]) == (None, "‘evil/x’ from huggingface.co")
+    assert set(updates) == {"text"}
+    assert filled("", own=(scene,), scene="own", agreed=True)[1]["run"] == "go"
+    # Those of the page's owner ask nobody.
+    assert filled("", course=(scene,), scene="own")[1]["run"] == "go"
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a\udfffb"])
+def test_half_a_character_in_a_link_is_a_sentence(text, filled):
+    for query in (f"tab=likelihood&text={text}", "tab=likelihood&text=%ED%A0%80"):
+        with pytest.raises(InputError, match="damaged"):
+            links.read(query)
+    stage = SimpleNamespace(name="x", controls={"text": SimpleNamespace(value="")})
+    with pytest.raises(InputError, match="Half a character"):
+        links.query(stage, [text])
+
+
+def test_a_factor_that_is_no_number_is_a_name():
+    found = source_of("base+qa (α = e)")
+    assert (found.alpha, found.adapter) == (1.0, "qa (α = e)")
+    assert source_of("base+qa (α = -1e-05)").alpha == -1e-05

@@ -85,8 +85,8 @@ class Once(logging.Filter):
 
 
 def calm() -> None:
-    """Have the server's own log, and asyncio's, say a thing once a minute."""
-    for name in ("uvicorn.error", "asyncio", NAME):
+    """Have the server's log, and asyncio's, say a thing once a minute."""
+    for name in ("uvicorn.error", "asyncio"):
         log = logging.getLogger(name)
         if not any(isinstance(one, Once) for one in log.filters):
             log.addFilter(Once(OWN_TIMES))
@@ -133,6 +133,7 @@ def start(settings: Settings, stream: TextIO | None = None) -> logging.Handler:
     """Have the project's log written as the settings say; the handler, for it to be removed."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(Lines(settings.logs, settings.debug))
+    handler.addFilter(Once(OWN_TIMES))
     log = logging.getLogger(NAME)
     for old in [one for one in log.handlers if isinstance(one.formatter, Lines)]:
         log.removeHandler(old)

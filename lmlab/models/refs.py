@@ -1,11 +1,33 @@
 """What a model is called: by whoever asks for it. Looks at no weights."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from lmlab.errors import ModelError
 
 RUN = "run:"
+_ELSEWHERE = re.compile(r"[\\/]{2}|[A-Za-z][A-Za-z0-9+.-]+://")
+
+
+def is_elsewhere(name: str) -> bool:
+    """Whether a name is an address, or a share of another machine."""
+    return _ELSEWHERE.match(name.strip()) is not None
+
+
+def local_folder(name: str) -> Path | None:
+    """The folder of this machine that a name stands for; None where there is none.
+
+    Shares of other machines are not looked at: to look is to tell that machine who asks.
+    """
+    if is_elsewhere(name):
+        return None
+    try:
+        folder = Path(name).expanduser()
+        return folder if folder.is_dir() else None
+    except (OSError, RuntimeError, ValueError):
+        # Too long for a name, the home of nobody, or no text that the system knows.
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +49,17 @@ class ModelRef:
     @classmethod
     def parse(cls, text: str) -> "ModelRef":
         """Read ``NAME[@REVISION][+ADAPTER]``; a folder that exists is always a plain name."""
+        found = cls.split(text)
+        return cls(text.strip()) if local_folder(text.strip()) is not None else found
+
+    @classmethod
+    def split(cls, text: str) -> "ModelRef":
+        """The same without a look at the disk."""
         text = text.strip()
         if not text:
             raise ModelError("No model is named.", "Choose one, for instance ‘base’.")
         if "\0" in text or len(text) > 4096:
             raise ModelError("That is not a model's name.")
-        if Path(text).expanduser().is_dir():
-            return cls(text)
         name, _, adapter = text.partition("+")
         name, _, revision = name.partition("@")
         return cls(name.strip(), adapter.strip() or None, revision.strip() or None)

@@ -19,7 +19,7 @@ import psutil
 from lmlab.assets import models_dir
 from lmlab.errors import MemoryLimitError, ModelError
 from lmlab.lm.turns import Turns, in_order
-from lmlab.models.refs import RUN, ModelRef
+from lmlab.models.refs import RUN, ModelRef, local_folder
 from lmlab.runs.store import RunFolder, Runs, default_root
 from lmlab.settings import Settings
 
@@ -89,6 +89,10 @@ class ModelStore:
         """Whether a model, and its adapter, came with lmlab, and so will stay what they are."""
         adapters = (None, *self.embedded_adapters())
         return ref.name in self.embedded() and ref.adapter in adapters
+
+    def is_id(self, name: str) -> bool:
+        """Whether a name has the form of the Hub's."""
+        return bool(_HUB_ID.fullmatch(name)) and ".." not in name
 
     def folder(self, name: str) -> Path:
         """Where an embedded model lies, as ``loaded`` names it."""
@@ -193,11 +197,10 @@ class ModelStore:
         self, name: str, revision: str | None, on_progress: Progress, known: list[str]
     ) -> Path:
         """A folder of this machine or of the Hub, as far as the settings allow either."""
-        folder = Path(name).expanduser()
-        if self.settings.allow_local and folder.is_dir():
+        if self.settings.allow_local and (folder := local_folder(name)) is not None:
             return folder
         hint = _hint(name, known)
-        if not _HUB_ID.fullmatch(name) or ".." in name:
+        if not self.is_id(name):
             raise ModelError(f"There is no model named ‘{name[:100]}’.", hint)
         if revision and (not _REVISION.fullmatch(revision) or ".." in revision):
             raise ModelError(f"‘{revision[:100]}’ is not a revision.")
