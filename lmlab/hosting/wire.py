@@ -19,7 +19,7 @@ from lmlab.hosting.asgi import App
 log = logging.getLogger("lmlab")
 HEADERS_SECONDS = 20.0  # from a connection, or an answer, to the end of the next request's headers
 BODY_SECONDS = 30.0  # for a body, and a second more for each RATE of its bytes that came
-RATE = 50_000
+RATE = 10_000
 SENDING_SECONDS = 60.0  # in which some of an answer has to be taken
 DESCRIPTORS = (65_536, 10_240, 4_096)  # asked of the system in turn
 BESIDES = 256  # descriptors for files, models, processes
