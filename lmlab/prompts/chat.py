@@ -2,16 +2,11 @@
 
 from collections.abc import Sequence
 
-from lmlab.errors import ModelError
+from lmlab.lm.chat import Message, has_chat, rendered
 from lmlab.lm.tokens import Vocabulary
 from lmlab.prompts.parts import Part, PartKind, Pieces, Prompt
 
-Message = dict[str, str]
-
-
-def has_chat(vocabulary: Vocabulary) -> bool:
-    """Whether the tokenizer comes with a chat template."""
-    return bool(getattr(vocabulary.tokenizer, "chat_template", None))
+__all__ = ["Message", "as_chat", "has_chat", "messages"]
 
 
 def messages(instruction: str, examples: Sequence[Pieces], query: Pieces) -> list[Message]:
@@ -34,16 +29,7 @@ def as_chat(
     Raises:
         ModelError: the tokenizer's template fails on it.
     """
-    turns = messages(instruction, examples, query)
-    try:
-        text = vocabulary.tokenizer.apply_chat_template(
-            turns, tokenize=False, add_generation_prompt=True
-        )
-    except Exception as error:
-        raise ModelError(
-            f"The model’s chat template cannot be applied: {str(error)[:100]}.",
-            "Use the plain form.",
-        ) from error
+    text = rendered(vocabulary, messages(instruction, examples, query))
     parts = _parts(text, instruction, examples, query)
     targets = {label: target.strip() for label, target in query.targets.items()}
     return Prompt(text, tuple(parts), query.target.strip(), targets)
