@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lmlab.errors import ModelError
-from lmlab.models.refs import RUN, ModelRef, is_folder
+from lmlab.models.refs import RUN, ModelRef, local_folder
 from lmlab.runs.store import RunFolder, Runs, default_root
 from lmlab.settings import Settings
 
@@ -51,6 +51,10 @@ class Places:
         adapters = (None, *self.embedded_adapters())
         return ref.name in self.embedded() and ref.adapter in adapters
 
+    def is_id(self, name: str) -> bool:
+        """Whether a name has the form of the Hub's."""
+        return bool(_HUB_ID.fullmatch(name)) and ".." not in name
+
     def folder(self, name: str) -> Path:
         """Where an embedded model lies, as ``loaded`` names it."""
         return (self._models / name).resolve()
@@ -77,7 +81,7 @@ class Places:
         return not (name.startswith(RUN) or name in known or self._is_local(name))
 
     def _is_local(self, name: str) -> bool:
-        return self.settings.allow_local and is_folder(name)
+        return self.settings.allow_local and local_folder(name) is not None
 
     def resolve(self, ref: ModelRef, on_progress: Progress) -> Path:
         """The local folder that holds a model, fetched first if it is on the Hub."""
@@ -137,7 +141,7 @@ class Places:
             _refuse_revision(name, revision)
             return Path(os.path.abspath(Path(name).expanduser()))
         hint = _hint(name, known)
-        if not _HUB_ID.fullmatch(name) or ".." in name:
+        if not self.is_id(name):
             raise ModelError(f"There is no model named ‘{name[:100]}’.", hint)
         if revision and (not _REVISION.fullmatch(revision) or ".." in revision):
             raise ModelError(f"‘{revision[:100]}’ is not a revision.")

@@ -1,11 +1,33 @@
 """What a model is called: by whoever asks for it. Looks at no weights."""
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lmlab.errors import ModelError
 
 RUN = "run:"
+_ELSEWHERE = re.compile(r"[\\/]{2}|[A-Za-z][A-Za-z0-9+.-]+://")
+
+
+def is_elsewhere(name: str) -> bool:
+    """Whether a name is an address, or a share of another machine."""
+    return _ELSEWHERE.match(name.strip()) is not None
+
+
+def local_folder(name: str) -> Path | None:
+    """The folder of this machine that a name stands for; None where there is none.
+
+    Shares of other machines are not looked at: to look is to tell that machine who asks.
+    """
+    if is_elsewhere(name):
+        return None
+    try:
+        folder = Path(name).expanduser()
+        return folder if folder.is_dir() else None
+    except (OSError, RuntimeError, ValueError):
+        # Too long for a name, the home of nobody, or no text that the system knows.
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +49,21 @@ class ModelRef:
     @classmethod
     def parse(cls, text: str) -> "ModelRef":
         """Read ``NAME[@REVISION][+ADAPTER]``; @ and + in folders that exist are names."""
-        # From a call by hand it may be anything.
-        text = text.strip() if isinstance(text, str) else ""
-        if not text:
-            raise ModelError("No model is named.", "Choose one, for instance ‘base’.")
-        if "\0" in text or len(text) > 4096:
-            raise ModelError("That is not a model's name.")
-        name, adapter = _parts(text)
-        if is_folder(name):
+        name, adapter = _parts(_checked(text))
+        if local_folder(name) is not None:
             return cls(name, adapter or None)
+        return cls._revised(name, adapter)
+
+    @classmethod
+    def split(cls, text: str) -> "ModelRef":
+        """The same without a look at the disk."""
+        name, _, adapter = _checked(text).partition("+")
+        return cls._revised(name, adapter)
+
+    @classmethod
+    def _revised(cls, name: str, adapter: str) -> "ModelRef":
         name, _, revision = name.partition("@")
-        return cls(name.strip(), adapter or None, revision.strip() or None)
+        return cls(name.strip(), adapter.strip() or None, revision.strip() or None)
 
     def with_adapter(self, adapter: str | None) -> "ModelRef":
         """The same model with an adapter on top; as it is where none is named."""
@@ -49,23 +75,25 @@ class ModelRef:
         return f"{self.name}{revision}" + (f"+{self.adapter}{alpha}" if self.adapter else "")
 
 
-def is_folder(name: str) -> bool:
-    """Whether a name is that of a folder of this machine."""
-    try:
-        return Path(name).expanduser().is_dir()
-    except (OSError, ValueError, RuntimeError):
-        return False
+def _checked(text: str) -> str:
+    # From a call by hand it may be anything.
+    text = text.strip() if isinstance(text, str) else ""
+    if not text:
+        raise ModelError("No model is named.", "Choose one, for instance ‘base’.")
+    if "\0" in text or len(text) > 4096:
+        raise ModelError("That is not a model's name.")
+    return text
 
 
 def _parts(text: str) -> tuple[str, str]:
     """A model's name and its adapter's: cut at the + that leaves most folders whole."""
-    if is_folder(text):
+    if local_folder(text) is not None:
         return text, ""
     places = [i for i, sign in enumerate(text) if sign == "+"]
     cuts = [(text[:i].strip(), text[i + 1 :].strip()) for i in places] or [(text, "")]
 
     def rank(cut: tuple[str, str]) -> tuple[int, int]:
-        folders = sum(map(is_folder, cut))
+        folders = sum(local_folder(part) is not None for part in cut)
         return folders, len(cut[0]) if folders else -len(cut[0])
 
     return max(cuts, key=rank)
