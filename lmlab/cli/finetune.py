@@ -17,6 +17,7 @@ from lmlab.cli.tuningreport import report, shown
 from lmlab.errors import InputError
 from lmlab.finetuning import config as configs
 from lmlab.finetuning.config import RATES, FinetuneConfig
+from lmlab.results.forms import FORMS
 
 if TYPE_CHECKING:
     from lmlab.finetuning.sets import TuningData
@@ -29,6 +30,7 @@ CHOICES = {
     "method": configs.METHODS,
     "schedule": configs.SCHEDULES,
     "start": get_args(configs.Start),
+    "form": FORMS,
     "loss_on": get_args(configs.LossOn),
     "precision": get_args(configs.Precision),
 }
@@ -155,7 +157,8 @@ def _asked(
     name = arguments.data or "qa"
     template = _template(arguments.template, name)
     rate = {"learning_rate": RATES[given.get("method", "lora")]}
-    config = FinetuneConfig(**{**rate, **given})
+    form = {"form": template.form} if template and template.form else {}
+    config = FinetuneConfig(**{**rate, **form, **given})
     model, found = arguments.model or "base", _data(arguments, name, template, config.seed)
     _check(model, found, template, config)
     return model, found, template, config
@@ -168,10 +171,13 @@ def _check(
     from lmlab.finetuning.counting import count
     from lmlab.finetuning.structuring import columns_of
     from lmlab.models.store import ModelStore
+    from lmlab.prompts.chat import check_form
     from lmlab.tuning.tunerun import outline_of
 
     found.check(columns_of(template))
-    count(outline_of(model, ModelStore()).shape, config)
+    outline = outline_of(model, ModelStore())
+    count(outline.shape, config)
+    check_form(outline.vocabulary, config.form)
 
 
 def _template(name: str | None, data_name: str) -> "PromptTemplate | None":

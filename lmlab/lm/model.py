@@ -10,8 +10,10 @@ from torch import Tensor
 from lmlab.lm.adapters import Adapters, Attached
 from lmlab.lm.head import Head
 from lmlab.lm.heads import Body, choose
+from lmlab.lm.learned import learned_form
 from lmlab.lm.tokens import Vocabulary
 from lmlab.lm.turns import Turns
+from lmlab.results.forms import Form
 
 CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
 CONTEXT_WITHOUT_LIMIT = 2048
@@ -34,6 +36,7 @@ class LM:
         adapters: all that are attached to these weights.
         folder: of the adapter that is meant.
         turns: the lock of its weights.
+        form: what it was tuned in, where that is known.
     """
 
     name: str
@@ -46,6 +49,7 @@ class LM:
     attached: Attached = field(default_factory=Attached)
     folder: Path | None = None
     turns: Turns = field(default_factory=Turns)
+    form: Form | None = None
 
     @property
     def soft_prompt(self) -> Tensor | None:
@@ -79,11 +83,15 @@ class LM:
 
 @dataclass
 class Weights:
-    """One copy of a model's weights, with its lock and the adapters attached to it."""
+    """One copy of a model's weights, with its lock and the adapters attached to it.
+
+    ``form`` is what the weights themselves were tuned in, where that is known.
+    """
 
     name: str
     model: Any
     vocabulary: Vocabulary
+    form: Form | None = None
     lock: Turns = field(default_factory=Turns)
     adapters: Adapters = field(init=False)
     _ways: dict[Path | None, tuple[Body, Head]] = field(default_factory=dict)
@@ -111,7 +119,7 @@ class Weights:
         vocabulary = self.vocabulary
         return LM(
             name, self.model, vocabulary, body, head, context, self.adapters, attached, adapter,
-            self.lock,
+            self.lock, learned_form(adapter) or self.form,
         )  # fmt: skip
 
 

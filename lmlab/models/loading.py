@@ -17,6 +17,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from lmlab.errors import LabError, MemoryLimitError, ModelError
+from lmlab.lm.learned import learned_form
 from lmlab.lm.model import LM, Weights
 from lmlab.lm.tokens import Vocabulary
 from lmlab.settings import Settings
@@ -84,7 +85,7 @@ def load(folder: Folder, settings: Settings) -> Weights:
     if report["missing_keys"]:
         missing = ", ".join(sorted(report["missing_keys"])[:3])
         raise ModelError(f"The weights of ‘{folder.name}’ are incomplete: {missing} is missing.")
-    return Weights(folder.name, model, Vocabulary(tokenizer))
+    return Weights(folder.name, model, Vocabulary(tokenizer), learned_form(folder.path))
 
 
 def inspect(path: Path, name: str) -> Folder:

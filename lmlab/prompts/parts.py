@@ -52,17 +52,19 @@ class Prompt:
         parts: tile it from start to end.
         target: how the true answer goes on; empty where it is not known.
         targets: the same for each label.
+        turn: whether it ends where a chat's turn begins, so that white space at its end is given.
     """
 
     text: str
     parts: tuple[Part, ...]
     target: str = ""
     targets: Mapping[str, str] = field(default_factory=dict)
+    turn: bool = False
 
     @property
     def ends_in_space(self) -> bool:
         """Whether white space stands at the end, which many tokenizers would give to the answer."""
-        return self.text != self.text.rstrip()
+        return not self.turn and self.text != self.text.rstrip()
 
 
 def joined(instruction: str, examples: Sequence[Pieces], separator: str, query: Pieces) -> Prompt:

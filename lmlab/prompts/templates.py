@@ -3,7 +3,7 @@ query; its decoder G reads the answer out of the completion. Runs no model.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -15,6 +15,7 @@ from lmlab.prompts.parts import Pieces, Prompt, joined
 from lmlab.prompts.reading import Answer, Decoder, read
 from lmlab.prompts.rendering import Job, Renderer
 from lmlab.prompts.strictyaml import load_mapping
+from lmlab.results.forms import Form
 
 MAX_LABELS = 50
 LABELS = "labels"
@@ -39,6 +40,7 @@ class PromptTemplate(BaseModel):
         options: the field that holds the options, where each row has its own; blocks see a list.
         stop: strings that end a completion.
         decoder: how G reads a completion; ``decode`` in YAML.
+        form: ``plain`` or ``chat``, where the wording is made for one of them; else empty.
         tuned: the embedded model that was fine-tuned on this very wording.
     """
 
@@ -60,6 +62,7 @@ class PromptTemplate(BaseModel):
     tuned: str = ""
     stop: tuple[str, ...] = ()
     decoder: Decoder = Field(Decoder(), alias="decode")
+    form: Form | Literal[""] = ""
     shipped: bool = Field(False, exclude=True)
 
     @field_validator("labels", mode="before")

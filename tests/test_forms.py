@@ -1,0 +1,237 @@
+"""One form, plain or chat, for what is learned and what is asked; the end that is taught."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+
+from lmlab import load
+from lmlab.data.sets import Dataset
+from lmlab.errors import InputError
+from lmlab.finetuning.events import Finished, Sampled, Started
+from lmlab.finetuning.methods import prepare
+from lmlab.finetuning.sets import TuningData
+from lmlab.finetuning.structuring import mask_view, structured
+from lmlab.finetuning.training import finetune
+from lmlab.lm.learned import learned_form
+from lmlab.lm.tokens import encode_prompt
+from lmlab.models.loading import inspect
+from lmlab.models.loading import load as read
+from lmlab.prompting.asking import Asking
+from lmlab.prompting.evaluation import evaluate
+from lmlab.prompts.protocols import Protocol
+from lmlab.prompts.templates import PromptTemplate
+from lmlab.runs.store import RunFolder, new_spec
+from lmlab.settings import Settings
+from lmlab.tuning.tunerun import material, train
+from tests.folders import CHATML, MARKED, save, save_chat
+from tests.tuningbits import QUICK
+
+SETTINGS = Settings(device="cpu", dtype="float32")
+FREE = PromptTemplate(
+    name="say", query="Say {{ word }}:", target=" {{ answer }}", answer="answer", stop=("\n",)
+)
+LABELS = PromptTemplate(
+    name="kind", query="{{ word }} is", target=" {{ kind }}", answer="kind", labels=["red", "big"]
+)
+OPTIONS = PromptTemplate(
+    name="pick", query="{{ word }}?", target=" {{ answer }}", answer="answer", options="listed"
+)
+WORDS = "dog cat hill ball grass king garden world".split()
+ROWS = tuple(
+    {
+        "word": word,
+        "answer": f"the {WORDS[i - 3]}",
+        "kind": ("red", "big")[i % 3 > 0],
+        "listed": f"the {WORDS[i - 3]} | a {word} | {word}",
+    }
+    for i, word in enumerate(WORDS)
+)
+DATA = TuningData("words", ROWS, ROWS, "upload")
+ASKED = Dataset("words", (), ROWS)
+ALL = Protocol(limit=None)
+# Long enough to learn eight rows by heart.
+LEARNING = replace(
+    QUICK, method="full", steps=100, batch_size=8, learning_rate=5e-3, answer_rows=8, warmup=0.1
+)
+
+
+def model_of(folder, config=LEARNING):
+    weights = read(inspect(folder, "base"), SETTINGS)
+    return prepare(weights.model, weights.vocabulary, "base", config)
+
+
+def learned(chat, out, config, template=FREE):
+    """The events of a run on the disk, and its folder."""
+    spec = new_spec("run", "an owner of it", str(chat), DATA, template, config)
+    folder = RunFolder.create(out, spec, DATA)
+    return list(train(folder, SETTINGS)), folder
+
+
+@pytest.fixture(scope="module")
+def chat(tmp_path_factory):
+    return save_chat(tmp_path_factory.mktemp("chat") / "model")
+
+
+@pytest.fixture(scope="module")
+def runs(chat, tmp_path_factory):
+    """A run in each form, learned by heart."""
+    root = tmp_path_factory.mktemp("runs")
+    return {f: learned(chat, root / f, replace(LEARNING, form=f)) for f in ("plain", "chat")}
+
+
+@pytest.mark.parametrize("form", ["plain", "chat"])
+def test_a_model_is_asked_in_the_form_that_it_learned(runs, form):
+    events, folder = runs[form]
+    assert isinstance(events[-1], Finished)
+    tuned = load(str(folder.learned), SETTINGS)
+    found = evaluate(tuned, FREE, ASKED, ALL)
+    assert (found.form, found.accuracy.mean) == (form, 1.0)
+    assert events[-1].accuracy == 1.0
+    assert not found.notes
+    other = "plain" if form == "chat" else "chat"
+    asked = evaluate(tuned, FREE, ASKED, replace(ALL, form=other))
+    assert (asked.form, asked.to_dict()["form"]) == (other, other)
+    assert asked.nll.mean > found.nll.mean + 0.5
+    said = f"The model was tuned in the {form} form, and is asked in the {other} form here."
+    assert said in asked.notes
+
+
+def test_the_base_of_a_chat_model_is_asked_in_its_chat_form(chat):
+    base = load(str(chat), SETTINGS)
+    assert base.form is None
+    assert evaluate(base, FREE, ASKED, ALL).form == "chat"
+    named = FREE.model_copy(update={"form": "plain"})
+    assert evaluate(base, named, ASKED, ALL).form == "plain"
+    assert evaluate(base, named, ASKED, replace(ALL, form="chat")).form == "chat"
+
+
+def texts(vocabulary, ids):
+    return [vocabulary.text(token) for token in ids]
+
+
+def rows_of(folder, config, template=FREE, rows=ROWS):
+    tuned = model_of(folder, config)
+    found = structured(tuned.vocabulary, template, rows, config, tuned.context, end=tuned.end)
+    return tuned, list(found)
+
+
+def test_a_chat_row_is_the_prompt_that_is_asked_then_answer_and_end_of_turn(chat):
+    config = replace(QUICK, form="chat")
+    tuned, (example, *_) = rows_of(chat, config)
+    lm = load(str(chat), SETTINGS)
+    instruction, pieces = FREE.pieces(ROWS)
+    asking = Asking(lm, FREE, replace(ALL, form="chat"), instruction, (), False)
+    asked = encode_prompt(lm.vocabulary, asking.prompt((), pieces[0]).text)
+    assert list(example.ids[: example.answer_from]) == asked
+    learned_ids = [i for at, i in enumerate(example.ids) if example.carries(at)]
+    assert "".join(texts(tuned.vocabulary, learned_ids)) == "the king<|im_end|>"
+    assert example.ended
+    view = mask_view(tuned.vocabulary, example, config, 8)
+    assert [token.kind for token in view.tokens if token.loss] == ["answer", "answer", "end"]
+    assert view.answer == "the king"
+    whole = tuned.vocabulary.tokenizer.apply_chat_template(
+        [{"role": "user", "content": "Say dog:"}, {"role": "assistant", "content": "the king"}],
+        tokenize=False,
+    )
+    assert "".join(texts(tuned.vocabulary, example.ids)) == whole.rstrip()
+
+
+def test_without_an_end_token_the_turn_stays_open(chat):
+    tuned, (example, *_) = rows_of(chat, replace(QUICK, form="chat", end_token=False))
+    assert "".join(texts(tuned.vocabulary, example.ids)).endswith("assistant\nthe king")
+    assert not example.ended
+
+
+def test_the_template_s_own_mask_is_taken_where_it_has_one(tmp_path):
+    folder = save_chat(tmp_path / "marked", MARKED)
+    tuned, examples = rows_of(folder, replace(QUICK, form="chat"))
+    for example, row in zip(examples, ROWS, strict=True):
+        turns = [
+            {"role": "user", "content": f"Say {row['word']}:"},
+            {"role": "assistant", "content": row["answer"]},
+        ]
+        wanted = tuned.vocabulary.tokenizer.apply_chat_template(
+            turns, return_dict=True, return_assistant_tokens_mask=True
+        )
+        n = len(example.ids)
+        assert list(example.ids) == wanted["input_ids"][:n]
+        assert [example.carries(at) for at in range(n)] == list(
+            map(bool, wanted["assistant_masks"][:n])
+        )
+        assert not any(wanted["assistant_masks"][n:])
+    assert examples[0].ended
+
+
+def test_an_own_mask_without_the_end_is_kept_and_said(tmp_path):
+    open_ended = MARKED.replace("<|im_end|>{% endgeneration %}", "{% endgeneration %}<|im_end|>")
+    folder = save_chat(tmp_path / "open", open_ended)
+    config = replace(QUICK, form="chat")
+    tuned, (example, *_) = rows_of(folder, config)
+    assert texts(tuned.vocabulary, example.ids)[-1] != "<|im_end|>"
+    (said,) = mask_view(tuned.vocabulary, example, config, 8).warnings
+    assert "own mask leaves out the end of the turn" in said
+
+
+def test_a_turn_that_opens_with_a_thought_is_learned_as_it_is_asked(tmp_path):
+    thinking = CHATML.replace("assistant\n{% endif %}", "assistant\n<think>\n{% endif %}")
+    tuned, (example, *_) = rows_of(
+        save_chat(tmp_path / "r1", thinking), replace(QUICK, form="chat")
+    )
+    said = "".join(texts(tuned.vocabulary, example.ids))
+    assert said.endswith("assistant\n<think>\nthe king<|im_end|>")
+    assert example.ids[example.loss_from :] == example.ids[-3:]
+
+
+def test_a_chat_template_without_ends_is_ended_by_the_end_token(tmp_path):
+    bare = "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}{% endfor %}<assistant>"
+    folder = save_chat(tmp_path / "bare", bare)
+    tuned, (example, *_) = rows_of(folder, replace(QUICK, form="chat"))
+    assert example.ended
+    assert tuned.vocabulary.text(example.ids[-1]) == "<|im_end|>"
+
+
+def test_a_model_without_a_chat_template_has_no_chat_form(tmp_path):
+    folder = save(tmp_path / "plain", "llama", "bytelevel-bos")
+    with pytest.raises(InputError, match="no chat template"):
+        model_of(folder, replace(QUICK, form="chat"))
+    with pytest.raises(InputError, match="no chat template"):
+        evaluate(load(str(folder), SETTINGS), FREE, ASKED, replace(ALL, form="chat"))
+
+
+def test_a_run_says_its_form_and_samples_show_it(runs):
+    for form, (events, folder) in runs.items():
+        started = next(event for event in events if isinstance(event, Started))
+        said = [text for text in started.warnings if "has a chat template" in text]
+        assert len(said) == (form == "plain")
+        assert f"| form | {form} |" in (folder.path / "README.md").read_text()
+        sampled = [event for event in events if isinstance(event, Sampled)]
+        assert not sampled or all("<|im_start|>" in s.prompt for s in sampled) == (form == "chat")
+        assert learned_form(folder.learned) == form
+        snapshot = next(iter(folder.snapshots.values()))
+        assert learned_form(snapshot) == form
+
+
+def test_runs_from_before_are_asked_plain(runs, tmp_path):
+    _, folder = runs["plain"]
+    (folder.learned / "lmlab.json").rename(tmp_path / "aside.json")
+    raw = json.loads((folder.path / "run.json").read_text())
+    form = raw["config"].pop("form")
+    (folder.path / "run.json").write_text(json.dumps(raw))
+    assert learned_form(folder.learned) == "plain"
+    assert folder.spec.config.form == "plain"
+    raw["config"]["form"] = form
+    (folder.path / "run.json").write_text(json.dumps(raw))
+    (tmp_path / "aside.json").rename(folder.learned / "lmlab.json")
+
+
+@pytest.mark.parametrize("form", ["plain", "chat"])
+def test_an_adapter_brings_its_form(chat, tmp_path, form):
+    config = replace(QUICK, form=form, steps=2)
+    _, folder = learned(chat, tmp_path / "run", config)
+    lm = load(f"{chat}+{folder.learned}", SETTINGS)
+    assert lm.form == form
+    assert evaluate(lm, FREE, ASKED, ALL).form == form
+    assert load(str(chat), SETTINGS).form is None
