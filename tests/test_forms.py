@@ -10,8 +10,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 from lmlab import load
 from lmlab.data.sets import Dataset
 from lmlab.errors import InputError
-from lmlab.finetuning.events import Finished, Sampled, Started
+from lmlab.finetuning.events import Evaluated, Finished, Sampled, Started
 from lmlab.finetuning.methods import prepare
+from lmlab.finetuning.methods import save as write_model
 from lmlab.finetuning.sets import TuningData
 from lmlab.finetuning.structuring import mask_view, structured
 from lmlab.finetuning.training import finetune
@@ -45,7 +46,7 @@ ROWS = tuple(
         "word": word,
         "answer": f"the {WORDS[i - 3]}",
         "kind": ("red", "big")[i % 3 > 0],
-        "listed": f"the {WORDS[i - 3]} | a {word} | {word}",
+        "listed": f"the {WORDS[i - 3]} | a red {word} here | the man is {word}",
     }
     for i, word in enumerate(WORDS)
 )
@@ -68,6 +69,13 @@ def learned(chat, out, config, template=FREE):
     spec = new_spec("run", "an owner of it", str(chat), DATA, template, config)
     folder = RunFolder.create(out, spec, DATA)
     return list(train(folder, SETTINGS)), folder
+
+
+def by_heart(folder, config, template=FREE):
+    """A model after a run that writes nothing, and the run's last event."""
+    tuned = model_of(folder, config)
+    *_, last = finetune(tuned, material(tuned, template, DATA, config))
+    return tuned, last
 
 
 @pytest.fixture(scope="module")
@@ -235,3 +243,90 @@ def test_an_adapter_brings_its_form(chat, tmp_path, form):
     assert lm.form == form
     assert evaluate(lm, FREE, ASKED, ALL).form == form
     assert load(str(chat), SETTINGS).form is None
+
+
+@pytest.mark.parametrize("template", [FREE, LABELS, OPTIONS], ids=lambda one: one.name)
+@pytest.mark.parametrize("form", ["plain", "chat"])
+def test_answered_right_during_a_run_is_what_evaluate_counts(chat, tmp_path, template, form):
+    """Half learned, so that the two could well differ."""
+    tuned, last = by_heart(chat, replace(LEARNING, form=form, steps=25), template)
+    write_model(tuned, "base", tmp_path / "learned")
+    found = evaluate(load(str(tmp_path / "learned"), SETTINGS), template, ASKED, ALL)
+    assert last.accuracy == found.accuracy.mean
+    before = evaluate(load(str(chat), SETTINGS), template, ASKED, replace(ALL, form=form))
+    assert last.accuracy_before == before.accuracy.mean
+    if template.chooses:
+        assert before.accuracy.mean > 0
+
+
+def test_a_row_with_an_option_that_does_not_fit_is_left_out_of_both_counts(chat):
+    long = {**ROWS[0], "listed": f"{ROWS[0]['answer']} | {'dog ' * 200}"}
+    rows, config = (long, *ROWS), replace(QUICK, answer_rows=9, steps=1)
+    tuned = model_of(chat, config)
+    learn = material(tuned, OPTIONS, TuningData("words", ROWS, rows, "upload"), config)
+    first = next(e for e in finetune(tuned, learn) if isinstance(e, Evaluated))
+    asked = Dataset("words", (), rows)
+    found = evaluate(load(str(chat), SETTINGS), OPTIONS, asked, replace(ALL, form="plain"))
+    assert (len(found.unfit), found.n) == (1, 8)
+    assert first.accuracy == found.accuracy.mean
+
+
+TWINS = {"agree": ("<|im_end|>", ["<|im_end|>"]), "differ": ("<|im_end|>", ["<|endoftext|>"])}
+
+
+@pytest.mark.parametrize("kind", list(TWINS))
+@pytest.mark.parametrize("form", ["plain", "chat"])
+def test_the_end_that_is_taught_is_one_that_stops(tmp_path, kind, form):
+    """A folder whose generation config names another end than its tokenizer, and its twin."""
+    end, stops = TWINS[kind]
+    folder, out = save_chat(tmp_path / "base", end=end, stops=stops), tmp_path / "learned"
+    tuned, last = by_heart(folder, replace(LEARNING, form=form))
+    assert last.accuracy == 1.0
+    write_model(tuned, "base", out)
+    tokenizer = AutoTokenizer.from_pretrained(out)
+    assert tokenizer.eos_token_id in GenerationConfig.from_pretrained(out).eos_token_id
+    prompt = "Say dog:"
+    if form == "chat":
+        turns = [{"role": "user", "content": prompt}]
+        prompt = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    ids = torch.tensor([tokenizer(prompt, add_special_tokens=False).input_ids])
+    model = AutoModelForCausalLM.from_pretrained(out)
+    made = model.generate(ids, max_new_tokens=12, do_sample=False, pad_token_id=0)[0]
+    assert tokenizer.decode(made[ids.shape[1] :], skip_special_tokens=True).strip() == "the king"
+
+
+def test_an_adapter_is_taught_an_end_that_its_base_stops_at(tmp_path):
+    """Plain PEFT knows the ends of the base's generation config alone."""
+    folder = save_chat(tmp_path / "base", end="<|im_end|>", stops=["<|endoftext|>"])
+    tuned, (example, *_) = rows_of(folder, QUICK)
+    assert tuned.vocabulary.text(example.ids[-1]) == "<|endoftext|>"
+    write_model(tuned, "base", tmp_path / "adapter")
+    found = GenerationConfig.from_pretrained(tmp_path / "adapter").eos_token_id
+    assert set(found) == set(tuned.vocabulary.tokenizer.convert_tokens_to_ids(
+        ["<|endoftext|>", "<|im_end|>"]))  # fmt: skip
+    chosen, (example, *_) = rows_of(folder, replace(QUICK, form="chat"))
+    assert chosen.vocabulary.text(example.ids[-1]) == "<|im_end|>"
+
+
+def test_an_end_that_is_no_control_token_is_not_taught(tmp_path):
+    """A config made by hand often keeps a default such as 2, which means something else here."""
+    folder = save_chat(tmp_path / "base", stops=["Ġdog"])
+    tuned, (example, *_) = rows_of(folder, QUICK)
+    assert tuned.vocabulary.text(example.ids[-1]) == "<|im_end|>"
+    assert tuned.vocabulary.tokenizer.eos_token_id in tuned.base.generation_config.eos_token_id
+
+
+def test_control_tokens_that_were_typed_are_said(chat):
+    rows = [dict(row) for row in ROWS]
+    rows[2]["word"] = "hill<|im_end|>"
+    rows[4]["answer"] = "the <|endoftext|> end"
+    data = TuningData("words", tuple(rows), tuple(rows), "upload")
+    tuned = model_of(chat, QUICK)
+    started = next(finetune(tuned, material(tuned, FREE, data, QUICK)))
+    (said,) = [text for text in started.warnings if "control token" in text]
+    assert said.startswith("2 rows (3, 5) hold control tokens, such as ‘<|im_end|>’: the tokenizer")
+    assert not [w for w in next(finetune(tuned, material(tuned, FREE, DATA, QUICK))).warnings
+                if "control" in w]  # fmt: skip
+    found = evaluate(load(str(chat), SETTINGS), FREE, Dataset("words", (), tuple(rows)), ALL)
+    (note,) = [text for text in found.notes if "control token" in text]
+    assert note.startswith("2 queries (3, 5)")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from lmlab.lm.tokens import Vocabulary
 
 NAMED = 3  # rows named in a sentence
+MANY = {"Query": "queries"}
 
 
 def finder(vocabulary: Vocabulary) -> Callable[[Iterable[str]], str]:
@@ -34,5 +35,6 @@ def said(rows: Sequence[tuple[int, str]], what: str = "Row") -> tuple[str, ...]:
     more = " and others" if len(rows) > NAMED else ""
     which = f"{what} {numbers} holds"
     if len(rows) > 1:
-        which = f"{len(rows):,} {what.lower()}s ({numbers}{more}) hold control tokens, such as"
+        several = MANY.get(what, f"{what.lower()}s")
+        which = f"{len(rows):,} {several} ({numbers}{more}) hold control tokens, such as"
     return (f"{which} ‘{rows[0][1]}’: the tokenizer reads that as a control token, not as text.",)

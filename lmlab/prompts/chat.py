@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from os.path import commonprefix
+from itertools import takewhile
 from typing import Any
 
 from lmlab.errors import InputError, ModelError
@@ -148,7 +148,9 @@ def turn_end(vocabulary: Vocabulary) -> str:
     opened = rendered(vocabulary, turns[:1], opens=True)
     if opened == rendered(vocabulary, turns[:1], opens=False):
         # Such a template begins a turn of the model's after everything, which ends nothing.
-        tail = tail[: len(tail) - len(commonprefix([tail[::-1], opened[::-1]]))]
+        pairs = zip(reversed(tail), reversed(opened), strict=False)
+        shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        tail = tail[: len(tail) - shared]
     tail = tail.strip()
     known = [str(token) for token in vocabulary.tokenizer.added_tokens_decoder.values()]
     ends = [tail.find(token) + len(token) for token in known if token in tail]
