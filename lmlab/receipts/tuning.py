@@ -53,7 +53,10 @@ before, learning = held_out(), [p for p in model.parameters() if p.requires_grad
 groups = [{"params": [p for p in learning if p.ndim > 1], "weight_decay": DECAY},
           {"params": [p for p in learning if p.ndim < 2], "weight_decay": 0.0}]
 optimiser = torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.98), fused=True)
-schedule = get_scheduler(SCHEDULE, optimiser, WARMUP, STEPS)
+schedule = get_scheduler(SCHEDULE, optimiser, WARMUP, STEPS + bool(WARMUP))
+for _ in range(bool(WARMUP)):  # a warm-up begins above 0
+    optimiser.step()
+    schedule.step()
 stream = batches()
 for step in range(STEPS):
     model.train()
