@@ -13,11 +13,11 @@ fill = ImmutableSandboxedEnvironment(keep_trailing_newline=True).from_string
 
 def example(row):  # its ids, and the first that carries loss
 LABELLED
-    prompt, answer = (fill(block).render(row) for block in (PROMPT, TARGET))
+ASKED
     coded = tokenizer(prompt + answer, add_special_tokens=False, return_offsets_mapping=True)
     lead = tokenizer("").input_ids if prompt.rstrip() or BOS is None else [BOS]
     lead = [] if coded.input_ids[:1] == lead[-1:] else lead
-    n, spans = len(prompt.rstrip()), coded.offset_mapping
+    n, spans = len(BORDER), coded.offset_mapping
     first = len(lead) + next(i for i, (a, b) in enumerate(spans) if b > n or a == b == n)
     return (lead + coded.input_ids + END)[:LONGEST], max(1, FIRST)
 
@@ -70,6 +70,27 @@ for step in range(STEPS):
     schedule.step()
     optimiser.zero_grad()
 print(f"held-out loss: {before:.6f} before, {held_out():.6f} after {STEPS} steps (nats a token)")"""
+PLAIN = """\
+    prompt, answer = (fill(block).render(row) for block in (PROMPT, TARGET))"""
+CHAT = """\
+    ask, query, answer = (fill(block).render(row).strip() for block in (PROMPT, QUERY, TARGET))
+    turns = [{"role": "user", "content": (ask + "\\n\\n" if ask else "") + query}]
+    prompt = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    answer += TAIL"""
+# What ends the model's turn, up to its first control token.
+TURNS = """\
+assert "endgeneration" not in str(tokenizer.chat_template), "it says by itself what is learned"
+turns = [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "ANSWER"}]
+TAIL = tokenizer.apply_chat_template(turns, tokenize=False).rpartition("ANSWER")[2].strip()
+for token in map(str, tokenizer.added_tokens_decoder.values()):
+    TAIL = TAIL[: TAIL.find(token) + len(token)] if token in TAIL else TAIL"""
+# The tokenizer's end token, unless generation stops at another control token.
+ENDS = """\
+STOPS = model.generation_config.eos_token_id
+STOPS = STOPS if isinstance(STOPS, list) else [STOPS]
+added = tokenizer.added_tokens_decoder
+control = [one for one in STOPS if one in added and added[one].special]
+EOS = control[0] if control and EOS not in STOPS else EOS"""
 LABELLED = """\
     row = {**row, ANSWER: LABELS.get(row[ANSWER], row[ANSWER]), "labels": list(LABELS.values())}
 """
@@ -111,24 +132,32 @@ def finetuned(
     if template is not None and template.options:
         raise InputError("There is no receipt of a wording whose options differ by row.")
     source = source_of(model)
+    chat = config.form == "chat" and template is not None
     read = READ.replace("FIRST", "first" if config.loss_on == "answer" else "0")
+    read = read.replace("ASKED", CHAT if chat else PLAIN)
+    read = read.replace("BORDER", "prompt" if chat else "prompt.rstrip()")
     body = [
         *arguments([source], DATA=_place(data, shipped)),
-        *_wording(template),
+        *_wording(template, chat),
         *_training(config),
         "tokenizer = AutoTokenizer.from_pretrained(MODEL)",
         "model = AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32)",
         f"SOFT, BOS, EOS = {config.length if config.method == 'prompt' else 0}, "
         "tokenizer.bos_token_id, tokenizer.eos_token_id",
         f"LONGEST = {config.max_length or 'model.config.max_position_embeddings - SOFT'}",
-        f"END = {'[] if EOS is None else [EOS]' if config.end_token else '[]'}",
+        ENDS,
+        *([TURNS if config.end_token else "TAIL = ''"] if chat else []),
+        f"END = {_end(config, chat)}",
         f"torch.manual_seed({config.seed})",
         *_method(config, learned),
         read.replace("LABELLED\n", LABELLED if _labelled(template) else ""),
         TRAIN,
     ]
     said = [f"{value:.6f} {name}" for name, value in losses.items() if value is not None]
-    title = "A fine-tuning run, made again; the number is the loss on held-out rows."
+    title = (
+        f"A fine-tuning run in the {config.form} form, made again; the number is the loss on "
+        "held-out rows."
+    )
     return script(title, [f"held-out losses {', '.join(said)}"], body, [source], ["DATA"])
 
 
@@ -137,12 +166,21 @@ def _place(data: str, shipped: bool) -> str:
     return f"assets/datasets/{data}" if shipped else "rows"
 
 
-def _wording(template: PromptTemplate | None) -> list[str]:
+def _end(config: FinetuneConfig, chat: bool) -> str:
+    """The ids after an answer that no tail ends."""
+    if not config.end_token:
+        return "[]"
+    return f"[] if {'TAIL or ' if chat else ''}EOS is None else [EOS]"
+
+
+def _wording(template: PromptTemplate | None, chat: bool) -> list[str]:
     if template is None:
         return ["PROMPT, TARGET = '', '{{ text }}'"]
     labels = f"ANSWER, LABELS = {literal(template.answer)}, {literal(dict(template.labels))}"
+    first, second = template.instruction, template.query
+    prompt = [f"PROMPT, QUERY = {literal(first)}, {literal(second)}"]
     return [
-        f"PROMPT = {literal(template.instruction + template.query)}",
+        *(prompt if chat else [f"PROMPT = {literal(first + second)}"]),
         f"TARGET = {literal(template.target)}",
         *([labels] if _labelled(template) else []),
     ]
