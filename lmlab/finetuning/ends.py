@@ -58,7 +58,7 @@ def settle(model: Any, vocabulary: Vocabulary, form: Form) -> int | None:
 
 def note_ends(model: Any, folder: Path) -> None:
     """Have an adapter's folder say where generation stops; PEFT itself does not read it."""
-    generation = getattr(model, "generation_config", None)
+    generation: Any = getattr(model, "generation_config", None)
     if stops_of(generation):
         text = generation.to_json_string()
         (folder / "generation_config.json").write_text(text, encoding="utf-8")

@@ -15,8 +15,9 @@ from lmlab.finetuning.config import FinetuneConfig
 from lmlab.finetuning.events import Evaluated, Sampled, SampleToken
 from lmlab.finetuning.losses import keeps, mean_loss
 from lmlab.finetuning.methods import Tuned
+from lmlab.finetuning.rows import PLAIN
 from lmlab.finetuning.sets import probe_texts
-from lmlab.finetuning.structuring import PLAIN, Example, structured
+from lmlab.finetuning.structuring import Example, structured
 from lmlab.generation.complete import Stream, rounds
 from lmlab.generation.sampling import GenerateConfig
 from lmlab.lm.adapters import Adapters, Attached
