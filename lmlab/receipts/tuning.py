@@ -7,6 +7,7 @@ from lmlab.finetuning.config import FinetuneConfig
 from lmlab.prompts.templates import PromptTemplate
 from lmlab.receipts.script import arguments, literal, script, source_of
 
+TITLE = "A fine-tuning run in the {form} form, made again; the number is the loss on held-out rows."
 READ = """
 fill = ImmutableSandboxedEnvironment(keep_trailing_newline=True).from_string
 
@@ -133,9 +134,6 @@ def finetuned(
         raise InputError("There is no receipt of a wording whose options differ by row.")
     source = source_of(model)
     chat = config.form == "chat" and template is not None
-    read = READ.replace("FIRST", "first" if config.loss_on == "answer" else "0")
-    read = read.replace("ASKED", CHAT if chat else PLAIN)
-    read = read.replace("BORDER", "prompt" if chat else "prompt.rstrip()")
     body = [
         *arguments([source], DATA=_place(data, shipped)),
         *_wording(template, chat),
@@ -145,19 +143,14 @@ def finetuned(
         f"SOFT, BOS, EOS = {config.length if config.method == 'prompt' else 0}, "
         "tokenizer.bos_token_id, tokenizer.eos_token_id",
         f"LONGEST = {config.max_length or 'model.config.max_position_embeddings - SOFT'}",
-        ENDS,
-        *([TURNS if config.end_token else "TAIL = ''"] if chat else []),
-        f"END = {_end(config, chat)}",
+        *_ends(config, chat),
         f"torch.manual_seed({config.seed})",
         *_method(config, learned),
-        read.replace("LABELLED\n", LABELLED if _labelled(template) else ""),
+        _reading(config, template, chat),
         TRAIN,
     ]
     said = [f"{value:.6f} {name}" for name, value in losses.items() if value is not None]
-    title = (
-        f"A fine-tuning run in the {config.form} form, made again; the number is the loss on "
-        "held-out rows."
-    )
+    title = TITLE.format(form=config.form)
     return script(title, [f"held-out losses {', '.join(said)}"], body, [source], ["DATA"])
 
 
@@ -166,11 +159,26 @@ def _place(data: str, shipped: bool) -> str:
     return f"assets/datasets/{data}" if shipped else "rows"
 
 
-def _end(config: FinetuneConfig, chat: bool) -> str:
-    """The ids after an answer that no tail ends."""
+def _reading(config: FinetuneConfig, template: PromptTemplate | None, chat: bool) -> str:
+    """How a row becomes ids, and the rest that reads rows."""
+    parts = {
+        "LABELLED\n": LABELLED if _labelled(template) else "",
+        "ASKED": CHAT if chat else PLAIN,
+        "BORDER": "prompt" if chat else "prompt.rstrip()",
+        "FIRST": "first" if config.loss_on == "answer" else "0",
+    }
+    read = READ
+    for name, part in parts.items():
+        read = read.replace(name, part)
+    return read
+
+
+def _ends(config: FinetuneConfig, chat: bool) -> list[str]:
+    """What follows an answer: the end of the model's turn, else the end token."""
     if not config.end_token:
-        return "[]"
-    return f"[] if {'TAIL or ' if chat else ''}EOS is None else [EOS]"
+        return ["TAIL, END = '', []"]
+    end = f"END = [] if {'TAIL or ' if chat else ''}EOS is None else [EOS]"
+    return [ENDS, *([TURNS] if chat else []), end]
 
 
 def _wording(template: PromptTemplate | None, chat: bool) -> list[str]:
