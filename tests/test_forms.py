@@ -330,3 +330,43 @@ def test_control_tokens_that_were_typed_are_said(chat):
     found = evaluate(load(str(chat), SETTINGS), FREE, Dataset("words", (), tuple(rows)), ALL)
     (note,) = [text for text in found.notes if "control token" in text]
     assert note.startswith("2 queries (3, 5)")
+
+
+CHAT = PromptTemplate(
+    name="talk", query="{{ prompt }}", target=" {{ answer }}", answer="answer", turns="messages"
+)
+TALK = [
+    {"role": "system", "content": "the king"},
+    {"role": "user", "content": "dog"},
+    {"role": "assistant", "content": "a cat"},
+    {"role": "user", "content": "hill"},
+    {"role": "assistant", "content": "a ball"},
+]
+SPOKEN = {"prompt": "User: hill", "answer": "a ball", "messages": json.dumps(TALK)}
+
+
+@pytest.mark.parametrize("template", [CHATML, MARKED], ids=["compared", "own mask"])
+def test_a_chat_in_a_row_keeps_its_turns(tmp_path, template):
+    """Without marks of its own the last answer is learned; with them, all that are marked."""
+    folder = save_chat(tmp_path / "model", template)
+    tuned, (example,) = rows_of(folder, replace(QUICK, form="chat"), CHAT, [SPOKEN])
+    tokenizer = tuned.vocabulary.tokenizer
+    whole = tokenizer.apply_chat_template(TALK, tokenize=False)
+    assert "".join(texts(tuned.vocabulary, example.ids)) == whole.rstrip()
+    carried = [i for at, i in enumerate(example.ids) if example.carries(at)]
+    every = "a cat<|im_end|>" if template is MARKED else ""
+    assert "".join(texts(tuned.vocabulary, carried)) == f"{every}a ball<|im_end|>"
+    rest = texts(tuned.vocabulary, example.ids[example.answer_from :])
+    assert "".join(rest) == "a ball<|im_end|>"
+    _, (plain,) = rows_of(folder, QUICK, CHAT, [SPOKEN])
+    assert plain.prompt == "User: hill"
+    lm = load(str(folder), SETTINGS)
+    instruction, pieces = CHAT.pieces([SPOKEN])
+    asking = Asking(lm, CHAT, replace(ALL, form="chat"), instruction, (), False)
+    assert whole.startswith(asking.prompt((), pieces[0]).text)
+
+
+def test_a_cell_that_holds_no_chat_is_asked_as_the_wording_says(chat):
+    row = {**SPOKEN, "messages": "no chat"}
+    tuned, (example,) = rows_of(chat, replace(QUICK, form="chat"), CHAT, [row])
+    assert "<|im_start|>user\nUser: hill<|im_end|>" in "".join(texts(tuned.vocabulary, example.ids))

@@ -145,7 +145,7 @@ def _marked(vocabulary: Vocabulary, row: Written, lead: Sequence[int], prefix: s
     ids, mask = row.own
     last = len(mask) - mask[::-1].index(True)
     own = (*(False for _ in lead), *mask[:last])
+    # Where earlier turns of the model carry loss as well, the answer is the last of them.
+    answer_from = len(own) - (*own[::-1], False).index(False)
     ended = bool(row.tail) and vocabulary.text(ids[last - 1]) == row.tail
-    return Cut(
-        (*lead, *ids[:last]), len(lead), own.index(True), ended, prefix, row.prompt.target, own
-    )
+    return Cut((*lead, *ids[:last]), len(lead), answer_from, ended, prefix, row.prompt.target, own)

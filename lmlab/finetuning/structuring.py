@@ -152,7 +152,7 @@ def _example(row: Written, cut: Cut, config: FinetuneConfig, limit: int, number:
     return Example(
         ids=ids[:limit],
         # Nothing comes before the first token, so that it cannot be predicted.
-        loss_from=1 if whole else max(1, answer_from),
+        loss_from=1 if whole or cut.own else max(1, answer_from),
         answer_from=answer_from,
         lead=cut.lead,
         ended=cut.ended and len(ids) <= limit,
@@ -240,7 +240,7 @@ def _kind(example: Example, place: int) -> MaskKind:
     if place < example.lead:
         return "start"
     if place < example.answer_from:
-        return "prompt"
+        return "answer" if example.own and example.carries(place) else "prompt"
     return "end" if example.ended and place == len(example.ids) - 1 else "answer"
 
 

@@ -64,12 +64,20 @@ def messages(instruction: str, examples: Sequence[Pieces], query: Pieces) -> lis
     """The turns: the instruction opens the first question, every target is an answer."""
     turns = []
     for example in examples:
-        turns.append({"role": "user", "content": example.query.strip()})
+        turns += _asked(example)
         turns.append({"role": "assistant", "content": example.target.strip()})
-    turns.append({"role": "user", "content": query.query.strip()})
+    turns += _asked(query)
     if instruction.strip():
-        turns[0]["content"] = f"{instruction.strip()}\n\n{turns[0]['content']}"
+        first = next((turn for turn in turns if turn["role"] == "user"), turns[0])
+        first["content"] = f"{instruction.strip()}\n\n{first['content']}"
     return turns
+
+
+def _asked(piece: Pieces) -> list[Message]:
+    """The question of a row, or the chat that it holds, up to the answer."""
+    if piece.turns:
+        return [{"role": role, "content": content} for role, content in piece.turns]
+    return [{"role": "user", "content": piece.query.strip()}]
 
 
 def in_form(

@@ -34,6 +34,8 @@ class Pieces:
         target: how the true answer goes on after the query.
         truth: the true answer or label; None where it is not known.
         targets: the same for each label.
+        turns: (role, content) of a chat up to the answer, which stand for the query in the chat
+            form; empty where the row holds no chat.
     """
 
     query: str
@@ -41,6 +43,7 @@ class Pieces:
     target: str
     truth: str | None
     targets: Mapping[str, str] = field(default_factory=dict)
+    turns: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
