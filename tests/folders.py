@@ -108,7 +108,7 @@ def _write(folder: Path, model: Any, tokenizer: str) -> Path:
     return folder
 
 
-def save_chat(
+def save_chat_model(
     folder: Path,
     template: str = CHATML,
     *,

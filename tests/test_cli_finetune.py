@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lmlab.cli.main import main
-from tests.folders import save_chat
+from tests.folders import save_chat_model
 
 FAST = "--steps 4 --batch 4 --rank 2 --answer-rows 0 --probe-rows 2 --samples 0".split()
 
@@ -130,7 +130,7 @@ def _losses(events: list[dict]) -> list[float]:
 
 def test_the_form_of_a_run_is_asked_for_and_told(rows, tmp_path, capsys):
     """It follows the template where nobody says otherwise."""
-    model, wording = save_chat(tmp_path / "chat"), tmp_path / "mine.yaml"
+    model, wording = save_chat_model(tmp_path / "chat"), tmp_path / "mine.yaml"
     text = "name: mine\nquery: '{{ asked }}:'\ntarget: ' {{ said }}'\nanswer: said\n"
     wording.write_text(text)
     given = ["finetune", "--model", str(model), "--data", str(rows), "--template", str(wording)]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lmlab.cli.main import main
-from tests.folders import save_chat
+from tests.folders import save_chat_model
 
 ROWS = "review,stars\n" + "".join(
     f"the dog {i},{'positive' if i % 2 else 'negative'}\n" for i in range(12)
@@ -193,7 +193,7 @@ def test_what_is_wrong_is_one_line(arguments, words, path, capsys, table):
 
 
 def test_the_form_is_chosen_and_told(capsys, tmp_path):
-    model, table = str(save_chat(tmp_path / "chat")), str(tmp_path / "mine.jsonl")
+    model, table = str(save_chat_model(tmp_path / "chat")), str(tmp_path / "mine.jsonl")
     Path(table).write_text("".join(
         json.dumps({"text": f"the dog {i}", "y": ("good", "bad")[i % 2]}) + "\n" for i in range(12)
     ))  # fmt: skip

@@ -27,7 +27,7 @@ from lmlab.prompts.templates import PromptTemplate
 from lmlab.runs.store import RunFolder, new_spec
 from lmlab.settings import Settings
 from lmlab.tuning.tunerun import material, train
-from tests.folders import CHATML, MARKED, save, save_chat
+from tests.folders import CHATML, MARKED, save, save_chat_model
 from tests.tuningbits import QUICK
 
 SETTINGS = Settings(device="cpu", dtype="float32")
@@ -80,7 +80,7 @@ def by_heart(folder, config, template=FREE):
 
 @pytest.fixture(scope="module")
 def chat(tmp_path_factory):
-    return save_chat(tmp_path_factory.mktemp("chat") / "model")
+    return save_chat_model(tmp_path_factory.mktemp("chat") / "model")
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +154,7 @@ def test_without_an_end_token_the_turn_stays_open(chat):
 
 
 def test_the_template_s_own_mask_is_taken_where_it_has_one(tmp_path):
-    folder = save_chat(tmp_path / "marked", MARKED)
+    folder = save_chat_model(tmp_path / "marked", MARKED)
     tuned, examples = rows_of(folder, replace(QUICK, form="chat"))
     for example, row in zip(examples, ROWS, strict=True):
         turns = [
@@ -175,7 +175,7 @@ def test_the_template_s_own_mask_is_taken_where_it_has_one(tmp_path):
 
 def test_an_own_mask_without_the_end_is_kept_and_said(tmp_path):
     open_ended = MARKED.replace("<|im_end|>{% endgeneration %}", "{% endgeneration %}<|im_end|>")
-    folder = save_chat(tmp_path / "open", open_ended)
+    folder = save_chat_model(tmp_path / "open", open_ended)
     config = replace(QUICK, form="chat")
     tuned, (example, *_) = rows_of(folder, config)
     assert texts(tuned.vocabulary, example.ids)[-1] != "<|im_end|>"
@@ -186,7 +186,7 @@ def test_an_own_mask_without_the_end_is_kept_and_said(tmp_path):
 def test_a_turn_that_opens_with_a_thought_is_learned_as_it_is_asked(tmp_path):
     thinking = CHATML.replace("assistant\n{% endif %}", "assistant\n<think>\n{% endif %}")
     tuned, (example, *_) = rows_of(
-        save_chat(tmp_path / "r1", thinking), replace(QUICK, form="chat")
+        save_chat_model(tmp_path / "r1", thinking), replace(QUICK, form="chat")
     )
     said = "".join(texts(tuned.vocabulary, example.ids))
     assert said.endswith("assistant\n<think>\nthe king<|im_end|>")
@@ -195,7 +195,7 @@ def test_a_turn_that_opens_with_a_thought_is_learned_as_it_is_asked(tmp_path):
 
 def test_a_chat_template_without_ends_is_ended_by_the_end_token(tmp_path):
     bare = "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}{% endfor %}<assistant>"
-    folder = save_chat(tmp_path / "bare", bare)
+    folder = save_chat_model(tmp_path / "bare", bare)
     tuned, (example, *_) = rows_of(folder, replace(QUICK, form="chat"))
     assert example.ended
     assert tuned.vocabulary.text(example.ids[-1]) == "<|im_end|>"
@@ -279,7 +279,7 @@ TWINS = {"agree": ("<|im_end|>", ["<|im_end|>"]), "differ": ("<|im_end|>", ["<|e
 def test_the_end_that_is_taught_is_one_that_stops(tmp_path, kind, form):
     """A folder whose generation config names another end than its tokenizer, and its twin."""
     end, stops = TWINS[kind]
-    folder, out = save_chat(tmp_path / "base", end=end, stops=stops), tmp_path / "learned"
+    folder, out = save_chat_model(tmp_path / "base", end=end, stops=stops), tmp_path / "learned"
     tuned, last = by_heart(folder, replace(LEARNING, form=form))
     assert last.accuracy == 1.0
     write_model(tuned, "base", out)
@@ -297,7 +297,7 @@ def test_the_end_that_is_taught_is_one_that_stops(tmp_path, kind, form):
 
 def test_an_adapter_is_taught_an_end_that_its_base_stops_at(tmp_path):
     """Plain PEFT knows the ends of the base's generation config alone."""
-    folder = save_chat(tmp_path / "base", end="<|im_end|>", stops=["<|endoftext|>"])
+    folder = save_chat_model(tmp_path / "base", end="<|im_end|>", stops=["<|endoftext|>"])
     tuned, (example, *_) = rows_of(folder, QUICK)
     assert tuned.vocabulary.text(example.ids[-1]) == "<|endoftext|>"
     write_model(tuned, "base", tmp_path / "adapter")
@@ -310,7 +310,7 @@ def test_an_adapter_is_taught_an_end_that_its_base_stops_at(tmp_path):
 
 def test_an_end_that_is_no_control_token_is_not_taught(tmp_path):
     """A config made by hand often keeps a default such as 2, which means something else here."""
-    folder = save_chat(tmp_path / "base", stops=["Ġdog"])
+    folder = save_chat_model(tmp_path / "base", stops=["Ġdog"])
     tuned, (example, *_) = rows_of(folder, QUICK)
     assert tuned.vocabulary.text(example.ids[-1]) == "<|im_end|>"
     assert tuned.vocabulary.tokenizer.eos_token_id in tuned.base.generation_config.eos_token_id
@@ -348,7 +348,7 @@ SPOKEN = {"prompt": "User: hill", "answer": "a ball", "messages": json.dumps(TAL
 @pytest.mark.parametrize("template", [CHATML, MARKED], ids=["compared", "own mask"])
 def test_a_chat_in_a_row_keeps_its_turns(tmp_path, template):
     """Without marks of its own the last answer is learned; with them, all that are marked."""
-    folder = save_chat(tmp_path / "model", template)
+    folder = save_chat_model(tmp_path / "model", template)
     tuned, (example,) = rows_of(folder, replace(QUICK, form="chat"), CHAT, [SPOKEN])
     tokenizer = tuned.vocabulary.tokenizer
     whole = tokenizer.apply_chat_template(TALK, tokenize=False)

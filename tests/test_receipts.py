@@ -32,7 +32,7 @@ from lmlab.scoring.score import ScoreRequest
 from lmlab.settings import Settings
 from lmlab.ui.parts import keepsakes
 from lmlab.ui.prompt.measure_events import Measured
-from tests.folders import save_chat
+from tests.folders import save_chat_model
 from tests.outside import Numbers
 
 HOSTILE = '"""\nimport os\'\'\'; os.abort() #{x}\\" \u202e\u2028\0 {{ 1 }} evilLogitsWarper( 🙂\r\n'
@@ -161,7 +161,7 @@ def test_a_run_and_a_design_of_a_chat_model_are_made_again(
     numbers: Numbers, tmp_path: Path, form: Form
 ) -> None:
     """The tokenizer's end token is none of those that generation stops at."""
-    folder = save_chat(tmp_path / "model", stops=["<|endoftext|>"])
+    folder = save_chat_model(tmp_path / "model", stops=["<|endoftext|>"])
     config = FinetuneConfig(
         method="full", steps=4, batch_size=4, form=form, warmup=0.5, evaluate_every=0,
         sample_every=0, answer_rows=0, probe_rows=0, samples=0,
