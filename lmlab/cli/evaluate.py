@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from lmlab.cli.prompt import MODEL, TEMPLATE, add_common, dataset_of, dump, open_lab, template_of
+from lmlab.cli.naming import ADAPTER, MODEL, asked_models
+from lmlab.cli.prompt import TEMPLATE, add_common, dataset_of, dump, open_lab, template_of
 from lmlab.errors import InputError
 from lmlab.results.predictions import WAYS
 
@@ -30,6 +31,7 @@ def add_evaluate(commands: Any) -> None:
     )
     add_common(evaluate)
     evaluate.add_argument("--model", action="append", help=f"{MODEL}; once for each of --study")
+    evaluate.add_argument("--adapter", action="append", help=f"{ADAPTER}; once for each of --study")
     evaluate.add_argument("--template", action="append", required=True, help=TEMPLATE)
     evaluate.add_argument(
         "--study", choices=STUDIES, default="shots",
@@ -48,7 +50,8 @@ def add_evaluate(commands: Any) -> None:
 def _evaluate(arguments: argparse.Namespace) -> None:
     if arguments.csv and arguments.json:
         raise InputError("Choose one of --json and --csv.")
-    models, study = arguments.model or ["base"], arguments.study
+    models = asked_models(arguments.model or ["base"], arguments.adapter or ())
+    study = arguments.study
     for several, name, wanted in (
         (models, "--model", "models"),
         (arguments.template, "--template", "templates"),

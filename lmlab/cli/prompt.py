@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lmlab.cli.naming import add_model, asked_ref
 from lmlab.errors import InputError
 from lmlab.results.forms import FORMS
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from lmlab.results.forms import Form
 
 
-MODEL = "embedded name, folder or Hub id"
 TEMPLATE = "a shipped name, or a YAML file"
 
 
@@ -29,7 +29,7 @@ def add_prompt(commands: Any) -> None:
         description="One query through a prompt template: F builds the prompt, G reads the answer.",
     )
     add_common(prompt)
-    prompt.add_argument("--model", default="base", help=MODEL)
+    add_model(prompt)
     prompt.add_argument("--template", required=True, help=TEMPLATE)
     prompt.add_argument("--query", help="the query’s first field; default: standard input")
     prompt.add_argument(
@@ -64,7 +64,7 @@ def template_of(name: str) -> "PromptTemplate":
     if not path.is_file():
         return shipped_template(name)
     try:
-        return PromptTemplate.parse(path.read_text(encoding="utf-8"))
+        return PromptTemplate.parse(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path.name} cannot be read: {error}.") from error
 
@@ -98,7 +98,7 @@ def _prompt(arguments: argparse.Namespace) -> None:
     template = template_of(arguments.template)
     if not template.fields:
         raise InputError("The template’s query has no field.")
-    text = sys.stdin.read().rstrip("\n") if arguments.query is None else arguments.query
+    text = _piped() if arguments.query is None else arguments.query
     query = {template.fields[0]: text, **dict(map(_pair, arguments.field))}
     examples = []
     if arguments.shots:
@@ -108,7 +108,8 @@ def _prompt(arguments: argparse.Namespace) -> None:
         found.check(template.columns)
         examples = draw(found.pool, arguments.shots, arguments.seed)
     with open_lab() as lab:
-        said = _answered(lab, arguments.model, template, examples, query, arguments.form)
+        model = str(asked_ref(arguments))
+        said = _answered(lab, model, template, examples, query, arguments.form)
     if arguments.json:
         dump(said)
         return
@@ -172,3 +173,8 @@ def open_lab() -> Iterator[Any]:
 
     quiet()
     yield Lab.open()
+
+
+def _piped() -> str:
+    """Standard input without the end of its last line; a byte-order mark is no text."""
+    return sys.stdin.read().removeprefix("\ufeff").rstrip("\n")

@@ -21,10 +21,10 @@ from lmlab.finetuning.structuring import Example, structured
 from lmlab.generation.complete import Stream, rounds
 from lmlab.generation.sampling import GenerateConfig
 from lmlab.lm.adapters import Adapters, Attached
+from lmlab.lm.chat import turn_end
 from lmlab.lm.decoding import Decoder
 from lmlab.lm.model import LM
 from lmlab.lm.ways import choose
-from lmlab.prompts.chat import turn_end
 from lmlab.prompts.templates import PromptTemplate
 
 LONGEST_ANSWER = 32

@@ -63,11 +63,12 @@ class Tuned:
         return self.config.length if self.config.method == "prompt" else 0
 
     def soft_prompt(self) -> Tensor | None:
-        """[length, H], or None where there is none."""
+        """[length, H] in the base's number format, or None where there is none."""
         if not self.soft:
             return None
         prompt: Tensor = self.model.get_prompt(batch_size=1)[0]
-        return prompt.detach()
+        table: Tensor = self.base.get_input_embeddings().weight
+        return prompt.detach().to(table.dtype)
 
 
 def shape_of(model: Any, name: str) -> ModelShape:
@@ -89,7 +90,7 @@ def shape_of(model: Any, name: str) -> ModelShape:
         kind=str(config.model_type),
         hidden=int(embeddings.weight.shape[1]),
         vocabulary=int(embeddings.weight.shape[0]),
-        context=context_of(model.config),
+        context=context_of(model),
         parameters=parameters,
         auto_targets=usual or linear,
         tied=tied,
@@ -186,7 +187,7 @@ def _with_soft_prompt(model: Any, vocabulary: Vocabulary, config: FinetuneConfig
     )
     tuned = get_peft_model(model, prompt)
     if config.start_text:
-        ids = vocabulary.ids(config.start_text)
+        ids = list(vocabulary.checked(vocabulary.ids(config.start_text)))
         ids = (ids * (config.length // len(ids) + 1))[: config.length]
         chosen = torch.tensor(ids)
     else:
@@ -205,13 +206,15 @@ def _unfreeze(model: Any, shape: ModelShape, config: FinetuneConfig) -> None:
         named[p.name].requires_grad_(True)
 
 
-def save(tuned: Tuned, base: str, folder: Path) -> None:
+def save(tuned: Tuned, base: str, folder: Path, *, tokenizer: bool = True) -> None:
     """Write what was learned into a new folder, in the format of PEFT or transformers.
 
     Args:
         tuned: the model.
-        base: the name that the adapter gives its base.
+        base: what the adapter says that it was made for: a folder's whole path, or a Hub id,
+            perhaps with a revision after an @.
         folder: must not exist.
+        tokenizer: whether an adapter's folder holds the tokenizer as well.
     """
     if not tuned.config.is_adapter:
         tuned.base.config.use_cache = True
@@ -226,8 +229,14 @@ def save(tuned: Tuned, base: str, folder: Path) -> None:
     (folder / "README.md").unlink(missing_ok=True)
     path = folder / "adapter_config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
-    # PEFT writes the path of the base on this machine, which means nothing on another.
-    config |= {"base_model_name_or_path": base, "tokenizer_name_or_path": None}
+    name, _, revision = (base, "", "") if Path(base).is_absolute() else base.partition("@")
+    config |= {"base_model_name_or_path": name, "tokenizer_name_or_path": None}
+    if revision:
+        config["revision"] = revision
     if "num_virtual_tokens" not in config:
         config.pop("tokenizer_name_or_path")
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    rows = len(tuned.base.get_input_embeddings().weight)
+    # PEFT would make a base longer whose tokenizer has more tokens than it.
+    if tokenizer and len(tuned.vocabulary.tokenizer) <= rows:
+        tuned.vocabulary.tokenizer.save_pretrained(folder)

@@ -1,19 +1,18 @@
 """A row as text, in the plain form or as a chat, and as ids with the border of its answer."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lmlab.finetuning.config import FinetuneConfig
 from lmlab.finetuning.sets import Row
 from lmlab.lm import controls
+from lmlab.lm.chat import Marked, own_masks, turn_end
 from lmlab.lm.tokens import Vocabulary, encode
-from lmlab.prompts.chat import as_chat, check_form, messages, own_mask, turn_end
+from lmlab.prompts.chat import as_chats, check_form, messages
 from lmlab.prompts.parts import Pieces, Prompt, joined
 from lmlab.prompts.templates import PromptTemplate
 
 PLAIN = "text"  # the column that is learned where there is no template
-
-Marked = tuple[tuple[int, ...], tuple[bool, ...]]
 
 
 @dataclass(frozen=True)
@@ -77,43 +76,46 @@ def written(
             yield Written(Prompt("", (), text), None, control=control([text]))
         return
     check_form(vocabulary, config.form)
-    tail = turn_end(vocabulary) if config.form == "chat" else ""
     instruction, pieces = template.pieces(rows)
-    for row, piece in zip(rows, pieces, strict=True):
-        typed = control(row.get(column, "") for column in template.columns)
-        truth = row[template.answer]
-        if config.form == "chat":
-            yield _turns(vocabulary, instruction, piece, truth, typed, tail)
-        else:
-            prompt = joined(instruction, (), template.separator, piece)
-            yield Written(prompt, truth, control=typed)
+    typed = [control(row.get(column, "") for column in template.columns) for row in rows]
+    truths = [row[template.answer] for row in rows]
+    if config.form == "chat":
+        made = _turns(vocabulary, instruction, pieces)
+    else:
+        made = [Written(joined(instruction, (), template.separator, one), None) for one in pieces]
+    for row, truth, sign in zip(made, truths, typed, strict=True):
+        yield replace(row, truth=truth, control=sign)
 
 
-def _turns(
-    vocabulary: Vocabulary, instruction: str, piece: Pieces, truth: str, typed: str, tail: str
-) -> Written:
-    """The prompt that is asked, the answer, and what ends the model's turn.
+def _turns(vocabulary: Vocabulary, instruction: str, pieces: Sequence[Pieces]) -> list[Written]:
+    """The prompts that are asked, the answers, and what ends the model's turn.
 
     The whole is never taken as the template writes it: where a turn that is asked opens with more
     than one that is answered (a thought, for instance), what is learned is what will be asked.
     """
-    prompt = as_chat(vocabulary, instruction, (), piece)
-    turns = [
-        *messages(instruction, (), piece),
-        {"role": "assistant", "content": prompt.target},
+    prompts, tail = as_chats(vocabulary, instruction, (), pieces), turn_end(vocabulary)
+    wholes = [
+        [*messages(instruction, (), piece), {"role": "assistant", "content": prompt.target}]
+        for piece, prompt in zip(pieces, prompts, strict=True)
     ]
-    own = own_mask(vocabulary, turns)
-    if own is not None and not _begins(vocabulary, own, prompt.text):
-        own = None
-    return Written(prompt, truth, tail, own, typed)
+    marked = zip(prompts, own_masks(vocabulary, wholes), strict=True)
+    return [
+        Written(prompt, None, tail, own if own and _begins(vocabulary, own, prompt.text) else None)
+        for prompt, own in marked
+    ]
 
 
 def _begins(vocabulary: Vocabulary, own: Marked, prompt: str) -> bool:
-    """Whether the whole begins with the prompt, and the template marks nothing before its end."""
+    """Whether the whole begins with the prompt that is asked."""
     ids, mask = own
-    given = vocabulary.ids(prompt)
-    first = mask.index(True)
-    return ids[:first] == tuple(given[:first]) and first <= len(given)
+    given, first = vocabulary.ids(prompt), _answer_of(mask)
+    return first <= len(given) and ids[:first] == tuple(given[:first])
+
+
+def _answer_of(mask: Sequence[bool]) -> int:
+    """Where the last of a mask's stretches begins: earlier turns may carry loss as well."""
+    last = len(mask) - 1 - mask[::-1].index(True)
+    return next((at + 1 for at in range(last, -1, -1) if not mask[at]), 0)
 
 
 def cut(vocabulary: Vocabulary, row: Written, config: FinetuneConfig, end: int | None) -> Cut:
@@ -145,7 +147,7 @@ def _marked(vocabulary: Vocabulary, row: Written, lead: Sequence[int], prefix: s
     ids, mask = row.own
     last = len(mask) - mask[::-1].index(True)
     own = (*(False for _ in lead), *mask[:last])
-    # Where earlier turns of the model carry loss as well, the answer is the last of them.
-    answer_from = len(own) - (*own[::-1], False).index(False)
     ended = bool(row.tail) and vocabulary.text(ids[last - 1]) == row.tail
-    return Cut((*lead, *ids[:last]), len(lead), answer_from, ended, prefix, row.prompt.target, own)
+    return Cut(
+        (*lead, *ids[:last]), len(lead), _answer_of(own), ended, prefix, row.prompt.target, own
+    )

@@ -12,8 +12,8 @@ from lmlab.finetuning.masks import MaskKind, MaskToken, MaskView
 from lmlab.finetuning.rows import PLAIN, Cut, Written, cut, written
 from lmlab.finetuning.sets import Row
 from lmlab.lm import controls
+from lmlab.lm.chat import has_chat
 from lmlab.lm.tokens import Vocabulary
-from lmlab.prompts.chat import has_chat
 from lmlab.prompts.parts import Prompt
 from lmlab.prompts.templates import PromptTemplate
 
@@ -131,6 +131,7 @@ def structured(
         for number, row in enumerate(texts, first + low):
             try:
                 found = cut(vocabulary, row, config, ends)
+                vocabulary.checked(found.ids)
             except InputError as error:
                 said = f"Row {number}: {_lower(error.message)}"
                 raise InputError(said, error.hint) from None
@@ -224,7 +225,8 @@ def mask_view(
     tokens = []
     for place, token in enumerate(example.ids):
         loss = example.carries(place)
-        tokens.append(MaskToken(token, vocabulary.text(token), _kind(example, place), loss))
+        text = vocabulary.reader(example.ids, place)(token)
+        tokens.append(MaskToken(token, text, _kind(example, place), loss))
     return MaskView(
         row=example.number - 1,
         rows=rows,

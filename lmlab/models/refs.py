@@ -1,6 +1,6 @@
 """What a model is called: by whoever asks for it. Looks at no weights."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lmlab.errors import ModelError
@@ -26,19 +26,46 @@ class ModelRef:
 
     @classmethod
     def parse(cls, text: str) -> "ModelRef":
-        """Read ``NAME[@REVISION][+ADAPTER]``; a folder that exists is always a plain name."""
-        text = text.strip()
+        """Read ``NAME[@REVISION][+ADAPTER]``; @ and + in folders that exist are names."""
+        # From a call by hand it may be anything.
+        text = text.strip() if isinstance(text, str) else ""
         if not text:
             raise ModelError("No model is named.", "Choose one, for instance ‘base’.")
         if "\0" in text or len(text) > 4096:
             raise ModelError("That is not a model's name.")
-        if Path(text).expanduser().is_dir():
-            return cls(text)
-        name, _, adapter = text.partition("+")
+        name, adapter = _parts(text)
+        if is_folder(name):
+            return cls(name, adapter or None)
         name, _, revision = name.partition("@")
-        return cls(name.strip(), adapter.strip() or None, revision.strip() or None)
+        return cls(name.strip(), adapter or None, revision.strip() or None)
+
+    def with_adapter(self, adapter: str | None) -> "ModelRef":
+        """The same model with an adapter on top; as it is where none is named."""
+        return replace(self, adapter=adapter) if adapter else self
 
     def __str__(self) -> str:
         revision = f"@{self.revision}" if self.revision else ""
         alpha = f" (α = {self.alpha:g})" if self.alpha != 1 else ""
         return f"{self.name}{revision}" + (f"+{self.adapter}{alpha}" if self.adapter else "")
+
+
+def is_folder(name: str) -> bool:
+    """Whether a name is that of a folder of this machine."""
+    try:
+        return Path(name).expanduser().is_dir()
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
+def _parts(text: str) -> tuple[str, str]:
+    """A model's name and its adapter's: cut at the + that leaves most folders whole."""
+    if is_folder(text):
+        return text, ""
+    places = [i for i, sign in enumerate(text) if sign == "+"]
+    cuts = [(text[:i].strip(), text[i + 1 :].strip()) for i in places] or [(text, "")]
+
+    def rank(cut: tuple[str, str]) -> tuple[int, int]:
+        folders = sum(map(is_folder, cut))
+        return folders, len(cut[0]) if folders else -len(cut[0])
+
+    return max(cuts, key=rank)

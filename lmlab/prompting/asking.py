@@ -65,8 +65,8 @@ class Asking:
     ) -> Iterator[Unfit | list[Prediction]]:
         """Every query after these examples; yields what does not fit, then answers by batch."""
         fitting = []
-        for number, pieces in enumerate(queries, 1):
-            prompt = self.prompt(shown, pieces)
+        prompts = self.prompts(shown, queries)
+        for number, (pieces, prompt) in enumerate(zip(queries, prompts, strict=True), 1):
             length = self._length(prompt)
             if length > self.lm.context:
                 yield Unfit(number, draw, length)
@@ -81,8 +81,12 @@ class Asking:
 
     def prompt(self, shown: Sequence[Pieces], query: Pieces) -> Prompt:
         """In the form that was asked for, or that the model was tuned in."""
+        return self.prompts(shown, [query])[0]
+
+    def prompts(self, shown: Sequence[Pieces], queries: Sequence[Pieces]) -> list[Prompt]:
+        """The same for many queries."""
         instruction, separator = self.instruction, self.template.separator
-        return in_form(self.lm.vocabulary, self.form, instruction, shown, separator, query)
+        return in_form(self.lm.vocabulary, self.form, instruction, shown, separator, queries)
 
     def weigh(self, shown: Sequence[Pieces], prompt: Prompt) -> tuple[tuple[float, ...], Blank]:
         """ln p of each choice after one prompt, and what the choices get where nothing is asked."""
@@ -193,7 +197,7 @@ class Asking:
         """ln of each label's share after these examples and no content; empty without labels."""
         if not self.protocol.calibrate or not self.blanks:
             return ()
-        prompts = [self.prompt(shown, blank) for blank in self.blanks]
+        prompts = self.prompts(shown, self.blanks)
         items = [self._encoded(p, end) for p in prompts for end in p.targets.values()]
         if max(len(item.ids) for item in items) > self.lm.context:
             return ()

@@ -129,7 +129,9 @@ class Prompting:
 
         vocabulary, context, learned = self._vocabulary(model)
         taken = form_for(vocabulary, template, form, learned)
-        prompt = in_form(vocabulary, taken, instruction, pieces[1:], template.separator, pieces[0])
+        (prompt,) = in_form(
+            vocabulary, taken, instruction, pieces[1:], template.separator, pieces[:1]
+        )
         n_tokens = len(encode_prompt(vocabulary, prompt.text))
         notes = tuple(notes_of(vocabulary, template, examples, [query], taken, learned))
         beside = plain if taken == "chat" else None
@@ -212,8 +214,9 @@ class Prompting:
         at = len(queries)
         for which, rows in enumerate(sets):
             shown, at = pieces[at : at + len(rows)], at + len(rows)
-            for number, piece in enumerate(pieces[: len(queries)], 1):
-                prompt = in_form(vocabulary, form, instruction, shown, template.separator, piece)
+            of_queries = pieces[: len(queries)]
+            prompts = in_form(vocabulary, form, instruction, shown, template.separator, of_queries)
+            for number, (prompt, piece) in enumerate(zip(prompts, of_queries, strict=True), 1):
                 yield number, which, prompt, piece.truth or ""
 
     def judge(self, model: str, good: str, bad: str) -> "Iterator[Loading | Judged]":

@@ -1,26 +1,13 @@
 """The same design as a chat: a turn for every example, in the form of the model's tokenizer."""
 
-import re
 from collections.abc import Sequence
-from itertools import takewhile
-from typing import Any
 
-from lmlab.errors import InputError, ModelError
+from lmlab.errors import InputError
+from lmlab.lm.chat import Message, has_chat, rendered, turn_end
 from lmlab.lm.tokens import Vocabulary
 from lmlab.prompts.parts import Part, PartKind, Pieces, Prompt, joined
 from lmlab.prompts.templates import PromptTemplate
 from lmlab.results.forms import Form
-
-Message = dict[str, str]
-
-# A template with such a block says by itself which tokens the model is to learn.
-_OWN_MASK = re.compile(r"\{%-?\s*generation\s*-?%\}")
-_PROBE = "ANSWER"
-
-
-def has_chat(vocabulary: Vocabulary) -> bool:
-    """Whether the tokenizer comes with a chat template."""
-    return bool(getattr(vocabulary.tokenizer, "chat_template", None))
 
 
 def form_for(
@@ -86,16 +73,16 @@ def in_form(
     instruction: str,
     examples: Sequence[Pieces],
     separator: str,
-    query: Pieces,
-) -> Prompt:
-    """The prompt in one form or the other.
+    queries: Sequence[Pieces],
+) -> list[Prompt]:
+    """One prompt for each query, in one form or the other.
 
     Raises:
-        ModelError: the tokenizer's chat template fails on it.
+        ModelError: the tokenizer's chat template fails on one.
     """
     if form == "chat":
-        return as_chat(vocabulary, instruction, examples, query)
-    return joined(instruction, examples, separator, query)
+        return as_chats(vocabulary, instruction, examples, queries)
+    return [joined(instruction, examples, separator, query) for query in queries]
 
 
 def as_chat(
@@ -104,81 +91,36 @@ def as_chat(
     """The prompt in the tokenizer's own chat form, up to where the model's turn begins.
 
     Raises:
-        ModelError: the tokenizer's template fails on it.
+        ModelError: the tokenizer's template fails on it, or takes too long.
     """
-    text = rendered(vocabulary, messages(instruction, examples, query), opens=True)
-    parts = _parts(text, instruction, examples, query)
-    targets = {label: target.strip() for label, target in query.targets.items()}
-    return Prompt(text, tuple(parts), query.target.strip(), targets, turn=True)
+    return as_chats(vocabulary, instruction, examples, [query])[0]
 
 
-def rendered(vocabulary: Vocabulary, turns: Sequence[Message], *, opens: bool) -> str:
-    """Turns by the tokenizer's template; ``opens`` adds what begins the model's turn.
+def as_chats(
+    vocabulary: Vocabulary, instruction: str, examples: Sequence[Pieces], queries: Sequence[Pieces]
+) -> list[Prompt]:
+    """One prompt for each query.
 
     Raises:
-        ModelError: the template fails on them.
+        ModelError: as ``as_chat``.
     """
-    text: str = _applied(vocabulary, turns, tokenize=False, add_generation_prompt=opens)
-    return text
-
-
-def own_mask(
-    vocabulary: Vocabulary, turns: Sequence[Message]
-) -> tuple[tuple[int, ...], tuple[bool, ...]] | None:
-    """Ids of the turns, and which of them the template marks as the model's own.
-
-    None where the template has no ``{% generation %}`` block, or marks nothing.
-
-    Raises:
-        ModelError: the template fails on them.
-    """
-    if not _OWN_MASK.search(str(vocabulary.tokenizer.get_chat_template())):
-        return None
-    found = _applied(
-        vocabulary, turns, tokenize=True, return_dict=True, return_assistant_tokens_mask=True
-    )
-    mask = tuple(bool(mark) for mark in found["assistant_masks"])
-    return (tuple(found["input_ids"]), mask) if any(mask) else None
-
-
-def turn_end(vocabulary: Vocabulary) -> str:
-    """What ends the model's turn; empty where nothing does, or there is no chat template.
-
-    White space at its ends is left out, and all after its first control token.
-
-    Raises:
-        ModelError: the template fails on two short turns.
-    """
-    if not has_chat(vocabulary):
-        return ""
-    turns = [{"role": "user", "content": "Q"}, {"role": "assistant", "content": _PROBE}]
-    tail = rendered(vocabulary, turns, opens=False).rpartition(_PROBE)[2]
-    opened = rendered(vocabulary, turns[:1], opens=True)
-    if opened == rendered(vocabulary, turns[:1], opens=False):
-        # Such a template begins a turn of the model's after everything, which ends nothing.
-        pairs = zip(reversed(tail), reversed(opened), strict=False)
-        shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-        tail = tail[: len(tail) - shared]
-    tail = tail.strip()
-    known = [str(token) for token in vocabulary.tokenizer.added_tokens_decoder.values()]
-    ends = [tail.find(token) + len(token) for token in known if token in tail]
-    return tail[: min(ends)] if ends else tail
+    texts = rendered(vocabulary, [messages(instruction, examples, query) for query in queries])
+    return [
+        Prompt(
+            text,
+            tuple(_parts(text, instruction, examples, query)),
+            query.target.strip(),
+            {label: target.strip() for label, target in query.targets.items()},
+            turn=True,
+        )
+        for text, query in zip(texts, queries, strict=True)
+    ]
 
 
 def stops_in(vocabulary: Vocabulary, form: Form, stop: Sequence[str]) -> tuple[str, ...]:
     """A template's stop strings and, in the chat form, what ends the model's turn."""
     end = turn_end(vocabulary) if form == "chat" else ""
     return tuple(dict.fromkeys([*stop, *([end] if end else [])]))
-
-
-def _applied(vocabulary: Vocabulary, turns: Sequence[Message], **how: Any) -> Any:
-    try:
-        return vocabulary.tokenizer.apply_chat_template(list(turns), **how)
-    except Exception as error:
-        raise ModelError(
-            f"The model’s chat template cannot be applied: {str(error)[:100]}.",
-            "Use the plain form.",
-        ) from error
 
 
 def _parts(text: str, instruction: str, examples: Sequence[Pieces], query: Pieces) -> list[Part]:

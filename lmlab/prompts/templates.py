@@ -14,9 +14,9 @@ from lmlab.prompts.blocks import fields_of
 from lmlab.prompts.options import options_of
 from lmlab.prompts.parts import Pieces, Prompt, joined
 from lmlab.prompts.reading import Answer, Decoder, read
-from lmlab.prompts.rendering import Job, Renderer
 from lmlab.prompts.strictyaml import load_mapping
 from lmlab.prompts.turns import turns_before_answer
+from lmlab.rendering import Job, Renderer
 from lmlab.results.forms import Form
 
 MAX_LABELS = 50

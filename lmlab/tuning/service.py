@@ -176,7 +176,7 @@ class Tuning(TuningRuns):
             )
         self._check_memory(model, config)
         self._check_rows(model, data, template, config)
-        folder = self.store.runs.new(owner, model, data, template, config)
+        folder = self.store.runs.new(owner, self.store.pinned(model), data, template, config)
         self.jobs.submit(folder)
         return folder.path.name
 
