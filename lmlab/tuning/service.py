@@ -129,7 +129,9 @@ class Tuning(TuningRuns):
         TuningData(data.name, chosen, ()).check_rows(columns_of(template), place + 1)
         vocabulary, context = outline.vocabulary, outline.shape.context
         context -= config.length if config.method == "prompt" else 0
-        found = next(structured(vocabulary, template, chosen, config, context, place + 1))
+        found = next(
+            structured(vocabulary, template, chosen, config, context, place + 1, outline.end)
+        )
         return mask_view(vocabulary, found, config, len(data.train))
 
     def count(self, model: str, config: FinetuneConfig, data: TuningData | None = None) -> Counts:
