@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
+from itertools import chain
 from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, TypeVar
@@ -138,10 +139,9 @@ class Lab:
         yield from self.ready(ref)
         with self.store.borrow(ref) as lm:
             asked = given(lm, prompt, chat=chat)
-            yield asked
             events: Iterator[Reading | Next | Step] = unfold(lm, asked.prompt, config, start=start)
             told: Iterator[Loading | Next | Step] = _told(events, lm.name)
-            yield from stepwise([lm], told)
+            yield from stepwise([lm], chain([asked], told))
 
     def beliefs(self, place: "Next", config: GenerateConfig) -> "Beliefs":
         """What the controls make of a belief that was kept; runs no model."""
