@@ -78,9 +78,8 @@ def test_a_model_without_a_cache_scores_its_own_completion_alike(made):
     assert not lm.ways.past
     steps = list(generate(lm, TEXT, GREEDY))
     ids = [*prompt_ids(lm, TEXT), *(step.id for step in steps)]
-    assert [s.logprob for s in steps] == pytest.approx(
-        right(lm.model, ids, len(ids) - len(steps)), **CLOSE
-    )
+    expected = right(lm.model, ids, len(ids) - len(steps))
+    assert [step.logprob for step in steps] == pytest.approx(expected, **CLOSE)
     assert any("anew" in note for note in lm.ways.notes())
 
 

@@ -1,14 +1,25 @@
-"""A model's own chat form: turns as its tokenizer's template writes them."""
+"""A model's own chat form: turns as its tokenizer's template writes them.
 
-from collections.abc import Sequence
+The template came with a model and is rendered where strangers' templates are.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 from lmlab.errors import InputError, ModelError
 from lmlab.lm.tokens import Vocabulary
+from lmlab.rendering import Chat, Renderer
 
 Message = dict[str, str]
+Marked = tuple[tuple[int, ...], tuple[bool, ...]]
 
 TEMPLATE = "chat_template.jinja"
+AT_ONCE = 200  # chats that are rendered within one limit of time
+_PROBE = "ANSWER"
 
 
 def has_chat(vocabulary: Vocabulary) -> bool:
@@ -29,7 +40,7 @@ def question(vocabulary: Vocabulary, text: str) -> str:
         raise ModelError(
             "This model's tokenizer has no chat template.", "Ask without the chat form."
         )
-    asked, other = (rendered(vocabulary, [{"role": "user", "content": c}]) for c in (text, "?!"))
+    asked, other = rendered(vocabulary, [[{"role": "user", "content": c}] for c in (text, "?!")])
     if asked == other and text.strip() != "?!":
         raise ModelError(
             f"The model’s chat template ({_file(vocabulary)}) leaves the question out.",
@@ -38,28 +49,61 @@ def question(vocabulary: Vocabulary, text: str) -> str:
     return asked
 
 
-def rendered(vocabulary: Vocabulary, turns: Sequence[Message]) -> str:
-    """Turns in the tokenizer's chat form, up to where the model's own turn begins.
+def rendered(
+    vocabulary: Vocabulary, chats: Sequence[Sequence[Message]], *, opens: bool = True
+) -> list[str]:
+    """Each chat's turns in the tokenizer's form; ``opens`` adds what begins the model's turn.
 
     Raises:
-        ModelError: the template fails on them, or gives nothing; names the file.
+        ModelError: the template fails on them, takes too long, or gives nothing; names the file.
     """
-    try:
-        text = vocabulary.tokenizer.apply_chat_template(
-            list(turns), tokenize=False, add_generation_prompt=True
+    return [text for text, _ in _chats(vocabulary, chats, opens)]
+
+
+def own_masks(
+    vocabulary: Vocabulary, chats: Sequence[Sequence[Message]]
+) -> Iterator[Marked | None]:
+    """Of each chat its ids, and which of them the template marks as the model's own.
+
+    None where the template has no ``{% generation %}`` block, or marks nothing.
+
+    Raises:
+        ModelError: the template fails on them.
+    """
+    for text, spans in _chats(vocabulary, chats, False):
+        batch = vocabulary.tokenizer(
+            text, add_special_tokens=False, return_offsets_mapping=True, verbose=False
         )
-    except Exception as error:
-        raise ModelError(
-            f"The model’s chat template ({_file(vocabulary)}) cannot be applied: "
-            f"{str(error)[:100]}.",
-            "Ask in the plain form, or mend that file.",
-        ) from error
-    if not str(text).strip():
-        raise ModelError(
-            f"The model’s chat template ({_file(vocabulary)}) gives nothing.",
-            "Ask in the plain form, or mend that file.",
+        mask = tuple(
+            any(low < end and start < high for low, high in spans)
+            for start, end in batch["offset_mapping"]
         )
-    return str(text)
+        yield (tuple(batch["input_ids"]), mask) if any(mask) else None
+
+
+def turn_end(vocabulary: Vocabulary) -> str:
+    """What ends the model's turn; empty where nothing does, or there is no chat template.
+
+    White space at its ends is left out, and all after its first control token.
+
+    Raises:
+        ModelError: the template fails on two short turns.
+    """
+    if not has_chat(vocabulary):
+        return ""
+    turns = [{"role": "user", "content": "Q"}, {"role": "assistant", "content": _PROBE}]
+    whole, asked = rendered(vocabulary, [turns, turns[:1]], opens=False)
+    tail = whole.rpartition(_PROBE)[2]
+    opened = rendered(vocabulary, [turns[:1]])[0]
+    if opened == asked:
+        # Such a template begins a turn of the model's after everything, which ends nothing.
+        pairs = zip(reversed(tail), reversed(opened), strict=False)
+        shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        tail = tail[: len(tail) - shared]
+    tail = tail.strip()
+    known = [str(token) for token in vocabulary.tokenizer.added_tokens_decoder.values()]
+    ends = [tail.find(token) + len(token) for token in known if token in tail]
+    return tail[: min(ends)] if ends else tail
 
 
 def is_formed(vocabulary: Vocabulary, prompt: str) -> bool:
@@ -71,6 +115,38 @@ def is_formed(vocabulary: Vocabulary, prompt: str) -> bool:
     except ModelError:
         return False
     return bool(marks.intersection(vocabulary.ids(prompt)))
+
+
+def _chats(
+    vocabulary: Vocabulary, chats: Sequence[Sequence[Message]], opens: bool
+) -> Iterator[Chat]:
+    try:
+        form = vocabulary.tokenizer.get_chat_template()
+        special = vocabulary.tokenizer.special_tokens_map.items()
+        names = json.dumps({name: _plain(token) for name, token in special})
+        for low in range(0, len(chats), AT_ONCE):
+            yield from _rendered(form, json.dumps(chats[low : low + AT_ONCE]), names, opens)
+    except Exception as error:
+        said = error.message if isinstance(error, InputError) else str(error)
+        raise ModelError(
+            f"The model’s chat template ({_file(vocabulary)}) cannot be applied: "
+            f"{said[:200].rstrip('.')}.",
+            "Ask in the plain form, or mend that file.",
+        ) from error
+
+
+@lru_cache(maxsize=32)
+def _rendered(form: str, chats: str, names: str, opens: bool) -> list[Chat]:
+    """The same few short turns are asked for again and again, and each asking is a process."""
+    found = Renderer().chats(form, json.loads(chats), json.loads(names), opens=opens)
+    if not all(text.strip() for text, _ in found):
+        raise InputError("it gives nothing")
+    return found
+
+
+def _plain(token: Any) -> Any:
+    """A special token as text, or several of them."""
+    return [str(one) for one in token] if isinstance(token, list | tuple) else str(token)
 
 
 def _file(vocabulary: Vocabulary) -> str:
