@@ -113,8 +113,8 @@ def _generate(arguments: argparse.Namespace) -> None:
         asked = given(lm, arguments.prompt, chat=arguments.chat)
         arguments.prompt = asked.prompt
         _write(lm, arguments, config)
-        for advice in asked.advice:
-            say(advice.said)
+        for note in (*lm.vocabulary.notes, *(advice.said for advice in asked.advice)):
+            say(note)
 
 
 def say(note: str) -> None:
@@ -139,13 +139,19 @@ def _write(lm: "LM", arguments: argparse.Namespace, config: GenerateConfig) -> N
 
 
 def _begun(lm: "LM", arguments: argparse.Namespace) -> dict[str, Any]:
-    """The prompt, the tokens put before it, and the model's context."""
+    """The prompt, the tokens put before it, and what is to be said of the model."""
     from lmlab.lm.tokens import encode_prompt
 
     ids = encode_prompt(lm.vocabulary, arguments.prompt, arguments.bos)
     lead = ids[: len(ids) - len(lm.vocabulary.ids(arguments.prompt))]
     bos = [lm.vocabulary.text(token) for token in lead]
-    return {"model": lm.name, "prompt": arguments.prompt, "bos": bos, "context": lm.context}
+    return {
+        "model": lm.name,
+        "prompt": arguments.prompt,
+        "bos": bos,
+        "context": lm.context,
+        "notes": lm.notes,
+    }
 
 
 def _samples(
