@@ -22,6 +22,16 @@ Job = tuple[str, Values]
 Span = tuple[int, int]
 
 
+class RenderError(InputError):
+    """A block that cannot be rendered.
+
+    Attributes:
+        job: which of the jobs, from 0; −1 where that is not known.
+    """
+
+    job: int = -1
+
+
 @dataclass(frozen=True, slots=True)
 class Renderer:
     """Renders blocks.
@@ -36,7 +46,7 @@ class Renderer:
         """The text of each job (block, values), in order.
 
         Raises:
-            InputError: an undefined name, a syntax error, something unsafe, too long or too slow.
+            RenderError: an undefined name, a syntax error, something unsafe, too long or too slow.
         """
         request = {"blocks": dict(blocks), "jobs": [(block, dict(v)) for block, v in jobs]}
         texts: list[str] = self._answer(request)["texts"]
@@ -78,7 +88,7 @@ def _in_child(request: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def _as_input_error(response: Mapping[str, str]) -> InputError:
+def _as_input_error(response: Mapping[str, Any]) -> RenderError:
     """The sentence for each kind of failure."""
     block = f"The template’s {response['block']}" if response["block"] else "The template"
     what = response["what"]
@@ -94,4 +104,6 @@ def _as_input_error(response: Mapping[str, str]) -> InputError:
         "slow": (f"{block} takes too long.", "Make it simpler."),
         "other": (f"{block} cannot be rendered: {what}.", ""),
     }
-    return InputError(*sentences[response["error"]])
+    error = RenderError(*sentences[response["error"]])
+    error.job = response.get("job", -1)
+    return error
