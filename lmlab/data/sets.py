@@ -14,7 +14,7 @@ from lmlab.data import twins
 from lmlab.data.chats import with_chats
 from lmlab.data.delimited import separated
 from lmlab.data.jsonrows import json_rows
-from lmlab.data.records import Record, Row, place_of, where
+from lmlab.data.records import Chat, Record, Row, place_of, where
 from lmlab.data.rows import MAX_COLUMNS, Faults, decoded, kind_of, told
 from lmlab.data.twins import Reads
 from lmlab.errors import InputError
@@ -22,6 +22,7 @@ from lmlab.errors import InputError
 MAX_BYTES = 5_000_000
 # Share of the rows of a single table that examples are drawn from.
 POOL = 0.3
+SPLITS = ("test", "valid")  # of a shipped set, to be asked
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,11 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     skipped: tuple[str, ...] = ()
+
+    @property
+    def chats(self) -> bool:
+        """Whether its rows are chats."""
+        return any(isinstance(cell, Chat) for row in self.rows[:1] for cell in row.values())
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -198,6 +204,10 @@ def shipped(name: str, split: str = "test") -> Dataset:
     if name not in shipped_sets():
         raise InputError(
             f"There is no data set named ‘{name[:60]}’.", f"There are: {', '.join(shipped_sets())}."
+        )
+    if split not in SPLITS:
+        raise InputError(
+            f"‘{name}’ has no split ‘{split[:40]}’.", f"There are: {', '.join(SPLITS)}."
         )
     folder = assets_dir() / "datasets" / name
     pool, queries = (read_file(folder / f"{part}.jsonl") for part in ("train", split))

@@ -2,15 +2,19 @@
 which of these carry loss. Knows tokenizers; runs no model.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
+from lmlab.data.records import where
+from lmlab.data.rows import Faults, told
+from lmlab.data.twins import Reads
 from lmlab.errors import InputError
 from lmlab.finetuning.config import FinetuneConfig
 from lmlab.finetuning.masks import MaskKind, MaskToken, MaskView
 from lmlab.finetuning.sets import Row
 from lmlab.lm.tokens import Vocabulary, encode
 from lmlab.prompts.parts import joined
+from lmlab.prompts.rendering import RenderError
 from lmlab.prompts.templates import PromptTemplate
 
 PLAIN = "text"  # the column that is learned where there is no template
@@ -34,6 +38,7 @@ class Example:
         answer: the text of the answer.
         truth: what the row gives as the answer; None without a template.
         number: of the row, from 1.
+        place: the row of its file, in words; empty where that is not known.
     """
 
     ids: tuple[int, ...]
@@ -46,6 +51,7 @@ class Example:
     answer: str
     truth: str | None
     number: int
+    place: str = ""
 
     @property
     def n_loss(self) -> int:
@@ -59,7 +65,7 @@ class Example:
             return ""
         words = " ".join((self.prompt or self.answer).split())
         shown = words if len(words) <= SHOWN else words[:SHOWN] + "…"
-        place = f"Row {self.number} (‘{shown}’)"
+        place = f"{_upper(self.place or f'row {self.number:,}')} (‘{shown}’)"
         if self.lost:
             return (
                 f"{place}: no token carries loss. The prompt alone fills the {len(self.ids):,} "
@@ -77,12 +83,14 @@ class Material:
         valid: rows that are held out.
         probe: general texts.
         template: the wording; None for plain text.
+        notes: what became of rows that are not there, in sentences.
     """
 
     train: Sequence[Example]
     valid: Sequence[Example] = ()
     probe: Sequence[Example] = ()
     template: PromptTemplate | None = None
+    notes: tuple[str, ...] = ()
 
 
 def structured(
@@ -92,6 +100,7 @@ def structured(
     config: FinetuneConfig,
     context: int,
     first: int = 1,
+    faults: Faults | None = None,
 ) -> Iterator[Example]:
     """Every row by F.
 
@@ -102,15 +111,23 @@ def structured(
         config: what carries loss, and the longest row.
         context: positions that the model can read.
         first: number of the first row.
+        faults: what becomes of rows that cannot be read; None refuses the first.
 
     Raises:
         InputError: a row lacks a column, cannot be rendered, or makes no tokens.
     """
     limit = _limit(config, context)
     for low in range(0, len(rows), CHUNK):
-        texts = _texts(template, rows[low : low + CHUNK])
-        for number, (prompt, answer, truth) in enumerate(texts, first + low):
-            yield _example(vocabulary, config, limit, prompt, answer, truth, number)
+        part = list(enumerate(rows[low : low + CHUNK], first + low))
+        for number, row, prompt, answer, truth in _texts(template, part, faults or Faults()):
+            place = where(row, number)
+            try:
+                made = _example(vocabulary, config, limit, prompt, answer, truth, number)
+            except InputError as error:
+                said = f"{_upper(place)}: {_lower(error.message)}"
+                (faults or Faults()).take(InputError(said, error.hint))
+            else:
+                yield replace(made, place=place)
 
 
 def _limit(config: FinetuneConfig, context: int) -> int:
@@ -123,17 +140,27 @@ def _limit(config: FinetuneConfig, context: int) -> int:
 
 
 def _texts(
-    template: PromptTemplate | None, rows: Sequence[Row]
-) -> Iterator[tuple[str, str, str | None]]:
-    """Prompt, answer and truth of each row."""
+    template: PromptTemplate | None, rows: Sequence[tuple[int, Row]], faults: Faults
+) -> Iterator[tuple[int, Row, str, str, str | None]]:
+    """Number, row, prompt, answer and truth of each numbered row."""
     if template is None:
-        for row in rows:
-            yield "", row.get(PLAIN, ""), None
+        for number, row in rows:
+            yield number, row, "", row.get(PLAIN, ""), None
         return
-    instruction, pieces = template.pieces(rows)
-    for row, piece in zip(rows, pieces, strict=True):
-        prompt = joined(instruction, (), template.separator, piece)
-        yield prompt.text, piece.target, row[template.answer]
+    while rows:
+        try:
+            instruction, pieces = template.pieces([row for _, row in rows], rows[0][0])
+        except RenderError as error:
+            faults.take(error)
+            left = [one for one in rows if one[1] is not error.row]
+            if len(left) == len(rows):
+                raise
+            rows = left
+            continue
+        for (number, row), piece in zip(rows, pieces, strict=True):
+            prompt = joined(instruction, (), template.separator, piece)
+            yield number, row, prompt.text, piece.target, row[template.answer]
+        return
 
 
 def _example(
@@ -145,10 +172,7 @@ def _example(
     truth: str | None,
     number: int,
 ) -> Example:
-    try:
-        encoded = encode(vocabulary, answer, prompt)
-    except InputError as error:
-        raise InputError(f"Row {number}: {_lower(error.message)}", error.hint) from None
+    encoded = encode(vocabulary, answer, prompt)
     end = vocabulary.tokenizer.eos_token_id if config.end_token else None
     ids = encoded.ids if end is None else (*encoded.ids, int(end))
     start = encoded.n_context if config.loss_on == "answer" else 0
@@ -167,18 +191,23 @@ def _example(
     )
 
 
-def checked(examples: Sequence[Example]) -> Sequence[Example]:
-    """The same examples.
+def checked(examples: Iterable[Example], faults: Faults | None = None) -> list[Example]:
+    """The examples from which something can be learned.
 
     Raises:
-        InputError: one of them has no token that carries loss; names its row.
+        InputError: one of them has no token that carries loss, and faults are not gathered; or all
+            have none.
     """
+    found = []
     for example in examples:
-        if example.error:
-            raise InputError(
-                example.error, "Shorten the row, or choose a model that reads more tokens."
-            )
-    return examples
+        if not example.error:
+            found.append(example)
+            continue
+        hint = "Shorten the row, or choose a model that reads more tokens."
+        (faults or Faults()).take(InputError(example.error, hint))
+    if faults and faults.said and not found:
+        raise InputError("No row is left to learn from.", told(faults.said))
+    return found
 
 
 def warnings_of(
@@ -192,9 +221,10 @@ def warnings_of(
         found.append("The model's tokenizer has no end token, so the model does not learn to stop.")
     cut = [example for example in examples if example.lost]
     if cut:
-        numbers = ", ".join(str(example.number) for example in cut[:WARNED])
+        places = ", ".join(e.place or f"row {e.number:,}" for e in cut[:WARNED])
         more = " and others" if len(cut) > WARNED else ""
-        which = f"Row {numbers} is" if len(cut) == 1 else f"{len(cut):,} rows ({numbers}{more}) are"
+        one = f"{_upper(places)} is"
+        which = one if len(cut) == 1 else f"{len(cut):,} rows ({places}{more}) are"
         found.append(
             f"{which} longer than the {len(cut[0].ids):,} tokens that are read: the end of the "
             "answer is cut off, and the end token with it."
@@ -233,6 +263,15 @@ def _lower(sentence: str) -> str:
     return sentence[:1].lower() + sentence[1:]
 
 
+def _upper(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
+
+
 def columns_of(template: PromptTemplate | None) -> tuple[str, ...]:
     """The columns that every row needs."""
-    return (PLAIN,) if template is None else template.columns
+    return reads_of(template).needed
+
+
+def reads_of(template: PromptTemplate | None) -> Reads:
+    """What is read of a row."""
+    return Reads((PLAIN,), (PLAIN,), (PLAIN,)) if template is None else template.reads

@@ -51,7 +51,7 @@ def iter_evaluate(
         ModelError: the model gives not-a-number.
     """
     protocol = protocol or Protocol()
-    data.check(template.columns)
+    data.check(template.needed)
     _check(template, data.pool, f"{data.name}, examples")
     _check(template, data.queries, f"{data.name}, queries")
     queries = asked(data, protocol)
@@ -105,7 +105,7 @@ def _begun(
         labels=tuple(template.labels),
         way=protocol.way,
         predictions=(),
-        notes=tuple(_notes(template, queries, protocol)),
+        notes=(*data.notes, *_notes(template, queries, protocol)),
     )
 
 

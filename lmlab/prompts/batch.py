@@ -4,9 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from lmlab.data.records import Row, marked, place_of, where
-from lmlab.errors import InputError
 from lmlab.prompts.blocks import names_of
-from lmlab.prompts.rendering import Job, RenderError, Renderer
+from lmlab.prompts.rendering import Job, Renderer, RenderError
 
 
 class Batch:
@@ -32,18 +31,16 @@ class Batch:
         """The texts of each row's jobs, in order.
 
         Raises:
-            InputError: a block cannot be rendered; names the row where it knows its place.
+            RenderError: a block cannot be rendered; names the row where it knows its place.
         """
         try:
             texts = renderer.render(self._blocks, self._jobs)
         except RenderError as error:
-            row = self._first[error.job] if error.job >= 0 else None
-            if row is None or place_of(row) is None:
-                raise
-            place, said = where(row, 0), error.message
-            raise InputError(
-                f"{place[0].upper()}{place[1:]}: {said[0].lower()}{said[1:]}", error.hint
-            ) from None
+            error.row = row = self._first[error.job] if error.job >= 0 else None
+            if row is not None and place_of(row) is not None:
+                place, said = where(row, 0), error.message
+                error.message = f"{place[0].upper()}{place[1:]}: {said[0].lower()}{said[1:]}"
+            raise
         return [[texts[place] for place in places] for places in self._places]
 
     def _place(self, row: Row | None, block: str, values: Mapping[str, Any]) -> int:

@@ -27,9 +27,11 @@ class RenderError(InputError):
 
     Attributes:
         job: which of the jobs, from 0; −1 where that is not known.
+        row: that the job was made for.
     """
 
     job: int = -1
+    row: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
