@@ -15,7 +15,7 @@ from lmlab.prompts.wordings import shipped_source, shipped_templates
 
 PLAIN = "name: x\nquery: '{{ text }} ->'\ntarget: ' {{ y }}'\nanswer: y\n"
 LECTURE = shipped_templates()["german-lecture"]
-NAMES = sorted(shipped_templates())
+NAMES = sorted(name for name, one in shipped_templates().items() if one.data)
 
 
 def template(**changes: object) -> PromptTemplate:

@@ -133,6 +133,8 @@ def _as_dict(
         "data": first.data,
         "results": [result.to_dict() for _, result in results],
     }
+    if notes := dict.fromkeys(note for _, result in results for note in result.notes):
+        value["notes"] = list(notes)
     if study == "shots":
         return value
     for (label, result), printed in zip(results, value["results"], strict=True):

@@ -26,11 +26,6 @@ class Cells:
     lines: tuple[str, ...]
     line: int
 
-    @property
-    def quoted_over_lines(self) -> list[str]:
-        """Cells that hold an end of line."""
-        return [one for one in self.cells if "\n" in one or "\r" in one]
-
 
 def separated(
     text: str, own: str = ",", faults: Faults | None = None, most: int = MAX_ROWS
@@ -187,19 +182,16 @@ def _quoted(lines: Sequence[str], separator: str) -> Iterator[Cells | InputError
 def _swallows(one: Cells, header: Cells, separator: str) -> bool:
     """Whether a record looks like several rows that a stray quote has made one.
 
-    Each of its lines has as many columns as the header; and what separates them within the quotes
-    is no comma of a sentence, which a space follows.
+    Each of its lines has as many columns as the header. A comma of a sentence, which a space
+    follows, counts for none, unless the header has such spaces too.
     """
-    over, n = one.quoted_over_lines, len(header.cells)
-    if not over or n < 2:
+    n = len(header.cells)
+    if len(one.lines) < 2 or n < 2 or not any("\n" in part or "\r" in part for part in one.cells):
         return False
-    lines = [line for line in one.lines if line.strip()]
-    if {line.count(separator) + 1 for line in lines} not in ({n}, {n + 1}):
-        return False
-    if separator == "\t" or f"{separator} " in "".join(header.lines):
-        return True
-    mark = re.escape(separator)
-    return any(re.search(rf"{mark}(?!\s)", part) for part in over)
+    spaced = separator == "\t" or f"{separator} " in "".join(header.lines)
+    mark = re.compile(re.escape(separator) + ("" if spaced else "(?! )"))
+    widths = {len(mark.findall(line)) + 1 for line in one.lines if line.strip()}
+    return widths in ({n}, {n + 1})
 
 
 def _swallowed(one: Cells) -> InputError:
@@ -207,7 +199,7 @@ def _swallowed(one: Cells) -> InputError:
     return InputError(
         f"A quote that opens in line {one.line:,} closes in line {last:,}, and each line between "
         "has all columns: these are several rows.",
-        HINT,
+        "Delete the quote, or write it twice; if it is one row, save the table as JSON.",
     )
 
 

@@ -6,7 +6,7 @@ file is a string all the same, of a kind that says so, so that templates can com
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 Row = Mapping[str, str]
@@ -89,6 +89,21 @@ def is_flag(text: str) -> bool:
 def marked(cell: Any) -> Any:
     """A cell with its kind, for JSON: plain strings as they are, others as {kind: text}."""
     return next(({name: str(cell)} for name, kind in KINDS.items() if type(cell) is kind), cell)
+
+
+def retyped(row: Row, others: Iterable[Row]) -> dict[str, str]:
+    """A row that was typed in, its cells of the kinds that other rows' cells have."""
+    known: dict[str, set[type[str]]] = {}
+    for other in others:
+        for name, cell in other.items():
+            if cell:
+                known.setdefault(name, set()).add(type(cell))
+    fits: dict[type[str], Callable[[str], bool]] = {Number: is_number, Flag: is_flag}
+    found = {}
+    for name, cell in row.items():
+        (kind,) = known.get(name, ()) if len(known.get(name, ())) == 1 else (str,)
+        found[name] = kind(cell) if kind in fits and fits[kind](cell) else cell
+    return found
 
 
 def stored(row: Row) -> dict[str, Any]:

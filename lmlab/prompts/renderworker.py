@@ -72,6 +72,10 @@ class Figure(str):
     __truediv__, __rtruediv__ = _computing("__truediv__"), _computing("__truediv__", True)
     __floordiv__, __rfloordiv__ = _computing("__floordiv__"), _computing("__floordiv__", True)
 
+    def lower(self) -> "Figure":
+        """Itself: Jinja's filters compare texts in small letters."""
+        return self
+
     def __neg__(self) -> int | float:
         return -self.number
 
