@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lmlab.data.records import Flag, Number, Place, Record, is_flag, is_number
-from lmlab.data.rows import MAX_COLUMNS, MAX_ROWS, Faults, cell, check_count
+from lmlab.data.rows import MAX_COLUMNS, MAX_ROWS, Faults, cell, check_count, column_name
 from lmlab.errors import InputError
 
 SEPARATORS = (",", ";", "\t", "|")
@@ -230,16 +230,17 @@ def _named(header: Cells, body: Sequence[Cells]) -> list[str]:
         InputError: a column with something in it has no name, or two have the same.
     """
     raw = "".join(header.lines)
-    names = [_stripped(part, raw).strip() for part in header.cells]
+    place = Place(0, header.line)
+    names = [column_name(_stripped(part, raw), place).strip() for part in header.cells]
     if all(len(one.cells) == len(names) + 1 for one in body) and _counts(body):
         names = ["", *names]  # R names the rows, and not their column
     while names and not names[-1] and not any(_from(one, len(names) - 1) for one in body):
         names.pop()
-    for place, name in enumerate(names):
-        if UNNAMED.fullmatch(name) and place == 0 and _is_index(body, 0):
+    for i, found in enumerate(names):
+        if UNNAMED.fullmatch(found) and i == 0 and _is_index(body, 0):
             names[0] = ""
-        elif not name and any("".join(one.cells[place : place + 1]).strip() for one in body):
-            raise InputError(f"Column {place + 1} has no name.", "The first line names them.")
+        elif not found and any("".join(one.cells[i : i + 1]).strip() for one in body):
+            raise InputError(f"Column {i + 1} has no name.", "The first line names them.")
     if repeated := _repeated(names):
         raise InputError(f"Two columns are named ‘{repeated[:40]}’.")
     return names

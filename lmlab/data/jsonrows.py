@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lmlab.data.records import Place, Record
-from lmlab.data.rows import Faults, Literal, cell, check_count, is_chat, said
+from lmlab.data.rows import Faults, Literal, cell, check_count, column_name, is_chat, said
 from lmlab.errors import InputError
 
 SPACE = " \t\r\n"
@@ -22,7 +22,9 @@ def json_rows(text: str, faults: Faults) -> Iterator[Record]:
         try:
             if not isinstance(value, dict):
                 raise InputError(f"{said(place)} is no JSON object.")
-            yield Record({cell(key, place): cell(one, place) for key, one in value.items()}, place)
+            yield Record(
+                {column_name(key, place): cell(one, place) for key, one in value.items()}, place
+            )
         except InputError as error:
             faults.take(error)
 

@@ -18,6 +18,7 @@ MAX_ROWS = 20_000
 MAX_COLUMNS = 64
 MAX_CELL = 20_000
 NAMED = 3  # faults that are told one by one
+MAX_NAME = 200  # characters of a column's name
 COMPRESSED = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
 # What a turn of a chat is made of, in the two usual ways.
 TURN = (frozenset({"role", "content"}), frozenset({"from", "value"}))
@@ -64,12 +65,12 @@ class Literal(str):
 
 
 def decoded(data: bytes) -> str:
-    """UTF-8, or UTF-16 that says so, which is not compressed."""
+    """UTF-8, or UTF-16 that says so, which is not compressed, without its byte-order mark."""
     if data.startswith(COMPRESSED):
         raise InputError("The file is compressed.", "Unpack it first.")
     wide = data.startswith(WIDE)
     try:
-        return data.decode("utf-16" if wide else "utf-8")
+        return data.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         kind = "UTF-16" if wide else "UTF-8"
@@ -95,6 +96,20 @@ def check_count(count: int, most: int = MAX_ROWS) -> None:
         raise InputError(
             f"The table has more than {most:,} rows.", "Take a part of it: a sample will do."
         )
+
+
+def column_name(key: str, place: Place) -> str:
+    """A column's name.
+
+    Raises:
+        InputError: it is too long, or no text.
+    """
+    if len(key) > MAX_NAME:
+        raise InputError(
+            f"{said(place)}: a column’s name has {len(key):,} characters, more than {MAX_NAME}.",
+            "The first line names the columns.",
+        )
+    return str(cell(key, place))
 
 
 def cell(value: Any, place: Place) -> str:

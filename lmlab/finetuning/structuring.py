@@ -14,8 +14,8 @@ from lmlab.finetuning.masks import MaskKind, MaskToken, MaskView
 from lmlab.finetuning.sets import Row
 from lmlab.lm.tokens import Vocabulary, encode
 from lmlab.prompts.parts import joined
-from lmlab.prompts.rendering import RenderError
 from lmlab.prompts.templates import PromptTemplate
+from lmlab.rendering import RenderError
 
 PLAIN = "text"  # the column that is learned where there is no template
 CHUNK = 400  # rows that are rendered at once
@@ -175,6 +175,7 @@ def _example(
     encoded = encode(vocabulary, answer, prompt)
     end = vocabulary.tokenizer.eos_token_id if config.end_token else None
     ids = encoded.ids if end is None else (*encoded.ids, int(end))
+    vocabulary.checked(ids)
     start = encoded.n_context if config.loss_on == "answer" else 0
     return Example(
         ids=ids[:limit],
@@ -239,7 +240,8 @@ def mask_view(
     tokens = []
     for place, token in enumerate(example.ids):
         loss = place >= example.loss_from
-        tokens.append(MaskToken(token, vocabulary.text(token), _kind(example, place), loss))
+        text = vocabulary.reader(example.ids, place)(token)
+        tokens.append(MaskToken(token, text, _kind(example, place), loss))
     return MaskView(
         row=example.number - 1,
         rows=rows,

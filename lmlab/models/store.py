@@ -5,12 +5,8 @@ Importing this module imports no torch: weights are read by ``lmlab.models.loadi
 
 import difflib
 import re
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,13 +14,14 @@ import psutil
 
 from lmlab.assets import models_dir
 from lmlab.errors import MemoryLimitError, ModelError
-from lmlab.lm.turns import Turns, in_order
+from lmlab.lm.turns import in_order
+from lmlab.models.memory import Entry, Memory
 from lmlab.models.refs import RUN, ModelRef
 from lmlab.runs.store import RunFolder, Runs, default_root
 from lmlab.settings import Settings
 
 if TYPE_CHECKING:
-    from lmlab.lm.model import LM, Weights
+    from lmlab.lm.model import LM
 
 __all__ = ["RUN", "ModelRef", "ModelStore", "Progress"]
 
@@ -32,19 +29,6 @@ Progress = Callable[[str], None]
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
 _REVISION = re.compile(r"[\w][\w./-]{0,99}")
-
-
-@dataclass
-class _Entry:
-    """One copy of the weights, loaded or on its way."""
-
-    future: "Future[Weights]" = field(default_factory=Future)
-    users: int = 0
-
-    @property
-    def n_bytes(self) -> int:
-        done = self.future.done() and not self.future.exception()
-        return self.future.result().n_bytes if done else 0
 
 
 class ModelStore:
@@ -57,8 +41,7 @@ class ModelStore:
     def __init__(self, settings: Settings | None = None, *, models: Path | None = None) -> None:
         self.settings = settings or Settings()
         self._models = models or models_dir()
-        self._entries: OrderedDict[tuple[Path, str], _Entry] = OrderedDict()
-        self._mutex = threading.Lock()
+        self._memory = Memory(self.budget)
 
     @property
     def runs(self) -> Runs:
@@ -96,15 +79,11 @@ class ModelStore:
 
     def after_fork(self) -> None:
         """Make all locks anew: in a forked process nobody is left who would give one back."""
-        self._mutex = threading.Lock()
-        for entry in self._entries.values():
-            if entry.n_bytes:
-                entry.future.result().lock = Turns()
+        self._memory.after_fork()
 
     def loaded(self) -> list[str]:
         """Paths of the models in memory, least recently used first."""
-        with self._mutex:
-            return [str(path) for (path, _), entry in self._entries.items() if entry.n_bytes]
+        return [str(folder) for folder in self._memory.loaded()]
 
     @contextmanager
     def borrow(self, ref: ModelRef | str, on_progress: Progress | None = None) -> Iterator["LM"]:
@@ -128,19 +107,30 @@ class ModelStore:
         asked = [ModelRef.parse(ref) if isinstance(ref, str) else ref for ref in refs]
         progress = on_progress or (lambda message: None)
         with ExitStack() as held:
-            copies = []
+            entries = []
             for ref in asked:
                 entry = self._acquire(ref, progress)
-                held.callback(self._release, entry)
-                copies.append(entry.future.result())
+                held.callback(self._memory.release, entry)
+                entries.append(entry)
             folders = [self._adapter_of(r, progress) for r in asked]
+            for entry, folder in zip(entries, folders, strict=True):
+                self._memory.take(entry, folder)
+                held.callback(self._memory.give_back, entry, folder)
             # Always in one order, so that two who want the same models never wait for each other.
-            for lock in in_order(weights.lock for weights in copies):
+            for lock in in_order(entry.future.result().lock for entry in entries):
                 held.enter_context(lock)
             yield [
-                weights.lm(str(ref), folder, ref.alpha)
-                for weights, ref, folder in zip(copies, asked, folders, strict=True)
+                self._lm(entry, ref, folder)
+                for entry, ref, folder in zip(entries, asked, folders, strict=True)
             ]
+
+    def _lm(self, entry: Entry, ref: ModelRef, folder: Path | None) -> "LM":
+        """A model over a borrowed copy; its adapter is attached if there is room for it."""
+        weights = entry.future.result()
+        if folder is None or folder in weights.adapters:
+            return weights.lm(str(ref), folder, ref.alpha)
+        with self._memory.attaching(entry, folder, str(ref)):
+            return weights.lm(str(ref), folder, ref.alpha)
 
     def resolve(self, ref: ModelRef, on_progress: Progress) -> Path:
         """The local folder that holds a model, fetched first if it is on the Hub."""
@@ -150,6 +140,7 @@ class ModelStore:
                 return self.resolve(ModelRef.parse(run.spec.model), on_progress)
             return self._learned(run, ref.revision)
         if ref.name in self.embedded():
+            _refuse_revision(ref.name, ref.revision)
             return self._models / ref.name
         return self._outside(ref.name, ref.revision, on_progress, self.embedded())
 
@@ -195,6 +186,7 @@ class ModelStore:
         """A folder of this machine or of the Hub, as far as the settings allow either."""
         folder = Path(name).expanduser()
         if self.settings.allow_local and folder.is_dir():
+            _refuse_revision(name, revision)
             return folder
         hint = _hint(name, known)
         if not _HUB_ID.fullmatch(name) or ".." in name:
@@ -213,72 +205,57 @@ class ModelStore:
 
         return fetch(name, revision, self.settings, self.largest, on_progress, hint)
 
-    def _acquire(self, ref: ModelRef, on_progress: Progress) -> _Entry:
+    def _acquire(self, ref: ModelRef, on_progress: Progress) -> Entry:
         """The entry of a reference, counted as in use; loads it when nobody has."""
+        # One folder, one copy, whatever it was called by: a commit has a folder of its own.
         folder = self.resolve(ref, on_progress).resolve()
-        key = (folder, ref.revision or "")
-        with self._mutex:
-            entry = self._entries.get(key)
-            mine = entry is None
-            if entry is None:
-                entry = self._entries[key] = _Entry()
-            entry.users += 1
-            self._entries.move_to_end(key)
+        entry, mine = self._memory.acquire(folder)
         if mine:
-            self._fill(key, entry, ref, on_progress)
+            self._fill(folder, entry, ref, on_progress)
         try:
             entry.future.result()
         except BaseException:
-            self._release(entry)
+            self._memory.release(entry)
             raise
         return entry
 
-    def _release(self, entry: _Entry) -> None:
-        with self._mutex:
-            entry.users -= 1
-
-    def _fill(
-        self, key: tuple[Path, str], entry: _Entry, ref: ModelRef, on_progress: Progress
-    ) -> None:
+    def _fill(self, path: Path, entry: Entry, ref: ModelRef, on_progress: Progress) -> None:
         """Load into an entry; on failure drop the entry and hand the error to all who wait."""
         from lmlab.models.loading import inspect, load
 
         try:
             on_progress(f"Loading {ref.name} …")
-            folder = inspect(key[0], ref.name)
-            self._make_room(folder.memory(self.settings), ref.name)
-            entry.future.set_result(load(folder, self.settings))
+            folder = inspect(path, ref.name)
+            need = folder.memory(self.settings)
+            self._check_largest(need, ref.name)
+            self._memory.reserve(entry, need, ref.name)
+            weights = load(folder, self.settings)
+            self._memory.settle(entry, weights.n_bytes, ref.name)
+            entry.future.set_result(weights)
         except BaseException as error:
-            with self._mutex:
-                self._entries.pop(key, None)
+            self._memory.drop(path)
             entry.future.set_exception(error)
 
-    def _make_room(self, need: int, name: str) -> None:
-        """Drop idle models, oldest first, until ``need`` bytes fit into the budget."""
+    def _check_largest(self, need: int, name: str) -> None:
         if need > self.largest < self.budget:
             raise MemoryLimitError(
                 f"‘{name}’ needs {need / 1e9:.2g} GB; a model may take "
                 f"{self.largest / 1e9:.2g} GB here.",
                 "Choose a smaller model.",
             )
-        with self._mutex:
-            total = sum(entry.n_bytes for entry in self._entries.values())
-            for key, entry in list(self._entries.items()):
-                if total + need <= self.budget:
-                    break
-                if entry.users == 0:
-                    total -= entry.n_bytes
-                    del self._entries[key]
-        if total + need > self.budget:
-            raise MemoryLimitError(
-                f"‘{name}’ needs {need / 1e9:.2g} GB, and {self.budget / 1e9:.2g} GB are set aside "
-                f"for models, of which {total / 1e9:.2g} GB are in use.",
-                "Choose a smaller model, or raise LMLAB_MEMORY_GB.",
-            )
 
     def _below(self, marker: str, root: Path) -> list[str]:
         folders = (path.parent for path in root.glob(f"**/{marker}"))
         return [folder.relative_to(root).as_posix() for folder in folders]
+
+
+def _refuse_revision(name: str, revision: str | None) -> None:
+    """What lies in a folder of this machine has one state alone."""
+    if revision:
+        raise ModelError(
+            f"‘{name[:100]}’ is a folder of this machine and has no revisions.",
+            f"Ask for ‘{name[:100]}’ alone; revisions are for models of the Hub.",
+        )
 
 
 def _hint(name: str, known: list[str]) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from lmlab.data.records import Row, marked, place_of, where
 from lmlab.prompts.blocks import names_of
-from lmlab.prompts.rendering import Job, Renderer, RenderError
+from lmlab.rendering import Job, Renderer, RenderError
 
 
 class Batch:

@@ -15,8 +15,8 @@ from lmlab.prompts.blocks import asked_for, fields_of
 from lmlab.prompts.options import options_of
 from lmlab.prompts.parts import Pieces, Prompt, joined
 from lmlab.prompts.reading import Answer, Decoder, read
-from lmlab.prompts.rendering import Job, Renderer
 from lmlab.prompts.strictyaml import load_mapping
+from lmlab.rendering import Job, Renderer
 
 MAX_LABELS = 1000
 MOST_NAMED = 20  # labels that an error lists
