@@ -142,8 +142,7 @@ def _values(text: str) -> Iterator[tuple[int, Any]]:
         try:
             listed = json.loads(text)
         except (ValueError, RecursionError) as error:
-            line: int = getattr(error, "lineno", 1)
-            said = f"Line {line:,} is no valid JSON."
+            said = f"Line {getattr(error, 'lineno', 1):,} is no valid JSON."
             raise InputError(said, "A JSON file holds a list.") from None
         yield from enumerate(listed, 1)
         return

@@ -76,7 +76,7 @@ def _spells_chat(text: str) -> bool:
     if not text.lstrip().startswith("[{"):
         return False
     try:
-        return is_chat(json.loads(text))
+        return bool(is_chat(json.loads(text)))
     except (ValueError, RecursionError):
         return False
 

@@ -101,7 +101,8 @@ def retyped(row: Row, others: Iterable[Row]) -> dict[str, str]:
     fits: dict[type[str], Callable[[str], bool]] = {Number: is_number, Flag: is_flag}
     found = {}
     for name, cell in row.items():
-        (kind,) = known.get(name, ()) if len(known.get(name, ())) == 1 else (str,)
+        kinds = known.get(name, set())
+        kind = next(iter(kinds)) if len(kinds) == 1 else str
         found[name] = kind(cell) if kind in fits and fits[kind](cell) else cell
     return found
 

@@ -5,13 +5,12 @@ which of these carry loss. Knows tokenizers; runs no model.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from lmlab.data.records import where
+from lmlab.data.records import Row, where
 from lmlab.data.rows import Faults, told
 from lmlab.data.twins import Reads
 from lmlab.errors import InputError
 from lmlab.finetuning.config import FinetuneConfig
 from lmlab.finetuning.masks import MaskKind, MaskToken, MaskView
-from lmlab.finetuning.sets import Row
 from lmlab.lm.tokens import Vocabulary, encode
 from lmlab.prompts.parts import joined
 from lmlab.prompts.templates import PromptTemplate
