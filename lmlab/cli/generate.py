@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from lmlab.cli.naming import add_model, asked_ref
 from lmlab.cli.quiet import RECEIPT, quiet
 from lmlab.errors import InputError
 from lmlab.results.controls import GenerateConfig
@@ -30,8 +31,7 @@ def add_generate(commands: Any) -> None:
         description="Complete a prompt; the text appears as it is drawn.",
     )
     generate.add_argument("--prompt", required=True, help="what is completed; may be empty")
-    generate.add_argument("--model", default="base", help="embedded name, folder or Hub id")
-    generate.add_argument("--adapter", help="a PEFT adapter on top")
+    add_model(generate)
     generate.add_argument("--n", type=int, default=1, help="samples, with seeds from --seed on")
     generate.add_argument("--top", type=int, default=10, help="alternatives for each token in JSON")
     generate.add_argument("--bos", default="tokenizer", help=BOS)
@@ -105,12 +105,9 @@ def _generate(arguments: argparse.Namespace) -> None:
     if arguments.receipt and (arguments.n > 1 or arguments.bos != "tokenizer"):
         raise InputError("A receipt is of one sample, begun as the tokenizer does.")
     quiet()
-    from lmlab.models.store import ModelRef, ModelStore
+    from lmlab.models.store import ModelStore
 
-    ref = ModelRef.parse(arguments.model)
-    if arguments.adapter:
-        ref = replace(ref, adapter=arguments.adapter)
-    with ModelStore().borrow(ref) as lm:
+    with ModelStore().borrow(asked_ref(arguments)) as lm:
         from lmlab.generation.advice import given
 
         asked = given(lm, arguments.prompt, chat=arguments.chat)

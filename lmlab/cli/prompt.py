@@ -8,15 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lmlab.cli.naming import add_model, asked_ref
 from lmlab.cli.tables import TABLES, pair, table_of, tell
 from lmlab.errors import InputError
+from lmlab.results.forms import FORMS
 
 if TYPE_CHECKING:
     from lmlab.data.sets import Dataset, Table
     from lmlab.prompts.templates import PromptTemplate
+    from lmlab.results.forms import Form
 
 
-MODEL = "embedded name, folder or Hub id"
 TEMPLATE = "a shipped name, or a YAML file"
 
 
@@ -28,7 +30,7 @@ def add_prompt(commands: Any) -> None:
         description="One query through a prompt template: F builds the prompt, G reads the answer.",
     )
     add_common(prompt)
-    prompt.add_argument("--model", default="base", help=MODEL)
+    add_model(prompt)
     prompt.add_argument("--template", required=True, help=TEMPLATE)
     prompt.add_argument("--query", help="the query’s first field; default: standard input")
     prompt.add_argument(
@@ -52,6 +54,11 @@ def add_common(command: Any) -> None:
         "--skip-bad", action="store_true", help="leave out rows that cannot be used; they are told"
     )
     command.add_argument("--seed", type=int, default=0, help="of the examples that are drawn")
+    command.add_argument(
+        "--form", choices=FORMS,
+        help="plain text, or the turns of the model’s chat template; default: as it was tuned, "
+        "else as the template says, else chat where the model has a chat template",
+    )  # fmt: skip
     command.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -121,10 +128,13 @@ def _prompt(arguments: argparse.Namespace) -> None:
         tell(found.notes)
         examples = draw(found.pool, arguments.shots, arguments.seed)
     with open_lab() as lab:
-        said = _answered(lab, arguments.model, template, examples, query)
+        model = str(asked_ref(arguments))
+        said = _answered(lab, model, template, examples, query, arguments.form)
     if arguments.json:
         dump(said)
         return
+    for note in said["notes"]:
+        print(f"lmlab: {note}", file=sys.stderr)
     if arguments.show:
         print(f"{said['prompt']}⟶{said['completion']}\n")
     if said["labels"]:
@@ -134,7 +144,12 @@ def _prompt(arguments: argparse.Namespace) -> None:
 
 
 def _answered(
-    lab: Any, model: str, template: "PromptTemplate", examples: Any, query: Any
+    lab: Any,
+    model: str,
+    template: "PromptTemplate",
+    examples: Any,
+    query: Any,
+    form: "Form | None",
 ) -> dict[str, Any]:
     """Ask one query and gather what there is to say about it."""
     from lmlab.prompting.queried import Asked, Weighed
@@ -143,9 +158,10 @@ def _answered(
 
     said: dict[str, Any] = {"model": model, "template": template.name, "completion": ""}
     said |= {"shots": len(examples), "labels": None}
-    for event in lab.prompts.run(model, template, examples, query):
+    for event in lab.prompts.run(model, template, examples, query, form=form):
         if isinstance(event, Asked):
             said |= {"prompt": event.prompt.text, "n_tokens": event.n_tokens}
+            said |= {"form": event.form, "notes": list(event.notes)}
         elif isinstance(event, Step):
             said["completion"] += event.shown
         elif isinstance(event, Answer):

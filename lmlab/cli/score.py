@@ -4,11 +4,12 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmlab.cli.generate import BOS, write_json
+from lmlab.cli.naming import add_model, asked_ref
 from lmlab.cli.quiet import RECEIPT, quiet
 from lmlab.errors import InputError
 
@@ -37,8 +38,7 @@ def add_score(commands: Any) -> None:
         "each comes back with its own fields and its numbers, as soon as it is done",
     )
     add = score.add_argument
-    add("--model", default="base", help="embedded name, folder or Hub id")
-    add("--adapter", help="a PEFT adapter on top: embedded name, folder or Hub id")
+    add_model(score)
     add("--prefix", default="", help="what the text is conditioned on")
     add("--chat", action="store_true", help="the prefix is a question in the model's chat form")
     add("--windows", choices=["disjoint", "sliding"], default="sliding")
@@ -89,10 +89,9 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _model(arguments: argparse.Namespace) -> Any:
     quiet()
-    from lmlab.models.store import ModelRef, ModelStore
+    from lmlab.models.store import ModelStore
 
-    ref = ModelRef.parse(arguments.model)
-    return ModelStore().borrow(replace(ref, adapter=arguments.adapter or ref.adapter))
+    return ModelStore().borrow(asked_ref(arguments))
 
 
 def _scored(

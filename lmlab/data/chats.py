@@ -10,7 +10,8 @@ from lmlab.data.records import Chat, Record
 from lmlab.data.rows import MAX_CELL, Faults, is_chat, said
 from lmlab.errors import InputError
 
-COLUMNS = ("messages", "conversations", "conversation", "chat")
+MESSAGES = "messages"
+COLUMNS = (MESSAGES, "conversations", "conversation", "chat")
 PROMPT, ANSWER = "prompt", "answer"
 MODEL = "assistant"
 # Other names of who speaks (ShareGPT and the like).
@@ -19,7 +20,8 @@ ROLES = (("human", "user"), ("gpt", MODEL), ("bot", MODEL), ("model", MODEL), ("
 
 def with_chats(rows: Iterable[Record], faults: Faults) -> Iterator[Record]:
     """The same rows. Where one holds a chat, ‘prompt’ is all before the last answer, a line a turn
-    (‘User: …’), and ‘answer’ is that answer; the chat itself becomes a list of {role, content}.
+    (‘User: …’), and ‘answer’ is that answer; the chat itself becomes ‘messages’, a list of
+    {role, content}.
 
     Raises:
         InputError: a chat without an answer, or with something in it that is no text.
@@ -36,8 +38,8 @@ def with_chats(rows: Iterable[Record], faults: Faults) -> Iterator[Record]:
             faults.take(InputError(f"{said(row.place)}: {error.message}", error.hint))
             continue
         cells = {
-            **row,
-            column: Chat(json.dumps(turns, ensure_ascii=False)),
+            **{name: value for name, value in row.items() if name != column},
+            MESSAGES: Chat(json.dumps(turns, ensure_ascii=False)),
             PROMPT: plain(turns[:last]),
             ANSWER: turns[last]["content"],
         }

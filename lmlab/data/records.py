@@ -72,6 +72,13 @@ def where(row: Row, number: int) -> str:
     return str(place_of(row) or f"row {number:,}")
 
 
+def placed(row: Row, number: int, message: str) -> str:
+    """A sentence about a row, with its place before it, where that or a number is known."""
+    known = number or place_of(row)
+    said = f"{where(row, number)}: {message[:1].lower()}{message[1:]}" if known else message
+    return said[:1].upper() + said[1:]
+
+
 def is_number(text: str) -> bool:
     """Whether a text is a number as JSON writes one.
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from lmlab.generation.complete import check_room, prompt_ids
 from lmlab.generation.sampling import GenerateConfig
-from lmlab.generation.stacking import StackedDecoder, stackable
+from lmlab.generation.stacking import StackedDecoder, proved, stackable
 from lmlab.generation.streams import Stream, iter_rounds
 from lmlab.lm.decoding import Decoder
 from lmlab.lm.model import LM
@@ -71,10 +71,12 @@ def iter_side_by_side(
 
 def batches(lms: Sequence[LM]) -> list[list[int]]:
     """Which models run together, by their places."""
+    able = [id(lm.model) if stackable(lm) else None for lm in lms]
     found: dict[object, list[int]] = {}
     for i, lm in enumerate(lms):
-        key = id(lm.model) if stackable(lm) else ("alone", i)
-        found.setdefault(key, []).append(i)
+        # Alone there is nothing to prove.
+        together = able[i] is not None and able.count(able[i]) > 1 and proved(lm)
+        found.setdefault(able[i] if together else ("alone", i), []).append(i)
     return list(found.values())
 
 

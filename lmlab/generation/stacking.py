@@ -10,9 +10,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from lmlab.lm.adapters import Attached
+from lmlab.lm.body import close
 from lmlab.lm.decoding import Decoder
 from lmlab.lm.model import LM
 from lmlab.lm.rowadapters import RowAdapter, row_adapters
+from lmlab.lm.ways import probe_ids
 from lmlab.results.completions import Reading
 
 EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
@@ -29,12 +32,49 @@ def stackable(lm: LM) -> bool:
     return lm.ways.shared
 
 
+def proved(lm: LM) -> bool:
+    """Whether rows with a model's adapter and with none give what each gives by itself.
+
+    Found out once for each adapter, on a few tokens, other ones in either row.
+    """
+    if lm.folder is None:
+        return True
+    known = lm.adapters.stacks
+    if lm.folder not in known:
+        known[lm.folder] = _stacks(lm)
+    return known[lm.folder]
+
+
+@torch.inference_mode()
+def _stacks(lm: LM) -> bool:
+    rows = [
+        replace(lm, folder=None, attached=Attached()),
+        replace(lm, attached=replace(lm.attached, alpha=1.0)),
+    ]
+    ids = probe_ids(lm.model)[0].tolist()
+    read, fed = ids[:6], [ids[6:8], ids[8:10]]
+    try:
+        decoder = StackedDecoder(rows)
+        got = torch.stack([decoder.read(read), *map(decoder.feed, fed)], 1)
+    except Exception:
+        # Layers take their inputs in many shapes; any failure means: not side by side.
+        return False
+    expected = []
+    for row, one in enumerate(rows):
+        one.switch_on()
+        whole = torch.tensor([read + [newest[row] for newest in fed]], device=lm.device)
+        logits = lm.model(input_ids=whole, use_cache=False).logits
+        expected.append(logits[0, len(read) - 1 :])
+    wanted = torch.stack(expected)
+    return close(got.to(wanted.dtype), wanted)
+
+
 class StackedDecoder(Decoder):
     """Like ``Decoder``, with one row for each of several models of the same weights."""
 
     def __init__(self, lms: Sequence[LM]) -> None:
         # The base's own layers run; the rows' differences come from here.
-        base = replace(lms[0], folder=None, attached=type(lms[0].attached)())
+        base = replace(lms[0], folder=None, attached=Attached())
         super().__init__(base, len(lms))
         self._lms = lms
         self._adapted = row_adapters(lms)

@@ -170,6 +170,8 @@ class Decoder:
     @torch.inference_mode()
     def _step(self, ids: Tensor) -> Tensor:
         assert self._lean is not None
+        # Others may share the weights, and have put an adapter of theirs in between.
+        self._lm.switch_on()
         try:
             return self._checked(self._lean.step(ids))
         except torch.OutOfMemoryError as error:

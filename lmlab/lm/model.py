@@ -12,10 +12,13 @@ from torch.nn.utils.rnn import pad_sequence
 from lmlab.errors import InputError
 from lmlab.lm.adapters import Adapters, Attached
 from lmlab.lm.body import Body
+from lmlab.lm.grafts import bytes_of
 from lmlab.lm.head import Head
+from lmlab.lm.learned import learned_form
 from lmlab.lm.tokens import Vocabulary
 from lmlab.lm.turns import Turns
 from lmlab.lm.ways import Ways, choose
+from lmlab.results.forms import Form
 
 CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
 CONTEXT_WITHOUT_LIMIT = 2048
@@ -38,6 +41,7 @@ class LM:
         adapters: all that are attached to these weights.
         folder: of the adapter that is meant.
         turns: the lock of its weights.
+        form: what it was tuned in, where that is known.
     """
 
     name: str
@@ -49,6 +53,7 @@ class LM:
     attached: Attached = field(default_factory=Attached)
     folder: Path | None = None
     turns: Turns = field(default_factory=Turns)
+    form: Form | None = None
 
     @property
     def soft_prompt(self) -> Tensor | None:
@@ -123,11 +128,15 @@ class LM:
 
 @dataclass
 class Weights:
-    """One copy of a model's weights, with its lock and the adapters attached to it."""
+    """One copy of a model's weights, with its lock and the adapters attached to it.
+
+    ``form`` is what the weights themselves were tuned in, where that is known.
+    """
 
     name: str
     model: Any
     vocabulary: Vocabulary
+    form: Form | None = None
     lock: Turns = field(default_factory=Turns)
     adapters: Adapters = field(init=False)
     _ways: dict[Path | None, Ways] = field(default_factory=dict)
@@ -138,9 +147,7 @@ class Weights:
     @property
     def n_bytes(self) -> int:
         """Bytes of all parameters and buffers, attached adapters included."""
-        tensors = [*self.model.parameters(), *self.model.buffers()]
-        held: int = sum(t.numel() * t.element_size() for t in tensors)
-        return held + self.adapters.soft_bytes
+        return bytes_of(self.model) + self.adapters.n_bytes
 
     def lm(self, name: str, adapter: Path | None = None, alpha: float = 1.0) -> LM:
         """The model with one adapter, or none, switched on. Hold the lock while using it."""
@@ -154,7 +161,7 @@ class Weights:
         vocabulary = self.vocabulary
         return LM(
             name, self.model, vocabulary, self._ways[adapter], context, self.adapters, attached,
-            adapter, self.lock,
+            adapter, self.lock, learned_form(adapter) or self.form,
         )  # fmt: skip
 
 

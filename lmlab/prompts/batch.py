@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from lmlab.data.records import Row, marked, place_of, where
+from lmlab.data.records import Row, marked, place_of, placed
 from lmlab.prompts.blocks import names_of
 from lmlab.rendering import Job, Renderer, RenderError
 
@@ -38,8 +38,7 @@ class Batch:
         except RenderError as error:
             error.row = row = self._first[error.job] if error.job >= 0 else None
             if row is not None and place_of(row) is not None:
-                place, said = where(row, 0), error.message
-                error.message = f"{place[0].upper()}{place[1:]}: {said[0].lower()}{said[1:]}"
+                error.message = placed(row, 0, error.message)
             raise
         return [[texts[place] for place in places] for places in self._places]
 

@@ -3,20 +3,23 @@ query; its decoder G reads the answer out of the completion. Runs no model.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from lmlab.data.records import Row, where
+from lmlab.data.records import Row, placed
 from lmlab.data.twins import Reads
 from lmlab.errors import InputError
 from lmlab.prompts.batch import Batch
 from lmlab.prompts.blocks import asked_for, fields_of
 from lmlab.prompts.options import options_of
-from lmlab.prompts.parts import Pieces, Prompt, joined
+from lmlab.prompts.parts import Pieces, Prompt, joined, pieces_of
 from lmlab.prompts.reading import Answer, Decoder, read
 from lmlab.prompts.strictyaml import load_mapping
+from lmlab.prompts.turns import turns_before_answer
 from lmlab.rendering import Job, Renderer
+from lmlab.results.forms import Form
 
 MAX_LABELS = 1000
 MOST_NAMED = 20  # labels that an error lists
@@ -42,6 +45,9 @@ class PromptTemplate(BaseModel):
         options: the field that holds the options, where each row has its own; blocks see a list.
         stop: strings that end a completion.
         decoder: how G reads a completion; ``decode`` in YAML.
+        form: ``plain`` or ``chat``, where the wording is made for one of them; else empty.
+        turns: the column with a whole chat, a JSON list of role and content: in the chat form its
+            turns before the last answer stand as they are, in place of the query.
         tuned: the embedded model that was fine-tuned on this very wording.
     """
 
@@ -63,6 +69,8 @@ class PromptTemplate(BaseModel):
     tuned: str = ""
     stop: tuple[str, ...] = ()
     decoder: Decoder = Field(Decoder(), alias="decode")
+    form: Form | Literal[""] = ""
+    turns: str = ""
     shipped: bool = Field(False, exclude=True)
 
     @field_validator("labels", mode="before")
@@ -148,7 +156,8 @@ class PromptTemplate(BaseModel):
     @property
     def reads(self) -> Reads:
         """What it reads of a row."""
-        return Reads(self.columns, self.needed, self.fields, self.check_row)
+        own = (self.turns,) if self.turns and self.turns not in self.columns else ()
+        return Reads((*self.columns, *own), self.needed, self.fields, self.check_row)
 
     def _inputs(self, block: str) -> tuple[str, ...]:
         used = dict.fromkeys([*fields_of(block), *([self.options] if self.options else [])])
@@ -183,7 +192,9 @@ class PromptTemplate(BaseModel):
         found = []
         for number, (row, (query, *rest)) in enumerate(zip(rows, texts, strict=True), first):
             truth = row.get(self.answer)
-            found.append(_pieces(query, rest, truth, tuple(self.choices(row, number))))
+            made = pieces_of(query, rest, truth, tuple(self.choices(row, number)))
+            turns = turns_before_answer(row.get(self.turns, "")) if self.turns else ()
+            found.append(replace(made, turns=turns))
         return instruction, found
 
     def _jobs(self, row: Row, number: int) -> Iterable[Job]:
@@ -214,7 +225,7 @@ class PromptTemplate(BaseModel):
         try:
             return {option: option for option in options_of(row.get(self.options, ""))}
         except InputError as error:
-            raise InputError(_placed(row, number, error.message), error.hint) from None
+            raise InputError(placed(row, number, error.message), error.hint) from None
 
     def word(
         self, answer: str, choices: Mapping[str, str], number: int = 0, row: Row | None = None
@@ -229,7 +240,7 @@ class PromptTemplate(BaseModel):
             known = ", ".join(choice[:40] for choice in list(choices)[:MOST_NAMED])
             known += ", …" if len(choices) > MOST_NAMED else ""
             said = f"the {kind} ‘{answer[:40]}’ is none of {known}."
-            raise InputError(_placed(row or {}, number, said), hint)
+            raise InputError(placed(row or {}, number, said), hint)
         return choices[answer]
 
     def check(self, rows: Sequence[Row]) -> None:
@@ -270,19 +281,6 @@ class PromptTemplate(BaseModel):
         return read(
             self.decoder, completions, labels=self.labels, ended=ended, renderer=self.renderer
         )
-
-
-def _placed(row: Row, number: int, message: str) -> str:
-    """A message with its row before it, where there is a number."""
-    said = f"{where(row, number)}: {message}" if number else message
-    return said[0].upper() + said[1:]
-
-
-def _pieces(query: str, rest: list[str], truth: str | None, names: tuple[str, ...]) -> Pieces:
-    if truth is None:
-        return Pieces(query, "", "", None, dict(zip(names, rest, strict=True)))
-    example, target, *targets = rest
-    return Pieces(query, example, target, truth, dict(zip(names, targets, strict=True)))
 
 
 def _said(error: ValidationError) -> tuple[str, str]:

@@ -12,11 +12,12 @@ from typing import Any
 
 from lmlab.assets import models_dir
 from lmlab.errors import InputError
+from lmlab.models.refs import ModelRef
 
 SHIPPED = "assets/models/"
 MOST = 400_000  # characters of a script
 _NAME = re.compile(r"[\w.-]+(/[\w.-]+)*")
-_ALPHA = re.compile(r" \(α = ([-+.\de]+)\)$")
+_ALPHA = re.compile(r" \(α = ([-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?)\)$")
 TURNED = """\
 for module in {model}.modules():
     if isinstance(getattr(module, "scaling", None), dict):
@@ -80,13 +81,13 @@ def source_of(shown: str) -> Source:
 revision='', own=False)
     """
     turned = _ALPHA.search(shown)
-    name, _, adapter = shown[: turned.start()].partition("+") if turned else shown.partition("+")
+    ref = ModelRef.parse(shown[: turned.start()] if turned else shown)
+    name, adapter, revision = ref.name, ref.adapter or "", ref.revision or ""
     own = "run:" in shown
     if name.startswith("run:"):
-        name = "downloaded"
+        name, revision = "downloaded", ""
     elif adapter.startswith("run:"):
         adapter = "downloaded"
-    name, _, revision = name.partition("@")
     return Source(
         model=_place(name, "", "config.json"),
         adapter=_place(adapter, "adapters/", "adapter_config.json") if adapter else "",

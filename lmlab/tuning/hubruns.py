@@ -64,7 +64,9 @@ class HubSet:
         return f"{self.repo}@{self.revision}" if self.revision else self.repo
 
 
-def hub_table(wanted: HubSet, split: str, limit: int, *, skip: bool = False) -> Table:
+def hub_table(
+    wanted: HubSet, split: str, limit: int, *, skip: bool = False, token: bool | None = None
+) -> Table:
     """The first rows of a data set of the Hub.
 
     Args:
@@ -72,6 +74,7 @@ def hub_table(wanted: HubSet, split: str, limit: int, *, skip: bool = False) -> 
         split: of it.
         limit: most rows.
         skip: leave out rows that cannot be read.
+        token: False asks without the token that is stored.
 
     Raises:
         InputError: it cannot be found, is too large, or the Hub cannot be reached.
@@ -82,7 +85,7 @@ def hub_table(wanted: HubSet, split: str, limit: int, *, skip: bool = False) -> 
     failed: InputError | None = None
     for revision in revisions:
         try:
-            file, path = _fetched(wanted, split, revision)
+            file, path = _fetched(wanted, split, revision, token)
         except InputError as error:
             failed = failed or error
         except Exception:
@@ -97,10 +100,13 @@ def hub_table(wanted: HubSet, split: str, limit: int, *, skip: bool = False) -> 
     )
 
 
-def _fetched(wanted: HubSet, split: str, revision: str | None) -> tuple[str, Path]:
+def _fetched(
+    wanted: HubSet, split: str, revision: str | None, token: bool | None
+) -> tuple[str, Path]:
     """A split's first file, and where it lies now."""
     repo = wanted.repo
-    info = HfApi(endpoint=endpoint()).dataset_info(repo, revision=revision, files_metadata=True)
+    api = HfApi(endpoint=endpoint(), token=token)
+    info = api.dataset_info(repo, revision=revision, files_metadata=True)
     sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
     file = _choose(sizes, repo, wanted.subset, split)
     path = hf_hub_download(
@@ -110,6 +116,7 @@ def _fetched(wanted: HubSet, split: str, revision: str | None) -> tuple[str, Pat
         revision=revision,
         endpoint=endpoint(),
         cache_dir=cache_dir(),
+        token=token,
     )
     return file, Path(path)
 

@@ -19,6 +19,7 @@ from lmlab.finetuning.counting import Counts, count
 from lmlab.finetuning.masks import MaskView
 from lmlab.finetuning.sets import TuningData, shipped_data, split_table
 from lmlab.finetuning.shapes import selected
+from lmlab.models.hubtoken import token_of
 from lmlab.prompts.templates import PromptTemplate
 from lmlab.prompts.wordings import shipped_templates
 from lmlab.tuning.ownruns import TuningRuns
@@ -76,7 +77,8 @@ class Tuning(TuningRuns):
             raise InputError("The Hub is not asked here.", "Upload the table instead.")
         from lmlab.tuning.hubruns import HubSet, hub_table
 
-        return hub_table(HubSet.parse(name), split, self.settings.max_train_rows, skip=skip)
+        wanted, token = HubSet.parse(name), token_of(settings)
+        return hub_table(wanted, split, settings.max_train_rows, skip=skip, token=token)
 
     def split(
         self,
@@ -133,7 +135,9 @@ class Tuning(TuningRuns):
         TuningData(data.name, chosen, ()).check_rows(columns_of(template), place + 1)
         vocabulary, context = outline.vocabulary, outline.shape.context
         context -= config.length if config.method == "prompt" else 0
-        found = next(structured(vocabulary, template, chosen, config, context, place + 1))
+        found = next(
+            structured(vocabulary, template, chosen, config, context, place + 1, outline.end)
+        )
         return mask_view(vocabulary, found, config, len(data.train))
 
     def count(self, model: str, config: FinetuneConfig, data: TuningData | None = None) -> Counts:
@@ -179,7 +183,7 @@ class Tuning(TuningRuns):
             )
         self._check_memory(model, config)
         self._check_rows(model, data, template, config)
-        folder = self.store.runs.new(owner, model, data, template, config)
+        folder = self.store.runs.new(owner, self.store.pinned(model), data, template, config)
         self.jobs.submit(folder)
         return folder.path.name
 
