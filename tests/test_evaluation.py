@@ -196,7 +196,7 @@ def test_a_notebook_needs_names_only():
     result = lmlab.evaluate("base", "german-lecture", shots=2, limit=8)
     assert result.data == "german"
     assert result.n == 8
-    with pytest.raises(InputError, match="There are: choice-letters"):
+    with pytest.raises(InputError, match="There are: chat-turns, choice-letters"):
         lmlab.evaluate("base", "no-such")
 
 

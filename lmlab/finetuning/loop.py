@@ -108,7 +108,7 @@ class Loop:
             precision=self.precision,
             processes=self.processes,
             first=self.first,
-            warnings=warnings_of(self.tuned.vocabulary, rows, config),
+            warnings=(*self.material.notes, *warnings_of(self.tuned.vocabulary, rows, config)),
         )
 
     def batches(self) -> Iterator[list[list[Example]]]:

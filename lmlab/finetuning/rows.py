@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from lmlab.data.records import Row
 from lmlab.finetuning.config import FinetuneConfig
-from lmlab.finetuning.sets import Row
 from lmlab.lm import controls
 from lmlab.lm.chat import Marked, own_masks, turn_end
 from lmlab.lm.tokens import Vocabulary, encode
@@ -62,8 +62,9 @@ def written(
     template: PromptTemplate | None,
     rows: Sequence[Row],
     config: FinetuneConfig,
+    first: int = 1,
 ) -> Iterator[Written]:
-    """Each row as text in the config's form.
+    """Each row as text in the config's form; ``first`` is the number of the first.
 
     Raises:
         InputError: a cell that cannot be rendered, or the chat form of a model that has none.
@@ -76,7 +77,7 @@ def written(
             yield Written(Prompt("", (), text), None, control=control([text]))
         return
     check_form(vocabulary, config.form)
-    instruction, pieces = template.pieces(rows)
+    instruction, pieces = template.pieces(rows, first)
     typed = [control(row.get(column, "") for column in template.columns) for row in rows]
     truths = [row[template.answer] for row in rows]
     if config.form == "chat":

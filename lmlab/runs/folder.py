@@ -3,6 +3,7 @@
     RUN/
       run.json        model, data, template and config, as asked
       train.jsonl, valid.jsonl        the rows
+      places.json     which rows of their file they were, where that is known
       state.json      queued, running, done, …; rewritten whole
       metrics.jsonl   the events, one a line; only ever added to, but cut at a checkpoint on resume
       checkpoints/STEP/               the newest alone: trained weights and the optimiser
@@ -18,7 +19,7 @@ Every file but metrics.jsonl appears whole or not at all. Knows no torch.
 import json
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +27,7 @@ from typing import Any
 
 import psutil
 
+from lmlab.data.records import Place, Row, place_of, restored, stored
 from lmlab.errors import InputError
 from lmlab.finetuning.events import Finished, Started, TrainEvent, from_dict, to_dict
 from lmlab.finetuning.sets import TuningData
@@ -53,9 +55,13 @@ class RunFolder:
             )
         path.mkdir(parents=True, exist_ok=True)
         folder = cls(path)
-        for part, rows in (("train", data.train), ("valid", data.valid)):
-            lines = "".join(json.dumps(dict(row), ensure_ascii=False) + "\n" for row in rows)
+        parts = (("train", data.train), ("valid", data.valid))
+        for part, rows in parts:
+            lines = "".join(json.dumps(stored(row), ensure_ascii=False) + "\n" for row in rows)
             write_whole(path / f"{part}.jsonl", lines)
+        places = {part: [place_of(row) for row in rows] for part, rows in parts}
+        if any(map(any, places.values())):
+            write_whole(path / "places.json", json.dumps(places))
         folder.set_state("queued")
         # Last, so that whatever holds a run.json is complete.
         write_whole(path / "run.json", json.dumps(spec.to_dict(), indent=2) + "\n")
@@ -79,9 +85,15 @@ class RunFolder:
         parts = (self._rows("train"), self._rows("valid"))
         return TuningData(spec.data, *parts, spec.origin)
 
-    def _rows(self, part: str) -> tuple[Mapping[str, str], ...]:
+    def _rows(self, part: str) -> tuple[Row, ...]:
         text = (self.path / f"{part}.jsonl").read_text(encoding="utf-8")
-        return tuple(json.loads(line) for line in text.split("\n") if line)
+        rows = [json.loads(line) for line in text.split("\n") if line]
+        try:
+            known = json.loads((self.path / "places.json").read_text(encoding="utf-8"))[part]
+        except FileNotFoundError:
+            known = [None] * len(rows)
+        places = [Place(*place) if place else None for place in known]
+        return tuple(restored(row, place) for row, place in zip(rows, places, strict=True))
 
     @property
     def state(self) -> dict[str, Any]:

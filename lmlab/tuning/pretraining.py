@@ -5,7 +5,7 @@ tokenizer is trained.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -95,6 +95,14 @@ class Pretraining(TuningRuns):
         if "\0" in content:
             raise InputError("This is no plain text.", "Give a text file.")
         return texts.corpus(content, name, "upload", limit=self.settings.max_corpus_chars)
+
+    def own_documents(self, found: Sequence[str], name: str) -> TuningData:
+        """The same for documents that are apart already, rows of a table for instance.
+
+        Raises:
+            InputError: too short.
+        """
+        return texts.corpus_of(found, name, "upload")
 
     def tokenizer(self, data: TuningData, vocabulary: int) -> "TokenizerView":
         """The tokenizer that a run would train on these documents, and what it makes of the first

@@ -10,8 +10,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from lmlab.data import sets as data
-from lmlab.data.parquet import read_parquet
+from lmlab.data.parquet import read_any
 from lmlab.data.sets import Table
+from lmlab.data.twins import Reads
 from lmlab.errors import InputError, MemoryLimitError
 from lmlab.finetuning.config import FinetuneConfig
 from lmlab.finetuning.counting import Counts, count
@@ -56,20 +57,17 @@ class Tuning(TuningRuns):
         """
         return shipped_data(name)
 
-    def table(self, content: bytes, name: str) -> Table:
-        """A visitor's file: CSV, TSV, JSONL or Parquet, told by its name's ending.
+    def table(self, content: bytes, name: str, *, skip: bool = False) -> Table:
+        """A visitor's file: CSV, TSV, JSON or Parquet, told by its name's ending; ``skip`` leaves
+        out rows that cannot be read.
 
         Raises:
             InputError: says which row or what else cannot be read.
         """
-        if name.lower().endswith(".parquet"):
-            if len(content) > data.MAX_BYTES:
-                raise InputError(f"{name} is larger than {data.MAX_BYTES / 1e6:.0f} MB.")
-            return read_parquet(content, name)
-        return data.read_table(content, name)
+        return read_any(content, name, skip=skip)
 
-    def hub_table(self, repo: str, subset: str = "", split: str = "train") -> Table:
-        """The first rows of a data set of the Hub.
+    def hub_table(self, name: str, split: str = "train", *, skip: bool = False) -> Table:
+        """The first rows of a data set of the Hub: owner/name, with @revision and :subset.
 
         Raises:
             InputError: it cannot be found or read, or the Hub may not be asked.
@@ -77,9 +75,10 @@ class Tuning(TuningRuns):
         settings = self.settings
         if settings.offline or not (settings.allow_hub and settings.allow_datasets):
             raise InputError("The Hub is not asked here.", "Upload the table instead.")
-        from lmlab.tuning.hubruns import hub_table
+        from lmlab.tuning.hubruns import HubSet, hub_table
 
-        return hub_table(repo, subset, split, settings.max_train_rows, token_of(settings))
+        wanted, token = HubSet.parse(name), token_of(settings)
+        return hub_table(wanted, split, settings.max_train_rows, skip=skip, token=token)
 
     def split(
         self,
@@ -88,10 +87,17 @@ class Tuning(TuningRuns):
         *,
         seed: int = 0,
         held_out: float = 0.1,
+        reads: Reads | None = None,
+        skip: bool = False,
+        second: Table | None = None,
     ) -> TuningData:
-        """A table in two parts, by chance; ``fields`` is {a template's field: a column}."""
+        """A table in two parts; ``fields`` is {a template's field: a column}, the rest is as in
+        ``split_table``."""
         limit = self.settings.max_train_rows
-        return split_table(table, fields, seed=seed, held_out=held_out, limit=limit)
+        return split_table(
+            table, fields, seed=seed, held_out=held_out, limit=limit, reads=reads, skip=skip,
+            second=second,
+        )  # fmt: skip
 
     def templates_for(self, name: str) -> list[PromptTemplate | None]:
         """Templates that fit a shipped set, the best for tuning first.
@@ -242,7 +248,7 @@ class Tuning(TuningRuns):
         )
         for place in by_size[:3]:
             view = self.preview(model, found, template, config, place)
-            if view.error:
+            if view.error and not config.skip_bad:
                 raise InputError(view.error, "Shorten the row, or take a model that reads more.")
 
 

@@ -16,6 +16,7 @@ import psutil
 import torch
 from transformers import GenerationConfig
 
+from lmlab.data.rows import Faults, told
 from lmlab.errors import InputError, LabError, MemoryLimitError, ModelError
 from lmlab.finetuning import checkpoints
 from lmlab.finetuning.card import card
@@ -96,14 +97,26 @@ def material(
         InputError: a row that lacks a column, or has no token that carries loss.
     """
     data.check(columns_of(template))
+    faults = Faults(config.skip_bad)
     train, valid = (
-        list(structured(tuned.vocabulary, template, rows, config, tuned.context, end=tuned.end))
+        list(
+            structured(
+                tuned.vocabulary,
+                template,
+                rows,
+                config,
+                tuned.context,
+                end=tuned.end,
+                faults=faults,
+            )
+        )
         for rows in (data.train, data.valid)
     )
-    checked(train)
+    train = checked(train, faults)
     # A held-out row that is too long would stop nothing: it is left out.
     fitting = [example for example in valid if not example.error]
-    return Material(train, fitting, probes(tuned, config), template)
+    notes = (told(faults.said),) if faults.said else ()
+    return Material(train, fitting, probes(tuned, config), template, notes)
 
 
 def train(
