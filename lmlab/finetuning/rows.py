@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from lmlab.errors import InputError
 from lmlab.finetuning.config import FinetuneConfig
 from lmlab.finetuning.sets import Row
 from lmlab.lm import controls
@@ -71,6 +72,11 @@ def written(
     """
     control = controls.finder(vocabulary)
     if template is None:
+        if config.form == "chat":
+            raise InputError(
+                "Plain text has no turns, so that there is no chat form of it.",
+                "Choose a wording, or the plain form.",
+            )
         for row in rows:
             text = row.get(PLAIN, "")
             yield Written(Prompt("", (), text), None, control=control([text]))
