@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from lmlab.data.records import Row
+from lmlab.errors import InputError
 from lmlab.finetuning.config import FinetuneConfig
 from lmlab.lm import controls
 from lmlab.lm.chat import Marked, own_masks, turn_end
@@ -72,6 +73,11 @@ def written(
     """
     control = controls.finder(vocabulary)
     if template is None:
+        if config.form == "chat":
+            raise InputError(
+                "Plain text has no turns, so that there is no chat form of it.",
+                "Choose a wording, or the plain form.",
+            )
         for row in rows:
             text = row.get(PLAIN, "")
             yield Written(Prompt("", (), text), None, control=control([text]))

@@ -111,6 +111,7 @@ class FakeTuning:
         if config.end_token:
             tokens.append(MaskToken(3, "</s>", "end", True))
         warnings = () if config.end_token else ("No end token carries loss: it never stops.",)
+        warnings += ("The row has the chat form.",) if config.form == "chat" else ()
         return MaskView(row, len(data.train), tuple(tokens), prompt, answer, warnings)
 
     def count(self, model, config, data: TuningData | None = None):
