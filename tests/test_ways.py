@@ -78,7 +78,9 @@ def test_a_model_without_a_cache_scores_its_own_completion_alike(made):
     assert not lm.ways.past
     steps = list(generate(lm, TEXT, GREEDY))
     ids = [*prompt_ids(lm, TEXT), *(step.id for step in steps)]
-    assert [s.logprob for s in steps] == pytest.approx(right(lm.model, ids, len(ids) - len(steps)), **CLOSE)
+    assert [s.logprob for s in steps] == pytest.approx(
+        right(lm.model, ids, len(ids) - len(steps)), **CLOSE
+    )
     assert any("anew" in note for note in lm.ways.notes())
 
 
