@@ -8,6 +8,7 @@ import torch
 
 from lmlab.finetuning.config import FinetuneConfig
 from lmlab.finetuning.methods import Tuned, save
+from lmlab.finetuning.whole import settle
 
 
 def precision_of(config: FinetuneConfig, device: torch.device) -> str:
@@ -28,7 +29,7 @@ def write(tuned: Tuned, base_name: str, run: Path, step: int) -> str:
     shutil.rmtree(partial, ignore_errors=True)
     save(tuned, base_name, partial)
     shutil.rmtree(final, ignore_errors=True)
-    partial.rename(final)
+    settle(partial, final)
     for other in run.glob(f"{kind}-*"):
         if other != final:
             shutil.rmtree(other, ignore_errors=True)

@@ -14,6 +14,7 @@ from lmlab.prompts.templates import PromptTemplate
 from lmlab.prompts.wordings import shipped_source
 
 SHORTEST_OWNER = 8
+FORMAT = 1  # of a run.json; a later one may hold what this version cannot read
 
 State = Literal["queued", "running", "done", "stopped", "failed", "interrupted"]
 # Figures that the last event of a run gives, and that its state keeps.
@@ -134,16 +135,24 @@ class RunSpec:
         template = self.template.model_dump(mode="json", by_alias=True) if self.template else None
         own = {"pretraining": self.pretraining.to_dict()} if self.pretraining else {}
         plain = {key: value for key, value in vars(self).items() if key != "pretraining"}
-        return {**plain, "template": template, "config": self.config.to_dict(), **own}
+        written = {"format": FORMAT, **plain}
+        return {**written, "template": template, "config": self.config.to_dict(), **own}
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> "RunSpec":
-        """What ``to_dict`` wrote."""
+        """What ``to_dict`` wrote, by this version or another; what only another knows is left out.
+
+        Raises:
+            InputError: a setting that this version lacks.
+            KeyError, TypeError, ValueError: it is no run's.
+        """
         template, config = _template(raw["template"]), FinetuneConfig.from_dict(raw["config"])
         own = raw.get("pretraining")
         pretraining = PretrainConfig.from_dict(own) if own else None
         parts = {"template": template, "config": config, "pretraining": pretraining}
-        return cls(**{**raw, **parts})
+        words = {key: str(raw[key]) for key in ("id", "owner", "model", "data")}
+        more = {"origin": str(raw.get("origin", "")), "created": float(raw.get("created", 0.0))}
+        return cls(**words, **more, **parts)
 
 
 def new_spec(
