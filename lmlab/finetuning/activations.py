@@ -19,23 +19,23 @@ from lmlab.lm.tokens import Vocabulary
 
 
 def kept_bytes(
-    model: Any, vocabulary: Vocabulary, name: str, config: FinetuneConfig, width: int, kept: int
+    model: Any, vocabulary: Vocabulary, config: FinetuneConfig, rows: int, width: int, kept: int
 ) -> int:
-    """Bytes that a row takes until its gradients are known, weights left out.
+    """Bytes that a batch takes until its gradients are known, weights left out.
 
     Args:
         model: on the meta device; it is not changed.
         vocabulary: its tokenizer.
-        name: as shown to people.
         config: the method.
-        width: of the row, in tokens.
+        rows: of the batch.
+        width: of each, in tokens.
         kept: positions before a token that carries loss.
 
     Raises:
         Exception: the architecture cannot be run without numbers.
     """
     with torch.device("meta"):
-        tuned = prepare(copy.deepcopy(model), vocabulary, name, config)
+        tuned = prepare(copy.deepcopy(model), vocabulary, "the model", config)
     known = {p.untyped_storage()._cdata for p in tuned.model.parameters()}
     found: dict[int, Any] = {}
 
@@ -46,7 +46,7 @@ def kept_bytes(
         return tensor
 
     tuned.model.train()
-    batch = Batch(_blank(1, width), _blank(kept), _blank(1, kept), width, kept)
+    batch = Batch(_blank(rows, width), _blank(kept), _blank(rows, kept), rows * width, kept)
     with _Flash(), _Whole(), torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         summed_loss(tuned.model, batch, tuned.soft, keeps(tuned.base))
     return sum(storage.nbytes() for storage in found.values())

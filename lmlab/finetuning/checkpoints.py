@@ -113,7 +113,8 @@ def sound(run: Path) -> tuple[Path | None, list[str]]:
         bad.append((folder, file))
     since = f"the run goes on from that of step {found.name}" if found else "the run starts anew"
     said = [
-        f"The checkpoint of step {path.name} is damaged ({file}); {since}." for path, file in bad
+        f"The checkpoint of step {path.name} is damaged ({FOLDER}/{path.name}/{file}); {since}."
+        for path, file in bad
     ]
     for path, _ in bad:
         aside = path.with_name(f"{DAMAGED}{path.name}")

@@ -21,8 +21,8 @@ PROBE = 250  # tokens of a general text
 # Numbers kept for each that a linear map gives, where a model cannot be asked.
 ROUGHLY = 3.0
 
-# Bytes that one row keeps, by config, its width and the positions that carry loss.
-Kept = Callable[[FinetuneConfig, int, int], int]
+# Bytes that a batch keeps, by config, rows, their width and the positions that carry loss.
+Kept = Callable[[FinetuneConfig, int, int, int], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Load:
 
 def activation_bytes(shape: ModelShape, config: FinetuneConfig, load: Load, kept: Kept) -> int:
     """Bytes on top of weights, gradients and optimiser, at their most."""
-    saved = load.rows * kept(config, load.width, load.kept)
+    saved = kept(config, load.rows, load.width, load.kept)
     table = FLOAT * shape.vocabulary
     step = TAKEN.get(config.method, TAKEN_ELSE) * saved + LOGITS * table * load.rows * load.kept
     read = PROBE * config.probe_rows if config.probe_rows else load.rows * load.kept
@@ -51,20 +51,20 @@ def activation_bytes(shape: ModelShape, config: FinetuneConfig, load: Load, kept
 
 
 def roughly(shape: ModelShape) -> Kept:
-    """Bytes that a row keeps, from the sizes of the linear maps alone."""
+    """Bytes that a batch keeps, from the sizes of the linear maps alone."""
     outputs = sum(p.shape[0] for p in shape.parameters if p.linear)
 
-    def kept(config: FinetuneConfig, width: int, n: int) -> int:
+    def kept(config: FinetuneConfig, rows: int, width: int, n: int) -> int:
         tokens = width + (config.length if config.method == "prompt" else 0)
-        return round(FLOAT * (ROUGHLY * tokens * outputs + n * shape.vocabulary))
+        return round(FLOAT * rows * (ROUGHLY * tokens * outputs + n * shape.vocabulary))
 
     return kept
 
 
-def by_rank(kept: Kept) -> Kept:
-    """The same for any rank from those of ranks 1 and 2: what LoRA keeps grows evenly with it."""
+def evenly(kept: Kept) -> Kept:
+    """The same for any rank and number of rows from those of 1 and 2: it grows evenly with both."""
 
-    def found(config: FinetuneConfig, width: int, n: int) -> int:
+    def found(config: FinetuneConfig, rows: int, width: int, n: int) -> int:
         # What does not matter here is the same for all, so that whoever remembers finds it again.
         plain = FinetuneConfig(
             method=config.method,
@@ -76,9 +76,14 @@ def by_rank(kept: Kept) -> Kept:
             length=config.length,
             rank=1,
         )
-        one = kept(plain, width, n)
+
+        def of_rank(rank: int) -> int:
+            one, two = (kept(replace(plain, rank=rank), r, width, n) for r in (1, 2))
+            return one + (rows - 1) * (two - one)
+
+        first = of_rank(1)
         if config.method != "lora" or config.rank == 1:
-            return one
-        return one + (config.rank - 1) * (kept(replace(plain, rank=2), width, n) - one)
+            return first
+        return first + (config.rank - 1) * (of_rank(2) - first)
 
     return found

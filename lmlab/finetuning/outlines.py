@@ -10,7 +10,7 @@ import torch
 from lmlab.errors import LabError
 from lmlab.finetuning.activations import kept_bytes
 from lmlab.finetuning.config import FinetuneConfig
-from lmlab.finetuning.memory import by_rank, roughly
+from lmlab.finetuning.memory import evenly, roughly
 from lmlab.finetuning.shapes import ModelShape
 from lmlab.lm.tokens import Vocabulary
 
@@ -36,28 +36,28 @@ class Outline:
     model: Any = None
     _known: dict[Any, int] = field(default_factory=dict, repr=False)
 
-    def kept(self, config: FinetuneConfig, width: int, n: int) -> int:
-        """Bytes that a row keeps in a step; see ``memory.activation_bytes``."""
-        return by_rank(self._kept)(config, width, n)
+    def kept(self, config: FinetuneConfig, rows: int, width: int, n: int) -> int:
+        """Bytes that a batch keeps in a step; see ``memory.activation_bytes``."""
+        return evenly(self._kept)(config, rows, width, n)
 
-    def _kept(self, config: FinetuneConfig, width: int, n: int) -> int:
-        key = (config, width, n)
+    def _kept(self, config: FinetuneConfig, rows: int, width: int, n: int) -> int:
+        key = (config, rows, width, n)
         if key not in self._known:
             while len(self._known) >= KNOWN:
                 self._known.pop(next(iter(self._known)), None)
-            self._known[key] = self._asked(config, width, n)
+            self._known[key] = self._asked(config, rows, width, n)
         return self._known[key]
 
-    def _asked(self, config: FinetuneConfig, width: int, n: int) -> int:
+    def _asked(self, config: FinetuneConfig, rows: int, width: int, n: int) -> int:
         if self.model is not None:
             try:
-                return kept_bytes(self.model, self.vocabulary, self.shape.name, config, width, n)
+                return kept_bytes(self.model, self.vocabulary, config, rows, width, n)
             except LabError:
                 raise
             except Exception:
                 # An architecture that wants numbers: a guess from its sizes has to do.
                 log.info("No forward pass without numbers: %s", self.shape.kind)
-        return roughly(self.shape)(config, width, n)
+        return roughly(self.shape)(config, rows, width, n)
 
 
 def measured_speed() -> float:
