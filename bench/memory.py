@@ -59,6 +59,9 @@ def cases() -> list[Case]:
     for kind in ("gpt2", "gpt_neox", "opt", "qwen2"):
         found += [Case(kind=kind, config=one) for one in (full, lora, soft, head)]
         found += [Case(kind=kind, width=512, rows=16, config=full)]
+    small = {"width": 128, "rows": 4}
+    found += [Case(config=one, **small) for one in (full, lora)]
+    found += [Case(kind="gpt2", config=soft, **small)]
     found += [Case(width=width, rows=rows, config=one) for one in (full, lora, soft)
               for width, rows in ((32, 16), (128, 16), (512, 4), (512, 16), (1024, 4))]  # fmt: skip
     found += [Case(hidden=768, layers=12, rows=2, width=128, config=one) for one in (full, lora)]
