@@ -17,7 +17,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from lmlab.errors import DiskError, InputError, MemoryLimitError
+from lmlab.drawing.tuningviews import news
+from lmlab.errors import DiskError, InputError, MemoryLimitError, ModelError
 from lmlab.finetuning import checkpoints, whole
 from lmlab.finetuning.events import Lost, Started, TrainStep
 from lmlab.lab import Lab
@@ -431,11 +432,42 @@ def test_a_damaged_line_in_the_middle_costs_itself_alone(tmp_path, folder):
     log.write_bytes(b"".join(lines))
     assert run.events() == [*whole_log[:3], Lost(4), Lost(5), *whole_log[5:]]
     assert run.events(4) == [Lost(5), *whole_log[5:]]
+    assert news(run.events())[3:5] == [["lost", 4], ["lost", 5]]
     assert run.info().state == "done"
     events = list(train(run, SETTINGS))
     assert "2 lines of the run's log, metrics.jsonl, could not be read" in events[0].warnings[0]
     assert not any(isinstance(event, Lost) for event in run.events())
     assert (run.path / "metrics-damaged.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("method", "file"),
+    [
+        ("lora", "adapter_model.safetensors"),
+        ("prompt", "adapter_config.json"),
+        ("full", "model.safetensors"),
+    ],
+)
+def test_what_was_learned_is_written_anew_where_it_is_damaged(
+    tmp_path, folder, faked, method, file
+):
+    lab = lab_over(tmp_path, faked)
+    model = folder("llama", "bytelevel-bos")
+    run = new(tmp_path, model=model, steps=2, method=method)
+    list(train(run, SETTINGS))
+    name, path = run.path.name, run.learned / file
+    good = path.read_bytes()
+    path.write_bytes(good[: len(good) // 2])
+    info = lab.tuning.run(OWNER, name)
+    assert f"damaged: {run.learned.name}/{file}. Its last checkpoint is kept" in info.message
+    assert info.can_resume
+    with pytest.raises(ModelError, match=f"{file}.*resume the run"):
+        list(lab.score(f"run:{name}", "hello"))
+    lab.tuning.resume(OWNER, name)
+    assert faked.launched == [name]
+    list(train(run, SETTINGS))
+    assert path.read_bytes() == good
+    assert not run.info().can_resume
 
 
 def test_damaged_rows_and_read_only_folders_are_sentences(tmp_path, folder, monkeypatch):

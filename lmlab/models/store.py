@@ -187,6 +187,8 @@ class ModelStore:
             return found
         if run.learned is None:
             raise ModelError("This fine-tuning run has not saved anything yet.")
+        if (broken := run.broken) is not None:
+            raise ModelError(broken.message, broken.hint)
         return run.learned
 
     def _outside(

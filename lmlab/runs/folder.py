@@ -31,7 +31,7 @@ from lmlab.errors import InputError, disk_error
 from lmlab.finetuning.events import TrainEvent
 from lmlab.finetuning.sets import TuningData
 from lmlab.finetuning.whole import write_whole
-from lmlab.runs import locks, log
+from lmlab.runs import learned, locks, log
 from lmlab.runs.reading import FIGURES, UnreadRunError, known_state, spec_of
 from lmlab.runs.specs import RunInfo, RunSpec, State, title_of
 
@@ -160,6 +160,17 @@ class RunFolder:
         return found[max(found)] if found else None
 
     @property
+    def broken(self) -> InputError | None:
+        """What to say where what was learned is damaged."""
+        folder = self.learned
+        if folder is None or not (file := learned.damaged(folder)):
+            return None
+        hint = "Nothing else of it is kept."
+        if self.has_checkpoint:
+            hint = "Its last checkpoint is kept: resume the run, and it is written anew."
+        return InputError(f"What this run learned is damaged: {file}.", hint)
+
+    @property
     def has_checkpoint(self) -> bool:
         """Whether there is one to go on from."""
         return any(self.path.glob("checkpoints/[0-9]*/place.json"))
@@ -214,6 +225,9 @@ class RunFolder:
         state: State = known.get("state", "interrupted")
         if (state == "running" and not self.is_alive) or (state == "queued" and place is None):
             state = "interrupted"
+        broken = self.broken if state in ("done", "stopped") else None
+        if broken is not None:
+            known = {**known, "message": str(broken)}
         return RunInfo(
             id=spec.id,
             title=title_of(spec),
@@ -226,6 +240,7 @@ class RunFolder:
             created=spec.created,
             model_name=self._model_name(spec),
             pretraining=spec.pretraining,
+            damaged=learned.damaged(self.learned) if broken and self.learned else "",
             **{key: known[key] for key in FIGURES if known.get(key) is not None},
         )
 

@@ -58,6 +58,7 @@ class RunInfo:
             nothing has been saved.
         pretraining: the settings of a run that starts from nothing, of which ``config`` is the
             training part; None in fine-tuning.
+        damaged: the file of what was learned that cannot be read; it can be written anew.
     """
 
     id: str
@@ -84,6 +85,7 @@ class RunInfo:
     message: str = ""
     model_name: str = ""
     pretraining: PretrainConfig | None = None
+    damaged: str = ""
 
     @property
     def is_over(self) -> bool:
@@ -92,8 +94,8 @@ class RunInfo:
 
     @property
     def can_resume(self) -> bool:
-        """Whether there are steps left to make."""
-        return self.is_over and self.step < self.config.steps
+        """Whether there are steps left to make, or what was learned has to be written anew."""
+        return self.is_over and (self.step < self.config.steps or bool(self.damaged))
 
     @property
     def forgetting(self) -> float | None:
