@@ -47,7 +47,8 @@ def kept_bytes(
 
     tuned.model.train()
     batch = Batch(_blank(rows, width), _blank(kept), _blank(rows, kept), rows * width, kept)
-    with _Flash(), _Whole(), torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+    whole: Any = _Whole
+    with _Flash(), whole(), torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         summed_loss(tuned.model, batch, tuned.soft, keeps(tuned.base))
     return sum(storage.nbytes() for storage in found.values())
 
@@ -56,7 +57,7 @@ def _blank(*shape: int) -> Tensor:
     return torch.zeros(*shape, dtype=torch.long, device="meta")
 
 
-class _Whole(TorchDispatchMode):
+class _Whole(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Answers what a model asks of numbers that are not there: mostly whether each row is one text.
     It is.
     """
