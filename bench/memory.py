@@ -169,6 +169,7 @@ class _Words:
 
     class tokenizer:  # noqa: N801
         eos_token_id = 0
+        added_tokens_decoder: Any = {}  # noqa: RUF012
 
         @staticmethod
         def save_pretrained(folder: Path) -> None:
@@ -194,7 +195,7 @@ def estimated(case: Case) -> Any:
     with torch.device("meta"):
         model = model_of(case)
     shape = shape_of(model, "model")
-    outline = Outline(shape, words(), model)
+    outline = Outline(shape, words(), model=model)
     load = Load(case.rows, case.width, case.answers or case.width - 1)
     config = replace(case.config, batch_size=case.rows, probe_rows=4)
     return count(shape, config, load=load, kept=outline.kept)

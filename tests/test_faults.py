@@ -187,7 +187,7 @@ def test_files_are_on_the_disk_before_they_get_their_names(tmp_path, monkeypatch
     assert done == ["sync", "name"]
     (tmp_path / "part").mkdir()
     (tmp_path / "part" / "x").write_text("x")
-    whole.settle(tmp_path / "part", tmp_path / "whole")
+    whole.put_in_place(tmp_path / "part", tmp_path / "whole")
     assert done[2:3] == ["sync"]
     assert (tmp_path / "whole" / "x").exists()
 

@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from lmlab.errors import InputError, LabError
-from lmlab.finetuning.whole import settle
+from lmlab.finetuning.whole import put_in_place
 
 FOLDER = "checkpoints"
 KEPT = 2
@@ -77,7 +77,7 @@ def save(run: Path, trained: Mapping[str, Any], optimiser: Any, schedule: Any, p
         text = json.dumps({**_finite(asdict(place)), _SUMS: sums})
         (partial / _PLACE).write_text(text, encoding="utf-8")
         shutil.rmtree(final, ignore_errors=True)
-        settle(partial, final)
+        put_in_place(partial, final)
     except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
         if isinstance(error, OSError):

@@ -28,11 +28,13 @@ class Outline:
     Attributes:
         shape: the parameters.
         vocabulary: the tokenizer.
+        end: the end token that is taught, if any.
         model: on the meta device; None where it cannot be asked what it keeps.
     """
 
     shape: ModelShape
     vocabulary: Vocabulary
+    end: int | None = None
     model: Any = None
     _known: dict[Any, int] = field(default_factory=dict, repr=False)
 

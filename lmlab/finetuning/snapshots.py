@@ -12,7 +12,7 @@ import torch
 
 from lmlab.finetuning.counting import SNAPSHOTS
 from lmlab.finetuning.methods import Tuned, save
-from lmlab.finetuning.whole import settle
+from lmlab.finetuning.whole import put_in_place
 
 FOLDER = "snapshots"
 MOST = 8
@@ -49,5 +49,5 @@ def write(tuned: Tuned, base_name: str, run: Path, step: int) -> None:
     # The run matters more than looking back on it.
     with suppress(OSError):
         partial.parent.mkdir(parents=True, exist_ok=True)
-        save(tuned, base_name, partial)
-        settle(partial, final)
+        save(tuned, base_name, partial, tokenizer=False)
+        put_in_place(partial, final)

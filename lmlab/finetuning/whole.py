@@ -24,7 +24,7 @@ def write_whole(path: Path, text: str) -> None:
             partial.unlink(missing_ok=True)
 
 
-def settle(partial: Path, final: Path) -> None:
+def put_in_place(partial: Path, final: Path) -> None:
     """Let a folder that is written take its name, its files safe on the disk before.
 
     Raises:

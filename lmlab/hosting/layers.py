@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from lmlab.hosting.bodies import Bodies
 from lmlab.hosting.doors import Doors
+from lmlab.hosting.guests import Beats, Guests
 from lmlab.hosting.headers import SPACES, Headers
 from lmlab.hosting.health import Health, vitals
 from lmlab.hosting.logs import RequestLog
@@ -19,13 +21,21 @@ Layer = tuple[type[Any], dict[str, Any]]
 AROUND = 65_536
 
 
-def layers(lab: Lab, waiting: Callable[[], int], on_space: bool = False) -> list[Layer]:
+def layers(
+    lab: Lab,
+    waiting: Callable[[], int],
+    on_space: bool = False,
+    guests: Guests | None = None,
+    files: Callable[[], frozenset[str]] = frozenset,
+) -> list[Layer]:
     """The layers around a page over a lab.
 
     Args:
         lab: what the page asks.
         waiting: tells how many requests are in the page's queue.
         on_space: whether this is a Space, whose page the Hub shows in a frame.
+        guests: told whose page is open.
+        files: paths of the files that the page is made of.
     """
     settings = lab.settings
     framed_by = (*settings.framed_by, *(SPACES if on_space else ()))
@@ -36,7 +46,9 @@ def layers(lab: Lab, waiting: Callable[[], int], on_space: bool = False) -> list
         (Health, {"look": lambda: vitals(lab, waiting), "metrics": settings.metrics}),
         (Doors, {"uploads": settings.uploads, "upload_bytes": upload_bytes}),
         (Storage, {"settings": settings, "folder": _uploaded}),
-        (Shelf, {}),
+        (Bodies, {}),
+        (Beats, {"guests": guests or Guests()}),
+        (Shelf, {"files": files}),
     ]
 
 

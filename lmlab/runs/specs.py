@@ -4,6 +4,7 @@ import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from lmlab.errors import InputError
@@ -112,7 +113,7 @@ class RunSpec:
     Attributes:
         id: of the run.
         owner: a fingerprint of whoever started it.
-        model: the base, by name.
+        model: the base, by name; a folder by its whole path.
         data: name of the set.
         origin: of the set.
         template: the wording; None for plain text.
@@ -151,10 +152,10 @@ class RunSpec:
         template, config = _template(raw["template"]), FinetuneConfig.from_dict(raw["config"])
         own = raw.get("pretraining")
         pretraining = PretrainConfig.from_dict(own) if own else None
-        parts = {"template": template, "config": config, "pretraining": pretraining}
-        words = {key: str(raw[key]) for key in ("id", "owner", "model", "data")}
-        more = {"origin": str(raw.get("origin", "")), "created": float(raw.get("created", 0.0))}
-        return cls(**words, **more, **parts)
+        parts: dict[str, Any] = {"template": template, "config": config}
+        parts |= {key: str(raw[key]) for key in ("id", "owner", "model", "data")}
+        parts |= {"origin": str(raw.get("origin", "")), "created": float(raw.get("created", 0.0))}
+        return cls(**parts, pretraining=pretraining)
 
 
 def new_spec(
@@ -201,7 +202,8 @@ def title_of(spec: RunSpec) -> str:
         "lora": f"LoRA ℓ={config.rank}",
         "prompt": f"prompt of {config.length}",
     }
-    return f"{spec.model}, {spec.data}, {how[config.method]}"
+    model = Path(spec.model).name if Path(spec.model).is_absolute() else spec.model
+    return f"{model}, {spec.data}, {how[config.method]}"
 
 
 def _template(raw: Mapping[str, Any] | None) -> PromptTemplate | None:

@@ -20,7 +20,8 @@ from lmlab.settings import Settings
 from lmlab.tuning import processes
 from lmlab.tuning.ends import Ends
 from lmlab.tuning.pages import Page, created, is_left
-from lmlab.tuning.processes import GRACE, HELD, LATE, End, Running
+from lmlab.tuning.processes import GRACE, HELD, LATE, MOST_BESIDES, End, Running
+from lmlab.tuning.waiting import GONE, Waiting
 
 log = logging.getLogger("lmlab")
 GOING = ("queued", "running")  # states of a run that is not over
@@ -45,7 +46,7 @@ class Jobs:
         self._settings = settings
         self._start = start
         self._lock = threading.RLock()
-        self._queue: list[RunFolder] = []
+        self._queue = Waiting(settings.max_queue)
         self._running: dict[str, Running] = {}
         self._orphans: dict[str, RunFolder] = {}
         self._ends = Ends()
@@ -65,8 +66,12 @@ class Jobs:
             ):
                 self._spare = processes.waiting()
 
+    def ask_whence(self, whence: Callable[[], str]) -> None:
+        """Have runs take turns by address as well; ``whence`` tells who asks now."""
+        self._queue.whence = whence
+
     def submit(self, folder: RunFolder) -> None:
-        """Put a run at the end of the queue.
+        """Put a run into the queue, where its turn is.
 
         Raises:
             InputError: the queue is full, or the run is in it or under way.
@@ -75,25 +80,28 @@ class Jobs:
             going = folder.state.get("state") in GOING and folder.path.name in self._running
             if going or self.place(folder) is not None or self._is_elsewhere(folder):
                 raise InputError("This run is under way already.")
-            self.check_room()
+            going_out = self._queue.make_room(folder.spec.owner)
             try:
                 folder.stop_file.unlink(missing_ok=True)
                 self._page.settle(folder.path.parent)
                 folder.set_state("queued", message="", reason="", page=self._page.name)
+                if going_out is not None:
+                    self._queue.remove(going_out)
+                    going_out.set_state("stopped", message=GONE)
             except OSError as error:
                 raise disk_error(error, "the run is as it was") or error from None
             self._ends.forget(folder)
             self._queue.append(folder)
         self._pump()
 
-    def check_room(self) -> None:
-        """Refuse what there is no place for.
+    def check_room(self, owner: str) -> None:
+        """Refuse what there is no place for; ``owner`` by fingerprint.
 
         Raises:
             InputError: the queue is full.
         """
-        if len(self._queue) >= self._settings.max_queue:
-            raise InputError(f"{len(self._queue)} runs are waiting already.", "Try again later.")
+        with self._lock:
+            self._queue.make_room(owner)
 
     def _is_elsewhere(self, folder: RunFolder) -> bool:
         """Whether a process that is not this page's trains it."""
@@ -268,7 +276,8 @@ class Jobs:
         """
         try:
             seconds = self._settings.max_train_seconds + self._late
-            end = processes.watched(process, seconds, _most_bytes(self._settings))
+            most = MOST_BESIDES + ModelStore(self._settings).budget
+            end = processes.watched(process, seconds, most)
             with self._lock:
                 self._running.pop(folder.path.name, None)
                 self._ended(folder, end)
@@ -289,8 +298,3 @@ class Jobs:
             self._ends.failed(folder, processes.told(end, folder.has_checkpoint))
         elif end.why and (state := folder.state).get("reason") != "done":
             folder.set_state(state["state"], message=end.why)
-
-
-def _most_bytes(settings: Settings) -> int:
-    """Memory that a run's process may take, its libraries included."""
-    return processes.PROCESS_BYTES + processes.SLACK_BYTES + ModelStore(settings).budget

@@ -9,7 +9,7 @@ from pathlib import Path
 from lmlab.errors import InputError
 from lmlab.finetuning.events import TrainEvent
 from lmlab.models.store import ModelStore
-from lmlab.runs.store import RunFolder, RunInfo, RunSpec, archive
+from lmlab.runs.store import RunFolder, RunInfo, RunSpec, archive, fingerprint
 from lmlab.settings import Settings
 from lmlab.tuning.jobs import Jobs
 from lmlab.tuning.room import check_disk
@@ -154,7 +154,7 @@ class TuningRuns:
                 "together; no more are kept.",
                 "Delete some first.",
             )
-        self.jobs.check_room()
+        self.jobs.check_room(fingerprint(owner))
         check_disk(runs, owner, n_bytes, self.settings)
         folder = make()
         try:

@@ -23,7 +23,7 @@ GRACE = 20.0
 LATE = 60.0
 LOOK = 0.25  # seconds between two looks at a process
 PROCESS_BYTES = 450_000_000  # that a process takes before it holds a model
-SLACK_BYTES = 350_000_000  # that it may take on top of that and of what it was allowed
+MOST_BESIDES = 800_000_000  # that it may take besides what is set aside for models
 # What a process's status says where it could not write anything down.
 FULL, HELD = 74, 75
 

@@ -20,6 +20,7 @@ from lmlab.finetuning.masks import MaskView
 from lmlab.finetuning.memory import Load
 from lmlab.finetuning.sets import Row, TuningData, shipped_data, split_table
 from lmlab.finetuning.shapes import selected
+from lmlab.models.hubtoken import token_of
 from lmlab.prompts.templates import PromptTemplate
 from lmlab.prompts.wordings import shipped_templates
 from lmlab.tuning.ownruns import TuningRuns
@@ -84,7 +85,7 @@ class Tuning(TuningRuns):
             raise InputError("The Hub is not asked here.", "Upload the table instead.")
         from lmlab.tuning.hubruns import hub_table
 
-        return hub_table(repo, subset, split, self.settings.max_train_rows)
+        return hub_table(repo, subset, split, settings.max_train_rows, token_of(settings))
 
     def split(
         self,
@@ -134,7 +135,9 @@ class Tuning(TuningRuns):
         TuningData(data.name, chosen, ()).check_rows(columns_of(template), place + 1)
         vocabulary, context = outline.vocabulary, outline.shape.context
         context -= config.length if config.method == "prompt" else 0
-        found = next(structured(vocabulary, template, chosen, config, context, place + 1))
+        found = next(
+            structured(vocabulary, template, chosen, config, context, place + 1, outline.end)
+        )
         return mask_view(vocabulary, found, config, len(data.train))
 
     def count(self, model: str, config: FinetuneConfig, data: TuningData | None = None) -> Counts:
@@ -192,13 +195,10 @@ class Tuning(TuningRuns):
         self._counted(self._outline(model), config, None, 0.0)
         load = self._check_rows(model, data, template, config)
         counts = self._counted(self._outline(model), config, load, 0.0)
-        hint = (
-            "Take smaller batches with more accumulation, shorter rows, LoRA, or a smaller model."
-        )
-        check_memory(counts.memory_bytes, self.store, hint)
+        check_memory(counts.memory_bytes, self.store, SMALLER)
         return self._begin(
             owner,
-            lambda: self.store.runs.new(owner, model, data, template, config),
+            lambda: self.store.runs.new(owner, self.store.pinned(model), data, template, config),
             counts.disk_bytes + data.n_bytes,
         )
 
@@ -256,8 +256,9 @@ class Tuning(TuningRuns):
         n = max(CHECKED, min(config.batch_size, LONGEST))
         longest = _longest(found, n)
         # One by one, for a sentence to name the row.
+        vocabulary, end = outline.vocabulary, outline.end
         examples = [
-            next(structured(outline.vocabulary, template, (row,), config, context, number))
+            next(structured(vocabulary, template, (row,), config, context, number, end))
             for number, row in longest[:CHECKED]
         ]
         for example in examples:
@@ -265,7 +266,7 @@ class Tuning(TuningRuns):
                 raise InputError(example.error, "Shorten the row, or take a model that reads more.")
         rest = [row for _, row in longest[CHECKED:]]
         with suppress(InputError):  # the run says which row it is
-            examples += structured(outline.vocabulary, template, rest, config, context)
+            examples += structured(vocabulary, template, rest, config, context, end=end)
         width = max(len(example.ids) for example in examples)
         kept = width - min(example.loss_from for example in examples)
         return Load(min(config.batch_size, len(found.train)), width, max(1, kept))

@@ -10,8 +10,9 @@ import gradio as gr
 from lmlab.change.drifting import ROWS
 from lmlab.errors import InputError
 from lmlab.lab import Lab
+from lmlab.models.nearby import source
 from lmlab.models.store import ModelRef
-from lmlab.scenes.course import LARGEST, MOST, unique
+from lmlab.scenes.course import LARGEST, MOST, check_total, unique
 from lmlab.scenes.scene import Scene, parse, written
 from lmlab.ui.lecture import links
 from lmlab.ui.lecture.filling import Filling
@@ -28,18 +29,38 @@ def filler(filling: Filling, stage: Stage, course: tuple[Scene, ...]) -> Callabl
     @alerts
     def fill(own: tuple[Scene, ...], asked: gr.EventData, *known: Any) -> list[Any]:
         name, query = _of(asked, "name"), str(getattr(asked, "query", "") or "")
+        strange = bool(query)
         if query:
             tab, values, pressed = links.read(query)
             run = "go" if pressed and "go" in stage.buttons else None
         else:
             scene = _found(name, (*course, *own))
+            strange = scene not in course
             tab, values, run = scene.tab, scene.inputs, scene.run
         if tab != stage.name:
             raise InputError(f"This belongs to the tab ‘{tab[:40]}’.", "Load the page anew.")
-        updates = filling.updates(tab, values, known)
-        return [*updates, _mail("filled", name=name, tab=tab, run=run)]
+        wanted = _wanted(filling.lab, stage, values) if strange else {}
+        if not wanted or getattr(asked, "agreed", None) is True:
+            updates = filling.updates(tab, values, known)
+            return [*updates, _mail("filled", name=name, tab=tab, run=run)]
+        # Controls that name a model ask for it as soon as they are filled in.
+        rest = {key: value for key, value in values.items() if key not in wanted}
+        updates = filling.updates(tab, rest, known)
+        said = " and ".join(dict.fromkeys(wanted.values()))
+        return [*updates, _mail("filled", name=name, tab=tab, run=None, wants=said, query=query)]
 
     return fill
+
+
+def _wanted(lab: Lab, stage: Stage, values: Mapping[str, Any]) -> dict[str, str]:
+    """Of the controls that name models which are not here: from where those would be had."""
+    found = {}
+    for key in {*stage.models} & {*values}:
+        names = [values[key]] if isinstance(values[key], str) else list(values[key] or ())
+        said = [source(one, lab.store) for one in names if isinstance(one, str) and one.strip()]
+        if any(said):
+            found[key] = " and ".join(one for one in said if one)
+    return found
 
 
 def teller(stage: Stage) -> Callable[..., str]:
@@ -92,11 +113,15 @@ def adder(filling: Filling, course: tuple[Scene, ...]) -> Callable[..., list[Any
         files = files if isinstance(files, list) else []
         if not 1 <= len(files) <= MOST:
             raise InputError(f"From 1 to {MOST} scene files are opened at once.")
-        found = [_of_file(one) for one in files]
+        texts = [_of_file(one) for one in files]
+        check_total(len(text.encode("utf-8", "replace")) for _, text in texts)
+        found = [parse(text, name) for name, text in texts]
         for scene in found:
             check(filling, scene)
         kept = unique([*(one for one in own if one.name not in {s.name for s in found}), *found])
         unique([*course, *kept])
+        if len(kept) > MOST:
+            raise InputError(f"At most {MOST} scenes of one’s own are kept.", "Load the page anew.")
         return [_mail("scenes", scenes=listed(kept), name=found[0].name), kept]
 
     return add
@@ -149,12 +174,13 @@ def check(filling: Filling, scene: Scene) -> None:
         raise InputError(f"Scene ‘{scene.name}’: {error.message}", error.hint) from None
 
 
-def _of_file(one: Any) -> Scene:
+def _of_file(one: Any) -> tuple[str, str]:
+    """A file's name and text."""
     known: Mapping[str, Any] = one if isinstance(one, dict) else {}
     name, text = str(known.get("name", ""))[:100], known.get("text")
     if not isinstance(text, str) or len(text) > LARGEST:
         raise InputError(f"‘{name}’ is no scene file of at most {LARGEST // 1000} kB.")
-    return parse(text, name or "scene.yaml")
+    return name or "scene.yaml", text
 
 
 def _found(name: str, scenes: tuple[Scene, ...]) -> Scene:
