@@ -38,6 +38,14 @@ class TuningData:
         """All columns, in the order of their first appearance."""
         return tuple(dict.fromkeys(key for row in self.train for key in row))
 
+    @property
+    def n_bytes(self) -> int:
+        """What the rows take on the disk, about."""
+        rows = (*self.train, *self.valid)
+        return sum(
+            len(k) + len(v.encode("utf-8", "replace")) + 8 for r in rows for k, v in r.items()
+        )
+
     def check(self, columns: Sequence[str]) -> None:
         """Refuse a row that lacks a column or has nothing in it.
 
