@@ -140,7 +140,7 @@ def _filled(model: nn.Module, config: Any, tensors: dict[str, Tensor]) -> Any:
         # Files of older transformers, where a model's layers have been put together since.
         tensors = convert_peft_adapter_state_dict_for_transformers(peft, config, tensors, NAME)
         fitting = fitted(tensors, expected, base)
-    report = set_peft_model_state_dict(peft, fitting, NAME)
+    report: Any = set_peft_model_state_dict(peft, fitting, NAME)
     if report.unexpected_keys:
         raise MisfitError(f"PEFT has no place for ‘{report.unexpected_keys[0]}’")
     peft.eval().requires_grad_(False)

@@ -6,6 +6,7 @@ from pathlib import Path
 from lmlab.errors import ModelError
 
 RUN = "run:"
+LONGEST = 4096  # characters of a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,13 @@ class ModelRef:
         text = text.strip()
         if not text:
             raise ModelError("No model is named.", "Choose one, for instance ‘base’.")
-        if "\0" in text or len(text) > 4096:
+        if "\0" in text or len(text) > LONGEST:
             raise ModelError("That is not a model's name.")
+        return cls.cut(text)
+
+    @classmethod
+    def cut(cls, text: str) -> "ModelRef":
+        """The same of any text at all, also one that nothing could be called."""
         name, adapter = _parts(text)
         if is_folder(name):
             return cls(name, adapter or None)
@@ -51,7 +57,7 @@ class ModelRef:
 def is_folder(name: str) -> bool:
     """Whether a name is that of a folder of this machine."""
     try:
-        return Path(name).expanduser().is_dir()
+        return bool(name) and Path(name).expanduser().is_dir()
     except (OSError, ValueError, RuntimeError):
         return False
 
@@ -59,6 +65,8 @@ def is_folder(name: str) -> bool:
 def _parts(text: str) -> tuple[str, str]:
     """A model's name and its adapter's: cut at the + that leaves most folders whole."""
     if is_folder(text):
+        return text, ""
+    if len(text) > LONGEST:
         return text, ""
     places = [i for i, sign in enumerate(text) if sign == "+"]
     cuts = [(text[:i].strip(), text[i + 1 :].strip()) for i in places] or [(text, "")]

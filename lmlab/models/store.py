@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
-
 from lmlab.assets import models_dir
 from lmlab.errors import MemoryLimitError
 from lmlab.lm.turns import Turns, in_order
@@ -51,18 +49,6 @@ class ModelStore(Places):
         super().__init__(settings or Settings(), models or models_dir())
         self._entries: OrderedDict[tuple[Path, str], _Entry] = OrderedDict()
         self._mutex = threading.Lock()
-
-    @property
-    def budget(self) -> int:
-        """Bytes that loaded models may take together."""
-        gigabytes = self.settings.memory_gb
-        return int(gigabytes * 1e9) if gigabytes else psutil.virtual_memory().total // 2
-
-    @property
-    def largest(self) -> int:
-        """Bytes that one model may take."""
-        gigabytes = self.settings.max_model_gb
-        return min(self.budget, int(gigabytes * 1e9)) if gigabytes else self.budget
 
     def after_fork(self) -> None:
         """Make all locks anew: in a forked process nobody is left who would give one back."""
