@@ -1,7 +1,8 @@
 """Calls every event of a served page with generated values: defaults, with one or more of them
 replaced by what strangers send. Reports answers with status 500, tracebacks, paths, and silence.
 
-``python -m bench.fuzz --seconds 60`` serves the page over the embedded suite, without fine-tuning.
+``python -m bench.fuzz --seconds 60`` serves the page over the embedded suite, without fine-tuning;
+with ``--free`` nothing of a call is what the page would send.
 """
 
 import argparse
@@ -82,10 +83,12 @@ class Fuzz:
     Args:
         address: of the page.
         seed: of everything that is drawn.
+        free: send whatever values, whatever an event takes.
     """
 
-    def __init__(self, address: str, seed: int = 0) -> None:
+    def __init__(self, address: str, seed: int = 0, free: bool = False) -> None:
         self._random = random.Random(seed)
+        self._free = free
         self._client = httpx.Client(base_url=address.rstrip("/"), timeout=SILENCE)
         config = self._client.get("/config").json()
         self._components = {one["id"]: one["props"] for one in config["components"]}
@@ -118,6 +121,8 @@ class Fuzz:
         values = self._values(event)
         session = f"{self._random.getrandbits(48):012x}"
         body = {"data": values, "fn_index": event["id"], "session_hash": session}
+        if self._free or self._random.random() < 0.2:
+            body["event_data"] = self._nested(2)
         self.report.events.add(event["id"])
         if event.get("queue") is False:
             self._post("/gradio_api/run/predict", body, str(event["id"]))
@@ -193,6 +198,8 @@ class Fuzz:
         self.report.faults.append(f"{said} ← {json.dumps(values)[:300]}")
 
     def _values(self, event: dict[str, Any]) -> list[Any]:
+        if self._free:
+            return [self._nested(3) for _ in event["inputs"]]
         values = [self._components.get(key, {}).get("value") for key in event["inputs"]]
         for _ in range(min(len(values), self._random.choice((1, 1, 1, 2, 5)))):
             values[self._random.randrange(len(values))] = self._any()
@@ -200,6 +207,14 @@ class Fuzz:
         if chance < 0.05:
             return values[: self._random.randrange(len(values) + 1)]
         return [*values, self._any()] if chance < 0.1 else values
+
+    def _nested(self, depth: int) -> Any:
+        kind = self._random.random()
+        if depth and kind < 0.3:
+            return [self._nested(depth - 1) for _ in range(self._random.randrange(4))]
+        if depth and kind < 0.5:
+            return {str(self._any())[:40]: self._nested(depth - 1) for _ in range(3)}
+        return self._any()
 
     def _any(self) -> Any:
         return self._random.choice(self._random.choice((NUMBERS, TEXTS, OBJECTS)))
@@ -223,9 +238,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--address", help="of a page that is served already")
+    parser.add_argument("--free", action="store_true", help="calls without a schema")
     given = parser.parse_args()
     serving = served()
-    report = Fuzz(given.address or next(serving), given.seed).run(given.seconds)
+    report = Fuzz(given.address or next(serving), given.seed, given.free).run(given.seconds)
     print(f"{report.calls} calls of {len(report.events)} events")
     print("status", dict(report.statuses), "ends", dict(report.ends))
     print("\n".join(report.faults))

@@ -113,6 +113,24 @@ def served(**settings: object) -> Iterator[Server]:
             process.wait(30)
 
 
+@contextmanager
+def watched(server: Server) -> Iterator[list[int]]:
+    """The server's peak of resident memory, bytes, in the first place of a list."""
+    peak, over = [server.memory()], threading.Event()
+
+    def watch() -> None:
+        while not over.wait(PACE):
+            peak[0] = max(peak[0], server.memory())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield peak
+    finally:
+        over.set()
+        watcher.join()
+
+
 async def visits(page: Page, clients: int, seconds: float, think: float) -> Seen:
     """So many clients at once, for so long."""
     seen, end = Seen(), time.monotonic() + seconds
@@ -148,21 +166,10 @@ def crowd(clients: int, seconds: float, think: float, training: bool) -> tuple[S
     with served(training=training) as server:
         page = Page.read(server.address)
         asyncio.run(visits(page, 1, 8, 0.1))  # models are loaded, code is compiled
-        peak, over = [server.memory()], threading.Event()
-
-        def watch() -> None:
-            while not over.wait(PACE):
-                peak[0] = max(peak[0], server.memory())
-
-        watcher = threading.Thread(target=watch)
-        watcher.start()
-        try:
+        with watched(server) as peak:
             if training:
                 asyncio.run(_start_run(page))
             seen = asyncio.run(visits(page, clients, seconds, think))
-        finally:
-            over.set()
-            watcher.join()
         return seen, peak[0]
 
 

@@ -49,6 +49,8 @@ def test_line_ends_within_a_cell_are_kept():
         (b'{"a": [[1]]}\n', "t.jsonl", "list or an object"),
         (b'{"a": "\\ud83d"}\n', "t.jsonl", "surrogate"),
         (b"[" * 100_000, "t.jsonl", "no valid JSON"),
+        (b"x" * 201 + b"\n1\n", "t.csv", "name has 201 characters"),
+        (b'{"' + b"x" * 201 + b'":1}\n', "t.jsonl", "name has 201 characters"),
         (b"a\n" + b"1\n" * 100_000, "t.csv", "more than 20,000 rows"),
         (b'{"a":1}\n' * 100_000, "t.jsonl", "more than 20,000 rows"),
         (b",".join(b"c%d" % i for i in range(20_000)) + b"\n", "t.csv", "20,000 columns"),

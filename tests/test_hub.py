@@ -117,6 +117,14 @@ def test_a_hub_id_is_fetched_once_and_scored(near_hub, folder, asked):
     assert [path for path in asked if "/resolve/" in path] == downloads
 
 
+def test_a_branch_and_no_branch_are_one_copy(near_hub):
+    lab = store()
+    for name in ("lab/llama", "lab/llama@main"):
+        with lab.borrow(name):
+            pass
+    assert len(lab.loaded()) == 1
+
+
 def test_a_revision_that_is_not_there_is_named(near_hub):
     with pytest.raises(ModelError, match="no revision ‘step9’"), store().borrow("lab/llama@step9"):
         pass

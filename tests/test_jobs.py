@@ -300,3 +300,64 @@ def test_a_stopped_run_is_resumed_while_its_process_still_ends(tmp_path):
     assert len(launched) == 2
     assert folder.state["state"] == "running"
     jobs.close()
+
+
+def submitted(jobs, tmp_path, place, owner):
+    """A run that somebody at an address submits."""
+    jobs.ask_whence(lambda: place)
+    folder = Runs(tmp_path).new(owner.ljust(16, "-"), "base", DATA, TEMPLATE, quick())
+    jobs.submit(folder)
+    return folder
+
+
+@pytest.fixture
+def queue(tmp_path):
+    """(jobs whose runs end when they are told to, names of those that began, ``end()``)."""
+    began, ends = [], []
+
+    def start(folder):
+        over = threading.Event()
+        began.append(folder.path.name)
+        ends.append(over)
+        folder.set_state("running")
+        return SimpleNamespace(wait=lambda *_: over.wait() and 0, terminate=over.set, kill=over.set)
+
+    def end():
+        n = len(began)
+        folder = Runs(tmp_path).find(began[-1])
+        folder.set_state("done")
+        ends[-1].set()
+        for _ in range(600):
+            if len(began) > n:
+                return
+            time.sleep(0.02)
+
+    jobs = Jobs(Settings(runs_dir=tmp_path, max_queue=4), start)
+    yield jobs, began, end
+    jobs.close()
+
+
+def test_addresses_take_turns_in_training(queue, tmp_path):
+    """Three made-up owners had the queue for themselves for two hours."""
+    jobs, began, end = queue
+    asked = [("bad", "a"), ("bad", "b"), ("bad", "c"), ("home", "d"), ("bad", "e")]
+    runs = {owner: submitted(jobs, tmp_path, place, owner) for place, owner in asked}
+    assert jobs.place(runs["d"]) == 0
+    for _ in range(4):
+        end()
+    assert began == [runs[owner].path.name for owner in "adbce"]
+
+
+def test_a_full_queue_of_one_address_makes_room_for_another(queue, tmp_path):
+    jobs, _, _ = queue
+    bad = [submitted(jobs, tmp_path, "bad", f"owner {i}") for i in range(5)]
+    with pytest.raises(InputError, match="waiting already"):
+        submitted(jobs, tmp_path, "bad", "another")
+    home = submitted(jobs, tmp_path, "home", "one")
+    assert jobs.place(home) == 0
+    assert jobs.counts() == (1, 4)
+    assert bad[-1].state["state"] == "stopped"
+    assert "made room" in bad[-1].state["message"]
+    jobs.stop(home)
+    jobs.submit(bad[-1])
+    assert jobs.place(bad[-1]) is not None

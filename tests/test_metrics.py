@@ -62,6 +62,23 @@ def test_the_tiled_head_equals_the_full_table(rows, vocabulary, biased):
         assert (stats.rank - ranks).abs().max() <= 1
 
 
+def test_the_head_takes_its_weights_kind_whatever_torchs_default_is():
+    """Another thread that outlines a model changes the default: buffers were then bfloat16, and a
+    score that ran beside it failed.
+    """
+    weight, hidden = torch.randn(5000, 24), torch.randn(40, 24)
+    targets = torch.arange(40)
+    expected = TiledHead(weight).stats(hidden, targets, 3)
+    try:
+        torch.set_default_dtype(torch.bfloat16)
+        found = TiledHead(weight).stats(hidden, targets, 3)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    for name in ("logprob", "rank", "entropy", "top_ids", "top_logprobs"):
+        assert torch.equal(getattr(found, name), getattr(expected, name))
+        assert getattr(found, name).dtype == getattr(expected, name).dtype
+
+
 def test_large_logits_do_not_overflow():
     weight = torch.eye(4) * 300
     hidden = torch.tensor([[1.0, 0.0, 0.0, 0.0]]) * 300

@@ -1,8 +1,12 @@
 """Names, the store, adapters, and what is refused with which words."""
 
+import shutil
 import threading
 import time
+import weakref
+from types import SimpleNamespace
 
+import psutil
 import pytest
 import torch
 from peft import PeftModel
@@ -44,7 +48,7 @@ def test_a_folder_is_a_name_whatever_its_letters(tmp_path):
     assert ModelRef.parse(str(odd)) == ModelRef(str(odd))
 
 
-@pytest.mark.parametrize("text", ["", "   ", "\0", "x" * 5000])
+@pytest.mark.parametrize("text", ["", "   ", "\0", "x" * 5000, None, ["base"], 5, {"a": 1}])
 def test_what_is_no_name_is_refused(text):
     with pytest.raises(ModelError):
         ModelRef.parse(text)
@@ -192,6 +196,115 @@ def test_a_model_over_the_budget_is_refused(path):
     store = ModelStore(Settings(memory_gb=1e-6))
     with pytest.raises(MemoryLimitError, match="set aside"), store.borrow(str(path)):
         pass
+
+
+def test_two_that_load_at_once_share_the_budget(folder, monkeypatch):
+    """What is on its way counts: both would fit alone."""
+    first, second = (str(folder("llama", name)) for name in ("bytelevel-bos", "bytelevel"))
+    size = load(first).model.num_parameters() * 4
+    store, real = ModelStore(Settings(memory_gb=size * 1.5 / 1e9)), loading.load
+    refused = []
+
+    def meanwhile(folder, settings):
+        monkeypatch.setattr(loading, "load", real)
+        with pytest.raises(MemoryLimitError, match="in use"), store.borrow(second):
+            pass
+        refused.append(second)
+        return real(folder, settings)
+
+    monkeypatch.setattr(loading, "load", meanwhile)
+    with store.borrow(first):
+        pass
+    assert refused == [second]
+    with store.borrow(second):
+        assert store.loaded() == [second]
+
+
+def test_what_is_dropped_is_gone(folder, lora_folder):
+    first, second = (str(folder("llama", name)) for name in ("bytelevel-bos", "bytelevel"))
+    size = load(first).model.num_parameters() * 4
+    store = ModelStore(Settings(memory_gb=size * 1.8 / 1e9))
+    with store.borrow(ModelRef(first, str(lora_folder))) as lm:
+        dropped = weakref.ref(lm.model)
+    del lm
+    with store.borrow(second):
+        assert dropped() is None
+
+
+def test_a_model_larger_than_what_the_machine_has_left_is_refused(path, monkeypatch):
+    store = ModelStore(Settings(memory_gb=1))
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1000))
+    with pytest.raises(MemoryLimitError, match="left"), store.borrow(str(path)):
+        pass
+
+
+@pytest.mark.parametrize("name", ["base@anything", "{folder}@main", "base@x+qa"])
+def test_what_lies_here_has_no_revisions(name, path):
+    """Each spelling loaded a copy of its own."""
+    store = ModelStore()
+    with pytest.raises(ModelError, match="no revisions"), store.borrow(name.format(folder=path)):
+        pass
+    assert store.loaded() == []
+
+
+def test_one_folder_is_one_copy_whatever_it_is_called(path, tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    store = ModelStore()
+    with store.borrow(str(path)) as one:
+        model = one.model
+    for name in (f"{path}/", f"{path}/../{path.name}", str(link)):
+        with store.borrow(name) as lm:
+            assert lm.model is model
+    assert len(store.loaded()) == 1
+
+
+def adapters_of(lora_folder, tmp_path, n):
+    return [shutil.copytree(lora_folder, tmp_path / f"adapter{i}") for i in range(n)]
+
+
+def test_adapters_stay_within_the_budget(path, lora_folder, tmp_path):
+    """They were attached for good, and nobody counted them."""
+    size = load(str(path)).model.num_parameters() * 4
+    own = (lora_folder / "adapter_model.safetensors").stat().st_size
+    budget = size + 5.5 * own
+    store = ModelStore(Settings(memory_gb=budget / 1e9))
+    folders_ = adapters_of(lora_folder, tmp_path, 8)
+    with store.borrow(str(path)) as lm:
+        plain = score(lm, TEXT)
+    scores = []
+    for adapter in [*folders_, folders_[0]]:
+        with store.borrow(ModelRef(str(path), str(adapter))) as lm:
+            scores.append(score(lm, TEXT).logprob)
+            held = sum(t.numel() * t.element_size() for t in lm.model.parameters())
+            assert held <= budget
+    assert len(set(scores)) == 1
+    with store.borrow(str(path)) as lm:
+        assert score(lm, TEXT) == plain
+    assert 0 < sum(one in lm.adapters for one in folders_) < 8
+
+
+def test_an_adapter_in_use_is_not_dropped(path, lora_folder, tmp_path):
+    size = load(str(path)).model.num_parameters() * 4
+    own = (lora_folder / "adapter_model.safetensors").stat().st_size
+    store = ModelStore(Settings(memory_gb=(size + 2.5 * own) / 1e9))
+    first, second = adapters_of(lora_folder, tmp_path, 2)
+    refs = [ModelRef(str(path), str(one)) for one in (first, second)]
+    with pytest.raises(MemoryLimitError, match="in use"), store.borrow_all(refs):
+        pass
+    with store.borrow(refs[1]) as lm:
+        assert second in lm.adapters
+        assert first not in lm.adapters
+
+
+def test_an_outline_changes_nothing_for_other_threads(monkeypatch):
+    """The embedded models' configs say bfloat16, which transformers makes everybody's default."""
+    seen, real = [], torch.set_default_dtype
+    monkeypatch.setattr(torch, "set_default_dtype", lambda kind: seen.append(kind) or real(kind))
+    store = ModelStore()
+    shape = loading.outline(loading.inspect(store.folder("base"), "base"))
+    assert shape.num_parameters() > 1_000_000
+    assert set(seen) <= {torch.float32}
 
 
 def test_running_out_of_memory_while_reading_is_a_sentence(path, monkeypatch):

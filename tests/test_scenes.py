@@ -1,14 +1,18 @@
 """Scenes: read to the letter, or refused with file and field; the shipped ones fit the page."""
 
+from types import SimpleNamespace
+
 import pytest
+import yaml
 
 from lmlab.errors import InputError
 from lmlab.lab import Lab
-from lmlab.scenes.course import LARGEST, course, shipped
+from lmlab.prompts.strictyaml import _Loader
+from lmlab.scenes.course import ALL, LARGEST, MOST, course, shipped
 from lmlab.scenes.scene import parse, written
 from lmlab.ui.app import build_page
 from lmlab.ui.lecture import links
-from lmlab.ui.lecture.events import check
+from lmlab.ui.lecture.events import adder, check
 from lmlab.ui.lecture.filling import Filling
 from lmlab.ui.lecture.stage import stages
 from lmlab.ui.parts.beginning import unless_led
@@ -95,6 +99,44 @@ def test_every_shipped_scene_names_only_what_is_there(filling):
     assert len(scenes) >= 24
     for scene in scenes:
         check(filling, scene)
+
+
+class Counted(str):
+    """A key that counts how often it is compared."""
+
+    compared = 0
+
+    def __eq__(self, other):
+        Counted.compared += 1
+        return str.__eq__(self, other)
+
+    __hash__ = str.__hash__
+
+
+def test_a_mappings_keys_are_looked_at_once_each():
+    """Counted one by one, 200 files of 20,000 characters took minutes."""
+    keys = [yaml.ScalarNode("tag:yaml.org,2002:str", Counted(i)) for i in range(2000)]
+    node = yaml.MappingNode("tag:yaml.org,2002:map", [(key, keys[0]) for key in keys])
+    Counted.compared = 0
+    assert len(_Loader("").construct_mapping(node)) == 2000
+    assert Counted.compared < 4 * 2000
+
+
+def test_scene_files_are_bounded_together(tmp_path, filling):
+    text = PLAIN + "# " + "x" * 19_000
+    for i in range(20):
+        (tmp_path / f"{i:02}-scene-{i}.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=f"together; at most {ALL // 1000} kB"):
+        course(tmp_path)
+    add = adder(filling, ())
+    files = [{"name": f"scene-{i}.yaml", "text": text} for i in range(20)]
+    with pytest.raises(Exception, match="together"):
+        add((), SimpleNamespace(files=files))
+    _, kept = add((), SimpleNamespace(files=[{"name": "one.yaml", "text": PLAIN}]))
+    assert [scene.name for scene in kept] == ["one"]
+    many = tuple(kept[0].model_copy(update={"name": f"old-{i}"}) for i in range(MOST))
+    with pytest.raises(Exception, match="are kept"):
+        add(many, SimpleNamespace(files=[{"name": "one.yaml", "text": PLAIN}]))
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,20 @@
 """F and G: parts of a prompt, strict files, hostile templates, what is read out of completions."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmlab.data.sets import shipped
-from lmlab.errors import InputError
+from lmlab.errors import InputError, ModelError
 from lmlab.prompts.blocks import fields_of
+from lmlab.prompts.chat import as_chat, as_chats, messages
 from lmlab.prompts.reading import Decoder
 from lmlab.prompts.templates import PromptTemplate
 from lmlab.prompts.wordings import shipped_source, shipped_templates
+from tests import folders
 
 PLAIN = "name: x\nquery: '{{ text }} ->'\ntarget: ' {{ y }}'\nanswer: y\n"
 LECTURE = shipped_templates()["german-lecture"]
@@ -212,6 +215,53 @@ def test_hostile_templates_do_no_harm(query, words):
 def test_a_bomb_is_ended(query):
     with pytest.raises(InputError, match="too long"):
         template(query=query).encode([], {"text": "a"})
+
+
+FORMS = (
+    "{{ bos_token }}{% for m in messages %}\n  {%- if loop.index > 2 %}{% continue %}{% endif %}\n"
+    "[{{ m['role'] | upper }}] {{ m.content | trim | tojson }}\n{% endfor %}"
+    "{% if add_generation_prompt %}\n<{{ eos_token }}>{% endif %}{{ tools }}{{ nothing }}",
+    "{% set ns = namespace(n=0) %}{% for m in messages %}{% generation %}{% set ns.n = ns.n + 1 %}"
+    "{% set inner = 1 %}{{ ns.n }}: {{ m.content }}{% endgeneration %}{{ inner }}\n{% endfor %}",
+    "{% if messages[0].role != 'user' %}{{ raise_exception('Users first.') }}{% endif %}"
+    "{{ strftime_now('%Y') }}{{ messages | length }}{{ dict(a=1) }}",
+)
+
+
+def chat_vocabulary(form):
+    tokenizer = folders.make_tokenizer("bytelevel-bos")
+    tokenizer.chat_template = form
+    return SimpleNamespace(tokenizer=tokenizer)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_chat_is_what_transformers_makes_of_it(form):
+    vocabulary = chat_vocabulary(form)
+    _, pieces = template(query="“{{ text }}”").pieces([{"text": "a <b>"}, {"text": "ä", "y": "z"}])
+    expected = vocabulary.tokenizer.apply_chat_template(
+        messages("Say it.", pieces[1:], pieces[0]), tokenize=False, add_generation_prompt=True
+    )
+    assert as_chat(vocabulary, "Say it.", pieces[1:], pieces[0]).text == expected
+    assert [one.text for one in as_chats(vocabulary, "Say it.", pieces[1:], pieces[:1] * 3)] == [
+        expected
+    ] * 3
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        ("{% for i in range(99999) %}" * 3 + "{% endfor %}" * 3, "too long"),
+        ("{% for i in range(99999) %}" * 2 + "x" * 99 + "{% endfor %}" * 2, "renders to|too long"),
+        ("{{ messages.__class__.__mro__ }}", "may not use"),
+        ("{{ raise_exception('Users first.') }}", "Users first"),
+        ("{% for", "not valid"),
+    ],
+)
+def test_a_models_chat_template_is_a_strangers(form, words):
+    """In the server's process a loop within loops ran without end."""
+    _, pieces = template().pieces([{"text": "a"}])
+    with pytest.raises(ModelError, match=words):
+        as_chat(chat_vocabulary(form), "", [], pieces[0])
 
 
 def test_a_pattern_that_never_ends_is_ended():

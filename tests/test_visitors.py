@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
@@ -92,6 +92,16 @@ def ask(address, session, text):
     return httpx.post(f"{address}/gradio_api/queue/join", json=body, timeout=30)
 
 
+@contextmanager
+def pages(address, *sessions):
+    """Pages of these sessions are open: each keeps a connection, as a browser does."""
+    with httpx.Client(base_url=address, timeout=60) as client, ExitStack() as held:
+        for session in sessions:
+            beat = client.stream("GET", f"/gradio_api/heartbeat/{session}")
+            held.enter_context(beat).raise_for_status()
+        yield
+
+
 def until(true, seconds=60.0):
     end = time.monotonic() + seconds
     while not true():
@@ -116,12 +126,13 @@ def test_visitors_are_served_in_turn(served):
     lab = Gated()
     app, address = served(lab, "likelihood")
     queue = app.blocks._queue
-    for i in range(8):
-        assert ask(address, "greedy", f"greedy {i}").status_code == 200
-        until(lambda i=i: len(lab.order) + queue.waiting("scoring") == i + 1)
-    for name in ("one", "two"):
-        assert ask(address, name, name).status_code == 200
-    assert queue.waiting("scoring") == 8
+    with pages(address, "greedy", "one", "two"):
+        for i in range(8):
+            assert ask(address, "greedy", f"greedy {i}").status_code == 200
+            until(lambda i=i: len(lab.order) + queue.waiting("scoring") == i + 1)
+        for name in ("one", "two"):
+            assert ask(address, name, name).status_code == 200
+        assert queue.waiting("scoring") == 8
     lab.gate.set()
     until(lambda: len(lab.order) == 10)
     # Two of the greedy one's were under way; then it is one from each.
@@ -156,10 +167,16 @@ def test_a_full_line_says_how_full_and_what_to_do_and_shuts_out_no_other_kind(se
 def test_one_visitor_may_wait_for_so_much_at_a_time(served):
     lab = Gated()
     _, address = served(lab, "likelihood")
-    answers = [ask(address, "greedy", f"{i}") for i in range(OWN_SHARE + 4)]
-    assert {one.status_code for one in answers} == {200, 429}
-    assert "of yours" in answers[-1].json()["detail"]
-    assert ask(address, "other", "other").status_code == 200
+    with pages(address, "greedy", "other"):
+        answers = [ask(address, "greedy", f"{i}") for i in range(OWN_SHARE + 4)]
+        assert {one.status_code for one in answers} == {200, 429}
+        assert "of yours" in answers[-1].json()["detail"]
+        assert ask(address, "other", "other").status_code == 200
+        # Names that no page has begun are one visitor, however many they are.
+        answers = [ask(address, f"made up {i}", f"{i}") for i in range(OWN_SHARE + 4)]
+        assert {one.status_code for one in answers} == {200, 429}
+        assert ask(address, "other", "other").status_code == 200
+    assert ask(address, "x" * 65, "long").status_code == 400
     lab.gate.set()
 
 
@@ -424,7 +441,7 @@ def test_sixty_short_visits_leave_nothing_behind(served, tmp_path, monkeypatch):
     until(lambda: not queue.event_ids_to_events, 30)
     assert len(queue.event_analytics) == 0
     assert not any(line.queue for line in queue.event_queue_per_concurrency_id.values())
-    assert queue._last == {}
+    assert (queue._fair, queue._tickets) == ({}, {})
     assert not app.iterators
 
 

@@ -57,7 +57,7 @@ def template_of(name: str) -> "PromptTemplate":
     if not path.is_file():
         return shipped_template(name)
     try:
-        return PromptTemplate.parse(path.read_text(encoding="utf-8"))
+        return PromptTemplate.parse(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path.name} cannot be read: {error}.") from error
 
@@ -91,7 +91,7 @@ def _prompt(arguments: argparse.Namespace) -> None:
     template = template_of(arguments.template)
     if not template.fields:
         raise InputError("The template’s query has no field.")
-    text = sys.stdin.read().rstrip("\n") if arguments.query is None else arguments.query
+    text = _piped() if arguments.query is None else arguments.query
     query = {template.fields[0]: text, **dict(map(_pair, arguments.field))}
     examples = []
     if arguments.shots:
@@ -157,3 +157,8 @@ def open_lab() -> Iterator[Any]:
 
     quiet()
     yield Lab.open()
+
+
+def _piped() -> str:
+    """Standard input without the end of its last line; a byte-order mark is no text."""
+    return sys.stdin.read().removeprefix("\ufeff").rstrip("\n")

@@ -16,15 +16,16 @@ Row = Mapping[str, str]
 MAX_ROWS = 20_000
 MAX_COLUMNS = 64
 MAX_CELL = 20_000
+MAX_NAME = 200  # characters of a column's name
 COMPRESSED = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
 
 
 def decoded(data: bytes) -> str:
-    """UTF-8 that is not compressed."""
+    """UTF-8 that is not compressed, without its byte-order mark."""
     if data.startswith(COMPRESSED):
         raise InputError("The file is compressed.", "Unpack it first.")
     try:
-        return data.decode("utf-8")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise InputError(
@@ -56,7 +57,7 @@ def jsonl(text: str) -> Iterator[Row]:
             ) from None
         if not isinstance(value, dict):
             raise InputError(f"Line {number} is no JSON object.")
-        yield {_cell(key, number): _cell(item, number) for key, item in value.items()}
+        yield {_name(key, number): _cell(item, number) for key, item in value.items()}
 
 
 def _no_constant(name: str) -> Any:
@@ -89,12 +90,22 @@ def separated(text: str, separator: str) -> Iterator[Row]:
 def _header(cells: Sequence[str]) -> list[str]:
     if len(cells) > MAX_COLUMNS:
         raise InputError(f"The header has {len(cells):,} columns; at most {MAX_COLUMNS} are read.")
-    names = [_cell(cell, 1).strip() for cell in cells]
+    names = [_name(cell, 1).strip() for cell in cells]
     if "" in names:
         raise InputError(f"Column {names.index('') + 1} has no name.", "The first line names them.")
     if repeated := _repeated(names):
         raise InputError(f"Two columns are named ‘{repeated[:40]}’.")
     return names
+
+
+def _name(key: str, line: int) -> str:
+    """A column's name."""
+    if len(key) > MAX_NAME:
+        raise InputError(
+            f"Line {line}: a column’s name has {len(key):,} characters, more than {MAX_NAME}.",
+            "The first line names the columns.",
+        )
+    return _cell(key, line)
 
 
 def _repeated(names: Iterable[str]) -> str:

@@ -85,7 +85,7 @@ def shape_of(model: Any, name: str) -> ModelShape:
         kind=str(config.model_type),
         hidden=int(embeddings.weight.shape[1]),
         vocabulary=int(embeddings.weight.shape[0]),
-        context=context_of(model.config),
+        context=context_of(model),
         parameters=parameters,
         auto_targets=usual or linear,
         tied=tied,
@@ -180,7 +180,7 @@ def _with_soft_prompt(model: Any, vocabulary: Vocabulary, config: FinetuneConfig
     )
     tuned = get_peft_model(model, prompt)
     if config.start_text:
-        ids = vocabulary.ids(config.start_text)
+        ids = list(vocabulary.checked(vocabulary.ids(config.start_text)))
         ids = (ids * (config.length // len(ids) + 1))[: config.length]
         chosen = torch.tensor(ids)
     else:

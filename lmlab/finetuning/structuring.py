@@ -147,10 +147,11 @@ def _example(
 ) -> Example:
     try:
         encoded = encode(vocabulary, answer, prompt)
+        end = vocabulary.tokenizer.eos_token_id if config.end_token else None
+        ids = encoded.ids if end is None else (*encoded.ids, int(end))
+        vocabulary.checked(ids)
     except InputError as error:
         raise InputError(f"Row {number}: {_lower(error.message)}", error.hint) from None
-    end = vocabulary.tokenizer.eos_token_id if config.end_token else None
-    ids = encoded.ids if end is None else (*encoded.ids, int(end))
     start = encoded.n_context if config.loss_on == "answer" else 0
     return Example(
         ids=ids[:limit],
@@ -209,7 +210,8 @@ def mask_view(
     tokens = []
     for place, token in enumerate(example.ids):
         loss = place >= example.loss_from
-        tokens.append(MaskToken(token, vocabulary.text(token), _kind(example, place), loss))
+        text = vocabulary.reader(example.ids, place)(token)
+        tokens.append(MaskToken(token, text, _kind(example, place), loss))
     return MaskView(
         row=example.number - 1,
         rows=rows,

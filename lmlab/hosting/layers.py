@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lmlab.hosting.doors import Doors
+from lmlab.hosting.guests import Beats, Guests
 from lmlab.hosting.headers import SPACES, Headers
 from lmlab.hosting.health import Health, vitals
 from lmlab.hosting.logs import RequestLog
@@ -15,13 +16,16 @@ Layer = tuple[type[Any], dict[str, Any]]
 AROUND = 65_536
 
 
-def layers(lab: Lab, waiting: Callable[[], int], on_space: bool = False) -> list[Layer]:
+def layers(
+    lab: Lab, waiting: Callable[[], int], on_space: bool = False, guests: Guests | None = None
+) -> list[Layer]:
     """The layers around a page over a lab.
 
     Args:
         lab: what the page asks.
         waiting: tells how many requests are in the page's queue.
         on_space: whether this is a Space, whose page the Hub shows in a frame.
+        guests: told whose page is open.
     """
     settings = lab.settings
     framed_by = (*settings.framed_by, *(SPACES if on_space else ()))
@@ -31,5 +35,6 @@ def layers(lab: Lab, waiting: Callable[[], int], on_space: bool = False) -> list
         (Headers, {"framed_by": framed_by}),
         (Health, {"look": lambda: vitals(lab, waiting), "metrics": settings.metrics}),
         (Doors, {"uploads": settings.uploads, "upload_bytes": upload_bytes}),
+        (Beats, {"guests": guests or Guests()}),
         (Shelf, {}),
     ]

@@ -114,7 +114,7 @@ class Decoder:
     def _begin(self, prompts: Sequence[Sequence[int]]) -> None:
         self._lm.switch_on()
         ways = self._lm.ways
-        self._keeping = ways.past and (len(prompts) == 1 or ways.batch)
+        self._keeping = ways.beside if len(prompts) > 1 else ways.past
         self._ids = [list(ids) for ids in prompts]
         self._past, self._lean = None, None
         self._lanes, self._width = list(range(len(prompts))), len(prompts)
@@ -155,7 +155,7 @@ class Decoder:
     def _go_lean(self, lms: Sequence[LM], adapted: Sequence[RowAdapter]) -> None:
         """From here on without the library's forward pass, where that was shown to be equal."""
         for fits, kind in KINDS:
-            if all(fits(lm) and lean_equals(lm, kind) for lm in lms):
+            if all(lean_equals(lm, fits, kind) for lm in lms):
                 assert self._past is not None
                 self._lean = kind(self._lm.model, self._past.state, adapted)
 
@@ -194,10 +194,10 @@ class Decoder:
 
 
 @torch.inference_mode()
-def lean_equals(lm: LM, kind: Any) -> bool:
-    """Whether a model's lean steps give the logits of its plain forward pass."""
+def lean_equals(lm: LM, fits: Any, kind: Any) -> bool:
+    """Whether a kind of lean steps gives the logits of a model's plain forward pass."""
     lm.switch_on()
-    return lm.ways.shown("lean", lambda: _lean_tried(lm, kind))
+    return lm.ways.shown(kind.__name__, lambda: fits(lm) and _lean_tried(lm, kind))
 
 
 def _lean_tried(lm: LM, kind: Any) -> bool:

@@ -76,12 +76,12 @@ class TiledHead:
     def stats(self, hidden: Tensor, targets: Tensor, top_k: int) -> RowStats:
         """See ``Head``."""
         rows = max(LANES, min(ROWS, BUDGET // (4 * len(self.weight)) // LANES * LANES))
-        scratch = _Scratch.make(len(self.weight), min(rows, _up(len(hidden), LANES)))
+        scratch = _Scratch.make(self.weight, min(rows, _up(len(hidden), LANES)))
         parts = []
         for h, y in zip(torch.split(hidden, rows), torch.split(targets, rows), strict=True):
             width = _up(len(h), LANES)
             if width != scratch.width:
-                scratch = _Scratch.make(len(self.weight), width)
+                scratch = _Scratch.make(self.weight, width)
             parts.append(self._block(h, y, min(top_k, len(self.weight)), scratch))
         return concat(parts)
 
@@ -107,8 +107,8 @@ class TiledHead:
         With m the running maximum, s = Σ exp(x − m) and t = Σ exp(x − m)·(x − m), the entropy is
         ln s − t / s.
         """
-        m = torch.full((scratch.width,), LOWEST)
-        s, t = torch.zeros(scratch.width), torch.zeros(scratch.width)
+        m = self.weight.new_full((scratch.width,), LOWEST)
+        s, t = torch.zeros_like(m), torch.zeros_like(m)
         for low in range(0, len(self.weight), TILE):
             high = min(low + TILE, len(self.weight))
             x = scratch.logits[low:high]
@@ -136,16 +136,22 @@ class _Scratch:
     weights: Tensor
 
     @classmethod
-    def make(cls, vocabulary: int, width: int) -> "_Scratch":
+    def make(cls, weight: Tensor, width: int) -> "_Scratch":
+        """Buffers for blocks of ``width`` rows.
+
+        Of the weight's own kind: torch's default may be another one at any time, since transformers
+        changes it for all threads while one of them loads or outlines a model.
+        """
+        vocabulary = len(weight)
         padded = _up(vocabulary, BLOCK)
-        logits = torch.empty(padded, width)
+        logits = weight.new_empty(padded, width)
         logits[vocabulary:] = -torch.inf
         tile = min(TILE, padded)
         return cls(
             logits,
-            torch.empty(padded // BLOCK, width),
-            torch.empty(tile, width),
-            torch.empty(tile, width),
+            weight.new_empty(padded // BLOCK, width),
+            weight.new_empty(tile, width),
+            weight.new_empty(tile, width),
         )
 
     @property

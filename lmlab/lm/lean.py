@@ -99,7 +99,7 @@ class _Beside:
             v = adapter.v.permute(2, 0, 1).reshape(-1, rows * rank)
             us.append(adapter.u.transpose(1, 2).reshape(rows * rank, width))
             vs.append(F.pad(v, (0, 0, low, sum(heights) - low - height)))
-            owns.append(torch.eye(rows, device=v.device).repeat_interleave(rank, 0))
+            owns.append(torch.eye(rows, device=v.device, dtype=v.dtype).repeat_interleave(rank, 0))
         v = torch.cat(vs, 1)
         # The base's rows, and what fills up a smaller rank, are no work.
         used = v.any(0)

@@ -1,7 +1,7 @@
 """A language model that can be asked, and the copy of weights that several of them may share."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from lmlab.errors import InputError
 from lmlab.lm.adapters import Adapters, Attached
 from lmlab.lm.body import Body
 from lmlab.lm.grafts import bytes_of
@@ -19,6 +20,7 @@ from lmlab.lm.ways import Ways, choose
 
 CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
 CONTEXT_WITHOUT_LIMIT = 2048
+CONTEXT_OF_STATE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,11 @@ class LM:
     def tokenizer(self) -> Any:
         """The transformers tokenizer."""
         return self.vocabulary.tokenizer
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know of how the model was loaded and is run, in sentences."""
+        return [*self.vocabulary.notes, *self.ways.notes()]
 
     @property
     def device(self) -> torch.device:
@@ -142,7 +149,7 @@ class Weights:
             self._ways = held
             self._ways[adapter] = choose(self.model, attached.soft_prompt)
         soft = 0 if attached.soft_prompt is None else len(attached.soft_prompt)
-        context = context_of(self.model.config) - soft
+        context = context_of(self.model) - soft
         vocabulary = self.vocabulary
         return LM(
             name, self.model, vocabulary, self._ways[adapter], context, self.adapters, attached,
@@ -150,8 +157,27 @@ class Weights:
         )  # fmt: skip
 
 
-def context_of(config: Any) -> int:
+def context_of(model: Any) -> int:
     """Positions that a model can read at once, from its config."""
-    config = config.get_text_config()
+    config = model.config.get_text_config()
     found = (getattr(config, name, None) for name in CONTEXT_NAMES)
-    return next((int(n) for n in found if isinstance(n, int) and n > 0), CONTEXT_WITHOUT_LIMIT)
+    # What keeps a state of one size, and names no limit, reads on for as long as there is text.
+    endless = bool(getattr(model, "_is_stateful", False))
+    otherwise = CONTEXT_OF_STATE if endless else CONTEXT_WITHOUT_LIMIT
+    return next((int(n) for n in found if isinstance(n, int) and n > 0), otherwise)
+
+
+def narrowed(lm: LM, context: int | None) -> LM:
+    """The same model reading at most so many positions at once; None changes nothing.
+
+    Raises:
+        InputError: it cannot read as many.
+    """
+    if context is None:
+        return lm
+    if not 1 <= context <= lm.context:
+        raise InputError(
+            f"The context must be from 1 to {lm.context:,} tokens, which ‘{lm.name}’ reads at "
+            f"once, not {context:,}."
+        )
+    return replace(lm, context=context)

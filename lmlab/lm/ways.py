@@ -81,9 +81,14 @@ class Ways:
         return self.past and self.shown("pieces", self._pieces)
 
     @property
+    def beside(self) -> bool:
+        """Whether several rows of one length go on step by step side by side."""
+        return self.past and self.batch and self.shown("beside", self._beside)
+
+    @property
     def shared(self) -> bool:
         """Whether the past of one row serves several, some of which may be dropped."""
-        return self.pieces and self.batch and self.shown("shared", self._shared)
+        return self.pieces and self.beside and self.shown("shared", self._shared)
 
     def notes(self) -> list[str]:
         """What a person should know of a model that not every short cut serves."""
@@ -94,6 +99,8 @@ class Ways:
             found.append("Its state is lost between pieces: a prompt is read at once.")
         if not self.batch:
             found.append("Texts side by side disturb each other: they are read one by one.")
+        elif self.past and not self.beside:
+            found.append("Several rows cannot go on together: each step reads them anew.")
         elif self.past and not self.shared:
             found.append("What it has read cannot be shared: every row reads the prompt itself.")
         if self.border is not None:
@@ -156,6 +163,17 @@ class Ways:
             rows, past = self.body.over(ids[:, low:high], past, positions=self.positions)
             parts.append(rows)
         return close(torch.cat(parts, 1)[0], expected)
+
+    def _beside(self) -> bool:
+        ids, expected = self.probe, self._expected()
+        both = torch.cat([ids.flip(1), ids])
+        rows, past = self.body.over(both[:, :HALF], None, positions=self.positions)
+        parts = [rows]
+        for i in (HALF, HALF + 1):
+            rows, past = self.body.over(both[:, i : i + 1], past, positions=self.positions)
+            parts.append(rows)
+        found = torch.cat(parts, 1)[1]
+        return close(found, expected[: len(found)])
 
     def _shared(self) -> bool:
         """One past for two rows, one of which goes on alone; then again, to see it untouched."""

@@ -101,6 +101,7 @@ class Places:
                 return self.resolve(ModelRef.parse(run.spec.model), on_progress)
             return self._learned(run, ref.revision)
         if ref.name in self.embedded():
+            _refuse_revision(ref.name, ref.revision)
             return self._models / ref.name
         return self._outside(ref.name, ref.revision, on_progress, self.embedded())
 
@@ -147,6 +148,7 @@ class Places:
     ) -> Path:
         """A folder of this machine or of the Hub, as far as the settings allow either."""
         if self._is_local(name):
+            _refuse_revision(name, revision)
             return Path(os.path.abspath(Path(name).expanduser()))
         hint = _hint(name, known)
         if not _HUB_ID.fullmatch(name) or ".." in name:
@@ -168,6 +170,15 @@ class Places:
     def _below(self, marker: str, root: Path) -> list[str]:
         folders = (path.parent for path in root.glob(f"**/{marker}"))
         return [folder.relative_to(root).as_posix() for folder in folders]
+
+
+def _refuse_revision(name: str, revision: str | None) -> None:
+    """What lies in a folder of this machine has one state alone."""
+    if revision:
+        raise ModelError(
+            f"‘{name[:100]}’ is a folder of this machine and has no revisions.",
+            f"Ask for ‘{name[:100]}’ alone; revisions are for models of the Hub.",
+        )
 
 
 def _hint(name: str, known: list[str]) -> str:

@@ -28,7 +28,8 @@ class ModelRef:
     @classmethod
     def parse(cls, text: str) -> "ModelRef":
         """Read ``NAME[@REVISION][+ADAPTER]``; @ and + in folders that exist are names."""
-        text = text.strip()
+        # From a call by hand it may be anything.
+        text = text.strip() if isinstance(text, str) else ""
         if not text:
             raise ModelError("No model is named.", "Choose one, for instance ‘base’.")
         if "\0" in text or len(text) > LONGEST:

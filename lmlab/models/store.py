@@ -3,39 +3,23 @@
 Importing this module imports no torch: weights are read by ``lmlab.models.loading`` on first use.
 """
 
-import threading
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lmlab.assets import models_dir
 from lmlab.errors import MemoryLimitError
-from lmlab.lm.turns import Turns, in_order
+from lmlab.lm.turns import in_order
+from lmlab.models.memory import Entry, Memory
 from lmlab.models.places import Places, Progress
 from lmlab.models.refs import RUN, ModelRef
 from lmlab.settings import Settings
 
 if TYPE_CHECKING:
-    from lmlab.lm.model import LM, Weights
+    from lmlab.lm.model import LM
 
 __all__ = ["RUN", "ModelRef", "ModelStore", "Progress"]
-
-
-@dataclass
-class _Entry:
-    """One copy of the weights, loaded or on its way."""
-
-    future: "Future[Weights]" = field(default_factory=Future)
-    users: int = 0
-
-    @property
-    def n_bytes(self) -> int:
-        done = self.future.done() and not self.future.exception()
-        return self.future.result().n_bytes if done else 0
 
 
 class ModelStore(Places):
@@ -47,20 +31,15 @@ class ModelStore(Places):
 
     def __init__(self, settings: Settings | None = None, *, models: Path | None = None) -> None:
         super().__init__(settings or Settings(), models or models_dir())
-        self._entries: OrderedDict[tuple[Path, str], _Entry] = OrderedDict()
-        self._mutex = threading.Lock()
+        self._memory = Memory(self.budget)
 
     def after_fork(self) -> None:
         """Make all locks anew: in a forked process nobody is left who would give one back."""
-        self._mutex = threading.Lock()
-        for entry in self._entries.values():
-            if entry.n_bytes:
-                entry.future.result().lock = Turns()
+        self._memory.after_fork()
 
     def loaded(self) -> list[str]:
         """Paths of the models in memory, least recently used first."""
-        with self._mutex:
-            return [str(path) for (path, _), entry in self._entries.items() if entry.n_bytes]
+        return [str(folder) for folder in self._memory.loaded()]
 
     @contextmanager
     def borrow(self, ref: ModelRef | str, on_progress: Progress | None = None) -> Iterator["LM"]:
@@ -84,79 +63,66 @@ class ModelStore(Places):
         asked = [ModelRef.parse(ref) if isinstance(ref, str) else ref for ref in refs]
         progress = on_progress or (lambda message: None)
         with ExitStack() as held:
-            copies = []
+            entries = []
             for ref in asked:
                 entry = self._acquire(ref, progress)
-                held.callback(self._release, entry)
-                copies.append(entry.future.result())
+                held.callback(self._memory.release, entry)
+                entries.append(entry)
             folders = [self._adapter_of(r, progress) for r in asked]
+            for entry, folder in zip(entries, folders, strict=True):
+                self._memory.take(entry, folder)
+                held.callback(self._memory.give_back, entry, folder)
             # Always in one order, so that two who want the same models never wait for each other.
-            for lock in in_order(weights.lock for weights in copies):
+            for lock in in_order(entry.future.result().lock for entry in entries):
                 held.enter_context(lock)
             yield [
-                weights.lm(str(ref), folder, ref.alpha)
-                for weights, ref, folder in zip(copies, asked, folders, strict=True)
+                self._lm(entry, ref, folder)
+                for entry, ref, folder in zip(entries, asked, folders, strict=True)
             ]
 
-    def _acquire(self, ref: ModelRef, on_progress: Progress) -> _Entry:
+    def _lm(self, entry: Entry, ref: ModelRef, folder: Path | None) -> "LM":
+        """A model over a borrowed copy; its adapter is attached if there is room for it."""
+        weights = entry.future.result()
+        if folder is None or folder in weights.adapters:
+            return weights.lm(str(ref), folder, ref.alpha)
+        with self._memory.attaching(entry, folder, str(ref)):
+            return weights.lm(str(ref), folder, ref.alpha)
+
+    def _acquire(self, ref: ModelRef, on_progress: Progress) -> Entry:
         """The entry of a reference, counted as in use; loads it when nobody has."""
+        # One folder, one copy, whatever it was called by: a commit has a folder of its own.
         folder = self.resolve(ref, on_progress).resolve()
-        key = (folder, ref.revision or "")
-        with self._mutex:
-            entry = self._entries.get(key)
-            mine = entry is None
-            if entry is None:
-                entry = self._entries[key] = _Entry()
-            entry.users += 1
-            self._entries.move_to_end(key)
+        entry, mine = self._memory.acquire(folder)
         if mine:
-            self._fill(key, entry, ref, on_progress)
+            self._fill(folder, entry, ref, on_progress)
         try:
             entry.future.result()
         except BaseException:
-            self._release(entry)
+            self._memory.release(entry)
             raise
         return entry
 
-    def _release(self, entry: _Entry) -> None:
-        with self._mutex:
-            entry.users -= 1
-
-    def _fill(
-        self, key: tuple[Path, str], entry: _Entry, ref: ModelRef, on_progress: Progress
-    ) -> None:
+    def _fill(self, path: Path, entry: Entry, ref: ModelRef, on_progress: Progress) -> None:
         """Load into an entry; on failure drop the entry and hand the error to all who wait."""
         from lmlab.models.loading import inspect, load
 
         try:
             on_progress(f"Loading {ref.name} …")
-            folder = inspect(key[0], ref.name)
-            self._make_room(folder.memory(self.settings), ref.name)
-            entry.future.set_result(load(folder, self.settings))
+            folder = inspect(path, ref.name)
+            need = folder.memory(self.settings)
+            self._check_largest(need, ref.name)
+            self._memory.reserve(entry, need, ref.name)
+            weights = load(folder, self.settings)
+            self._memory.settle(entry, weights.n_bytes, ref.name)
+            entry.future.set_result(weights)
         except BaseException as error:
-            with self._mutex:
-                self._entries.pop(key, None)
+            self._memory.drop(path)
             entry.future.set_exception(error)
 
-    def _make_room(self, need: int, name: str) -> None:
-        """Drop idle models, oldest first, until ``need`` bytes fit into the budget."""
+    def _check_largest(self, need: int, name: str) -> None:
         if need > self.largest < self.budget:
             raise MemoryLimitError(
                 f"‘{name}’ needs {need / 1e9:.2g} GB; a model may take "
                 f"{self.largest / 1e9:.2g} GB here.",
                 "Choose a smaller model.",
-            )
-        with self._mutex:
-            total = sum(entry.n_bytes for entry in self._entries.values())
-            for key, entry in list(self._entries.items()):
-                if total + need <= self.budget:
-                    break
-                if entry.users == 0:
-                    total -= entry.n_bytes
-                    del self._entries[key]
-        if total + need > self.budget:
-            raise MemoryLimitError(
-                f"‘{name}’ needs {need / 1e9:.2g} GB, and {self.budget / 1e9:.2g} GB are set aside "
-                f"for models, of which {total / 1e9:.2g} GB are in use.",
-                "Choose a smaller model, or raise LMLAB_MEMORY_GB.",
             )

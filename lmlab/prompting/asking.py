@@ -7,10 +7,11 @@ from functools import cached_property
 from lmlab.errors import InputError
 from lmlab.generation.answering import complete
 from lmlab.generation.sampling import GenerateConfig
+from lmlab.lm.chat import has_chat
 from lmlab.lm.model import LM
 from lmlab.lm.tokens import Encoded, encode, encode_prompt
 from lmlab.maths.agreement import exact_match, token_f1
-from lmlab.prompts.chat import as_chat, has_chat
+from lmlab.prompts.chat import as_chats
 from lmlab.prompts.choosing import CONTENT_FREE, Blank, best, mean_shares, scored
 from lmlab.prompts.parts import Pieces, Prompt, joined
 from lmlab.prompts.protocols import Protocol
@@ -64,8 +65,8 @@ class Asking:
     ) -> Iterator[Unfit | list[Prediction]]:
         """Every query after these examples; yields what does not fit, then answers by batch."""
         fitting = []
-        for number, pieces in enumerate(queries, 1):
-            prompt = self.prompt(shown, pieces)
+        prompts = self.prompts(shown, queries)
+        for number, (pieces, prompt) in enumerate(zip(queries, prompts, strict=True), 1):
             length = self._length(prompt)
             if length > self.lm.context:
                 yield Unfit(number, draw, length)
@@ -80,9 +81,13 @@ class Asking:
 
     def prompt(self, shown: Sequence[Pieces], query: Pieces) -> Prompt:
         """The plain form, or the tokenizer's chat form."""
+        return self.prompts(shown, [query])[0]
+
+    def prompts(self, shown: Sequence[Pieces], queries: Sequence[Pieces]) -> list[Prompt]:
+        """The same for many queries."""
         if self.chat:
-            return as_chat(self.lm.vocabulary, self.instruction, shown, query)
-        return joined(self.instruction, shown, self.template.separator, query)
+            return as_chats(self.lm.vocabulary, self.instruction, shown, queries)
+        return [joined(self.instruction, shown, self.template.separator, one) for one in queries]
 
     def weigh(self, shown: Sequence[Pieces], prompt: Prompt) -> tuple[tuple[float, ...], Blank]:
         """ln p of each choice after one prompt, and what the choices get where nothing is asked."""
@@ -193,7 +198,7 @@ class Asking:
         """ln of each label's share after these examples and no content; empty without labels."""
         if not self.protocol.calibrate or not self.blanks:
             return ()
-        prompts = [self.prompt(shown, blank) for blank in self.blanks]
+        prompts = self.prompts(shown, self.blanks)
         items = [self._encoded(p, end) for p in prompts for end in p.targets.values()]
         if max(len(item.ids) for item in items) > self.lm.context:
             return ()

@@ -103,8 +103,9 @@ class Prompting:
         plain = joined(instruction, pieces[1:], template.separator, pieces[0])
         self._check(plain.text)
         self.prepare()
+        from lmlab.lm.chat import has_chat
         from lmlab.lm.tokens import encode_prompt
-        from lmlab.prompts.chat import as_chat, has_chat
+        from lmlab.prompts.chat import as_chat
 
         vocabulary, context = self._vocabulary(model)
         chat = None
@@ -178,7 +179,8 @@ class Prompting:
 
     def prompts_of(self, design: "Design") -> Iterator[tuple[int, int, Prompt, str]]:
         """What a design asks: (row from 1, draw, prompt, true answer), in the form of the model."""
-        from lmlab.prompts.chat import as_chat, has_chat
+        from lmlab.lm.chat import has_chat
+        from lmlab.prompts.chat import as_chats
 
         template, protocol = design.template, design.protocol
         queries = asked(design.data, protocol)
@@ -189,12 +191,13 @@ class Prompting:
         at = len(queries)
         for which, rows in enumerate(sets):
             shown, at = pieces[at : at + len(rows)], at + len(rows)
-            for number, piece in enumerate(pieces[: len(queries)], 1):
-                prompt = (
-                    as_chat(vocabulary, instruction, shown, piece)
-                    if chat
-                    else joined(instruction, shown, template.separator, piece)
-                )
+            of_queries = pieces[: len(queries)]
+            prompts = (
+                as_chats(vocabulary, instruction, shown, of_queries)
+                if chat
+                else [joined(instruction, shown, template.separator, one) for one in of_queries]
+            )
+            for number, (prompt, piece) in enumerate(zip(prompts, of_queries, strict=True), 1):
                 yield number, which, prompt, piece.truth or ""
 
     def judge(self, model: str, good: str, bad: str) -> "Iterator[Loading | Judged]":

@@ -2,16 +2,9 @@
 
 from collections.abc import Sequence
 
-from lmlab.errors import ModelError
+from lmlab.lm.chat import Message, rendered
 from lmlab.lm.tokens import Vocabulary
 from lmlab.prompts.parts import Part, PartKind, Pieces, Prompt
-
-Message = dict[str, str]
-
-
-def has_chat(vocabulary: Vocabulary) -> bool:
-    """Whether the tokenizer comes with a chat template."""
-    return bool(getattr(vocabulary.tokenizer, "chat_template", None))
 
 
 def messages(instruction: str, examples: Sequence[Pieces], query: Pieces) -> list[Message]:
@@ -32,21 +25,29 @@ def as_chat(
     """The prompt in the tokenizer's own chat form, up to where the model's turn begins.
 
     Raises:
-        ModelError: the tokenizer's template fails on it.
+        ModelError: the tokenizer's template fails on it, or takes too long.
     """
-    turns = messages(instruction, examples, query)
-    try:
-        text = vocabulary.tokenizer.apply_chat_template(
-            turns, tokenize=False, add_generation_prompt=True
+    return as_chats(vocabulary, instruction, examples, [query])[0]
+
+
+def as_chats(
+    vocabulary: Vocabulary, instruction: str, examples: Sequence[Pieces], queries: Sequence[Pieces]
+) -> list[Prompt]:
+    """One prompt for each query.
+
+    Raises:
+        ModelError: as ``as_chat``.
+    """
+    texts = rendered(vocabulary, [messages(instruction, examples, query) for query in queries])
+    return [
+        Prompt(
+            text,
+            tuple(_parts(text, instruction, examples, query)),
+            query.target.strip(),
+            {label: target.strip() for label, target in query.targets.items()},
         )
-    except Exception as error:
-        raise ModelError(
-            f"The model’s chat template cannot be applied: {str(error)[:100]}.",
-            "Use the plain form.",
-        ) from error
-    parts = _parts(text, instruction, examples, query)
-    targets = {label: target.strip() for label, target in query.targets.items()}
-    return Prompt(text, tuple(parts), query.target.strip(), targets)
+        for text, query in zip(texts, queries, strict=True)
+    ]
 
 
 def _parts(text: str, instruction: str, examples: Sequence[Pieces], query: Pieces) -> list[Part]:

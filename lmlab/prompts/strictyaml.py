@@ -19,11 +19,14 @@ class _Loader(yaml.BaseLoader):  # type: ignore[misc]
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        seen: set[str] = set()
         for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and keys.count(key.value) > 1:
-                said = f"‘{key.value}’ stands there twice"
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            if key.value in seen:
+                said = f"‘{key.value[:60]}’ stands there twice"
                 raise yaml.constructor.ConstructorError(None, None, said, key.start_mark)
+            seen.add(key.value)
         mapping: dict[Any, Any] = super().construct_mapping(node, deep=deep)
         return mapping
 

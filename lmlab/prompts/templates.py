@@ -13,8 +13,8 @@ from lmlab.prompts.blocks import fields_of
 from lmlab.prompts.options import options_of
 from lmlab.prompts.parts import Pieces, Prompt, joined
 from lmlab.prompts.reading import Answer, Decoder, read
-from lmlab.prompts.rendering import Job, Renderer
 from lmlab.prompts.strictyaml import load_mapping
+from lmlab.rendering import Job, Renderer
 
 MAX_LABELS = 50
 LABELS = "labels"

@@ -44,7 +44,7 @@ ROWS = """
 
 def rows(model, prefix, text):  # log-probabilities at each scored token, and its id
     coded = tokenizer(prefix + text, add_special_tokens=False, return_offsets_mapping=True)
-    lead = LEAD if coded.input_ids[:1] != LEAD[-1:] else []
+    lead = LEAD if coded.input_ids[: len(LEAD)] != LEAD else []
     ids, n = torch.tensor(lead + coded.input_ids), len(prefix.rstrip())
     spans = coded.offset_mapping
     first = len(lead) + next(i for i, (a, b) in enumerate(spans) if b > n or a == b == n)

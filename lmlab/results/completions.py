@@ -64,6 +64,27 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Advice:
+    """What makes a completion worse than the model is, and can be changed.
+
+    Attributes:
+        kind: ``space``: the prompt ends in white space; ``chat``: a chat model is asked plainly.
+        said: the same in words.
+    """
+
+    kind: Literal["space", "chat"]
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A prompt as the model gets it, and what is to be said of it."""
+
+    prompt: str
+    advice: tuple[Advice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """How much of a long prompt is read so far, in tokens; it is not the last piece yet."""
 

@@ -8,7 +8,8 @@ from lmlab.errors import InputError
 from lmlab.scenes.scene import Scene, parse
 
 MOST = 200
-LARGEST = 40_000  # bytes
+LARGEST = 40_000  # bytes of a file
+ALL = 300_000  # bytes of all files: some seconds of reading
 
 
 def shipped() -> tuple[Scene, ...]:
@@ -32,7 +33,25 @@ def course(folder: Path) -> tuple[Scene, ...]:
         raise InputError(f"There is no scene in ‘{folder}’.", "A scene is a file ending in .yaml.")
     if len(files) > MOST:
         raise InputError(f"‘{folder}’ has {len(files)} scenes; at most {MOST} are read.")
+    check_total(file.stat().st_size for file in files)
     return unique(read(file) for file in files)
+
+
+def check_total(sizes: Iterable[int]) -> None:
+    """Refuse what would take long to read.
+
+    Args:
+        sizes: of all files, bytes.
+
+    Raises:
+        InputError: they are larger than ``ALL`` together.
+    """
+    total = sum(sizes)
+    if total > ALL:
+        raise InputError(
+            f"The scene files have {total // 1000} kB together; at most {ALL // 1000} kB are read.",
+            "Take fewer of them, or shorter ones.",
+        )
 
 
 def read(file: Path) -> Scene:

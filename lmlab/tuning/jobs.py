@@ -21,6 +21,7 @@ from lmlab.finetuning.events import TrainEvent
 from lmlab.runs.folder import is_process
 from lmlab.runs.store import RunFolder, RunInfo
 from lmlab.settings import Settings
+from lmlab.tuning.waiting import GONE, Waiting
 
 # Seconds that a process is given to save and end.
 GRACE = 20.0
@@ -55,7 +56,7 @@ class Jobs:
         self._settings = settings
         self._start = start
         self._lock = threading.RLock()
-        self._queue: list[RunFolder] = []
+        self._queue = Waiting(settings.max_queue)
         self._running: dict[str, Running] = {}
         self._orphans: dict[str, RunFolder] = {}
         self._spare: subprocess.Popen[str] | None = None
@@ -72,8 +73,12 @@ class Jobs:
             ):
                 self._spare = _process()
 
+    def ask_whence(self, whence: Callable[[], str]) -> None:
+        """Have runs take turns by address as well; ``whence`` tells who asks now."""
+        self._queue.whence = whence
+
     def submit(self, folder: RunFolder) -> None:
-        """Put a run at the end of the queue.
+        """Put a run into the queue, where its turn is.
 
         Raises:
             InputError: the queue is full, or the run is in it or under way.
@@ -82,10 +87,9 @@ class Jobs:
             going = folder.state.get("state") in GOING and folder.path.name in self._running
             if going or self.place(folder) is not None:
                 raise InputError("This run is under way already.")
-            if len(self._queue) >= self._settings.max_queue:
-                raise InputError(
-                    f"{len(self._queue)} runs are waiting already.", "Try again later."
-                )
+            if (going_out := self._queue.make_room(folder.spec.owner)) is not None:
+                self._queue.remove(going_out)
+                going_out.set_state("stopped", message=GONE)
             folder.stop_file.unlink(missing_ok=True)
             server = psutil.Process()
             known = {"server": server.pid, "server_born": server.create_time()}

@@ -27,9 +27,9 @@ from lmlab.finetuning.sets import TuningData
 from lmlab.finetuning.structuring import Material, checked, columns_of, structured
 from lmlab.finetuning.training import finetune
 from lmlab.lm.model import Weights
-from lmlab.lm.tokens import Vocabulary
-from lmlab.models.loading import inspect, load, load_tokenizer, outline
+from lmlab.models.loading import inspect, load, outline
 from lmlab.models.store import ModelRef, ModelStore
+from lmlab.models.tokenizers import fitted, read_vocabulary
 from lmlab.prompts.templates import PromptTemplate
 from lmlab.runs.notes import Notes
 from lmlab.runs.store import RunFolder, RunSpec, title_of, write_whole
@@ -44,8 +44,9 @@ def outline_of(model: str, store: ModelStore) -> Outline:
     ref = ModelRef.parse(model)
     _refuse_adapter(ref)
     folder = inspect(store.resolve(ref, lambda message: None), ref.name)
-    shape = shape_of(outline(folder), model)
-    return Outline(shape, Vocabulary(load_tokenizer(folder)))
+    empty = outline(folder)
+    vocabulary = fitted(read_vocabulary(folder.path, folder.name), empty, folder.name)
+    return Outline(shape_of(empty, model), vocabulary)
 
 
 def _refuse_adapter(ref: ModelRef) -> None:

@@ -13,6 +13,7 @@ from starlette.middleware import Middleware
 
 from lmlab.errors import InputError
 from lmlab.hosting import logs
+from lmlab.hosting.guests import Guests
 from lmlab.hosting.layers import layers
 from lmlab.hosting.sweep import every, sweep, sweep_zips
 from lmlab.lab import Lab
@@ -25,9 +26,11 @@ from lmlab.ui.data import tab as data
 from lmlab.ui.lecture import bar as lecture
 from lmlab.ui.likelihood import tab as likelihood
 from lmlab.ui.parts import look
-from lmlab.ui.parts.lines import put_lines
+from lmlab.ui.parts.between import put_between
+from lmlab.ui.parts.lines import put_lines, whence
 from lmlab.ui.parts.scripts import style
 from lmlab.ui.parts.sessions import use_small_sessions
+from lmlab.ui.parts.vault import Vault
 from lmlab.ui.pretraining import tab as pretraining
 from lmlab.ui.prompt import tab as prompt
 from lmlab.ui.scale import tab as scale
@@ -94,7 +97,8 @@ def build_page(lab: Lab, names: Sequence[str] = ()) -> gr.Blocks:
                     tab.build(lab)
         lecture.wire(lab, page, bar, scenes)
         look.footer()
-    put_lines(page, lab.settings.max_waiting, limit=4)
+    put_lines(page, lab.settings.max_waiting, limit=4, guests=Guests())
+    put_between(page, Vault())
     _show_no_progress(page)
     return page
 
@@ -115,8 +119,10 @@ def serve(
     """Answer requests until stopped; by default on this machine alone, on the next free port."""
     _log_misfits()
     _forget(page, lab)
-    use_small_sessions()
-    around = layers(lab, lambda: len(page._queue), on_space="SPACE_ID" in os.environ)
+    lines: Any = page._queue
+    lab.tuning.jobs.ask_whence(whence)
+    use_small_sessions(lines.guests)
+    around = layers(lab, lambda: len(lines), "SPACE_ID" in os.environ, lines.guests)
     middleware = [Middleware(layer, **arguments) for layer, arguments in around]
     return page.launch(
         app_kwargs={"middleware": middleware},

@@ -27,6 +27,8 @@ from lmlab.finetuning.sets import TuningData, shipped_data, split_table
 from lmlab.finetuning.shapes import ModelShape, Parameter
 from lmlab.prompts.wordings import shipped_templates
 from lmlab.runs.store import RunInfo
+from lmlab.settings import Settings
+from lmlab.tuning.jobs import Jobs
 
 WORD = re.compile(r"<\|\w+\|>| ?\w+|\n| ?[^\w\s]|\s")
 WIDTH, LAYERS, WORDS = 64, 3, 500
@@ -65,6 +67,7 @@ class FakeTuning:
         self._queue: deque[str] = deque()
         self._lock = threading.Lock()
         self.pushed: list[tuple[str, str]] = []
+        self.jobs = Jobs(Settings(offline=True))  # for those who ask how many there are
 
     def clear(self) -> None:
         """Forget all runs."""

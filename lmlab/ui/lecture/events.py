@@ -11,7 +11,7 @@ from lmlab.change.drifting import ROWS
 from lmlab.errors import InputError
 from lmlab.lab import Lab
 from lmlab.models.store import ModelRef
-from lmlab.scenes.course import LARGEST, MOST, unique
+from lmlab.scenes.course import LARGEST, MOST, check_total, unique
 from lmlab.scenes.scene import Scene, parse, written
 from lmlab.ui.lecture import links
 from lmlab.ui.lecture.filling import Filling
@@ -92,11 +92,15 @@ def adder(filling: Filling, course: tuple[Scene, ...]) -> Callable[..., list[Any
         files = files if isinstance(files, list) else []
         if not 1 <= len(files) <= MOST:
             raise InputError(f"From 1 to {MOST} scene files are opened at once.")
-        found = [_of_file(one) for one in files]
+        texts = [_of_file(one) for one in files]
+        check_total(len(text.encode("utf-8", "replace")) for _, text in texts)
+        found = [parse(text, name) for name, text in texts]
         for scene in found:
             check(filling, scene)
         kept = unique([*(one for one in own if one.name not in {s.name for s in found}), *found])
         unique([*course, *kept])
+        if len(kept) > MOST:
+            raise InputError(f"At most {MOST} scenes of one’s own are kept.", "Load the page anew.")
         return [_mail("scenes", scenes=listed(kept), name=found[0].name), kept]
 
     return add
@@ -149,12 +153,13 @@ def check(filling: Filling, scene: Scene) -> None:
         raise InputError(f"Scene ‘{scene.name}’: {error.message}", error.hint) from None
 
 
-def _of_file(one: Any) -> Scene:
+def _of_file(one: Any) -> tuple[str, str]:
+    """A file's name and text."""
     known: Mapping[str, Any] = one if isinstance(one, dict) else {}
     name, text = str(known.get("name", ""))[:100], known.get("text")
     if not isinstance(text, str) or len(text) > LARGEST:
         raise InputError(f"‘{name}’ is no scene file of at most {LARGEST // 1000} kB.")
-    return parse(text, name or "scene.yaml")
+    return name or "scene.yaml", text
 
 
 def _found(name: str, scenes: tuple[Scene, ...]) -> Scene:

@@ -3,13 +3,18 @@ a sentence for whoever finds a line full. Fine-tuning runs wait in a line of the
 (``lmlab.tuning.jobs``).
 """
 
-from collections import Counter
 from typing import Any
 
 from fastapi import HTTPException
 from gradio import queueing
+from gradio.context import LocalContext
+from gradio.server_messages import ProcessCompletedMessage
+
+from lmlab.fair import Fair, Ticket, makes_room, order
+from lmlab.hosting.guests import LONGEST, Guests, place
 
 OWN_SHARE = 24  # requests of one visitor that may wait at a time; a page that opens sends a few
+UNREAD = 64  # sessions without a page whose answers are kept until somebody asks for them
 # What a handler's ``concurrency_id`` belongs to; all else is quick.
 KINDS = {
     **dict.fromkeys(("score", "drift", "knife", "timemachine"), "scoring"),
@@ -37,23 +42,27 @@ class Iterators(dict[str, Any]):
 
 
 class Lines(queueing.Queue):
-    """Gradio's queue with visitors in turn.
+    """Gradio's queue with visitors in turn (``lmlab.fair``).
 
-    Each request gets a place in time: the round after its visitor's last one. A visitor with ten
-    requests and one with a single request that comes later are so served in turn, and whoever asks
-    for one thing at a time is served first come, first served.
+    Each address has its turns, as many as pages are open there within bounds, and in them its
+    visitors have theirs: a visitor with ten requests and one with a single request that comes later
+    are served in turn, and whoever asks for one thing at a time is served first come, first served.
+    All sessions of an address that no page has begun are one visitor. In a full line whoever has
+    most waiting makes room for whoever has least.
 
     Args:
         most: requests of one kind that may wait.
+        guests: whose page is open.
         given: what Gradio's queue is made of.
     """
 
-    def __init__(self, most: int, **given: Any) -> None:
+    def __init__(self, most: int, guests: Guests, **given: Any) -> None:
         super().__init__(**given)
         self.most = most
+        self.guests = guests
         self.ANALYTICS_MAX_EVENTS = 0
-        self._rounds: dict[str, int] = {}
-        self._last: dict[tuple[str, str], int] = {}
+        self._fair: dict[str, Fair] = {}
+        self._tickets: dict[str, Ticket] = {}
 
     def set_server_app(self, app: Any) -> None:
         """Answer for an app from here on."""
@@ -64,16 +73,22 @@ class Lines(queueing.Queue):
         """Take a request into its line.
 
         Raises:
-            HTTPException: 429, the line is full or the visitor has a fair share in it already.
+            HTTPException: 429, the line is full or the visitor has a fair share in it already; 400,
+                a session's name that no page has.
         """
-        visitor = body.session_hash or f"address {getattr(request.client, 'host', '')}"
+        session = body.session_hash or ""
+        if len(session) > LONGEST:
+            raise HTTPException(400, "This session’s name is too long.")
+        address = self.guests.address(session) or place(getattr(request.client, "host", ""))
+        ticket = Ticket(address, session if session in self.guests else "")
         fn = self.blocks.fns.get(body.fn_index)
         if fn is not None:
-            self._check_room(visitor, kind_of(fn.concurrency_id))
+            self._check_room(ticket, kind_of(fn.concurrency_id))
         found = await super().push(body, request, username)
         done, name, _ = found
         if done and (event := self.event_ids_to_events.get(str(name))) is not None:
-            self._place(event, visitor)
+            self._place(event, ticket)
+        self._forget_unread()
         return found
 
     def get_events(self) -> Any:
@@ -81,9 +96,11 @@ class Lines(queueing.Queue):
         found = super().get_events()
         if found is not None:
             events, _, line = found
-            self._rounds[line] = getattr(events[0], "round", 0)
+            for event in events:
+                if (ticket := self._tickets.pop(event._id, None)) is not None:
+                    self._fair[line].serve(ticket)
             if not self.event_queue_per_concurrency_id[line].queue:
-                self._forget(line)
+                self._fair.pop(line, None)
         return found
 
     def waiting(self, kind: str) -> int:
@@ -98,50 +115,97 @@ class Lines(queueing.Queue):
         lines = self.event_queue_per_concurrency_id.items()
         return [event for line, one in lines if kind_of(line) == kind for event in one.queue]
 
-    def _check_room(self, visitor: str, kind: str) -> None:
-        waiting = self._waiting(kind)
-        if len(waiting) >= self.most:
-            many = "1 request is" if len(waiting) == 1 else f"{len(waiting)} requests are"
-            said = f"{many} waiting already, and no more are taken."
-            raise _full(f"{said} {SUGGESTIONS[kind]}")
-        own = Counter(getattr(event, "visitor", "") for event in waiting)[visitor]
+    def _ticket(self, event: queueing.Event) -> Ticket:
+        """A waiting request's; a page may have opened its connection after it asked."""
+        ticket = self._tickets.setdefault(event._id, Ticket("", ""))
+        if not ticket.visitor and event.session_hash in self.guests:
+            ticket.visitor = event.session_hash
+        return ticket
+
+    def _check_room(self, new: Ticket, kind: str) -> None:
+        waiting = {event._id: event for event in self._waiting(kind)}
+        tickets = {name: self._ticket(event) for name, event in waiting.items()}
+        own = sum(one.who == new.who for one in tickets.values())
         if own >= OWN_SHARE:
             raise _full(f"{own} requests of yours are waiting already. Wait for them first.")
+        if len(waiting) < self.most:
+            return
+        going = makes_room(list(tickets.values()), new, self.guests.share)
+        many = "1 request is" if len(waiting) == 1 else f"{len(waiting)} requests are"
+        if going is None:
+            said = f"{many} waiting already, and no more are taken."
+            raise _full(f"{said} {SUGGESTIONS[kind]}")
+        name = next(name for name, one in tickets.items() if one is going)
+        said = f"{many} waiting, most of them from where you are: this one made room for others."
+        self._give_up(waiting[name], f"{said} {SUGGESTIONS[kind]}")
 
-    def _place(self, event: queueing.Event, visitor: str) -> None:
-        """Put a request that has just been added behind those of its round."""
+    def _give_up(self, event: queueing.Event, said: str) -> None:
+        """Take a request out of its line, and tell whoever waits for it."""
+        self.event_queue_per_concurrency_id[event.concurrency_id].queue.remove(event)
+        self.event_ids_to_events.pop(event._id, None)
+        self._tickets.pop(event._id, None)
+        output = {"error": said, "visible": True, "duration": 12, "title": "That did not work"}
+        title = str(output["title"])
+        self.send_message(event, ProcessCompletedMessage(output=output, title=title, success=False))
+
+    def _place(self, event: queueing.Event, ticket: Ticket) -> None:
+        """Put a request that has just been added where its turn is."""
         line = event.concurrency_id
+        fair = self._fair.setdefault(line, Fair(self.guests.share))
+        self._tickets[event._id] = ticket
+        fair.join(ticket)
         queue = self.event_queue_per_concurrency_id[line].queue
-        round_ = max(self._rounds.get(line, 0), self._last.get((line, visitor), 0)) + 1
-        self._last[line, visitor] = round_
-        event.visitor, event.round = visitor, round_  # type: ignore[attr-defined]
-        # Stable: within a round, first come, first served.
-        queue.sort(key=lambda one: getattr(one, "round", 0))
+        fair.arrange(self._ticket(one) for one in queue)
+        queue.sort(key=lambda one: order(self._ticket(one)))
+        if len(self._tickets) > 2 * (len(self) + 1):
+            # Of requests that were cancelled while they waited.
+            self._tickets = {
+                one._id: self._ticket(one)
+                for lines in self.event_queue_per_concurrency_id.values()
+                for one in lines.queue
+            }
 
-    def _forget(self, line: str) -> None:
-        """An empty line begins anew."""
-        self._rounds.pop(line, None)
-        for key in [key for key in self._last if key[0] == line]:
-            del self._last[key]
+    def _forget_unread(self) -> None:
+        """Let go of answers that nobody has asked for: a made-up session may never do so."""
+        kept = self.pending_messages_per_session
+        if len(kept) <= UNREAD:
+            return
+        running = [event for job in self.active_jobs if job for event in job]
+        lines = self.event_queue_per_concurrency_id.values()
+        busy = {one.session_hash for one in running} | {
+            one.session_hash for line in lines for one in line.queue
+        }
+        idle = [name for name in kept if name not in busy and name not in self.guests]
+        for name in idle[:-UNREAD]:
+            del kept[name]
+            self.pending_event_ids_session.pop(name, None)
 
 
 def _full(said: str) -> HTTPException:
     return HTTPException(429, said, {"Retry-After": "15"})
 
 
-def put_lines(page: Any, most: int, limit: int) -> Lines:
+def whence() -> str:
+    """The address that asks for what is going on in this thread; empty outside of a request."""
+    request = getattr(LocalContext.request.get(None), "request", None)
+    return place(getattr(getattr(request, "client", None), "host", ""))
+
+
+def put_lines(page: Any, most: int, limit: int, guests: Guests) -> Lines:
     """Give a page its lines, in place of its queue; before it is served.
 
     Args:
         page: Gradio's Blocks.
         most: requests of one kind that may wait.
         limit: of one handler at a time, where it has none of its own.
+        guests: whose page is open.
     """
     # What is queued cannot be called past the queue.
     page.queue(max_size=None, default_concurrency_limit=limit, api_open=False)
     # Those who wait are told of their place once a second: at each change it would be all to all.
     page._queue = Lines(
         most,
+        guests,
         live_updates=False,
         concurrency_count=page.max_threads,
         update_intervals=1,

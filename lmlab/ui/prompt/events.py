@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from lmlab.drawing import promptview
-from lmlab.errors import LabError
+from lmlab.errors import InputError, LabError
 from lmlab.lab import Lab
 from lmlab.ui.parts import owntable
 from lmlab.ui.parts.errors import alerts
@@ -39,6 +39,8 @@ def chooser(lab: Lab) -> Callable[..., list[Any]]:
     @alerts
     def chosen(name: str) -> list[Any]:
         found = wordings(lab, name)
+        if not found:
+            raise InputError("There is no wording for this set.", "Choose another one.")
         first = found[0][1]
         wording = gr.update(choices=found, value=first)
         return [wording, lab.prompts.source(first), tuned(lab, name) or gr.skip()]

@@ -1,0 +1,95 @@
+"""Who is here: pages that are open, and the addresses they are open at.
+
+A page keeps a connection open for as long as it is shown (Gradio's heartbeat). A session that never
+opened one is a script's, or made up: all of an address count as one visitor.
+"""
+
+import ipaddress
+import re
+from collections import Counter
+
+from lmlab.hosting.asgi import App, Receive, Scope, Send
+
+HALL = 8  # turns of an address with so many pages or more, where an address with one page gets one
+LONGEST = 64  # characters of a session's name
+_BEAT = re.compile(r"/gradio_api/heartbeat/([^/]+)/?")
+
+
+def place(host: str) -> str:
+    """What counts as one address: of IPv6 the network that a household or a hall gets.
+
+    >>> place("192.0.2.7"), place("2001:db8:1:2:3:4:5:6"), place("testclient")
+    ('192.0.2.7', '2001:db8:1:2::', 'testclient')
+    """
+    try:
+        found = ipaddress.ip_address(host)
+    except ValueError:
+        return host[:LONGEST]
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped:
+            return str(found.ipv4_mapped)
+        return str(ipaddress.ip_network((found, 64), strict=False).network_address)
+    return str(found)
+
+
+class Guests:
+    """The open pages; used from the event loop alone."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[str, str] = {}
+        self._beats: Counter[str] = Counter()
+        self._pages: Counter[str] = Counter()
+
+    def come(self, session: str, address: str) -> None:
+        """A page of a session has opened its connection."""
+        self._beats[session] += 1
+        if session not in self._sessions:
+            self._sessions[session] = address
+            self._pages[address] += 1
+
+    def leave(self, session: str) -> None:
+        """One of a session's connections has ended."""
+        self._beats[session] -= 1
+        if self._beats[session] <= 0:
+            del self._beats[session]
+            address = self._sessions.pop(session)
+            self._pages[address] -= 1
+            if not self._pages[address]:
+                del self._pages[address]
+
+    def __contains__(self, session: str) -> bool:
+        """Whether a session's page is open."""
+        return session in self._sessions
+
+    def address(self, session: str) -> str:
+        """Where a session's page is open; empty where it is not."""
+        return self._sessions.get(session, "")
+
+    def share(self, address: str) -> float:
+        """Turns of an address: one for each page that is open there, within bounds."""
+        return float(min(max(1, self._pages[address]), HALL))
+
+
+class Beats:
+    """Tells ``Guests`` of the pages that open and close.
+
+    Args:
+        app: what answers.
+        guests: who is told.
+    """
+
+    def __init__(self, app: App, guests: Guests) -> None:
+        self.app = app
+        self.guests = guests
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = str(scope.get("path", "")).removeprefix(str(scope.get("root_path", "")))
+        beat = _BEAT.fullmatch(path) if scope["type"] == "http" else None
+        if beat is None or scope["method"] != "GET" or len(beat[1]) > LONGEST:
+            await self.app(scope, receive, send)
+            return
+        self.guests.come(beat[1], place((scope.get("client") or ("",))[0]))
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self.guests.leave(beat[1])
