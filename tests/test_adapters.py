@@ -68,6 +68,9 @@ KINDS = {
         token_indices=list(range(200, 400)), target_modules=["embed_tokens"]
     ),
     "shira": lambda: peft.ShiraConfig(r=4, target_modules=SOME),
+    "hira": lambda: peft.HiraConfig(r=4, target_modules=SOME),
+    "osf": lambda: peft.OSFConfig(target_modules=SOME),
+    "psoft": lambda: peft.PsoftConfig(r=4, target_modules=SOME),
     "adaption prompt": lambda: peft.AdaptionPromptConfig(
         task_type="CAUSAL_LM", adapter_len=4, adapter_layers=2
     ),
@@ -88,6 +91,11 @@ SENTENCES = {
     "pissa": (lambda: lora(init_lora_weights="pissa"), "changes the base itself"),
     "olora": (lambda: lora(init_lora_weights="olora"), "changes the base itself"),
     "more layers": (lambda: lora(layer_replication=[[0, 2], [1, 2]]), "adds layers to the base"),
+    "from a token on": (lambda: lora(alora_invocation_tokens=[5, 6]), "from certain tokens"),
+    "from later tokens": (
+        lambda: peft.LilyConfig(r=4, target_modules=SOME),
+        "what comes later in a text changes",
+    ),
     "biases": (lambda: lora(bias="lora_only"), "biases"),
 }
 

@@ -120,7 +120,11 @@ def graft(model: nn.Module, config: Any, tensors: dict[str, Tensor]) -> Graft:
             if isinstance(layer, LoraLayer) and NAME in layer.scaling
         )
         made = Graft(peft, _slots(children), layers, bytes_of(model) - n_bytes)
-        _check_alike(_logits(model, ids), _logits(peft, ids), "it needs PEFT’s own forward pass")
+        found = _logits(model, ids)
+        _check_alike(found, _logits(peft, ids), "it needs PEFT’s own forward pass")
+        changed = torch.cat([ids[:, :-1], ids[:, :1]], 1)
+        later = "with it, what comes later in a text changes what was said before"
+        _check_alike(_logits(model, changed)[:, :-1], found[:, :-1], later)
         made.take_out()
         _check_alike(_logits(model, ids), before, "it changes the base itself")
         made.put_in()
