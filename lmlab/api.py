@@ -223,14 +223,16 @@ def finetune(
         model: a name; the copy that others use is left alone.
         data: rows in two parts, or the name of a shipped set.
         template: a template or the name of a shipped one; None learns the column ``text`` as it is.
-        config: method and training; by default LoRA as in the lecture's demo.
+        config: method and training; by default the lecture's LoRA, in the template's form.
         out: a new folder for the run, or that of a run to go on with; None writes nothing.
 
     Raises:
         LabError: something that cannot be trained; says what.
     """
-    config = config or demo()
     wording = shipped_template(template) if isinstance(template, str) else template
+    if config is None:
+        form = wording.form if wording and wording.form else "plain"
+        config = replace(demo(), form=form)
     found = data if isinstance(data, TuningData) else shipped_data(data)
     if out is None:
         weights = tunerun.private(model, Settings(), config)

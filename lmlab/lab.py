@@ -50,7 +50,12 @@ class Lab:
 
     @classmethod
     def open(cls, settings: Settings | None = None) -> "Lab":
-        """A lab with its own empty model store; loads nothing yet."""
+        """A lab with its own empty model store; loads nothing yet.
+
+        With settings it is a page's, which uses a stored token of the Hub only if they say so.
+        """
+        if settings is not None and settings.hub_token is None:
+            settings = settings.model_copy(update={"hub_token": False})
         settings = settings or Settings()
         return cls(ModelStore(settings), settings)
 

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,18 @@ VOCABULARY = 512
 CONTEXT = 64
 TOKENIZERS = ("bytelevel-bos", "bytelevel", "bytelevel-space", "sentencepiece", "no-special")
 ARCHITECTURES = ("gpt2", "llama", "qwen2", "gpt_neox", "opt", "gemma2")
+
+CHATML = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+# The same, saying by itself which tokens are the model's own.
+MARKED = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{% if m['role'] == 'assistant' %}"
+    "{% generation %}{{ m['content'] }}<|im_end|>{% endgeneration %}\n{% else %}{{ m['content'] }}"
+    "<|im_end|>\n{% endif %}{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n"
+    "{% endif %}"
+)
 
 SENTENCES = (
     "the little dog ran over the hill and saw a big red ball in the grass\n"
@@ -93,6 +105,30 @@ def save(folder: Path, architecture: str = "llama", tokenizer: str = "bytelevel"
 def _write(folder: Path, model: Any, tokenizer: str) -> Path:
     model.eval().save_pretrained(folder)
     make_tokenizer(tokenizer).save_pretrained(folder)
+    return folder
+
+
+def save_chat_model(
+    folder: Path,
+    template: str = CHATML,
+    *,
+    end: str = "<|im_end|>",
+    stops: Sequence[str] = ("<|im_end|>",),
+) -> Path:
+    """A Llama that was made for chats: three signs, of which ``end`` is the tokenizer's end token
+    and ``stops`` are those that its generation config names."""
+    torch.manual_seed(0)
+    tokenizer = make_tokenizer("bytelevel")
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
+    tokenizer.eos_token, tokenizer.bos_token, tokenizer.chat_template = end, None, template
+    config = CONFIGS["llama"]()
+    config.vocab_size, config.max_position_embeddings = len(tokenizer), 2 * CONTEXT
+    ids = tokenizer.convert_tokens_to_ids(list(stops))
+    config.eos_token_id = ids[0]
+    model = AutoModelForCausalLM.from_config(config)
+    model.generation_config.eos_token_id = ids
+    model.eval().save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
     return folder
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +87,11 @@ def _designs(
 
     shots = _numbers(arguments.shots)
     protocol = Protocol(
-        draws=arguments.draws, seed=arguments.seed, limit=arguments.limit, way=arguments.way
+        draws=arguments.draws,
+        seed=arguments.seed,
+        limit=arguments.limit,
+        way=arguments.way,
+        form=arguments.form,
     )
     if arguments.study == "shots":
         return studies.shots_study(models[0], templates[0], found, protocol, shots)
@@ -171,14 +175,21 @@ def _print(study: str, results: Sequence[Labelled]) -> None:
             f"{one.n} × {one.draws}",
         )
     first = results[0][1]
+    forms = dict.fromkeys(one.form for _, one in results)
     named = {"templates": (first.model, first.data), "models": (first.template, first.data)}
     console = Console(highlight=False, soft_wrap=True)
     console.print(
-        ", ".join(named.get(study, (first.model, first.template, first.data))), markup=False
+        ", ".join((*named.get(study, (first.model, first.template, first.data)), _form_of(forms))),
+        markup=False,
     )
     console.print(table)
     for note in dict.fromkeys(note for _, one in results for note in one.notes):
         console.print(note, markup=False)
+
+
+def _form_of(forms: Iterable[str]) -> str:
+    """The form of the prompts in words; of several, all."""
+    return " and ".join(f"{form} form" for form in forms)
 
 
 def _plain(label: str) -> Any:

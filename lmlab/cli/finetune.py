@@ -18,6 +18,7 @@ from lmlab.cli.tuningreport import report, shown
 from lmlab.errors import InputError
 from lmlab.finetuning import config as configs
 from lmlab.finetuning.config import RATES, FinetuneConfig
+from lmlab.results.forms import FORMS
 
 if TYPE_CHECKING:
     from lmlab.finetuning.sets import TuningData
@@ -30,6 +31,7 @@ CHOICES = {
     "method": configs.METHODS,
     "schedule": configs.SCHEDULES,
     "start": get_args(configs.Start),
+    "form": FORMS,
     "loss_on": get_args(configs.LossOn),
     "precision": get_args(configs.Precision),
 }
@@ -156,7 +158,8 @@ def _asked(
     name = arguments.data or "qa"
     template = _template(arguments.template, name)
     rate = {"learning_rate": RATES[given.get("method", "lora")]}
-    config = FinetuneConfig(**{**rate, **given})
+    form = {"form": template.form} if template and template.form else {}
+    config = FinetuneConfig(**{**rate, **form, **given})
     model, found = str(asked_ref(arguments)), _data(arguments, name, template, config.seed)
     return _checked(model, found, template, config), found, template, config
 
@@ -168,12 +171,15 @@ def _checked(
     from lmlab.finetuning.counting import count
     from lmlab.finetuning.structuring import columns_of
     from lmlab.models.store import ModelStore
+    from lmlab.prompts.chat import check_form
     from lmlab.tuning.tunerun import outline_of
 
     found.check(columns_of(template))
     store = ModelStore()
     pinned = store.pinned(model)
-    count(outline_of(pinned, store).shape, config)
+    outline = outline_of(pinned, store)
+    count(outline.shape, config)
+    check_form(outline.vocabulary, config.form)
     return pinned
 
 

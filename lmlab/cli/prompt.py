@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from lmlab.cli.naming import add_model, asked_ref
 from lmlab.errors import InputError
+from lmlab.results.forms import FORMS
 
 if TYPE_CHECKING:
     from lmlab.data.sets import Dataset
     from lmlab.prompts.templates import PromptTemplate
+    from lmlab.results.forms import Form
 
 
 TEMPLATE = "a shipped name, or a YAML file"
@@ -45,6 +47,11 @@ def add_common(command: Any) -> None:
         "--map", action="append", default=[], metavar="FIELD=COLUMN", help="name a file’s columns"
     )
     command.add_argument("--seed", type=int, default=0, help="of the examples that are drawn")
+    command.add_argument(
+        "--form", choices=FORMS,
+        help="plain text, or the turns of the model’s chat template; default: as it was tuned, "
+        "else as the template says, else chat where the model has a chat template",
+    )  # fmt: skip
     command.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -101,10 +108,13 @@ def _prompt(arguments: argparse.Namespace) -> None:
         found.check(template.columns)
         examples = draw(found.pool, arguments.shots, arguments.seed)
     with open_lab() as lab:
-        said = _answered(lab, str(asked_ref(arguments)), template, examples, query)
+        model = str(asked_ref(arguments))
+        said = _answered(lab, model, template, examples, query, arguments.form)
     if arguments.json:
         dump(said)
         return
+    for note in said["notes"]:
+        print(f"lmlab: {note}", file=sys.stderr)
     if arguments.show:
         print(f"{said['prompt']}⟶{said['completion']}\n")
     if said["labels"]:
@@ -114,7 +124,12 @@ def _prompt(arguments: argparse.Namespace) -> None:
 
 
 def _answered(
-    lab: Any, model: str, template: "PromptTemplate", examples: Any, query: Any
+    lab: Any,
+    model: str,
+    template: "PromptTemplate",
+    examples: Any,
+    query: Any,
+    form: "Form | None",
 ) -> dict[str, Any]:
     """Ask one query and gather what there is to say about it."""
     from lmlab.prompting.queried import Asked, Weighed
@@ -123,9 +138,10 @@ def _answered(
 
     said: dict[str, Any] = {"model": model, "template": template.name, "completion": ""}
     said |= {"shots": len(examples), "labels": None}
-    for event in lab.prompts.run(model, template, examples, query):
+    for event in lab.prompts.run(model, template, examples, query, form=form):
         if isinstance(event, Asked):
             said |= {"prompt": event.prompt.text, "n_tokens": event.n_tokens}
+            said |= {"form": event.form, "notes": list(event.notes)}
         elif isinstance(event, Step):
             said["completion"] += event.shown
         elif isinstance(event, Answer):

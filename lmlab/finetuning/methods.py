@@ -17,9 +17,12 @@ from transformers.pytorch_utils import Conv1D
 
 from lmlab.errors import InputError
 from lmlab.finetuning.config import FinetuneConfig
+from lmlab.finetuning.ends import note_ends, settle
 from lmlab.finetuning.shapes import ModelShape, Parameter, lora_targets, selected
+from lmlab.lm.learned import note_form
 from lmlab.lm.model import context_of
 from lmlab.lm.tokens import Vocabulary
+from lmlab.prompts.chat import check_form
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Tuned:
         config: the method.
         context: positions that the model can read, less the soft prompt's.
         trained: what learns, by name.
+        end: the token that is taught to end an answer; None: the tokenizer's own.
     """
 
     model: Any
@@ -41,6 +45,7 @@ class Tuned:
     config: FinetuneConfig
     context: int
     trained: dict[str, nn.Parameter]
+    end: int | None = None
 
     @property
     def trainable(self) -> int:
@@ -116,8 +121,10 @@ def prepare(model: Any, vocabulary: Vocabulary, name: str, config: FinetuneConfi
     Raises:
         InputError: the method does not fit the model; says why.
     """
+    check_form(vocabulary, config.form)
     shape = shape_of(model, name)
     context, trained = shape.context, model
+    end = settle(model, vocabulary, config.form)
     model.requires_grad_(False)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
@@ -138,7 +145,7 @@ def prepare(model: Any, vocabulary: Vocabulary, name: str, config: FinetuneConfi
     learning = {n: p for n, p in trained.named_parameters() if p.requires_grad}
     for p in learning.values():
         p.data = p.data.float()
-    return Tuned(trained, model, vocabulary, config, context, learning)
+    return Tuned(trained, model, vocabulary, config, context, learning, end)
 
 
 def _lora(shape: ModelShape, model: Any, config: FinetuneConfig) -> LoraConfig:
@@ -214,8 +221,11 @@ def save(tuned: Tuned, base: str, folder: Path, *, tokenizer: bool = True) -> No
         tuned.base.save_pretrained(folder)
         tuned.base.config.use_cache = False
         tuned.vocabulary.tokenizer.save_pretrained(folder)
+        note_form(folder, tuned.config.form)
         return
     tuned.model.save_pretrained(folder)
+    note_form(folder, tuned.config.form)
+    note_ends(tuned.base, folder)
     (folder / "README.md").unlink(missing_ok=True)
     path = folder / "adapter_config.json"
     config = json.loads(path.read_text(encoding="utf-8"))

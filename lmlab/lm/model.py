@@ -14,9 +14,11 @@ from lmlab.lm.adapters import Adapters, Attached
 from lmlab.lm.body import Body
 from lmlab.lm.grafts import bytes_of
 from lmlab.lm.head import Head
+from lmlab.lm.learned import learned_form
 from lmlab.lm.tokens import Vocabulary
 from lmlab.lm.turns import Turns
 from lmlab.lm.ways import Ways, choose
+from lmlab.results.forms import Form
 
 CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
 CONTEXT_WITHOUT_LIMIT = 2048
@@ -39,6 +41,7 @@ class LM:
         adapters: all that are attached to these weights.
         folder: of the adapter that is meant.
         turns: the lock of its weights.
+        form: what it was tuned in, where that is known.
     """
 
     name: str
@@ -50,6 +53,7 @@ class LM:
     attached: Attached = field(default_factory=Attached)
     folder: Path | None = None
     turns: Turns = field(default_factory=Turns)
+    form: Form | None = None
 
     @property
     def soft_prompt(self) -> Tensor | None:
@@ -124,11 +128,15 @@ class LM:
 
 @dataclass
 class Weights:
-    """One copy of a model's weights, with its lock and the adapters attached to it."""
+    """One copy of a model's weights, with its lock and the adapters attached to it.
+
+    ``form`` is what the weights themselves were tuned in, where that is known.
+    """
 
     name: str
     model: Any
     vocabulary: Vocabulary
+    form: Form | None = None
     lock: Turns = field(default_factory=Turns)
     adapters: Adapters = field(init=False)
     _ways: dict[Path | None, Ways] = field(default_factory=dict)
@@ -153,7 +161,7 @@ class Weights:
         vocabulary = self.vocabulary
         return LM(
             name, self.model, vocabulary, self._ways[adapter], context, self.adapters, attached,
-            adapter, self.lock,
+            adapter, self.lock, learned_form(adapter) or self.form,
         )  # fmt: skip
 
 

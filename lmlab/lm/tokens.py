@@ -166,12 +166,25 @@ class Vocabulary:
 
 
 def encode(
-    vocabulary: Vocabulary, text: str, prefix: str = "", bos: BosSetting = "tokenizer"
+    vocabulary: Vocabulary,
+    text: str,
+    prefix: str = "",
+    bos: BosSetting = "tokenizer",
+    *,
+    given: bool = False,
 ) -> Encoded:
     """Encode ``prefix + text`` once and place the border by character offsets.
 
     White space at the end of the prefix goes over to the text, and so does a token that straddles
     the border. With no prefix the context is BOS, else EOS, else empty.
+
+    Args:
+        vocabulary: the model's.
+        text: what is scored.
+        prefix: what stands before it.
+        bos: what is put in front.
+        given: white space at the end of the prefix stays there: the opening of a chat's turn is
+            given to the model as it is.
 
     Raises:
         InputError: the text is empty, a string is not valid Unicode, or the model does not know a
@@ -187,7 +200,7 @@ def encode(
     ids, spans = list(batch["input_ids"]), tile(batch["offset_mapping"], len(joined))
     if not ids:
         raise InputError("The model's tokenizer makes no tokens of this text.")
-    border = len(prefix.rstrip())
+    border = len(prefix) if given else len(prefix.rstrip())
     first = next(
         i for i, (start, end) in enumerate(spans) if end > border or start == end == border
     )

@@ -18,6 +18,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from lmlab.errors import LabError, MemoryLimitError, ModelError
+from lmlab.lm.learned import learned_form
 from lmlab.lm.model import LM, Weights
 from lmlab.models.textpart import KEYS, text_part, tied
 from lmlab.models.tokenizers import fitted, read_vocabulary
@@ -98,7 +99,7 @@ def load(folder: Folder, settings: Settings) -> Weights:
     vocabulary = fitted(vocabulary, model, folder.name)
     if folder.text is not None:
         vocabulary = replace(vocabulary, notes=(*vocabulary.notes, TEXT_ALONE))
-    weights = Weights(folder.name, model, vocabulary)
+    weights = Weights(folder.name, model, vocabulary, learned_form(folder.path))
     _check_causal(weights)
     return weights
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from lmlab.errors import ModelError
-from lmlab.models.refs import RUN, ModelRef, is_folder
+from lmlab.models.refs import RUN, ModelRef, local_folder
 from lmlab.runs.store import RunFolder, Runs, default_root
 from lmlab.settings import Settings
 
@@ -65,6 +65,10 @@ class Places:
         adapters = (None, *self.embedded_adapters())
         return ref.name in self.embedded() and ref.adapter in adapters
 
+    def is_id(self, name: str) -> bool:
+        """Whether a name has the form of the Hub's."""
+        return bool(_HUB_ID.fullmatch(name)) and ".." not in name
+
     def folder(self, name: str) -> Path:
         """Where an embedded model lies, as ``loaded`` names it."""
         return (self._models / name).resolve()
@@ -91,7 +95,7 @@ class Places:
         return not (name.startswith(RUN) or name in known or self._is_local(name))
 
     def _is_local(self, name: str) -> bool:
-        return self.settings.allow_local and is_folder(name)
+        return self.settings.allow_local and local_folder(name) is not None
 
     def resolve(self, ref: ModelRef, on_progress: Progress) -> Path:
         """The local folder that holds a model, fetched first if it is on the Hub."""
@@ -151,7 +155,7 @@ class Places:
             _refuse_revision(name, revision)
             return Path(os.path.abspath(Path(name).expanduser()))
         hint = _hint(name, known)
-        if not _HUB_ID.fullmatch(name) or ".." in name:
+        if not self.is_id(name):
             raise ModelError(f"There is no model named ‘{name[:100]}’.", hint)
         if revision and (not _REVISION.fullmatch(revision) or ".." in revision):
             raise ModelError(f"‘{revision[:100]}’ is not a revision.")

@@ -1,5 +1,6 @@
 """What a model is called: by whoever asks for it. Looks at no weights."""
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -7,6 +8,27 @@ from lmlab.errors import ModelError
 
 RUN = "run:"
 LONGEST = 4096  # characters of a name
+_ELSEWHERE = re.compile(r"[\\/]{2}|[A-Za-z][A-Za-z0-9+.-]+://")
+
+
+def is_elsewhere(name: str) -> bool:
+    """Whether a name is an address, or a share of another machine."""
+    return _ELSEWHERE.match(name.strip()) is not None
+
+
+def local_folder(name: str) -> Path | None:
+    """The folder of this machine that a name stands for; None where there is none.
+
+    Shares of other machines are not looked at: to look is to tell that machine who asks.
+    """
+    if not name or is_elsewhere(name):
+        return None
+    try:
+        folder = Path(name).expanduser()
+        return folder if folder.is_dir() else None
+    except (OSError, RuntimeError, ValueError):
+        # Too long for a name, the home of nobody, or no text that the system knows.
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +50,26 @@ class ModelRef:
     @classmethod
     def parse(cls, text: str) -> "ModelRef":
         """Read ``NAME[@REVISION][+ADAPTER]``; @ and + in folders that exist are names."""
-        # From a call by hand it may be anything.
-        text = text.strip() if isinstance(text, str) else ""
-        if not text:
-            raise ModelError("No model is named.", "Choose one, for instance ‘base’.")
-        if "\0" in text or len(text) > LONGEST:
-            raise ModelError("That is not a model's name.")
-        return cls.cut(text)
+        return cls.cut(_checked(text))
 
     @classmethod
     def cut(cls, text: str) -> "ModelRef":
         """The same of any text at all, also one that nothing could be called."""
         name, adapter = _parts(text)
-        if is_folder(name):
+        if local_folder(name) is not None:
             return cls(name, adapter or None)
+        return cls._revised(name, adapter)
+
+    @classmethod
+    def split(cls, text: str) -> "ModelRef":
+        """The same without a look at the disk."""
+        name, _, adapter = _checked(text).partition("+")
+        return cls._revised(name, adapter)
+
+    @classmethod
+    def _revised(cls, name: str, adapter: str) -> "ModelRef":
         name, _, revision = name.partition("@")
-        return cls(name.strip(), adapter or None, revision.strip() or None)
+        return cls(name.strip(), adapter.strip() or None, revision.strip() or None)
 
     def with_adapter(self, adapter: str | None) -> "ModelRef":
         """The same model with an adapter on top; as it is where none is named."""
@@ -55,25 +81,25 @@ class ModelRef:
         return f"{self.name}{revision}" + (f"+{self.adapter}{alpha}" if self.adapter else "")
 
 
-def is_folder(name: str) -> bool:
-    """Whether a name is that of a folder of this machine."""
-    try:
-        return bool(name) and Path(name).expanduser().is_dir()
-    except (OSError, ValueError, RuntimeError):
-        return False
+def _checked(text: str) -> str:
+    # From a call by hand it may be anything.
+    text = text.strip() if isinstance(text, str) else ""
+    if not text:
+        raise ModelError("No model is named.", "Choose one, for instance ‘base’.")
+    if "\0" in text or len(text) > LONGEST:
+        raise ModelError("That is not a model's name.")
+    return text
 
 
 def _parts(text: str) -> tuple[str, str]:
     """A model's name and its adapter's: cut at the + that leaves most folders whole."""
-    if is_folder(text):
-        return text, ""
-    if len(text) > LONGEST:
+    if len(text) > LONGEST or local_folder(text) is not None:
         return text, ""
     places = [i for i, sign in enumerate(text) if sign == "+"]
     cuts = [(text[:i].strip(), text[i + 1 :].strip()) for i in places] or [(text, "")]
 
     def rank(cut: tuple[str, str]) -> tuple[int, int]:
-        folders = sum(map(is_folder, cut))
+        folders = sum(local_folder(part) is not None for part in cut)
         return folders, len(cut[0]) if folders else -len(cut[0])
 
     return max(cuts, key=rank)

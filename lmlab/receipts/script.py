@@ -17,7 +17,7 @@ from lmlab.models.refs import ModelRef
 SHIPPED = "assets/models/"
 MOST = 400_000  # characters of a script
 _NAME = re.compile(r"[\w.-]+(/[\w.-]+)*")
-_ALPHA = re.compile(r" \(α = ([-+.\de]+)\)$")
+_ALPHA = re.compile(r" \(α = ([-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?)\)$")
 TURNED = """\
 for module in {model}.modules():
     if isinstance(getattr(module, "scaling", None), dict):

@@ -14,11 +14,13 @@ from typing import Any
 
 import psutil
 import torch
+from transformers import GenerationConfig
 
 from lmlab.errors import InputError, LabError, MemoryLimitError, ModelError
 from lmlab.finetuning import checkpoints
 from lmlab.finetuning.card import card
 from lmlab.finetuning.config import FinetuneConfig
+from lmlab.finetuning.ends import stops_of, taught_end
 from lmlab.finetuning.events import Finished, Reason, Started, TrainEvent
 from lmlab.finetuning.measuring import probes
 from lmlab.finetuning.methods import Tuned, prepare, shape_of
@@ -46,7 +48,19 @@ def outline_of(model: str, store: ModelStore) -> Outline:
     folder = inspect(store.resolve(ref, lambda message: None), ref.name)
     empty = outline(folder)
     vocabulary = fitted(read_vocabulary(folder.path, folder.name), empty, folder.name)
-    return Outline(shape_of(empty, model), vocabulary)
+    end = taught_end(vocabulary, _stops(folder.path, empty))
+    return Outline(shape_of(empty, model), vocabulary, end)
+
+
+def _stops(folder: Path, made: Any) -> tuple[int, ...]:
+    """The end tokens of a folder's generation config; without one, of the model's own config."""
+    file = folder / "generation_config.json"
+    try:
+        return stops_of(
+            GenerationConfig.from_pretrained(folder) if file.is_file() else made.generation_config
+        )
+    except (OSError, ValueError):
+        return ()
 
 
 def _refuse_adapter(ref: ModelRef) -> None:
@@ -83,7 +97,7 @@ def material(
     """
     data.check(columns_of(template))
     train, valid = (
-        list(structured(tuned.vocabulary, template, rows, config, tuned.context))
+        list(structured(tuned.vocabulary, template, rows, config, tuned.context, end=tuned.end))
         for rows in (data.train, data.valid)
     )
     checked(train)

@@ -72,7 +72,11 @@ def of_query(ran: "Ran | None") -> Note | None:
     def write() -> str:
         if ran.weighed:
             return prompts.choices(
-                ran.model, prompt.text, prompt.targets, ran.weighed.probabilities
+                ran.model,
+                prompt.text,
+                prompt.targets,
+                ran.weighed.probabilities,
+                ran.asked.form,
             )
         done = Completion(ran.model, prompt.text, ran.steps)
         return completions.completion(done, GenerateConfig(temperature=0))
