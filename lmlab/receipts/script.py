@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import Any
 
 from lmlab.assets import models_dir
-from lmlab.errors import InputError, ModelError
+from lmlab.errors import InputError
 from lmlab.models.refs import ModelRef
 
 SHIPPED = "assets/models/"
@@ -81,11 +81,7 @@ def source_of(shown: str) -> Source:
 revision='', own=False)
     """
     turned = _ALPHA.search(shown)
-    named = shown[: turned.start()] if turned else shown
-    try:
-        ref = ModelRef.parse(named)
-    except ModelError:  # no name at all: the script says so when it is run
-        return Source(named)
+    ref = ModelRef.cut(shown[: turned.start()] if turned else shown)
     name, adapter, revision = ref.name, ref.adapter or "", ref.revision or ""
     own = "run:" in shown
     if name.startswith("run:"):
