@@ -70,6 +70,7 @@ function draw() {
 
 function go(i) {
   if (i < 0 || i >= scenes.length) return;
+  wants.hidden = true;
   here = i;
   alone = false;
   bar.hidden = false;
@@ -133,12 +134,29 @@ function ready(idle = false) {
   first.scrollIntoView({ block: "nearest" });
 }
 
+// A link names a model that is not here: it is had only once somebody has read that and agreed.
+const wants = element.querySelector(".lm-wants");
+function agree(mail) {
+  wants.hidden = !mail.wants;
+  if (!mail.wants) return;
+  const button = el("button", "", "Load it"), leave = el("button", "", "Leave it");
+  button.type = leave.type = "button";
+  leave.onclick = () => { wants.hidden = true; };
+  button.onclick = () => {
+    wants.hidden = true;
+    trigger(EVENTS[mail.tab].fill, { name: mail.name, query: mail.query, agreed: true });
+  };
+  wants.replaceChildren(el("p", "", `This ${mail.query ? "link" : "scene"} asks for ${mail.wants}. `
+    + "All else is filled in; nothing is loaded and nothing runs before you say so."), button, leave);
+}
+
 function filled(mail) {
   if (on() && mail.name && mail.name !== current().name) return; // an earlier scene's
   if (on() && mail.name) {
     scrollTo({ top: 0 });
     trigger("ahead", { name: mail.name });
   }
+  agree(mail);
   bar.dataset.state = "pressing";
   front(mail.tab);
   since = performance.now();

@@ -64,6 +64,14 @@ document.addEventListener("lmlab:token", ({ detail }) => {
 document.addEventListener("lmlab:look", () => figures().forEach(dress));
 new MutationObserver(() => figures().forEach(link)).observe(document.body, { childList: true, subtree: true });
 
+// --- advice --------------------------------------------------------------------------------------
+
+// What a result says of its prompt may name a hidden button that follows it.
+document.addEventListener("click", ({ target }) => {
+  const asked = target.closest?.(".lm-follow[data-press]");
+  if (asked) document.getElementById(asked.dataset.press)?.click();
+});
+
 // --- stopping ------------------------------------------------------------------------------------
 
 // A cancel names a session and a handler, not a run: one that is still on its way would end a run

@@ -24,7 +24,7 @@ let axis = newAxis();
 function fresh(name) {
   run = { name, have: 0, state: "", plan: null, end: null, last: null, speed: [], samples: new Map(), levels: null, known: null, evals: [], mean: 0, weight: 0 };
   Object.assign(axis, { series: {}, total: 1, from: null, to: null, at: null });
-  for (const key of ["loss", "smooth", "rate", "norm", "valid", "probe", "accuracy", "known", "uniform", "unigram", "base"]) axis.series[key] = { x: [], y: [] };
+  for (const key of ["loss", "smooth", "rate", "norm", "valid", "probe", "accuracy", "bits", "known", "uniform", "unigram", "base"]) axis.series[key] = { x: [], y: [] };
 }
 
 function point(key, x, y) {
@@ -71,10 +71,11 @@ function take(news) {
       if (run.speed.length > 20) run.speed.shift();
       run.last = step;
     } else if (kind === "eval") {
-      const [, , valid, probe, accuracy] = event;
+      const [, , valid, probe, accuracy, bits] = event;
       if (valid != null) point("valid", step, valid);
       if (probe != null) point("probe", step, probe);
       if (accuracy != null) point("accuracy", step, accuracy);
+      if (bits != null) point("bits", step, bits);
     } else if (kind === "sample") {
       const one = event[1], kept = run.samples.get(one.index) || { before: null, now: null, all: [] };
       if (one.step === 0) kept.before = one;
@@ -146,9 +147,9 @@ function numbers() {
     left == null ? number("took", run.end ? clock(run.end.seconds) : "–") : number("left, about", clock(left)),
   ];
   if (GROWS) {
-    const loss = latest("valid"), share = latest("known");
+    const bits = latest("bits"), share = latest("known");
     made.splice(3, 1,
-      number("bits per byte", loss == null || !run.levels ? "–" : fixed(loss / LN2 / run.levels.bytes, 3)),
+      number("bits per byte", bits == null ? "–" : fixed(bits, 3)),
       number("words of the text in samples", share == null ? "–" : fixed(share, 0) + " %"));
   }
   if (axis.series.accuracy.y.length) {

@@ -27,14 +27,15 @@ from lmlab.generation.complete import generate, prompt_ids
 from lmlab.generation.sampling import GenerateConfig
 from lmlab.generation.sidebyside import generate_side_by_side
 from lmlab.lm.model import LM
+from lmlab.lm.ways import choose
 from lmlab.models.store import ModelRef, ModelStore
 
 SHAPES: dict[str, Callable[[Path], Path]] = {
     "10 M": models.ten_million,
     "GPT-2 124 M": models.gpt2,
+    "GPT-1's kind, 10 M, read anew at each step": models.without_cache,
 }
 PROMPT = 64
-NOTHING = [-1]  # an end token that never comes, so that all draw the same number
 
 
 def main() -> None:
@@ -51,8 +52,8 @@ def main() -> None:
         for name, make in SHAPES.items():
             if arguments.only in name:
                 path = make(Path(folder) / name)
-                lm = load(str(path))
-                lm.model.generation_config.eos_token_id = NOTHING
+                console.print(_loading(name, path, arguments.rounds))
+                lm = models.endless(load(str(path)))
                 console.print(_one(name, lm, arguments.rounds, arguments.tokens))
                 console.print(_first(name, lm, arguments.rounds))
         if arguments.only in "10 M":
@@ -78,6 +79,21 @@ def _one(name: str, lm: LM, rounds: int, tokens: int) -> Table:
     )
 
 
+def _loading(name: str, path: Path, rounds: int) -> Table:
+    """What it costs to prove the short cuts, against reading the model."""
+    jobs: dict[str, Job] = {
+        "loaded, and seen to be causal": lambda: load(str(path)),
+        "every short cut proved": lambda: choose(lm.model, None).notes(),
+        "that it is causal alone": lambda: choose(lm.model, None).causal,
+    }
+    lm = load(str(path))
+    timed = alternate(jobs, rounds)
+    table = Table("", "seconds", "ratio", title=f"{name}, loading")
+    for contestant, seconds in timed.seconds.items():
+        table.add_row(contestant, f"{seconds:.4f}", f"{timed.ratios[contestant]:.3f}")
+    return table
+
+
 def _first(name: str, lm: LM, rounds: int) -> Table:
     """The first token of a completion: seconds."""
     prompt = text_of(PROMPT * 4)
@@ -101,7 +117,7 @@ def _side_by_side(base: Path, rounds: int, tokens: int) -> Table:
     config = GenerateConfig(temperature=0, max_new_tokens=tokens)
     refs = [ModelRef(str(base)), *(ModelRef(str(base), _adapter(base, i)) for i in range(3))]
     with ModelStore().borrow_all(refs) as lms:
-        lms[0].model.generation_config.eos_token_id = NOTHING
+        models.endless(lms[0])
         apart = [_tokens(lm, prompt, config) for lm in lms]
         together: list[list[int]] = [[] for _ in lms]
         for which, step in generate_side_by_side(lms, prompt, config):

@@ -10,8 +10,12 @@ from transformers import (
     GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
+    OpenAIGPTConfig,
+    OpenAIGPTLMHeadModel,
     PreTrainedTokenizerFast,
 )
+
+from lmlab.lm.model import LM
 
 SEED = 0
 
@@ -33,6 +37,20 @@ def ten_million(folder: Path) -> Path:
         tie_word_embeddings=True,
     )
     return _save(LlamaForCausalLM, config, folder, 4096)
+
+
+def without_cache(folder: Path) -> Path:
+    """A GPT-1 of about 10 M parameters, which keeps nothing of what it has read."""
+    config = OpenAIGPTConfig(vocab_size=4096, n_embd=320, n_layer=7, n_head=5, n_positions=1024)
+    return _save(OpenAIGPTLMHeadModel, config, folder, 4096)
+
+
+def endless(lm: LM) -> LM:
+    """A model that no token ends, so that all contestants draw the same number of tokens."""
+    lm.model.generation_config.eos_token_id = [-1]
+    lm.model.config.eos_token_id = None
+    lm.tokenizer.eos_token = None
+    return lm
 
 
 def wide_vocabulary(folder: Path) -> Path:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from lmlab.results.controls import GenerateConfig
     from lmlab.results.evaluations import Evaluation
     from lmlab.results.scored import Alternative, Scored, TokenScore
+    from lmlab.results.words import Word, words
+    from lmlab.scoring.score import ScoreRequest
 
 __version__ = "0.1.0"
 
@@ -64,6 +66,9 @@ _HOMES = {
     "Alternative": "lmlab.results.scored",
     "Scored": "lmlab.results.scored",
     "TokenScore": "lmlab.results.scored",
+    "Word": "lmlab.results.words",
+    "words": "lmlab.results.words",
+    "ScoreRequest": "lmlab.scoring.score",
     "PromptTemplate": "lmlab.prompts.templates",
 }
 
@@ -80,10 +85,12 @@ __all__ = [
     "ModelStore",
     "PretrainConfig",
     "PromptTemplate",
+    "ScoreRequest",
     "Scored",
     "Step",
     "TokenScore",
     "TuningData",
+    "Word",
     "__version__",
     "compare",
     "complete",
@@ -95,6 +102,7 @@ __all__ = [
     "score",
     "score_many",
     "side_by_side",
+    "words",
 ]
 
 

@@ -13,7 +13,8 @@ from lmlab.finetuning.methods import prepare
 from lmlab.finetuning.sets import TuningData, shipped_data
 from lmlab.generation import complete as generation
 from lmlab.generation import sidebyside
-from lmlab.lm.model import LM
+from lmlab.lm.chat import question
+from lmlab.lm.model import LM, narrowed
 from lmlab.lm.tokens import BosSetting
 from lmlab.models.store import ModelRef, ModelStore
 from lmlab.pretraining import corpus as texts
@@ -58,11 +59,21 @@ def score(
     bos: BosSetting = "tokenizer",
     windows: WindowMode = "sliding",
     stride: int | None = None,
+    end: bool = False,
+    context: int | None = None,
+    chat: bool = False,
 ) -> Scored:
-    """Score every token of ``text``; see ``lmlab.scoring.score.score`` for the arguments."""
-    return scoring.score(
-        _lm(model), text, prefix=prefix, top_k=top_k, bos=bos, windows=windows, stride=stride
-    )
+    """Score every token of ``text``; see ``lmlab.scoring.score.score`` for the other arguments.
+
+    Args:
+        context: positions read at once, where fewer than the model can.
+        chat: whether ``text`` is scored as a chat model's answer to the question ``prefix``.
+    """
+    request = ScoreRequest(text, prefix, end)
+    return score_many(
+        model, [request], top_k=top_k, bos=bos, windows=windows, stride=stride, context=context,
+        chat=chat,
+    )[0]  # fmt: skip
 
 
 def score_many(
@@ -73,11 +84,15 @@ def score_many(
     bos: BosSetting = "tokenizer",
     windows: WindowMode = "sliding",
     stride: int | None = None,
+    context: int | None = None,
+    chat: bool = False,
 ) -> list[Scored]:
-    """Score many texts in batches; see ``lmlab.scoring.score.score_many`` for the arguments."""
-    return scoring.score_many(
-        _lm(model), requests, top_k=top_k, bos=bos, windows=windows, stride=stride
-    )
+    """Score many texts in batches; arguments as of ``score``."""
+    lm = narrowed(_lm(model), context)
+    asked = [ScoreRequest(r) if isinstance(r, str) else r for r in requests]
+    if chat:
+        asked = [replace(r, prefix=question(lm.vocabulary, r.prefix)) for r in asked]
+    return scoring.score_many(lm, asked, top_k=top_k, bos=bos, windows=windows, stride=stride)
 
 
 def generate(
@@ -87,9 +102,15 @@ def generate(
     *,
     start: Sequence[int] = (),
     bos: BosSetting = "tokenizer",
+    chat: bool = False,
 ) -> Iterator[Step]:
-    """Complete a prompt token by token; arguments as of ``lmlab.generation.complete.generate``."""
-    return generation.generate(_lm(model), prompt, config, start=start, bos=bos)
+    """Complete a prompt token by token; arguments as of ``lmlab.generation.complete.generate``.
+
+    With ``chat`` the prompt is a question, in the model's own chat form.
+    """
+    lm = _lm(model)
+    asked = question(lm.vocabulary, prompt) if chat else prompt
+    return generation.generate(lm, asked, config, start=start, bos=bos)
 
 
 def complete(
@@ -99,9 +120,14 @@ def complete(
     *,
     n: int = 1,
     bos: BosSetting = "tokenizer",
+    chat: bool = False,
 ) -> list[Completion]:
-    """n whole completions of a prompt, drawn in one batch with seeds from ``config.seed`` on."""
+    """n whole completions of a prompt, drawn in one batch with seeds from ``config.seed`` on.
+
+    With ``chat`` the prompt is a question; that of the completions is its chat form.
+    """
     lm = _lm(model)
+    prompt = question(lm.vocabulary, prompt) if chat else prompt
     steps: list[list[Step]] = [[] for _ in range(n)]
     for which, step in generation.sample(lm, prompt, config, n=n, bos=bos):
         steps[which].append(step)
@@ -109,15 +135,25 @@ def complete(
 
 
 def side_by_side(
-    models: Sequence[str | ModelRef], prompt: str, config: GenerateConfig | None = None
+    models: Sequence[str | ModelRef],
+    prompt: str,
+    config: GenerateConfig | None = None,
+    *,
+    chat: bool = False,
 ) -> list[Completion]:
-    """One prompt through several models; base and LoRA adapters share a batch and the weights."""
+    """One prompt through several models; base and LoRA adapters share a batch and the weights.
+
+    With ``chat`` the prompt is a question, which each model gets in its own chat form.
+    """
     steps: list[list[Step]] = [[] for _ in models]
     with ModelStore().borrow_all(models) as lms:
-        for which, step in sidebyside.generate_side_by_side(lms, prompt, config):
+        prompts = [question(lm.vocabulary, prompt) if chat else prompt for lm in lms]
+        for which, step in sidebyside.generate_side_by_side(lms, prompts, config):
             steps[which].append(step)
-        pairs = zip(lms, steps, strict=True)
-        return [collect(lm.name, prompt, found) for lm, found in pairs]
+        return [
+            collect(lm.name, asked, found)
+            for lm, asked, found in zip(lms, prompts, steps, strict=True)
+        ]
 
 
 def compare(
@@ -128,16 +164,21 @@ def compare(
     prefix: str = "",
     alpha: float = 1.0,
     top_k: int = 10,
+    bos: BosSetting = "tokenizer",
+    context: int | None = None,
+    chat: bool = False,
 ) -> Compared:
-    """Two models on one text; α scales the second one's LoRA adapter.
+    """Two models on one text; α scales the second one's LoRA adapter. ``context`` and ``chat`` as
+    of ``score``.
 
     See ``lmlab.scoring.comparison.compare`` for what comes back.
     """
     refs = [ModelRef.parse(ref) if isinstance(ref, str) else ref for ref in (first, second)]
     if alpha != 1:
         refs[1] = replace(refs[1], alpha=alpha)
-    with ModelStore().borrow_all(refs) as (one, other):
-        return comparison.compare(one, other, text, prefix=prefix, top_k=top_k)
+    with ModelStore().borrow_all(refs) as lms:
+        one, other = (narrowed(lm, context) for lm in lms)
+        return comparison.compare(one, other, text, prefix=prefix, top_k=top_k, bos=bos, chat=chat)
 
 
 def evaluate(
@@ -182,14 +223,16 @@ def finetune(
         model: a name; the copy that others use is left alone.
         data: rows in two parts, or the name of a shipped set.
         template: a template or the name of a shipped one; None learns the column ``text`` as it is.
-        config: method and training; by default LoRA as in the lecture's demo.
+        config: method and training; by default the lecture's LoRA, in the template's form.
         out: a new folder for the run, or that of a run to go on with; None writes nothing.
 
     Raises:
         LabError: something that cannot be trained; says what.
     """
-    config = config or demo()
     wording = shipped_template(template) if isinstance(template, str) else template
+    if config is None:
+        form = wording.form if wording and wording.form else "plain"
+        config = replace(demo(), form=form)
     found = data if isinstance(data, TuningData) else shipped_data(data)
     if out is None:
         weights = tunerun.private(model, Settings(), config)
@@ -202,7 +245,8 @@ def finetune(
         if changed := folder.spec.config.difference(config):
             raise InputError(f"The run in ‘{path.name}’ has other settings: {', '.join(changed)}.")
     else:
-        spec = new_spec(path.resolve().name, "python library", model, found, wording, config)
+        pinned = ModelStore().pinned(model)
+        spec = new_spec(path.resolve().name, "python library", pinned, found, wording, config)
         folder = RunFolder.create(path, spec, found)
     yield from tunerun.train(folder, Settings().model_copy(update={"max_train_seconds": 1e12}))
 

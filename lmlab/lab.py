@@ -21,7 +21,7 @@ from lmlab.errors import InputError
 from lmlab.lm.turns import stepwise
 from lmlab.models.store import ModelRef, ModelStore
 from lmlab.prompting.service import Prompting
-from lmlab.results.completions import Reading
+from lmlab.results.completions import Given, Reading
 from lmlab.results.controls import GenerateConfig
 from lmlab.results.scored import Loading, Scored, Scoring, WindowMode
 from lmlab.settings import Settings
@@ -50,7 +50,12 @@ class Lab:
 
     @classmethod
     def open(cls, settings: Settings | None = None) -> "Lab":
-        """A lab with its own empty model store; loads nothing yet."""
+        """A lab with its own empty model store; loads nothing yet.
+
+        With settings it is a page's, which uses a stored token of the Hub only if they say so.
+        """
+        if settings is not None and settings.hub_token is None:
+            settings = settings.model_copy(update={"hub_token": False})
         settings = settings or Settings()
         return cls(ModelStore(settings), settings)
 
@@ -91,31 +96,50 @@ class Lab:
         *,
         top_k: int = 10,
         windows: WindowMode = "sliding",
+        bos: str = "tokenizer",
+        chat: bool = False,
     ) -> Iterator[Loading | Scoring | Scored]:
-        """Score a visitor's text within the settings' limits; yields progress, then the result."""
+        """Score a visitor's text within the settings' limits; yields progress, then the result.
+
+        With ``chat`` the text is scored as the answer to the question ``prefix``.
+        """
         import_core()
+        from lmlab.lm.chat import question
         from lmlab.scoring.score import ScoreRequest, iter_scores
 
         self._check_length(text, prefix)
-        request, ref = ScoreRequest(text=text, prefix=prefix), ModelRef.parse(model)
+        ref = ModelRef.parse(model)
         yield from self.ready(ref)
         with self.store.borrow(ref) as lm:
             limit = self.settings.max_tokens
-            steps = iter_scores(lm, [request], top_k=top_k, windows=windows, max_tokens=limit)
+            request = ScoreRequest(text, question(lm.vocabulary, prefix) if chat else prefix)
+            steps = iter_scores(
+                lm, [request], top_k=top_k, windows=windows, bos=bos, max_tokens=limit
+            )
             yield from stepwise([lm], steps)
 
     def complete(
-        self, model: str, prompt: str, config: GenerateConfig, start: Sequence[int] = ()
-    ) -> "Iterator[Loading | Next | Step]":
-        """Complete a prompt from ``start`` on; each token after the belief it was drawn from."""
+        self,
+        model: str,
+        prompt: str,
+        config: GenerateConfig,
+        start: Sequence[int] = (),
+        *,
+        chat: bool = False,
+    ) -> "Iterator[Loading | Given | Next | Step]":
+        """Complete a prompt from ``start`` on: the prompt as the model gets it, then each token
+        after the belief it was drawn from."""
         import_core()
+        from lmlab.generation.advice import given
         from lmlab.generation.complete import unfold
 
         self._check_run(prompt, config, len(start))
         ref = ModelRef.parse(model)
         yield from self.ready(ref)
         with self.store.borrow(ref) as lm:
-            events: Iterator[Reading | Next | Step] = unfold(lm, prompt, config, start=start)
+            asked = given(lm, prompt, chat=chat)
+            yield asked
+            events: Iterator[Reading | Next | Step] = unfold(lm, asked.prompt, config, start=start)
             told: Iterator[Loading | Next | Step] = _told(events, lm.name)
             yield from stepwise([lm], told)
 
@@ -127,10 +151,11 @@ class Lab:
         return beliefs(place, config)
 
     def sample(
-        self, model: str, prompt: str, config: GenerateConfig, n: int
+        self, model: str, prompt: str, config: GenerateConfig, n: int, *, chat: bool = False
     ) -> "Iterator[Loading | tuple[int, Step]]":
         """n completions of a prompt at once, with seeds from the config's on."""
         import_core()
+        from lmlab.generation.advice import given
         from lmlab.generation.complete import iter_sample
 
         if not 1 <= n <= MOST_SAMPLES:
@@ -139,13 +164,24 @@ class Lab:
         ref = ModelRef.parse(model)
         yield from self.ready(ref)
         with self.store.borrow(ref) as lm:
-            yield from stepwise([lm], _told(iter_sample(lm, prompt, config, n=n), lm.name))
+            asked = given(lm, prompt, chat=chat).prompt
+            yield from stepwise([lm], _told(iter_sample(lm, asked, config, n=n), lm.name))
 
     def side_by_side(
-        self, models: Sequence[str], prompt: str, config: GenerateConfig, alpha: float = 1.0
-    ) -> "Iterator[Loading | tuple[int, Step]]":
-        """One prompt through several models; α turns the second one's adapter, if it has one."""
+        self,
+        models: Sequence[str],
+        prompt: str,
+        config: GenerateConfig,
+        alpha: float = 1.0,
+        *,
+        chat: bool = False,
+    ) -> "Iterator[Loading | Given | tuple[int, Step]]":
+        """One prompt through several models; α turns the second one's adapter, if it has one.
+
+        What is to be said of the prompt comes first, once for all of them.
+        """
         import_core()
+        from lmlab.generation.advice import given
         from lmlab.generation.sidebyside import iter_side_by_side
 
         self._check_run(prompt, config)
@@ -153,11 +189,22 @@ class Lab:
         for ref in refs:
             yield from self.ready(ref)
         with self.store.borrow_all(refs) as lms:
-            events = _told(iter_side_by_side(lms, prompt, config), "the prompt")
+            asked = [given(lm, prompt, chat=chat) for lm in lms]
+            said = dict.fromkeys(advice for one in asked for advice in one.advice)
+            yield Given(prompt, tuple(said))
+            prompts = [one.prompt for one in asked]
+            events = _told(iter_side_by_side(lms, prompts, config), "the prompt")
             yield from stepwise(lms, events)
 
     def compare(
-        self, first: str, second: str, text: str, prefix: str = "", *, alpha: float = 1.0
+        self,
+        first: str,
+        second: str,
+        text: str,
+        prefix: str = "",
+        *,
+        alpha: float = 1.0,
+        chat: bool = False,
     ) -> "Iterator[Loading | Scoring | Compared]":
         """Compare two models on a text; α turns the second one's adapter, if it has one."""
         import_core()
@@ -169,7 +216,7 @@ class Lab:
             yield from self.ready(ref)
         with self.store.borrow_all(refs) as (one, two):
             limit = self.settings.max_tokens
-            steps = iter_compare(one, two, text, prefix=prefix, max_tokens=limit)
+            steps = iter_compare(one, two, text, prefix=prefix, max_tokens=limit, chat=chat)
             yield from stepwise([one, two], steps)
 
     @cached_property

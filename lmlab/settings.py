@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
+from ipaddress import ip_network
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
@@ -78,6 +79,11 @@ class Settings(BaseSettings):
     allow_datasets: bool = Field(
         True, description="whether the page may fetch data sets from the Hub"
     )
+    hub_token: bool | None = Field(
+        None,
+        description="whether the stored token of the Hub is used: for what a page's visitors name "
+        "only where this is true, for commands unless it is false",
+    )
     offline: bool = Field(False, description="never contact the Hub; use its local cache only")
     uploads: bool = Field(True, description="whether visitors may upload files of their own")
     max_upload_mb: float = Field(
@@ -125,6 +131,19 @@ class Settings(BaseSettings):
     framed_by: Names = Field(
         (), description="sites that may show the page in a frame, between commas"
     )
+    hosts: Names = Field(
+        (),
+        description="names that the page answers to besides this machine's own, between commas; "
+        "`*.example.org`: all below it; `*`: any",
+    )
+    proxies: Names = Field(
+        (),
+        description="addresses or networks of proxies in front, whose X-Forwarded headers are "
+        "believed, between commas; default: none, on a Space the Hub's",
+    )
+    max_connections: int = Field(
+        2_000, ge=16, le=50_000, description="connections at one time; then the idlest are cut"
+    )
     logs: Literal["plain", "json"] = Field("plain", description="form of the server's log")
     metrics: bool = Field(False, description="whether /metrics answers, for Prometheus")
     debug: bool = Field(False, description="tracebacks in the server's log; never on the page")
@@ -139,11 +158,19 @@ class Settings(BaseSettings):
             return {**PUBLIC, **given}
         return given
 
-    @field_validator("models", "framed_by", "tabs", mode="before")
+    @field_validator("models", "framed_by", "tabs", "hosts", "proxies", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):
             return tuple(part for part in value.replace(",", " ").split())
+        return value
+
+    @field_validator("proxies")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            if one != "*":
+                ip_network(one, strict=False)
         return value
 
     @property

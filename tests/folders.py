@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,18 @@ VOCABULARY = 512
 CONTEXT = 64
 TOKENIZERS = ("bytelevel-bos", "bytelevel", "bytelevel-space", "sentencepiece", "no-special")
 ARCHITECTURES = ("gpt2", "llama", "qwen2", "gpt_neox", "opt", "gemma2")
+
+CHATML = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+# The same, saying by itself which tokens are the model's own.
+MARKED = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{% if m['role'] == 'assistant' %}"
+    "{% generation %}{{ m['content'] }}<|im_end|>{% endgeneration %}\n{% else %}{{ m['content'] }}"
+    "<|im_end|>\n{% endif %}{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n"
+    "{% endif %}"
+)
 
 SENTENCES = (
     "the little dog ran over the hill and saw a big red ball in the grass\n"
@@ -93,6 +105,30 @@ def save(folder: Path, architecture: str = "llama", tokenizer: str = "bytelevel"
 def _write(folder: Path, model: Any, tokenizer: str) -> Path:
     model.eval().save_pretrained(folder)
     make_tokenizer(tokenizer).save_pretrained(folder)
+    return folder
+
+
+def save_chat_model(
+    folder: Path,
+    template: str = CHATML,
+    *,
+    end: str = "<|im_end|>",
+    stops: Sequence[str] = ("<|im_end|>",),
+) -> Path:
+    """A Llama that was made for chats: three signs, of which ``end`` is the tokenizer's end token
+    and ``stops`` are those that its generation config names."""
+    torch.manual_seed(0)
+    tokenizer = make_tokenizer("bytelevel")
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
+    tokenizer.eos_token, tokenizer.bos_token, tokenizer.chat_template = end, None, template
+    config = CONFIGS["llama"]()
+    config.vocab_size, config.max_position_embeddings = len(tokenizer), 2 * CONTEXT
+    ids = tokenizer.convert_tokens_to_ids(list(stops))
+    config.eos_token_id = ids[0]
+    model = AutoModelForCausalLM.from_config(config)
+    model.generation_config.eos_token_id = ids
+    model.eval().save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
     return folder
 
 
@@ -257,3 +293,58 @@ BREAKERS: dict[str, Callable[[Path], None]] = {
     "invalid_json": _invalid_json,
     "index_outside": _index_outside,
 }
+
+
+def save_multimodal(folder: Path, kind: str) -> Any:
+    """A model that reads images too, ``gemma3``, ``llava``, ``internvl`` or ``qwen``; the model."""
+    from transformers import CONFIG_MAPPING, AutoModelForImageTextToText
+
+    torch.manual_seed(3)
+    text = {**_llama_like(), "head_dim": 8}
+    eyes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1}
+    eyes |= {"num_attention_heads": 2, "image_size": 28, "patch_size": 14}
+    made = {
+        "gemma3": ("gemma3", {"model_type": "gemma3_text"}, eyes, {"mm_tokens_per_image": 4}),
+        "llava": (
+            "llava",
+            {"model_type": "llama"},
+            {"model_type": "clip_vision_model", **eyes},
+            {},
+        ),
+        "internvl": (
+            "internvl",
+            {"model_type": "qwen2"},
+            {**eyes, "image_size": [28, 28], "patch_size": [14, 14]},
+            {},
+        ),
+        "qwen": (
+            "qwen2_5_vl",
+            {"rope_parameters": {"rope_type": "default", "mrope_section": [1, 1, 2]}},
+            {"depth": 1, "hidden_size": 16, "intermediate_size": 32, "num_heads": 2,
+             "out_hidden_size": 32},
+            {},
+        ),
+    }  # fmt: skip
+    name, more, vision, rest = made[kind]
+    config = CONFIG_MAPPING[name](text_config={**text, **more}, vision_config=vision, **rest)
+    model = AutoModelForImageTextToText.from_config(config)
+    _write(folder, model, "bytelevel")
+    return model
+
+
+CHAT = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def save_chat(folder: Path, source: Path, template: str = CHAT) -> Path:
+    """The model of another folder with a chat template, and rows for its marks."""
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(source)
+    model = AutoModelForCausalLM.from_pretrained(source)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
+    tokenizer.chat_template = template
+    model.resize_token_embeddings(VOCABULARY + 8, mean_resizing=False)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder

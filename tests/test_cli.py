@@ -24,7 +24,8 @@ def test_json_holds_what_the_library_gives(path, capsys):
     expected = score(load(path), " dog 🙂", prefix="the").to_dict()
     assert printed == json.loads(json.dumps(expected))
     keys = {"model", "text", "prefix", "tokens", "logprob", "log_perplexity", "perplexity"}
-    assert keys | {"bits_per_byte", "n_tokens", "n_bytes"} == set(printed)
+    keys |= {"bits_per_byte", "n_tokens", "n_bytes", "n_unknown"}
+    assert keys | {"bos", "moved", "context", "windows"} == set(printed)
     token = printed["tokens"][0]
     assert set(token) == {"id", "text", "start", "end", "logprob", "rank", "entropy", "top"}
     assert set(token["top"][0]) == {"id", "text", "logprob"}
@@ -53,6 +54,19 @@ def test_text_comes_from_a_file_or_standard_input(path, capsys, tmp_path, monkey
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"from a pipe\n")))
     main(["score", "--model", path, "--json", "--top-k", "0"])
     assert json.loads(capsys.readouterr().out)["text"] == "from a pipe\n"
+
+
+def test_a_byte_order_mark_is_no_text(path, capsys, tmp_path, monkeypatch):
+    marked = b"\xef\xbb\xbfthe little dog"
+    file = tmp_path / "text.txt"
+    file.write_bytes(marked)
+    found = []
+    for source in (["--text", "the little dog"], ["--file", str(file)], []):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(marked)))
+        main(["score", "--model", path, "--json", *source])
+        found.append(json.loads(capsys.readouterr().out))
+    assert found[0]["text"] == "the little dog"
+    assert found[0] == found[1] == found[2]
 
 
 def test_windows_and_stride_are_passed_on(path, capsys):

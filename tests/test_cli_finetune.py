@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lmlab.cli.main import main
+from tests.folders import save_chat_model
 
 FAST = "--steps 4 --batch 4 --rank 2 --answer-rows 0 --probe-rows 2 --samples 0".split()
 
@@ -125,3 +126,30 @@ def _events(path: Path) -> list[dict]:
 
 def _losses(events: list[dict]) -> list[float]:
     return [event["loss"] for event in events if event["event"] == "TrainStep"]
+
+
+def test_the_form_of_a_run_is_asked_for_and_told(rows, tmp_path, capsys):
+    """It follows the template where nobody says otherwise."""
+    model, wording = save_chat_model(tmp_path / "chat"), tmp_path / "mine.yaml"
+    text = "name: mine\nquery: '{{ asked }}:'\ntarget: ' {{ said }}'\nanswer: said\n"
+    wording.write_text(text)
+    given = ["finetune", "--model", str(model), "--data", str(rows), "--template", str(wording)]
+    given += [*FAST, "--json"]
+    for name, form, more in (("a", "plain", ()), ("b", "chat", ("--form", "chat"))):
+        assert main([*given, "--out", str(tmp_path / name), *more]) == 0
+        told = capsys.readouterr()
+        assert json.loads(told.out)["form"] == form
+        assert ("asked in the plain form afterwards" in told.err) == (form == "plain")
+        raw = json.loads((tmp_path / name / "run.json").read_text())
+        assert raw["config"]["form"] == form
+    wording.write_text(f"{text}form: chat\n")
+    assert main([*given, "--out", str(tmp_path / "c")]) == 0
+    assert json.loads(capsys.readouterr().out)["form"] == "chat"
+    assert main([*given, "--out", str(tmp_path / "d"), "--form", "plain"]) == 0
+    assert json.loads(capsys.readouterr().out)["form"] == "plain"
+
+
+def test_a_model_without_a_chat_template_is_not_tuned_in_chat_form(asked, tmp_path, capsys):
+    assert main([*asked, "--out", str(tmp_path / "run"), "--form", "chat"]) == 2
+    assert "no chat template" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

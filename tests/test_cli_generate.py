@@ -41,6 +41,8 @@ def test_json_holds_what_the_library_gives(path, capsys):
     assert printed == {
         "model": path,
         "prompt": "the dog",
+        "bos": ["<|endoftext|>"],
+        "context": 64,
         "samples": json.loads(json.dumps([done.to_dict() for done in expected])),
     }
     sample = printed["samples"][0]

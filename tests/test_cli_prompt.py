@@ -4,10 +4,12 @@ import csv
 import io
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
 from lmlab.cli.main import main
+from tests.folders import save_chat_model
 
 ROWS = "review,stars\n" + "".join(
     f"the dog {i},{'positive' if i % 2 else 'negative'}\n" for i in range(12)
@@ -188,3 +190,25 @@ def test_what_is_wrong_is_one_line(arguments, words, path, capsys, table):
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert words in said
+
+
+def test_the_form_is_chosen_and_told(capsys, tmp_path):
+    model, table = str(save_chat_model(tmp_path / "chat")), str(tmp_path / "mine.jsonl")
+    Path(table).write_text("".join(
+        json.dumps({"text": f"the dog {i}", "y": ("good", "bad")[i % 2]}) + "\n" for i in range(12)
+    ))  # fmt: skip
+    (tmp_path / "mine.yaml").write_text(TEMPLATE)
+    wording = ("--model", model, "--template", str(tmp_path / "mine.yaml"))
+    asked = ("prompt", *wording, "--query", "the dog")
+    for more, form in (((), "chat"), (("--form", "plain"), "plain"), (("--form", "chat"), "chat")):
+        said = json.loads(out(capsys, *asked, "--json", *more))
+        assert (said["form"], "<|im_start|>" in said["prompt"]) == (form, form == "chat")
+        given = ("evaluate", *wording, "--data", table, "--limit", "2", *more)
+        assert json.loads(out(capsys, *given, "--json"))["results"][0]["form"] == form
+        assert f"{form} form" in out(capsys, *given)
+
+
+def test_a_chat_form_that_there_is_not_is_said(path, capsys):
+    arguments = ("prompt", "--model", path, "--template", "plural-arrow", "--query", "a dog")
+    assert main([*arguments, "--form", "chat"]) == 2
+    assert "no chat template" in capsys.readouterr().err

@@ -3,11 +3,14 @@
 import itertools
 import json
 import math
+import shutil
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import processors
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from lmlab.errors import InputError
 from lmlab.generation.nexttoken import choose
@@ -183,3 +186,65 @@ def test_what_is_hardly_possible_does_not_look_cut_off(refs):
     assert shiftstrip.flowing("n", "m", "p", [step, step]).startswith(
         shiftstrip.flowing("n", "m", "p", [step])
     )
+
+
+def other_tokenizer(folder, path, change, model=None):
+    """The small Llama with its tokenizer changed."""
+    source = folder("llama", "bytelevel-bos")
+    shutil.copytree(source, path)
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    change(tokenizer)
+    tokenizer.save_pretrained(path)
+    if model is not None:
+        made = AutoModelForCausalLM.from_pretrained(source)
+        model(made)
+        made.save_pretrained(path)
+    return path
+
+
+def padding(tokenizer):
+    tokenizer.backend_tokenizer.enable_padding(length=20, pad_id=0, pad_token="<|endoftext|>")
+
+
+def truncation(tokenizer):
+    tokenizer.backend_tokenizer.enable_truncation(5)
+
+
+def no_start(tokenizer):
+    tokenizer.backend_tokenizer.post_processor = processors.ByteLevel()
+
+
+def one_more(tokenizer):
+    tokenizer.add_special_tokens({"pad_token": "<|pad|>"})
+
+
+@pytest.mark.parametrize("change", [padding, truncation, no_start, one_more])
+def test_the_same_tokens_in_another_file_are_the_same_vocabulary(folder, tmp_path, change):
+    path = other_tokenizer(folder, tmp_path / "m", change)
+    refs = [ModelRef(str(folder("llama", "bytelevel-bos"))), ModelRef(str(path))]
+    result = found(refs, prefix="and the")
+    assert result.same_tokens
+    assert result.mean_kl == (0, 0)
+    assert set(result.differences) == {0}
+    assert any("begin a text differently" in note for note in result.notes) == (change is no_start)
+
+
+def test_resized_embeddings_are_compared_over_what_both_have(folder, tmp_path):
+    path = other_tokenizer(
+        folder, tmp_path / "m", one_more, lambda model: model.resize_token_embeddings(576)
+    )
+    for refs in (
+        [folder("llama", "bytelevel-bos"), path],
+        [path, folder("llama", "bytelevel-bos")],
+    ):
+        result = found([ModelRef(str(ref)) for ref in refs])
+        assert result.mean_kl == pytest.approx((0, 0), abs=1e-6)
+        assert "tokens that both models have" in result.notes[0]
+        assert result.to_dict()["notes"] == list(result.notes)
+
+
+def test_the_same_names_under_other_ids_are_other_vocabularies(folder, tmp_path):
+    result = found(
+        [ModelRef(str(folder("llama", kind))) for kind in ("bytelevel-bos", "sentencepiece")]
+    )
+    assert not result.same_tokens

@@ -278,7 +278,7 @@ def test_a_chat_model_is_asked_in_its_own_form(folder, tmp_path):
     assert "".join(prompt.text[p.start : p.end] for p in prompt.parts) == prompt.text
     assert {part.kind for part in prompt.parts} == {"chat", "instruction", "example", "query"}
     chat = evaluate(model, LABELLED, DATA, Protocol(shots=1))
-    plain = evaluate(model, LABELLED, DATA, Protocol(shots=1, chat=False))
+    plain = evaluate(model, LABELLED, DATA, Protocol(shots=1, form="plain"))
     assert chat.nll.mean != plain.nll.mean
     close(chat, evaluate(model, LABELLED, DATA, Protocol(shots=1, share=False)))
     ids = encode(model.vocabulary, " x", prompt.text).ids

@@ -12,11 +12,12 @@ from transformers import AutoModelForCausalLM
 from lmlab.data.sets import Table
 from lmlab.errors import InputError
 from lmlab.finetuning import batches, events
-from lmlab.finetuning.config import FinetuneConfig
+from lmlab.finetuning.config import SCHEDULES, FinetuneConfig
 from lmlab.finetuning.counting import count
 from lmlab.finetuning.loop import Loop
 from lmlab.finetuning.losses import keeps, mean_loss, summed_loss
 from lmlab.finetuning.methods import shape_of
+from lmlab.finetuning.outcomes import scheduled
 from lmlab.finetuning.sets import TuningData, split_table
 from lmlab.finetuning.shapes import lora_targets
 from lmlab.finetuning.structuring import mask_view, structured
@@ -338,3 +339,21 @@ def test_plain_text_is_learned_whole(folder):
     assert found[-1].valid_loss < found[-1].valid_before
     sample = next(e for e in found if isinstance(e, events.Sampled))
     assert (sample.prompt + sample.truth) == rows[0]["text"]
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("share", [0.0, 0.34, 1.0])
+def test_every_step_has_a_rate_above_zero(schedule, share):
+    config = quick(schedule=schedule, warmup=share, steps=9, learning_rate=1e-3)
+    optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1e-3)
+    made, rates = scheduled(optimiser, config), []
+    for _ in range(config.steps):
+        rates.append(made.get_last_lr()[0])
+        optimiser.step()
+        made.step()
+    assert min(rates) > 0
+    assert max(rates) == pytest.approx(1e-3)
+    if share == 0.34 and schedule != "constant":
+        assert rates[:3] == pytest.approx([1e-3 / 3, 2e-3 / 3, 1e-3])
+    if not share:
+        assert rates[0] == 1e-3

@@ -37,6 +37,8 @@ NUMBERS = (math.nan, math.inf, -math.inf, 1e308, -1, -1e308, 2**70)
 PATHS = (
     "../base", "..", "/etc", "base/../../etc", "~", "adapters/../../models/base", "file:///etc",
     "C:\\windows", "base\0", "\\\\host\\share", "models/base", "./base", "runs/x",
+    "x" * 300, f"{'x' * 90}/{'y' * 300}", "~nobody-of-this-name", "~nobody-of-this-name/x",
+    "qa (α = e)", "a\ud800", "/" + "x" * 4000,
 )  # fmt: skip
 ADDRESSES = (
     "http://169.254.169.254/latest/meta-data", "https://10.0.0.1/x", "//10.0.0.1/x",

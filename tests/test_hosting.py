@@ -192,15 +192,29 @@ def test_nobody_frames_the_page_but_those_who_may():
         "/gradio_api/vibe-code/", "/gradio_api/proxy=http://10.0.0.1/", "/gradio_api/run/score",
         "/gradio_api/api/score", "/gradio_api/run-history/records", "/openapi.json", "/login",
         "/gradio_api/process_recording", "/gradio_api/dev/reload", "/gradio_api/token",
+        "/gradio_api/file=http://93.184.215.14/x", "/gradio_api/file/http://93.184.215.14/x",
+        "/gradio_api/file=//host/share", "/gradio_api/file=\\\\host\\share", "/gradio_api/file=x",
+        "/gradio_api/file=/a/../../etc/passwd", "/gradio_api/whatever-comes-next", "/whatever",
+        "/assets/../x", "/assets//x", "/assets/./x", "http://10.0.0.1/", "//10.0.0.1/",
     ],
 )  # fmt: skip
 def test_what_the_page_does_not_use_is_shut(path):
-    assert asked(Doors(page()), path)[0] == 404
+    for method in ("GET", "POST", "HEAD", "PUT", "OPTIONS"):
+        assert asked(Doors(page()), path, method)[0] == 404
 
 
-@pytest.mark.parametrize("path", ["/", "/config", "/gradio_api/queue/join", "/assets/index.js"])
-def test_what_the_page_uses_is_open(path):
-    assert asked(Doors(page()), path)[0] == 200
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/"), ("HEAD", "/"), ("GET", "/config"), ("GET", "/assets/index.js"),
+        ("GET", "/gradio_api/file=/tmp/lmlab-0/run.zip"), ("GET", "/gradio_api/file=C:\\t\\x.csv"),
+        ("GET", "/gradio_api/heartbeat/ab12"), ("GET", "/gradio_api/call/score/abc"),
+        ("POST", "/gradio_api/queue/join"), ("POST", "/gradio_api/call/score"),
+        ("POST", "/gradio_api/component_server"), ("POST", "/gradio_api/upload"),
+    ],
+)  # fmt: skip
+def test_what_the_page_uses_is_open(method, path):
+    assert asked(Doors(page()), path, method)[0] == 200
     assert asked(Doors(page()), "/", query=b"deep_link=abc")[0] == 404
 
 

@@ -229,6 +229,33 @@ def test_the_held_out_loss_is_that_of_every_token_once():
     assert first.valid_loss == pytest.approx(total / (len(ids) - 1), rel=1e-4)
 
 
+def test_bits_a_byte_are_of_the_text_and_not_of_its_ends():
+    """Short documents, so that the end tokens weigh as much as the text does."""
+    rows = [tuple({"text": f"dog {i % 7}"} for i in range(n)) for n in (400, 40)]
+    short = replace(data(), train=rows[0], valid=rows[1])
+    config = replace(QUICK, steps=30, learning_rate=1e-2)
+    tokenizer = tokenizer_for(config, short)
+    found, tuned = matter(config, tokenizer, short), fresh(config, tokenizer)
+    events = list(pretrain(tuned, found, config))
+    ids, end = stream(tokenizer, found.held), tokenizer.eos_token_id
+    nats, every = 0.0, 0.0
+    with torch.no_grad():
+        for low in range(0, len(ids) - 1, config.context - 1):
+            window = torch.tensor([ids[low : low + config.context]])
+            logp = tuned.model(window).logits[0, :-1].log_softmax(-1)
+            lost = -logp.gather(1, window[0, 1:, None])[:, 0]
+            nats += float(lost[window[0, 1:] != end].sum())
+            every += float(lost.sum())
+    n_bytes = sum(len(text.encode()) for text in found.held)
+    wanted = nats / (math.log(2) * n_bytes)
+    last = [e for e in events if isinstance(e, Evaluated)][-1]
+    assert last.bits == events[-1].bits == pytest.approx(wanted, rel=1e-4)
+    assert last.valid_loss == pytest.approx(every / (len(ids) - 1), rel=1e-4)
+    levels = next(e for e in events if isinstance(e, Levels))
+    before = per_byte(last.valid_loss, 1, 1) / levels.bytes_per_token
+    assert abs(before - wanted) > 0.02 * wanted
+
+
 def test_the_same_seed_learns_the_same_and_another_does_not():
     losses = [
         [e.loss for e in plain(replace(QUICK, seed=seed))[0] if isinstance(e, TrainStep)]

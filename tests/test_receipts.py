@@ -25,12 +25,14 @@ from lmlab.receipts import changes, completions, prompts, sizes, texts, tuning
 from lmlab.receipts.script import source_of
 from lmlab.results.completions import Completion
 from lmlab.results.controls import GenerateConfig
+from lmlab.results.forms import Form
 from lmlab.results.scored import Scored
 from lmlab.runs.store import RunFolder
 from lmlab.scoring.score import ScoreRequest
 from lmlab.settings import Settings
 from lmlab.ui.parts import keepsakes
 from lmlab.ui.prompt.measure_events import Measured
+from tests.folders import save_chat_model
 from tests.outside import Numbers
 
 HOSTILE = '"""\nimport os\'\'\'; os.abort() #{x}\\" \u202e\u2028\0 {{ 1 }} evilLogitsWarper( 🙂\r\n'
@@ -152,6 +154,35 @@ def test_a_run_is_made_again(numbers: Numbers, method) -> None:
     losses = {"before": end.valid_before, "after": end.valid_loss}
     script = tuning.finetuned("base", "plural", template, config, losses)
     assert numbers(script) == pytest.approx(list(losses.values()), abs=1e-3)
+
+
+@pytest.mark.parametrize("form", ["plain", "chat"])
+def test_a_run_and_a_design_of_a_chat_model_are_made_again(
+    numbers: Numbers, tmp_path: Path, form: Form
+) -> None:
+    """The tokenizer's end token is none of those that generation stops at."""
+    folder = save_chat_model(tmp_path / "model", stops=["<|endoftext|>"])
+    config = FinetuneConfig(
+        method="full", steps=4, batch_size=4, form=form, warmup=0.5, evaluate_every=0,
+        sample_every=0, answer_rows=0, probe_rows=0, samples=0,
+    )  # fmt: skip
+    template = shipped_template("plural-instruction")
+    *_, end = api.finetune(str(folder), "plural", template, config)
+    losses = {"before": end.valid_before, "after": end.valid_loss}
+    script = tuning.finetuned(str(folder), "plural", template, config, losses)
+    assert f"in the {form} form" in script
+    assert numbers(script) == pytest.approx(list(losses.values()), abs=1e-3)
+    chosen, data = shipped_template("sentiment-review"), shipped("sentiment")
+    design = Design("", str(folder), chosen, data, Protocol(limit=4, form=form))
+    lab = Lab.open(Settings(device="cpu", dtype="float32"))
+    *_, cell = lab.prompts.study([design])
+    assert isinstance(cell, Cell)
+    measured = Measured("shots", (("", cell.evaluation),), (), False, design)
+    note = keepsakes.of_study(lab)(measured)
+    assert note is not None
+    assert f"in the {form} form" in note.write()
+    wanted = [cell.evaluation.by_way["sum"], cell.evaluation.nll.mean]
+    assert numbers(note.write()) == pytest.approx(wanted, abs=1e-3)
 
 
 def test_parameters_are_counted_again(numbers: Numbers) -> None:

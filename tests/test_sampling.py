@@ -90,6 +90,9 @@ class Words:
     def text(self, token):
         return f"w{token}"
 
+    def reader(self, ids):
+        return self.text
+
 
 def test_the_controls_act_on_kept_logits_alone():
     place = keep([7], P.log() + 3, frozenset({3}), Words())

@@ -248,6 +248,18 @@ def test_lists_and_switches_in_a_link(filling):
     filling.updates("tuning", read)
 
 
+@pytest.mark.parametrize("tab", ["prompt", "tuning"])
+def test_the_form_is_in_a_link_and_brought_back(filling, tab):
+    stage = filling.stages[tab]
+    keys = list(links.linkable(stage))
+    values = [control.value for control in links.linkable(stage).values()]
+    assert "form" not in links.query(stage, values)
+    values[keys.index("form")] = "chat"
+    _, read, _ = links.read(links.query(stage, values))
+    assert read == {"form": "chat"}
+    filling.updates(tab, read)
+
+
 def test_a_link_is_bounded(filling):
     stage = filling.stages["likelihood"]
     with pytest.raises(InputError, match="characters"):

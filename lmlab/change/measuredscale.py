@@ -152,6 +152,12 @@ class Scaling:
                     scored.append(step)
                 else:
                     yield step
+            if lost := sum(one.unknown for one in scored):
+                raise InputError(
+                    f"The tokenizer of ‘{name}’ has no token for {lost:,} pieces of the {kind} "
+                    "texts: its bits per byte would mean nothing.",
+                    "Choose models whose tokenizer knows every character.",
+                )
             found = Measured(
                 model=name,
                 kind=kind,
@@ -207,10 +213,8 @@ def probes() -> dict[str, list[str]]:
 
 
 def vocabulary_of(lm: "LM") -> str:
-    """The same for two models when an id means the same token to both."""
-    width = lm.model.get_output_embeddings().weight.shape[0]
-    told = f"{width} {lm.tokenizer.backend_tokenizer.to_str()}"
-    return hashlib.sha256(told.encode()).hexdigest()[:16]
+    """The same for two models that cut text into the same tokens."""
+    return hashlib.sha256(lm.vocabulary.spelling.cutting.encode()).hexdigest()[:16]
 
 
 def _chosen(kinds: Sequence[str], count: int) -> dict[str, list[str]]:

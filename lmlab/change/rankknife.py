@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from lmlab.change.weightchange import Delta, deltas, parameters, plain_name
+from lmlab.change.weightchange import Delta, deltas
 from lmlab.errors import InputError
-from lmlab.lm.heads import choose
 from lmlab.lm.model import LM
+from lmlab.lm.ways import choose
 from lmlab.maths.metrics import corpus_log_perplexity
 from lmlab.maths.spectra import Decomposed
 from lmlab.results.changes import KnifePoint
@@ -146,24 +146,21 @@ def _stood_in(lm: LM, weights: Sequence[tuple[Delta, Tensor]]) -> Iterator[LM]:
     """The model with other parameters in the place of some."""
     lm.switch_on()
     replaced: list[tuple[nn.Module, str, nn.Parameter | None]] = []
-    # By their plain names, as another visitor's adapter may have been put around a map meanwhile.
-    names = {plain_name(name): name for name in parameters(lm)} if weights else {}
     try:
         for delta, weight in weights:
             new = nn.Parameter(weight.contiguous(), requires_grad=False)
-            for module, name in _places(lm.model, names.get(delta.plain_name, delta.name), delta):
+            for module, name in _places(lm.model, delta):
                 replaced.append((module, name, module._parameters[name]))
                 module._parameters[name] = new
-        body, head = choose(lm.model, None)
-        yield replace(lm, body=body, head=head)
+        yield replace(lm, ways=choose(lm.model, None))
     finally:
         for module, name, parameter in reversed(replaced):
             module._parameters[name] = parameter
 
 
-def _places(model: nn.Module, full: str, delta: Delta) -> list[tuple[nn.Module, str]]:
+def _places(model: nn.Module, delta: Delta) -> list[tuple[nn.Module, str]]:
     """Where a parameter stands, tied ones in all places; an adapter stands beside one map alone."""
-    path, _, name = full.rpartition(".")
+    path, _, name = delta.name.rpartition(".")
     module = model.get_submodule(path)
     if delta.u is not None:
         return [(module, name)]

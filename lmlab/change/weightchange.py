@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,7 +14,6 @@ from lmlab.maths.spectra import Decomposed
 from lmlab.results.changes import MatrixChange
 
 _LAYER = re.compile(r"(?:^|\.)(\d+)\.")
-_WRAPPED = ".base_layer"
 
 
 @dataclass(frozen=True)
@@ -23,7 +21,7 @@ class Delta:
     """What was added to one parameter.
 
     Attributes:
-        name: of the base's parameter as its model calls it now.
+        name: of the base's parameter.
         weight: [d, k] or [d], the base's, outputs first.
         matrix: ΔW, where it is not made of two.
         v: [d, ℓ], the lecture's V with α·s in it, where an adapter makes ΔW.
@@ -57,14 +55,9 @@ class Delta:
         return tuple(spectra.values(self.matrix).tolist())
 
     @property
-    def plain_name(self) -> str:
-        """The parameter's name without PEFT's wrapping."""
-        return plain_name(self.name)
-
-    @property
     def short_name(self) -> str:
         """The name of its matrix, as in ``MatrixChange.name``."""
-        return self.plain_name.removesuffix(".weight")
+        return self.name.removesuffix(".weight")
 
     @property
     def whole(self) -> Tensor:
@@ -99,7 +92,7 @@ def count_changes(base: LM, tuned: LM) -> int:
     """How many ``iter_changes`` gives."""
     if base.model is not tuned.model:
         return len(parameters(base))
-    return sum(tuned.attached.name in layer.lora_A for layer in tuned.adapters.layers())
+    return len(tuned.adapters.products(tuned.folder))
 
 
 @torch.inference_mode()
@@ -120,60 +113,41 @@ def deltas(base: LM, tuned: LM) -> Iterator[Delta]:
         yield from _full_deltas(base, tuned)
 
 
-def plain_name(name: str) -> str:
-    """A parameter's name without PEFT's wrapping."""
-    return name.replace(_WRAPPED, "")
-
-
 def parameters(lm: LM) -> dict[str, Tensor]:
     """The model's own parameters, without those of adapters, tied ones once."""
-    return {
-        name: parameter
-        for name, parameter in lm.model.named_parameters()
-        if ".lora_" not in name and "modules_to_save" not in name
-    }
+    lm.adapters.activate(None)
+    return {name: parameter.detach() for name, parameter in lm.model.named_parameters()}
 
 
 def _adapter_deltas(tuned: LM) -> Iterator[Delta]:
-    name = tuned.attached.name
-    if name is None:
+    if tuned.attached.name is None:
         return
     _check_plain(tuned)
+    tuned.adapters.activate(None)
     own = {id(module): path for path, module in tuned.model.named_modules()}
-    for layer in tuned.adapters.layers():
-        if name in layer.lora_A:
-            v, u = _factors(tuned, layer, name)
-            inner = layer.get_base_layer()
-            turned = type(inner).__name__ == "Conv1D"
-            weight = inner.weight.t() if turned else inner.weight
-            yield Delta(f"{own[id(layer)]}{_WRAPPED}.weight", weight.detach(), None, v, u, turned)
+    for product in tuned.adapters.products(tuned.folder):
+        inner = product.base
+        turned = type(inner).__name__ == "Conv1D"
+        weight = inner.weight.t() if turned else inner.weight
+        v = product.v.float() * (tuned.attached.alpha * product.scale)
+        u = product.u.float()
+        yield Delta(f"{own[id(inner)]}.weight", weight.detach(), None, v, u, turned)
 
 
 def _full_deltas(base: LM, tuned: LM) -> Iterator[Delta]:
-    before, after = _by_plain_name(base), _by_plain_name(tuned)
-    if {n: w.shape for n, (_, w) in before.items()} != {n: w.shape for n, (_, w) in after.items()}:
+    before, after = parameters(base), parameters(tuned)
+    if {n: w.shape for n, w in before.items()} != {n: w.shape for n, w in after.items()}:
         raise ModelError(
             f"‘{base.name}’ and ‘{tuned.name}’ do not have the same matrices.",
             "Compare a model with what was made from it.",
         )
-    added = {d.plain_name: d for d in _adapter_deltas(tuned)}
-    for plain, (name, weight) in before.items():
-        delta = after[plain][1].float() - weight.to(after[plain][1].device).float()
-        if (extra := added.get(plain)) and extra.v is not None and extra.u is not None:
+    added = {d.name: d for d in _adapter_deltas(tuned)}
+    for name, weight in before.items():
+        delta = after[name].float() - weight.to(after[name].device).float()
+        if (extra := added.get(name)) and extra.v is not None and extra.u is not None:
             product = extra.v @ extra.u
             delta = delta + (product.t() if extra.turned else product)
         yield Delta(name, weight, matrix=delta)
-
-
-def _by_plain_name(lm: LM) -> dict[str, tuple[str, Tensor]]:
-    """{name without PEFT's wrapping: (name, parameter)}."""
-    return {plain_name(n): (n, w.detach()) for n, w in parameters(lm).items()}
-
-
-def _factors(lm: LM, layer: Any, name: str) -> tuple[Tensor, Tensor]:
-    """V with α·s in it and U of one layer."""
-    scale = lm.attached.alpha * lm.adapters.trained_scale(layer, name)
-    return layer.lora_B[name].weight.float() * scale, layer.lora_A[name].weight.float()
 
 
 def _check_plain(lm: LM) -> None:

@@ -33,7 +33,10 @@ def _settings() -> dict[str, tuple[str, bool]]:
     from lmlab.settings import Settings
 
     return {
-        name: ((field.description or "").replace("%", "%%"), field.annotation is bool)
+        name: (
+            (field.description or "").replace("%", "%%"),
+            field.annotation in (bool, bool | None),
+        )
         for name, field in Settings.model_fields.items()
     }
 

@@ -2,11 +2,12 @@
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from lmlab.cli.prompt import MODEL, TEMPLATE, add_common, dataset_of, dump, open_lab, template_of
+from lmlab.cli.naming import ADAPTER, MODEL, asked_models
+from lmlab.cli.prompt import TEMPLATE, add_common, dataset_of, dump, open_lab, template_of
 from lmlab.errors import InputError
 from lmlab.results.predictions import WAYS
 
@@ -30,6 +31,7 @@ def add_evaluate(commands: Any) -> None:
     )
     add_common(evaluate)
     evaluate.add_argument("--model", action="append", help=f"{MODEL}; once for each of --study")
+    evaluate.add_argument("--adapter", action="append", help=f"{ADAPTER}; once for each of --study")
     evaluate.add_argument("--template", action="append", required=True, help=TEMPLATE)
     evaluate.add_argument(
         "--study", choices=STUDIES, default="shots",
@@ -48,7 +50,8 @@ def add_evaluate(commands: Any) -> None:
 def _evaluate(arguments: argparse.Namespace) -> None:
     if arguments.csv and arguments.json:
         raise InputError("Choose one of --json and --csv.")
-    models, study = arguments.model or ["base"], arguments.study
+    models = asked_models(arguments.model or ["base"], arguments.adapter or ())
+    study = arguments.study
     for several, name, wanted in (
         (models, "--model", "models"),
         (arguments.template, "--template", "templates"),
@@ -84,7 +87,11 @@ def _designs(
 
     shots = _numbers(arguments.shots)
     protocol = Protocol(
-        draws=arguments.draws, seed=arguments.seed, limit=arguments.limit, way=arguments.way
+        draws=arguments.draws,
+        seed=arguments.seed,
+        limit=arguments.limit,
+        way=arguments.way,
+        form=arguments.form,
     )
     if arguments.study == "shots":
         return studies.shots_study(models[0], templates[0], found, protocol, shots)
@@ -168,14 +175,21 @@ def _print(study: str, results: Sequence[Labelled]) -> None:
             f"{one.n} × {one.draws}",
         )
     first = results[0][1]
+    forms = dict.fromkeys(one.form for _, one in results)
     named = {"templates": (first.model, first.data), "models": (first.template, first.data)}
     console = Console(highlight=False, soft_wrap=True)
     console.print(
-        ", ".join(named.get(study, (first.model, first.template, first.data))), markup=False
+        ", ".join((*named.get(study, (first.model, first.template, first.data)), _form_of(forms))),
+        markup=False,
     )
     console.print(table)
     for note in dict.fromkeys(note for _, one in results for note in one.notes):
         console.print(note, markup=False)
+
+
+def _form_of(forms: Iterable[str]) -> str:
+    """The form of the prompts in words; of several, all."""
+    return " and ".join(f"{form} form" for form in forms)
 
 
 def _plain(label: str) -> Any:

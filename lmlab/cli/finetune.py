@@ -12,11 +12,13 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from lmlab.cli.naming import MODEL, add_model, asked_ref
 from lmlab.cli.runs import PLAIN, resumed
 from lmlab.cli.tuningreport import report, shown
 from lmlab.errors import InputError
 from lmlab.finetuning import config as configs
 from lmlab.finetuning.config import RATES, FinetuneConfig
+from lmlab.results.forms import FORMS
 
 if TYPE_CHECKING:
     from lmlab.finetuning.sets import TuningData
@@ -29,6 +31,7 @@ CHOICES = {
     "method": configs.METHODS,
     "schedule": configs.SCHEDULES,
     "start": get_args(configs.Start),
+    "form": FORMS,
     "loss_on": get_args(configs.LossOn),
     "precision": get_args(configs.Precision),
 }
@@ -50,7 +53,7 @@ def add_finetune(commands: Any) -> None:
         help="tune a model on a labelled set: full, selective, LoRA or prompt tuning",
         description="Ctrl-C ends a run after its current step and keeps what it learned.",
     )
-    command.add_argument("--model", help="embedded name, folder or Hub id; default: base")
+    add_model(command, None, f"{MODEL}; default: base")
     command.add_argument("--data", help="a shipped set, a file, or hub:OWNER/NAME; default: qa")
     command.add_argument(
         "--map", action="append", default=[], metavar="FIELD=COLUMN", help="name a file’s columns"
@@ -155,23 +158,29 @@ def _asked(
     name = arguments.data or "qa"
     template = _template(arguments.template, name)
     rate = {"learning_rate": RATES[given.get("method", "lora")]}
-    config = FinetuneConfig(**{**rate, **given})
-    model, found = arguments.model or "base", _data(arguments, name, template, config.seed)
-    _check(model, found, template, config)
-    return model, found, template, config
+    form = {"form": template.form} if template and template.form else {}
+    config = FinetuneConfig(**{**rate, **form, **given})
+    model, found = str(asked_ref(arguments)), _data(arguments, name, template, config.seed)
+    return _checked(model, found, template, config), found, template, config
 
 
-def _check(
+def _checked(
     model: str, found: "TuningData", template: "PromptTemplate | None", config: FinetuneConfig
-) -> None:
-    """Refuse what cannot work before a folder is made for it."""
+) -> str:
+    """The model's whole name; refuses what cannot work before a folder is made for it."""
     from lmlab.finetuning.counting import count
     from lmlab.finetuning.structuring import columns_of
     from lmlab.models.store import ModelStore
+    from lmlab.prompts.chat import check_form
     from lmlab.tuning.tunerun import outline_of
 
     found.check(columns_of(template))
-    count(outline_of(model, ModelStore()).shape, config)
+    store = ModelStore()
+    pinned = store.pinned(model)
+    outline = outline_of(pinned, store)
+    count(outline.shape, config)
+    check_form(outline.vocabulary, config.form)
+    return pinned
 
 
 def _template(name: str | None, data_name: str) -> "PromptTemplate | None":

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from lmlab.cli.naming import add_model, asked_ref
 from lmlab.cli.quiet import RECEIPT, quiet
 from lmlab.errors import InputError
 from lmlab.results.controls import GenerateConfig
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from lmlab.results.completions import Completion, Step
 
 PLAIN = GenerateConfig()
+BOS = "tokenizer (what it adds by itself), always, never, or a token to begin with"
+CHAT = "the prompt is a question in the model's own chat form"
 
 
 def add_generate(commands: Any) -> None:
@@ -28,11 +31,11 @@ def add_generate(commands: Any) -> None:
         description="Complete a prompt; the text appears as it is drawn.",
     )
     generate.add_argument("--prompt", required=True, help="what is completed; may be empty")
-    generate.add_argument("--model", default="base", help="embedded name, folder or Hub id")
-    generate.add_argument("--adapter", help="a PEFT adapter on top")
+    add_model(generate)
     generate.add_argument("--n", type=int, default=1, help="samples, with seeds from --seed on")
     generate.add_argument("--top", type=int, default=10, help="alternatives for each token in JSON")
-    generate.add_argument("--bos", choices=["tokenizer", "always", "never"], default="tokenizer")
+    generate.add_argument("--bos", default="tokenizer", help=BOS)
+    generate.add_argument("--chat", action="store_true", help=CHAT)
     _add_sampling(generate, PLAIN)
     form = generate.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one JSON object")
@@ -58,12 +61,15 @@ def add_compare(commands: Any) -> None:
     what.add_argument("--prompt", help="what each model completes")
     what.add_argument("--text", help="what each model scores")
     compare.add_argument("--prefix", default="", help="what --text is conditioned on")
+    compare.add_argument("--bos", default="tokenizer", help=BOS)
+    compare.add_argument("--chat", action="store_true", help=f"{CHAT}; with --text the prefix is")
+    compare.add_argument("--context", type=int, help="tokens of --text read at once, at most")
     compare.add_argument("--alpha", type=float, default=1.0, help="scale of all models' adapters")
     form = compare.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one JSON object")
     form.add_argument("--receipt", action="store_true", help=f"with --text: {RECEIPT}")
     _add_sampling(compare, replace(PLAIN, temperature=0.0))
-    compare.set_defaults(run=_compare, bos="tokenizer", top=10)
+    compare.set_defaults(run=_compare, top=10)
 
 
 def _add_sampling(parser: Any, default: GenerateConfig) -> None:
@@ -99,25 +105,47 @@ def _generate(arguments: argparse.Namespace) -> None:
     if arguments.receipt and (arguments.n > 1 or arguments.bos != "tokenizer"):
         raise InputError("A receipt is of one sample, begun as the tokenizer does.")
     quiet()
-    from lmlab.models.store import ModelRef, ModelStore
+    from lmlab.models.store import ModelStore
 
-    ref = ModelRef.parse(arguments.model)
-    if arguments.adapter:
-        ref = replace(ref, adapter=arguments.adapter)
-    with ModelStore().borrow(ref) as lm:
-        if arguments.json:
-            samples = [done.to_dict() for _, done in sorted(_samples(lm, arguments, config))]
-            write_json({"model": lm.name, "prompt": arguments.prompt, "samples": samples})
-        elif arguments.jsonl:
-            for which, done in _samples(lm, arguments, config):
-                value = {"model": lm.name, "prompt": arguments.prompt, "sample": which}
-                write_json(value | done.to_dict())
-        elif arguments.receipt:
-            from lmlab.receipts.completions import completion
+    with ModelStore().borrow(asked_ref(arguments)) as lm:
+        from lmlab.generation.advice import given
 
-            sys.stdout.write(completion(next(_samples(lm, arguments, config))[1], config))
-        else:
-            _stream(lm, arguments, config)
+        asked = given(lm, arguments.prompt, chat=arguments.chat)
+        arguments.prompt = asked.prompt
+        _write(lm, arguments, config)
+        for advice in asked.advice:
+            say(advice.said)
+
+
+def say(note: str) -> None:
+    """What a reader has to know, beside a command's output."""
+    print(f"lmlab: note: {note}", file=sys.stderr)
+
+
+def _write(lm: "LM", arguments: argparse.Namespace, config: GenerateConfig) -> None:
+    """The completions in the form that is asked for."""
+    if arguments.json:
+        samples = [done.to_dict() for _, done in sorted(_samples(lm, arguments, config))]
+        write_json(_begun(lm, arguments) | {"samples": samples})
+    elif arguments.jsonl:
+        for which, done in _samples(lm, arguments, config):
+            write_json(_begun(lm, arguments) | {"sample": which} | done.to_dict())
+    elif arguments.receipt:
+        from lmlab.receipts.completions import completion
+
+        sys.stdout.write(completion(next(_samples(lm, arguments, config))[1], config))
+    else:
+        _stream(lm, arguments, config)
+
+
+def _begun(lm: "LM", arguments: argparse.Namespace) -> dict[str, Any]:
+    """The prompt, the tokens put before it, and the model's context."""
+    from lmlab.lm.tokens import encode_prompt
+
+    ids = encode_prompt(lm.vocabulary, arguments.prompt, arguments.bos)
+    lead = ids[: len(ids) - len(lm.vocabulary.ids(arguments.prompt))]
+    bos = [lm.vocabulary.text(token) for token in lead]
+    return {"model": lm.name, "prompt": arguments.prompt, "bos": bos, "context": lm.context}
 
 
 def _samples(
@@ -184,29 +212,38 @@ def _dialled(ref: "ModelRef", alpha: float) -> "ModelRef":
 
 def _compare_prompt(lms: "list[LM]", arguments: argparse.Namespace, config: GenerateConfig) -> None:
     from lmlab.cli.terminal import print_completions
+    from lmlab.generation.advice import given
     from lmlab.generation.sidebyside import generate_side_by_side
     from lmlab.results.completions import collect
 
     steps: list[list[Step]] = [[] for _ in lms]
-    for which, step in generate_side_by_side(lms, arguments.prompt, config):
+    asked = [given(lm, arguments.prompt, chat=arguments.chat) for lm in lms]
+    prompts = [one.prompt for one in asked]
+    for which, step in generate_side_by_side(lms, prompts, config, bos=arguments.bos):
         steps[which].append(step)
-    runs = [collect(lm.name, arguments.prompt, found) for lm, found in zip(lms, steps, strict=True)]
+    columns = zip(lms, prompts, steps, strict=True)
+    runs = [collect(lm.name, prompt, found) for lm, prompt, found in columns]
     if arguments.json:
-        completions = [{"model": run.model, **run.to_dict()} for run in runs]
+        completions = [{"model": r.model, "prompt": r.prompt, **r.to_dict()} for r in runs]
         write_json({"prompt": arguments.prompt, "completions": completions})
     else:
         print_completions(runs)
+    for note in dict.fromkeys(advice.said for one in asked for advice in one.advice):
+        say(note)
 
 
 def _compare_text(lms: "list[LM]", arguments: argparse.Namespace) -> None:
     from lmlab.cli.terminal import print_compared
+    from lmlab.lm.model import narrowed
     from lmlab.scoring.comparison import compare
 
     if not arguments.text:
         raise InputError("There is no text to compare on.", "Type at least one character.")
     if arguments.receipt and len(lms) > 2:
         raise InputError("A receipt compares two models.", "Name two with --models.")
-    found = [compare(lms[0], other, arguments.text, prefix=arguments.prefix) for other in lms[1:]]
+    first, *others = (narrowed(lm, arguments.context) for lm in lms)
+    asked = {"prefix": arguments.prefix, "bos": arguments.bos, "chat": arguments.chat}
+    found = [compare(first, other, arguments.text, **asked) for other in others]
     if arguments.json:
         write_json({"text": arguments.text, "comparisons": [one.to_dict() for one in found]})
         return

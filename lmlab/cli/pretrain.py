@@ -14,7 +14,6 @@ from lmlab.cli.finetune import OWNER, interruptible
 from lmlab.cli.runs import unfinished
 from lmlab.cli.tuningreport import dump, shown
 from lmlab.errors import InputError
-from lmlab.maths.levels import per_byte
 from lmlab.pretraining.config import SIZES, PretrainConfig
 from lmlab.pretraining.corpus import NAMES
 
@@ -176,9 +175,7 @@ def _report(
     *,
     as_json: bool,
 ) -> None:
-    bits = None
-    if finished.valid_loss is not None and levels is not None:
-        bits = per_byte(finished.valid_loss, 1, 1) / levels.bytes_per_token
+    bits = finished.bits
     if as_json:
         dump(
             {

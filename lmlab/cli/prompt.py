@@ -8,14 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lmlab.cli.naming import add_model, asked_ref
 from lmlab.errors import InputError
+from lmlab.results.forms import FORMS
 
 if TYPE_CHECKING:
     from lmlab.data.sets import Dataset
     from lmlab.prompts.templates import PromptTemplate
+    from lmlab.results.forms import Form
 
 
-MODEL = "embedded name, folder or Hub id"
 TEMPLATE = "a shipped name, or a YAML file"
 
 
@@ -27,7 +29,7 @@ def add_prompt(commands: Any) -> None:
         description="One query through a prompt template: F builds the prompt, G reads the answer.",
     )
     add_common(prompt)
-    prompt.add_argument("--model", default="base", help=MODEL)
+    add_model(prompt)
     prompt.add_argument("--template", required=True, help=TEMPLATE)
     prompt.add_argument("--query", help="the query’s first field; default: standard input")
     prompt.add_argument(
@@ -45,6 +47,11 @@ def add_common(command: Any) -> None:
         "--map", action="append", default=[], metavar="FIELD=COLUMN", help="name a file’s columns"
     )
     command.add_argument("--seed", type=int, default=0, help="of the examples that are drawn")
+    command.add_argument(
+        "--form", choices=FORMS,
+        help="plain text, or the turns of the model’s chat template; default: as it was tuned, "
+        "else as the template says, else chat where the model has a chat template",
+    )  # fmt: skip
     command.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -57,7 +64,7 @@ def template_of(name: str) -> "PromptTemplate":
     if not path.is_file():
         return shipped_template(name)
     try:
-        return PromptTemplate.parse(path.read_text(encoding="utf-8"))
+        return PromptTemplate.parse(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path.name} cannot be read: {error}.") from error
 
@@ -91,7 +98,7 @@ def _prompt(arguments: argparse.Namespace) -> None:
     template = template_of(arguments.template)
     if not template.fields:
         raise InputError("The template’s query has no field.")
-    text = sys.stdin.read().rstrip("\n") if arguments.query is None else arguments.query
+    text = _piped() if arguments.query is None else arguments.query
     query = {template.fields[0]: text, **dict(map(_pair, arguments.field))}
     examples = []
     if arguments.shots:
@@ -101,10 +108,13 @@ def _prompt(arguments: argparse.Namespace) -> None:
         found.check(template.columns)
         examples = draw(found.pool, arguments.shots, arguments.seed)
     with open_lab() as lab:
-        said = _answered(lab, arguments.model, template, examples, query)
+        model = str(asked_ref(arguments))
+        said = _answered(lab, model, template, examples, query, arguments.form)
     if arguments.json:
         dump(said)
         return
+    for note in said["notes"]:
+        print(f"lmlab: {note}", file=sys.stderr)
     if arguments.show:
         print(f"{said['prompt']}⟶{said['completion']}\n")
     if said["labels"]:
@@ -114,7 +124,12 @@ def _prompt(arguments: argparse.Namespace) -> None:
 
 
 def _answered(
-    lab: Any, model: str, template: "PromptTemplate", examples: Any, query: Any
+    lab: Any,
+    model: str,
+    template: "PromptTemplate",
+    examples: Any,
+    query: Any,
+    form: "Form | None",
 ) -> dict[str, Any]:
     """Ask one query and gather what there is to say about it."""
     from lmlab.prompting.queried import Asked, Weighed
@@ -123,9 +138,10 @@ def _answered(
 
     said: dict[str, Any] = {"model": model, "template": template.name, "completion": ""}
     said |= {"shots": len(examples), "labels": None}
-    for event in lab.prompts.run(model, template, examples, query):
+    for event in lab.prompts.run(model, template, examples, query, form=form):
         if isinstance(event, Asked):
             said |= {"prompt": event.prompt.text, "n_tokens": event.n_tokens}
+            said |= {"form": event.form, "notes": list(event.notes)}
         elif isinstance(event, Step):
             said["completion"] += event.shown
         elif isinstance(event, Answer):
@@ -157,3 +173,8 @@ def open_lab() -> Iterator[Any]:
 
     quiet()
     yield Lab.open()
+
+
+def _piped() -> str:
+    """Standard input without the end of its last line; a byte-order mark is no text."""
+    return sys.stdin.read().removeprefix("\ufeff").rstrip("\n")

@@ -72,18 +72,44 @@ def _differences(
         "data": spec.data,
         "template": spec.template.name if spec.template else PLAIN,
     }
-    now = {name: vars(arguments)[name] for name in then if vars(arguments)[name] is not None}
-    if "data" in now:
-        now["data"] = Path(now["data"]).name if Path(now["data"]).is_file() else now["data"]
-    if "template" in now and Path(now["template"]).is_file():
-        now["template"] = Path(now["template"]).stem
+    same = {"model": _same_model, "data": _same_data, "template": _same_template}
+    asked = {name: vars(arguments)[name] for name in then if vars(arguments)[name] is not None}
     changed = [
-        f"{name} is {then[name]}, not {now[name]}" for name in now if now[name] != then[name]
+        f"{name} is {then[name]}, not {text}"
+        for name, text in asked.items()
+        if not same[name](text, spec)
     ]
     wanted = replace(spec.config, **given)
     for name, (old, new) in spec.config.difference(wanted).items():
         changed.append(f"{name.replace('_', ' ')} is {old}, not {new}")
     return changed
+
+
+def _same_model(asked: str, spec: "RunSpec") -> bool:
+    from lmlab.cli.naming import is_same_model
+
+    return is_same_model(asked, spec.model)
+
+
+def _same_data(asked: str, spec: "RunSpec") -> bool:
+    """The run has its own copy of the rows; where their file lies is no matter."""
+    return spec.data in (asked, Path(asked).name, asked.partition(":")[2])
+
+
+def _same_template(asked: str, spec: "RunSpec") -> bool:
+    """By what a file says, not by its name; the run has its own copy of one that has gone."""
+    if asked == PLAIN or spec.template is None:
+        return asked == PLAIN and spec.template is None
+    path = Path(asked)
+    if path.is_file():
+        from lmlab.cli.prompt import template_of
+
+        mine, theirs = (
+            one.model_dump(exclude={"name", "shipped"})
+            for one in (template_of(asked), spec.template)
+        )
+        return mine == theirs
+    return asked == spec.template.name or path.suffix.lower() in (".yaml", ".yml")
 
 
 def _runs(arguments: argparse.Namespace) -> None:

@@ -10,7 +10,8 @@ from rich.text import Text
 from lmlab.results.compared import Compared
 from lmlab.results.completions import Completion
 from lmlab.results.scored import Scored, TokenScore
-from lmlab.strips.strip import INK, RAMP, bin_of
+from lmlab.results.words import words
+from lmlab.strips.strip import INK, RAMP, bin_of, unknown_note
 
 WORST = 5
 
@@ -22,6 +23,13 @@ def print_scored(scored: Scored, console: Console | None = None) -> None:
     console.print()
     console.print(_figures(scored))
     console.print(_worst(scored))
+
+
+def print_words(scored: Scored) -> None:
+    """Print one word a line with its surprisal in bits, between tabs."""
+    for word in words(scored):
+        shown = "—" if word.bits is None else f"{word.bits:.4f}"
+        print(f"{visible_text(word.text)}\t{shown}")
 
 
 def print_completions(runs: Sequence[Completion], console: Console | None = None) -> None:
@@ -39,10 +47,10 @@ def print_compared(found: Compared, console: Console | None = None) -> None:
     console = console or Console(highlight=False, soft_wrap=True)
     table = Table("model", "perplexity", "bits per byte", box=None, header_style="dim")
     for scored in (found.first, found.second):
-        table.add_row(
-            Text(scored.model), f"{scored.perplexity:,.2f}", f"{scored.bits_per_byte:.4f}"
-        )
+        table.add_row(Text(scored.model), f"{scored.perplexity:,.2f}", _bits_per_byte(scored))
     console.print(table)
+    for note in found.notes:
+        console.print(Text(note, style="dim"))
     if not found.same_tokens:
         console.print("The models have different tokens: compare them by bits per byte alone.\n")
         return
@@ -96,9 +104,10 @@ def _figures(scored: Scored) -> Table:
         ("perplexity", f"{scored.perplexity:,.2f}"),
         ("log-perplexity", f"{scored.log_perplexity:.4f} nats a token"),
         ("log-likelihood", f"{scored.logprob:,.3f} nats"),
-        ("bits per byte", f"{scored.bits_per_byte:.4f}"),
+        ("bits per byte", _bits_per_byte(scored)),
         ("scored", f"{scored.n_tokens:,} tokens, {scored.n_bytes:,} bytes"),
     ]
+    rows.append(("start", " ".join(scored.context) or "nothing before the first token"))
     if scored.windowing:
         w = scored.windowing
         rows.append(("windows", f"{w.count} {w.mode}, stride {w.stride}"))
@@ -106,9 +115,15 @@ def _figures(scored: Scored) -> Table:
         rows.append(("note", "the first token has nothing before it and is not scored"))
     if scored.moved:
         rows.append(("note", f"{scored.moved!r} at the end of the prefix is scored with the text"))
+    if scored.unknown:
+        rows.append(("note", unknown_note(scored)))
     for name, value in rows:
         table.add_row(Text(name, style="dim"), Text(value))
     return table
+
+
+def _bits_per_byte(scored: Scored) -> str:
+    return "—" if math.isnan(scored.bits_per_byte) else f"{scored.bits_per_byte:.4f}"
 
 
 def _worst(scored: Scored) -> Table:

@@ -49,6 +49,7 @@ def report(folder: RunFolder, started: Started, finished: Finished, as_json: boo
         said = {
             "run": str(folder.path),
             "steps": finished.step,
+            "form": folder.spec.config.form,
             "trainable": started.trainable,
             "total": started.total,
             "train_loss": finished.train_loss,

@@ -16,7 +16,8 @@ AT_ONCE = 16  # documents between two signs of progress
 
 
 def iter_quality(lm: "LM", texts: Sequence[str]) -> Iterator[list[Quality | None]]:
-    """The quality of some texts at a time, in order; None where no token could be scored."""
+    """The quality of some texts at a time, in order; None where no token could be scored, or
+    one is unknown to the tokenizer."""
     from lmlab.scoring.score import score_many
 
     for low in range(0, len(texts), AT_ONCE):
@@ -33,6 +34,6 @@ def beginning(text: str, length: int = BEGINNING) -> str:
 
 
 def _quality(scored: Scored) -> Quality | None:
-    if not scored.n_tokens or not scored.n_bytes:
+    if not scored.n_tokens or not scored.n_bytes or scored.unknown:
         return None
     return Quality(scored.bits_per_byte, scored.perplexity, scored.n_tokens)

@@ -21,11 +21,11 @@ COMPRESSED = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xf
 
 
 def decoded(data: bytes) -> str:
-    """UTF-8 that is not compressed."""
+    """UTF-8 that is not compressed, without its byte-order mark."""
     if data.startswith(COMPRESSED):
         raise InputError("The file is compressed.", "Unpack it first.")
     try:
-        return data.decode("utf-8")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise InputError(

@@ -31,8 +31,9 @@ def news(events: Sequence[TrainEvent]) -> list[list[Any]]:
     """Events as short lists, in order; those that nothing is drawn of are left out.
 
     ``["plan", {…}]``, ``["step", step, loss, learning rate, gradient norm, tokens, seconds]``,
-    ``["eval", step, held-out loss, loss on general text, accuracy]``, ``["sample", {…}]``,
-    ``["levels", {…}]``, ``["end", {…}]``. What is not a finite number is None.
+    ``["eval", step, held-out loss, loss on general text, accuracy]``, of a model from nothing with
+    its bits a byte at the end, ``["sample", {…}]``, ``["levels", {…}]``, ``["end", {…}]``. What is
+    not a finite number is None.
     """
     return [made for event in events if (made := _short(event)) is not None]
 
@@ -45,7 +46,8 @@ def _short(event: TrainEvent) -> list[Any] | None:
             return ["step", event.step, *numbers, event.tokens, round(event.seconds, 4)]
         case Evaluated():
             figures3 = (event.valid_loss, event.probe_loss, event.accuracy)
-            return ["eval", event.step, *(_number(figure) for figure in figures3)]
+            bits = [] if event.bits is None else [_number(event.bits)]
+            return ["eval", event.step, *(_number(figure) for figure in figures3), *bits]
         case Sampled():
             return ["sample", _sample(event)]
         case Levels():

@@ -74,6 +74,8 @@ def collate(rows: Sequence[Example], device: torch.device) -> Batch:
         known = torch.tensor(row.ids)
         ids[place, : len(known)] = known
         labels[place, row.loss_from : len(known)] = known[row.loss_from :]
+        if row.own:
+            labels[place, : len(known)][~torch.tensor(row.own)] = MASKED
     coming = labels[:, 1:]
     kept = (coming != MASKED).any(0).nonzero()[:, 0]
     return Batch(

@@ -30,6 +30,7 @@ SHARED = (
     "clip",
     "seed",
     "max_length",
+    "form",
     "loss_on",
     "end_token",
 )

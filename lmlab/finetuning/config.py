@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from lmlab.errors import InputError
+from lmlab.results.forms import Form
 
 Method = Literal["full", "selective", "lora", "prompt"]
 Start = Literal["zero", "random"]
@@ -61,6 +62,7 @@ class FinetuneConfig:
         clip: largest norm of the gradient; 0 never clips.
         seed: of batches, dropout and new weights.
         max_length: longest row in tokens; 0: the model's context.
+        form: ``plain`` text, or the turns of the model's ``chat`` template.
         loss_on: ``answer`` (and the end token), or ``all`` tokens.
         end_token: whether the end token follows every answer.
         evaluate_every: steps between evaluations; 0: at the start and the end alone.
@@ -94,6 +96,7 @@ class FinetuneConfig:
     clip: float = 1.0
     seed: int = 20
     max_length: int = 0
+    form: Form = "plain"
     loss_on: LossOn = "answer"
     end_token: bool = True
     evaluate_every: int = 50
@@ -114,6 +117,7 @@ class FinetuneConfig:
             ("method", Method),
             ("start", Start),
             ("schedule", Schedule),
+            ("form", Form),
             ("loss_on", LossOn),
             ("precision", Precision),
         ):

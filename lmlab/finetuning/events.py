@@ -80,6 +80,8 @@ class Evaluated:
         accuracy: share of held-out rows answered with exactly the right words; None where not
             asked for.
         seconds: that it took.
+        bits: bits a byte of the held-out text, whose end tokens have neither bits nor bytes; None
+            in fine-tuning.
     """
 
     step: int
@@ -87,6 +89,7 @@ class Evaluated:
     probe_loss: float | None
     accuracy: float | None = None
     seconds: float = 0.0
+    bits: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,8 @@ class Levels:
     Attributes:
         uniform: ln V, of a model that finds every token equally likely.
         unigram: entropy of the tokens' frequencies in the text learned from.
-        bytes_per_token: of the held-out text, to turn nats a token into bits a byte.
+        bytes_per_token: of the held-out text, end tokens left out, to turn the lines' nats a token
+            into bits a byte.
         base: loss of a finished model on the same held-out text; None while it is not known.
         base_name: which model that is.
         step: that were made when this was said.
@@ -167,6 +171,7 @@ class Finished:
         accuracy_before: of the first.
         seconds: of the whole run, interruptions left out.
         path: of the adapter or the weights, within the run; empty where nothing was written.
+        bits: of the last evaluation.
     """
 
     reason: Reason
@@ -181,6 +186,7 @@ class Finished:
     accuracy_before: float | None = None
     seconds: float = 0.0
     path: str = ""
+    bits: float | None = None
 
     @property
     def forgetting(self) -> float | None:

@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import get_scheduler
 
 from lmlab.errors import InputError
 from lmlab.finetuning import checkpoints, snapshots
@@ -30,7 +29,7 @@ from lmlab.finetuning.events import (
 from lmlab.finetuning.losses import keeps, summed_loss
 from lmlab.finetuning.measuring import Measures, autocast_of
 from lmlab.finetuning.methods import Tuned
-from lmlab.finetuning.outcomes import adamw, precision_of, write
+from lmlab.finetuning.outcomes import adamw, precision_of, scheduled, write
 from lmlab.finetuning.structuring import Example, Material, warnings_of
 
 RECENT = 20  # steps whose mean is the run's training loss
@@ -59,12 +58,7 @@ class Loop:
         self.device: torch.device = tuned.base.device
         self.keep = keeps(tuned.base)
         self.optimiser: Any = adamw(tuned, self.device)
-        self.schedule: Any = get_scheduler(
-            config.schedule,
-            self.optimiser,
-            num_warmup_steps=round(config.warmup * config.steps),
-            num_training_steps=config.steps,
-        )
+        self.schedule: Any = scheduled(self.optimiser, config)
         self.precision = precision_of(config, self.device)
         self.autocast = autocast_of(self.device, self.precision)
         self.measures = self.measuring()
@@ -191,7 +185,7 @@ class Loop:
     def _evaluate(self, step: int) -> Evaluated:
         event = self.measures.evaluate(step)
         figures = asdict(event)
-        kept = {key: figures[key] for key in ("valid_loss", "probe_loss", "accuracy")}
+        kept = {key: figures[key] for key in ("valid_loss", "probe_loss", "accuracy", "bits")}
         self.place.last = kept
         self.place.first = self.place.first or kept
         return event
@@ -246,6 +240,7 @@ class Loop:
             accuracy_before=first.get("accuracy"),
             seconds=place.seconds,
             path=path,
+            bits=last.get("bits"),
         )
 
     def _back(self, message: str) -> tuple[int, str]:

@@ -31,6 +31,11 @@ def summed_loss(model: Any, batch: Batch, soft: int, keep: bool) -> Tensor:
         soft: length of the soft prompt that the model puts in front.
         keep: see ``keeps``; the head then runs on the positions that count alone.
     """
+    return _losses(model, batch, soft, keep, "sum")
+
+
+def _losses(model: Any, batch: Batch, soft: int, keep: bool, reduction: str) -> Tensor:
+    """Summed, or [R · K] with 0 where no loss is carried."""
     places = batch.kept + soft
     asked = {"logits_to_keep": places} if keep else {}
     logits = model(input_ids=batch.ids, use_cache=False, **asked).logits
@@ -40,7 +45,7 @@ def summed_loss(model: Any, batch: Batch, soft: int, keep: bool) -> Tensor:
         logits.float().flatten(0, 1),
         batch.targets.flatten(),
         ignore_index=MASKED,
-        reduction="sum",
+        reduction=reduction,
     )
 
 
@@ -56,6 +61,23 @@ def mean_loss(
             total += float(summed_loss(model, batch, soft, keep))
             count += batch.n_loss
     return total / count if count else None
+
+
+@torch.no_grad()
+def text_loss(
+    model: Any, examples: Sequence[Example], keep: bool, device: torch.device, end: int
+) -> tuple[float | None, float]:
+    """In nats: the mean over all tokens that carry loss, and the sum over those of them that are
+    not the end token.
+    """
+    total, text, count = 0.0, 0.0, 0
+    for rows in _measured(examples):
+        batch = collate(rows, device)
+        each = _losses(model, batch, 0, keep, "none").double()
+        mine = (batch.targets.flatten() != MASKED) & (batch.targets.flatten() != end)
+        total, text = total + float(each.sum()), text + float(each[mine].sum())
+        count += batch.n_loss
+    return total / count if count else None, text
 
 
 def _measured(examples: Sequence[Example]) -> list[list[Example]]:

@@ -10,20 +10,21 @@ from typing import Any
 
 import torch
 
+from lmlab.finetuning.answering import share_right
 from lmlab.finetuning.config import FinetuneConfig
 from lmlab.finetuning.events import Evaluated, Sampled, SampleToken
 from lmlab.finetuning.losses import keeps, mean_loss
 from lmlab.finetuning.methods import Tuned
+from lmlab.finetuning.rows import PLAIN
 from lmlab.finetuning.sets import probe_texts
-from lmlab.finetuning.structuring import PLAIN, Example, structured
-from lmlab.generation.answering import complete
+from lmlab.finetuning.structuring import Example, structured
 from lmlab.generation.complete import Stream, rounds
 from lmlab.generation.sampling import GenerateConfig
 from lmlab.lm.adapters import Adapters, Attached
+from lmlab.lm.chat import turn_end
 from lmlab.lm.decoding import Decoder
-from lmlab.lm.heads import choose
 from lmlab.lm.model import LM
-from lmlab.maths.agreement import exact_match
+from lmlab.lm.ways import choose
 from lmlab.prompts.templates import PromptTemplate
 
 LONGEST_ANSWER = 32
@@ -49,9 +50,12 @@ class Measures:
     template: PromptTemplate | None
     autocast: Callable[[], Any] = nullcontext
     _keep: bool = field(init=False, default=False)
+    _turn_end: str = field(init=False, default="")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_keep", keeps(self.tuned.base))
+        if self.tuned.config.form == "chat":
+            object.__setattr__(self, "_turn_end", turn_end(self.tuned.vocabulary))
 
     def evaluate(self, step: int) -> Evaluated:
         """Losses and accuracy after some steps; at step 0 general text is read by the base."""
@@ -89,26 +93,17 @@ class Measures:
             )
 
     def _accuracy(self) -> float | None:
-        """Share of held-out rows whose greedy completion G reads as the right answer."""
-        asked = [e for e in self.valid[: self.tuned.config.answer_rows] if e.truth is not None]
+        """Share of held-out rows that are answered right, as ``evaluate`` counts."""
+        rows = self.valid[: self.tuned.config.answer_rows]
+        asked = [(row.asked, row.truth) for row in rows if row.asked and row.truth is not None]
         if self.template is None or not asked:
             return None
-        prompts = [example.ids[: example.answer_from] or example.ids[:1] for example in asked]
-        written: dict[int, Any] = {}
-        for part in complete(self._lm(), prompts, self._greedy, share=False):
-            written |= part
-        texts = [written[i][0] for i in range(len(asked))]
-        ended = [written[i][1] in ("end", "stop") for i in range(len(asked))]
-        answers = self.template.decode_all(texts, ended)
-        right = [
-            answer.value is not None and exact_match(answer.value, example.truth or "")
-            for answer, example in zip(answers, asked, strict=True)
-        ]
-        return sum(right) / len(right)
+        return share_right(self._lm(), self.template, asked, self._greedy)
 
     @property
     def _greedy(self) -> GenerateConfig:
         stop = self.template.stop if self.template else ()
+        stop = (*stop, self._turn_end) if self._turn_end else stop
         return GenerateConfig(
             max_new_tokens=LONGEST_ANSWER, temperature=0, stop=stop, alternatives=0
         )
@@ -119,14 +114,14 @@ class Measures:
         tuned.model.eval()
         soft = tuned.soft_prompt()
         attached = Attached(plain=tuned.config.method != "lora", soft_prompt=soft)
-        body, head = choose(tuned.base, soft)
+        ways = choose(tuned.base, soft)
         adapters = Adapters(tuned.base)
-        return LM("", tuned.base, tuned.vocabulary, body, head, tuned.context, adapters, attached)
+        return LM("", tuned.base, tuned.vocabulary, ways, tuned.context, adapters, attached)
 
     def _read(self, ids: Sequence[int]) -> str:
         text: str = self.tuned.vocabulary.tokenizer.decode(list(ids), skip_special_tokens=False)
-        end = self.tuned.vocabulary.tokenizer.eos_token
-        return text.removesuffix(end) if end else text
+        ends = (self._turn_end, self.tuned.vocabulary.tokenizer.eos_token)
+        return next((text.removesuffix(end) for end in ends if end and text.endswith(end)), text)
 
 
 def probes(tuned: Tuned, config: FinetuneConfig) -> list[Example]:

@@ -17,9 +17,12 @@ from transformers.pytorch_utils import Conv1D
 
 from lmlab.errors import InputError
 from lmlab.finetuning.config import FinetuneConfig
+from lmlab.finetuning.ends import note_ends, settle
 from lmlab.finetuning.shapes import ModelShape, Parameter, lora_targets, selected
+from lmlab.lm.learned import note_form
 from lmlab.lm.model import context_of
 from lmlab.lm.tokens import Vocabulary
+from lmlab.prompts.chat import check_form
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Tuned:
         config: the method.
         context: positions that the model can read, less the soft prompt's.
         trained: what learns, by name.
+        end: the token that is taught to end an answer; None: the tokenizer's own.
     """
 
     model: Any
@@ -41,6 +45,7 @@ class Tuned:
     config: FinetuneConfig
     context: int
     trained: dict[str, nn.Parameter]
+    end: int | None = None
 
     @property
     def trainable(self) -> int:
@@ -58,11 +63,12 @@ class Tuned:
         return self.config.length if self.config.method == "prompt" else 0
 
     def soft_prompt(self) -> Tensor | None:
-        """[length, H], or None where there is none."""
+        """[length, H] in the base's number format, or None where there is none."""
         if not self.soft:
             return None
         prompt: Tensor = self.model.get_prompt(batch_size=1)[0]
-        return prompt.detach()
+        table: Tensor = self.base.get_input_embeddings().weight
+        return prompt.detach().to(table.dtype)
 
 
 def shape_of(model: Any, name: str) -> ModelShape:
@@ -84,7 +90,7 @@ def shape_of(model: Any, name: str) -> ModelShape:
         kind=str(config.model_type),
         hidden=int(embeddings.weight.shape[1]),
         vocabulary=int(embeddings.weight.shape[0]),
-        context=context_of(model.config),
+        context=context_of(model),
         parameters=parameters,
         auto_targets=usual or linear,
         tied=tied,
@@ -115,8 +121,10 @@ def prepare(model: Any, vocabulary: Vocabulary, name: str, config: FinetuneConfi
     Raises:
         InputError: the method does not fit the model; says why.
     """
+    check_form(vocabulary, config.form)
     shape = shape_of(model, name)
     context, trained = shape.context, model
+    end = settle(model, vocabulary, config.form)
     model.requires_grad_(False)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
@@ -137,7 +145,7 @@ def prepare(model: Any, vocabulary: Vocabulary, name: str, config: FinetuneConfi
     learning = {n: p for n, p in trained.named_parameters() if p.requires_grad}
     for p in learning.values():
         p.data = p.data.float()
-    return Tuned(trained, model, vocabulary, config, context, learning)
+    return Tuned(trained, model, vocabulary, config, context, learning, end)
 
 
 def _lora(shape: ModelShape, model: Any, config: FinetuneConfig) -> LoraConfig:
@@ -179,7 +187,7 @@ def _with_soft_prompt(model: Any, vocabulary: Vocabulary, config: FinetuneConfig
     )
     tuned = get_peft_model(model, prompt)
     if config.start_text:
-        ids = vocabulary.ids(config.start_text)
+        ids = list(vocabulary.checked(vocabulary.ids(config.start_text)))
         ids = (ids * (config.length // len(ids) + 1))[: config.length]
         chosen = torch.tensor(ids)
     else:
@@ -198,26 +206,37 @@ def _unfreeze(model: Any, shape: ModelShape, config: FinetuneConfig) -> None:
         named[p.name].requires_grad_(True)
 
 
-def save(tuned: Tuned, base: str, folder: Path) -> None:
+def save(tuned: Tuned, base: str, folder: Path, *, tokenizer: bool = True) -> None:
     """Write what was learned into a new folder, in the format of PEFT or transformers.
 
     Args:
         tuned: the model.
-        base: the name that the adapter gives its base.
+        base: what the adapter says that it was made for: a folder's whole path, or a Hub id,
+            perhaps with a revision after an @.
         folder: must not exist.
+        tokenizer: whether an adapter's folder holds the tokenizer as well.
     """
     if not tuned.config.is_adapter:
         tuned.base.config.use_cache = True
         tuned.base.save_pretrained(folder)
         tuned.base.config.use_cache = False
         tuned.vocabulary.tokenizer.save_pretrained(folder)
+        note_form(folder, tuned.config.form)
         return
     tuned.model.save_pretrained(folder)
+    note_form(folder, tuned.config.form)
+    note_ends(tuned.base, folder)
     (folder / "README.md").unlink(missing_ok=True)
     path = folder / "adapter_config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
-    # PEFT writes the path of the base on this machine, which means nothing on another.
-    config |= {"base_model_name_or_path": base, "tokenizer_name_or_path": None}
+    name, _, revision = (base, "", "") if Path(base).is_absolute() else base.partition("@")
+    config |= {"base_model_name_or_path": name, "tokenizer_name_or_path": None}
+    if revision:
+        config["revision"] = revision
     if "num_virtual_tokens" not in config:
         config.pop("tokenizer_name_or_path")
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    rows = len(tuned.base.get_input_embeddings().weight)
+    # PEFT would make a base longer whose tokenizer has more tokens than it.
+    if tokenizer and len(tuned.vocabulary.tokenizer) <= rows:
+        tuned.vocabulary.tokenizer.save_pretrained(folder)

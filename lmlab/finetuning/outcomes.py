@@ -1,10 +1,12 @@
-"""What a run begins with, its optimiser and number format, and the folder that it ends with."""
+"""A run's optimiser, schedule and number format, and the folder that it ends with."""
 
 import shutil
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.optim.lr_scheduler import LambdaLR
+from transformers import get_scheduler
 
 from lmlab.finetuning.config import FinetuneConfig
 from lmlab.finetuning.methods import Tuned, save
@@ -45,3 +47,21 @@ def adamw(tuned: Tuned, device: torch.device) -> Any:
     kept = [group for group in groups if group["params"]]
     fused = device.type in ("cpu", "cuda")
     return torch.optim.AdamW(kept, lr=config.learning_rate, betas=(0.9, 0.98), fused=fused)
+
+
+def scheduled(optimiser: Any, config: FinetuneConfig) -> Any:
+    """The learning rate by step, of transformers; a warm-up's first step has a rate above 0.
+
+    A rise in W steps gives the first 1/W of the highest rate and the W-th all of it: step s has
+    what transformers gives step s + 1 of a run that is one step longer.
+    """
+    rise = round(config.warmup * config.steps)
+    early = 1 if rise else 0
+    made = get_scheduler(
+        config.schedule,
+        torch.optim.SGD([torch.zeros(1)], lr=config.learning_rate),
+        num_warmup_steps=rise,
+        num_training_steps=config.steps + early,
+    )
+    rate = made.lr_lambdas[0]
+    return LambdaLR(optimiser, lambda step: rate(step + early))

@@ -15,10 +15,11 @@ REACHED = 0.4
 
 @dataclass(frozen=True)
 class Outline:
-    """A model's parameters and tokenizer, without its weights."""
+    """A model's parameters, tokenizer and taught end token, without its weights."""
 
     shape: ModelShape
     vocabulary: Vocabulary
+    end: int | None = None
 
 
 def measured_speed() -> float:

@@ -47,5 +47,5 @@ def write(tuned: Tuned, base_name: str, run: Path, step: int) -> None:
     # The run matters more than looking back on it.
     with suppress(OSError):
         partial.parent.mkdir(parents=True, exist_ok=True)
-        save(tuned, base_name, partial)
+        save(tuned, base_name, partial, tokenizer=False)
         partial.rename(final)

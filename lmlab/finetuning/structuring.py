@@ -4,16 +4,19 @@ which of these carry loss. Knows tokenizers; runs no model.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from lmlab.errors import InputError
 from lmlab.finetuning.config import FinetuneConfig
 from lmlab.finetuning.masks import MaskKind, MaskToken, MaskView
+from lmlab.finetuning.rows import PLAIN, Cut, Written, cut, written
 from lmlab.finetuning.sets import Row
-from lmlab.lm.tokens import Vocabulary, encode
-from lmlab.prompts.parts import joined
+from lmlab.lm import controls
+from lmlab.lm.chat import has_chat
+from lmlab.lm.tokens import Vocabulary
+from lmlab.prompts.parts import Prompt
 from lmlab.prompts.templates import PromptTemplate
 
-PLAIN = "text"  # the column that is learned where there is no template
 CHUNK = 400  # rows that are rendered at once
 WARNED = 3  # rows named in a warning
 SHOWN = 40  # characters of a row that are shown with its number
@@ -34,6 +37,9 @@ class Example:
         answer: the text of the answer.
         truth: what the row gives as the answer; None without a template.
         number: of the row, from 1.
+        own: which ids carry loss, where that is not all from ``loss_from`` on; else empty.
+        asked: the prompt as the model is asked it, with its answers; None without a template.
+        control: a control token that stands in the row's own cells; empty for none.
     """
 
     ids: tuple[int, ...]
@@ -46,11 +52,20 @@ class Example:
     answer: str
     truth: str | None
     number: int
+    own: tuple[bool, ...] = ()
+    asked: Prompt | None = None
+    control: str = ""
 
-    @property
+    @cached_property
     def n_loss(self) -> int:
         """Tokens that carry loss."""
+        if self.own:
+            return sum(self.own[self.loss_from :])
         return max(0, len(self.ids) - self.loss_from)
+
+    def carries(self, place: int) -> bool:
+        """Whether an id carries loss."""
+        return place >= self.loss_from and (not self.own or self.own[place])
 
     @property
     def error(self) -> str:
@@ -92,6 +107,7 @@ def structured(
     config: FinetuneConfig,
     context: int,
     first: int = 1,
+    end: int | None = None,
 ) -> Iterator[Example]:
     """Every row by F.
 
@@ -99,18 +115,27 @@ def structured(
         vocabulary: the model's.
         template: the wording; None takes the column ``text`` as it is.
         rows: with the template's columns.
-        config: what carries loss, and the longest row.
+        config: the form, what carries loss, and the longest row.
         context: positions that the model can read.
         first: number of the first row.
+        end: the token that is taught to end an answer; None takes the tokenizer's own.
 
     Raises:
-        InputError: a row lacks a column, cannot be rendered, or makes no tokens.
+        InputError: a row lacks a column, cannot be rendered, or makes no tokens; the chat form of a
+            model that has none.
     """
     limit = _limit(config, context)
+    ends = vocabulary.tokenizer.eos_token_id if end is None else end
     for low in range(0, len(rows), CHUNK):
-        texts = _texts(template, rows[low : low + CHUNK])
-        for number, (prompt, answer, truth) in enumerate(texts, first + low):
-            yield _example(vocabulary, config, limit, prompt, answer, truth, number)
+        texts = written(vocabulary, template, rows[low : low + CHUNK], config)
+        for number, row in enumerate(texts, first + low):
+            try:
+                found = cut(vocabulary, row, config, ends)
+                vocabulary.checked(found.ids)
+            except InputError as error:
+                said = f"Row {number}: {_lower(error.message)}"
+                raise InputError(said, error.hint) from None
+            yield _example(row, found, config, limit, number)
 
 
 def _limit(config: FinetuneConfig, context: int) -> int:
@@ -122,48 +147,24 @@ def _limit(config: FinetuneConfig, context: int) -> int:
     return config.max_length or context
 
 
-def _texts(
-    template: PromptTemplate | None, rows: Sequence[Row]
-) -> Iterator[tuple[str, str, str | None]]:
-    """Prompt, answer and truth of each row."""
-    if template is None:
-        for row in rows:
-            yield "", row.get(PLAIN, ""), None
-        return
-    instruction, pieces = template.pieces(rows)
-    for row, piece in zip(rows, pieces, strict=True):
-        prompt = joined(instruction, (), template.separator, piece)
-        yield prompt.text, piece.target, row[template.answer]
-
-
-def _example(
-    vocabulary: Vocabulary,
-    config: FinetuneConfig,
-    limit: int,
-    prompt: str,
-    answer: str,
-    truth: str | None,
-    number: int,
-) -> Example:
-    try:
-        encoded = encode(vocabulary, answer, prompt)
-    except InputError as error:
-        raise InputError(f"Row {number}: {_lower(error.message)}", error.hint) from None
-    end = vocabulary.tokenizer.eos_token_id if config.end_token else None
-    ids = encoded.ids if end is None else (*encoded.ids, int(end))
-    start = encoded.n_context if config.loss_on == "answer" else 0
+def _example(row: Written, cut: Cut, config: FinetuneConfig, limit: int, number: int) -> Example:
+    ids, answer_from = cut.ids, cut.answer_from
+    whole = config.loss_on == "all"
     return Example(
         ids=ids[:limit],
         # Nothing comes before the first token, so that it cannot be predicted.
-        loss_from=max(1, start),
-        answer_from=encoded.n_context,
-        lead=len(encoded.lead),
-        ended=end is not None and len(ids) <= limit,
-        lost=max(0, len(ids) - max(limit, encoded.n_context)),
-        prompt=encoded.prefix,
-        answer=encoded.text,
-        truth=truth,
+        loss_from=1 if whole or cut.own else max(1, answer_from),
+        answer_from=answer_from,
+        lead=cut.lead,
+        ended=cut.ended and len(ids) <= limit,
+        lost=max(0, len(ids) - max(limit, answer_from)),
+        prompt=cut.prompt,
+        answer=cut.answer,
+        truth=row.truth,
         number=number,
+        own=() if whole else cut.own[:limit],
+        asked=row.prompt if row.truth is not None else None,
+        control=row.control,
     )
 
 
@@ -188,15 +189,30 @@ def warnings_of(
     found = []
     if not config.end_token:
         found.append("No end token follows the answers, so the model does not learn to stop.")
-    elif vocabulary.tokenizer.eos_token_id is None:
-        found.append("The model's tokenizer has no end token, so the model does not learn to stop.")
-    cut = [example for example in examples if example.lost]
-    if cut:
-        numbers = ", ".join(str(example.number) for example in cut[:WARNED])
-        more = " and others" if len(cut) > WARNED else ""
-        which = f"Row {numbers} is" if len(cut) == 1 else f"{len(cut):,} rows ({numbers}{more}) are"
+    elif any(example.own and not example.ended and not example.lost for example in examples):
         found.append(
-            f"{which} longer than the {len(cut[0].ids):,} tokens that are read: the end of the "
+            "The chat template’s own mask leaves out the end of the turn, so the model does not "
+            "learn to stop."
+        )
+    elif not any(example.ended or example.lost for example in examples):
+        found.append("The model's tokenizer has no end token, so the model does not learn to stop.")
+    asked = any(example.asked is not None for example in examples)
+    if asked and config.form == "plain" and has_chat(vocabulary):
+        found.append(
+            "This model has a chat template and learns in the plain form; it is asked in the plain "
+            "form afterwards as well."
+        )
+    typed = [(example.number, example.control) for example in examples if example.control]
+    found += controls.said(typed)
+    long = [example for example in examples if example.lost]
+    if long:
+        numbers = ", ".join(str(example.number) for example in long[:WARNED])
+        more = " and others" if len(long) > WARNED else ""
+        which = f"Row {numbers} is"
+        if len(long) > 1:
+            which = f"{len(long):,} rows ({numbers}{more}) are"
+        found.append(
+            f"{which} longer than the {len(long[0].ids):,} tokens that are read: the end of the "
             "answer is cut off, and the end token with it."
         )
     return tuple(found)
@@ -208,8 +224,9 @@ def mask_view(
     """A structured row as tokens with and without loss."""
     tokens = []
     for place, token in enumerate(example.ids):
-        loss = place >= example.loss_from
-        tokens.append(MaskToken(token, vocabulary.text(token), _kind(example, place), loss))
+        loss = example.carries(place)
+        text = vocabulary.reader(example.ids, place)(token)
+        tokens.append(MaskToken(token, text, _kind(example, place), loss))
     return MaskView(
         row=example.number - 1,
         rows=rows,
@@ -225,7 +242,7 @@ def _kind(example: Example, place: int) -> MaskKind:
     if place < example.lead:
         return "start"
     if place < example.answer_from:
-        return "prompt"
+        return "answer" if example.own and example.carries(place) else "prompt"
     return "end" if example.ended and place == len(example.ids) - 1 else "answer"
 
 

@@ -20,7 +20,8 @@ def keep(
 ) -> Next:
     """What is kept of a position: ids read so far and logits [V] of what comes next."""
     likeliest = logits.topk(min(WORDS, len(logits))).indices.tolist()
-    words = {i: vocabulary.text(i) for i in likeliest}
+    text = vocabulary.reader(ids)
+    words = {i: text(i) for i in likeliest}
     return Next(tuple(ids), logits.float().cpu().numpy().copy(), words, ends)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from lmlab.generation.complete import check_room, prompt_ids
 from lmlab.generation.sampling import GenerateConfig
-from lmlab.generation.stacking import StackedDecoder, stackable
+from lmlab.generation.stacking import StackedDecoder, proved, stackable
 from lmlab.generation.streams import Stream, iter_rounds
 from lmlab.lm.decoding import Decoder
 from lmlab.lm.model import LM
@@ -18,7 +18,7 @@ from lmlab.results.completions import Reading, Step
 
 def generate_side_by_side(
     lms: Sequence[LM],
-    prompt: str,
+    prompt: str | Sequence[str],
     config: GenerateConfig | None = None,
     *,
     bos: BosSetting = "tokenizer",
@@ -29,7 +29,7 @@ def generate_side_by_side(
 
     Args:
         lms: from one ``ModelStore.borrow_all``.
-        prompt: x_{1:t}.
+        prompt: x_{1:t}, or one for each model.
         config: the sampling controls, the same for all.
         bos: what stands before the prompt.
 
@@ -44,7 +44,7 @@ def generate_side_by_side(
 
 def iter_side_by_side(
     lms: Sequence[LM],
-    prompt: str,
+    prompt: str | Sequence[str],
     config: GenerateConfig | None = None,
     *,
     bos: BosSetting = "tokenizer",
@@ -52,8 +52,9 @@ def iter_side_by_side(
     """Like ``generate_side_by_side``, with how far the reading of a long prompt is."""
     config = config or GenerateConfig()
     streams = []
-    for lm in lms:
-        ids = prompt_ids(lm, prompt, bos)
+    prompts = [prompt] * len(lms) if isinstance(prompt, str) else prompt
+    for lm, asked in zip(lms, prompts, strict=True):
+        ids = prompt_ids(lm, asked, bos)
         check_room(lm, ids)
         streams.append(Stream(lm, config, ids, 0, config.seed))
     turns = [_turns(which, lms, streams) for which in batches(lms)]
@@ -70,10 +71,12 @@ def iter_side_by_side(
 
 def batches(lms: Sequence[LM]) -> list[list[int]]:
     """Which models run together, by their places."""
+    able = [id(lm.model) if stackable(lm) else None for lm in lms]
     found: dict[object, list[int]] = {}
     for i, lm in enumerate(lms):
-        key = id(lm.model) if stackable(lm) else ("alone", i)
-        found.setdefault(key, []).append(i)
+        # Alone there is nothing to prove.
+        together = able[i] is not None and able.count(able[i]) > 1 and proved(lm)
+        found.setdefault(able[i] if together else ("alone", i), []).append(i)
     return list(found.values())
 
 

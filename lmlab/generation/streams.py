@@ -46,8 +46,8 @@ class Stream:
         self.ids = list(self.ids)
         self.ends = end_ids(self.lm)
         self._text = TextStream(self.config.stop)
-        for token in self.ids[len(self.ids) - self.index :]:
-            self._text.feed(self._data(token))
+        for at in range(len(self.ids) - self.index, len(self.ids)):
+            self._text.feed(self._data(at))
         if self._text.stopped:
             # Whoever goes on after a stop string wants to see what comes then.
             self._text = TextStream(self.config.stop)
@@ -65,7 +65,7 @@ class Stream:
     def take(self, step: Step) -> Step:
         """Go on with a step's token; the step with what it shows, and with why it is the last."""
         self.ids.append(step.id)
-        shown = self._text.feed(self._data(step.id))
+        shown = self._text.feed(self._data(len(self.ids) - 1))
         self.finish = self._reason(step.id)
         if self.finish is not None:
             shown += self._text.finish()
@@ -82,8 +82,8 @@ class Stream:
             return "length"
         return "context" if len(self.ids) > self.lm.context else None
 
-    def _data(self, token: int) -> bytes:
-        return b"" if token in self.ends else self.lm.vocabulary.data(token)
+    def _data(self, at: int) -> bytes:
+        return b"" if self.ids[at] in self.ends else self.lm.vocabulary.read(self.ids, at)
 
 
 @torch.inference_mode()
@@ -97,7 +97,7 @@ def advance(streams: Sequence[Stream], logits: Tensor) -> list[Step]:
     tokens = [stream.draw(row) for stream, row in zip(streams, after, strict=True)]
     drawn = torch.tensor(tokens, device=logits.device)[:, None]
     mine = logp.gather(1, drawn)
-    texts = [stream.lm.vocabulary.text for stream in streams]
+    texts = [stream.lm.vocabulary.reader(stream.ids) for stream in streams]
     columns = zip(
         streams,
         tokens,
@@ -107,6 +107,7 @@ def advance(streams: Sequence[Stream], logits: Tensor) -> list[Step]:
         entropies(logp.exp()),
         [0.0] * len(streams) if config.greedy else entropies(after),
         candidate_rows(logp, after, config.alternatives, texts),
+        texts,
         strict=True,
     )
     return [
@@ -114,7 +115,7 @@ def advance(streams: Sequence[Stream], logits: Tensor) -> list[Step]:
             Step(
                 index=stream.index,
                 id=token,
-                text=stream.lm.vocabulary.text(token),
+                text=text(token),
                 shown="",
                 logprob=min(logprob, 0.0),
                 probability=probability,
@@ -124,7 +125,7 @@ def advance(streams: Sequence[Stream], logits: Tensor) -> list[Step]:
                 top=top,
             )
         )
-        for stream, token, logprob, probability, above, own, controlled, top in columns
+        for stream, token, logprob, probability, above, own, controlled, top, text in columns
     ]
 
 
@@ -153,9 +154,12 @@ def iter_rounds(
 
 
 def end_ids(lm: LM) -> frozenset[int]:
-    """The tokens that end a text, from the model's generation config, else its tokenizer."""
-    config = getattr(lm.model, "generation_config", None)
-    found = getattr(config, "eos_token_id", None)
-    if found is None:
-        found = lm.tokenizer.eos_token_id
-    return frozenset([] if found is None else found if isinstance(found, list) else [found])
+    """The tokens that end a text: all that generation config, model config and tokenizer name."""
+    model = lm.model
+    named = [
+        getattr(getattr(model, "generation_config", None), "eos_token_id", None),
+        getattr(model.config.get_text_config(decoder=True), "eos_token_id", None),
+        lm.tokenizer.eos_token_id,
+    ]
+    lists = [one if isinstance(one, list | tuple) else [one] for one in named]
+    return frozenset(int(token) for part in lists for token in part if token is not None)

@@ -1,28 +1,35 @@
 """Which addresses answer at all, how much may be sent to them, and what is said when a call makes
-no sense. Gradio serves much that this page does not use; what is not used is shut.
+no sense. Gradio serves much that this page does not use; only what is used is open.
 """
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from types import MappingProxyType
 
 from lmlab.hosting.asgi import App, Message, Receive, Scope, Send, header, refuse, request_id
 
 log = logging.getLogger("lmlab")
 MOST_BODY = 16_000_000  # bytes of a call: a pasted table of 5 M characters fits
-# Of Gradio's own: links that store what a visitor typed, its monitoring, recording, developing,
-# proxying and editing, and calls that pass the queue by under an API name.
-SHUT = (
-    r"/monitoring(/.*)?",
-    r"/login(/.*)?|/logout",
-    r"/(gradio_api/)?deep_link",
-    r"/gradio_api/(dev/reload|process_recording|vibe-\w+|undo-vibe-edit|runs|run-history)(/.*)?",
-    r"/gradio_api/(proxy=|custom_component/|stream/|profiling/|token|user|mcp).*",
-    r"/gradio_api/api/.*",
-    r"/gradio_api/run/(?!predict/?$).*",
-    r"/(openapi\.json|docs|redoc)(/.*)?",
+# What the page and programs ask for. All else of Gradio's is shut, what it brings next included:
+# links that store what a visitor typed, monitoring, recording, proxying and editing, other sites'
+# files, calls that pass the queue by under an API name.
+OPEN: Mapping[str, str] = MappingProxyType(
+    {
+        "GET": r"/(config/?|theme\.css|favicon\.ico|robots\.txt|manifest\.json)?"
+        r"|/(assets|static|svelte)/.+"
+        r"|/gradio_api/(info/?|startup-events|theme\.css|app_id/?|queue/(data|status)|upload_progress)"
+        r"|/gradio_api/heartbeat/[\w-]{1,80}"
+        r"|/gradio_api/call/(v2/)?[\w-]{1,60}/[\w-]{1,80}"
+        # A file of this machine by its whole path, which Gradio then looks for among the page's;
+        # no address, and no share of another machine.
+        r"|/gradio_api/file=(/|[A-Za-z]:[\\/])(?![\\/]).*",
+        "POST": r"/gradio_api/(upload|cancel|reset/?|queue/join|component_server/?|run/predict/?)"
+        r"|/gradio_api/call/(v2/)?[\w-]{1,60}/?",
+    }
 )
+_INTO = re.compile(r"[\\/]\.{1,2}([\\/]|$)|//|\0")
 
 
 class Doors:
@@ -38,14 +45,15 @@ class Doors:
         self.app = app
         self.uploads = uploads
         self.upload_bytes = upload_bytes
-        self._shut = re.compile("|".join(f"(?:{one})" for one in SHUT))
+        self._open = {method: re.compile(paths, re.DOTALL) for method, paths in OPEN.items()}
+        self._open["HEAD"] = self._open["GET"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         path = _path(scope)
-        if self._shut.fullmatch(path) or "deep_link" in _names(scope):
+        if not self._is_open(scope["method"], path) or "deep_link" in _names(scope):
             await refuse(send, 404, "There is nothing here.")
             return
         sends_file = path.startswith("/gradio_api/upload") and scope["method"] == "POST"
@@ -53,6 +61,10 @@ class Doors:
             await refuse(send, 403, "Uploads are switched off on this page.")
             return
         await self._bounded(scope, receive, send, self.upload_bytes if sends_file else MOST_BODY)
+
+    def _is_open(self, method: str, path: str) -> bool:
+        known = self._open.get(method)
+        return bool(known and known.fullmatch(path)) and not _INTO.search(path)
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
         said = header(scope, b"content-length")
@@ -115,9 +127,8 @@ _TOO_LARGE = "That is more than is read at once."
 
 
 def _path(scope: Scope) -> str:
-    """A request's path below the place that the page is mounted at, without doubled slashes."""
-    path = str(scope["path"]).removeprefix(str(scope.get("root_path", "")))
-    return re.sub(r"/{2,}", "/", path) if path.startswith("/") else f"/{path}"
+    """A request's path below the place that the page is mounted at."""
+    return str(scope["path"]).removeprefix(str(scope.get("root_path", ""))) or "/"
 
 
 def _names(scope: Scope) -> Sequence[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from lmlab.hosting.bodies import Bodies
 from lmlab.hosting.doors import Doors
 from lmlab.hosting.guests import Beats, Guests
 from lmlab.hosting.headers import SPACES, Headers
@@ -17,7 +18,11 @@ AROUND = 65_536
 
 
 def layers(
-    lab: Lab, waiting: Callable[[], int], on_space: bool = False, guests: Guests | None = None
+    lab: Lab,
+    waiting: Callable[[], int],
+    on_space: bool = False,
+    guests: Guests | None = None,
+    files: Callable[[], frozenset[str]] = frozenset,
 ) -> list[Layer]:
     """The layers around a page over a lab.
 
@@ -26,6 +31,7 @@ def layers(
         waiting: tells how many requests are in the page's queue.
         on_space: whether this is a Space, whose page the Hub shows in a frame.
         guests: told whose page is open.
+        files: paths of the files that the page is made of.
     """
     settings = lab.settings
     framed_by = (*settings.framed_by, *(SPACES if on_space else ()))
@@ -35,6 +41,7 @@ def layers(
         (Headers, {"framed_by": framed_by}),
         (Health, {"look": lambda: vitals(lab, waiting), "metrics": settings.metrics}),
         (Doors, {"uploads": settings.uploads, "upload_bytes": upload_bytes}),
+        (Bodies, {}),
         (Beats, {"guests": guests or Guests()}),
-        (Shelf, {}),
+        (Shelf, {"files": files}),
     ]

@@ -10,8 +10,10 @@ import os
 import re
 import secrets
 import sys
+import threading
 import time
 import traceback
+from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any, TextIO
 
@@ -20,6 +22,9 @@ from lmlab.settings import Settings
 
 NAME = "lmlab"
 QUIET = ("/assets/", "/static/", "/gradio_api/heartbeat", "/gradio_api/queue/data", "/health")
+MINUTE = 60.0
+OWN_TIMES = 20  # a minute, of one kind of line that names its request
+FORMS = 300  # kinds of lines that are told apart
 # Tokens of the Hub and of others who mark theirs, and whatever follows a word that says so.
 _SECRET = re.compile(
     r"\b(hf_|api_org_|sk-|ghp_|github_pat_)[A-Za-z0-9_-]{6,}"
@@ -38,6 +43,53 @@ def redacted(text: str) -> str:
         if len(value := os.environ.get(name, "")) >= 6:
             text = text.replace(value, "[secret]")
     return _SECRET.sub("[secret]", text)
+
+
+class Once(logging.Filter):
+    """Lets a line through so many times a minute, and says with the next how many there were.
+
+    Lines of requests, which have a status, are not counted. What is told apart is a line's form,
+    and the kind and place of its error; not what stands in it.
+
+    Args:
+        times: a minute for those lines that name a request; others are said once.
+    """
+
+    def __init__(self, times: int = 1) -> None:
+        super().__init__()
+        self._times = times
+        self._lock = threading.Lock()
+        self._said: OrderedDict[tuple[object, ...], tuple[float, int]] = OrderedDict()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a line is written."""
+        if hasattr(record, "status"):
+            return True
+        times = self._times if hasattr(record, "request") else 1
+        error = record.exc_info[1] if record.exc_info else None
+        # asyncio puts all of what it says into the form: its first line tells what it is.
+        form = str(record.msg).split("\n")[0][:200]
+        key = (record.name, record.levelno, form, _place(error) if error else "")
+        with self._lock:
+            began, n = self._said.pop(key, (record.created, 0))
+            if record.created - began > MINUTE:
+                began, held, n = record.created, n - times, 0
+            else:
+                held = 0
+            self._said[key] = (began, n + 1)
+            while len(self._said) > FORMS:
+                self._said.popitem(last=False)
+        if held > 0:
+            record.msg, record.args = f"{record.getMessage()} (and {held:,} times before)", ()
+        return n < times
+
+
+def calm() -> None:
+    """Have the server's log, and asyncio's, say a thing once a minute."""
+    for name in ("uvicorn.error", "asyncio"):
+        log = logging.getLogger(name)
+        if not any(isinstance(one, Once) for one in log.filters):
+            log.addFilter(Once(OWN_TIMES))
 
 
 class Lines(logging.Formatter):
@@ -81,6 +133,7 @@ def start(settings: Settings, stream: TextIO | None = None) -> logging.Handler:
     """Have the project's log written as the settings say; the handler, for it to be removed."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(Lines(settings.logs, settings.debug))
+    handler.addFilter(Once(OWN_TIMES))
     log = logging.getLogger(NAME)
     for old in [one for one in log.handlers if isinstance(one.formatter, Lines)]:
         log.removeHandler(old)

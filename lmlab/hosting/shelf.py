@@ -1,24 +1,33 @@
 """The page and its files, which are the same for every visitor: made once, packed once, then handed
 out from memory. Without it a class that opens the page together waits for the page to be made a
 hundred times.
+
+What is kept is asked for without anything that a visitor sent, under a name that stands for the one
+that each visitor asked for, and only of files that there are: so nobody can change it, or push it
+out with others.
 """
 
 import asyncio
 import re
 import zlib
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from lmlab.hosting.asgi import App, Header, Message, Receive, Scope, Send, header
 
 BYTES = 64_000_000  # of all that lies here
 LARGEST = 20_000_000
-SCRIPT = re.compile(rb"<script(?=[\s>])")
+PAGE = "/"
+TOLD = ("/config", "/gradio_api/info")  # to programs, of the page
 PACKED = (b"text/", b"application/javascript", b"application/json", b"image/svg+xml", b"font/ttf")
-FILES = re.compile(r"/(assets|static)/.*|/theme\.css")
-# What decides how the page is made: the address that the visitor sees.
-PLACE = (b"host", b"x-forwarded-host", b"x-forwarded-proto", b"x-forwarded-prefix")
+# Stands in the kept page for the scheme and name that a visitor asked for.
+NOBODY = b"page.invalid"
+ORIGIN = b"http://" + NOBODY
+MARKS = re.compile(rb"(<script(?=[\s>])|" + re.escape(ORIGIN) + rb")")
 ASKS_FOR_LESS = (b"range", b"if-none-match", b"if-modified-since")
+PIECE = 65_536  # bytes that are sent at once, so that what waits for a slow line is no whole page
 START = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff"  # of a gzip file
 END = b"\x03\x00"  # an empty last block
 
@@ -29,12 +38,14 @@ class Kept:
 
     Attributes:
         headers: those that hold whoever asks.
-        parts: its body, a page cut where a nonce goes.
+        parts: its body, a page cut where a nonce or the visitor's own address goes.
+        origins: for each cut whether it is an address.
         packed: the parts by themselves, deflated; empty where that does not pay.
     """
 
     headers: tuple[Header, ...]
     parts: tuple[bytes, ...]
+    origins: tuple[bool, ...]
     packed: tuple[bytes, ...]
 
     @property
@@ -42,15 +53,21 @@ class Kept:
         """Bytes that it takes."""
         return sum(map(len, (*self.parts, *self.packed)))
 
-    def body(self, nonce: str, gzipped: bool) -> bytes:
+    def body(self, nonce: str, origin: str, gzipped: bool) -> bytes:
         """The whole body, for one visitor."""
-        mark = f'<script nonce="{nonce}"'.encode()
-        plain = mark.join(self.parts)
+        tag, place = f'<script nonce="{nonce}"'.encode(), origin.encode()
+        plain = _joined(self.parts, [place if one else tag for one in self.origins])
         if not gzipped:
             return plain
-        inside = deflated(mark).join(self.packed) if len(self.parts) > 1 else self.packed[0]
+        tag, place = deflated(tag), deflated(place)
+        inside = _joined(self.packed, [place if one else tag for one in self.origins])
         end = zlib.crc32(plain).to_bytes(4, "little") + (len(plain) % 2**32).to_bytes(4, "little")
         return START + inside + END + end
+
+
+def _joined(parts: Sequence[bytes], between: Sequence[bytes]) -> bytes:
+    last = parts[-1:]
+    return b"".join([*(x for pair in zip(parts, between, strict=False) for x in pair), *last])
 
 
 def deflated(part: bytes) -> bytes:
@@ -72,15 +89,17 @@ class Shelf:
 
     Args:
         app: what answers the first time.
+        files: paths of the page's files; what is not among them is not kept.
     """
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, files: Callable[[], frozenset[str]] = frozenset) -> None:
         self.app = app
-        self._kept: OrderedDict[tuple[object, ...], Kept] = OrderedDict()
-        self._making: dict[tuple[object, ...], asyncio.Lock] = {}
+        self.files = cache(files)
+        self._kept: OrderedDict[str, Kept] = OrderedDict()
+        self._making: dict[str, asyncio.Lock] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        key = _key(scope)
+        key = self._key(scope)
         if key is None:
             await self.app(scope, receive, send)
             return
@@ -101,10 +120,29 @@ class Shelf:
         self._kept.move_to_end(key)
         await _hand_out(found, scope, send)
 
-    async def _fill(
-        self, key: tuple[object, ...], scope: Scope, receive: Receive, send: Send
-    ) -> bool:
+    def _key(self, scope: Scope) -> str | None:
+        """What tells a response from others; None where it depends on who asks."""
+        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+            return None
+        path = str(scope["path"]).removeprefix(str(scope.get("root_path", ""))) or PAGE
+        # A link's query is read in the browser.
+        if path == PAGE or (path in TOLD and not scope.get("query_string")):
+            return path
+        names = {name for name, _ in scope["headers"]}
+        return path if path in self.files() and not names & {*ASKS_FOR_LESS} else None
+
+    async def _fill(self, key: str, scope: Scope, receive: Receive, send: Send) -> bool:
         """Have a response made and keep it; one that cannot be kept is sent: False."""
+        bare = {
+            **scope,
+            "method": "GET",
+            "raw_path": str(scope["path"]).encode(),
+            "scheme": "http",
+            "query_string": b"",
+            "headers": [(b"host", NOBODY)],
+            "client": None,
+            "state": {},
+        }
         taken = _Taken()
 
         async def take(message: Message) -> None:
@@ -113,7 +151,7 @@ class Shelf:
             elif message["type"] == "http.response.body":
                 taken.body += message.get("body", b"")
 
-        await self.app(scope, receive, take)
+        await self.app(bare, receive, take)
         headers = {name.lower(): value for name, value in taken.start["headers"]}
         odd = b"set-cookie" in headers or b"content-encoding" in headers
         if taken.start["status"] != 200 or odd or len(taken.body) > LARGEST:
@@ -122,41 +160,34 @@ class Shelf:
             return False
         kept = await asyncio.to_thread(_keep, headers, bytes(taken.body))
         self._kept[key] = kept
-        while sum(one.n_bytes for one in self._kept.values()) > BYTES and len(self._kept) > 1:
-            self._kept.popitem(last=False)
+        while sum(one.n_bytes for one in self._kept.values()) > BYTES and len(self._kept) > 2:
+            # The page itself takes longest to be made: it stays.
+            del self._kept[next(one for one in self._kept if one != PAGE)]
         return True
-
-
-def _key(scope: Scope) -> tuple[object, ...] | None:
-    """What tells a response from others; None where it depends on who asks."""
-    if scope["type"] != "http" or scope["method"] != "GET":
-        return None
-    names = {name for name, _ in scope["headers"]}
-    path = str(scope["path"]).removeprefix(str(scope.get("root_path", "")))
-    is_page = path in ("/", "") and not scope.get("query_string")
-    if not (is_page or FILES.fullmatch(path)) or names & {*ASKS_FOR_LESS}:
-        return None
-    place = [(name, header(scope, name)) for name in PLACE] if is_page else []
-    return (path, bytes(scope.get("query_string", b"")), scope.get("scheme"), *place)
 
 
 def _keep(headers: dict[bytes, bytes], body: bytes) -> Kept:
     kind = headers.get(b"content-type", b"")
-    parts = tuple(SCRIPT.split(body)) if kind.startswith(b"text/html") else (body,)
+    cut = MARKS.split(body) if kind.startswith((b"text/html", b"application/json")) else [body]
+    parts, origins = tuple(cut[::2]), tuple(mark == ORIGIN for mark in cut[1::2])
     packed = tuple(map(deflated, parts)) if kind.startswith(PACKED) and len(body) > 1000 else ()
     left = {name: value for name, value in headers.items() if name != b"content-length"}
-    return Kept(tuple(left.items()), parts, packed)
+    return Kept(tuple(left.items()), parts, origins, packed)
 
 
 async def _hand_out(found: Kept, scope: Scope, send: Send) -> None:
     state = scope.setdefault("state", {})
     state["marked"] = True
     gzipped = bool(found.packed) and "gzip" in header(scope, b"accept-encoding")
-    body = found.body(str(state.get("nonce", "")), gzipped)
+    origin = f"{scope.get('scheme', 'http')}://{header(scope, b'host')}"
+    body = found.body(str(state.get("nonce", "")), origin, gzipped)
     headers = [*found.headers, (b"content-length", str(len(body)).encode())]
     if found.packed:
         headers += [(b"vary", b"Accept-Encoding")]
     if gzipped:
         headers += [(b"content-encoding", b"gzip")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    for place in range(0, len(body), PIECE):
+        piece = body[place : place + PIECE]
+        more = place + PIECE < len(body)
+        await send({"type": "http.response.body", "body": piece, "more_body": more})

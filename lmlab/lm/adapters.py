@@ -1,16 +1,20 @@
 """PEFT adapters on one copy of a base's weights: attached once, then switched on and off."""
 
 import json
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from peft import PeftConfig, PeftModel, PeftType
-from peft.tuners.lora import LoraLayer
-from peft.utils import load_peft_weights
+import torch
+from peft import PeftConfig, PeftType
+from safetensors.torch import load_file
 from torch import Tensor
 
-from lmlab.errors import ModelError
+from lmlab.errors import MemoryLimitError, ModelError
+from lmlab.lm.adapterkeys import MisfitError, fitted
+from lmlab.lm.grafts import NAME, Graft, graft
 
 WEIGHTS = "adapter_model.safetensors"
 # What makes a LoRA adapter more than W + α·s·V·U, by the names in its config.
@@ -28,6 +32,7 @@ BEYOND_LORA = (
     "monteclora_config",
     "velora_config",
 )
+SOFT = (PeftType.PROMPT_TUNING, PeftType.P_TUNING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,30 +52,50 @@ class Attached:
     soft_prompt: Tensor | None = None
 
 
+@dataclass(frozen=True)
+class Product:
+    """What a plain LoRA adapter adds to one linear map: α·s·V·U.
+
+    Attributes:
+        base: the map, as the untouched model has it.
+        u: [ℓ, in], PEFT's A.
+        v: [out, ℓ], PEFT's B.
+        scale: s.
+    """
+
+    base: Any
+    u: Tensor
+    v: Tensor
+    scale: float
+
+
 class Adapters:
     """The adapters of one model. Not safe for threads: hold the weights' lock.
 
-    Adapters that change matrices (LoRA and its kin) are injected by PEFT; a soft prompt (prompt
-    tuning) is kept as a tensor [length, H] that is put before the embedded text.
+    Adapters that change matrices (LoRA and its kin) are put into the model and taken out again,
+    one at a time; a soft prompt (prompt tuning) is kept as a tensor [length, H] that is put before
+    the embedded text.
     """
 
     def __init__(self, model: Any) -> None:
         self._model = model
-        self._peft: Any = None
         self._soft: dict[Path, Tensor] = {}
-        self._names: dict[Path, str] = {}
-        self._made = 0
-        self._scales: dict[tuple[int, str], float] = {}
+        self._grafts: dict[Path, Graft] = {}
+        self._inside: Graft | None = None
         self._active: tuple[Path | None, float, Attached] | None = None
+        # Whether rows of a batch with an adapter were seen to equal the adapter by itself.
+        self.stacks: dict[Path, bool] = {}
 
     def __contains__(self, folder: Path | None) -> bool:
         """Whether an adapter is attached; no adapter always is."""
-        return folder is None or folder in self._names or folder in self._soft
+        return folder is None or folder in self._grafts or folder in self._soft
 
     @property
-    def soft_bytes(self) -> int:
-        """Bytes of the soft prompts, which are not among the model's own parameters."""
-        return sum(t.numel() * t.element_size() for t in self._soft.values())
+    def n_bytes(self) -> int:
+        """Bytes of soft prompts and adapters that are not among the model's own tensors now."""
+        soft = sum(t.numel() * t.element_size() for t in self._soft.values())
+        out = (made for made in self._grafts.values() if made is not self._inside)
+        return soft + sum(made.n_bytes for made in out)
 
     def activate(self, folder: Path | None, alpha: float = 1.0) -> Attached:
         """Switch on one adapter, attaching it first if need be, or none.
@@ -82,11 +107,12 @@ class Adapters:
         Raises:
             ModelError: the folder holds no adapter that fits this model, or α is not 1 and the
                 adapter has no scale.
+            MemoryLimitError: there is no room for its matrices.
         """
         if self._active is not None and self._active[:2] == (folder, alpha):
             return self._active[2]
         if folder is not None and folder not in self:
-            self._attach(folder, _checked_config(folder))
+            self._attach(folder)
         self._active = None
         attached = self._switch(folder, alpha)
         self._active = (folder, alpha, attached)
@@ -95,100 +121,110 @@ class Adapters:
     def detach(self, folder: Path) -> None:
         """Let go of an adapter's own matrices or soft prompt; does nothing where it is not here."""
         self._soft.pop(folder, None)
-        name = self._names.pop(folder, None)
+        self.stacks.pop(folder, None)
         if self._active is not None and self._active[0] == folder:
             self._active = None
-        if name is None:
-            return
-        self._peft.delete_adapter(name)
-        self._scales = {key: scale for key, scale in self._scales.items() if key[1] != name}
-        self._active = None
+        if (gone := self._grafts.pop(folder, None)) is not None and gone is self._inside:
+            self._put_in(None)
 
     @property
     def peft(self) -> Any:
-        """PEFT's model over the base; None before an adapter is attached."""
-        return self._peft
+        """PEFT's model of the adapter that is in the base now; None where none is."""
+        return self._inside.peft if self._inside else None
 
-    def layers(self) -> list[Any]:
-        """The model's layers that hold LoRA matrices of some adapter."""
-        return [module for module in self._model.modules() if isinstance(module, LoraLayer)]
-
-    def trained_scale(self, layer: Any, name: str) -> float:
-        """The scale s of an adapter in a layer, whatever α is on."""
-        return self._scales.setdefault((id(layer), name), float(layer.scaling[name]))
+    def products(self, folder: Path | None) -> list[Product]:
+        """What a plain LoRA adapter adds, map by map; nothing for any other and for none."""
+        found = self._grafts.get(folder) if folder is not None else None
+        if found is None or not _is_plain(found):
+            return []
+        return [
+            Product(
+                layer.get_base_layer(),
+                layer.lora_A[NAME].weight,
+                layer.lora_B[NAME].weight,
+                scale,
+            )
+            for layer, scale in found.layers
+        ]
 
     def _switch(self, folder: Path | None, alpha: float) -> Attached:
-        if folder is None:
-            self._enable(None)
-            return Attached()
-        if alpha != 1 and not self._scalable(folder):
+        made = self._grafts.get(folder) if folder is not None else None
+        if alpha != 1 and folder is not None and not (made and _is_scalable(made)):
             raise ModelError(
                 f"The adapter ‘{folder.name}’ has no scale that could be turned.",
                 "α works for LoRA adapters that add to the weights and change nothing else.",
             )
-        if folder in self._soft:
-            self._enable(None)
-            return Attached(plain=False, soft_prompt=self._soft[folder])
-        name = self._names[folder]
-        self._enable(name)
-        self._scale(name, alpha)
-        return Attached(name, alpha, plain=self._scalable(folder) and self._on_linear(name))
+        self._put_in(made)
+        if made is not None:
+            made.scale(alpha)
+            return Attached(NAME, alpha, plain=_is_plain(made))
+        if folder is None:
+            return Attached()
+        return Attached(plain=False, soft_prompt=self._soft[folder])
 
-    def _enable(self, name: str | None) -> None:
-        if self._peft is None:
+    def _put_in(self, made: Graft | None) -> None:
+        if made is self._inside:
             return
-        if name is None:
-            self._peft.base_model.disable_adapter_layers()
-        else:
-            self._peft.base_model.enable_adapter_layers()
-            self._peft.set_adapter(name)
+        if self._inside is not None:
+            self._inside.take_out()
+        self._inside = made
+        if made is not None:
+            made.put_in()
 
-    def _scalable(self, folder: Path) -> bool:
-        """Whether an adapter is W + α·s·V·U and nothing else."""
-        if folder in self._soft:
-            return False
-        config = self._peft.peft_config[self._names[folder]]
-        lora = config.peft_type == PeftType.LORA
-        return lora and not any(getattr(config, name, None) for name in BEYOND_LORA)
+    def _attach(self, folder: Path) -> None:
+        # What PEFT would say on standard error is said by what is raised here, or of no use.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self._read(folder, _checked_config(folder))
 
-    def _scale(self, name: str, alpha: float) -> None:
-        """Set the scale of each layer to its trained value times α."""
-        for layer in self.layers():
-            if name in layer.scaling:
-                layer.scaling[name] = self.trained_scale(layer, name) * alpha
-
-    def _on_linear(self, name: str) -> bool:
-        """Whether all of an adapter's matrices stand beside linear maps."""
-        mine = [layer for layer in self.layers() if name in layer.scaling]
-        return (
-            bool(mine)
-            and all(name in layer.lora_A for layer in mine)
-            and all(type(layer.get_base_layer()).__name__ in ("Linear", "Conv1D") for layer in mine)
-        )
-
-    def _attach(self, folder: Path, config: Any) -> None:
-        if config.peft_type == PeftType.PROMPT_TUNING:
-            self._soft[folder] = self._soft_prompt(folder)
-            return
-        self._made += 1
-        name = f"adapter{self._made}"
+    def _read(self, folder: Path, config: Any) -> None:
+        self._active = None
+        self._put_in(None)
         try:
-            if self._peft is None:
-                self._peft = PeftModel.from_pretrained(self._model, folder, adapter_name=name)
-            else:
-                self._peft.load_adapter(folder, adapter_name=name)
+            tensors = load_file(folder / WEIGHTS)
+            if config.peft_type in SOFT:
+                self._soft[folder] = self._soft_prompt(tensors, config)
+                return
+            _check_ranks(tensors, config)
+            self._grafts[folder] = self._inside = graft(self._model, config, tensors)
+        except MisfitError as error:
+            raise _misfit(folder, config, error.reason) from error
+        except (MemoryError, torch.OutOfMemoryError) as error:
+            raise MemoryLimitError(
+                f"There is not enough memory for the adapter ‘{folder.name}’.",
+                "Choose a smaller model.",
+            ) from error
         except Exception as error:
-            raise _misfit(folder) from error
-        self._names[folder] = name
-        self._peft.eval().requires_grad_(False)
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            raise _misfit(folder, config, lines[0][:200]) from error
 
-    def _soft_prompt(self, folder: Path) -> Tensor:
-        embedding = self._model.get_input_embeddings().weight
-        prompt = load_peft_weights(str(folder), device="cpu").get("prompt_embeddings")
-        if prompt is None or prompt.ndim != 2 or prompt.shape[1] != embedding.shape[1]:
-            raise _misfit(folder)
-        result: Tensor = prompt.to(embedding.device, embedding.dtype)
-        return result
+    def _soft_prompt(self, tensors: Mapping[str, Tensor], config: Any) -> Tensor:
+        table = self._model.get_input_embeddings().weight
+        length = int(config.num_virtual_tokens) * int(config.num_transformer_submodules or 1)
+        expected = table.new_empty(length, table.shape[1], device="meta")
+        fitting = fitted(tensors, {"prompt_embeddings": expected}, {})
+        prompt: Tensor = fitting["prompt_embeddings"].to(table.device, table.dtype)
+        return prompt
+
+
+def _is_scalable(made: Graft) -> bool:
+    """Whether an adapter is W + α·s·V·U and nothing else, if perhaps on embeddings too."""
+    config = made.config
+    lora = config.peft_type == PeftType.LORA
+    return lora and not any(getattr(config, name, None) for name in BEYOND_LORA)
+
+
+def _is_plain(made: Graft) -> bool:
+    """Whether an adapter is W + α·s·V·U, and all its matrices stand beside linear maps."""
+    return (
+        _is_scalable(made)
+        and bool(made.layers)
+        and all(NAME in layer.lora_A for layer, _ in made.layers)
+        and all(
+            type(layer.get_base_layer()).__name__ in ("Linear", "Conv1D")
+            for layer, _ in made.layers
+        )
+    )
 
 
 def _checked_config(folder: Path) -> Any:
@@ -201,18 +237,46 @@ def _checked_config(folder: Path) -> Any:
         )
     try:
         raw = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-        config = PeftConfig.from_pretrained(str(folder))
+        kind = str(raw.get("peft_type"))
+        if kind in PeftType.__members__:
+            config = PeftConfig.from_pretrained(str(folder))
     except Exception as error:
         raise ModelError(f"The adapter_config.json of ‘{folder.name}’ is damaged.") from error
-    if config.is_prompt_learning and config.peft_type != PeftType.PROMPT_TUNING:
-        raise ModelError(f"Adapters of the kind {config.peft_type.value} are not supported.")
-    if raw.get("bias", "none") != "none":
-        raise ModelError(f"The adapter ‘{folder.name}’ changes the base's biases as well.")
+    _check_kind(folder, kind, raw)
     return config
 
 
-def _misfit(folder: Path) -> ModelError:
+def _check_kind(folder: Path, kind: str, raw: Mapping[str, Any]) -> None:
+    known = PeftType.__members__.get(kind)
+    # X-LoRA reads other adapters, from wherever its config says.
+    refused = known is None or known in (PeftType.XLORA, PeftType.POLY)
+    prompt = "num_virtual_tokens" in raw and known not in SOFT
+    if refused or prompt:
+        raise ModelError(f"Adapters of the kind {kind[:40]} are not supported.")
+    if raw.get("bias", "none") != "none":
+        raise ModelError(f"The adapter ‘{folder.name}’ changes the base's biases as well.")
+    if raw.get("layer_replication"):
+        raise ModelError(f"The adapter ‘{folder.name}’ adds layers to the base.")
+    if raw.get("megatron_config"):
+        raise ModelError(f"The adapter ‘{folder.name}’ needs code that is not part of PEFT.")
+
+
+def _check_ranks(tensors: Mapping[str, Tensor], config: Any) -> None:
+    """A damaged config may ask for matrices that no memory holds; the file's own are known."""
+    if config.peft_type not in (PeftType.LORA, PeftType.ADALORA):
+        return
+    most = max((side for tensor in tensors.values() for side in tensor.shape), default=0)
+    asked = (config.r, getattr(config, "init_r", 0), *(config.rank_pattern or {}).values())
+    ranks = [rank for rank in asked if isinstance(rank, int) and rank > most]
+    if ranks and tensors:
+        raise MisfitError(f"its rank is {ranks[0]}, and no side of its matrices is so long")
+
+
+def _misfit(folder: Path, config: Any, reason: str) -> ModelError:
+    made_for = str(config.base_model_name_or_path or "")[:200]
     return ModelError(
-        f"The adapter ‘{folder.name}’ does not fit this model.",
-        "Its adapter_config.json names the base it was made for.",
+        f"The adapter ‘{folder.name}’ does not fit this model: {reason.rstrip('.')}.",
+        f"Its adapter_config.json says that it was made for ‘{made_for}’."
+        if made_for
+        else "Its adapter_config.json does not say which base it was made for.",
     )

@@ -32,11 +32,12 @@ def fits(lm: LM) -> bool:
     rope = getattr(config, "rope_parameters", None) or {}
     if rope.get("rope_type", "default") not in ROPES or config.pretraining_tp > 1:
         return False
-    plain = lm.attached.plain or lm.soft_prompt is not None
+    if not lm.attached.plain and lm.soft_prompt is None:
+        return False
     layers = [_linears(layer) for layer in model.model.layers]
     known = all(type(plain_layer(one)) is nn.Linear for layer in layers for one in layer)
     ends = type(plain_layer(model.lm_head)) is nn.Linear
-    return plain and known and ends and type(model.model.embed_tokens) is nn.Embedding
+    return known and ends and type(model.model.embed_tokens) is nn.Embedding
 
 
 class Kept:
@@ -118,7 +119,7 @@ class _Maps:
         bases = [plain_layer(layer) for layer in layers]
         self._weights = [base.weight for base in bases]
         self._biases = [base.bias for base in bases]
-        self._adapters = [adapted.get(id(layer)) for layer in layers]
+        self._adapters = [adapted.get(id(base)) for base in bases]
         heights = [len(weight) for weight in self._weights]
         self._ends = [*accumulate(heights, initial=0)]
         some = any(self._adapters)

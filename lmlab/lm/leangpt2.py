@@ -23,12 +23,13 @@ def fits(lm: LM) -> bool:
         return False
     if not config.scale_attn_weights or any(getattr(config, name, False) for name in ODD):
         return False
+    if not lm.attached.plain and lm.soft_prompt is None:
+        return False
     body = model.transformer
     layers = [one for block in body.h for one in _maps(block)]
     norms = [body.ln_f, *(norm for block in body.h for norm in (block.ln_1, block.ln_2))]
     return (
-        (lm.attached.plain or lm.soft_prompt is not None)
-        and all(type(plain_layer(one)) is Conv1D for one in layers)
+        all(type(plain_layer(one)) is Conv1D for one in layers)
         and all(type(norm) is nn.LayerNorm for norm in norms)
         and type(body.wte) is type(body.wpe) is nn.Embedding
         and type(plain_layer(model.lm_head)) is nn.Linear
@@ -85,7 +86,7 @@ class LeanGPT2:
 
     def _beside(self, layer: Any, result: Tensor, x: Tensor) -> Tensor:
         """A layer's own result plus what each row's adapter adds."""
-        adapter = self._adapted.get(id(layer))
+        adapter = self._adapted.get(id(plain_layer(layer)))
         return result if adapter is None else adapter.add(result[:, None], x[:, None])[:, 0]
 
 

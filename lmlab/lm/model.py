@@ -1,20 +1,28 @@
 """A language model that can be asked, and the copy of weights that several of them may share."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
+from lmlab.errors import InputError
 from lmlab.lm.adapters import Adapters, Attached
+from lmlab.lm.body import Body
+from lmlab.lm.grafts import bytes_of
 from lmlab.lm.head import Head
-from lmlab.lm.heads import Body, choose
+from lmlab.lm.learned import learned_form
 from lmlab.lm.tokens import Vocabulary
 from lmlab.lm.turns import Turns
+from lmlab.lm.ways import Ways, choose
+from lmlab.results.forms import Form
 
 CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
 CONTEXT_WITHOUT_LIMIT = 2048
+CONTEXT_OF_STATE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -27,25 +35,25 @@ class LM:
         name: as shown to people.
         model: the transformers model, in evaluation mode.
         vocabulary: its tokenizer, seen as strings of bytes.
-        body: ids [B, T] to one row for each position [B, T, H].
-        head: rows to statistics of the next-token distributions.
+        ways: how it is run, and which short cuts give what its plain forward pass gives.
         context: positions that the model can read at once.
         attached: the adapter that is meant, if any.
         adapters: all that are attached to these weights.
         folder: of the adapter that is meant.
         turns: the lock of its weights.
+        form: what it was tuned in, where that is known.
     """
 
     name: str
     model: Any
     vocabulary: Vocabulary
-    body: Body
-    head: Head
+    ways: Ways
     context: int
     adapters: Adapters
     attached: Attached = field(default_factory=Attached)
     folder: Path | None = None
     turns: Turns = field(default_factory=Turns)
+    form: Form | None = None
 
     @property
     def soft_prompt(self) -> Tensor | None:
@@ -62,31 +70,76 @@ class LM:
         return self.vocabulary.tokenizer
 
     @property
+    def notes(self) -> list[str]:
+        """What a person should know of how the model was loaded and is run, in sentences."""
+        return [*self.vocabulary.notes, *self.ways.notes()]
+
+    @property
     def device(self) -> torch.device:
         """Where the weights lie."""
         return torch.device(self.model.device)
 
-    @torch.inference_mode()
-    def rows(self, ids: Tensor) -> Tensor:
-        """The body's output for ids [B, T], padded on the right: [B, T, H].
+    @property
+    def body(self) -> Body:
+        """ids [B, T] to one row for each position [B, T, H]."""
+        return self.ways.body
 
-        Needs no mask: attention is causal, so that no position sees the padding after it.
+    @property
+    def head(self) -> Head:
+        """Rows to statistics of the next-token distributions."""
+        return self.ways.head
+
+    @property
+    def border(self) -> int | None:
+        """How many ids are read with the factors of a short text; None where that is no matter."""
+        border = self.ways.border
+        return border if border is None else border - self.soft_length
+
+    @property
+    def soft_length(self) -> int:
+        """Positions that a soft prompt takes before the text."""
+        return 0 if self.soft_prompt is None else len(self.soft_prompt)
+
+    @torch.inference_mode()
+    def rows(self, sequences: Sequence[Sequence[int]]) -> Tensor:
+        """The body's row at each position, of what stands up to there alone: [B, T, H].
+
+        Sequences may differ in length, T being that of the longest; what is past the end of one
+        means nothing. Needs no mask: what comes later leaves earlier rows alone.
         """
         self.switch_on()
-        rows: Tensor = self.body(ids)
+        border, width = self.border, max(map(len, sequences))
+        if border is None or width <= border:
+            return self._passed(sequences)
+        # A text beyond the border is read with other factors than its own beginning.
+        rows = self._passed(sequences)
+        rows[:, :border] = self._passed([ids[:border] for ids in sequences])
         return rows
+
+    def _passed(self, sequences: Sequence[Sequence[int]]) -> Tensor:
+        if len(sequences) > 1 and not self.ways.batch:
+            return pad_sequence([self.body(self._padded([ids]))[0] for ids in sequences], True)
+        return self.body(self._padded(sequences))
+
+    def _padded(self, sequences: Sequence[Sequence[int]]) -> Tensor:
+        rows = [torch.tensor(ids, dtype=torch.long) for ids in sequences]
+        return pad_sequence(rows, batch_first=True).to(self.device)
 
 
 @dataclass
 class Weights:
-    """One copy of a model's weights, with its lock and the adapters attached to it."""
+    """One copy of a model's weights, with its lock and the adapters attached to it.
+
+    ``form`` is what the weights themselves were tuned in, where that is known.
+    """
 
     name: str
     model: Any
     vocabulary: Vocabulary
+    form: Form | None = None
     lock: Turns = field(default_factory=Turns)
     adapters: Adapters = field(init=False)
-    _ways: dict[Path | None, tuple[Body, Head]] = field(default_factory=dict)
+    _ways: dict[Path | None, Ways] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.adapters = Adapters(self.model)
@@ -94,9 +147,7 @@ class Weights:
     @property
     def n_bytes(self) -> int:
         """Bytes of all parameters and buffers, attached adapters included."""
-        tensors = [*self.model.parameters(), *self.model.buffers()]
-        held: int = sum(t.numel() * t.element_size() for t in tensors)
-        return held + self.adapters.soft_bytes
+        return bytes_of(self.model) + self.adapters.n_bytes
 
     def lm(self, name: str, adapter: Path | None = None, alpha: float = 1.0) -> LM:
         """The model with one adapter, or none, switched on. Hold the lock while using it."""
@@ -105,18 +156,36 @@ class Weights:
             held = {folder: way for folder, way in self._ways.items() if folder in self.adapters}
             self._ways = held
             self._ways[adapter] = choose(self.model, attached.soft_prompt)
-        body, head = self._ways[adapter]
         soft = 0 if attached.soft_prompt is None else len(attached.soft_prompt)
-        context = context_of(self.model.config) - soft
+        context = context_of(self.model) - soft
         vocabulary = self.vocabulary
         return LM(
-            name, self.model, vocabulary, body, head, context, self.adapters, attached, adapter,
-            self.lock,
+            name, self.model, vocabulary, self._ways[adapter], context, self.adapters, attached,
+            adapter, self.lock, learned_form(adapter) or self.form,
         )  # fmt: skip
 
 
-def context_of(config: Any) -> int:
+def context_of(model: Any) -> int:
     """Positions that a model can read at once, from its config."""
-    config = config.get_text_config()
+    config = model.config.get_text_config()
     found = (getattr(config, name, None) for name in CONTEXT_NAMES)
-    return next((int(n) for n in found if isinstance(n, int) and n > 0), CONTEXT_WITHOUT_LIMIT)
+    # What keeps a state of one size, and names no limit, reads on for as long as there is text.
+    endless = bool(getattr(model, "_is_stateful", False))
+    otherwise = CONTEXT_OF_STATE if endless else CONTEXT_WITHOUT_LIMIT
+    return next((int(n) for n in found if isinstance(n, int) and n > 0), otherwise)
+
+
+def narrowed(lm: LM, context: int | None) -> LM:
+    """The same model reading at most so many positions at once; None changes nothing.
+
+    Raises:
+        InputError: it cannot read as many.
+    """
+    if context is None:
+        return lm
+    if not 1 <= context <= lm.context:
+        raise InputError(
+            f"The context must be from 1 to {lm.context:,} tokens, which ‘{lm.name}’ reads at "
+            f"once, not {context:,}."
+        )
+    return replace(lm, context=context)

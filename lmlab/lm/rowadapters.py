@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lmlab.lm.adapters import Product
 from lmlab.lm.model import LM
 
 
@@ -19,7 +20,7 @@ class RowAdapter:
     """One layer with the matrices of each row.
 
     Attributes:
-        layer: PEFT's.
+        layer: the linear map, as the untouched model has it.
         u: [R, in, ℓ], the lecture's U (PEFT's A), turned.
         v: [R, ℓ, out], α·s·V (PEFT's B), turned.
     """
@@ -34,7 +35,7 @@ class RowAdapter:
 
     def __call__(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """Stands in for the layer's forward pass."""
-        return self.add(self.layer.base_layer(x, *args, **kwargs), x)
+        return self.add(type(self.layer).forward(self.layer, x, *args, **kwargs), x)
 
     def add(self, result: Tensor, x: Tensor) -> Tensor:
         """The layer's own result plus what each row's adapter adds for its input x."""
@@ -50,30 +51,23 @@ class RowAdapter:
 
 @torch.inference_mode()
 def row_adapters(lms: Sequence[LM]) -> list[RowAdapter]:
-    """The adapted layers of models that share their weights, a row for each model."""
-    names = [lm.attached.name for lm in lms]
-    alphas = [lm.attached.alpha for lm in lms]
-    adapters = lms[0].adapters
-    found = []
-    for layer in adapters.layers():
-        if any(name in layer.scaling for name in names):
-            scales = [
-                alpha * adapters.trained_scale(layer, name) if name and name in layer.scaling else 0
-                for name, alpha in zip(names, alphas, strict=True)
-            ]
-            found.append(_stack(layer, names, scales))
-    return found
+    """The adapted layers of models that share their weights, a row for each model.
+
+    Only plain LoRA adapters add to rows: there are none of a model with another adapter.
+    """
+    added: dict[int, list[tuple[int, Product]]] = {}
+    for row, lm in enumerate(lms):
+        for product in lm.adapters.products(lm.folder):
+            added.setdefault(id(product.base), []).append((row, product))
+    return [_stack(found, [lm.attached.alpha for lm in lms]) for found in added.values()]
 
 
-def _stack(layer: Any, names: Sequence[str | None], scales: Sequence[float]) -> RowAdapter:
-    mine = [(i, name) for i, name in enumerate(names) if name and name in layer.lora_A]
-    first = layer.lora_A[mine[0][1]].weight
-    rank = max(layer.lora_A[name].weight.shape[0] for _, name in mine)
-    out = layer.lora_B[mine[0][1]].weight.shape[0]
-    u = first.new_zeros(len(names), first.shape[1], rank)
-    v = first.new_zeros(len(names), rank, out)
-    for i, name in mine:
-        a, b = layer.lora_A[name].weight, layer.lora_B[name].weight
-        u[i, :, : len(a)] = a.t()
-        v[i, : len(a)] = scales[i] * b.t()
-    return RowAdapter(layer, u, v)
+def _stack(found: Sequence[tuple[int, Product]], alphas: Sequence[float]) -> RowAdapter:
+    first = found[0][1]
+    rank = max(len(product.u) for _, product in found)
+    u = first.u.new_zeros(len(alphas), first.u.shape[1], rank)
+    v = first.u.new_zeros(len(alphas), rank, len(first.v))
+    for row, product in found:
+        u[row, :, : len(product.u)] = product.u.t()
+        v[row, : len(product.u)] = alphas[row] * product.scale * product.v.t()
+    return RowAdapter(first.base, u, v)

@@ -2,18 +2,28 @@
 ends. Works on any fast tokenizer; never runs a model.
 """
 
-import json
-import re
-from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any
 
 from lmlab.errors import InputError
+from lmlab.lm.spelling import Spelling, show
 
-BosSetting = Literal["tokenizer", "always", "never"]
+__all__ = [
+    "BosSetting",
+    "Encoded",
+    "Vocabulary",
+    "check_unicode",
+    "encode",
+    "encode_prompt",
+    "show",
+    "tile",
+    "with_end",
+]
 
-_BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
-_ESCAPED_BYTES = re.compile("[\udc80-\udcff]+")
+# ``tokenizer``: what it adds by its own default; ``always``; ``never``; or a token to begin with.
+BosSetting = str
 
 
 @dataclass(frozen=True)
@@ -41,40 +51,53 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """A fast tokenizer seen as a list of tokens, each a string of bytes."""
+    """A fast tokenizer seen as a list of tokens, each a string of bytes.
+
+    Attributes:
+        tokenizer: the transformers tokenizer.
+        rows: how many tokens the model has an embedding of; None where no model is known.
+        notes: what a reader has to know about how it was loaded, in sentences.
+    """
 
     tokenizer: Any
-    _texts: dict[int, str] = field(default_factory=dict, repr=False, compare=False)
+    rows: int | None = None
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def spelling(self) -> Spelling:
+        """How its tokens are written."""
+        return Spelling(self.tokenizer)
 
     def data(self, token_id: int) -> bytes:
         """The bytes that a token stands for; empty for an id that the tokenizer does not know."""
-        token = self._token(token_id)
-        if token is None:
-            return b""
-        if token_id in self._added:
-            return token.encode()
-        if self._byte_level:
-            table = _byte_table()
-            if all(char in table for char in token):
-                return bytes(table[char] for char in token)
-        elif match := _BYTE_TOKEN.fullmatch(token):
-            return bytes([int(match[1], 16)])
-        return token.replace("▁", " ").encode()
+        return self.spelling.data(token_id)
 
     def text(self, token_id: int) -> str:
-        """What a token shows as; bytes that are no whole character stand as ``⟨F0 9F⟩``."""
-        if token_id not in self._texts:
-            known = self._token(token_id) is not None
-            self._texts[token_id] = show(self.data(token_id)) if known else f"⟨#{token_id}⟩"
-        return self._texts[token_id]
+        """What a token shows as in the middle of a text, after a whole word; bytes that are no
+        whole character stand as ``⟨F0 9F⟩``."""
+        return self.spelling.shown(token_id)
+
+    def reader(self, ids: Sequence[int], at: int | None = None) -> Callable[[int], str]:
+        """What a token would show as after the first ``at`` of these ids, by default all of them.
+
+        A word's token shows no space where nothing but special tokens stands before it, nor inside
+        of a word.
+        """
+        begins = self.spelling.begins(ids, len(ids) if at is None else at)
+        return partial(self.spelling.shown, bare=True) if begins else self.spelling.shown
+
+    def read(self, ids: Sequence[int], at: int) -> bytes:
+        """The bytes that the token at a place adds to the text of those before it."""
+        return self.spelling.data(ids[at], bare=self.spelling.begins(ids, at))
 
     def is_partial(self, token_id: int) -> bool:
         """Whether the token holds a part of a character."""
-        try:
-            self.data(token_id).decode()
-        except UnicodeDecodeError:
-            return True
-        return False
+        return self.spelling.is_partial(token_id)
+
+    @cached_property
+    def names(self) -> tuple[str | None, ...]:
+        """Its tokens as the file writes them, by id."""
+        return tuple(self.tokenizer.convert_ids_to_tokens(list(range(len(self.tokenizer)))))
 
     @cached_property
     def leading(self) -> tuple[int, ...]:
@@ -97,48 +120,75 @@ class Vocabulary:
         """The ids of a text alone, with nothing added."""
         return list(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
-    def _token(self, token_id: int) -> str | None:
-        if not 0 <= token_id < self._size:
-            return None
-        token = self.tokenizer.convert_ids_to_tokens(token_id)
-        return token if isinstance(token, str) else None
+    def checked(self, ids: Sequence[int]) -> Sequence[int]:
+        """The same ids.
 
-    @cached_property
-    def _size(self) -> int:
-        return len(self.tokenizer)
+        Raises:
+            InputError: the model has no embedding of one; names the token.
+        """
+        if self.rows is not None and ids and max(ids) >= self.rows:
+            token = next(i for i in ids if i >= self.rows)
+            raise InputError(
+                f"The model does not know the token ‘{self.text(token)}’: its id is {token:,}, and "
+                f"the model's embedding has {self.rows:,} rows.",
+                "Leave it out, or take a model whose embedding was resized for it.",
+            )
+        return ids
 
-    @cached_property
-    def _added(self) -> frozenset[int]:
-        return frozenset(self.tokenizer.added_tokens_decoder)
+    def unknown(self, ids: Sequence[int], characters: Sequence[str]) -> int:
+        """How many of the ids stand for characters that the tokenizer has no token of.
 
-    @cached_property
-    def _byte_level(self) -> bool:
-        pipeline = json.loads(self.tokenizer.backend_tokenizer.to_str())
-        return '"ByteLevel"' in json.dumps([pipeline.get("decoder"), pipeline.get("pre_tokenizer")])
+        Args:
+            ids: of a text.
+            characters: what each of them stands for.
+        """
+        lost = self.spelling.unknown_id
+        if lost is None or lost not in ids:
+            return 0
+        name = self.text(lost).strip()
+        pairs = zip(ids, characters, strict=True)
+        return sum(i == lost and shown.strip() != name for i, shown in pairs)
 
+    def id_of(self, token: str) -> int:
+        """The id of a token, by its name or by what it stands for.
 
-def show(data: bytes) -> str:
-    """Bytes as text, each run of bytes that is not UTF-8 written as ``⟨F0 9F⟩``.
-
-    >>> show(b" \\xf0\\x9f")
-    ' ⟨F0 9F⟩'
-    """
-    text = data.decode("utf-8", errors="surrogateescape")
-    return _ESCAPED_BYTES.sub(
-        lambda m: f"⟨{' '.join(f'{ord(c) - 0xDC00:02X}' for c in m[0])}⟩", text
-    )
+        Raises:
+            InputError: there is no such token.
+        """
+        found = self.tokenizer.get_vocab().get(token)
+        ids = [found] if found is not None else self.ids(token) if token else []
+        if len(ids) != 1:
+            raise InputError(
+                f"The model's tokenizer has no token ‘{token[:50]}’ to begin with.",
+                "Name one of its special tokens, or ‘tokenizer’, ‘always’ or ‘never’.",
+            )
+        return int(ids[0])
 
 
 def encode(
-    vocabulary: Vocabulary, text: str, prefix: str = "", bos: BosSetting = "tokenizer"
+    vocabulary: Vocabulary,
+    text: str,
+    prefix: str = "",
+    bos: BosSetting = "tokenizer",
+    *,
+    given: bool = False,
 ) -> Encoded:
     """Encode ``prefix + text`` once and place the border by character offsets.
 
     White space at the end of the prefix goes over to the text, and so does a token that straddles
     the border. With no prefix the context is BOS, else EOS, else empty.
 
+    Args:
+        vocabulary: the model's.
+        text: what is scored.
+        prefix: what stands before it.
+        bos: what is put in front.
+        given: white space at the end of the prefix stays there: the opening of a chat's turn is
+            given to the model as it is.
+
     Raises:
-        InputError: the text is empty, or a string is not valid Unicode.
+        InputError: the text is empty, a string is not valid Unicode, or the model does not know a
+            token.
     """
     if not text:
         raise InputError("There is no text to score.", "Type at least one character.")
@@ -150,14 +200,14 @@ def encode(
     ids, spans = list(batch["input_ids"]), tile(batch["offset_mapping"], len(joined))
     if not ids:
         raise InputError("The model's tokenizer makes no tokens of this text.")
-    border = len(prefix.rstrip())
+    border = len(prefix) if given else len(prefix.rstrip())
     first = next(
         i for i, (start, end) in enumerate(spans) if end > border or start == end == border
     )
     border = spans[first][0]
     lead = _lead(vocabulary, ids, bos, has_prefix=first > 0)
     return Encoded(
-        ids=(*lead, *ids),
+        ids=tuple(vocabulary.checked((*lead, *ids))),
         lead=tuple(lead),
         n_context=len(lead) + first,
         spans=tuple((start - border, end - border) for start, end in spans[first:]),
@@ -165,6 +215,20 @@ def encode(
         text=joined[border:],
         moved=joined[border : len(prefix)],
     )
+
+
+def with_end(vocabulary: Vocabulary, item: Encoded) -> Encoded:
+    """The same with the end token after the text, which completes no character.
+
+    Raises:
+        InputError: the tokenizer has none, or the model does not know it.
+    """
+    end = vocabulary.tokenizer.eos_token_id
+    if end is None:
+        raise InputError("This model's tokenizer has no end token to score.")
+    length = len(item.text)
+    ids = tuple(vocabulary.checked((*item.ids, int(end))))
+    return replace(item, ids=ids, spans=(*item.spans, (length, length)))
 
 
 def encode_prompt(vocabulary: Vocabulary, prompt: str, bos: BosSetting = "tokenizer") -> list[int]:
@@ -178,7 +242,7 @@ def encode_prompt(vocabulary: Vocabulary, prompt: str, bos: BosSetting = "tokeni
     lead = _lead(vocabulary, ids, bos, has_prefix=bool(ids))
     if not ids and not lead:
         raise InputError("There is nothing to start from.", "Type at least one character.")
-    return [*lead, *ids]
+    return list(vocabulary.checked([*lead, *ids]))
 
 
 def check_unicode(text: str) -> None:
@@ -213,21 +277,17 @@ def tile(offsets: list[tuple[int, int]], length: int) -> list[tuple[int, int]]:
 
 
 def _lead(vocabulary: Vocabulary, ids: list[int], bos: BosSetting, has_prefix: bool) -> list[int]:
-    """The ids to put in front: exactly one BOS, none when the text brings its own."""
+    """The ids to put in front, as far as the text does not bring them itself."""
     if bos == "never":
         return []
-    lead = list(vocabulary.leading)
-    start = vocabulary.start_id
-    if not lead and start is not None and (bos == "always" or not has_prefix):
-        lead = [start]
+    if bos in ("tokenizer", "always"):
+        lead = list(vocabulary.leading)
+        start = vocabulary.start_id
+        if not lead and start is not None and (bos == "always" or not has_prefix):
+            lead = [start]
+    else:
+        lead = [vocabulary.id_of(bos)]
     if bos == "always" and not lead:
         raise InputError("This model's tokenizer has no start or end token to begin with.")
-    return [] if lead and ids[:1] == lead[-1:] else lead
-
-
-@lru_cache(maxsize=1)
-def _byte_table() -> dict[str, int]:
-    """The printable stand-ins of byte-level BPE (Radford et al. 2019) and the bytes they mean."""
-    keep = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    moved = [byte for byte in range(256) if byte not in set(keep)]
-    return {chr(b): b for b in keep} | {chr(0x100 + i): b for i, b in enumerate(moved)}
+    brought = (n for n in range(len(lead), 0, -1) if ids[:n] == lead[-n:])
+    return lead[: len(lead) - next(brought, 0)]

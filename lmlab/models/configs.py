@@ -11,7 +11,9 @@ from transformers import AutoConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from lmlab.errors import ModelError
+from lmlab.models.hubtoken import gated_hint, token_of
 from lmlab.models.loading import Folder, outline, reading_error
+from lmlab.models.refs import local_folder
 from lmlab.models.store import RUN, ModelRef, ModelStore
 
 # Building an outline takes time with every layer; no model that is used comes near these.
@@ -28,13 +30,13 @@ def config_folder(ref: ModelRef, store: ModelStore) -> Path:
         ModelError: unknown, refused or out of reach.
     """
     here = ref.name in store.embedded() or ref.name.startswith(RUN)
-    local = store.settings.allow_local and Path(ref.name).expanduser().is_dir()
+    local = store.settings.allow_local and local_folder(ref.name) is not None
     fits = _PLAIN_HUB.fullmatch(f"{ref.name}@{ref.revision or 'main'}") and ".." not in str(ref)
     allowed = store.settings.may_fetch(ref.name) and not store.settings.offline
     if here or local or not fits or not allowed:
         # The store knows what to say of each.
         return store.resolve(ref, lambda message: None)
-    return _fetched(ref)
+    return _fetched(ref, token_of(store.settings))
 
 
 def read_config(folder: Path, name: str) -> Any:
@@ -88,22 +90,20 @@ def _check_size(config: Any, name: str) -> None:
             raise ModelError(f"The config of ‘{name}’ says {value:,} for {key}; that is refused.")
 
 
-def _fetched(ref: ModelRef) -> Path:
+def _fetched(ref: ModelRef, token: bool | None) -> Path:
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
     file = (ref.name, "config.json")
     try:
-        told = get_hf_file_metadata(hf_hub_url(*file, revision=ref.revision))
+        told = get_hf_file_metadata(hf_hub_url(*file, revision=ref.revision), token=token)
         if (told.size or 0) > MOST_BYTES:
             raise ModelError(f"The config of ‘{ref.name}’ is too large.")
-        return Path(hf_hub_download(*file, revision=ref.revision)).parent
+        return Path(hf_hub_download(*file, revision=ref.revision, token=token)).parent
     except ModelError:
         raise
     except GatedRepoError:
-        raise ModelError(
-            f"‘{ref.name}’ is gated on the Hub.", "Accept its terms there and set HF_TOKEN."
-        ) from None
+        raise ModelError(f"‘{ref.name}’ is gated on the Hub.", gated_hint(token)) from None
     except RepositoryNotFoundError:
         raise ModelError(f"There is no model named ‘{ref.name}’, here or on the Hub.") from None
     except Exception as error:

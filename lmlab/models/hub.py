@@ -15,6 +15,7 @@ from huggingface_hub.errors import (
 )
 
 from lmlab.errors import LabError, MemoryLimitError, ModelError
+from lmlab.models.hubtoken import gated_hint, token_of
 from lmlab.settings import Settings
 
 log = logging.getLogger("lmlab")
@@ -48,14 +49,13 @@ def fetch(
     """
     if settings.offline:
         return _cached(name, revision, hint)
+    token = token_of(settings)
     try:
-        return _download(name, revision, max_bytes, on_progress)
+        return _download(name, revision, max_bytes, token, on_progress)
     except RevisionNotFoundError:
         raise ModelError(f"‘{name}’ has no revision ‘{revision}’ on the Hub.") from None
     except GatedRepoError:
-        raise ModelError(
-            f"‘{name}’ is gated on the Hub.", "Accept its terms there and set HF_TOKEN."
-        ) from None
+        raise ModelError(f"‘{name}’ is gated on the Hub.", gated_hint(token)) from None
     except RepositoryNotFoundError:
         raise ModelError(f"There is no model named ‘{name}’, here or on the Hub.", hint) from None
     except HfHubHTTPError as error:
@@ -71,10 +71,15 @@ def fetch(
 
 
 def _download(
-    name: str, revision: str | None, max_bytes: int, on_progress: Callable[[str], None]
+    name: str,
+    revision: str | None,
+    max_bytes: int,
+    token: bool | None,
+    on_progress: Callable[[str], None],
 ) -> Path:
     """Looks at a repository, then fetches what the cache lacks of it."""
-    info = HfApi(endpoint=endpoint()).model_info(name, revision=revision, files_metadata=True)
+    api = HfApi(endpoint=endpoint(), token=token)
+    info = api.model_info(name, revision=revision, files_metadata=True)
     size = _check(info, name)
     if size > max_bytes:
         raise MemoryLimitError(
@@ -88,6 +93,7 @@ def _download(
         allow_patterns=PATTERNS,
         endpoint=endpoint(),
         cache_dir=cache_dir(),
+        token=token,
     )
     return Path(fetched)
 

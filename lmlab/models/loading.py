@@ -6,19 +6,22 @@ Safetensors only, and never code that comes with a model.
 import json
 import math
 import threading
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from lmlab.errors import LabError, MemoryLimitError, ModelError
+from lmlab.lm.learned import learned_form
 from lmlab.lm.model import LM, Weights
-from lmlab.lm.tokens import Vocabulary
+from lmlab.models.textpart import KEYS, text_part, tied
+from lmlab.models.tokenizers import fitted, read_vocabulary
 from lmlab.settings import Settings
 
 __all__ = [
@@ -29,7 +32,6 @@ __all__ = [
     "dtype_of",
     "inspect",
     "load",
-    "load_tokenizer",
     "outline",
     "reading_error",
 ]
@@ -37,16 +39,25 @@ __all__ = [
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 # While it reads weights, transformers changes how torch makes tensors, for all threads at once.
 ONE_AT_A_TIME = threading.Lock()
+TEXT_ALONE = "It reads more than text; its text part alone is loaded."
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
 @dataclass(frozen=True)
 class Folder:
-    """A model folder that was looked at and may be loaded."""
+    """A model folder that was looked at and may be loaded.
+
+    Attributes:
+        path: where it lies.
+        name: as shown to people.
+        weight_files: in the safetensors format.
+        text: config of its text part, where the model reads more than text; else None.
+    """
 
     path: Path
     name: str
     weight_files: tuple[Path, ...]
+    text: Any = None
 
     def memory(self, settings: Settings) -> int:
         """Bytes that the weights will take in memory."""
@@ -63,12 +74,13 @@ def load(folder: Folder, settings: Settings) -> Weights:
     """
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    tokenizer = load_tokenizer(folder)
+    vocabulary = read_vocabulary(folder.path, folder.name)
     device = device_of(settings)
     try:
         with ONE_AT_A_TIME:
             loaded: Any = AutoModelForCausalLM.from_pretrained(
                 folder.path,
+                **_text_alone(folder),
                 local_files_only=True,
                 use_safetensors=True,
                 trust_remote_code=False,
@@ -84,7 +96,28 @@ def load(folder: Folder, settings: Settings) -> Weights:
     if report["missing_keys"]:
         missing = ", ".join(sorted(report["missing_keys"])[:3])
         raise ModelError(f"The weights of ‘{folder.name}’ are incomplete: {missing} is missing.")
-    return Weights(folder.name, model, Vocabulary(tokenizer))
+    vocabulary = fitted(vocabulary, model, folder.name)
+    if folder.text is not None:
+        vocabulary = replace(vocabulary, notes=(*vocabulary.notes, TEXT_ALONE))
+    weights = Weights(folder.name, model, vocabulary, learned_form(folder.path))
+    _check_causal(weights)
+    return weights
+
+
+def _check_causal(weights: Weights) -> None:
+    """Run a few tokens: a model that cannot be run, or looks ahead, is refused."""
+    try:
+        causal = weights.lm(weights.name).ways.causal
+    except LabError:
+        raise
+    except Exception as error:
+        raise reading_error(error, weights.name) from error
+    if not causal:
+        raise ModelError(
+            f"‘{weights.name}’ is not a causal language model: what comes later in a text changes "
+            "what it says of what came before.",
+            "Choose one that continues text, such as GPT-2, Llama, Qwen or Pythia.",
+        )
 
 
 def inspect(path: Path, name: str) -> Folder:
@@ -101,6 +134,9 @@ def inspect(path: Path, name: str) -> Folder:
     except Exception as error:
         raise reading_error(error, name) from error
     names = raw.get("architectures") or []
+    if (part := text_part(config, names, name)) is not None:
+        files = _weight_files(path, name)
+        return Folder(path, name, files, tied(part, config, _tensor_names(files)))
     generative = not names or any(n.endswith(("CausalLM", "LMHeadModel")) for n in names)
     if (
         config.is_encoder_decoder
@@ -117,7 +153,7 @@ def inspect(path: Path, name: str) -> Folder:
 def outline(folder: Folder) -> Any:
     """A folder's model without its weights: modules and sizes alone, which take no memory."""
     try:
-        config = AutoConfig.from_pretrained(
+        config = folder.text or AutoConfig.from_pretrained(
             folder.path, local_files_only=True, trust_remote_code=False
         )
         with ONE_AT_A_TIME, torch.device("meta"):
@@ -156,25 +192,6 @@ def reading_error(error: Exception, name: str) -> LabError:
     return ModelError(f"‘{name}’ cannot be read: {first}", "The folder may be damaged.")
 
 
-def load_tokenizer(folder: Folder) -> Any:
-    """The fast tokenizer of a folder."""
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            folder.path, local_files_only=True, trust_remote_code=False
-        )
-    except Exception as error:
-        raise ModelError(
-            f"‘{folder.name}’ has no tokenizer that can be read.",
-            "The folder needs a tokenizer.json (a fast tokenizer).",
-        ) from error
-    if not tokenizer.is_fast:
-        raise ModelError(
-            f"‘{folder.name}’ has no fast tokenizer, which lmlab needs for character offsets.",
-            "The folder needs a tokenizer.json.",
-        )
-    return tokenizer
-
-
 def _weight_files(path: Path, name: str) -> tuple[Path, ...]:
     """The safetensors files of a folder, each with a header that can be read."""
     single, index = path / "model.safetensors", path / "model.safetensors.index.json"
@@ -211,6 +228,19 @@ def _check_safetensors(file: Path, name: str) -> None:
         raise ModelError(
             f"The file {file.name} of ‘{name}’ is damaged or cut short.", "Fetch it again."
         ) from error
+
+
+def _tensor_names(files: Sequence[Path]) -> list[str]:
+    found: list[str] = []
+    for file in files:
+        with safe_open(file, framework="pt") as opened:
+            found += opened.keys()
+    return found
+
+
+def _text_alone(folder: Folder) -> dict[str, Any]:
+    """What has the text part alone read, where a model is more than that."""
+    return {"config": folder.text, "key_mapping": dict(KEYS)} if folder.text is not None else {}
 
 
 def _tensor_bytes(file: Path, wide: bool) -> int:

@@ -3,9 +3,7 @@
 Importing this module imports no torch: weights are read by ``lmlab.models.loading`` on first use.
 """
 
-import difflib
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,11 +11,11 @@ from typing import TYPE_CHECKING
 import psutil
 
 from lmlab.assets import models_dir
-from lmlab.errors import MemoryLimitError, ModelError
+from lmlab.errors import MemoryLimitError
 from lmlab.lm.turns import in_order
 from lmlab.models.memory import Entry, Memory
+from lmlab.models.places import Places, Progress
 from lmlab.models.refs import RUN, ModelRef
-from lmlab.runs.store import RunFolder, Runs, default_root
 from lmlab.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,13 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RUN", "ModelRef", "ModelStore", "Progress"]
 
-Progress = Callable[[str], None]
 
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
-_REVISION = re.compile(r"[\w][\w./-]{0,99}")
-
-
-class ModelStore:
+class ModelStore(Places):
     """Loaded models, least recently used dropped first, within a budget of bytes.
 
     Safe for many threads: a model that several ask for is read once, and each copy of the weights
@@ -39,14 +32,8 @@ class ModelStore:
     """
 
     def __init__(self, settings: Settings | None = None, *, models: Path | None = None) -> None:
-        self.settings = settings or Settings()
-        self._models = models or models_dir()
+        super().__init__(settings or Settings(), models or models_dir())
         self._memory = Memory(self.budget)
-
-    @property
-    def runs(self) -> Runs:
-        """The fine-tuning runs of this machine, which can be used as models: ``run:ID``."""
-        return Runs(self.settings.runs_dir or default_root())
 
     @property
     def budget(self) -> int:
@@ -59,23 +46,6 @@ class ModelStore:
         """Bytes that one model may take."""
         gigabytes = self.settings.max_model_gb
         return min(self.budget, int(gigabytes * 1e9)) if gigabytes else self.budget
-
-    def embedded(self) -> list[str]:
-        """Names of the embedded models, in alphabetical order."""
-        return sorted(self._below("config.json", self._models))
-
-    def embedded_adapters(self) -> list[str]:
-        """Names of the embedded adapters."""
-        return sorted(self._below("adapter_config.json", self._models / "adapters"))
-
-    def ships(self, ref: ModelRef) -> bool:
-        """Whether a model, and its adapter, came with lmlab, and so will stay what they are."""
-        adapters = (None, *self.embedded_adapters())
-        return ref.name in self.embedded() and ref.adapter in adapters
-
-    def folder(self, name: str) -> Path:
-        """Where an embedded model lies, as ``loaded`` names it."""
-        return (self._models / name).resolve()
 
     def after_fork(self) -> None:
         """Make all locks anew: in a forked process nobody is left who would give one back."""
@@ -132,79 +102,6 @@ class ModelStore:
         with self._memory.attaching(entry, folder, str(ref)):
             return weights.lm(str(ref), folder, ref.alpha)
 
-    def resolve(self, ref: ModelRef, on_progress: Progress) -> Path:
-        """The local folder that holds a model, fetched first if it is on the Hub."""
-        if ref.name.startswith(RUN):
-            run = self._run(ref.name)
-            if run.spec.config.is_adapter:
-                return self.resolve(ModelRef.parse(run.spec.model), on_progress)
-            return self._learned(run, ref.revision)
-        if ref.name in self.embedded():
-            _refuse_revision(ref.name, ref.revision)
-            return self._models / ref.name
-        return self._outside(ref.name, ref.revision, on_progress, self.embedded())
-
-    def resolve_adapter(self, ref: ModelRef, on_progress: Progress) -> Path:
-        """The local folder that holds the adapter of a reference."""
-        name = (ref.adapter or "").removeprefix("adapters/")
-        if name.startswith(RUN):
-            name, _, step = name.partition("@")
-            return self._learned(self._run(name), step)
-        if name in self.embedded_adapters():
-            return self._models / "adapters" / name
-        return self._outside(name, None, on_progress, self.embedded_adapters())
-
-    def _adapter_of(self, ref: ModelRef, on_progress: Progress) -> Path | None:
-        """The adapter's folder, where there is one; ``run:ID`` alone may be one too."""
-        if ref.adapter:
-            return self.resolve_adapter(ref, on_progress)
-        if ref.name.startswith(RUN) and (run := self._run(ref.name)).spec.config.is_adapter:
-            return self._learned(run, ref.revision)
-        return None
-
-    def _run(self, name: str) -> RunFolder:
-        """A fine-tuning run; its id is known to its owner alone."""
-        found = self.runs.find(name.removeprefix(RUN))
-        if found is None:
-            raise ModelError("There is no such fine-tuning run.", "It may have been deleted.")
-        return found
-
-    def _learned(self, run: RunFolder, step: str | None = None) -> Path:
-        """What a run has learned, in the end or by a step, as in ``run:ID@STEP``."""
-        if step:
-            found = run.snapshots.get(int(step)) if step.isdecimal() and len(step) < 12 else None
-            if found is None:
-                raise ModelError(f"This fine-tuning run has kept nothing of step {step[:20]}.")
-            return found
-        if run.learned is None:
-            raise ModelError("This fine-tuning run has not saved anything yet.")
-        return run.learned
-
-    def _outside(
-        self, name: str, revision: str | None, on_progress: Progress, known: list[str]
-    ) -> Path:
-        """A folder of this machine or of the Hub, as far as the settings allow either."""
-        folder = Path(name).expanduser()
-        if self.settings.allow_local and folder.is_dir():
-            _refuse_revision(name, revision)
-            return folder
-        hint = _hint(name, known)
-        if not _HUB_ID.fullmatch(name) or ".." in name:
-            raise ModelError(f"There is no model named ‘{name[:100]}’.", hint)
-        if revision and (not _REVISION.fullmatch(revision) or ".." in revision):
-            raise ModelError(f"‘{revision[:100]}’ is not a revision.")
-        if not self.settings.allow_hub:
-            raise ModelError(f"There is no model named ‘{name}’ here.", hint)
-        if not self.settings.may_fetch(name):
-            listed = ", ".join(self.settings.models)
-            said = f"Of the Hub there are: {listed}." if listed else ""
-            raise ModelError(
-                f"‘{name}’ is not among the models that may be fetched here.", said or hint
-            )
-        from lmlab.models.hub import fetch
-
-        return fetch(name, revision, self.settings, self.largest, on_progress, hint)
-
     def _acquire(self, ref: ModelRef, on_progress: Progress) -> Entry:
         """The entry of a reference, counted as in use; loads it when nobody has."""
         # One folder, one copy, whatever it was called by: a commit has a folder of its own.
@@ -243,22 +140,3 @@ class ModelStore:
                 f"{self.largest / 1e9:.2g} GB here.",
                 "Choose a smaller model.",
             )
-
-    def _below(self, marker: str, root: Path) -> list[str]:
-        folders = (path.parent for path in root.glob(f"**/{marker}"))
-        return [folder.relative_to(root).as_posix() for folder in folders]
-
-
-def _refuse_revision(name: str, revision: str | None) -> None:
-    """What lies in a folder of this machine has one state alone."""
-    if revision:
-        raise ModelError(
-            f"‘{name[:100]}’ is a folder of this machine and has no revisions.",
-            f"Ask for ‘{name[:100]}’ alone; revisions are for models of the Hub.",
-        )
-
-
-def _hint(name: str, known: list[str]) -> str:
-    """The closest known names, or all of them when none is close."""
-    close = difflib.get_close_matches(name, known, n=1) or [n for n in known if "/" not in n]
-    return f"Here there are: {', '.join(close)}." if close else ""

@@ -3,6 +3,7 @@ the lines that its loss is measured against, and samples from nothing on the way
 """
 
 import math
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -11,8 +12,9 @@ from random import Random
 
 import torch
 
-from lmlab.finetuning.events import Levels, Sampled, SampleToken, TrainEvent
+from lmlab.finetuning.events import Evaluated, Levels, Sampled, SampleToken, TrainEvent
 from lmlab.finetuning.loop import Loop, Stop
+from lmlab.finetuning.losses import text_loss
 from lmlab.finetuning.measuring import Measures
 from lmlab.finetuning.methods import Tuned
 from lmlab.finetuning.structuring import Example, Material
@@ -20,7 +22,7 @@ from lmlab.finetuning.training import run
 from lmlab.generation.complete import Stream, rounds
 from lmlab.generation.sampling import GenerateConfig
 from lmlab.lm.decoding import Decoder
-from lmlab.maths.levels import entropy_of_counts, per_token
+from lmlab.maths.levels import entropy_of_counts, per_byte, per_token
 from lmlab.pretraining.building import Matter, window, words_of
 from lmlab.pretraining.config import PretrainConfig
 
@@ -111,6 +113,17 @@ class Growth(Measures):
 
     asked: PretrainConfig = field(default_factory=PretrainConfig)
     matter: Matter | None = None
+
+    def evaluate(self, step: int) -> Evaluated:
+        """Held-out loss of all tokens, and bits a byte of the text's own."""
+        began, tuned = time.perf_counter(), self.tuned
+        tuned.model.eval()
+        end = int(tuned.vocabulary.tokenizer.eos_token_id)
+        with self.autocast():
+            loss, nats = text_loss(tuned.model, self.valid, self._keep, tuned.base.device, end)
+        n_bytes = sum(len(text.encode()) for text in self.matter.held) if self.matter else 0
+        bits = per_byte(nats, n_bytes, 1) if n_bytes else None
+        return Evaluated(step, loss, None, None, time.perf_counter() - began, bits)
 
     def samples(self, step: int) -> Iterator[Sampled]:
         """From nothing, and from the first words of the held-out text: the same draws each time."""

@@ -10,11 +10,12 @@ from lmlab.generation.sampling import GenerateConfig
 from lmlab.lm.model import LM
 from lmlab.lm.tokens import Encoded, encode, encode_prompt
 from lmlab.maths.agreement import exact_match, token_f1
-from lmlab.prompts.chat import as_chats, has_chat
+from lmlab.prompts.chat import form_for, in_form, stops_in
 from lmlab.prompts.choosing import CONTENT_FREE, Blank, best, mean_shares, scored
-from lmlab.prompts.parts import Pieces, Prompt, joined
+from lmlab.prompts.parts import Pieces, Prompt
 from lmlab.prompts.protocols import Protocol
 from lmlab.prompts.templates import PromptTemplate
+from lmlab.results.forms import Form
 from lmlab.results.predictions import Prediction, Unfit
 from lmlab.scoring.likelihoods import Likelihood, likelihoods
 
@@ -54,10 +55,10 @@ class Asking:
     share: bool
 
     @cached_property
-    def chat(self) -> bool:
-        """Whether prompts take the chat form."""
-        wanted = self.protocol.chat
-        return has_chat(self.lm.vocabulary) if wanted is None else wanted
+    def form(self) -> Form:
+        """The form that prompts take."""
+        lm = self.lm
+        return form_for(lm.vocabulary, self.template, self.protocol.form, lm.form)
 
     def ask(
         self, draw: int, shown: Sequence[Pieces], queries: Sequence[Pieces]
@@ -79,14 +80,13 @@ class Asking:
             yield from self._write(draw, fitting)
 
     def prompt(self, shown: Sequence[Pieces], query: Pieces) -> Prompt:
-        """The plain form, or the tokenizer's chat form."""
+        """In the form that was asked for, or that the model was tuned in."""
         return self.prompts(shown, [query])[0]
 
     def prompts(self, shown: Sequence[Pieces], queries: Sequence[Pieces]) -> list[Prompt]:
         """The same for many queries."""
-        if self.chat:
-            return as_chats(self.lm.vocabulary, self.instruction, shown, queries)
-        return [joined(self.instruction, shown, self.template.separator, one) for one in queries]
+        instruction, separator = self.instruction, self.template.separator
+        return in_form(self.lm.vocabulary, self.form, instruction, shown, separator, queries)
 
     def weigh(self, shown: Sequence[Pieces], prompt: Prompt) -> tuple[tuple[float, ...], Blank]:
         """ln p of each choice after one prompt, and what the choices get where nothing is asked."""
@@ -152,7 +152,7 @@ class Asking:
         config = GenerateConfig(
             max_new_tokens=self.protocol.max_new_tokens,
             temperature=0,
-            stop=self.template.stop,
+            stop=stops_in(self.lm.vocabulary, self.form, self.template.stop),
             alternatives=0,
         )
         for part in complete(self.lm, prompts, config, share=self._sharing):
@@ -211,7 +211,7 @@ class Asking:
         return self.share and self.protocol.share
 
     def _encoded(self, prompt: Prompt, end: str) -> Encoded:
-        found = encode(self.lm.vocabulary, end, prompt.text)
+        found = encode(self.lm.vocabulary, end, prompt.text, given=prompt.turn)
         if found.n_context == 0:
             raise InputError("The prompt is empty: nothing stands before the answer.")
         return found

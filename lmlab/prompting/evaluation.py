@@ -14,6 +14,7 @@ from lmlab.errors import InputError
 from lmlab.lm.model import LM
 from lmlab.lm.sharedprefix import can_share
 from lmlab.prompting.asking import Asking, content_free
+from lmlab.prompting.notes import notes_of
 from lmlab.prompts.protocols import Protocol, asked, drawn
 from lmlab.prompts.templates import PromptTemplate
 from lmlab.results.evaluations import Evaluating, Evaluation
@@ -63,7 +64,7 @@ def iter_evaluate(
     blank_pieces = pieces[n : n + len(blanks)]
     asking = Asking(lm, template, protocol, instruction, blank_pieces, can_share(lm))
     rest = iter(pieces[n + len(blanks) :])
-    result = _begun(lm, template, data, protocol, sets, queries)
+    result = _begun(asking, data, sets, queries)
     started, total = time.perf_counter(), n * len(sets)
     yield Evaluating(0, total)
     for draw, rows in enumerate(sets):
@@ -87,14 +88,12 @@ def _check(template: PromptTemplate, rows: Sequence[Row], place: str) -> None:
 
 
 def _begun(
-    lm: LM,
-    template: PromptTemplate,
-    data: Dataset,
-    protocol: Protocol,
-    sets: Sequence[Sequence[Row]],
-    queries: Sequence[Row],
+    asking: Asking, data: Dataset, sets: Sequence[Sequence[Row]], queries: Sequence[Row]
 ) -> Evaluation:
     """A result without predictions."""
+    lm, template, protocol = asking.lm, asking.template, asking.protocol
+    examples = [row for rows in sets for row in rows]
+    told = notes_of(lm.vocabulary, template, examples, queries, asking.form, lm.form)
     return Evaluation(
         model=lm.name,
         template=template.name,
@@ -105,7 +104,8 @@ def _begun(
         labels=tuple(template.labels),
         way=protocol.way,
         predictions=(),
-        notes=tuple(_notes(template, queries, protocol)),
+        notes=(*told, *_notes(template, queries, protocol)),
+        form=asking.form,
     )
 
 

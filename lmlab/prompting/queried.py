@@ -11,6 +11,7 @@ from lmlab.prompts.choosing import scored
 from lmlab.prompts.parts import Prompt
 from lmlab.prompts.reading import Answer
 from lmlab.prompts.templates import PromptTemplate
+from lmlab.results.forms import Form
 
 if TYPE_CHECKING:
     from lmlab.lm.model import LM
@@ -29,12 +30,16 @@ class Asked:
         plain: the plain form, where the model gets its tokenizer's chat form.
         n_tokens: of the prompt.
         context: most that the model can read.
+        form: that the prompt has.
+        notes: what a reader has to know, in sentences.
     """
 
     prompt: Prompt
     plain: Prompt | None
     n_tokens: int
     context: int
+    form: Form = "plain"
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ class Weighed:
     choices: "dict[Way, str]"
 
 
-def in_full(lm: "LM", prompt: Prompt, plain: Prompt | None) -> Asked:
+def in_full(lm: "LM", prompt: Prompt, plain: Prompt | None, notes: tuple[str, ...] = ()) -> Asked:
     """A prompt with its length.
 
     Raises:
@@ -65,15 +70,20 @@ def in_full(lm: "LM", prompt: Prompt, plain: Prompt | None) -> Asked:
 
     ids = encode_prompt(lm.vocabulary, prompt.text)
     check_room(lm, ids)
-    return Asked(prompt, plain, len(ids), lm.context)
+    form: Form = "plain" if plain is None else "chat"
+    return Asked(prompt, plain, len(ids), lm.context, form, notes)
 
 
-def written(lm: "LM", template: PromptTemplate, prompt: Prompt) -> "Iterator[Step | Answer]":
+def written(
+    lm: "LM", template: PromptTemplate, prompt: Prompt, form: Form
+) -> "Iterator[Step | Answer]":
     """The greedy completion, then what G reads in it."""
     from lmlab.generation.complete import generate
     from lmlab.generation.sampling import GenerateConfig
+    from lmlab.prompts.chat import stops_in
 
-    config = GenerateConfig(max_new_tokens=LONGEST_COMPLETION, temperature=0, stop=template.stop)
+    stop = stops_in(lm.vocabulary, form, template.stop)
+    config = GenerateConfig(max_new_tokens=LONGEST_COMPLETION, temperature=0, stop=stop)
     text, ended = "", False
     for step in generate(lm, prompt.text, config):
         text += step.shown

@@ -14,11 +14,13 @@ from lmlab.data.sets import Dataset, Table
 from lmlab.errors import InputError
 from lmlab.lm.turns import stepwise
 from lmlab.models.store import ModelRef, ModelStore
+from lmlab.prompting.notes import notes_of
 from lmlab.prompting.queried import Asked, Weighed, in_full, weighed, written
 from lmlab.prompts.parts import Prompt, joined
 from lmlab.prompts.protocols import Protocol, asked, drawn
 from lmlab.prompts.templates import PromptTemplate
 from lmlab.prompts.wordings import shipped_source, shipped_templates, tuned_wording
+from lmlab.results.forms import Form
 from lmlab.results.scored import Loading
 from lmlab.settings import Settings
 
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from lmlab.results.completions import Step
     from lmlab.scoring.pairs import Judged, Pair, PairsResult
 
+# A model's tokens, how many it can read, and the form that it was tuned in.
+Known = tuple["Vocabulary", int, Form | None]
 Ready = Callable[[ModelRef], Iterator[Loading]]
 
 MOST_PROMPTS = 6000
@@ -52,7 +56,7 @@ class Prompting:
     settings: Settings
     ready: Ready
     prepare: Callable[[], None]
-    _known: "dict[str, tuple[Vocabulary, int]]" = field(default_factory=dict, repr=False)
+    _known: "dict[str, Known]" = field(default_factory=dict, repr=False)
 
     def templates(self) -> dict[str, PromptTemplate]:
         """The shipped templates by name."""
@@ -96,26 +100,45 @@ class Prompting:
         return found if adapter and ref.name in self.store.embedded() else None
 
     def preview(
-        self, model: str, template: PromptTemplate, examples: Sequence[Row], query: Row
+        self,
+        model: str,
+        template: PromptTemplate,
+        examples: Sequence[Row],
+        query: Row,
+        *,
+        form: Form | None = None,
     ) -> Asked:
-        """The prompt in the form that a model gets, its length, and the plain form beside it."""
+        """The prompt in the form that a model gets, its length, and the plain form beside it.
+
+        Args:
+            model: name.
+            template: the wording.
+            examples: solved rows.
+            query: the row that is asked.
+            form: plain or chat; None as the model was tuned, see ``Protocol``.
+
+        Raises:
+            LabError: the model cannot be read, or has no chat form.
+        """
         instruction, pieces = template.pieces([query, *examples])
         plain = joined(instruction, pieces[1:], template.separator, pieces[0])
         self._check(plain.text)
         self.prepare()
         from lmlab.lm.tokens import encode_prompt
-        from lmlab.prompts.chat import as_chat, has_chat
+        from lmlab.prompts.chat import form_for, in_form
 
-        vocabulary, context = self._vocabulary(model)
-        chat = None
-        if has_chat(vocabulary):
-            chat = as_chat(vocabulary, instruction, pieces[1:], pieces[0])
-        prompt = chat or plain
+        vocabulary, context, learned = self._vocabulary(model)
+        taken = form_for(vocabulary, template, form, learned)
+        (prompt,) = in_form(
+            vocabulary, taken, instruction, pieces[1:], template.separator, pieces[:1]
+        )
         n_tokens = len(encode_prompt(vocabulary, prompt.text))
-        return Asked(prompt, plain if chat else None, n_tokens, context)
+        notes = tuple(notes_of(vocabulary, template, examples, [query], taken, learned))
+        beside = plain if taken == "chat" else None
+        return Asked(prompt, beside, n_tokens, context, taken, notes)
 
-    def _vocabulary(self, model: str) -> "tuple[Vocabulary, int]":
-        """A model's tokens and how many it can read; loads it the first time."""
+    def _vocabulary(self, model: str) -> "Known":
+        """What is known of a model; loads it the first time."""
         if model not in self._known:
             ref = ModelRef.parse(model)
             for _ in self.ready(ref):
@@ -123,7 +146,7 @@ class Prompting:
             with self.store.borrow(ref) as lm:
                 while len(self._known) >= KNOWN:
                     self._known.pop(next(iter(self._known)))
-                self._known[model] = (lm.vocabulary, lm.context)
+                self._known[model] = (lm.vocabulary, lm.context, lm.form)
         return self._known[model]
 
     def run(
@@ -133,7 +156,7 @@ class Prompting:
         examples: Sequence[Row],
         query: Row,
         *,
-        chat: bool | None = None,
+        form: Form | None = None,
     ) -> "Iterator[Loading | Asked | Step | Answer | Weighed]":
         """One query: the prompt, the completion token by token, G's reading of it, the labels."""
         self.prepare()
@@ -146,14 +169,16 @@ class Prompting:
         ref = ModelRef.parse(model)
         yield from self.ready(ref)
         with self.store.borrow(ref) as lm:
-            protocol = Protocol(chat=chat)
+            protocol = Protocol(form=form)
             share = can_share(lm)
             asking = Asking(lm, template, protocol, instruction, pieces[1 : 1 + len(blanks)], share)
             prompt = asking.prompt(shown, pieces[0])
             self._check(prompt.text)
             plain = joined(instruction, shown, template.separator, pieces[0])
-            yield in_full(lm, prompt, plain if asking.chat else None)
-            yield from stepwise([lm], written(lm, template, prompt))
+            taken = asking.form
+            notes = notes_of(lm.vocabulary, template, examples, [query], taken, lm.form)
+            yield in_full(lm, prompt, plain if taken == "chat" else None, tuple(notes))
+            yield from stepwise([lm], written(lm, template, prompt, asking.form))
             if template.chooses:
                 yield weighed(asking, shown, prompt)
 
@@ -178,23 +203,19 @@ class Prompting:
 
     def prompts_of(self, design: "Design") -> Iterator[tuple[int, int, Prompt, str]]:
         """What a design asks: (row from 1, draw, prompt, true answer), in the form of the model."""
-        from lmlab.prompts.chat import as_chats, has_chat
+        from lmlab.prompts.chat import form_for, in_form
 
         template, protocol = design.template, design.protocol
         queries = asked(design.data, protocol)
         sets = design.examples or drawn(design.data, protocol)
         instruction, pieces = template.pieces([*queries, *(row for rows in sets for row in rows)])
-        vocabulary = self._vocabulary(design.model)[0]
-        chat = has_chat(vocabulary) if protocol.chat is None else protocol.chat
+        vocabulary, _, learned = self._vocabulary(design.model)
+        form = form_for(vocabulary, template, protocol.form, learned)
         at = len(queries)
         for which, rows in enumerate(sets):
             shown, at = pieces[at : at + len(rows)], at + len(rows)
             of_queries = pieces[: len(queries)]
-            prompts = (
-                as_chats(vocabulary, instruction, shown, of_queries)
-                if chat
-                else [joined(instruction, shown, template.separator, one) for one in of_queries]
-            )
+            prompts = in_form(vocabulary, form, instruction, shown, template.separator, of_queries)
             for number, (prompt, piece) in enumerate(zip(prompts, of_queries, strict=True), 1):
                 yield number, which, prompt, piece.truth or ""
 

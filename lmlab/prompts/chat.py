@@ -1,32 +1,88 @@
 """The same design as a chat: a turn for every example, in the form of the model's tokenizer."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from lmlab.errors import InputError, ModelError
+from lmlab.errors import InputError
+from lmlab.lm.chat import Message, has_chat, rendered, turn_end
 from lmlab.lm.tokens import Vocabulary
-from lmlab.prompts.parts import Part, PartKind, Pieces, Prompt
-from lmlab.prompts.rendering import Renderer
-
-Message = dict[str, str]
-AT_ONCE = 200  # chats that are rendered within one limit of time
+from lmlab.prompts.parts import Part, PartKind, Pieces, Prompt, joined
+from lmlab.prompts.templates import PromptTemplate
+from lmlab.results.forms import Form
 
 
-def has_chat(vocabulary: Vocabulary) -> bool:
-    """Whether the tokenizer comes with a chat template."""
-    return bool(getattr(vocabulary.tokenizer, "chat_template", None))
+def form_for(
+    vocabulary: Vocabulary,
+    template: PromptTemplate,
+    asked: Form | None = None,
+    learned: Form | None = None,
+) -> Form:
+    """The form that a model is asked in.
+
+    Args:
+        vocabulary: the model's.
+        template: the wording, which may name a form.
+        asked: what somebody wants; None leaves it open.
+        learned: what the model was tuned in, where that is known.
+
+    Raises:
+        InputError: the chat form of a model without a chat template.
+    """
+    form = asked or learned or template.form
+    if not form:
+        return "chat" if has_chat(vocabulary) else "plain"
+    check_form(vocabulary, form)
+    return form
+
+
+def check_form(vocabulary: Vocabulary, form: Form) -> None:
+    """Refuse a form that the model does not have.
+
+    Raises:
+        InputError: the chat form of a model without a chat template.
+    """
+    if form == "chat" and not has_chat(vocabulary):
+        raise InputError(
+            "This model has no chat template, so that there is no chat form.",
+            "Take the plain form, or a model that was tuned for chats.",
+        )
 
 
 def messages(instruction: str, examples: Sequence[Pieces], query: Pieces) -> list[Message]:
     """The turns: the instruction opens the first question, every target is an answer."""
     turns = []
     for example in examples:
-        turns.append({"role": "user", "content": example.query.strip()})
+        turns += _asked(example)
         turns.append({"role": "assistant", "content": example.target.strip()})
-    turns.append({"role": "user", "content": query.query.strip()})
+    turns += _asked(query)
     if instruction.strip():
-        turns[0]["content"] = f"{instruction.strip()}\n\n{turns[0]['content']}"
+        first = next((turn for turn in turns if turn["role"] == "user"), turns[0])
+        first["content"] = f"{instruction.strip()}\n\n{first['content']}"
     return turns
+
+
+def _asked(piece: Pieces) -> list[Message]:
+    """The question of a row, or the chat that it holds, up to the answer."""
+    if piece.turns:
+        return [{"role": role, "content": content} for role, content in piece.turns]
+    return [{"role": "user", "content": piece.query.strip()}]
+
+
+def in_form(
+    vocabulary: Vocabulary,
+    form: Form,
+    instruction: str,
+    examples: Sequence[Pieces],
+    separator: str,
+    queries: Sequence[Pieces],
+) -> list[Prompt]:
+    """One prompt for each query, in one form or the other.
+
+    Raises:
+        ModelError: the tokenizer's chat template fails on one.
+    """
+    if form == "chat":
+        return as_chats(vocabulary, instruction, examples, queries)
+    return [joined(instruction, examples, separator, query) for query in queries]
 
 
 def as_chat(
@@ -43,39 +99,28 @@ def as_chat(
 def as_chats(
     vocabulary: Vocabulary, instruction: str, examples: Sequence[Pieces], queries: Sequence[Pieces]
 ) -> list[Prompt]:
-    """One prompt for each query; the template came with a model, and runs where strangers' do.
+    """One prompt for each query.
 
     Raises:
         ModelError: as ``as_chat``.
     """
-    tokenizer = vocabulary.tokenizer
-    chats = [messages(instruction, examples, query) for query in queries]
-    texts: list[str] = []
-    try:
-        form = tokenizer.get_chat_template()
-        names = {name: _plain(token) for name, token in tokenizer.special_tokens_map.items()}
-        for low in range(0, len(chats), AT_ONCE):
-            texts += Renderer().chats(form, chats[low : low + AT_ONCE], names)
-    except Exception as error:
-        said = error.message if isinstance(error, InputError) else str(error)
-        raise ModelError(
-            f"The model’s chat template cannot be applied: {said[:200].rstrip('.')}.",
-            "Use the plain form.",
-        ) from error
+    texts = rendered(vocabulary, [messages(instruction, examples, query) for query in queries])
     return [
         Prompt(
             text,
             tuple(_parts(text, instruction, examples, query)),
             query.target.strip(),
             {label: target.strip() for label, target in query.targets.items()},
+            turn=True,
         )
         for text, query in zip(texts, queries, strict=True)
     ]
 
 
-def _plain(token: Any) -> Any:
-    """A special token as text, or several of them."""
-    return [str(one) for one in token] if isinstance(token, list | tuple) else str(token)
+def stops_in(vocabulary: Vocabulary, form: Form, stop: Sequence[str]) -> tuple[str, ...]:
+    """A template's stop strings and, in the chat form, what ends the model's turn."""
+    end = turn_end(vocabulary) if form == "chat" else ""
+    return tuple(dict.fromkeys([*stop, *([end] if end else [])]))
 
 
 def _parts(text: str, instruction: str, examples: Sequence[Pieces], query: Pieces) -> list[Part]:

@@ -34,6 +34,8 @@ class Pieces:
         target: how the true answer goes on after the query.
         truth: the true answer or label; None where it is not known.
         targets: the same for each label.
+        turns: (role, content) of a chat up to the answer, which stand for the query in the chat
+            form; empty where the row holds no chat.
     """
 
     query: str
@@ -41,6 +43,7 @@ class Pieces:
     target: str
     truth: str | None
     targets: Mapping[str, str] = field(default_factory=dict)
+    turns: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,17 +55,19 @@ class Prompt:
         parts: tile it from start to end.
         target: how the true answer goes on; empty where it is not known.
         targets: the same for each label.
+        turn: whether it ends where a chat's turn begins, so that white space at its end is given.
     """
 
     text: str
     parts: tuple[Part, ...]
     target: str = ""
     targets: Mapping[str, str] = field(default_factory=dict)
+    turn: bool = False
 
     @property
     def ends_in_space(self) -> bool:
         """Whether white space stands at the end, which many tokenizers would give to the answer."""
-        return self.text != self.text.rstrip()
+        return not self.turn and self.text != self.text.rstrip()
 
 
 def joined(instruction: str, examples: Sequence[Pieces], separator: str, query: Pieces) -> Prompt:

@@ -7,6 +7,7 @@ from random import Random
 from lmlab.data.rows import Row
 from lmlab.data.sets import Dataset
 from lmlab.errors import InputError
+from lmlab.results.forms import FORMS, Form
 from lmlab.results.predictions import WAYS, Way
 
 LIMIT = 100
@@ -25,7 +26,8 @@ class Protocol:
         limit: most queries; None for all.
         way: how a label is chosen.
         calibrate: whether to ask a query without content too (Zhao et al. 2021).
-        chat: whether to use the tokenizer's chat template; None: where there is one.
+        form: plain or chat; None: as the model was tuned, else as the wording says, else chat where
+            the tokenizer has a chat template.
         max_new_tokens: longest free answer.
         share: whether to read a common beginning once.
     """
@@ -36,7 +38,7 @@ class Protocol:
     limit: int | None = LIMIT
     way: Way = "sum"
     calibrate: bool = True
-    chat: bool | None = None
+    form: Form | None = None
     max_new_tokens: int = LONGEST_ANSWER
     share: bool = True
 
@@ -49,6 +51,8 @@ class Protocol:
             raise InputError(f"At least one query has to be asked, not {self.limit}.")
         if self.way not in WAYS:
             raise InputError(f"There is no way ‘{self.way}’.", f"There are: {', '.join(WAYS)}.")
+        if self.form is not None and self.form not in FORMS:
+            raise InputError(f"There is no form ‘{self.form}’.", f"There are: {', '.join(FORMS)}.")
         if self.way == "calibrated" and not self.calibrate:
             raise InputError("A label can be chosen by calibrated scores only with calibration on.")
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from lmlab.prompts.rendering import Renderer
+from lmlab.rendering import Renderer
 
 How = Literal["first-line", "until", "regex", "label", "json"]
 LONGEST_PATTERN = 200

@@ -3,7 +3,8 @@ query; its decoder G reads the answer out of the completion. Runs no model.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -13,8 +14,10 @@ from lmlab.prompts.blocks import fields_of
 from lmlab.prompts.options import options_of
 from lmlab.prompts.parts import Pieces, Prompt, joined
 from lmlab.prompts.reading import Answer, Decoder, read
-from lmlab.prompts.rendering import Job, Renderer
 from lmlab.prompts.strictyaml import load_mapping
+from lmlab.prompts.turns import turns_before_answer
+from lmlab.rendering import Job, Renderer
+from lmlab.results.forms import Form
 
 MAX_LABELS = 50
 LABELS = "labels"
@@ -39,6 +42,9 @@ class PromptTemplate(BaseModel):
         options: the field that holds the options, where each row has its own; blocks see a list.
         stop: strings that end a completion.
         decoder: how G reads a completion; ``decode`` in YAML.
+        form: ``plain`` or ``chat``, where the wording is made for one of them; else empty.
+        turns: the column with a whole chat, a JSON list of role and content: in the chat form its
+            turns before the last answer stand as they are, in place of the query.
         tuned: the embedded model that was fine-tuned on this very wording.
     """
 
@@ -60,6 +66,8 @@ class PromptTemplate(BaseModel):
     tuned: str = ""
     stop: tuple[str, ...] = ()
     decoder: Decoder = Field(Decoder(), alias="decode")
+    form: Form | Literal[""] = ""
+    turns: str = ""
     shipped: bool = Field(False, exclude=True)
 
     @field_validator("labels", mode="before")
@@ -172,7 +180,9 @@ class PromptTemplate(BaseModel):
         for number, (row, count) in enumerate(zip(rows, counts, strict=True), 1):
             query, *rest = (next(texts) for _ in range(count))
             truth = row.get(self.answer)
-            found.append(_pieces(query, rest, truth, tuple(self.choices(row, number))))
+            made = _pieces(query, rest, truth, tuple(self.choices(row, number)))
+            turns = turns_before_answer(row.get(self.turns, "")) if self.turns else ()
+            found.append(replace(made, turns=turns))
         return instruction, found
 
     def _jobs(self, row: Row, number: int) -> Iterable[Job]:

@@ -9,9 +9,8 @@ from lmlab.results.controls import GenerateConfig
 
 COLDEST = 1e-4  # temperature below which logits would overflow
 START = """\
-ids = tokenizer(PROMPT).input_ids
-if ids[:2] == 2 * [tokenizer.bos_token_id]:
-    del ids[0]  # the prompt brings its own start token"""
+lead, ids = tokenizer("").input_ids, tokenizer(PROMPT, add_special_tokens=False).input_ids
+ids = ids if ids[: len(lead)] == lead else lead + ids  # unless the prompt brings its own start"""
 BARE = """\
 known = [tokenizer.bos_token_id, tokenizer.eos_token_id]
 ids = tokenizer(PROMPT).input_ids or [token for token in known if token is not None][:1]"""

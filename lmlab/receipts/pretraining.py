@@ -48,7 +48,10 @@ before, learning = held_out(), list(model.parameters())
 groups = [{"params": [p for p in learning if p.ndim > 1], "weight_decay": DECAY},
           {"params": [p for p in learning if p.ndim < 2], "weight_decay": 0.0}]
 optimiser = torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.98), fused=True)
-schedule = get_scheduler("cosine", optimiser, WARMUP, STEPS)
+schedule = get_scheduler("cosine", optimiser, WARMUP, STEPS + bool(WARMUP))
+for _ in range(bool(WARMUP)):  # a warm-up begins above 0
+    optimiser.step()
+    schedule.step()
 for step in range(STEPS):
     chance = random.Random(f"{SEED}/{step}")
     starts = [chance.randint(0, len(ids) - CONTEXT) for _ in range(BATCH)]

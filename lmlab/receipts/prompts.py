@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from lmlab.errors import InputError
 from lmlab.receipts.script import LEAD, ROWS, arguments, literal, loading, script, source_of
 from lmlab.results.evaluations import Evaluation
+from lmlab.results.forms import Form
 
+# The opening of a chat's turn is given as it is, with the white space at its end.
+TURN = ROWS.replace("len(prefix.rstrip())", "len(prefix)")
 # ln P(answer | prompt), in nats.
-LIKELIHOOD = f"""{ROWS}
+LIKELIHOOD = """ROWS
 def logp(prompt, answer):
     table, ids = rows(model, prompt, answer)
     return float(table.gather(1, ids[:, None]).sum())
@@ -33,7 +36,11 @@ class Question:
 
 
 def choices(
-    model: str, prompt: str, targets: Mapping[str, str], probabilities: Sequence[float]
+    model: str,
+    prompt: str,
+    targets: Mapping[str, str],
+    probabilities: Sequence[float],
+    form: Form = "plain",
 ) -> str:
     """The probability of each choice after one prompt, made to sum to one.
 
@@ -42,6 +49,7 @@ def choices(
         prompt: as the model was given it.
         targets: how the prompt would go on, by choice.
         probabilities: that lmlab found, in the same order.
+        form: of the prompt.
 
     Raises:
         InputError: there is nothing to choose from.
@@ -55,14 +63,15 @@ def choices(
         f"TARGETS = {literal(dict(targets))}",
         *loading(sources),
         LEAD,
-        LIKELIHOOD,
+        _likelihood(form),
         "with torch.no_grad():",
         "    found = torch.tensor([logp(PROMPT, target) for target in TARGETS.values()])",
         "for choice, value, p in zip(TARGETS, found, found.softmax(0)):",
         '    print(f"{choice}: ln P = {float(value):.6f} nats, share {float(p):.6f}")',
     ]
     shares = ", ".join(f"{value:.6f}" for value in probabilities)
-    return script("The choices of a prompt by likelihood.", [f"shares {shares}"], body, sources)
+    title = f"The choices of a prompt by likelihood, in the {form} form."
+    return script(title, [f"shares {shares}"], body, sources)
 
 
 def evaluation(found: Evaluation, questions: Sequence[Question]) -> str:
@@ -83,7 +92,7 @@ def evaluation(found: Evaluation, questions: Sequence[Question]) -> str:
         f"ASKED = [  # prompt, how each choice goes on, the right choice\n    {lines},\n]",
         *loading(sources),
         LEAD,
-        LIKELIHOOD,
+        _likelihood(found.form),
         "right, total = 0, 0.0",
         "for prompt, targets, truth in map(json.loads, ASKED):",
         "    with torch.no_grad():",
@@ -97,5 +106,9 @@ def evaluation(found: Evaluation, questions: Sequence[Question]) -> str:
         body.append('print(f"accuracy by sum = {right / len(ASKED):.6f}")')
     body.append('print(f"NLL of the true answer = {total / len(ASKED):.6f} nats")')
     kind = "choices and the true answers" if found.chosen else "the true answers"
-    title = f"A design on {len(questions)} prompts: {kind}, by likelihood."
+    title = f"A design on {len(questions)} prompts in the {found.form} form: {kind}, by likelihood."
     return script(title, said, body, sources)
+
+
+def _likelihood(form: Form) -> str:
+    return LIKELIHOOD.replace("ROWS", TURN if form == "chat" else ROWS)

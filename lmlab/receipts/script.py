@@ -12,11 +12,12 @@ from typing import Any
 
 from lmlab.assets import models_dir
 from lmlab.errors import InputError
+from lmlab.models.refs import ModelRef
 
 SHIPPED = "assets/models/"
 MOST = 400_000  # characters of a script
 _NAME = re.compile(r"[\w.-]+(/[\w.-]+)*")
-_ALPHA = re.compile(r" \(α = ([-+.\de]+)\)$")
+_ALPHA = re.compile(r" \(α = ([-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?)\)$")
 TURNED = """\
 for module in {model}.modules():
     if isinstance(getattr(module, "scaling", None), dict):
@@ -43,7 +44,7 @@ ROWS = """
 
 def rows(model, prefix, text):  # log-probabilities at each scored token, and its id
     coded = tokenizer(prefix + text, add_special_tokens=False, return_offsets_mapping=True)
-    lead = LEAD if coded.input_ids[:1] != LEAD[-1:] else []
+    lead = LEAD if coded.input_ids[: len(LEAD)] != LEAD else []
     ids, n = torch.tensor(lead + coded.input_ids), len(prefix.rstrip())
     spans = coded.offset_mapping
     first = len(lead) + next(i for i, (a, b) in enumerate(spans) if b > n or a == b == n)
@@ -80,13 +81,13 @@ def source_of(shown: str) -> Source:
 revision='', own=False)
     """
     turned = _ALPHA.search(shown)
-    name, _, adapter = shown[: turned.start()].partition("+") if turned else shown.partition("+")
+    ref = ModelRef.parse(shown[: turned.start()] if turned else shown)
+    name, adapter, revision = ref.name, ref.adapter or "", ref.revision or ""
     own = "run:" in shown
     if name.startswith("run:"):
-        name = "downloaded"
+        name, revision = "downloaded", ""
     elif adapter.startswith("run:"):
         adapter = "downloaded"
-    name, _, revision = name.partition("@")
     return Source(
         model=_place(name, "", "config.json"),
         adapter=_place(adapter, "adapters/", "adapter_config.json") if adapter else "",

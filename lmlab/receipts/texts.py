@@ -46,7 +46,7 @@ def likelihood(scored: Scored) -> str:
         READ if scored.prefix else READ_ALL,
         "",
         "",
-        _rows(scored.windowing, sources),
+        _rows(scored.windowing, sources, scored.limit),
         "",
         "with torch.no_grad():",
         "    each = rows(model).gather(1, ids[first:, None])[:, 0].double()",
@@ -87,7 +87,7 @@ def two_models(first: Scored, second: Scored, means: tuple[float, float] | None 
         READ if first.prefix else READ_ALL,
         "",
         "",
-        _rows(first.windowing, sources),
+        _rows(first.windowing, sources, min(first.limit or 0, second.limit or 0)),
         "",
         "with torch.no_grad():",
         "    one, two = rows(model).double(), rows(second).double()",
@@ -113,7 +113,7 @@ def _given(scored: Scored) -> list[str]:
     ]
 
 
-def _rows(windowing: Windowing | None, sources: Sequence[Source]) -> str:
+def _rows(windowing: Windowing | None, sources: Sequence[Source], limit: int | None) -> str:
     if windowing is None:
         return WHOLE
     sliding = windowing.mode == "sliding"
@@ -132,6 +132,8 @@ def _rows(windowing: Windowing | None, sources: Sequence[Source]) -> str:
         "STEP": str(windowing.stride),
     }
     text = WINDOWED
+    if limit:
+        text = text.replace("model.config.max_position_embeddings - SOFT", str(limit))
     for name, value in changes.items():
         text = text.replace(name, value)
     return text.replace(" - 0\n", "\n")

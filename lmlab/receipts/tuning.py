@@ -7,17 +7,18 @@ from lmlab.finetuning.config import FinetuneConfig
 from lmlab.prompts.templates import PromptTemplate
 from lmlab.receipts.script import arguments, literal, script, source_of
 
+TITLE = "A fine-tuning run in the {form} form, made again; the number is the loss on held-out rows."
 READ = """
 fill = ImmutableSandboxedEnvironment(keep_trailing_newline=True).from_string
 
 
 def example(row):  # its ids, and the first that carries loss
 LABELLED
-    prompt, answer = (fill(block).render(row) for block in (PROMPT, TARGET))
+ASKED
     coded = tokenizer(prompt + answer, add_special_tokens=False, return_offsets_mapping=True)
     lead = tokenizer("").input_ids if prompt.rstrip() or BOS is None else [BOS]
     lead = [] if coded.input_ids[:1] == lead[-1:] else lead
-    n, spans = len(prompt.rstrip()), coded.offset_mapping
+    n, spans = len(BORDER), coded.offset_mapping
     first = len(lead) + next(i for i, (a, b) in enumerate(spans) if b > n or a == b == n)
     return (lead + coded.input_ids + END)[:LONGEST], max(1, FIRST)
 
@@ -53,7 +54,10 @@ before, learning = held_out(), [p for p in model.parameters() if p.requires_grad
 groups = [{"params": [p for p in learning if p.ndim > 1], "weight_decay": DECAY},
           {"params": [p for p in learning if p.ndim < 2], "weight_decay": 0.0}]
 optimiser = torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.98), fused=True)
-schedule = get_scheduler(SCHEDULE, optimiser, WARMUP, STEPS)
+schedule = get_scheduler(SCHEDULE, optimiser, WARMUP, STEPS + bool(WARMUP))
+for _ in range(bool(WARMUP)):  # a warm-up begins above 0
+    optimiser.step()
+    schedule.step()
 stream = batches()
 for step in range(STEPS):
     model.train()
@@ -67,6 +71,27 @@ for step in range(STEPS):
     schedule.step()
     optimiser.zero_grad()
 print(f"held-out loss: {before:.6f} before, {held_out():.6f} after {STEPS} steps (nats a token)")"""
+PLAIN = """\
+    prompt, answer = (fill(block).render(row) for block in (PROMPT, TARGET))"""
+CHAT = """\
+    ask, query, answer = (fill(block).render(row).strip() for block in (PROMPT, QUERY, TARGET))
+    turns = [{"role": "user", "content": (ask + "\\n\\n" if ask else "") + query}]
+    prompt = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    answer += TAIL"""
+# What ends the model's turn, up to its first control token.
+TURNS = """\
+assert "endgeneration" not in str(tokenizer.chat_template), "it says by itself what is learned"
+turns = [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "ANSWER"}]
+TAIL = tokenizer.apply_chat_template(turns, tokenize=False).rpartition("ANSWER")[2].strip()
+for token in map(str, tokenizer.added_tokens_decoder.values()):
+    TAIL = TAIL[: TAIL.find(token) + len(token)] if token in TAIL else TAIL"""
+# The tokenizer's end token, unless generation stops at another control token.
+ENDS = """\
+STOPS = model.generation_config.eos_token_id
+STOPS = STOPS if isinstance(STOPS, list) else [STOPS]
+added = tokenizer.added_tokens_decoder
+control = [one for one in STOPS if one in added and added[one].special]
+EOS = control[0] if control and EOS not in STOPS else EOS"""
 LABELLED = """\
     row = {**row, ANSWER: LABELS.get(row[ANSWER], row[ANSWER]), "labels": list(LABELS.values())}
 """
@@ -108,24 +133,24 @@ def finetuned(
     if template is not None and template.options:
         raise InputError("There is no receipt of a wording whose options differ by row.")
     source = source_of(model)
-    read = READ.replace("FIRST", "first" if config.loss_on == "answer" else "0")
+    chat = config.form == "chat" and template is not None
     body = [
         *arguments([source], DATA=_place(data, shipped)),
-        *_wording(template),
+        *_wording(template, chat),
         *_training(config),
         "tokenizer = AutoTokenizer.from_pretrained(MODEL)",
         "model = AutoModelForCausalLM.from_pretrained(MODEL, dtype=torch.float32)",
         f"SOFT, BOS, EOS = {config.length if config.method == 'prompt' else 0}, "
         "tokenizer.bos_token_id, tokenizer.eos_token_id",
         f"LONGEST = {config.max_length or 'model.config.max_position_embeddings - SOFT'}",
-        f"END = {'[] if EOS is None else [EOS]' if config.end_token else '[]'}",
+        *_ends(config, chat),
         f"torch.manual_seed({config.seed})",
         *_method(config, learned),
-        read.replace("LABELLED\n", LABELLED if _labelled(template) else ""),
+        _reading(config, template, chat),
         TRAIN,
     ]
     said = [f"{value:.6f} {name}" for name, value in losses.items() if value is not None]
-    title = "A fine-tuning run, made again; the number is the loss on held-out rows."
+    title = TITLE.format(form=config.form)
     return script(title, [f"held-out losses {', '.join(said)}"], body, [source], ["DATA"])
 
 
@@ -134,12 +159,36 @@ def _place(data: str, shipped: bool) -> str:
     return f"assets/datasets/{data}" if shipped else "rows"
 
 
-def _wording(template: PromptTemplate | None) -> list[str]:
+def _reading(config: FinetuneConfig, template: PromptTemplate | None, chat: bool) -> str:
+    """How a row becomes ids, and the rest that reads rows."""
+    parts = {
+        "LABELLED\n": LABELLED if _labelled(template) else "",
+        "ASKED": CHAT if chat else PLAIN,
+        "BORDER": "prompt" if chat else "prompt.rstrip()",
+        "FIRST": "first" if config.loss_on == "answer" else "0",
+    }
+    read = READ
+    for name, part in parts.items():
+        read = read.replace(name, part)
+    return read
+
+
+def _ends(config: FinetuneConfig, chat: bool) -> list[str]:
+    """What follows an answer: the end of the model's turn, else the end token."""
+    if not config.end_token:
+        return ["TAIL, END = '', []"]
+    end = f"END = [] if {'TAIL or ' if chat else ''}EOS is None else [EOS]"
+    return [ENDS, *([TURNS] if chat else []), end]
+
+
+def _wording(template: PromptTemplate | None, chat: bool) -> list[str]:
     if template is None:
         return ["PROMPT, TARGET = '', '{{ text }}'"]
     labels = f"ANSWER, LABELS = {literal(template.answer)}, {literal(dict(template.labels))}"
+    first, second = template.instruction, template.query
+    prompt = [f"PROMPT, QUERY = {literal(first)}, {literal(second)}"]
     return [
-        f"PROMPT = {literal(template.instruction + template.query)}",
+        *(prompt if chat else [f"PROMPT = {literal(first + second)}"]),
         f"TARGET = {literal(template.target)}",
         *([labels] if _labelled(template) else []),
     ]

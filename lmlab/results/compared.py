@@ -55,12 +55,14 @@ class Compared:
             from; None for a token that was not scored. None altogether when the models have
             different tokens, whose distributions cannot be compared.
         kl_reverse: the same of KL(second ‖ first).
+        notes: what a reader has to know about how the two were compared, in sentences.
     """
 
     first: Scored
     second: Scored
     kl: tuple[float | None, ...] | None = None
     kl_reverse: tuple[float | None, ...] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def same_tokens(self) -> bool:
@@ -106,6 +108,7 @@ class Compared:
             "moved": self.moved(),
             "mean_kl": means[0],
             "mean_kl_reverse": means[1],
+            "notes": list(self.notes),
         }
 
     def _positions(self) -> list[dict[str, Any]]:

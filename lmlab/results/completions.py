@@ -64,6 +64,27 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Advice:
+    """What makes a completion worse than the model is, and can be changed.
+
+    Attributes:
+        kind: ``space``: the prompt ends in white space; ``chat``: a chat model is asked plainly.
+        said: the same in words.
+    """
+
+    kind: Literal["space", "chat"]
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A prompt as the model gets it, and what is to be said of it."""
+
+    prompt: str
+    advice: tuple[Advice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """How much of a long prompt is read so far, in tokens; it is not the last piece yet."""
 
@@ -132,8 +153,11 @@ class Completion:
 
     @property
     def perplexity(self) -> float:
-        """exp of the mean surprisal; NaN for an empty completion."""
-        return math.exp(-self.logprob / len(self.steps)) if self.steps else math.nan
+        """exp of the mean surprisal; NaN for an empty completion, infinite beyond all numbers."""
+        if not self.steps:
+            return math.nan
+        mean = -self.logprob / len(self.steps)
+        return math.inf if mean >= 700 else math.exp(mean)
 
     @property
     def finish_reason(self) -> FinishReason | None:
@@ -145,8 +169,8 @@ class Completion:
         return {
             "text": self.text,
             "tokens": [_step_dict(step) for step in self.steps],
-            "logprob": self.logprob,
-            "perplexity": self.perplexity if self.steps else None,
+            "logprob": self.logprob if math.isfinite(self.logprob) else None,
+            "perplexity": self.perplexity if math.isfinite(self.perplexity) else None,
             "finish_reason": self.finish_reason,
         }
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from lmlab.maths import agreement
 from lmlab.maths.agreement import Bin, Interval, finite
+from lmlab.results.forms import Form
 from lmlab.results.predictions import Prediction, Unfit, Way
 
 
@@ -31,6 +32,7 @@ class Evaluation:
         unfit: prompts that were too long.
         notes: what a reader has to know, in sentences.
         seconds: that it took.
+        form: that the prompts had: ``plain`` or ``chat``.
     """
 
     model: str
@@ -45,6 +47,7 @@ class Evaluation:
     unfit: tuple[Unfit, ...] = ()
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
+    form: Form = "plain"
 
     @property
     def n(self) -> int:
@@ -144,6 +147,7 @@ class Evaluation:
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready dict of the figures, without the predictions; NaN becomes None."""
         figures: dict[str, Any] = {
+            "form": self.form,
             "shots": self.shots,
             "draws": self.draws,
             "n": self.n,

@@ -5,7 +5,7 @@ All log-probabilities and entropies are natural logarithms (nats); spans count c
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
 WindowMode = Literal["disjoint", "sliding"]
@@ -71,6 +71,8 @@ class Scored:
         moved: the end of the given prefix that was scored with the text.
         context: what stood before the first token, as display strings (for instance BOS).
         windowing: None when the text fitted the model's context.
+        limit: positions that the model reads at once, the model's context; None where not known.
+        unknown: scored tokens that stand for characters which the tokenizer has no token of.
     """
 
     model: str
@@ -80,6 +82,8 @@ class Scored:
     moved: str = ""
     context: tuple[str, ...] = ()
     windowing: Windowing | None = None
+    limit: int | None = None
+    unknown: int = 0
 
     @property
     def scored_tokens(self) -> Iterator[TokenScore]:
@@ -121,9 +125,12 @@ class Scored:
 
     @property
     def bits_per_byte(self) -> float:
-        """−logprob / (ln 2 · n_bytes): comparable between models with different tokenizers."""
+        """−logprob / (ln 2 · n_bytes): comparable between models with different tokenizers.
+
+        NaN where a token is unknown: it says nothing of the bytes that it stands for.
+        """
         n = self.n_bytes
-        return -self.logprob / (math.log(2) * n) if n else math.nan
+        return -self.logprob / (math.log(2) * n) if n and not self.unknown else math.nan
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready dict; NaN and infinities become None."""
@@ -138,6 +145,11 @@ class Scored:
             "bits_per_byte": _finite(self.bits_per_byte),
             "n_tokens": self.n_tokens,
             "n_bytes": self.n_bytes,
+            "n_unknown": self.unknown,
+            "bos": list(self.context),
+            "moved": self.moved,
+            "context": self.limit,
+            "windows": asdict(self.windowing) if self.windowing else None,
         }
 
     def _repr_html_(self) -> str:
@@ -180,6 +192,7 @@ def _finite(value: float) -> float | None:
 
 
 def bits_per_byte(scored: Sequence[Scored]) -> float:
-    """−Σ log-likelihood / (ln 2 · Σ bytes) over several texts, in bits; NaN without a byte."""
-    size = sum(one.n_bytes for one in scored)
+    """−Σ log-likelihood / (ln 2 · Σ bytes) over several texts, in bits; NaN without a byte, and
+    where a token is unknown."""
+    size = 0 if any(one.unknown for one in scored) else sum(one.n_bytes for one in scored)
     return -math.fsum(one.logprob for one in scored) / (math.log(2) * size) if size else math.nan

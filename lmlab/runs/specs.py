@@ -4,6 +4,7 @@ import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from lmlab.errors import InputError
@@ -109,7 +110,7 @@ class RunSpec:
     Attributes:
         id: of the run.
         owner: a fingerprint of whoever started it.
-        model: the base, by name.
+        model: the base, by name; a folder by its whole path.
         data: name of the set.
         origin: of the set.
         template: the wording; None for plain text.
@@ -190,7 +191,8 @@ def title_of(spec: RunSpec) -> str:
         "lora": f"LoRA ℓ={config.rank}",
         "prompt": f"prompt of {config.length}",
     }
-    return f"{spec.model}, {spec.data}, {how[config.method]}"
+    model = Path(spec.model).name if Path(spec.model).is_absolute() else spec.model
+    return f"{model}, {spec.data}, {how[config.method]}"
 
 
 def _template(raw: Mapping[str, Any] | None) -> PromptTemplate | None:

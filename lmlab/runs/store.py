@@ -128,11 +128,22 @@ def archive(folder: RunFolder) -> Path:
     spec = {key: value for key, value in folder.spec.to_dict().items() if key != "owner"}
     with zipfile.ZipFile(name, "w", zipfile.ZIP_DEFLATED) as packed:
         for file in sorted(learned.iterdir()):
-            packed.write(file, file.name)
+            if file.name == "adapter_config.json":
+                packed.writestr(file.name, _portable(file, str(spec["model"])))
+            else:
+                packed.write(file, file.name)
         packed.writestr("run.json", json.dumps(spec, indent=2) + "\n")
         if (folder.path / "metrics.jsonl").exists():
             packed.write(folder.path / "metrics.jsonl", "metrics.jsonl")
     return Path(name)
+
+
+def _portable(file: Path, model: str) -> str:
+    """An adapter's config without the path that a shipped base has on this machine."""
+    config = json.loads(file.read_text(encoding="utf-8"))
+    if Path(str(config.get("base_model_name_or_path"))).is_absolute():
+        config["base_model_name_or_path"] = model
+    return json.dumps(config, indent=2, sort_keys=True) + "\n"
 
 
 def default_root() -> Path:

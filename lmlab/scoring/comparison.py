@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from lmlab.lm.chat import question
 from lmlab.lm.model import LM
-from lmlab.lm.tokens import BosSetting, encode
+from lmlab.lm.tokens import BosSetting, Encoded, encode
 from lmlab.lm.windows import plan
 from lmlab.maths.metrics import divergences
 from lmlab.results.compared import LN2, Compared
@@ -41,6 +42,7 @@ def compare(
     top_k: int = 10,
     bos: BosSetting = "tokenizer",
     windows: WindowMode = "sliding",
+    chat: bool = False,
 ) -> Compared:
     """Score ``text`` given ``prefix`` under two models and compare them at each position.
 
@@ -52,12 +54,15 @@ def compare(
         top_k: how many alternatives to keep for each token.
         bos: what stands before the first token.
         windows: how a text longer than the shorter context is cut.
+        chat: whether the prefix is a question, which each model gets in its own chat form.
 
     Raises:
         InputError: the text is empty or not valid Unicode.
         ModelError: a model gives not-a-number.
     """
-    steps = iter_compare(first, second, text, prefix=prefix, top_k=top_k, bos=bos, windows=windows)
+    steps = iter_compare(
+        first, second, text, prefix=prefix, top_k=top_k, bos=bos, windows=windows, chat=chat
+    )
     return next(step for step in steps if isinstance(step, Compared))
 
 
@@ -71,14 +76,19 @@ def iter_compare(
     bos: BosSetting = "tokenizer",
     windows: WindowMode = "sliding",
     max_tokens: int | None = None,
+    chat: bool = False,
 ) -> Iterator[Scoring | Compared]:
     """Like ``compare``, as a stream: progress, then the result."""
-    if not same_vocabulary(first, second):
-        yield from _apart(
-            first, second, ScoreRequest(text, prefix), top_k, bos, windows, max_tokens
-        )
+    lms = (first, second)
+    prefixes = [question(lm.vocabulary, prefix) if chat else prefix for lm in lms]
+    item, other = (
+        encode(lm.vocabulary, text, asked, bos) for lm, asked in zip(lms, prefixes, strict=True)
+    )
+    size, notes = _shared(first, second, item, other)
+    if not size:
+        requests = [ScoreRequest(text, asked) for asked in prefixes]
+        yield from _apart(lms, requests, top_k, bos, windows, max_tokens)
         return
-    item = encode(first.vocabulary, text, prefix, bos)
     check_length(item, max_tokens)
     context = min(first.context, second.context)
     cut = plan(max(1, item.n_context), len(item.ids), context, windows, None)
@@ -87,7 +97,7 @@ def iter_compare(
     total, done = sum(w.high - w.low for w in cut), 0
     for window in cut:
         if window.length:
-            rows, ways = _window([first, second], Job(0, item.ids, window), top_k)
+            rows, ways = _window([first, second], Job(0, item.ids, window), top_k, size)
             for which in (0, 1):
                 parts[which].extend(rows[which])
                 kl[which].extend(ways[which])
@@ -96,41 +106,80 @@ def iter_compare(
     shape = windowing(len(cut), windows, None, context)
     scored = [assemble(lm, item, p, shape) for lm, p in zip((first, second), parts, strict=True)]
     unscored: list[float | None] = [None] * scored[0].first_unscored
-    yield Compared(scored[0], scored[1], (*unscored, *kl[0]), (*unscored, *kl[1]))
+    yield Compared(scored[0], scored[1], (*unscored, *kl[0]), (*unscored, *kl[1]), notes)
 
 
 def same_vocabulary(first: LM, second: LM) -> bool:
-    """Whether an id means the same token to both."""
-    if first.model is second.model:
+    """Whether an id means the same token to both; either may have more tokens than the other."""
+    if first.vocabulary is second.vocabulary:
         return True
-    widths = {lm.model.get_output_embeddings().weight.shape[0] for lm in (first, second)}
-    pipelines = {lm.tokenizer.backend_tokenizer.to_str() for lm in (first, second)}
-    return len(widths) == len(pipelines) == 1
+    one, two = first.vocabulary.names, second.vocabulary.names
+    shared = min(len(one), len(two))
+    return one[:shared] == two[:shared]
+
+
+def _shared(first: LM, second: LM, item: Encoded, other: Encoded) -> tuple[int, tuple[str, ...]]:
+    """How many ids both models have, 0 where the text cannot be compared by token; and what is to
+    be said of that.
+
+    Args:
+        first: whose start of the text both read.
+        second: the other model.
+        item: the text as the first one's tokenizer cuts it.
+        other: as the second one's does.
+    """
+    widths = [int(lm.model.get_output_embeddings().weight.shape[0]) for lm in (first, second)]
+    if first.vocabulary is second.vocabulary:
+        return min(widths), ()
+    same = item.ids[len(item.lead) :] == other.ids[len(other.lead) :]
+    if not same or not same_vocabulary(first, second):
+        return 0, ()
+    counts = [len(lm.vocabulary.names) for lm in (first, second)]
+    # Rows beyond the tokens are there in many models; they count where both have the same ones.
+    size = min(widths) if counts[0] == counts[1] else min(*widths, *counts)
+    notes = []
+    if size < max(widths):
+        notes.append(
+            f"KL divergence is over the {size:,} tokens that both models have; they have "
+            f"{widths[0]:,} and {widths[1]:,} rows."
+        )
+    if item.lead != other.lead:
+        starts = (
+            " ".join(map(lm.vocabulary.text, one.lead)) or "nothing"
+            for lm, one in ((first, item), (second, other))
+        )
+        notes.append(
+            "The two tokenizers begin a text differently ({} and {}): both models read it as the "
+            "first begins it.".format(*starts)
+        )
+    return size, tuple(notes)
 
 
 def _window(
-    lms: Sequence[LM], job: Job, top_k: int
+    lms: Sequence[LM], job: Job, top_k: int, size: int
 ) -> tuple[list[list[Rows]], tuple[list[float], list[float]]]:
-    """Rows of one window under each model, and the divergences both ways in bits."""
+    """Rows of one window under each model, and the divergences both ways in bits, over the first
+    ``size`` tokens."""
     hidden, rows = [], []
     for lm in lms:
         states, targets = predictions(lm, [job])
         hidden.append(states)
         rows.append(list(split(statistics(lm, states, targets, top_k), [len(targets)])))
-    return rows, _divergences(lms, hidden)
+    return rows, _divergences(lms, hidden, size)
 
 
 @torch.inference_mode()
-def _divergences(lms: Sequence[LM], hidden: Sequence[Tensor]) -> tuple[list[float], list[float]]:
+def _divergences(
+    lms: Sequence[LM], hidden: Sequence[Tensor], size: int
+) -> tuple[list[float], list[float]]:
     forward: list[float] = []
     backward: list[float] = []
-    width = lms[0].model.get_output_embeddings().weight.shape[0]
-    size = max(1, TABLE // int(width))
-    for blocks in zip(*(torch.split(states, size) for states in hidden), strict=True):
+    block_rows = max(1, TABLE // size)
+    for blocks in zip(*(torch.split(states, block_rows) for states in hidden), strict=True):
         logits = []
         for lm, block in zip(lms, blocks, strict=True):
             lm.switch_on()
-            logits.append(lm.head.logits(block))
+            logits.append(lm.head.logits(block)[:, :size])
         one, other = divergences(*(table.to(logits[0].device) for table in logits))
         forward += (one / LN2).tolist()
         backward += (other / LN2).tolist()
@@ -138,9 +187,8 @@ def _divergences(lms: Sequence[LM], hidden: Sequence[Tensor]) -> tuple[list[floa
 
 
 def _apart(
-    first: LM,
-    second: LM,
-    request: ScoreRequest,
+    lms: Sequence[LM],
+    requests: Sequence[ScoreRequest],
     top_k: int,
     bos: BosSetting,
     windows: WindowMode,
@@ -148,7 +196,7 @@ def _apart(
 ) -> Iterator[Scoring | Compared]:
     """Two scorings of models whose tokens differ."""
     scored: list[Scored] = []
-    for lm in (first, second):
+    for lm, request in zip(lms, requests, strict=True):
         for step in iter_scores(
             lm, [request], top_k=top_k, bos=bos, windows=windows, max_tokens=max_tokens
         ):

@@ -3,7 +3,7 @@
 Batches by length, cuts long texts into windows, and never holds a table of length × vocabulary.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lmlab.errors import InputError, MemoryLimitError, ModelError
 from lmlab.lm.model import LM
-from lmlab.lm.tokens import BosSetting, Encoded, Vocabulary, encode
+from lmlab.lm.tokens import BosSetting, Encoded, Vocabulary, encode, with_end
 from lmlab.lm.windows import Window, default_stride, plan
 from lmlab.maths.metrics import RowStats
 from lmlab.results.scored import Alternative, Scored, Scoring, TokenScore, Windowing, WindowMode
@@ -23,10 +23,17 @@ BATCH_TOKENS_ELSEWHERE = 16_384
 
 @dataclass(frozen=True, slots=True)
 class ScoreRequest:
-    """One text to score, given a prefix (the lecture's x_{1:t})."""
+    """One text to score.
+
+    Attributes:
+        text: what is scored.
+        prefix: what it is conditioned on (the lecture's x_{1:t}).
+        end: whether the end token after the text is scored too.
+    """
 
     text: str
     prefix: str = ""
+    end: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,7 @@ def score(
     bos: BosSetting = "tokenizer",
     windows: WindowMode = "sliding",
     stride: int | None = None,
+    end: bool = False,
 ) -> Scored:
     """Score every token of ``text`` given ``prefix``: ln p(x_i | x_{<i}), rank, entropy, top-k.
 
@@ -66,15 +74,18 @@ def score(
         text: what is scored, x_{t+1:t+L}.
         prefix: what it is conditioned on, x_{1:t}; may be empty.
         top_k: how many alternatives to keep for each token.
-        bos: what stands before the first token: the tokenizer's own default, always or never BOS.
+        bos: what stands before the first token: ``tokenizer``, which is its own default,
+            ``always`` or ``never`` BOS, or a token by name.
         windows: how a text longer than the model's context is cut.
         stride: of sliding windows, in tokens; half the context by default.
+        end: whether the end token after the text is scored too.
 
     Raises:
-        InputError: the text is empty or not valid Unicode, or the stride is out of range.
+        InputError: the text is empty or not valid Unicode, the model does not know one of its
+            tokens, or the stride is out of range.
         ModelError: the model gives not-a-number.
     """
-    requests = [ScoreRequest(text, prefix)]
+    requests = [ScoreRequest(text, prefix, end)]
     return score_many(lm, requests, top_k=top_k, bos=bos, windows=windows, stride=stride)[0]
 
 
@@ -106,7 +117,7 @@ def iter_scores(
     if top_k < 0:
         raise InputError(f"top_k must be 0 or more, not {top_k}.")
     asked = [ScoreRequest(r) if isinstance(r, str) else r for r in requests]
-    encoded = [encode(lm.vocabulary, r.text, r.prefix, bos) for r in asked]
+    encoded = [_encoded(lm.vocabulary, request, bos) for request in asked]
     for item in encoded:
         check_length(item, max_tokens)
     plans = [plan(max(1, e.n_context), len(e.ids), lm.context, windows, stride) for e in encoded]
@@ -121,6 +132,11 @@ def iter_scores(
     for i, item in enumerate(encoded):
         parts = [rows[i, w.low] for w in plans[i] if w.length]
         yield assemble(lm, item, parts, windowing(len(plans[i]), windows, stride, lm.context))
+
+
+def _encoded(vocabulary: Vocabulary, request: ScoreRequest, bos: BosSetting) -> Encoded:
+    item = encode(vocabulary, request.text, request.prefix, bos)
+    return with_end(vocabulary, item) if request.end else item
 
 
 def check_length(item: Encoded, max_tokens: int | None) -> None:
@@ -157,13 +173,9 @@ def _score_batch(lm: LM, batch: list[Job], top_k: int) -> dict[tuple[int, int], 
 @torch.inference_mode()
 def predictions(lm: LM, batch: list[Job]) -> tuple[Tensor, Tensor]:
     """The rows [N, H] that predict a batch's scored positions, and those positions' ids [N]."""
-    width = batch[0].window.length
-    ids = torch.zeros(len(batch), width, dtype=torch.long)
-    for row, job in enumerate(batch):
-        w = job.window
-        ids[row, : w.length] = torch.tensor(job.ids[w.start : w.high - 1])
+    read = [job.ids[job.window.start : job.window.high - 1] for job in batch]
     try:
-        return _scored_rows(lm.rows(ids.to(lm.device)), batch)
+        return _scored_rows(lm.rows(read), batch)
     except torch.OutOfMemoryError as error:
         raise _no_memory() from error
 
@@ -234,7 +246,7 @@ def assemble(lm: LM, item: Encoded, parts: list[Rows], windowing: Windowing | No
                 logprob=min(part.logprob[j], 0.0),
                 rank=part.rank[j],
                 entropy=max(part.entropy[j], 0.0),
-                top=_alternatives(vocabulary, part, j),
+                top=_alternatives(vocabulary.reader(item.ids, item.n_context + i), part, j),
             )
         )
     return Scored(
@@ -245,7 +257,15 @@ def assemble(lm: LM, item: Encoded, parts: list[Rows], windowing: Windowing | No
         moved=item.moved,
         context=tuple(vocabulary.text(i) for i in item.lead),
         windowing=windowing,
+        limit=lm.context,
+        unknown=_unknown(vocabulary, item),
     )
+
+
+def _unknown(vocabulary: Vocabulary, item: Encoded) -> int:
+    first = 0 if item.n_context else 1
+    characters = [item.text[start:end] for start, end in item.spans[first:]]
+    return vocabulary.unknown(item.ids[item.n_context + first :], characters)
 
 
 def _unscored(vocabulary: Vocabulary, item: Encoded) -> TokenScore:
@@ -261,6 +281,6 @@ def _shown(vocabulary: Vocabulary, token_id: int, characters: str) -> str:
     return characters
 
 
-def _alternatives(vocabulary: Vocabulary, part: Rows, j: int) -> tuple[Alternative, ...]:
+def _alternatives(text: Callable[[int], str], part: Rows, j: int) -> tuple[Alternative, ...]:
     pairs = zip(part.top_ids[j], part.top_logprobs[j], strict=True)
-    return tuple(Alternative(i, vocabulary.text(i), min(lp, 0.0)) for i, lp in pairs)
+    return tuple(Alternative(i, text(i), min(lp, 0.0)) for i, lp in pairs)

@@ -47,7 +47,7 @@ def compared(found: "Compared", *, name: str = "") -> str:
     value: dict[str, Any] = {
         "name": name,
         "same": found.same_tokens,
-        "notes": notes(first, second),
+        "notes": [*found.notes, *notes(first, second)],
     }
     if found.same_tokens:
         value["runs"] = [columns(first), columns(second)]

@@ -104,6 +104,9 @@ def notes(scored: "Scored", other: "Scored | None" = None) -> list[str]:
             "The first token is hatched: this model has no start token, so nothing stands before "
             "it and it has no probability."
         )
+    for run in (scored, *([] if other is None else [other])):
+        if run.unknown:
+            found.append(unknown_note(run))
     if scored.moved:
         found.append(
             f"The end of the prefix, “{visible(scored.moved).replace(' ', '␣')}”, is scored with "
@@ -121,6 +124,17 @@ def notes(scored: "Scored", other: "Scored | None" = None) -> list[str]:
             "not by token or perplexity."
         )
     return found
+
+
+def unknown_note(scored: "Scored") -> str:
+    """What unknown tokens mean for the numbers."""
+    n = scored.unknown
+    tokens = "1 token stands" if n == 1 else f"{n:,} tokens stand"
+    return (
+        f"{tokens} for characters that the tokenizer of {scored.model} does not know. Their "
+        "likelihood says nothing of what is written there: the text looks better predicted than it "
+        "is, and bits per byte mean nothing."
+    )
 
 
 def columns(run: "Scored", wire: int = TOP_ON_WIRE) -> dict[str, Any]:
@@ -172,7 +186,7 @@ def _figures(scored: "Scored") -> str:
     return (
         f"<span>perplexity <b>{scored.perplexity:,.2f}</b></span>"
         f"<span>{scored.logprob:,.2f} nats</span>"
-        f"<span>{scored.bits_per_byte:.3f} bits per byte</span>"
+        f"<span>{'—' if scored.unknown else f'{scored.bits_per_byte:.3f}'} bits per byte</span>"
         f"<span>{scored.n_tokens:,} tokens</span>"
     )
 

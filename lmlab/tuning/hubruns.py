@@ -21,8 +21,8 @@ _REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 _DATASET = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
 
 
-def hub_table(repo: str, subset: str, split: str, limit: int) -> Table:
-    """The first rows of a data set of the Hub.
+def hub_table(repo: str, subset: str, split: str, limit: int, token: bool | None = None) -> Table:
+    """The first rows of a data set of the Hub, asked with the stored token unless it is False.
 
     Raises:
         InputError: it cannot be found, is too large, or the Hub cannot be reached.
@@ -30,7 +30,7 @@ def hub_table(repo: str, subset: str, split: str, limit: int) -> Table:
     if not _DATASET.fullmatch(repo) or ".." in repo:
         raise InputError(f"‘{repo[:80]}’ is no name of a data set on the Hub.")
     try:
-        info = HfApi(endpoint=endpoint()).dataset_info(
+        info = HfApi(endpoint=endpoint(), token=token).dataset_info(
             repo, revision=CONVERTED, files_metadata=True
         )
         sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
@@ -42,6 +42,7 @@ def hub_table(repo: str, subset: str, split: str, limit: int) -> Table:
             revision=CONVERTED,
             endpoint=endpoint(),
             cache_dir=cache_dir(),
+            token=token,
         )
     except InputError:
         raise

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from lmlab.finetuning.events import Finished, Levels, Reason, Started, TrainEvent
 from lmlab.finetuning.sets import TuningData
-from lmlab.maths.levels import per_byte
 from lmlab.models.loading import device_of
 from lmlab.models.store import ModelStore
 from lmlab.pretraining.building import fresh, matter, tokenizer_for
@@ -146,9 +145,8 @@ def _figures(levels: list[Levels], finished: Finished) -> Iterator[tuple[str, st
     if not levels:
         return
     last = levels[-1]
-    if finished.valid_loss is not None:
-        bits = per_byte(finished.valid_loss, 1, 1) / last.bytes_per_token
-        yield "at the end, bits per byte", _said(bits)
+    if finished.bits is not None:
+        yield "at the end, bits per byte of the text", _said(finished.bits)
     yield "ln V: every token equally likely", _said(last.uniform)
     yield "entropy of the tokens' frequencies", _said(last.unigram)
     if last.base is not None:

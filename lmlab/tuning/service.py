@@ -18,6 +18,7 @@ from lmlab.finetuning.counting import Counts, count
 from lmlab.finetuning.masks import MaskView
 from lmlab.finetuning.sets import TuningData, shipped_data, split_table
 from lmlab.finetuning.shapes import selected
+from lmlab.models.hubtoken import token_of
 from lmlab.prompts.templates import PromptTemplate
 from lmlab.prompts.wordings import shipped_templates
 from lmlab.tuning.ownruns import TuningRuns
@@ -78,7 +79,7 @@ class Tuning(TuningRuns):
             raise InputError("The Hub is not asked here.", "Upload the table instead.")
         from lmlab.tuning.hubruns import hub_table
 
-        return hub_table(repo, subset, split, self.settings.max_train_rows)
+        return hub_table(repo, subset, split, settings.max_train_rows, token_of(settings))
 
     def split(
         self,
@@ -128,7 +129,9 @@ class Tuning(TuningRuns):
         TuningData(data.name, chosen, ()).check_rows(columns_of(template), place + 1)
         vocabulary, context = outline.vocabulary, outline.shape.context
         context -= config.length if config.method == "prompt" else 0
-        found = next(structured(vocabulary, template, chosen, config, context, place + 1))
+        found = next(
+            structured(vocabulary, template, chosen, config, context, place + 1, outline.end)
+        )
         return mask_view(vocabulary, found, config, len(data.train))
 
     def count(self, model: str, config: FinetuneConfig, data: TuningData | None = None) -> Counts:
@@ -174,7 +177,7 @@ class Tuning(TuningRuns):
             )
         self._check_memory(model, config)
         self._check_rows(model, data, template, config)
-        folder = self.store.runs.new(owner, model, data, template, config)
+        folder = self.store.runs.new(owner, self.store.pinned(model), data, template, config)
         self.jobs.submit(folder)
         return folder.path.name
 

@@ -14,11 +14,13 @@ from typing import Any
 
 import psutil
 import torch
+from transformers import GenerationConfig
 
 from lmlab.errors import InputError, LabError, MemoryLimitError, ModelError
 from lmlab.finetuning import checkpoints
 from lmlab.finetuning.card import card
 from lmlab.finetuning.config import FinetuneConfig
+from lmlab.finetuning.ends import stops_of, taught_end
 from lmlab.finetuning.events import Finished, Reason, Started, TrainEvent
 from lmlab.finetuning.measuring import probes
 from lmlab.finetuning.methods import Tuned, prepare, shape_of
@@ -27,9 +29,9 @@ from lmlab.finetuning.sets import TuningData
 from lmlab.finetuning.structuring import Material, checked, columns_of, structured
 from lmlab.finetuning.training import finetune
 from lmlab.lm.model import Weights
-from lmlab.lm.tokens import Vocabulary
-from lmlab.models.loading import inspect, load, load_tokenizer, outline
+from lmlab.models.loading import inspect, load, outline
 from lmlab.models.store import ModelRef, ModelStore
+from lmlab.models.tokenizers import fitted, read_vocabulary
 from lmlab.prompts.templates import PromptTemplate
 from lmlab.runs.notes import Notes
 from lmlab.runs.store import RunFolder, RunSpec, title_of, write_whole
@@ -44,8 +46,21 @@ def outline_of(model: str, store: ModelStore) -> Outline:
     ref = ModelRef.parse(model)
     _refuse_adapter(ref)
     folder = inspect(store.resolve(ref, lambda message: None), ref.name)
-    shape = shape_of(outline(folder), model)
-    return Outline(shape, Vocabulary(load_tokenizer(folder)))
+    empty = outline(folder)
+    vocabulary = fitted(read_vocabulary(folder.path, folder.name), empty, folder.name)
+    end = taught_end(vocabulary, _stops(folder.path, empty))
+    return Outline(shape_of(empty, model), vocabulary, end)
+
+
+def _stops(folder: Path, made: Any) -> tuple[int, ...]:
+    """The end tokens of a folder's generation config; without one, of the model's own config."""
+    file = folder / "generation_config.json"
+    try:
+        return stops_of(
+            GenerationConfig.from_pretrained(folder) if file.is_file() else made.generation_config
+        )
+    except (OSError, ValueError):
+        return ()
 
 
 def _refuse_adapter(ref: ModelRef) -> None:
@@ -82,7 +97,7 @@ def material(
     """
     data.check(columns_of(template))
     train, valid = (
-        list(structured(tuned.vocabulary, template, rows, config, tuned.context))
+        list(structured(tuned.vocabulary, template, rows, config, tuned.context, end=tuned.end))
         for rows in (data.train, data.valid)
     )
     checked(train)
@@ -160,7 +175,7 @@ def _finetuned(
         tuned,
         material(tuned, spec.template, folder.data(spec), config),
         out=folder.path,
-        base_name=ModelRef.parse(spec.model).name,
+        base_name=ModelStore(settings).base_name(ModelRef.parse(spec.model)),
         should_stop=should_stop,
         accelerator=accelerator,
     )

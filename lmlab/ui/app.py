@@ -8,14 +8,17 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import gradio as gr
-from gradio import queueing, routes
+import uvicorn
+from gradio import http_server, queueing, routes
 from starlette.middleware import Middleware
 
 from lmlab.errors import InputError
 from lmlab.hosting import logs
+from lmlab.hosting.gate import Gate, site_of
 from lmlab.hosting.guests import Guests
 from lmlab.hosting.layers import layers
 from lmlab.hosting.sweep import every, sweep, sweep_zips
+from lmlab.hosting.wire import careful_config
 from lmlab.lab import Lab
 from lmlab.scenes.course import course, shipped
 from lmlab.ui import about
@@ -118,11 +121,14 @@ def serve(
 ) -> Any:
     """Answer requests until stopped; by default on this machine alone, on the next free port."""
     _log_misfits()
+    logs.calm()
+    _stand_before(page, lab, host or http_server.LOCALHOST_NAME)
     _forget(page, lab)
     lines: Any = page._queue
     lab.tuning.jobs.ask_whence(whence)
     use_small_sessions(lines.guests)
-    around = layers(lab, lambda: len(lines), "SPACE_ID" in os.environ, lines.guests)
+    on_space = "SPACE_ID" in os.environ
+    around = layers(lab, lambda: len(lines), on_space, lines.guests, page_files)
     middleware = [Middleware(layer, **arguments) for layer, arguments in around]
     return page.launch(
         app_kwargs={"middleware": middleware},
@@ -141,6 +147,28 @@ def serve(
         run_history=False,
         **options,
     )
+
+
+def _stand_before(page: gr.Blocks, lab: Lab, bound: str) -> None:
+    """Have the gate stand before all of Gradio's own, and connections bounded."""
+    site = site_of(lab.settings, bound, os.environ)
+
+    def config(app: Any, **given: Any) -> Any:
+        if app.get_blocks() is not page:
+            return uvicorn.Config(app=app, **given)
+        return careful_config(Gate(app, site), lab.settings.max_connections, **given)
+
+    # Gradio makes its server's configuration itself, by this name.
+    http_server.uvicorn = SimpleNamespace(Config=config, Server=uvicorn.Server)
+
+
+def page_files() -> frozenset[str]:
+    """The paths, on the page, of all files that Gradio's page is made of."""
+    found = {"/theme.css"}
+    for name, root in (("assets", routes.BUILD_PATH_LIB), ("static", routes.STATIC_PATH_LIB)):
+        base = Path(str(root))
+        found |= {f"/{name}/{path.relative_to(base).as_posix()}" for path in base.rglob("*.*")}
+    return frozenset(found)
 
 
 def _forget(page: gr.Blocks, lab: Lab) -> None:

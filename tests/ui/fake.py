@@ -14,7 +14,7 @@ import torch
 from lmlab.errors import InputError, ModelError
 from lmlab.models.store import ModelStore
 from lmlab.results.compared import Compared
-from lmlab.results.completions import Step
+from lmlab.results.completions import Advice, Given, Step
 from lmlab.results.controls import GenerateConfig
 from lmlab.results.scored import Alternative, Scored, Scoring, TokenScore, Windowing
 from lmlab.settings import Settings
@@ -39,6 +39,18 @@ class Words:
 
     def text(self, token: int) -> str:
         return SAID[token]
+
+    def reader(self, ids):
+        return self.text
+
+
+def _given(prompt, chat):
+    """A chat model's prompt, and what is to be said of it."""
+    if chat:
+        return Given(f"[user] {prompt} [model]")
+    space = [Advice("space", "It ends in white space.")] if prompt != prompt.rstrip() else []
+    plain = [Advice("chat", "It has a chat template.")] if prompt.startswith("Who") else []
+    return Given(prompt, (*space, *plain))
 
 
 @dataclass(frozen=True)
@@ -92,8 +104,17 @@ class FakeLab:
         return FakeScaling(self.pause)
 
     def score(
-        self, model: str, text: str, prefix: str = "", *, top_k: int = 10, windows: str = "sliding"
+        self,
+        model: str,
+        text: str,
+        prefix: str = "",
+        *,
+        top_k: int = 10,
+        windows: str = "sliding",
+        bos: str = "tokenizer",
+        chat: bool = False,
     ) -> Iterator[Scoring | Scored]:
+        prefix = f"[user] {prefix} [model]" if chat else prefix
         if not text:
             raise InputError("There is no text to score.", "Type at least one character.")
         if len(text) > self.settings.max_chars:
@@ -118,11 +139,11 @@ class FakeLab:
             prefix=kept,
             tokens=tuple(tokens),
             moved=prefix[len(kept) :],
-            context=("<s>",) if model != "nostart" else (),
+            context=("<s>" if bos == "tokenizer" else bos,) if model != "nostart" else (),
             windowing=Windowing("sliding", 256, 9) if len(tokens) > 1000 else None,
         )
 
-    def complete(self, model, prompt, config: GenerateConfig, start=()):
+    def complete(self, model, prompt, config: GenerateConfig, start=(), *, chat=False):
         from lmlab.generation.nexttoken import beliefs, choose, keep
         from lmlab.generation.sampling import draw, warp
 
@@ -130,6 +151,7 @@ class FakeLab:
             raise ModelError(f"There is no model named ‘{model}’.", "Here there are: base.")
         if len(prompt) > self.settings.max_chars:
             raise InputError("The prompt is too long.", "Shorten it.")
+        yield _given(prompt, chat)
         ids = [*range(len(prompt.split())), *start]
         wide = GenerateConfig(alternatives=len(SAID))
         for index in range(len(start), config.max_new_tokens + 1):
@@ -156,12 +178,13 @@ class FakeLab:
 
         return beliefs(place, config)
 
-    def sample(self, model, prompt, config, n):
+    def sample(self, model, prompt, config, n, *, chat=False):
         runs = [self.complete(model, prompt, replace(config, seed=i)) for i in range(n)]
         for i, run in enumerate(runs):
             yield from ((i, event) for event in run if isinstance(event, Step))
 
-    def side_by_side(self, models, prompt, config, alpha=1.0):
+    def side_by_side(self, models, prompt, config, alpha=1.0, *, chat=False):
+        yield _given(prompt, chat)
         runs = [
             (event for event in self.complete(m, prompt, config) if isinstance(event, Step))
             for m in models
@@ -175,7 +198,8 @@ class FakeLab:
                 else:
                     yield i, step
 
-    def compare(self, first, second, text, prefix="", *, alpha=1.0):
+    def compare(self, first, second, text, prefix="", *, alpha=1.0, chat=False):
+        prefix = f"[user] {prefix} [model]" if chat else prefix
         scored = []
         for name in (first, second):
             for step in self.score(name, text, prefix):

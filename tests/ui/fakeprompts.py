@@ -34,18 +34,20 @@ class FakePrompting(Prompting):
         found = tuned_wording(name)
         return None if found is None else found.model_copy(update={"tuned": "base-early"})
 
-    def preview(self, model, template, examples, query):
+    def preview(self, model, template, examples, query, *, form=None):
         plain = template.encode(examples, query)
-        chat = _chat(plain) if model == "letters" else None
-        prompt = chat or plain
-        return Asked(prompt, plain if chat else None, len(prompt.text.split()), CONTEXT)
+        taken = form or ("chat" if model == "letters" else "plain")
+        chat = _chat(plain) if taken == "chat" else None
+        notes = (f"The prompt has the {form} form.",) if form else ()
+        prompt, n = chat or plain, len((chat or plain).text.split())
+        return Asked(prompt, plain if chat else None, n, CONTEXT, taken, notes)
 
-    def run(self, model, template, examples, query, *, chat=None):
+    def run(self, model, template, examples, query, *, form=None):
         if model == "nowhere":
             raise ModelError("There is no model named ‘nowhere’.", "Here there are: base.")
         prompt = template.encode(examples, query)
         yield Loading(f"Loading {model} …")
-        yield self.preview(model, template, examples, query)
+        yield self.preview(model, template, examples, query, form=form)
         config = GenerateConfig(max_new_tokens=6, temperature=0, stop=template.stop)
         text = ""
         for event in self.complete(model, prompt.text, config):
@@ -113,6 +115,7 @@ def _evaluation(design: Any, queries: Any, draws: int) -> Evaluation:
         way=design.protocol.way,
         predictions=predictions,
         notes=("A note of the fake.",) if shots == 2 else (),
+        form=design.protocol.form or "plain",
         seconds=0.1,
     )
 

@@ -214,3 +214,14 @@ def test_the_page_shows_the_librarys_numbers(visit, serve_lab, tmp_path):
     bits = [value / 10_000 / 0.6931471805599453 for value in shown[0]]
     assert bits == pytest.approx(list(expected.kl), abs=2e-3)
     expect(page.locator("#compare-sums")).to_contain_text(f"{expected.second.perplexity:,.2f}"[:5])
+
+
+def test_both_models_are_asked_in_the_chat_form(page):
+    page.locator("#compare-chat input").check()
+    prompt = page.get_by_label("Prompt").input_value()
+    page.get_by_label("Task text").fill(f"{prompt} dog")
+    page.locator("#compare-shift-go").click()
+    page.wait_for_function(
+        "p => window.lmlab.shown['compare-shift']?.runs[0].prefix === `[user] ${p} [model]`",
+        arg=prompt,
+    )

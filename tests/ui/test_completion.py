@@ -12,6 +12,7 @@ from lmlab.models.store import ModelStore
 from lmlab.results.completions import Step
 from lmlab.results.controls import GenerateConfig
 from lmlab.settings import Settings
+from tests.ui.conftest import handed_over
 from tests.ui.fake import FakeLab
 from tests.ui.test_likelihood import HOSTILE
 
@@ -201,8 +202,8 @@ class CountingLab(FakeLab):
 
     drawn: list[Step] = field(default_factory=list)
 
-    def complete(self, *asked):
-        for event in super().complete(*asked):
+    def complete(self, *asked, **more):
+        for event in super().complete(*asked, **more):
             if isinstance(event, Step):
                 self.drawn.append(event)
             yield event
@@ -294,3 +295,31 @@ def test_the_page_shows_the_librarys_tokens(visit, real_page):
     assert texts(page) == [step.text for step in steps]
     logprob = sum(step.logprob for step in steps)
     expect(page.locator("#completion-figures")).to_contain_text(f"{-logprob:.2f}")
+
+
+def asked(page, prompt):
+    page.locator("#completion-prompt textarea").fill(prompt)
+    handed_over(page)
+    page.locator("#completion-go").click()
+
+
+def test_white_space_at_the_end_is_taken_away_with_one_click(page):
+    asked(page, "The king ")
+    advice = page.locator("#completion-advice .lm-advice")
+    expect(advice).to_contain_text("ends in white space")
+    advice.get_by_role("button").click()
+    expect(page.locator("#completion-prompt textarea")).to_have_value("The king")
+    expect(advice).to_have_count(0)
+    page.wait_for_function("window.lmlab.shown.completion.runs[0].prefix === 'The king'")
+
+
+def test_a_chat_model_asked_plainly_is_asked_in_its_form_with_one_click(page):
+    asked(page, "Who ran?")
+    advice = page.locator("#completion-advice .lm-advice")
+    expect(advice).to_contain_text("chat template")
+    advice.get_by_role("button").click()
+    expect(page.locator("#completion-chat input")).to_be_checked()
+    page.wait_for_function(
+        "window.lmlab.shown.completion.runs[0].prefix === '[user] Who ran? [model]'"
+    )
+    expect(advice).to_have_count(0)

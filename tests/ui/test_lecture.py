@@ -143,3 +143,18 @@ def test_a_tab_is_kept_as_a_scene_and_opened_again(visit, stage, tmp_path):
     page.locator(f"{BAR} .lm-list").click()
     page.locator(".lm-filelabel input").set_input_files(bad)
     expect(page.get_by_test_id("toast-body").first).to_contain_text("no control ‘txt’")
+
+
+def test_a_link_to_a_model_that_is_not_here_waits_for_a_press(visit, serve_lab):
+    # Nobody is at the Hub's address, and a model of the test's own name is in no cache.
+    lab = Lab.open(Settings())
+    address = serve_lab(lab)
+    page = visit(f"{address}?tab=likelihood&text=One+of+yours.&model=lmlab-tests/<b>not-here")
+    # What is no name of the Hub's would be a folder; the sentence holds it as text.
+    expect(page.locator(".lm-wants")).to_contain_text("the folder ‘lmlab-tests/<b>not-here’")
+    expect(page.locator("#likelihood-text textarea")).to_have_value("One of yours.")
+    expect(page.locator("#likelihood-model input")).to_have_value("base")
+    page.get_by_role("button", name="Load it").click()
+    expect(page.locator(".lm-wants")).to_be_hidden()
+    expect(page.locator("#likelihood-model input")).to_have_value("lmlab-tests/<b>not-here")
+    expect(page.get_by_test_id("toast-body").first).to_contain_text("There is no model named")

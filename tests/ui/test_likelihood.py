@@ -145,6 +145,22 @@ def test_what_a_stranger_types_stays_text(page):
     assert page.locator(f"{STRIP} img, {STRIP} script").count() == 0
 
 
+def test_the_start_token_is_shown_and_can_be_chosen(page):
+    score(page, "The dog ran.")
+    expect(page.locator(f"{STRIP} .lm-runs")).to_contain_text("<s>")
+    start = page.locator("#likelihood-start input")
+    start.fill("<|im_start|>")
+    start.press("Enter")
+    score(page, "The cat ran.")
+    expect(page.locator(f"{STRIP} .lm-runs")).to_contain_text("<|im_start|>")
+
+
+def test_the_prefix_is_a_question_in_the_chat_form(page):
+    page.locator("#likelihood-chat input").check()
+    score(page, "The dog.", "Who ran?")
+    expect(page.locator(f"{STRIP} .lm-prefix")).to_contain_text("[user] Who ran? [model]")
+
+
 @pytest.mark.parametrize(
     ("text", "words"), [("", "no text to score"), ("crash", "went wrong on the server")]
 )

@@ -251,6 +251,21 @@ def test_a_chat_model_shows_both_forms_before_it_runs(page):
     expect(plain.locator(".lm-part.chat")).to_have_count(0)
 
 
+def test_the_form_of_the_prompt_is_shown_and_chosen(page):
+    forms = page.locator("#prompt-form")
+    expect(forms.get_by_label("as the model was tuned")).to_be_checked()
+    expect(page.locator(f"{TEXT} .lm-part.query")).to_be_visible()
+    forms.get_by_label("chat").check()
+    expect(page.locator(f"{TEXT} .lm-part.chat").first).to_have_text("<user> ")
+    expect(page.locator("#prompt-view")).to_contain_text("The prompt has the chat form.")
+    measure(page, "few")
+    expect(page.locator("#prompt-figures .lm-notes")).to_contain_text("chat form")
+    choose(page, "model", "letters")
+    forms.get_by_label("plain").check()
+    expect(page.locator("#prompt-view")).to_contain_text("The prompt has the plain form.")
+    expect(page.locator(f"{TEXT} .lm-part.chat")).to_have_count(0)
+
+
 def test_labels_bring_confusion_and_reliability(page):
     choose(page, "data", "similarity")
     expect(page.locator(TEXT)).to_contain_text("Meaning:")

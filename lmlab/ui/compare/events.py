@@ -12,11 +12,12 @@ import gradio as gr
 from lmlab.errors import InputError
 from lmlab.lab import Lab
 from lmlab.results.compared import Compared
-from lmlab.results.completions import Step
+from lmlab.results.completions import Given, Step
 from lmlab.results.controls import GenerateConfig
 from lmlab.results.scored import Loading, Scoring
 from lmlab.strips import shiftstrip
 from lmlab.ui.compare.views import said, sums
+from lmlab.ui.parts.asking import advice
 from lmlab.ui.parts.errors import alerts
 from lmlab.ui.parts.kept import Shown
 from lmlab.ui.parts.pairs import COLUMNS
@@ -27,31 +28,41 @@ N_SHIFT = 3
 
 
 def runner(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
-    """The handler of Run: yields [status, stop button, strips …, columns …]."""
+    """The handler of Run: yields [status, stop button, advice, strips …, columns …]."""
 
     @alerts
     def run(
-        prompt: str, temperature: float, length: int, seed: int, alpha: float, *models: str
+        prompt: str,
+        temperature: float,
+        length: int,
+        seed: int,
+        chat: bool,
+        alpha: float,
+        *models: str,
     ) -> Iterator[list[Any]]:
         names = chosen(models)
         asked = _config(temperature, length, seed)
         columns = [gr.update(visible=i < len(names)) for i in range(COLUMNS)]
         steps: list[list[Step]] = [[] for _ in names]
         name = uuid.uuid4().hex[:12]
-        yield [*busy("reading …", 0), *_strips(name, names, prompt or "", steps), *columns]
-        last, still = 0.0, [gr.skip()] * COLUMNS
-        with closing(lab.side_by_side(names, prompt or "", asked, _number(alpha))) as events:
+        yield [*busy("reading …", 0), "", *_strips(name, names, prompt or "", steps), *columns]
+        last, still, keep = 0.0, [gr.skip()] * COLUMNS, gr.skip()
+        running = lab.side_by_side(names, prompt or "", asked, _number(alpha), chat=chat)
+        with closing(running) as events:
             for event in events:
                 if isinstance(event, Loading):
-                    yield [*busy(event.message, 0), *still, *still]
+                    yield [*busy(event.message, 0), keep, *still, *still]
+                    continue
+                if isinstance(event, Given):
+                    yield [keep, keep, advice(event, "compare"), *still, *still]
                     continue
                 which, step = event
                 steps[which].append(step)
                 if time.monotonic() - last > PATIENCE:
                     last, done = time.monotonic(), step.index + 1
                     status = busy(f"token {done:,}", done / asked.max_new_tokens)
-                    yield [*status, *_strips(name, names, prompt or "", steps), *still]
-        yield [*idle(""), *_strips(name, names, prompt or "", steps), *still]
+                    yield [*status, keep, *_strips(name, names, prompt or "", steps), *still]
+        yield [*idle(""), keep, *_strips(name, names, prompt or "", steps), *still]
 
     return run
 
@@ -61,7 +72,7 @@ def shifter(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
 
     @alerts
     def shift(
-        prompt: str, text: str, general: str, alpha: float, first: str, second: str
+        prompt: str, text: str, general: str, chat: bool, alpha: float, first: str, second: str
     ) -> Iterator[list[Any]]:
         if not text:
             raise InputError(
@@ -72,7 +83,8 @@ def shifter(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
         for part, prefix in (given(text, prompt), (general or "", "")):
             if not part:
                 continue
-            steps = lab.compare(first, second, part, prefix, alpha=_number(alpha))
+            form = chat and bool(prefix)
+            steps = lab.compare(first, second, part, prefix, alpha=_number(alpha), chat=form)
             with closing(steps):
                 for step in steps:
                     if isinstance(step, Compared):
@@ -102,7 +114,7 @@ def given(text: str, prompt: str | None) -> tuple[str, str]:
 
 
 def once(
-    handler: Callable[..., Iterator[list[Any]]], of: int = 2 + 2 * COLUMNS
+    handler: Callable[..., Iterator[list[Any]]], of: int = 3 + 2 * COLUMNS
 ) -> Callable[..., Iterator[list[Any]]]:
     """The same handler, for when the tab opens: does nothing where a comparison is there already.
 

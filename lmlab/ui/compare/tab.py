@@ -14,7 +14,7 @@ from lmlab.lab import Lab
 from lmlab.ui.compare import events
 from lmlab.ui.compare.views import WAITING
 from lmlab.ui.likelihood import events as likelihood_events
-from lmlab.ui.parts import keepsakes, waiting
+from lmlab.ui.parts import asking, keepsakes, waiting
 from lmlab.ui.parts.beginning import Led, unless_led
 from lmlab.ui.parts.keep import Keep, follow
 from lmlab.ui.parts.pairs import COLUMNS, Pair, pairs
@@ -45,6 +45,7 @@ class Inputs:
     prompt: gr.Textbox
     models: tuple[gr.Dropdown, ...]
     drawing: tuple[Any, ...]
+    chat: gr.Checkbox
     text: gr.Textbox
     general: gr.Textbox
     alpha: gr.Slider
@@ -55,11 +56,13 @@ class Inputs:
 
     @property
     def run(self) -> list[Any]:
-        return [self.prompt, *self.drawing, self.alpha, *self.models]
+        return [self.prompt, *self.drawing, self.chat, self.alpha, *self.models]
 
     @property
     def compared(self) -> list[Any]:
-        return [self.prompt, self.text, self.general, self.alpha, *self.models[:2]]
+        return [
+            self.prompt, self.text, self.general, self.chat, self.alpha, *self.models[:2]
+        ]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,7 @@ class Outputs:
     """What results are shown in."""
 
     status: gr.HTML
+    advice: gr.HTML
     strips: tuple[Strip, ...]
     columns: tuple[gr.Column, ...]
     strip: Strip
@@ -82,10 +86,12 @@ def build(lab: Lab) -> None:
     known = pairs(lab.model_names(), lab.settings.model)
     first = known[0]
     with gr.Row(elem_classes="lm-inputs"):
-        prompt = gr.Textbox(
-            first.prompt, label="Prompt  x", lines=2, max_lines=6, scale=5,
-            elem_id="compare-prompt", placeholder="nothing: each begins at its start token",
-        )  # fmt: skip
+        with gr.Column(scale=5, min_width=320):
+            prompt = gr.Textbox(
+                first.prompt, label="Prompt  x", lines=2, max_lines=6,
+                elem_id="compare-prompt", placeholder="nothing: each begins at its start token",
+            )  # fmt: skip
+            chat = asking.chat_switch("compare")
         with gr.Column(scale=2, min_width=320, elem_classes="lm-side"):
             drawing = _drawing()
             with gr.Row(elem_classes="lm-buttons"):
@@ -95,11 +101,13 @@ def build(lab: Lab) -> None:
         static('<span class="lm-try">Try</span>', min_width=10)
         chips = tuple(gr.Button(pair.name, size="sm", min_width=60) for pair in known)
         status = static("", elem_id="compare-status", elem_classes="lm-status")
+    advice = static("", elem_id="compare-advice")
     models, columns, strips = _columns(lab, first)
     text, general, alpha, shift, strip, answers, sums, keep = _shift(first)
-    inputs = Inputs(prompt, models, drawing, text, general, alpha, go, stop, shift, chips)
-    outputs = Outputs(status, strips, columns, strip, answers, sums, gr.State(None), keep)
+    inputs = Inputs(prompt, models, drawing, chat, text, general, alpha, go, stop, shift, chips)
+    outputs = Outputs(status, advice, strips, columns, strip, answers, sums, gr.State(None), keep)
     _wire(lab, inputs, outputs, tab)
+    asking.follow_advice("compare", prompt, chat, PRESS_RUN)
     _wire_chips(inputs, known)
 
 
@@ -193,7 +201,7 @@ def _wire(lab: Lab, inputs: Inputs, outputs: Outputs, tab: Any) -> None:
     """Run, compare and the α dial; whatever runs can be stopped."""
     line = [outputs.status, inputs.stop]
     run, shift = events.runner(lab), events.shifter(lab)
-    ran = [*line, *outputs.strips, *outputs.columns]
+    ran = [*line, outputs.advice, *outputs.strips, *outputs.columns]
     moved = [*line, outputs.strip, outputs.sums, outputs.shown]
     asked = gr.on(inputs.go.click, run, inputs.run, ran, trigger_mode="always_last", **RUNNING)
     led, begin = Led(False), unless_led(events.once(run), len(ran))

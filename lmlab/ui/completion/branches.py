@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from lmlab.results.completions import Next, Step
+from lmlab.results.completions import Given, Next, Step
 from lmlab.results.controls import GenerateConfig
 from lmlab.strips.strip import dump
 
@@ -31,6 +31,8 @@ class Tree:
         here: the node that the page shows, or ``ROOT``.
         place: the belief about the next token at ``here``; None when it is not known.
         name: tells this tree's strip from others.
+        chat: whether the prompt is a question in the model's chat form.
+        given: the prompt as the model gets it; None before it was asked.
         drawn: the controls, with one seed, that drew all from the prompt to ``here``; None where
             some token was chosen, or they changed on the way.
     """
@@ -42,11 +44,18 @@ class Tree:
     place: Next | None = None
     name: str = ""
     drawn: GenerateConfig | None = None
+    chat: bool = False
+    given: Given | None = None
 
     @classmethod
-    def plant(cls, model: str, prompt: str) -> "Tree":
+    def plant(cls, model: str, prompt: str, chat: bool = False) -> "Tree":
         """A tree with nothing but its prompt."""
-        return cls(model, prompt, name=uuid.uuid4().hex[:12])
+        return cls(model, prompt, name=uuid.uuid4().hex[:12], chat=chat)
+
+    @property
+    def form(self) -> str:
+        """The prompt as the model gets it, as far as that is known."""
+        return self.given.prompt if self.given else self.prompt
 
     def path(self, node: int | None = None) -> tuple[Step, ...]:
         """The steps from the prompt to a node, by default to ``here``."""

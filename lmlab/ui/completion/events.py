@@ -11,7 +11,7 @@ import gradio as gr
 
 from lmlab.errors import InputError
 from lmlab.lab import Lab
-from lmlab.results.completions import Completion, Next, Step
+from lmlab.results.completions import Completion, Given, Next, Step
 from lmlab.results.controls import GenerateConfig
 from lmlab.results.scored import Loading
 from lmlab.strips import shiftstrip
@@ -19,13 +19,14 @@ from lmlab.ui.completion import branches
 from lmlab.ui.completion.branches import Tree
 from lmlab.ui.completion.views import REASONS, figures, samples
 from lmlab.ui.parts import controls
+from lmlab.ui.parts.asking import advice
 from lmlab.ui.parts.errors import alerts
 from lmlab.ui.parts.waiting import busy, idle
 
 PATIENCE = 0.06  # seconds between two drawings of a completion on its way
 ENDED = "The model has ended the text here. Undo a token, fork, or press Regenerate."
 NOTHING_NEXT = "The text has ended: nothing comes next."
-N_DRAWN = 5
+N_DRAWN = 6
 
 
 def runner(lab: Lab, *, single: bool = False) -> Callable[..., Iterator[list[Any]]]:
@@ -35,8 +36,10 @@ def runner(lab: Lab, *, single: bool = False) -> Callable[..., Iterator[list[Any
     """
 
     @alerts
-    def run(tree: Tree | None, prompt: str, model: str, *values: Any) -> Iterator[list[Any]]:
-        grown = _tree(tree, prompt, model)
+    def run(
+        tree: Tree | None, prompt: str, model: str, chat: bool, *values: Any
+    ) -> Iterator[list[Any]]:
+        grown = _tree(tree, prompt, model, chat)
         if grown.ended:
             raise InputError(ENDED)
         asked = controls.config(*values, already=len(grown.path()))
@@ -51,10 +54,11 @@ def regenerator(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
     """The handler of Regenerate: the whole completion again, with the seed that ``seeded`` set."""
 
     @alerts
-    def again(tree: Tree | None, prompt: str, model: str, *values: Any) -> Iterator[list[Any]]:
-        yield from _follow(
-            lab, _tree(tree, prompt, model).go(branches.ROOT), controls.config(*values)
-        )
+    def again(
+        tree: Tree | None, prompt: str, model: str, chat: bool, *values: Any
+    ) -> Iterator[list[Any]]:
+        grown = _tree(tree, prompt, model, chat)
+        yield from _follow(lab, grown.go(branches.ROOT), controls.config(*values))
 
     return again
 
@@ -63,9 +67,11 @@ def opener(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
     """What the tab opens with, the first time: a completion of its example."""
 
     @alerts
-    def opened(tree: Tree | None, prompt: str, model: str, *values: Any) -> Iterator[list[Any]]:
+    def opened(
+        tree: Tree | None, prompt: str, model: str, chat: bool, *values: Any
+    ) -> Iterator[list[Any]]:
         if tree is None:
-            yield from _follow(lab, Tree.plant(model, prompt), controls.config(*values))
+            yield from _follow(lab, Tree.plant(model, prompt, chat), controls.config(*values))
         else:
             yield [gr.skip()] * (N_DRAWN + 2)
 
@@ -144,7 +150,9 @@ def sampler(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
     """The handler that draws many completions: yields [status, stop button, table]."""
 
     @alerts
-    def sampled(n: int, length: int, prompt: str, model: str, *values: Any) -> Iterator[list[Any]]:
+    def sampled(
+        n: int, length: int, prompt: str, model: str, chat: bool, *values: Any
+    ) -> Iterator[list[Any]]:
         if n is None or length is None:
             raise InputError("How many samples, and how long?", "Type two numbers.")
         asked = replace(controls.config(*values), max_new_tokens=int(length))
@@ -152,7 +160,7 @@ def sampler(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
         yield [*busy(f"{model}: reading …", 0), gr.skip()]
         drawn: list[list[Step]] = [[] for _ in range(int(n))]
         last = 0.0
-        with closing(lab.sample(model, prompt or "", asked, int(n))) as events:
+        with closing(lab.sample(model, prompt or "", asked, int(n), chat=chat)) as events:
             for event in events:
                 if isinstance(event, Loading):
                     yield [*busy(event.message, 0), gr.skip()]
@@ -174,11 +182,11 @@ def seeded(seed: int | None) -> int:
     return int(seed or 0) + 1
 
 
-def _tree(tree: Tree | None, prompt: str, model: str) -> Tree:
+def _tree(tree: Tree | None, prompt: str, model: str, chat: bool) -> Tree:
     """The tree of a prompt: the one that is shown, or a new one."""
     prompt = prompt or ""
-    if tree is None or (tree.prompt, tree.model) != (prompt, model):
-        return Tree.plant(model, prompt)
+    if tree is None or (tree.prompt, tree.model, tree.chat) != (prompt, model, chat):
+        return Tree.plant(model, prompt, chat)
     return tree
 
 
@@ -187,10 +195,12 @@ def _follow(lab: Lab, tree: Tree, asked: GenerateConfig) -> Iterator[list[Any]]:
     yield [*busy(f"{tree.model}: reading …", 0), *draw(lab, tree, asked)]
     last, start = 0.0, len(tree.path())
     tree = tree.drawing(asked)
-    with closing(lab.complete(tree.model, tree.prompt, asked, tree.ids)) as events:
+    with closing(_complete(lab, tree, asked)) as events:
         for event in events:
             if isinstance(event, Loading):
                 yield [*busy(event.message, 0), *[gr.skip()] * N_DRAWN]
+            elif isinstance(event, Given):
+                tree = replace(tree, given=event)
             elif isinstance(event, Next):
                 tree = replace(tree, place=event)
             else:
@@ -214,20 +224,25 @@ def _look(lab: Lab, tree: Tree, asked: GenerateConfig) -> Iterator[list[Any]]:
 
 
 def _place(lab: Lab, tree: Tree, asked: GenerateConfig) -> Next | None:
-    with closing(lab.complete(tree.model, tree.prompt, asked, tree.ids)) as events:
+    with closing(_complete(lab, tree, asked)) as events:
         return next((event for event in events if isinstance(event, Next)), None)
 
 
+def _complete(lab: Lab, tree: Tree, asked: GenerateConfig) -> Any:
+    return lab.complete(tree.model, tree.prompt, asked, tree.ids, chat=tree.chat)
+
+
 def draw(lab: Lab, tree: Tree, asked: GenerateConfig) -> list[Any]:
-    """Strip, next-token chart, figures, branches and what the session keeps."""
+    """Strip, next-token chart, figures, branches, advice and what the session keeps."""
     path = tree.path()
     said = NOTHING_NEXT if tree.ended else "…"
     found = None if tree.place is None else lab.beliefs(tree.place, asked)
     return [
-        shiftstrip.flowing(tree.name, tree.model, tree.prompt, path, forks=True),
+        shiftstrip.flowing(tree.name, tree.model, tree.form, path, forks=True),
         shiftstrip.next_token(found, said),
         figures(Completion(tree.model, tree.prompt, path)),
         branches.payload(tree),
+        advice(tree.given, "completion"),
         tree,
     ]
 

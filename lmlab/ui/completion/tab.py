@@ -13,7 +13,7 @@ from gradio.context import Context
 from lmlab.lab import Lab
 from lmlab.ui.completion import events
 from lmlab.ui.completion.views import figures
-from lmlab.ui.parts import controls, keepsakes, waiting
+from lmlab.ui.parts import asking, controls, keepsakes, waiting
 from lmlab.ui.parts.beginning import Led, unless_led
 from lmlab.ui.parts.controls import Controls
 from lmlab.ui.parts.keep import Keep, follow
@@ -42,13 +42,14 @@ class Inputs:
 
     prompt: gr.Textbox
     model: gr.Dropdown
+    chat: gr.Checkbox
     controls: Controls
     buttons: dict[str, gr.Button]
     chips: tuple[gr.Button, ...]
 
     @property
     def asked(self) -> list[Any]:
-        return [self.prompt, self.model, *self.controls.fields]
+        return [self.prompt, self.model, self.chat, *self.controls.fields]
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,14 @@ class Outputs:
     figures: gr.HTML
     branches: Branches
     samples: Samples
+    advice: gr.HTML
     tree: gr.State
     keep: Keep
 
     @property
     def drawn(self) -> list[Any]:
         """In the order of ``completion_events.draw``."""
-        return [self.strip, self.chart, self.figures, self.branches, self.tree]
+        return [self.strip, self.chart, self.figures, self.branches, self.advice, self.tree]
 
 
 def build(lab: Lab) -> None:
@@ -77,13 +79,16 @@ def build(lab: Lab) -> None:
     with gr.Row(elem_classes="lm-two"):
         with gr.Column(scale=3, min_width=320):
             prompt, chips, status = _prompt()
+            advice = static("", elem_id="completion-advice")
             coloured = Strip(
                 group=GROUP, elem_id="completion-strip", empty=EMPTY, colour_by="probability"
             )
             keep = Keep("completion", ("completion-strip", "completion-figures"))
             numbers = static(figures(None), elem_id="completion-figures")
         with gr.Column(scale=2, min_width=320, elem_classes="lm-side"):
-            model = model_picker(lab, "completion-model")
+            with gr.Row(elem_classes="lm-asking"):
+                model = model_picker(lab, "completion-model", min_width=150)
+                chat = asking.chat_switch("completion")
             buttons |= _buttons()
             chart = _chart()
     with gr.Column(elem_classes="lm-panel"):
@@ -99,9 +104,10 @@ def build(lab: Lab) -> None:
             tree = Branches(elem_id="completion-branches")
         with gr.Column(scale=1, min_width=300, elem_classes="lm-panel"):
             count, length, table = _samples(buttons)
-    inputs = Inputs(prompt, model, form, buttons, chips)
-    outputs = Outputs(status, coloured, chart, numbers, tree, table, gr.State(None), keep)
+    inputs = Inputs(prompt, model, chat, form, buttons, chips)
+    outputs = Outputs(status, coloured, chart, numbers, tree, table, advice, gr.State(None), keep)
     _wire(lab, inputs, outputs, tab, count, length)
+    asking.follow_advice("completion", prompt, chat, PRESS_RUN)
 
 
 def _prompt() -> tuple[gr.Textbox, tuple[gr.Button, ...], gr.HTML]:

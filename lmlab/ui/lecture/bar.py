@@ -21,6 +21,7 @@ QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"
 QUICK = MappingProxyType({**QUIET, "concurrency_id": "lecture", "concurrency_limit": 4})
 AHEAD = MappingProxyType({**QUIET, "concurrency_id": "ahead", "concurrency_limit": 1})
 BAR = """
+<div class="lm-wants" role="alert" hidden></div>
 <section class="lm-lecture" aria-label="Lecture" hidden>
   <div class="lm-lecturehead">
     <button type="button" class="lm-back" aria-label="Previous scene" title="← or Page Up">‹

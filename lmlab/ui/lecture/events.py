@@ -10,6 +10,7 @@ import gradio as gr
 from lmlab.change.drifting import ROWS
 from lmlab.errors import InputError
 from lmlab.lab import Lab
+from lmlab.models.nearby import source
 from lmlab.models.store import ModelRef
 from lmlab.scenes.course import LARGEST, MOST, check_total, unique
 from lmlab.scenes.scene import Scene, parse, written
@@ -28,18 +29,38 @@ def filler(filling: Filling, stage: Stage, course: tuple[Scene, ...]) -> Callabl
     @alerts
     def fill(own: tuple[Scene, ...], asked: gr.EventData, *known: Any) -> list[Any]:
         name, query = _of(asked, "name"), str(getattr(asked, "query", "") or "")
+        strange = bool(query)
         if query:
             tab, values, pressed = links.read(query)
             run = "go" if pressed and "go" in stage.buttons else None
         else:
             scene = _found(name, (*course, *own))
+            strange = scene not in course
             tab, values, run = scene.tab, scene.inputs, scene.run
         if tab != stage.name:
             raise InputError(f"This belongs to the tab ‘{tab[:40]}’.", "Load the page anew.")
-        updates = filling.updates(tab, values, known)
-        return [*updates, _mail("filled", name=name, tab=tab, run=run)]
+        wanted = _wanted(filling.lab, stage, values) if strange else {}
+        if not wanted or getattr(asked, "agreed", None) is True:
+            updates = filling.updates(tab, values, known)
+            return [*updates, _mail("filled", name=name, tab=tab, run=run)]
+        # Controls that name a model ask for it as soon as they are filled in.
+        rest = {key: value for key, value in values.items() if key not in wanted}
+        updates = filling.updates(tab, rest, known)
+        said = " and ".join(dict.fromkeys(wanted.values()))
+        return [*updates, _mail("filled", name=name, tab=tab, run=None, wants=said, query=query)]
 
     return fill
+
+
+def _wanted(lab: Lab, stage: Stage, values: Mapping[str, Any]) -> dict[str, str]:
+    """Of the controls that name models which are not here: from where those would be had."""
+    found = {}
+    for key in {*stage.models} & {*values}:
+        names = [values[key]] if isinstance(values[key], str) else list(values[key] or ())
+        said = [source(one, lab.store) for one in names if isinstance(one, str) and one.strip()]
+        if any(said):
+            found[key] = " and ".join(one for one in said if one)
+    return found
 
 
 def teller(stage: Stage) -> Callable[..., str]:

@@ -34,7 +34,12 @@ def query(stage: Stage, values: Sequence[Any]) -> str:
         if value is not None and value != _first(control):
             parts = value if isinstance(value, list) else [value]
             pairs += [(key, _text(part)) for part in parts] or [(key, "")]
-    found = urlencode(pairs)
+    try:
+        found = urlencode(pairs)
+    except UnicodeError:
+        raise InputError(
+            "Half a character cannot stand in a link.", "Type the text anew."
+        ) from None
     if len(found) > LONGEST:
         raise InputError(
             f"The link would have {len(found):,} characters; many programs cut links of over "
@@ -56,6 +61,7 @@ def read(text: str) -> tuple[str, dict[str, str | tuple[str, ...]], bool]:
     if len(text) > 2 * LONGEST:
         raise InputError("The link is too long to be one of this page’s.")
     try:
+        text.encode()
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MOST, errors="strict")
     except (ValueError, UnicodeError):
         raise InputError("The link is damaged.", "Copy it again, as a whole.") from None

@@ -15,6 +15,7 @@ import gradio as gr
 
 from lmlab.errors import InputError
 from lmlab.ui.parts.beginning import Following, Led
+from lmlab.ui.parts.pickers import NAMES_MODELS
 
 CONTROLS = (
     gr.Textbox, gr.Dropdown, gr.Slider, gr.Number, gr.Checkbox, gr.CheckboxGroup, gr.Radio, gr.Tabs
@@ -44,6 +45,12 @@ class Stage:
     buttons: frozenset[str]
     parts: frozenset[str]
     leds: tuple[Led, ...] = ()
+
+    @property
+    def models(self) -> list[str]:
+        """Names of the controls whose value is a model's name, or several."""
+        found = self.controls.items()
+        return [key for key, one in found if NAMES_MODELS in (one.elem_classes or ())]
 
     @property
     def following(self) -> list[Following]:

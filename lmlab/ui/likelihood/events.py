@@ -29,12 +29,15 @@ def scorer(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
     """The handler that scores a text: yields [status, stop button, *what is drawn]."""
 
     @alerts
-    def score(text: str, prefix: str, model: str, second: str) -> Iterator[list[Any]]:
+    def score(
+        text: str, prefix: str, model: str, second: str, start: str, chat: bool
+    ) -> Iterator[list[Any]]:
         yield _busy(f"{model}: reading …", 0)
         runs: list[Scored] = []
         for name in (model, second) if second else (model,):
             last = 0.0
-            with closing(lab.score(name, text or "", prefix or "")) as steps:
+            asked = lab.score(name, text or "", prefix or "", bos=start or "tokenizer", chat=chat)
+            with closing(asked) as steps:
                 for step in steps:
                     if isinstance(step, Scored):
                         runs.append(step)

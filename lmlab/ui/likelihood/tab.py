@@ -15,7 +15,7 @@ from lmlab.lab import Lab
 from lmlab.ui.likelihood import events
 from lmlab.ui.likelihood.definition import no_definition
 from lmlab.ui.likelihood.figures import no_figures
-from lmlab.ui.parts import keepsakes, waiting
+from lmlab.ui.parts import asking, keepsakes, waiting
 from lmlab.ui.parts.examples import EXAMPLES, Example
 from lmlab.ui.parts.keep import Keep, follow
 from lmlab.ui.parts.pickers import model_picker
@@ -38,6 +38,8 @@ class Inputs:
     prefix: gr.Textbox
     model: gr.Dropdown
     second: gr.Dropdown
+    start: gr.Dropdown
+    chat: gr.Checkbox
     go: gr.Button
     stop: gr.Button
     chips: tuple[gr.Button, ...]
@@ -45,7 +47,7 @@ class Inputs:
 
     @property
     def values(self) -> list[Any]:
-        return [self.text, self.prefix, self.model, self.second]
+        return [self.text, self.prefix, self.model, self.second, self.start, self.chat]
 
 
 @dataclass(frozen=True)
@@ -84,22 +86,7 @@ def _inputs(lab: Lab) -> Inputs:
     first = EXAMPLES[0]
     with gr.Row(elem_classes="lm-inputs"):
         with gr.Column(scale=5, min_width=300):
-            prefix = gr.Textbox(
-                first.prefix,
-                label="Prefix, optional: given, not scored  x",
-                lines=1,
-                max_lines=4,
-                placeholder="nothing: the text is scored from its start",
-                elem_id="likelihood-prefix",
-            )
-            text = gr.Textbox(
-                first.text,
-                label="Text to score  x",
-                lines=4,
-                max_lines=10,
-                placeholder="Type or paste a text …",
-                elem_id="likelihood-text",
-            )
+            prefix, text, start, chat = _texts(first)
         with gr.Column(scale=1, min_width=230, elem_classes="lm-side"):
             model = model_picker(lab, "likelihood-model")
             nobody = [NOBODY, *((name, name) for name in lab.model_names())]
@@ -115,7 +102,24 @@ def _inputs(lab: Lab) -> Inputs:
         static('<span class="lm-try">Try</span>', min_width=10)
         chips = tuple(gr.Button(example.name, size="sm", min_width=60) for example in EXAMPLES)
         status = static("", elem_id="likelihood-status")
-    return Inputs(text, prefix, model, second, go, stop, chips, status)
+    return Inputs(text, prefix, model, second, start, chat, go, stop, chips, status)
+
+
+def _texts(first: Example) -> tuple[gr.Textbox, gr.Textbox, gr.Dropdown, gr.Checkbox]:
+    """What is scored, what stands before it, and in which form."""
+    with gr.Row(elem_classes="lm-asking"):
+        prefix = gr.Textbox(
+            first.prefix, label="Prefix, optional: given, not scored  x", lines=1, max_lines=4,
+            placeholder="nothing: the text is scored from its start",
+            elem_id="likelihood-prefix", scale=5, min_width=260,
+        )  # fmt: skip
+        start = asking.start_picker("likelihood")
+        chat = asking.chat_switch("likelihood")
+    text = gr.Textbox(
+        first.text, label="Text to score  x", lines=4, max_lines=10,
+        placeholder="Type or paste a text …", elem_id="likelihood-text",
+    )  # fmt: skip
+    return prefix, text, start, chat
 
 
 def _outputs(status: gr.HTML) -> Outputs:

@@ -58,7 +58,7 @@ def of_completion(tree: "Tree | None") -> Note | None:
     """A completion, drawn or chosen."""
     if tree is None or not tree.path():
         return None
-    done = Completion(tree.model, tree.prompt, tree.path())
+    done = Completion(tree.model, tree.form, tree.path())
     title = f"Completion of {quoted(tree.prompt)} by {tree.model}"
     return Note(tree.name, title, lambda: completions.completion(done, tree.drawn))
 
@@ -72,7 +72,11 @@ def of_query(ran: "Ran | None") -> Note | None:
     def write() -> str:
         if ran.weighed:
             return prompts.choices(
-                ran.model, prompt.text, prompt.targets, ran.weighed.probabilities
+                ran.model,
+                prompt.text,
+                prompt.targets,
+                ran.weighed.probabilities,
+                ran.asked.form,
             )
         done = Completion(ran.model, prompt.text, ran.steps)
         return completions.completion(done, GenerateConfig(temperature=0))

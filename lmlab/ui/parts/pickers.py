@@ -7,6 +7,7 @@ import gradio as gr
 from lmlab.lab import Lab
 
 LONGEST = 400  # characters of a choice
+NAMES_MODELS = "lm-model"  # class of all whose value is a model's name
 
 
 class Choices(gr.Dropdown):
@@ -46,6 +47,7 @@ def model_picker(
         "value": lab.settings.model,
         "info": f"or type a {' or a '.join(kinds)}" if free else None,
         "allow_custom_value": free,
+        "elem_classes": NAMES_MODELS,
         **options,
     }
     kind = Choices if follows else gr.Dropdown

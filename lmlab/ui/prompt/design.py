@@ -16,6 +16,8 @@ from lmlab.ui.prompt.widgets import Pool, Rows
 
 FIRST = ("german", "german-lecture")
 SHOTS = 3
+AS_TUNED = ""
+FORMS = (("as the model was tuned", AS_TUNED), ("plain", "plain"), ("chat", "chat"))
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Inputs:
     source: gr.Textbox
     shots: gr.Slider
     seed: gr.Number
+    form: gr.Radio
     pool: Pool
     table: gr.State
     columns: tuple[gr.Dropdown, ...]
@@ -40,7 +43,7 @@ class Inputs:
     @property
     def values(self) -> list[Any]:
         """In the order of ``prompt_sheet.Form``."""
-        fixed = [self.data, self.table, self.source, self.shots, self.seed]
+        fixed = [self.data, self.table, self.source, self.shots, self.seed, self.form]
         return [*fixed, *self.columns]
 
 
@@ -67,6 +70,9 @@ def build(lab: Lab) -> tuple[Inputs, Rows]:
                 min_width=140,
                 value=events.tuned(lab, FIRST[0]) or lab.settings.model,
             )
+        form = gr.Radio(
+            list(FORMS), value=AS_TUNED, label="Form of the prompt", elem_id="prompt-form",
+        )  # fmt: skip
         table, columns, upload, pasted, use, said = _own(lab)
         with gr.Accordion("Edit the wording (YAML)", open=False, elem_id="prompt-editor"):
             source = gr.Textbox(
@@ -87,8 +93,8 @@ def build(lab: Lab) -> tuple[Inputs, Rows]:
         with gr.Accordion("Choose rows by hand", open=False, elem_id="prompt-hand"):
             pool = Pool(elem_id="prompt-pool")
     inputs = Inputs(
-        data, model, second, wording, source, shots, seed, pool, table, columns, upload, pasted,
-        use, said,
+        data, model, second, wording, source, shots, seed, form, pool, table, columns, upload,
+        pasted, use, said,
     )  # fmt: skip
     return inputs, rows
 

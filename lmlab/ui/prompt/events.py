@@ -9,6 +9,7 @@ import gradio as gr
 from lmlab.drawing import promptview
 from lmlab.errors import InputError, LabError
 from lmlab.lab import Lab
+from lmlab.results.forms import form_named
 from lmlab.ui.parts import owntable
 from lmlab.ui.parts.errors import alerts
 from lmlab.ui.parts.owntable import OWN
@@ -85,7 +86,7 @@ def previewer(lab: Lab) -> Callable[..., str]:
     """The prompt as the model gets it, with its length; what is wrong stands in its place."""
 
     @alerts
-    def preview(sheet: Sheet | None, wording: str, model: str) -> str:
+    def preview(sheet: Sheet | None, wording: str, model: str, form: str = "") -> str:
         try:
             template = lab.prompts.parse(wording)
             kept = sheet or Sheet()
@@ -95,10 +96,11 @@ def previewer(lab: Lab) -> Callable[..., str]:
         except LabError as error:
             return promptview.problem(str(error))
         try:
-            found = lab.prompts.preview(model, template, examples, query)
+            taken = form_named(form)
+            found = lab.prompts.preview(model, template, examples, query, form=taken)
         except LabError as error:
             return promptview.preview(prompt, notes=[str(error)])
         length = (found.n_tokens, found.context)
-        return promptview.preview(found.prompt, length=length, plain=found.plain)
+        return promptview.preview(found.prompt, length=length, plain=found.plain, notes=found.notes)
 
     return preview

@@ -14,6 +14,7 @@ from lmlab.lab import Lab
 from lmlab.prompting.queried import Asked, Weighed
 from lmlab.prompts.reading import Answer
 from lmlab.results.completions import Step
+from lmlab.results.forms import form_named
 from lmlab.results.scored import Loading
 from lmlab.strips import shiftstrip
 from lmlab.ui.parts.errors import alerts
@@ -48,7 +49,7 @@ def runner(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
     """Run the query: yields [status, stop, preview, strip, reading, what is kept]."""
 
     @alerts
-    def run(sheet: Sheet | None, wording: str, model: str) -> Iterator[list[Any]]:
+    def run(sheet: Sheet | None, wording: str, model: str, form: str = "") -> Iterator[list[Any]]:
         template = lab.prompts.parse(wording)
         kept = sheet or Sheet()
         examples = sheets.solved(kept.examples, template)
@@ -59,7 +60,8 @@ def runner(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
         asked: Asked | None = None
         answer: Answer | None = None
         weighed: Weighed | None = None
-        with closing(lab.prompts.run(model, template, examples, query)) as events:
+        taken = form_named(form)
+        with closing(lab.prompts.run(model, template, examples, query, form=taken)) as events:
             for event in events:
                 if isinstance(event, Loading):
                     yield [*busy(event.message, 0), *[gr.skip()] * N_DRAWN]
@@ -95,6 +97,7 @@ def _run(
         plain=asked.plain,
         added=added,
         answer=answer,
+        notes=asked.notes,
     )
     end = asked.prompt.text[-BEFORE:]
     return [shown, shiftstrip.flowing(name, model, end, steps)]

@@ -15,6 +15,7 @@ from lmlab.drawing import promptview
 from lmlab.errors import InputError
 from lmlab.prompting.service import Prompting
 from lmlab.prompts.templates import PromptTemplate
+from lmlab.results import forms
 from lmlab.ui.parts.owntable import OWN
 
 MOST_SHOTS = 16
@@ -66,13 +67,15 @@ class Form:
     wording: str
     shots: float | None
     seed: float | None
+    form: forms.Form | None
     columns: tuple[str | None, ...]
 
     @classmethod
     def read(cls, *values: Any) -> "Form":
         """From the components' values."""
-        name, table, wording, shots, seed, *columns = values
-        return cls(name or "", table, wording or "", shots, seed, tuple(columns))
+        name, table, wording, shots, seed, form, *columns = values
+        given = (name or "", table, wording or "", shots, seed, forms.form_named(form))
+        return cls(*given, tuple(columns))
 
     @property
     def own(self) -> bool:

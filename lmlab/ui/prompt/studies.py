@@ -46,6 +46,7 @@ class Plan:
             seed=Form.number(form.seed, "seed"),
             limit=queries,
             way=self.way,
+            form=form.form,
         )
 
     def numbers(self) -> list[int]:

@@ -80,7 +80,7 @@ def build(lab: Lab) -> None:
     )
     loaded.then(
         events.previewer(lab),
-        [outputs.sheet, inputs.source, inputs.model],
+        [outputs.sheet, inputs.source, inputs.model, inputs.form],
         outputs.view,
         **QUICK,
     ).then(None, None, None, js=INTO_VIEW, **QUIET)
@@ -152,14 +152,14 @@ def _wire_design(lab: Lab, inputs: Inputs, outputs: Outputs) -> None:
         **QUICK,
     )
     show(read.success(restart, filled, outputs.rows, **QUICK))
-    show(inputs.model.change(lambda: None, None, None, queue=False, **QUIET))
+    show(gr.on([inputs.model.change, inputs.form.change], lambda: None, queue=False, **QUIET))
 
 
 def _shower(lab: Lab, inputs: Inputs, outputs: Outputs) -> Callable[[Any], None]:
     """``show(event)``: after it the preview is drawn anew, and the rows to choose from."""
     filled = [outputs.sheet, *inputs.values]
     preview, pool = events.previewer(lab), rows.pooler(lab)
-    seen = [outputs.sheet, inputs.source, inputs.model]
+    seen = [outputs.sheet, inputs.source, inputs.model, inputs.form]
 
     def show(event: Any) -> None:
         event.then(preview, seen, outputs.view, **QUICK)
@@ -194,7 +194,7 @@ def _wire_rows(lab: Lab, inputs: Inputs, outputs: Outputs) -> None:
 
 def _wire_run(lab: Lab, inputs: Inputs, outputs: Outputs, tab: Any) -> None:
     """Run on the button and when the tab is first opened; stop on demand."""
-    asked = [outputs.sheet, inputs.source, inputs.model]
+    asked = [outputs.sheet, inputs.source, inputs.model, inputs.form]
     drawn = [*outputs.line, outputs.view, outputs.strip, outputs.answer, outputs.ran]
     run = outputs.go.click(running.runner(lab), asked, drawn, trigger_mode="once", **RUNNING)
     fresh, led = gr.State(False), Led(False)

@@ -82,6 +82,13 @@ def cells(results: Sequence[tuple[str, Evaluation]], *, under_way: bool = False)
     last = len(results) - 1 if under_way else -1
     body = "".join(_row(label, e, going=i == last) for i, (label, e) in enumerate(results))
     notes = dict.fromkeys(note for _, evaluation in results for note in evaluation.notes)
+    forms = dict.fromkeys(evaluation.form for _, evaluation in results)
+    if list(forms) != ["plain"]:
+        asked = "; ".join(
+            f"{', '.join(label for label, e in results if e.form == form)}: {form} form"
+            for form in forms
+        )
+        notes = dict.fromkeys([f"Asked in – {asked}.", *notes])
     said = "".join(f"<p>{escape(note)}</p>" for note in notes)
     return (
         f'<div class="lm-notes">{said}</div>'

@@ -18,6 +18,7 @@ from lmlab.lab import Lab
 from lmlab.runs.store import RunInfo
 from lmlab.ui.parts.errors import alerts
 from lmlab.ui.parts.widgets import static
+from lmlab.ui.prompt.design import AS_TUNED
 from lmlab.ui.prompt.events import wordings
 from lmlab.ui.tuning.data import QUICK, QUIET
 from lmlab.ui.tuning.widgets import ASKING
@@ -50,7 +51,7 @@ FETCH = (
 )
 # The ends of the ids of what is filled in on the other tabs.
 COMPARED = ("model-1", "model-2", "prompt", "text")
-PROMPTED = ("model", "data", "wording", "source", "shots")
+PROMPTED = ("model", "data", "wording", "source", "shots", "form")
 _OWNER = re.compile(r"[0-9a-f]{32}")
 
 
@@ -216,7 +217,8 @@ def prompter(lab: Lab) -> Callable[..., list[Any]]:
             choices = wordings(lab, info.data)
             wording = gr.update(choices=choices, value=info.template)
             filled = [info.data, wording, lab.prompts.source(info.template), 0]
-        return [_picked(lab, info), *filled, gr.update(selected="prompt")]
+        # Whatever the form was before: the run's own is what it is asked in.
+        return [_picked(lab, info), *filled, AS_TUNED, gr.update(selected="prompt")]
 
     return opened
 
@@ -226,7 +228,10 @@ def _row(lab: Lab, info: RunInfo) -> list[Any]:
     template = lab.prompts.templates().get(info.template)
     if template is None or info.data not in lab.prompts.sets():
         return [gr.skip(), gr.skip()]
-    made = template.encode([], lab.tuning.dataset(info.data).valid[0])
+    row = lab.tuning.dataset(info.data).valid[0]
+    made = template.encode([], row)
+    if info.config.form == "chat":
+        made = lab.prompts.preview(info.model, template, [], row, form="chat").prompt
     return [made.text, made.text + made.target]
 
 

@@ -19,6 +19,7 @@ from lmlab.ui.parts.owntable import FIELDS, OWN
 from lmlab.ui.parts.pickers import Choices, model_picker
 from lmlab.ui.parts.widgets import static
 from lmlab.ui.tuning.form import (
+    KEYS,
     PLAIN,
     PRESETS,
     Choice,
@@ -133,10 +134,11 @@ def wire(lab: Lab, step: DataStep, settings: list[Any]) -> Callable[[Any], Any]:
     def show(event: Any, handler: Any = here) -> Any:
         return event.then(handler, asked, step.preview, **QUICK)
 
+    form = settings[KEYS.index("form")]
     chosen = step.data.input(chooser(lab), step.data, [step.wording, step.source], **QUICK)
-    show(chosen, again)
+    show(chosen.then(former(lab), [step.wording, step.source], form, **QUICK), again)
     worded = step.wording.input(opener(lab), step.wording, step.source, **QUICK)
-    show(worded, again)
+    show(worded.then(former(lab), [step.wording, step.source], form, **QUICK), again)
     for event in (step.source.input, step.source.change):
         event(here, asked, step.preview, trigger_mode="always_last", **QUICK)
     gr.on(
@@ -187,6 +189,16 @@ def chooser(lab: Lab) -> Callable[..., list[Any]]:
 def opener(lab: Lab) -> Callable[..., str]:
     """Another wording: its YAML."""
     return alerts(lambda wording: source_of(lab, wording))
+
+
+def former(lab: Lab) -> Callable[..., Any]:
+    """The form that a wording is made for; as it was where it says nothing."""
+
+    @alerts
+    def formed(wording: str, source: str) -> Any:
+        return (lab.prompts.parse(source).form if wording != PLAIN else "") or gr.skip()
+
+    return formed
 
 
 def reader(lab: Lab) -> Callable[..., list[Any]]:

@@ -26,7 +26,7 @@ KEYS = (
     "method", "rank", "alpha", "dropout", "targets", "layers", "start", "rslora", "dora",
     "groups", "names", "length", "start_text", "steps", "batch_size", "learning_rate",
     "accumulation", "schedule", "warmup", "weight_decay", "clip", "seed", "max_length", "loss_on",
-    "end_token", "evaluate_every", "save_every", "samples",
+    "end_token", "evaluate_every", "save_every", "samples", "form",
 )  # fmt: skip
 WHOLE = frozenset(
     ("rank", "length", "steps", "batch_size", "accumulation", "seed", "max_length",

@@ -129,6 +129,11 @@ def _training(lab: Lab, made: dict[str, Any], start: dict[str, Any]) -> None:
 def _more(made: dict[str, Any], start: dict[str, Any]) -> None:
     with gr.Accordion("More settings", open=False, elem_id="tuning-more"):
         with gr.Row(elem_classes="lm-controls"):
+            made["form"] = gr.Radio(
+                [("plain text", "plain"), ("the model’s chat template", "chat")],
+                value=start["form"], label="form of a row", elem_id="tuning-form", min_width=260,
+            )  # fmt: skip
+        with gr.Row(elem_classes="lm-controls"):
             made["loss_on"] = gr.Radio(
                 [("the answer", "answer"), ("the whole row", "all")], value=start["loss_on"],
                 label="loss on", elem_id="tuning-loss", min_width=190,
@@ -219,7 +224,7 @@ def wire(
         "accumulation", "start_text",
     )  # fmt: skip
     gr.on([step.field(key).change for key in boxes], handler, counted, shown, **ALWAYS_LAST)
-    for key in ("max_length", "loss_on", "end_token"):
+    for key in ("max_length", "form", "loss_on", "end_token"):
         show(step.field(key).change(handler, counted, shown, **ALWAYS_LAST))
     model.change(
         names_of(lab), model, step.field("targets"), **QUICK

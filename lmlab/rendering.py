@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lmlab import renderworker
 from lmlab.errors import InputError
-from lmlab.prompts import renderworker
 
 # Wall-clock seconds for the child; its processor time is limited far below.
 PATIENCE = 10.0
@@ -20,6 +20,7 @@ PATIENCE = 10.0
 Values = Mapping[str, Any]
 Job = tuple[str, Values]
 Span = tuple[int, int]
+Chat = tuple[str, list[Span]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +49,33 @@ class Renderer:
         return [None if span is None else (span[0], span[1]) for span in spans]
 
     def chats(
-        self, form: str, chats: Sequence[Sequence[Mapping[str, str]]], names: Mapping[str, Any]
-    ) -> list[str]:
-        """Every chat in the form of a tokenizer's template, up to where the answer begins.
+        self,
+        form: str,
+        chats: Sequence[Sequence[Mapping[str, str]]],
+        names: Mapping[str, Any],
+        *,
+        opens: bool = True,
+    ) -> list[Chat]:
+        """Every chat in the form of a tokenizer's template, and what of it is marked.
 
         Args:
             form: the template, as transformers' tokenizers have it.
             chats: turns with ``role`` and ``content``.
             names: what the template may insert besides: the special tokens.
+            opens: whether the beginning of the model's turn follows.
+
+        Returns:
+            Each chat's text, and the spans inside of ``{% generation %}``.
         """
-        request = {"form": form, "chats": [list(turns) for turns in chats], "names": dict(names)}
-        texts: list[str] = self._answer(request)["texts"]
-        return texts
+        request = {
+            "form": form,
+            "chats": [list(turns) for turns in chats],
+            "names": dict(names),
+            "opens": opens,
+        }
+        found = self._answer(request)
+        spans = [[(low, high) for low, high in marked] for marked in found["marked"]]
+        return list(zip(found["texts"], spans, strict=True))
 
     def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         response = renderworker.answer(request) if self.trusted else _in_child(request)

@@ -10,7 +10,9 @@ import sys
 from collections.abc import Iterator
 from datetime import datetime
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any, ClassVar
+from uuid import uuid4
 
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, UndefinedError, nodes
 from jinja2.exceptions import SecurityError
@@ -41,7 +43,7 @@ def answer(request: Request) -> Response:
         if "pattern" in request:
             return {"spans": [_span(request["pattern"], text) for text in request["texts"]]}
         if "form" in request:
-            return {"texts": _chats(request["form"], request["chats"], request["names"])}
+            return _chats(request["form"], request["chats"], request["names"], request["opens"])
         texts, total = [], 0
         for block, values in request["jobs"]:
             texts.append(_render(request["blocks"][block], values))
@@ -75,37 +77,50 @@ def _pieces(source: str, values: dict[str, Any]) -> Iterator[str]:
         yield piece
 
 
-def _chats(form: str, chats: list[Any], names: dict[str, Any]) -> list[str]:
-    """Every chat [{"role", "content"}, …] in a tokenizer's form, up to where the answer begins."""
-    compiled, texts, total = _chat_form(form), [], 0
+def _chats(form: str, chats: list[Any], names: dict[str, Any], opens: bool) -> Response:
+    """Every chat [{"role", "content"}, …] in a tokenizer's form, with the spans that are marked."""
+    mark = uuid4().hex
+    compiled, texts, marked, total = _chat_form(form, mark), [], [], 0
     for turns in chats:
         given = {"messages": turns, "tools": None, "documents": None, **names}
         pieces = []
-        for piece in compiled.generate(**given, add_generation_prompt=True):
+        for piece in compiled.generate(**given, add_generation_prompt=opens):
             total += len(piece)
             if total > TOTAL:
                 raise TooLongError
             pieces.append(piece)
-        texts.append("".join(pieces))
-    return texts
+        text, spans = _unmarked("".join(pieces), mark)
+        texts.append(text)
+        marked.append(spans)
+    return {"texts": texts, "marked": marked}
+
+
+def _unmarked(text: str, mark: str) -> tuple[str, list[tuple[int, int]]]:
+    """A text without the marks around what the model says, and where that stands."""
+    parts = text.split(mark)
+    ends = [*accumulate(map(len, parts))]
+    return "".join(parts), list(zip(ends[::2], ends[1::2], strict=False))
 
 
 class _Generation(Extension):
-    """The mark ``{% generation %}`` around what a model says: what is inside, as it is."""
+    """``{% generation %}`` around what a model says: what is inside, between two marks."""
 
     tags: ClassVar[set[str]] = {"generation"}
+    mark = ""
 
-    def parse(self, parser: Any) -> nodes.Node:
+    def parse(self, parser: Any) -> list[nodes.Node]:
         """What stands between the mark and its end, with names of its own."""
         line = next(parser.stream).lineno
         body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
-        return nodes.Scope(body, lineno=line)
+        edge = nodes.Output([nodes.TemplateData(self.mark)], lineno=line)
+        return [edge, nodes.Scope(body, lineno=line), edge]
 
 
-def _chat_form(source: str) -> Any:
+def _chat_form(source: str, mark: str) -> Any:
     """A tokenizer's chat template, with what transformers lets it use."""
+    generation = type("Generation", (_Generation,), {"mark": mark})
     environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols]
+        trim_blocks=True, lstrip_blocks=True, extensions=[generation, loopcontrols]
     )
     environment.filters["tojson"] = _as_json
     environment.globals |= {"raise_exception": _raise, "strftime_now": _now}

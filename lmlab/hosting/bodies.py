@@ -1,0 +1,214 @@
+"""What is sent to the page as JSON, looked at while it comes in: how many values it holds and how
+deep they lie. A few megabytes of ``[[],[],…]`` become a gigabyte once they are read, and hold up
+everybody meanwhile.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lmlab.hosting.asgi import App, Message, Receive, Scope, Send, header, refuse
+
+MOST_VALUES = 50_000  # of one call; the page's own have hundreds
+DEEPEST = 40
+SMALL = 65_536  # bytes; what is larger is taken in a few at a time
+HELD = 64_000_000  # bytes of larger calls that are on their way in at one time
+FORMS = ("multipart/", "application/x-www-form-urlencoded")
+_MARKS = re.compile(rb'["\[\]{},:]')
+_INSIDE = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
+
+
+class TooMuchError(Exception):
+    """There is more in a body than is read."""
+
+
+class NoTextError(Exception):
+    """A body is no text in UTF-8."""
+
+
+class Counted:
+    """Counts the values of a JSON text that comes in pieces.
+
+    >>> counted = Counted(most=3, deepest=9)
+    >>> counted.take(b'["a, [b'); counted.take(b'", 1]'); counted.values
+    2
+    """
+
+    def __init__(self, most: int = MOST_VALUES, deepest: int = DEEPEST) -> None:
+        self.values = 0
+        self._most = most
+        self._deepest = deepest
+        self._depth = 0
+        self._in_text = False
+        self._left = b""
+
+    def take(self, piece: bytes) -> None:
+        """Count on.
+
+        Raises:
+            TooMuchError: too many values, or too deep.
+            NoTextError: it is UTF-16 or no text at all, where other bytes would be marks.
+        """
+        if b"\0" in piece:
+            raise NoTextError
+        piece, self._left = self._left + piece, b""
+        place = 0
+        while place < len(piece):
+            if self._in_text:
+                place = self._leave_text(piece, place)
+            elif (found := _MARKS.search(piece, place)) is None:
+                return
+            else:
+                self._mark(found[0])
+                place = found.end()
+
+    def _leave_text(self, piece: bytes, place: int) -> int:
+        """Where the text's end has been passed; the piece's end where that is still to come."""
+        found = _INSIDE.match(piece, place)
+        end = found.end() if found else place
+        if end >= len(piece):
+            return end
+        if piece[end] == ord("\\"):
+            self._left = piece[end:]
+            return len(piece)
+        self._in_text = False
+        return end + 1
+
+    def _mark(self, mark: bytes) -> None:
+        if mark == b'"':
+            self._in_text = True
+            return
+        if mark in b"[{":
+            self._depth += 1
+        if mark in b"]}":
+            self._depth -= 1
+        else:
+            self.values += 1
+        if self.values > self._most or self._depth > self._deepest:
+            raise TooMuchError
+
+
+class Bodies:
+    """Takes calls in whole before they are read, and refuses those that hold too much.
+
+    Args:
+        app: what answers.
+        held: bytes of larger calls that may be on their way in at one time, half of them from one
+            address.
+    """
+
+    def __init__(self, app: App, held: int = HELD) -> None:
+        self.app = app
+        self.held = held
+        self._held: Counter[str] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        upload = str(scope["path"]).endswith("/upload") if scope["type"] == "http" else True
+        if upload or scope["method"] in ("GET", "HEAD"):
+            await self.app(scope, receive, send)
+            return
+        if header(scope, b"content-type").strip().lower().startswith(FORMS):
+            await refuse(send, 415, "Calls are sent as JSON.")
+            return
+        with self._share(str((scope.get("client") or ("",))[0])) as share:
+            try:
+                body = await _whole(receive, share)
+            except TooMuchError:
+                await refuse(send, 413, _TOO_MUCH)
+                return
+            except NoTextError:
+                await refuse(send, 400, "Calls are sent as JSON in UTF-8.")
+                return
+            except _BusyError:
+                await refuse(send, 503, _BUSY)
+                return
+            if body is not None:
+                await self.app(scope, _replayed(body, receive), send)
+
+    @contextmanager
+    def _share(self, address: str) -> Iterator["_Share"]:
+        share = _Share(self, address)
+        try:
+            yield share
+        finally:
+            self._held[address] -= share.taken
+            if self._held[address] <= 0:
+                del self._held[address]
+
+    def room(self, address: str, more: int) -> bool:
+        """Whether an address may send so many bytes more; counts them if it may."""
+        most = self.held // 2
+        if self._held[address] + more > most or self._held.total() + more > self.held:
+            return False
+        self._held[address] += more
+        return True
+
+
+class _Share:
+    """What one call takes of the room for larger ones."""
+
+    def __init__(self, bodies: Bodies, address: str) -> None:
+        self._bodies = bodies
+        self._address = address
+        self.taken = 0
+
+    def grow(self, n_bytes: int) -> None:
+        """A call has so many bytes by now.
+
+        Raises:
+            _BusyError: there is no room for them.
+        """
+        more = n_bytes - self.taken
+        if n_bytes <= SMALL or more <= 0:
+            return
+        if not self._bodies.room(self._address, more):
+            raise _BusyError
+        self.taken += more
+
+
+async def _whole(receive: Receive, share: _Share) -> bytearray | None:
+    """A body; None where whoever sends it has gone.
+
+    Raises:
+        TooMuchError: it holds more than is read.
+        NoTextError: it is no text.
+        _BusyError: too much is on its way already.
+    """
+    body, counted = bytearray(), Counted()
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        piece = message.get("body", b"")
+        counted.take(piece)
+        body += piece
+        share.grow(len(body))
+        if not message.get("more_body"):
+            return body
+
+
+def _replayed(body: bytearray, receive: Receive) -> Receive:
+    """What gives a body that was read, then what comes after it."""
+    given = False
+
+    async def replay() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        whole = bytes(body)
+        body.clear()
+        return {"type": "http.request", "body": whole, "more_body": False}
+
+    return replay
+
+
+class _BusyError(Exception):
+    pass
+
+
+_TOO_MUCH = (
+    f"A call holds at most {MOST_VALUES:,} values, at most {DEEPEST} deep. Send less at once."
+)
+_BUSY = "Many large texts are being sent at this moment. Try again in a few seconds."

@@ -1,0 +1,177 @@
+"""Where a model lies that is named: shipped, a folder of this machine, a run, or on the Hub.
+
+Looks at no weights.
+"""
+
+import difflib
+import os
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from lmlab.errors import ModelError
+from lmlab.models.refs import RUN, ModelRef, local_folder
+from lmlab.runs.store import RunFolder, Runs, default_root
+from lmlab.settings import Settings
+
+Progress = Callable[[str], None]
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
+_REVISION = re.compile(r"[\w][\w./-]{0,99}")
+
+
+class Places:
+    """What names mean here, as far as the settings allow.
+
+    Args:
+        settings: of whoever asks.
+        models: the folder of the models that ship.
+    """
+
+    def __init__(self, settings: Settings, models: Path) -> None:
+        self.settings = settings
+        self._models = models
+
+    @property
+    def runs(self) -> Runs:
+        """The fine-tuning runs of this machine, which can be used as models: ``run:ID``."""
+        return Runs(self.settings.runs_dir or default_root())
+
+    def embedded(self) -> list[str]:
+        """Names of the embedded models, in alphabetical order."""
+        return sorted(self._below("config.json", self._models))
+
+    def embedded_adapters(self) -> list[str]:
+        """Names of the embedded adapters."""
+        return sorted(self._below("adapter_config.json", self._models / "adapters"))
+
+    def ships(self, ref: ModelRef) -> bool:
+        """Whether a model, and its adapter, came with lmlab, and so will stay what they are."""
+        adapters = (None, *self.embedded_adapters())
+        return ref.name in self.embedded() and ref.adapter in adapters
+
+    def is_id(self, name: str) -> bool:
+        """Whether a name has the form of the Hub's."""
+        return bool(_HUB_ID.fullmatch(name)) and ".." not in name
+
+    def folder(self, name: str) -> Path:
+        """Where an embedded model lies, as ``loaded`` names it."""
+        return (self._models / name).resolve()
+
+    def pinned(self, name: str) -> str:
+        """A reference that means the same from any directory: folders by their whole path."""
+        ref = ModelRef.parse(name)
+        adapter = ref.adapter and self._pinned(ref.adapter, self.embedded_adapters())
+        return str(replace(ref, name=self._pinned(ref.name, self.embedded()), adapter=adapter))
+
+    def base_name(self, ref: ModelRef) -> str:
+        """What an adapter says that it was made for: a Hub id, else a folder's whole path."""
+        if self._is_hub_id(ref.name, self.embedded()):
+            return f"{ref.name}@{ref.revision}" if ref.revision else ref.name
+        return os.path.abspath(self.resolve(replace(ref, adapter=None), lambda message: None))
+
+    def _pinned(self, name: str, known: list[str]) -> str:
+        if self._is_hub_id(name, known) or name.startswith(RUN) or name in known:
+            return name
+        return os.path.abspath(Path(name).expanduser())
+
+    def _is_hub_id(self, name: str, known: list[str]) -> bool:
+        """Whether a name is neither one of ours nor a folder's."""
+        return not (name.startswith(RUN) or name in known or self._is_local(name))
+
+    def _is_local(self, name: str) -> bool:
+        return self.settings.allow_local and local_folder(name) is not None
+
+    def resolve(self, ref: ModelRef, on_progress: Progress) -> Path:
+        """The local folder that holds a model, fetched first if it is on the Hub."""
+        if ref.name.startswith(RUN):
+            run = self._run(ref.name)
+            if run.spec.config.is_adapter:
+                return self.resolve(ModelRef.parse(run.spec.model), on_progress)
+            return self._learned(run, ref.revision)
+        if ref.name in self.embedded():
+            _refuse_revision(ref.name, ref.revision)
+            return self._models / ref.name
+        return self._outside(ref.name, ref.revision, on_progress, self.embedded())
+
+    def resolve_adapter(self, ref: ModelRef, on_progress: Progress) -> Path:
+        """The local folder that holds the adapter of a reference."""
+        name, known = ref.adapter or "", self.embedded_adapters()
+        if name.startswith(RUN):
+            name, _, step = name.partition("@")
+            return self._learned(self._run(name), step)
+        short = name.removeprefix("adapters/")
+        if short in known and (short == name or not self._is_local(name)):
+            return self._models / "adapters" / short
+        name, _, revision = (name, "", "") if self._is_local(name) else name.partition("@")
+        return self._outside(name, revision or None, on_progress, known)
+
+    def _adapter_of(self, ref: ModelRef, on_progress: Progress) -> Path | None:
+        """The adapter's folder, where there is one; ``run:ID`` alone may be one too."""
+        if ref.adapter:
+            return self.resolve_adapter(ref, on_progress)
+        if ref.name.startswith(RUN) and (run := self._run(ref.name)).spec.config.is_adapter:
+            return self._learned(run, ref.revision)
+        return None
+
+    def _run(self, name: str) -> RunFolder:
+        """A fine-tuning run; its id is known to its owner alone."""
+        found = self.runs.find(name.removeprefix(RUN))
+        if found is None:
+            raise ModelError("There is no such fine-tuning run.", "It may have been deleted.")
+        return found
+
+    def _learned(self, run: RunFolder, step: str | None = None) -> Path:
+        """What a run has learned, in the end or by a step, as in ``run:ID@STEP``."""
+        if step:
+            found = run.snapshots.get(int(step)) if step.isdecimal() and len(step) < 12 else None
+            if found is None:
+                raise ModelError(f"This fine-tuning run has kept nothing of step {step[:20]}.")
+            return found
+        if run.learned is None:
+            raise ModelError("This fine-tuning run has not saved anything yet.")
+        return run.learned
+
+    def _outside(
+        self, name: str, revision: str | None, on_progress: Progress, known: list[str]
+    ) -> Path:
+        """A folder of this machine or of the Hub, as far as the settings allow either."""
+        if self._is_local(name):
+            _refuse_revision(name, revision)
+            return Path(os.path.abspath(Path(name).expanduser()))
+        hint = _hint(name, known)
+        if not self.is_id(name):
+            raise ModelError(f"There is no model named ‘{name[:100]}’.", hint)
+        if revision and (not _REVISION.fullmatch(revision) or ".." in revision):
+            raise ModelError(f"‘{revision[:100]}’ is not a revision.")
+        if not self.settings.allow_hub:
+            raise ModelError(f"There is no model named ‘{name}’ here.", hint)
+        if not self.settings.may_fetch(name):
+            listed = ", ".join(self.settings.models)
+            said = f"Of the Hub there are: {listed}." if listed else ""
+            raise ModelError(
+                f"‘{name}’ is not among the models that may be fetched here.", said or hint
+            )
+        from lmlab.models.hub import fetch
+
+        return fetch(name, revision, self.settings, self.largest, on_progress, hint)
+
+    def _below(self, marker: str, root: Path) -> list[str]:
+        folders = (path.parent for path in root.glob(f"**/{marker}"))
+        return [folder.relative_to(root).as_posix() for folder in folders]
+
+
+def _refuse_revision(name: str, revision: str | None) -> None:
+    """What lies in a folder of this machine has one state alone."""
+    if revision:
+        raise ModelError(
+            f"‘{name[:100]}’ is a folder of this machine and has no revisions.",
+            f"Ask for ‘{name[:100]}’ alone; revisions are for models of the Hub.",
+        )
+
+
+def _hint(name: str, known: list[str]) -> str:
+    """The closest known names, or all of them when none is close."""
+    close = difflib.get_close_matches(name, known, n=1) or [n for n in known if "/" not in n]
+    return f"Here there are: {', '.join(close)}." if close else ""
