@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from itertools import accumulate
-from typing import Any, ClassVar
+from typing import Any
 from uuid import uuid4
 
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, UndefinedError, nodes
@@ -215,7 +215,7 @@ def _unmarked(text: str, mark: str) -> tuple[str, list[tuple[int, int]]]:
 class _Generation(Extension):
     """``{% generation %}`` around what a model says: what is inside, between two marks."""
 
-    tags: ClassVar[set[str]] = {"generation"}
+    tags = {"generation"}  # noqa: RUF012 - as the base class declares it
     mark = ""
 
     def parse(self, parser: Any) -> list[nodes.Node]:

@@ -66,7 +66,8 @@ def plain(turns: Iterable[dict[str, str]]) -> str:
 
 def _column(row: Record) -> str | None:
     """The column that holds a chat, those with the usual names first."""
-    for name in (*COLUMNS, *row):
+    names: tuple[str, ...] = (*COLUMNS, *row)
+    for name in names:
         value = row.get(name, "")
         if isinstance(value, Chat) or (name in COLUMNS and _spells_chat(value)):
             return name

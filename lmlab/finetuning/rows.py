@@ -89,9 +89,10 @@ def written(
     if config.form == "chat":
         made = _turns(vocabulary, instruction, pieces)
     else:
-        made = [Written(joined(instruction, (), template.separator, one), None) for one in pieces]
-    for row, truth, sign in zip(made, truths, typed, strict=True):
-        yield replace(row, truth=truth, control=sign)
+        plain = [joined(instruction, (), template.separator, piece) for piece in pieces]
+        made = [Written(prompt, None) for prompt in plain]
+    for one, truth, sign in zip(made, truths, typed, strict=True):
+        yield replace(one, truth=truth, control=sign)
 
 
 def _turns(vocabulary: Vocabulary, instruction: str, pieces: Sequence[Pieces]) -> list[Written]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from lmlab.data import sets as data
 from lmlab.data.parquet import read_any
+from lmlab.data.records import Row
 from lmlab.data.rows import Faults
 from lmlab.data.sets import Table
 from lmlab.data.twins import Reads
@@ -20,7 +21,7 @@ from lmlab.finetuning.config import FinetuneConfig
 from lmlab.finetuning.counting import Counts, count
 from lmlab.finetuning.masks import MaskView
 from lmlab.finetuning.memory import Load
-from lmlab.finetuning.sets import Row, TuningData, shipped_data, split_table
+from lmlab.finetuning.sets import TuningData, shipped_data, split_table
 from lmlab.finetuning.shapes import selected
 from lmlab.models.hubtoken import token_of
 from lmlab.prompts.templates import PromptTemplate
