@@ -29,13 +29,13 @@ def given(lm: LM, prompt: str, *, chat: bool = False) -> Given:
     """
     check_unicode(prompt)
     if chat:
-        return Given(question(lm.vocabulary, prompt))
+        return Given(question(lm.vocabulary, prompt), notes=tuple(lm.notes))
     found = []
     if trailing_space(lm.vocabulary, prompt):
         found.append(Advice("space", SPACE))
     if has_chat(lm.vocabulary) and not is_formed(lm.vocabulary, prompt):
         found.append(Advice("chat", CHAT))
-    return Given(prompt, tuple(found))
+    return Given(prompt, tuple(found), tuple(lm.notes))
 
 
 def trailing_space(vocabulary: Vocabulary, prompt: str) -> str:

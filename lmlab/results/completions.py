@@ -78,10 +78,17 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A prompt as the model gets it, and what is to be said of it."""
+    """A prompt as the model gets it, and what is to be said of it.
+
+    Attributes:
+        prompt: what is completed.
+        advice: what makes the completion worse, and can be changed.
+        notes: how the model was loaded and is run, where that is out of the ordinary.
+    """
 
     prompt: str
     advice: tuple[Advice, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
