@@ -93,8 +93,8 @@ added = tokenizer.added_tokens_decoder
 control = [one for one in STOPS if one in added and added[one].special]
 EOS = control[0] if control and EOS not in STOPS else EOS"""
 LABELLED = """\
-    right = LABELS.get(str(row[ANSWER]), row[ANSWER])
-    row = {**row, ANSWER: right, "labels": list(LABELS.values())}
+    answer = str(row[ANSWER])
+    row = {**row, ANSWER: LABELS.get(answer, answer), "labels": list(LABELS.values())}
 """
 PROMPT = """\
 model = get_peft_model(model, PromptTuningConfig(
