@@ -13,6 +13,7 @@ from recipes.config import DEFAULT_WORK, Mixture, Part, corpus_folder
 from recipes.sentencetasks import SENTIMENT_LABELS, Pair, SentenceTask
 from recipes.taskdocs import TaskDocConfig
 from recipes.textio import read_documents, read_rows, write_documents
+from recipes.typography import TYPESET, typeset
 
 VALID_SEED_SHIFT = 10_000
 VALID_MEGABYTES = 0.3
@@ -24,6 +25,9 @@ def main() -> None:
     folder = corpus_folder(options.data)
     mixture = Mixture()
     for part in mixture.parts:
+        if (options.work / "parts" / f"{part.name}.train.txt").exists():
+            print(f"{part.name:16} is there")
+            continue
         if part.name in mixture.task_docs:
             train, valid = task_documents(mixture, part, real_sentiment(folder))
         elif options.hub and part.name == "stories":
@@ -48,7 +52,13 @@ def local_documents(folder: Path, part: Part, seed: int) -> tuple[list[str], lis
     else:
         train, valid = split(documents)
     Random(seed).shuffle(train)
-    return list(_up_to(train, part.megabytes)), list(_up_to(valid, VALID_MEGABYTES))
+    train = [_some_typeset(document) for document in _up_to(train, part.megabytes)]
+    return train, list(_up_to(valid, VALID_MEGABYTES))
+
+
+def _some_typeset(document: str) -> str:
+    rng = Random(document)
+    return typeset(document, rng) if rng.random() < TYPESET else document
 
 
 def split(documents: Iterable[str]) -> tuple[list[str], list[str]]:
