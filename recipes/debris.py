@@ -22,7 +22,7 @@ from lmlab.lm.tokens import Vocabulary
 from recipes.textio import read_documents
 
 LENGTH = 60
-SIGNS = re.compile(r"[|{}<>\\^~`@=_→←⇒]|::|:=|##|\?!\?|(?<![\w.])[+/&$%]{1,2}(?![\w.])")
+SIGNS = re.compile(r"[|{}<>\\^~`@=_→←⇒]|::|:=|##|\?!\?|(?<![\w.])[+/]{1,2}(?![\w.])")
 """Signs that layouts are made of and that prose hardly knows."""
 LABELS = re.compile(
     r"^\W*(?:in|out|input|output|q|a|x|y|question|answer|source|target|text|label|word|review|"

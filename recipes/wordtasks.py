@@ -1,5 +1,6 @@
 """The tasks on single words: each a table of input-output pairs from the word lists."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -19,6 +20,8 @@ class WordTask:
     pairs: Pairs
     generalises: bool = False
     weight: float = 1.0
+    more: Pairs = ()
+    """Further pairs that training documents may show and that nothing else asks about."""
 
     @property
     def training(self) -> Pairs:
@@ -26,6 +29,11 @@ class WordTask:
         if not self.generalises:
             return self.pairs
         return tuple(p for p in self.pairs if p[0].lower() not in heldout.WORDS)
+
+    @property
+    def shown(self) -> Pairs:
+        """Every pair that a training document may show."""
+        return (*self.training, *self.more)
 
     @property
     def unseen(self) -> Pairs:
@@ -67,6 +75,30 @@ def ing(verb: str) -> str:
     return f"{verb}ing"
 
 
+def regular_plural(noun: str) -> str:
+    """The plural of a noun that is not irregular.
+
+    >>> [regular_plural(noun) for noun in ("cat", "box", "city", "day")]
+    ['cats', 'boxes', 'cities', 'days']
+    """
+    if noun.endswith(("sh", "ch", "s", "x", "z")):
+        return f"{noun}es"
+    if noun.endswith("y") and noun[-2] not in "aeiou":
+        return f"{noun[:-1]}ies"
+    return f"{noun}s"
+
+
+def regular_past(verb: str) -> str:
+    """The past tense of a verb that is not irregular and doubles no letter.
+
+    >>> [regular_past(verb) for verb in ("walk", "like", "cry", "play")]
+    ['walked', 'liked', 'cried', 'played']
+    """
+    if verb.endswith("y") and verb[-2] not in "aeiou":
+        return f"{verb[:-1]}ied"
+    return f"{verb}{'d' if verb.endswith('e') else 'ed'}"
+
+
 def third_person(verb: str) -> str:
     """What he, she or it does."""
     if verb.endswith(("sh", "ch", "ss", "x", "o")):
@@ -92,54 +124,54 @@ def _vocabulary() -> tuple[str, ...]:
     return tuple(x for x, _ in english_german())
 
 
+def _letters(
+    name: str, y_label: str, tips: tuple[str, ...], form: Callable[[str], str], weight: float
+) -> WordTask:
+    """A task on the letters of a word: on every word of the lists, in training on many more."""
+    known, more = (tuple((w, form(w)) for w in ws) for ws in (_vocabulary(), words.common()))
+    return WordTask(name, "word", y_label, tips, known, True, weight, more)
+
+
 def _letter_tasks() -> list[WordTask]:
-    every = _vocabulary()
-    upper = tuple((w, w.upper()) for w in every)
-    title = tuple((w, w.capitalize()) for w in every)
-    first = tuple((w, w[0]) for w in every)
-    last = tuple((w, w[-1]) for w in every)
-    same = tuple((w, w) for w in every)
+    first = ("Give the first letter.", "Which letter comes first?")
+    last = ("Give the last letter.", "Which letter comes last?")
+    upper = ("Write in capital letters.", "Make each word upper case.")
     return [
-        WordTask(
-            "capitals",
-            "word",
-            "capitals",
-            ("Write in capital letters.", "Make each word upper case."),
-            upper,
-            True,
-        ),
-        WordTask("title", "word", "title", ("Begin with a capital letter.",), title, True, 0.5),
-        WordTask(
-            "first-letter",
-            "word",
-            "letter",
-            ("Give the first letter.", "Which letter comes first?"),
-            first,
-            True,
-        ),
-        WordTask(
-            "last-letter",
-            "word",
-            "letter",
-            ("Give the last letter.", "Which letter comes last?"),
-            last,
-            True,
-        ),
-        WordTask("copy", "word", "copy", ("Repeat the word.", "Say it again."), same, True, 0.5),
+        _letters("capitals", "capitals", upper, str.upper, 2.0),
+        _letters("title", "title", ("Begin with a capital letter.",), str.capitalize, 1.0),
+        _letters("first-letter", "letter", first, lambda w: w[0], 1.5),
+        _letters("last-letter", "letter", last, lambda w: w[-1], 1.0),
+        _letters("copy", "copy", ("Repeat the word.", "Say it again."), str, 1.5),
     ]
 
 
+@cache
+def drills() -> tuple[WordTask, ...]:
+    """What only training documents show: how words are spelled, which the letter tasks build on."""
+    return (
+        _letters("spell", "letters", ("Spell the word.",), " ".join, 2.0),
+        _letters("spell-dashes", "letters", ("Spell each word.",), "-".join, 0.7),
+        _letters("capital-letters", "letters", ("Spell in capitals.",), _spelled_capitals, 1.0),
+    )
+
+
+def _spelled_capitals(word: str) -> str:
+    return " ".join(word.upper())
+
+
 def _verb_tasks() -> list[WordTask]:
-    verbs = words.verbs()
+    verbs, more = words.verbs(), words.common("v")
+    past = ("Write the past tense.", "What happened yesterday?")
     return [
         WordTask(
             "past-tense",
             "present",
             "past",
-            ("Write the past tense.", "What happened yesterday?"),
+            past,
             tuple((v, p) for v, _, p in verbs),
             True,
-            1.3,
+            1.5,
+            tuple((v, regular_past(v)) for v in more),
         ),
         WordTask(
             "ing-form",
@@ -148,7 +180,8 @@ def _verb_tasks() -> list[WordTask]:
             ("Write the -ing form.",),
             tuple((v, ing(v)) for v, _, _ in verbs),
             True,
-            0.7,
+            0.8,
+            tuple((v, ing(v)) for v in more),
         ),
         WordTask(
             "third-person",
@@ -157,7 +190,8 @@ def _verb_tasks() -> list[WordTask]:
             ("What does he do?",),
             tuple((v, third_person(v)) for v, _, _ in verbs),
             True,
-            0.6,
+            0.8,
+            tuple((v, third_person(v)) for v in more),
         ),
     ]
 
@@ -174,7 +208,8 @@ def _grammar_tasks() -> list[WordTask]:
             ("Write the plural.", "More than one of each thing."),
             plural,
             True,
-            1.3,
+            1.8,
+            tuple((w, regular_plural(w)) for w in words.common("n")),
         ),
         *_verb_tasks(),
         WordTask(
@@ -185,6 +220,7 @@ def _grammar_tasks() -> list[WordTask]:
             tuple((w, article(w)) for w, _, _, _ in nouns),
             True,
             0.6,
+            tuple((w, article(w)) for w in words.common("n")),
         ),
         WordTask(
             "comparative",
