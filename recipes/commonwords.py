@@ -9,19 +9,20 @@ A noun follows an article and has its regular plural after a number or a quantit
 import argparse
 import re
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 from recipes import heldout, words
 from recipes.config import DEFAULT_WORK
+from recipes.inflection import ing, regular_past, regular_plural
 from recipes.textio import read_text, write_text
-from recipes.wordtasks import ing, regular_past, regular_plural
 
 SOURCES, CHARACTERS = ("stories", "storybooks", "books_children", "books_easy"), 16_000_000
 MANY = {"two", "three", "four", "many", "some", "these", "those", "few", "several", "all", "more"}
 TOKEN = re.compile(r"[A-Za-z]+|[^\sA-Za-z]")
 LEAST, MOST = 12, 6000
 TARGET = Path(words.__file__).parent / "common.txt"
-HEAD = "# word | n: a noun with a regular plural, v: a verb with a regular past; by recipes.commonwords\n"
+HEAD = "# word | n: a noun, v: a verb, with regular forms; made by recipes.commonwords\n"
 
 
 def main() -> None:
@@ -42,7 +43,7 @@ def chosen(texts: list[str]) -> dict[str, str]:
     for text in texts:
         tokens = TOKEN.findall(text)
         single.update(tokens)
-        double.update(zip(tokens, tokens[1:], strict=False))
+        double.update(pairwise(tokens))
     many: Counter[str] = Counter()
     for (before, after), count in double.items():
         if before.lower() in MANY:

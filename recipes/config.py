@@ -40,13 +40,14 @@ class Mixture:
         Part("books_easy", 0.17, 0.14, 0.12, 50, "public domain in the US", "classics, dialogue"),
         Part("wiki", 0.24, 0.22, 0.18, 51, "CC BY-SA 3.0", "English Wikipedia, about 2021"),
         Part("tinyshakespeare", 0.02, 0.01, 0.01, 2, "public domain", "Shakespeare's plays"),
+        Part(TASKS, 0.0, 0.12, 0.2, 22, GENERATED, "recipes.taskdocs, recipes.realdocs"),
     )
     seed: int = 20
 
     @property
     def task_docs(self) -> dict[str, TaskDocConfig]:
         """The form of the task documents of each part that has some."""
-        return {}
+        return {TASKS: TaskDocConfig()}
 
 
 @dataclass(frozen=True)

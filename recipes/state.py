@@ -118,7 +118,7 @@ def same_parts(parts: Mapping[str, Ids], run: Path, folder: Path | None) -> None
         changed = [name for name in before if name in now and before[name] != now[name]]
         if changed:
             raise SystemExit(
-                f"Not what the run has read so far: {', '.join(changed)}. Make the parts again with "
+                f"Not what the run has read so far: {', '.join(changed)}. Make them again with "
                 "recipes.corpus and recipes.tokenizer from the same corpus and the same recipe."
             )
     write_text(run / PARTS, json.dumps(now, indent=1) + "\n")

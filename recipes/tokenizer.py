@@ -17,7 +17,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from recipes import taskdocs
 from recipes.batches import SILENT, Ids
 from recipes.config import DEFAULT_STATE, DEFAULT_WORK, Mixture, Shape
-from recipes.taskdocs import TaskDocConfig
+from recipes.taskdocs import SHOWN, TaskDocConfig
 from recipes.textio import read_documents
 from recipes.typography import KEPT
 
@@ -29,8 +29,6 @@ WORDS = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
 """GPT-2's word pattern, but every digit stands alone."""
 
 
-SHOWN = "\x1f"
-"""In a generated document: what stands before it is shown, and carries no loss."""
 LETTERS = 4000
 TASK_MEGABYTES = 1.5
 
@@ -63,7 +61,7 @@ def main() -> None:
 
 def _tasks(seed: int) -> list[str]:
     """Generated documents for the sample: German words stand nowhere else."""
-    texts = (doc.text for doc in taskdocs.documents(seed, TaskDocConfig()))
+    texts = (doc.text.replace(SHOWN, "") for doc in taskdocs.documents(seed, TaskDocConfig()))
     return list(_first(texts, TASK_MEGABYTES * 1e6))
 
 

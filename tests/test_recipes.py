@@ -27,12 +27,15 @@ from recipes import (
     state,
     taskdocs,
     tune,
+    words,
 )
+from recipes.commonwords import near_held_out
 from recipes.config import ASSETS, SHAPES, Mixture, Part, TrainConfig, corpus_folder
 from recipes.publish import publish
 from recipes.sentencetasks import sentence_tasks
+from recipes.taskdocs import SHOWN
 from recipes.textio import read_rows
-from recipes.tokenizer import SHOWN, encode, train
+from recipes.tokenizer import encode, train
 from recipes.tuneconfig import TUNINGS
 from recipes.typography import KEPT, typeset
 from recipes.wordtasks import word_tasks
@@ -228,9 +231,9 @@ def test_debris_is_told_from_text():
     assert debris.found(b"\xc2\xab\xc2") == set()
     assert debris.found(b"\xc2\xc2") == {"bytes"}
     assert debris.found(b"a<|answer|>b", ["<|answer|>"]) == {"special"}
-    assert debris.found("Q: win\nA: won".encode()) == {"label"}
-    assert debris.found("icy={day} @_ day".encode()) == {"signs"}
-    assert debris.found("sad (happy)\nold (young)\nbig (small)".encode()) == {"repeated"}
+    assert debris.found(b"Q: win\nA: won") == {"label"}
+    assert debris.found(b"icy={day} @_ day") == {"signs"}
+    assert debris.found(b"sad (happy)\nold (young)\nbig (small)") == {"repeated"}
     for row in read_rows(ASSETS / "datasets" / "probes" / "general.jsonl"):
         if row["kind"] in {"stories", "older prose", "German"}:
             assert debris.found(row["text"][:240].encode()) == set(), row["text"]
@@ -254,12 +257,19 @@ def test_composed_layouts_are_many_and_never_one_that_is_held_out():
     assert not [s for s in shots if "=>" in s or "~" in s or "Target" in s or " / " in s]
 
 
-def test_invented_layouts_hardly_repeat_and_have_nothing_of_a_held_out_one():
-    rng = Random(0)
-    shots = [formats.invented(rng, ("word", "other")).shot("x", "y") for _ in range(3000)]
-    assert len(set(shots)) > 2700
-    assert not set(shots) & {layout.shot("x", "y") for layout in formats.HELD_OUT}
-    assert not [s for s in shots for part in formats.KEPT_OUT if part in s.lower()]
+def test_what_begins_a_layout_is_only_shown():
+    docs = taskdocs.documents(4, taskdocs.TaskDocConfig())
+    for doc in (next(docs) for _ in range(800)):
+        shown, told = doc.text.split(SHOWN)
+        assert told.strip(), doc
+        assert not doc.inputs or doc.inputs[0] in shown
+
+
+def test_words_of_the_training_lists_are_no_held_out_ones():
+    assert not [w for w in words.common() if near_held_out(w)]
+    plural, *_ = (task for task in word_tasks() if task.name == "plural")
+    assert len(plural.shown) > 2 * len(plural.training)
+    assert not {x for x, _ in plural.shown} & {x for x, _ in plural.unseen}
 
 
 def test_every_layout_splits_into_query_and_answer():
