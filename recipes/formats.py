@@ -112,9 +112,9 @@ HEADS = (
 JOINTS = (
     " -> ", ": ", " = ", " | ", ", ", " - ", " >> ", " : ", " is ", " gives ", " means ", " → ",
     " :: ", " := ", " – ", "—", " as ", " ... ", "… ", "\n", "\t", " then ", " makes ", " or ",
-    "\nResult: ", "\nReply: ", "\nTo: ", "\nb: ", " and ", " ; ", " goes with ", " / ",
+    "\nResult: ", "\nReply: ", "\nTo: ", "\nb: ", " and ", " ; ", " goes with ",
 )  # fmt: skip
-TAILS = ("\n", "\n", "\n", "\n\n", "\n\n", "; ", ", ", " | ", ". ", ".\n", "\n---\n", " / ", "! ")
+TAILS = ("\n", "\n", "\n", "\n\n", "\n\n", "; ", ", ", " | ", ". ", ".\n", "\n---\n", "! ")
 
 
 def composed(rng: Random) -> Format:

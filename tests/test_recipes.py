@@ -1,7 +1,7 @@
 """How the suite is made: plans, hold-outs, splits, resuming, tuning, and what shipped."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -29,9 +29,10 @@ from recipes import (
     tune,
     words,
 )
+from recipes.cards import _mixture, _round
 from recipes.commonwords import near_held_out
 from recipes.config import ASSETS, SHAPES, Mixture, Part, TrainConfig, corpus_folder
-from recipes.publish import publish
+from recipes.publish import publish, training
 from recipes.sentencetasks import sentence_tasks
 from recipes.taskdocs import SHOWN
 from recipes.textio import read_rows
@@ -190,6 +191,18 @@ def test_what_is_only_shown_carries_no_loss():
     assert inputs[0].tolist() == plain[:-1]
     kept = targets[0] != batches.IGNORED
     assert targets[0][kept].tolist() == np.array(plain)[1:][~silent[1:]].tolist()
+
+
+def test_what_ships_says_how_it_was_made(tmp_path, made):
+    (tmp_path / "config.json").write_text(json.dumps(asdict(CONFIG)))
+    for name in (state.PARTS, pretrain.VALID):
+        (tmp_path / name).write_text((made / "whole" / name).read_text())
+    (tmp_path / pretrain.CURVE).write_text('{"step": 8, "loss": 8.0}\n')
+    story = training(tmp_path, PARTS)
+    assert sum(p["epochs"] * SIZES[p["name"]] for p in story["mixture"]) == pytest.approx(2048, 0.1)
+    assert [row["step"] for row in story["held_out_nats"]] == [8]
+    assert "| part | share | with tasks | falling |" in _mixture(story["mixture"])
+    assert "from step 6 to 8" in _round(story["rounds"][0])
 
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(tmp_path):
