@@ -114,8 +114,8 @@ def main() -> None:
         for text, kinds in zip(texts, judged, strict=True):
             print(",".join(sorted(kinds)) or "-", repr(text.decode(errors="replace")))
     share = sum(map(bool, judged)) / len(judged)
-    kinds = dict(Counter(kind for some in judged for kind in some))
-    print(json.dumps({"samples": len(judged), "debris": round(share, 4), "kinds": kinds}))
+    counts = dict(Counter(kind for some in judged for kind in some))
+    print(json.dumps({"samples": len(judged), "debris": round(share, 4), "kinds": counts}))
 
 
 def _options() -> argparse.Namespace:

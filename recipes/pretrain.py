@@ -99,7 +99,8 @@ def start(folder: Path, config: TrainConfig, precision: str) -> Run:
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    model: Any = LlamaForCausalLM(model_config(SHAPES[config.shape])).to(device)
+    model: Any = LlamaForCausalLM(model_config(SHAPES[config.shape]))
+    model = model.to(device)
     narrow = precision == "bfloat16" or (precision == "auto" and wide_cpu_or_gpu(device))
     return Run(folder, config, model, optimisers.optimisers(model, config), bfloat16=narrow)
 

@@ -13,7 +13,7 @@ KEPT = (
 
 TYPESET = 0.06
 """Share of the training documents that are typeset, so that pasted text is not strange."""
-QUOTES = ("“”", "“”", "“”", "“”", "«»", "„“")
+QUOTES = (*[("“", "”")] * 4, ("«", "»"), ("„", "“"))
 DASHES = (" – ", "—")
 _OPENING = re.compile(r'(?:(?<=[\s(\[—–-])|^)"', re.MULTILINE)
 _SINGLE = re.compile(r"(?:(?<=[\s(“«„])|^)'(?=\w)", re.MULTILINE)
