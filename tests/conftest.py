@@ -9,6 +9,8 @@ os.environ["LMLAB_TRAIN_NICE"] = "0"  # tests side by side leave a run that stan
 
 import pytest
 
+pytest.register_assert_rewrite("tests.right")
+
 from tests import folders, outside
 
 

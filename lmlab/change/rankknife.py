@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from lmlab.change.weightchange import Delta, deltas, parameters, plain_name
 from lmlab.errors import InputError
-from lmlab.lm.heads import choose
 from lmlab.lm.model import LM
+from lmlab.lm.ways import choose
 from lmlab.maths.metrics import corpus_log_perplexity
 from lmlab.maths.spectra import Decomposed
 from lmlab.results.changes import KnifePoint
@@ -154,8 +154,7 @@ def _stood_in(lm: LM, weights: Sequence[tuple[Delta, Tensor]]) -> Iterator[LM]:
             for module, name in _places(lm.model, names.get(delta.plain_name, delta.name), delta):
                 replaced.append((module, name, module._parameters[name]))
                 module._parameters[name] = new
-        body, head = choose(lm.model, None)
-        yield replace(lm, body=body, head=head)
+        yield replace(lm, ways=choose(lm.model, None))
     finally:
         for module, name, parameter in reversed(replaced):
             module._parameters[name] = parameter

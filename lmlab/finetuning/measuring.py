@@ -21,8 +21,8 @@ from lmlab.generation.complete import Stream, rounds
 from lmlab.generation.sampling import GenerateConfig
 from lmlab.lm.adapters import Adapters, Attached
 from lmlab.lm.decoding import Decoder
-from lmlab.lm.heads import choose
 from lmlab.lm.model import LM
+from lmlab.lm.ways import choose
 from lmlab.maths.agreement import exact_match
 from lmlab.prompts.templates import PromptTemplate
 
@@ -119,9 +119,9 @@ class Measures:
         tuned.model.eval()
         soft = tuned.soft_prompt()
         attached = Attached(plain=tuned.config.method != "lora", soft_prompt=soft)
-        body, head = choose(tuned.base, soft)
+        ways = choose(tuned.base, soft)
         adapters = Adapters(tuned.base)
-        return LM("", tuned.base, tuned.vocabulary, body, head, tuned.context, adapters, attached)
+        return LM("", tuned.base, tuned.vocabulary, ways, tuned.context, adapters, attached)
 
     def _read(self, ids: Sequence[int]) -> str:
         text: str = self.tuned.vocabulary.tokenizer.decode(list(ids), skip_special_tokens=False)

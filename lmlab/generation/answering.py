@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-import torch
-
 from lmlab.generation.complete import Stream
 from lmlab.generation.sampling import GenerateConfig
+from lmlab.lm.decoding import Decoder
 from lmlab.lm.model import LM
 from lmlab.lm.sharedprefix import SharedPrefix, common_prefix
 from lmlab.results.completions import FinishReason
@@ -49,8 +48,8 @@ def _together(
     streams = [Stream(lm, config, list(ids), 0, config.seed) for ids in prompts]
     texts = [""] * len(streams)
     live = list(range(len(streams)))
-    shared = len(reader.prefix)
-    logits, cache = reader.read([ids[shared:] for ids in prompts])
+    decoder = Decoder(lm)
+    logits = decoder.read_all(prompts, reader)
     while True:
         for i, row in zip(live, logits, strict=True):
             texts[i] += streams[i].advance(row).shown
@@ -58,6 +57,6 @@ def _together(
         if not going:
             return [(text, s.finish) for text, s in zip(texts, streams, strict=True)]
         if len(going) < len(live):
-            cache.batch_select_indices(torch.tensor(going, device=lm.device))
+            decoder.keep(going)
             live = [live[place] for place in going]
-        logits = reader.feed([streams[i].ids[-1] for i in live], cache)
+        logits = decoder.feed([streams[i].ids[-1] for i in live])

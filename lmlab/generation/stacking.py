@@ -6,7 +6,6 @@ Weights and adapters stay as they are.
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,7 +23,10 @@ def stackable(lm: LM) -> bool:
     config = lm.model.config.get_text_config()
     # A layer of experts sees some tokens of some rows, and could not tell whose they are.
     experts = any((getattr(config, name, None) or 0) > 1 for name in EXPERTS)
-    return lm.attached.plain and lm.soft_prompt is None and not experts
+    if not lm.attached.plain or lm.soft_prompt is not None or experts:
+        return False
+    lm.switch_on()
+    return lm.ways.shared
 
 
 class StackedDecoder(Decoder):
@@ -39,6 +41,7 @@ class StackedDecoder(Decoder):
 
     def reading(self, ids: Sequence[int]) -> Generator[Reading, None, Tensor]:
         """Read the prompt in every row, since each row's model sees it its own way."""
+        self._begin([ids] * self._rows)
         logits = yield from self._pieces(ids, self._rows)
         self._go_lean(self._lms, self._adapted)
         return logits
@@ -49,9 +52,9 @@ class StackedDecoder(Decoder):
         rows = torch.tensor(places, device=self._device)
         self._adapted = [one.select(rows) for one in self._adapted]
 
-    def _call(self, inputs: dict[str, Tensor]) -> Any:
+    def _call(self, ids: Tensor) -> Tensor:
         with _placed(self._adapted):
-            return super()._call(inputs)
+            return super()._call(ids)
 
 
 @contextmanager

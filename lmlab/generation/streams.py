@@ -153,9 +153,12 @@ def iter_rounds(
 
 
 def end_ids(lm: LM) -> frozenset[int]:
-    """The tokens that end a text, from the model's generation config, else its tokenizer."""
-    config = getattr(lm.model, "generation_config", None)
-    found = getattr(config, "eos_token_id", None)
-    if found is None:
-        found = lm.tokenizer.eos_token_id
-    return frozenset([] if found is None else found if isinstance(found, list) else [found])
+    """The tokens that end a text: all that generation config, model config and tokenizer name."""
+    model = lm.model
+    named = [
+        getattr(getattr(model, "generation_config", None), "eos_token_id", None),
+        getattr(model.config.get_text_config(decoder=True), "eos_token_id", None),
+        lm.tokenizer.eos_token_id,
+    ]
+    lists = [one if isinstance(one, list | tuple) else [one] for one in named]
+    return frozenset(int(token) for part in lists for token in part if token is not None)

@@ -1,17 +1,21 @@
-"""Runs a model on what is new and keeps the rest in a cache. Knows ids and logits, not text."""
+"""Runs a model on what is new and keeps the rest. Knows ids and logits, not text.
 
-import inspect
+Where a model keeps nothing that can be trusted, each step reads everything anew.
+"""
+
 from collections.abc import Generator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
 from lmlab.errors import MemoryLimitError, ModelError
 from lmlab.lm import lean, leangpt2
+from lmlab.lm.body import Past, close
 from lmlab.lm.model import LM
 from lmlab.lm.rowadapters import RowAdapter, row_adapters
+from lmlab.lm.sharedprefix import SharedPrefix
+from lmlab.lm.ways import HALF
 from lmlab.results.completions import Reading
 
 # A long prompt is read in pieces, so that a stop takes effect between them. Their lengths are known
@@ -25,19 +29,23 @@ LEAST, MOST = 64, 2048  # tokens of one piece
 
 
 class Decoder:
-    """One model, one prompt, several rows that go on from it.
+    """One model, several rows of one length that go on.
 
     Args:
         lm: the model; the caller holds its weights' lock.
-        rows: how many completions of the prompt run side by side.
+        rows: how many completions of a prompt run side by side.
     """
 
     def __init__(self, lm: LM, rows: int = 1) -> None:
         self._lm = lm
         self._rows = rows
+        self._keeping = False  # what was read, from step to step
         self._device = lm.device
-        self._cache = DynamicCache(config=lm.model.config)
-        self._argument = cache_argument(lm.model)
+        self._ids: list[list[int]] = []
+        self._past: Past | None = None
+        # Which rows of the past, of how many, are those that go on.
+        self._lanes: list[int] = []
+        self._width = rows
         self._lean: lean.LeanLlama | leangpt2.LeanGPT2 | None = None
 
     def read(self, ids: Sequence[int]) -> Tensor:
@@ -52,65 +60,123 @@ class Decoder:
 
     def reading(self, ids: Sequence[int]) -> Generator[Reading, None, Tensor]:
         """Like ``read``, as a stream: how far it is, and the logits as the generator's value."""
-        logits = yield from self._pieces(ids, 1)
-        if self._rows > 1:
-            self._cache.batch_repeat_interleave(self._rows)
+        self._begin([ids] * self._rows)
+        if not self._keeping:
+            return self._anew([ids]).expand(self._rows, -1)
+        shared = self._lm.ways.shared
+        logits = yield from self._pieces(ids, 1 if shared else self._rows)
+        if shared and self._rows > 1:
+            assert self._past is not None
+            self._past = self._past.widened(self._rows)
         self._go_lean([self._lm], row_adapters([self._lm]))
         return logits.expand(self._rows, -1)
 
+    def read_all(self, prompts: Sequence[Sequence[int]], prefix: SharedPrefix) -> Tensor:
+        """Read prompts of one length, all of which begin with a prefix; the logits [R, V]."""
+        self._rows = len(prompts)
+        self._begin(prompts)
+        if not self._keeping:
+            return self._anew(prompts)
+        start = len(prefix.prefix)
+        self._past = prefix.past(len(prompts), len(prompts[0]) - start)
+        rests = prompts if self._past is None else [ids[start:] for ids in prompts]
+        return self._forward(torch.tensor([list(rest) for rest in rests], device=self._device))
+
+    def feed(self, newest: Sequence[int]) -> Tensor:
+        """Read one more token in each row; the logits [R, V] of what comes next."""
+        for ids, token in zip(self._ids, newest, strict=True):
+            ids.append(token)
+        if not self._keeping:
+            return self._anew(self._ids)
+        if self._lm.border is not None and len(self._ids[0]) == self._lm.border + 1:
+            return self._beyond()
+        if self._lean is not None:
+            return self._step(torch.tensor(newest, device=self._device))
+        ids = torch.zeros(self._width, 1, dtype=torch.long, device=self._device)
+        ids[self._lanes, 0] = torch.tensor(newest, device=self._device)
+        return self._forward(ids)[self._lanes]
+
+    def keep(self, places: Sequence[int]) -> None:
+        """Go on with some of the rows only."""
+        self._rows = len(places)
+        self._ids = [self._ids[place] for place in places]
+        rows = torch.tensor(places, device=self._device)
+        if self._lean is not None:
+            self._lean.keep(rows)
+        elif self._past is not None and self._lm.ways.shared:
+            self._past.select(rows)
+        else:
+            # A past that cannot be cut goes on whole; what its other rows say is not looked at.
+            self._lanes = [self._lanes[place] for place in places]
+            return
+        self._lanes, self._width = list(range(self._rows)), self._rows
+
+    def _begin(self, prompts: Sequence[Sequence[int]]) -> None:
+        self._lm.switch_on()
+        ways = self._lm.ways
+        self._keeping = ways.beside if len(prompts) > 1 else ways.past
+        self._ids = [list(ids) for ids in prompts]
+        self._past, self._lean = None, None
+        self._lanes, self._width = list(range(len(prompts))), len(prompts)
+
     def _pieces(self, ids: Sequence[int], rows: int) -> Generator[Reading, None, Tensor]:
-        size, done = piece(self._lm, rows), 0
+        size, done = self._piece(ids, rows), 0
         while True:
             part = torch.tensor([ids[done : done + size]] * rows, device=self._device)
-            logits = self._forward({"input_ids": part} if done else self._prompt(part))
+            logits = self._forward(part)
             done += size
             if done >= len(ids):
                 return logits
             yield Reading(done, len(ids))
 
-    def feed(self, newest: Sequence[int]) -> Tensor:
-        """Read one more token in each row; the logits [R, V] of what comes next."""
-        ids = torch.tensor(newest, device=self._device)
-        return self._forward({"input_ids": ids[:, None]})
+    def _piece(self, ids: Sequence[int], rows: int) -> int:
+        """How much of a prompt is read at once: all of it where the model allows no other way."""
+        border = self._lm.border
+        if not self._lm.ways.pieces or (border is not None and len(ids) > border):
+            return len(ids)
+        return piece(self._lm, rows)
 
-    def keep(self, places: Sequence[int]) -> None:
-        """Go on with some of the rows only."""
-        self._rows = len(places)
-        rows = torch.tensor(places, device=self._device)
-        if self._lean is not None:
-            self._lean.keep(rows)
-        else:
-            self._cache.batch_select_indices(rows)
+    def _beyond(self) -> Tensor:
+        """Read every row whole again: from here on other rotary factors hold for all of it."""
+        self._past = None
+        self._lanes, self._width = list(range(self._rows)), self._rows
+        return self._forward(torch.tensor(self._ids, device=self._device))
+
+    @torch.inference_mode()
+    def _anew(self, prompts: Sequence[Sequence[int]]) -> Tensor:
+        """The logits [R, V] after prompts of one length, read whole by the plain pass."""
+        try:
+            rows = self._lm.rows(prompts)[:, -1]
+            return self._checked(self._lm.head.logits(rows))
+        except torch.OutOfMemoryError as error:
+            raise _no_memory() from error
 
     @torch.inference_mode()
     def _go_lean(self, lms: Sequence[LM], adapted: Sequence[RowAdapter]) -> None:
-        """From here on without the library's forward pass, where the model is one that is known."""
+        """From here on without the library's forward pass, where that was shown to be equal."""
         for fits, kind in KINDS:
-            if all(fits(lm) for lm in lms):
-                self._lean = kind(self._lm.model, self._cache, adapted)
+            if all(lean_equals(lm, fits, kind) for lm in lms):
+                assert self._past is not None
+                self._lean = kind(self._lm.model, self._past.state, adapted)
 
     @torch.inference_mode()
-    def _prompt(self, ids: Tensor) -> dict[str, Tensor]:
-        """What the model is given for a prompt [R, T]: its ids, or a soft prompt before it."""
-        soft = self._lm.soft_prompt
-        if soft is None:
-            return {"input_ids": ids}
-        embedded = self._lm.model.get_input_embeddings()(ids)
-        return {"inputs_embeds": torch.cat([soft.expand(len(ids), *soft.shape), embedded], 1)}
-
-    @torch.inference_mode()
-    def _forward(self, inputs: dict[str, Tensor]) -> Tensor:
-        """Logits [R, V] of the last position, in float32."""
+    def _forward(self, ids: Tensor) -> Tensor:
+        """Logits [R, V] of the last of new ids [R, T], in float32."""
         try:
-            if self._lean is None:
-                output = self._call(inputs).logits[:, -1]
-            else:
-                output = self._lean.step(inputs["input_ids"][:, 0])
+            return self._checked(self._call(ids))
         except torch.OutOfMemoryError as error:
-            raise MemoryLimitError(
-                "There is not enough memory to go on.", "Shorten the prompt."
-            ) from error
-        logits: Tensor = output.float()
+            raise _no_memory() from error
+
+    @torch.inference_mode()
+    def _step(self, ids: Tensor) -> Tensor:
+        assert self._lean is not None
+        try:
+            return self._checked(self._lean.step(ids))
+        except torch.OutOfMemoryError as error:
+            raise _no_memory() from error
+
+    def _checked(self, logits: Tensor) -> Tensor:
+        logits = logits.float()
         if logits.isnan().any():
             raise ModelError(
                 f"‘{self._lm.name}’ gives not-a-number for this prompt.",
@@ -118,10 +184,32 @@ class Decoder:
             )
         return logits
 
-    def _call(self, inputs: dict[str, Tensor]) -> Any:
+    def _call(self, ids: Tensor) -> Tensor:
         self._lm.switch_on()
-        kept = {self._argument: self._cache}
-        return self._lm.model(**inputs, **kept, use_cache=True, logits_to_keep=1)
+        ways = self._lm.ways
+        logits, self._past = ways.whole.over(ids, self._past, positions=ways.positions, last=True)
+        return logits[:, -1]
+
+
+@torch.inference_mode()
+def lean_equals(lm: LM, fits: Any, kind: Any) -> bool:
+    """Whether a kind of lean steps gives the logits of a model's plain forward pass."""
+    lm.switch_on()
+    return lm.ways.shown(kind.__name__, lambda: fits(lm) and _lean_tried(lm, kind))
+
+
+def _lean_tried(lm: LM, kind: Any) -> bool:
+    ids = lm.ways.probe
+    expected = lm.ways.whole(ids)[0, HALF : HALF + 2]
+    past = lm.ways.whole.over(ids[:, :HALF], None, positions=lm.ways.positions)[1]
+    assert past is not None
+    steps = kind(lm.model, past.state, row_adapters([lm]))
+    found = torch.cat([steps.step(ids[0, i : i + 1]) for i in (HALF, HALF + 1)])
+    return close(found, expected)
+
+
+def _no_memory() -> MemoryLimitError:
+    return MemoryLimitError("There is not enough memory to go on.", "Shorten the prompt.")
 
 
 def piece(lm: LM, rows: int) -> int:
@@ -130,9 +218,3 @@ def piece(lm: LM, rows: int) -> int:
         return MOST
     size = WORK / (2 * rows * sum(p.numel() for p in lm.model.parameters()))
     return int(max(LEAST, min(MOST, size)))
-
-
-def cache_argument(model: Any) -> str:
-    """What a model's forward pass calls its cache; the name changed within transformers 5."""
-    names = inspect.signature(model.forward).parameters
-    return "cache" if "cache" in names else "past_key_values"

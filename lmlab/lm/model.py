@@ -1,17 +1,20 @@
 """A language model that can be asked, and the copy of weights that several of them may share."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from lmlab.lm.adapters import Adapters, Attached
+from lmlab.lm.body import Body
 from lmlab.lm.head import Head
-from lmlab.lm.heads import Body, choose
 from lmlab.lm.tokens import Vocabulary
 from lmlab.lm.turns import Turns
+from lmlab.lm.ways import Ways, choose
 
 CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
 CONTEXT_WITHOUT_LIMIT = 2048
@@ -27,8 +30,7 @@ class LM:
         name: as shown to people.
         model: the transformers model, in evaluation mode.
         vocabulary: its tokenizer, seen as strings of bytes.
-        body: ids [B, T] to one row for each position [B, T, H].
-        head: rows to statistics of the next-token distributions.
+        ways: how it is run, and which short cuts give what its plain forward pass gives.
         context: positions that the model can read at once.
         attached: the adapter that is meant, if any.
         adapters: all that are attached to these weights.
@@ -39,8 +41,7 @@ class LM:
     name: str
     model: Any
     vocabulary: Vocabulary
-    body: Body
-    head: Head
+    ways: Ways
     context: int
     adapters: Adapters
     attached: Attached = field(default_factory=Attached)
@@ -66,15 +67,51 @@ class LM:
         """Where the weights lie."""
         return torch.device(self.model.device)
 
-    @torch.inference_mode()
-    def rows(self, ids: Tensor) -> Tensor:
-        """The body's output for ids [B, T], padded on the right: [B, T, H].
+    @property
+    def body(self) -> Body:
+        """ids [B, T] to one row for each position [B, T, H]."""
+        return self.ways.body
 
-        Needs no mask: attention is causal, so that no position sees the padding after it.
+    @property
+    def head(self) -> Head:
+        """Rows to statistics of the next-token distributions."""
+        return self.ways.head
+
+    @property
+    def border(self) -> int | None:
+        """How many ids are read with the factors of a short text; None where that is no matter."""
+        border = self.ways.border
+        return border if border is None else border - self.soft_length
+
+    @property
+    def soft_length(self) -> int:
+        """Positions that a soft prompt takes before the text."""
+        return 0 if self.soft_prompt is None else len(self.soft_prompt)
+
+    @torch.inference_mode()
+    def rows(self, sequences: Sequence[Sequence[int]]) -> Tensor:
+        """The body's row at each position, of what stands up to there alone: [B, T, H].
+
+        Sequences may differ in length, T being that of the longest; what is past the end of one
+        means nothing. Needs no mask: what comes later leaves earlier rows alone.
         """
         self.switch_on()
-        rows: Tensor = self.body(ids)
+        border, width = self.border, max(map(len, sequences))
+        if border is None or width <= border:
+            return self._passed(sequences)
+        # A text beyond the border is read with other factors than its own beginning.
+        rows = self._passed(sequences)
+        rows[:, :border] = self._passed([ids[:border] for ids in sequences])
         return rows
+
+    def _passed(self, sequences: Sequence[Sequence[int]]) -> Tensor:
+        if len(sequences) > 1 and not self.ways.batch:
+            return pad_sequence([self.body(self._padded([ids]))[0] for ids in sequences], True)
+        return self.body(self._padded(sequences))
+
+    def _padded(self, sequences: Sequence[Sequence[int]]) -> Tensor:
+        rows = [torch.tensor(ids, dtype=torch.long) for ids in sequences]
+        return pad_sequence(rows, batch_first=True).to(self.device)
 
 
 @dataclass
@@ -86,7 +123,7 @@ class Weights:
     vocabulary: Vocabulary
     lock: Turns = field(default_factory=Turns)
     adapters: Adapters = field(init=False)
-    _ways: dict[Path | None, tuple[Body, Head]] = field(default_factory=dict)
+    _ways: dict[Path | None, Ways] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.adapters = Adapters(self.model)
@@ -105,13 +142,12 @@ class Weights:
             held = {folder: way for folder, way in self._ways.items() if folder in self.adapters}
             self._ways = held
             self._ways[adapter] = choose(self.model, attached.soft_prompt)
-        body, head = self._ways[adapter]
         soft = 0 if attached.soft_prompt is None else len(attached.soft_prompt)
         context = context_of(self.model.config) - soft
         vocabulary = self.vocabulary
         return LM(
-            name, self.model, vocabulary, body, head, context, self.adapters, attached, adapter,
-            self.lock,
+            name, self.model, vocabulary, self._ways[adapter], context, self.adapters, attached,
+            adapter, self.lock,
         )  # fmt: skip
 
 

@@ -84,7 +84,25 @@ def load(folder: Folder, settings: Settings) -> Weights:
     if report["missing_keys"]:
         missing = ", ".join(sorted(report["missing_keys"])[:3])
         raise ModelError(f"The weights of ‘{folder.name}’ are incomplete: {missing} is missing.")
-    return Weights(folder.name, model, Vocabulary(tokenizer))
+    weights = Weights(folder.name, model, Vocabulary(tokenizer))
+    _check_causal(weights)
+    return weights
+
+
+def _check_causal(weights: Weights) -> None:
+    """Run a few tokens: a model that cannot be run, or looks ahead, is refused."""
+    try:
+        causal = weights.lm(weights.name).ways.causal
+    except LabError:
+        raise
+    except Exception as error:
+        raise reading_error(error, weights.name) from error
+    if not causal:
+        raise ModelError(
+            f"‘{weights.name}’ is not a causal language model: what comes later in a text changes "
+            "what it says of what came before.",
+            "Choose one that continues text, such as GPT-2, Llama, Qwen or Pythia.",
+        )
 
 
 def inspect(path: Path, name: str) -> Folder:

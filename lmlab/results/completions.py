@@ -132,8 +132,11 @@ class Completion:
 
     @property
     def perplexity(self) -> float:
-        """exp of the mean surprisal; NaN for an empty completion."""
-        return math.exp(-self.logprob / len(self.steps)) if self.steps else math.nan
+        """exp of the mean surprisal; NaN for an empty completion, infinite beyond all numbers."""
+        if not self.steps:
+            return math.nan
+        mean = -self.logprob / len(self.steps)
+        return math.inf if mean >= 700 else math.exp(mean)
 
     @property
     def finish_reason(self) -> FinishReason | None:
@@ -145,8 +148,8 @@ class Completion:
         return {
             "text": self.text,
             "tokens": [_step_dict(step) for step in self.steps],
-            "logprob": self.logprob,
-            "perplexity": self.perplexity if self.steps else None,
+            "logprob": self.logprob if math.isfinite(self.logprob) else None,
+            "perplexity": self.perplexity if math.isfinite(self.perplexity) else None,
             "finish_reason": self.finish_reason,
         }
 

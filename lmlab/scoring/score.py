@@ -157,13 +157,9 @@ def _score_batch(lm: LM, batch: list[Job], top_k: int) -> dict[tuple[int, int], 
 @torch.inference_mode()
 def predictions(lm: LM, batch: list[Job]) -> tuple[Tensor, Tensor]:
     """The rows [N, H] that predict a batch's scored positions, and those positions' ids [N]."""
-    width = batch[0].window.length
-    ids = torch.zeros(len(batch), width, dtype=torch.long)
-    for row, job in enumerate(batch):
-        w = job.window
-        ids[row, : w.length] = torch.tensor(job.ids[w.start : w.high - 1])
+    read = [job.ids[job.window.start : job.window.high - 1] for job in batch]
     try:
-        return _scored_rows(lm.rows(ids.to(lm.device)), batch)
+        return _scored_rows(lm.rows(read), batch)
     except torch.OutOfMemoryError as error:
         raise _no_memory() from error
 

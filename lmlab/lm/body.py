@@ -1,0 +1,155 @@
+"""How a model is run, whatever its kind: ids to rows, alone or over what it has read before.
+
+What a model keeps of what it has read is opaque here: whatever its forward pass hands out is handed
+in again under the name that the pass knows.
+"""
+
+import copy
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache as memo
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+
+# A key–value cache, a recurrent state: names of several versions and kinds of transformers' models.
+PAST = ("cache", "past_key_values", "cache_params", "state")
+PLAIN_LAYERS = (DynamicLayer, DynamicSlidingWindowLayer)
+TOLERANCE = {torch.float32: 5e-5, torch.bfloat16: 3e-2, torch.float16: 5e-3}
+
+
+@dataclass
+class Past:
+    """What a model has read, in one or several rows of one length.
+
+    Attributes:
+        state: as the model's forward pass handed it out.
+        length: positions read, a soft prompt counted.
+    """
+
+    state: Any
+    length: int
+
+    def widened(self, rows: int) -> "Past":
+        """The past of one row for several, which go on without touching it."""
+        state = self.state
+        if isinstance(state, DynamicCache) and all(type(x) in PLAIN_LAYERS for x in state.layers):
+            return Past(_expanded(state, rows), self.length)
+        state = copy.deepcopy(state)
+        if isinstance(state, list | tuple):
+            state = [part.repeat_interleave(rows, 0) for part in state]
+        elif rows > 1:
+            state.batch_repeat_interleave(rows)
+        return Past(state, self.length)
+
+    def select(self, rows: Tensor) -> None:
+        """Go on with some of the rows only."""
+        if isinstance(self.state, list | tuple):
+            self.state = [part[rows] for part in self.state]
+        else:
+            self.state.batch_select_indices(rows)
+
+
+@dataclass(frozen=True)
+class Body:
+    """A model as a function of ids.
+
+    Attributes:
+        model: the transformers model.
+        soft_prompt: [length, H] put before the embedded text, or None.
+        whole: give the logits [B, T, V] of the whole model; else the last hidden state [B, T, H].
+    """
+
+    model: Any
+    soft_prompt: Tensor | None
+    whole: bool
+
+    def __call__(self, ids: Tensor) -> Tensor:
+        """The plain forward pass over ids [B, T], which all short cuts are held against."""
+        output = self._module(**self._inputs(ids), use_cache=False)
+        return self._rows(output)[:, -ids.shape[1] :]
+
+    def over(
+        self, ids: Tensor, past: Past | None, *, positions: bool, last: bool = False
+    ) -> tuple[Tensor, Past | None]:
+        """Rows of ids [B, T] that come after a past, and the past that they leave.
+
+        Args:
+            ids: the new ones alone.
+            past: None at the start; it may be changed in place.
+            positions: whether positions are passed rather than inferred.
+            last: the rows of the last position alone are needed: [B, 1, …].
+
+        Returns:
+            The rows, and the new past; None where the model keeps none.
+        """
+        at = past.length if past else 0
+        inputs = self._inputs(ids) if past is None else {"input_ids": ids}
+        length = next(iter(inputs.values())).shape[1]
+        known = parameters(type(self._module).forward)
+        if past is not None:
+            inputs[_first(PAST, known)] = past.state
+            if positions and "position_ids" in known:
+                places = torch.arange(at, at + length, device=ids.device)
+                inputs["position_ids"] = places.expand(len(ids), -1)
+        if last and self.whole and "logits_to_keep" in known:
+            inputs["logits_to_keep"] = 1
+        output = self._module(**inputs, use_cache=True)
+        state = next((s for name in PAST if (s := getattr(output, name, None)) is not None), None)
+        rows = self._rows(output)[:, -1:] if last else self._rows(output)[:, -ids.shape[1] :]
+        return rows, None if state is None else Past(state, at + length)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether the forward pass takes what it has read by any name."""
+        known = parameters(type(self._module).forward)
+        return any(name in known for name in PAST)
+
+    @property
+    def _module(self) -> Any:
+        return self.model if self.whole else self.model.base_model
+
+    def _rows(self, output: Any) -> Tensor:
+        rows: Tensor = output.logits if self.whole else output.last_hidden_state
+        return rows
+
+    def _inputs(self, ids: Tensor) -> dict[str, Any]:
+        if self.soft_prompt is None:
+            return {"input_ids": ids}
+        soft = self.soft_prompt.expand(len(ids), *self.soft_prompt.shape)
+        return {"inputs_embeds": torch.cat([soft, self.model.get_input_embeddings()(ids)], 1)}
+
+
+@memo
+def parameters(forward: Callable[..., Any]) -> frozenset[str]:
+    """The names that a forward pass knows; what ``**kwargs`` would swallow is not among them."""
+    return frozenset(inspect.signature(forward).parameters)
+
+
+def _first(names: Iterable[str], known: frozenset[str]) -> str:
+    return next(name for name in names if name in known)
+
+
+def _expanded(cache: DynamicCache, rows: int) -> DynamicCache:
+    """The same keys and values for several rows; nothing is copied before the rows go on."""
+    wide = copy.copy(cache)
+    wide.layers = [copy.copy(layer) for layer in cache.layers]
+    for layer in wide.layers:
+        for name in ("keys", "values"):
+            held = getattr(layer, name)
+            if held is not None:
+                setattr(layer, name, held.expand(rows, *held.shape[1:]))
+    return wide
+
+
+def close(got: Tensor, expected: Tensor) -> bool:
+    """Whether rows are equal but for rounding; not-a-number equals itself."""
+    if got.shape != expected.shape:
+        return False
+    tolerance = TOLERANCE.get(expected.dtype, 1e-4)
+    scale = float(expected.float().nan_to_num().abs().max())
+    return torch.allclose(got, expected, rtol=tolerance, atol=tolerance * scale, equal_nan=True)

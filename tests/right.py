@@ -1,0 +1,72 @@
+"""The right value of a number: each token from a forward pass of its own prefix alone."""
+
+import pytest
+import torch
+
+from lmlab.generation import answering
+from lmlab.generation.complete import iter_sample, prompt_ids, unfold
+from lmlab.lm import decoding
+from lmlab.lm.sharedprefix import SharedPrefix, can_share
+from lmlab.lm.tokens import encode
+from lmlab.results.completions import Next, Reading
+from lmlab.results.controls import GenerateConfig
+from lmlab.scoring.likelihoods import likelihoods
+from lmlab.scoring.score import score, score_many
+
+TEXT = "the little dog ran over the hill and saw a red ball"
+OTHERS = ("and the cat was singing", TEXT, "there was a king. ")
+GREEDY = GenerateConfig(temperature=0, max_new_tokens=5)
+DRAWN = GenerateConfig(temperature=1.0, max_new_tokens=4, seed=3)
+CLOSE = {"abs": 2e-3, "rel": 1e-4}
+
+
+@torch.no_grad()
+def right(model, ids, first=1):
+    """ln p of ids[first:], each from a forward pass of its own prefix alone."""
+    found = []
+    for i in range(first, len(ids)):
+        row = model(input_ids=torch.tensor([list(ids[:i])]), use_cache=False).logits[0, -1]
+        found.append(float(row.double().log_softmax(-1)[ids[i]]))
+    return found
+
+
+def check_scores(lm):
+    """A text alone, texts of several lengths at once, and continuations that share a beginning."""
+    alone = score(lm, TEXT)
+    ids = [*encode(lm.vocabulary, TEXT).ids]
+    assert [t.logprob for t in alone.tokens] == pytest.approx(right(lm.model, ids), **CLOSE)
+    for one in score_many(lm, OTHERS):
+        ids = encode(lm.vocabulary, one.text).ids
+        assert [t.logprob for t in one.tokens] == pytest.approx(right(lm.model, ids), **CLOSE)
+    items = [encode(lm.vocabulary, text, TEXT) for text in (" and", " and the cat was here.", " a")]
+    for part in likelihoods(lm, items, share=can_share(lm)):
+        for i, found in part.items():
+            expected = sum(right(lm.model, items[i].ids, items[i].n_context))
+            assert found.logprob == pytest.approx(expected, **CLOSE)
+
+
+def check_completions(lm):
+    """Each step's belief, several rows at once, and free answers that share a beginning."""
+    ids = prompt_ids(lm, TEXT)
+    places = [event for event in unfold(lm, TEXT, GREEDY) if isinstance(event, Next)]
+    for place in places:
+        whole = lm.model(torch.tensor([place.ids]), use_cache=False).logits[0, -1]
+        logp = torch.tensor(place.logits).log_softmax(-1)
+        torch.testing.assert_close(logp, whole.log_softmax(-1), atol=2e-3, rtol=1e-3)
+    rows: dict[int, list] = {0: [], 1: [], 2: []}
+    for event in iter_sample(lm, TEXT, DRAWN, n=3):
+        if not isinstance(event, Reading):
+            rows[event[0]].append(event[1])
+    for steps in rows.values():
+        full = [*ids, *(step.id for step in steps)]
+        expected = right(lm.model, full, len(ids))
+        assert [step.logprob for step in steps] == pytest.approx(expected, **CLOSE)
+    prompts = [prompt_ids(lm, TEXT + end) for end in (" and", " the", " and the cat")]
+    reader = SharedPrefix(lm, prompts[0][:8])
+    decoder = decoding.Decoder(lm)
+    for prompt in prompts:
+        logits = decoder.read_all([prompt, prompt], reader)
+        whole = lm.model(torch.tensor([prompt]), use_cache=False).logits[0, -1].log_softmax(-1)
+        torch.testing.assert_close(logits[1].log_softmax(-1), whole, atol=2e-3, rtol=1e-3)
+    for part in answering.complete(lm, prompts, GREEDY, share=True):
+        assert set(part) <= set(range(len(prompts)))
