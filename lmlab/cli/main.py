@@ -15,6 +15,7 @@ from lmlab.cli.deploy import add_deploy
 from lmlab.cli.evaluate import add_evaluate
 from lmlab.cli.finetune import add_finetune
 from lmlab.cli.generate import add_compare, add_generate, write_json
+from lmlab.cli.merge import add_merge
 from lmlab.cli.pretrain import add_pretrain
 from lmlab.cli.prompt import add_prompt
 from lmlab.cli.runs import add_runs
@@ -62,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     add_finetune(commands)
     add_pretrain(commands)
     add_runs(commands)
+    add_merge(commands)
     add_diff(commands)
     add_scale(commands)
     _add_models(commands)

@@ -121,7 +121,7 @@ class Places:
         name, _, revision = (name, "", "") if self._is_local(name) else name.partition("@")
         return self._outside(name, revision or None, on_progress, known)
 
-    def _adapter_of(self, ref: ModelRef, on_progress: Progress) -> Path | None:
+    def adapter_of(self, ref: ModelRef, on_progress: Progress) -> Path | None:
         """The adapter's folder, where there is one; ``run:ID`` alone may be one too."""
         if ref.adapter:
             return self.resolve_adapter(ref, on_progress)

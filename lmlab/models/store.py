@@ -68,7 +68,7 @@ class ModelStore(Places):
                 entry = self._acquire(ref, progress)
                 held.callback(self._memory.release, entry)
                 entries.append(entry)
-            folders = [self._adapter_of(r, progress) for r in asked]
+            folders = [self.adapter_of(r, progress) for r in asked]
             for entry, folder in zip(entries, folders, strict=True):
                 self._memory.take(entry, folder)
                 held.callback(self._memory.give_back, entry, folder)
