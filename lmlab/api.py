@@ -9,7 +9,6 @@ from lmlab.errors import InputError
 from lmlab.finetuning import training
 from lmlab.finetuning.config import FinetuneConfig, demo
 from lmlab.finetuning.events import TrainEvent
-from lmlab.finetuning.methods import prepare
 from lmlab.finetuning.sets import TuningData, shipped_data
 from lmlab.generation import complete as generation
 from lmlab.generation import sidebyside
@@ -33,7 +32,7 @@ from lmlab.scoring import comparison
 from lmlab.scoring import score as scoring
 from lmlab.scoring.score import ScoreRequest
 from lmlab.settings import Settings
-from lmlab.tuning import pretrainrun, tunerun
+from lmlab.tuning import bases, pretrainrun, tunerun
 from lmlab.tuning.starts import tried
 
 
@@ -221,7 +220,8 @@ def finetune(
     """Tune a private copy of a model; yields events as they come, the last of them ``Finished``.
 
     Args:
-        model: a name; the copy that others use is left alone.
+        model: a name; the copy that others use is left alone. With an adapter on it, training goes
+            on from the adapter's weights, in its settings.
         data: rows in two parts, or the name of a shipped set.
         template: a template or the name of a shipped one; None learns the column ``text`` as it is.
         config: method and training; by default the lecture's LoRA, in the template's form.
@@ -231,14 +231,18 @@ def finetune(
         LabError: something that cannot be trained; says what.
     """
     wording = shipped_template(template) if isinstance(template, str) else template
-    if config is None:
-        form = wording.form if wording and wording.form else "plain"
-        config = replace(demo(), form=form)
+    form = {"form": wording.form} if wording and wording.form else {}
+    given = form if config is None else config.to_dict()
+    # What suits the model's size is left open.
+    usual = {
+        k: v for k, v in demo().to_dict().items() if k not in ("learning_rate", "rank", "alpha")
+    }
+    asked = bases.settled(model, ModelStore(), given, usual)
+    config = asked.config
     found = data if isinstance(data, TuningData) else shipped_data(data)
     if out is None:
-        weights = tunerun.private(model, Settings(), config)
-        tuned = prepare(weights.model, weights.vocabulary, model, config)
-        yield from training.finetune(tuned, tunerun.material(tuned, wording, found, config))
+        tuned = bases.ready(asked.base, asked.adapter, Settings(), config)
+        yield from training.finetune(tuned, bases.material(tuned, wording, found, config))
         return
     path = Path(out)
     new = not (path / "run.json").is_file()
@@ -247,8 +251,8 @@ def finetune(
         if changed := folder.spec.config.difference(config):
             raise InputError(f"The run in ‘{path.name}’ has other settings: {', '.join(changed)}.")
     else:
-        pinned = ModelStore().pinned(model)
-        spec = new_spec(path.resolve().name, "python library", pinned, found, wording, config)
+        who = "python library"
+        spec = new_spec(path.resolve().name, who, asked.base, found, wording, config, asked.adapter)
         folder = RunFolder.create(path, spec, found)
     events = tunerun.train(folder, Settings().model_copy(update={"max_train_seconds": 1e12}))
     yield from tried(folder, events) if new else events

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from lmlab.cli.main import main
 from tests.folders import save_chat_model
+from tests.test_adapters import KINDS, make
 
 FAST = "--steps 4 --batch 4 --rank 2 --answer-rows 0 --probe-rows 2 --samples 0".split()
 
@@ -203,3 +205,61 @@ def test_a_model_without_a_chat_template_is_not_tuned_in_chat_form(asked, tmp_pa
     assert main([*asked, "--out", str(tmp_path / "run"), "--form", "chat"]) == 2
     assert "no chat template" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_tuning_goes_on_from_an_adapter(asked, rows, tmp_path, capsys):
+    """Its settings are the run's, its weights the first step's; resuming needs it no more."""
+    for method in (["--method", "lora", "--layers", "1", "--alpha", "6"], ["--method", "prompt"]):
+        first, second = (tmp_path / f"{method[1]}{i}" for i in range(2))
+        assert main([*asked, *method, "--lr", "0.02", "--out", str(first), "--json"]) == 0
+        before = json.loads(capsys.readouterr().out)
+        adapter = tmp_path / f"my-{method[1]}"
+        (first / "adapter-4").rename(adapter)
+        on = [*asked[: asked.index("--steps")], "--adapter", str(adapter), "--steps", "4"]
+        on += "--batch 4 --answer-rows 0 --probe-rows 2 --samples 0 --save-every 2".split()
+        assert main([*on, "--lr", "1e-9", "--out", str(second), "--json"]) == 0
+        said = json.loads(capsys.readouterr().out)
+        assert said["valid_loss"] == pytest.approx(before["valid_loss"], abs=1e-5)
+        events = _events(second)
+        (start,) = (e for e in events if e["event"] == "Evaluated" and e["step"] == 0)
+        assert start["valid_loss"] == pytest.approx(before["valid_loss"], abs=1e-5)
+        assert start["probe_loss"] == pytest.approx(before["probe_loss"], abs=1e-5)
+        spec = json.loads((second / "run.json").read_text())
+        assert (spec["adapter"], "+" in spec["model"]) == (str(adapter), False)
+        settings = json.loads((second / "adapter-4" / "adapter_config.json").read_text())
+        old = json.loads((adapter / "adapter_config.json").read_text())
+        same = ("peft_type", "r", "lora_alpha", "num_virtual_tokens", "base_model_name_or_path")
+        assert [settings.get(key) for key in same] == [old.get(key) for key in same]
+        adapter.rename(tmp_path / "gone")
+        shutil.rmtree(second / "checkpoints" / "4")
+        assert main(["finetune", "--resume", "--out", str(second)]) == 0
+        assert [e["first"] for e in _events(second) if e["event"] == "Started"] == [0, 2]
+        (tmp_path / "gone").rename(tmp_path / f"old-{method[1]}")
+        capsys.readouterr()
+
+
+def test_what_cannot_go_on_from_an_adapter_gets_a_sentence(asked, lora_folder, tmp_path, capsys):
+    base = ["finetune", "--model", asked[2], "--adapter", str(lora_folder)]
+    base += [*asked[3 : asked.index("--rank")], "--out", str(tmp_path / "run")]
+    for more, said in (
+        (["--rank", "2"], "rank is 4, not 2"),
+        (["--method", "prompt"], "method is lora, not prompt"),
+        (["--method", "full"], "Merge it first (lmlab merge)"),
+        (["--dora"], "dora is False, not True"),
+    ):
+        assert main([*base, *more]) == 2
+        assert said in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+    other = tmp_path / "other"
+    make(other, asked[2], KINDS["lora and a head"]())
+    base[4] = str(other)
+    assert main(base) == 2
+    assert "an adapter with modules_to_save" in capsys.readouterr().err
+
+
+def test_the_default_rate_says_where_it_comes_from(asked, tmp_path, capsys):
+    assert main([*asked, "--out", str(tmp_path / "run")]) == 0
+    said = capsys.readouterr().err
+    assert "Learning rate 0.003, as suits lora on" in said
+    assert main([*asked, "--lr", "0.01", "--out", str(tmp_path / "own")]) == 0
+    assert "as suits" not in capsys.readouterr().err

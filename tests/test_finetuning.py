@@ -12,7 +12,13 @@ from transformers import AutoModelForCausalLM
 from lmlab.data.sets import Table
 from lmlab.errors import InputError
 from lmlab.finetuning import batches, events
-from lmlab.finetuning.config import SCHEDULES, FinetuneConfig
+from lmlab.finetuning.config import (
+    SCHEDULES,
+    FinetuneConfig,
+    steps_of,
+    suited_rank,
+    suited_rate,
+)
 from lmlab.finetuning.counting import count
 from lmlab.finetuning.loop import Loop
 from lmlab.finetuning.losses import keeps, mean_loss, summed_loss
@@ -357,3 +363,20 @@ def test_every_step_has_a_rate_above_zero(schedule, share):
         assert rates[:3] == pytest.approx([1e-3 / 3, 2e-3 / 3, 1e-3])
     if not share:
         assert rates[0] == 1e-3
+
+
+def test_epochs_are_steps_in_which_each_row_is_read():
+    assert steps_of(1, 12, 4, 1) == 3
+    assert steps_of(2, 13, 4, 1) == 8
+    assert steps_of(1, 13, 4, 2) == 2
+    assert steps_of(0.1, 12, 4, 1) == 1
+    for epochs in (0, -1, math.nan, math.inf):
+        with pytest.raises(InputError, match="above 0"):
+            steps_of(epochs, 12, 4, 1)
+
+
+def test_rate_and_rank_suit_the_size():
+    assert [suited_rate("lora", n) for n in (1, 5_000_000)] == [3e-3, 3e-3]
+    assert suited_rate("lora", 134_515_008) == 8e-4
+    assert suited_rate("full", 7_000_000_000) == 2e-5
+    assert [suited_rank(n) for n in (5_000_000, 135_000_000, 7_000_000_000)] == [8, 8, 16]

@@ -12,13 +12,13 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from lmlab.cli.naming import MODEL, add_model, asked_ref
+from lmlab.cli.naming import ADAPTER, MODEL, add_model, asked_ref
 from lmlab.cli.runs import PLAIN, resumed
 from lmlab.cli.tables import HUB, TABLES, table_of, tell
 from lmlab.cli.tuningreport import report, shown
 from lmlab.errors import InputError
 from lmlab.finetuning import config as configs
-from lmlab.finetuning.config import RATES, FinetuneConfig
+from lmlab.finetuning.config import FinetuneConfig
 from lmlab.results.forms import FORMS
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lmlab.finetuning.sets import TuningData
     from lmlab.prompts.templates import PromptTemplate
     from lmlab.runs.store import RunFolder
+    from lmlab.tuning.bases import Asked
 
 OWNER = "command line"
 CHOICES = {
@@ -54,7 +55,7 @@ def add_finetune(commands: Any) -> None:
         help="tune a model on a labelled set: full, selective, LoRA or prompt tuning",
         description="Ctrl-C ends a run after its current step and keeps what it learned.",
     )
-    add_model(command, None, f"{MODEL}; default: base")
+    add_model(command, None, f"{MODEL}; default: base", f"{ADAPTER}; training goes on from it")
     command.add_argument("--data", help=f"a shipped set; {TABLES}; default: qa")
     command.add_argument(
         "--map", action="append", default=[], metavar="FIELD=COLUMN", help="name a file’s columns"
@@ -160,39 +161,33 @@ def _folder(
 
 def _asked(
     arguments: argparse.Namespace, given: dict[str, Any]
-) -> "tuple[str, TuningData, PromptTemplate | None, FinetuneConfig]":
-    """Model, data, template and config of a new run."""
+) -> "tuple[str, TuningData, PromptTemplate | None, FinetuneConfig, str]":
+    """Base, data, template, config and adapter of a new run."""
     from lmlab.finetuning.sets import shipped_data
+    from lmlab.models.store import ModelStore
+    from lmlab.tuning.bases import settled
 
     name = arguments.data or "qa"
-    rate = {"learning_rate": RATES[given.get("method", "lora")]}
     skip = bool(given.get("skip_bad"))
     table = _table(arguments, name, skip)
     template = _template(arguments, name, table)
     form = {"form": template.form} if template and template.form else {}
-    config = FinetuneConfig(**{**rate, **form, **given})
-    found = shipped_data(name) if table is None else _data(arguments, table, template, config)
-    model = str(asked_ref(arguments))
-    return _checked(model, found, template, config), found, template, config
+    asked = settled(str(asked_ref(arguments)), ModelStore(), {**form, **given})
+    tell(asked.chosen)
+    found = shipped_data(name) if table is None else _data(arguments, table, template, asked.config)
+    _check(asked, found, template)
+    return asked.base, found, template, asked.config, asked.adapter
 
 
-def _checked(
-    model: str, found: "TuningData", template: "PromptTemplate | None", config: FinetuneConfig
-) -> str:
-    """The model's whole name; refuses what cannot work before a folder is made for it."""
+def _check(asked: "Asked", found: "TuningData", template: "PromptTemplate | None") -> None:
+    """Refuse what cannot work before a folder is made for it."""
     from lmlab.finetuning.counting import count
     from lmlab.finetuning.structuring import columns_of
-    from lmlab.models.store import ModelStore
     from lmlab.prompts.chat import check_form
-    from lmlab.tuning.tunerun import outline_of
 
     found.check(columns_of(template))
-    store = ModelStore()
-    pinned = store.pinned(model)
-    outline = outline_of(pinned, store)
-    count(outline.shape, config)
-    check_form(outline.vocabulary, config.form)
-    return pinned
+    count(asked.outline.shape, asked.config)
+    check_form(asked.outline.vocabulary, asked.config.form)
 
 
 def _template(

@@ -14,10 +14,12 @@ MODEL = "embedded name, folder or Hub id"
 ADAPTER = "a PEFT adapter on top: embedded name, folder or Hub id"
 
 
-def add_model(command: Any, default: str | None = "base", about: str = MODEL) -> None:
+def add_model(
+    command: Any, default: str | None = "base", about: str = MODEL, adapter: str = ADAPTER
+) -> None:
     """Declare the two options."""
     command.add_argument("--model", default=default, help=about)
-    command.add_argument("--adapter", help=ADAPTER)
+    command.add_argument("--adapter", help=adapter)
 
 
 def asked_ref(arguments: argparse.Namespace) -> "ModelRef":

@@ -69,11 +69,17 @@ def _differences(
     """What is asked for now and was not then, in words."""
     then = {
         "model": spec.model,
+        "adapter": spec.adapter or PLAIN,
         "data": spec.data,
         "template": spec.template.name if spec.template else PLAIN,
     }
-    same = {"model": _same_model, "data": _same_data, "template": _same_template}
-    asked = {name: vars(arguments)[name] for name in then if vars(arguments)[name] is not None}
+    same = {
+        "model": _same_model,
+        "adapter": _same_adapter,
+        "data": _same_data,
+        "template": _same_template,
+    }
+    asked = {name: text for name in then if (text := vars(arguments).get(name)) is not None}
     changed = [
         f"{name} is {then[name]}, not {text}"
         for name, text in asked.items()
@@ -86,9 +92,21 @@ def _differences(
 
 
 def _same_model(asked: str, spec: "RunSpec") -> bool:
+    """With the adapter that the run started from, or the base by itself."""
+    from lmlab.cli.naming import is_same_model
+    from lmlab.models.refs import ModelRef
+
+    ref = ModelRef.parse(asked)
+    base, top = str(replace(ref, adapter=None)), ref.adapter or ""
+    if is_same_model(asked, spec.adapter):  # run:ID is both in one
+        return True
+    return is_same_model(base, spec.model) and (not top or is_same_model(top, spec.adapter))
+
+
+def _same_adapter(asked: str, spec: "RunSpec") -> bool:
     from lmlab.cli.naming import is_same_model
 
-    return is_same_model(asked, spec.model)
+    return is_same_model(asked, spec.adapter)
 
 
 def _same_data(asked: str, spec: "RunSpec") -> bool:

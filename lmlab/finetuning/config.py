@@ -25,8 +25,9 @@ Schedule = Literal[
 
 METHODS: tuple[Method, ...] = get_args(Method)
 SCHEDULES: tuple[Schedule, ...] = get_args(Schedule)
-# Learning rates that suit a small model, by method.
+# Learning rates that suit a model of ``SMALL`` parameters and below, by method.
 RATES: Mapping[Method, float] = {"full": 5e-4, "selective": 1e-3, "lora": 3e-3, "prompt": 3e-2}
+SMALL, LARGE = 10_000_000, 1_000_000_000
 MOST_SEED = 2**31 - 1
 MOST_NAMES = 64
 
@@ -55,7 +56,7 @@ class FinetuneConfig:
         steps: optimiser steps.
         batch_size: rows read at once.
         accumulation: batches in one step.
-        learning_rate: the highest.
+        learning_rate: the highest; the command line's default falls with the model's size.
         schedule: how it goes down; a name of transformers' ``get_scheduler``.
         warmup: share of the steps in which it goes up.
         weight_decay: of AdamW, on matrices alone.
@@ -213,6 +214,31 @@ REAL: Mapping[str, tuple[float, float]] = {
     "weight_decay": (0.0, 10.0),
     "clip": (0.0, 1e9),
 }
+
+
+def suited_rate(method: Method, parameters: int) -> float:
+    """A learning rate for a method on a model of so many parameters: it falls as their root.
+
+    >>> [suited_rate("lora", n) for n in (5_000_000, 135_000_000, 1_100_000_000)]
+    [0.003, 0.0008, 0.0003]
+    """
+    return float(f"{RATES[method] * math.sqrt(SMALL / max(SMALL, parameters)):.1g}")
+
+
+def suited_rank(parameters: int) -> int:
+    """LoRA's rank for a model of so many parameters."""
+    return 8 if parameters < LARGE else 16
+
+
+def steps_of(epochs: float, rows: int, batch_size: int, accumulation: int) -> int:
+    """The steps in which each row is read so many times.
+
+    Raises:
+        InputError: there are no rows, or the number of epochs is not above 0.
+    """
+    if not rows or not 0 < epochs < math.inf:
+        raise InputError("The epochs are a number above 0.")
+    return max(1, math.ceil(epochs * math.ceil(rows / batch_size) / accumulation))
 
 
 def demo() -> FinetuneConfig:

@@ -58,14 +58,15 @@ class Measures:
             object.__setattr__(self, "_turn_end", turn_end(self.tuned.vocabulary))
 
     def evaluate(self, step: int) -> Evaluated:
-        """Losses and accuracy after some steps; at step 0 general text is read by the base."""
+        """Losses and accuracy after some steps; at step 0 general text is read by the base,
+        unless the run goes on from an adapter."""
         started = time.perf_counter()
         tuned = self.tuned
         tuned.model.eval()
         device = tuned.base.device
         with self.autocast():
             valid = mean_loss(tuned.model, self.valid, tuned.soft, self._keep, device)
-            if step or not tuned.config.is_adapter:
+            if step or tuned.goes_on or not tuned.config.is_adapter:
                 probe = mean_loss(tuned.model, self.probe, tuned.soft, self._keep, device)
             elif tuned.soft:
                 probe = mean_loss(tuned.base, self.probe, 0, self._keep, device)

@@ -37,6 +37,7 @@ class Tuned:
         context: positions that the model can read, less the soft prompt's.
         trained: what learns, by name.
         end: the token that is taught to end an answer; None: the tokenizer's own.
+        goes_on: whether an adapter's values are in what learns, so that step 0 is not the base.
     """
 
     model: Any
@@ -46,6 +47,7 @@ class Tuned:
     context: int
     trained: dict[str, nn.Parameter]
     end: int | None = None
+    goes_on: bool = False
 
     @property
     def trainable(self) -> int:

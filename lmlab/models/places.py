@@ -100,7 +100,7 @@ class Places:
     def resolve(self, ref: ModelRef, on_progress: Progress) -> Path:
         """The local folder that holds a model, fetched first if it is on the Hub."""
         if ref.name.startswith(RUN):
-            run = self._run(ref.name)
+            run = self.run(ref.name)
             if run.spec.config.is_adapter:
                 return self.resolve(ModelRef.parse(run.spec.model), on_progress)
             return self._learned(run, ref.revision)
@@ -114,7 +114,7 @@ class Places:
         name, known = ref.adapter or "", self.embedded_adapters()
         if name.startswith(RUN):
             name, _, step = name.partition("@")
-            return self._learned(self._run(name), step)
+            return self._learned(self.run(name), step)
         short = name.removeprefix("adapters/")
         if short in known and (short == name or not self._is_local(name)):
             return self._models / "adapters" / short
@@ -125,11 +125,11 @@ class Places:
         """The adapter's folder, where there is one; ``run:ID`` alone may be one too."""
         if ref.adapter:
             return self.resolve_adapter(ref, on_progress)
-        if ref.name.startswith(RUN) and (run := self._run(ref.name)).spec.config.is_adapter:
+        if ref.name.startswith(RUN) and (run := self.run(ref.name)).spec.config.is_adapter:
             return self._learned(run, ref.revision)
         return None
 
-    def _run(self, name: str) -> RunFolder:
+    def run(self, name: str) -> RunFolder:
         """A fine-tuning run; its id is known to its owner alone."""
         found = self.runs.find(name.removeprefix(RUN))
         if found is None:

@@ -121,6 +121,7 @@ class RunSpec:
         created: seconds since 1970.
         pretraining: the settings of a run that starts from nothing: it has no base, and its rows
             are documents. None in fine-tuning.
+        adapter: whose weights it starts from, by name; empty: it starts from the base alone.
     """
 
     id: str
@@ -132,6 +133,7 @@ class RunSpec:
     config: FinetuneConfig
     created: float
     pretraining: PretrainConfig | None = None
+    adapter: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -155,6 +157,7 @@ class RunSpec:
         parts: dict[str, Any] = {"template": template, "config": config}
         parts |= {key: str(raw[key]) for key in ("id", "owner", "model", "data")}
         parts |= {"origin": str(raw.get("origin", "")), "created": float(raw.get("created", 0.0))}
+        parts |= {"adapter": str(raw.get("adapter", ""))}
         return cls(**parts, pretraining=pretraining)
 
 
@@ -165,11 +168,13 @@ def new_spec(
     data: TuningData,
     template: PromptTemplate | None,
     config: FinetuneConfig,
+    adapter: str = "",
 ) -> RunSpec:
     """What a run that starts now is asked to do."""
     return RunSpec(
-        run_id, fingerprint(owner), model, data.name, data.origin, template, config, time.time()
-    )
+        run_id, fingerprint(owner), model, data.name, data.origin, template, config, time.time(),
+        adapter=adapter,
+    )  # fmt: skip
 
 
 def new_pretraining(run_id: str, owner: str, data: TuningData, config: PretrainConfig) -> RunSpec:
@@ -202,7 +207,8 @@ def title_of(spec: RunSpec) -> str:
         "lora": f"LoRA ℓ={config.rank}",
         "prompt": f"prompt of {config.length}",
     }
-    model = Path(spec.model).name if Path(spec.model).is_absolute() else spec.model
+    names = [name for name in (spec.model, spec.adapter) if name]
+    model = "+".join(Path(n).name if Path(n).is_absolute() else n for n in names)
     return f"{model}, {spec.data}, {how[config.method]}"
 
 

@@ -71,9 +71,10 @@ class Runs:
         data: TuningData,
         template: PromptTemplate | None,
         config: FinetuneConfig,
+        adapter: str = "",
     ) -> RunFolder:
         """A new run under an id that nobody can guess."""
-        spec = new_spec(secrets.token_hex(8), owner, model, data, template, config)
+        spec = new_spec(secrets.token_hex(8), owner, model, data, template, config, adapter)
         return RunFolder.create(self.root / spec.id, spec, data)
 
     def new_pretraining(self, owner: str, data: TuningData, config: PretrainConfig) -> RunFolder:

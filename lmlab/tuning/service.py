@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from lmlab.data import sets as data
 from lmlab.data.parquet import read_any
-from lmlab.data.records import Row
 from lmlab.data.rows import Faults
 from lmlab.data.sets import Table
 from lmlab.data.twins import Reads
@@ -26,18 +25,16 @@ from lmlab.finetuning.shapes import selected
 from lmlab.models.hubtoken import token_of
 from lmlab.prompts.templates import PromptTemplate
 from lmlab.prompts.wordings import shipped_templates
+from lmlab.tuning.lengths import CHECKED, longest_batch, longest_rows, row_tokens
 from lmlab.tuning.ownruns import TuningRuns
 from lmlab.tuning.room import check_memory
 
 if TYPE_CHECKING:
     from lmlab.finetuning.outlines import Outline
-    from lmlab.lm.tokens import Vocabulary
 
 DEMO = "qa"
 PLAIN = "text"
 KNOWN = 16  # models whose outline is kept
-ROWS_READ = 48  # rows whose length is looked at for an estimate
-CHECKED = 3  # of the longest rows: those that must be learnable
 SMALLER = "Take smaller batches with more accumulation, shorter rows, LoRA, or a smaller model."
 LONGEST = 32  # of the longest rows: those that tell how large a batch is
 
@@ -158,8 +155,8 @@ class Tuning(TuningRuns):
         row, load = 0.0, None
         if data and data.train:
             context = min(config.max_length or outline.shape.context, outline.shape.context)
-            row, longest = _row_tokens(outline.vocabulary, data)
-            load = Load(min(config.batch_size, len(data.train)), *_lengths(longest, context))
+            row, longest = row_tokens(outline.vocabulary, data)
+            load = Load(min(config.batch_size, len(data.train)), *longest_batch(longest, context))
         return self._counted(outline, config, load, row)
 
     def _counted(
@@ -204,9 +201,12 @@ class Tuning(TuningRuns):
         load = self._check_rows(model, data, template, config)
         counts = self._counted(self._outline(model), config, load, 0.0)
         check_memory(counts.memory_bytes, self.store, SMALLER)
+        from lmlab.tuning.bases import settled
+
+        asked = settled(model, self.store, config.to_dict())
         return self._begin(
             owner,
-            lambda: self.store.runs.new(owner, self.store.pinned(model), data, template, config),
+            lambda: self.store.runs.new(owner, asked.base, data, template, config, asked.adapter),
             counts.disk_bytes + data.n_bytes,
         )
 
@@ -262,7 +262,7 @@ class Tuning(TuningRuns):
         found.check(columns_of(template))
         context = outline.shape.context - (config.length if config.method == "prompt" else 0)
         n = max(CHECKED, min(config.batch_size, LONGEST))
-        longest = _longest(found, n)
+        longest = longest_rows(found, n)
         # One by one, for a sentence to name the row.
         vocabulary, end = outline.vocabulary, outline.end
         faults = Faults(config.skip_bad)
@@ -280,30 +280,3 @@ class Tuning(TuningRuns):
         width = max(len(example.ids) for example in examples)
         kept = width - min(example.loss_from for example in examples)
         return Load(min(config.batch_size, len(found.train)), width, max(1, kept))
-
-
-def _longest(found: TuningData, n: int) -> list[tuple[int, Row]]:
-    """The rows of most characters, with their numbers from 1."""
-    rows = found.train
-    by_size = sorted(range(len(rows)), key=lambda i: -sum(map(len, rows[i].values())))
-    return [(i + 1, rows[i]) for i in by_size[:n]]
-
-
-def _row_tokens(vocabulary: "Vocabulary", found: TuningData) -> tuple[float, list[int]]:
-    """Mean length of a row in tokens, from some of them, and the lengths of the longest."""
-    rows = found.train[:: max(1, len(found.train) // ROWS_READ)]
-    lengths = [_length(vocabulary, row) for row in rows]
-    longest = [_length(vocabulary, row) for _, row in _longest(found, CHECKED)]
-    return sum(lengths) / max(1, len(lengths)), longest
-
-
-def _length(vocabulary: "Vocabulary", row: Row) -> int:
-    return len(vocabulary.ids(" ".join(row.values()))) + 3
-
-
-def _lengths(longest: list[int], context: int) -> tuple[int, int]:
-    """Width of the longest batch and the positions that carry loss in it: all of them, for want of
-    a wording.
-    """
-    width = max(2, min(max(longest), context))
-    return width, width - 1

@@ -16,113 +16,26 @@ from typing import Any
 
 import psutil
 import torch
-from transformers import GenerationConfig
 
-from lmlab.data.rows import Faults, told
-from lmlab.errors import DiskError, LabError, ModelError, disk_error
+from lmlab.errors import DiskError, LabError, disk_error
 from lmlab.finetuning import checkpoints
 from lmlab.finetuning.card import card
-from lmlab.finetuning.config import FinetuneConfig
-from lmlab.finetuning.ends import stops_of, taught_end
 from lmlab.finetuning.events import Finished, Reason, Started, TrainEvent
-from lmlab.finetuning.measuring import probes
-from lmlab.finetuning.methods import Tuned, prepare, shape_of
-from lmlab.finetuning.outlines import Outline
-from lmlab.finetuning.sets import TuningData
-from lmlab.finetuning.structuring import Material, checked, columns_of, structured
 from lmlab.finetuning.training import finetune
-from lmlab.lm.model import Weights
-from lmlab.models.loading import inspect, load, outline
 from lmlab.models.store import ModelRef, ModelStore
-from lmlab.models.tokenizers import fitted, read_vocabulary
-from lmlab.prompts.templates import PromptTemplate
 from lmlab.runs.locks import HeldError
 from lmlab.runs.log import DAMAGED
 from lmlab.runs.notes import Notes
 from lmlab.runs.store import RunFolder, RunSpec, title_of, write_whole
 from lmlab.settings import Settings
 from lmlab.tuning import pretrainrun
+from lmlab.tuning.bases import material, outline_of, private, ready
 from lmlab.tuning.confines import bound_memory, log_into, said, threads_of
 from lmlab.tuning.processes import FULL, HELD
 
+__all__ = ["main", "material", "outline_of", "private", "train"]
+
 Stop = Callable[[], Reason | None]
-
-
-def outline_of(model: str, store: ModelStore) -> Outline:
-    """A model's parameters and tokenizer, without its weights."""
-    ref = ModelRef.parse(model)
-    _refuse_adapter(ref)
-    folder = inspect(store.resolve(ref, lambda message: None), ref.name)
-    empty = outline(folder)
-    vocabulary = fitted(read_vocabulary(folder.path, folder.name), empty, folder.name)
-    end = taught_end(vocabulary, _stops(folder.path, empty))
-    return Outline(shape_of(empty, model), vocabulary, end, empty)
-
-
-def _stops(folder: Path, made: Any) -> tuple[int, ...]:
-    """The end tokens of a folder's generation config; without one, of the model's own config."""
-    file = folder / "generation_config.json"
-    try:
-        return stops_of(
-            GenerationConfig.from_pretrained(folder) if file.is_file() else made.generation_config
-        )
-    except (OSError, ValueError):
-        return ()
-
-
-def _refuse_adapter(ref: ModelRef) -> None:
-    if ref.adapter:
-        raise ModelError(
-            "A model with an adapter on it cannot be tuned further.",
-            f"Start from ‘{ref.name}’, or merge the adapter first.",
-        )
-
-
-def private(model: str, settings: Settings, config: FinetuneConfig) -> Weights:
-    """A copy of a model's weights that nobody else uses.
-
-    Weights that learn are kept in float32; a base that only carries an adapter may be in bfloat16.
-
-    Raises:
-        ModelError: unknown, unreadable, or a model with an adapter.
-    """
-    ref = ModelRef.parse(model)
-    _refuse_adapter(ref)
-    folder = ModelStore(settings).resolve(ref, lambda message: None)
-    half = config.is_adapter and config.precision != "float32" and settings.dtype != "float16"
-    dtype = settings.dtype if half else "float32"
-    return load(inspect(folder, ref.name), settings.model_copy(update={"dtype": dtype}))
-
-
-def material(
-    tuned: Tuned, template: PromptTemplate | None, data: TuningData, config: FinetuneConfig
-) -> Material:
-    """Rows structured and checked, and general texts.
-
-    Raises:
-        InputError: a row that lacks a column, or has no token that carries loss.
-    """
-    data.check(columns_of(template))
-    faults = Faults(config.skip_bad)
-    train, valid = (
-        list(
-            structured(
-                tuned.vocabulary,
-                template,
-                rows,
-                config,
-                tuned.context,
-                end=tuned.end,
-                faults=faults,
-            )
-        )
-        for rows in (data.train, data.valid)
-    )
-    train = checked(train, faults)
-    # A held-out row that is too long would stop nothing: it is left out.
-    fitting = [example for example in valid if not example.error]
-    notes = (told(faults.said),) if faults.said else ()
-    return Material(train, fitting, probes(tuned, config), template, notes)
 
 
 def train(
@@ -220,10 +133,10 @@ def _finetuned(
     folder: RunFolder, spec: RunSpec, settings: Settings, should_stop: Stop, accelerator: Any
 ) -> Iterator[TrainEvent]:
     config = spec.config
-    weights = private(spec.model, settings, config)
-    if accelerator is not None:
-        weights.model.to(accelerator.device)
-    tuned = prepare(weights.model, weights.vocabulary, spec.model, config)
+    # A checkpoint has all that learns: the adapter may have gone by then.
+    adapter = "" if checkpoints.newest(folder.path) else spec.adapter
+    device = accelerator.device if accelerator is not None else None
+    tuned = ready(spec.model, adapter, settings, config, device)
     return finetune(
         tuned,
         material(tuned, spec.template, folder.data(spec), config),
