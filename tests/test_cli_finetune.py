@@ -8,8 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from lmlab.cli.main import main
+from lmlab.lm.adapters import WEIGHTS
 from tests.folders import save_chat_model
 from tests.test_adapters import KINDS, make
 
@@ -263,3 +266,45 @@ def test_the_default_rate_says_where_it_comes_from(asked, tmp_path, capsys):
     assert "Learning rate 0.003, as suits lora on" in said
     assert main([*asked, "--lr", "0.01", "--out", str(tmp_path / "own")]) == 0
     assert "as suits" not in capsys.readouterr().err
+
+
+def test_a_finished_run_is_made_longer(asked, tmp_path, capsys):
+    """At a constant rate it equals a run that was as long from the start, bit by bit."""
+    short, whole = tmp_path / "short", tmp_path / "whole"
+    more = ["--schedule", "constant", "--dropout", "0.1"]
+    assert main([*asked, *more, "--out", str(short)]) == 0
+    on = ["finetune", "--resume", "--out", str(short)]
+    assert main([*on, "--steps", "3"]) == 2
+    assert "steps is 4, not 3" in capsys.readouterr().err
+    assert main(on) == 2
+    assert "More of them are made with --steps" in capsys.readouterr().err
+    assert main([*on, "--steps", "7"]) == 0
+    assert main([*asked, *more, "--steps", "7", "--out", str(whole)]) == 0
+    assert _losses(_events(short)) == _losses(_events(whole))
+    assert not (short / "adapter-4").exists()
+    first, second = (load_file(path / "adapter-7" / WEIGHTS) for path in (short, whole))
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert main([*on, "--epochs", "3"]) == 0
+    assert json.loads((short / "run.json").read_text())["config"]["steps"] == 9
+
+
+def test_a_longer_cosine_starts_again_above_zero(asked, tmp_path):
+    out = tmp_path / "run"
+    assert main([*asked, "--out", str(out)]) == 0
+    assert main(["finetune", "--resume", "--steps", "8", "--out", str(out)]) == 0
+    rates = [e["learning_rate"] for e in _events(out) if e["event"] == "TrainStep"]
+    assert len(rates) == 8
+    assert rates[4] > rates[5] > rates[7] > 0
+
+
+def test_epochs_stand_for_steps(asked, tmp_path, capsys):
+    out = tmp_path / "run"
+    plain = [*asked[: asked.index("--steps")], *FAST[2:]]
+    assert main([*plain, "--epochs", "2", "--out", str(out), "--json"]) == 0
+    said = capsys.readouterr()
+    assert "2 epochs of 11 rows are 6 steps" in said.err
+    assert json.loads(said.out)["steps"] == 6
+    assert main([*asked, "--epochs", "2", "--out", str(tmp_path / "both")]) == 2
+    assert "Both --steps and --epochs" in capsys.readouterr().err
+    assert main([*plain, "--epochs", "0", "--out", str(tmp_path / "none")]) == 2
+    assert "above 0" in capsys.readouterr().err

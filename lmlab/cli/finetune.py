@@ -8,7 +8,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -18,7 +18,7 @@ from lmlab.cli.tables import HUB, TABLES, table_of, tell
 from lmlab.cli.tuningreport import report, shown
 from lmlab.errors import InputError
 from lmlab.finetuning import config as configs
-from lmlab.finetuning.config import FinetuneConfig
+from lmlab.finetuning.config import FinetuneConfig, steps_of
 from lmlab.results.forms import FORMS
 
 if TYPE_CHECKING:
@@ -69,7 +69,12 @@ def add_finetune(commands: Any) -> None:
     )
     command.add_argument("--held-out", type=float, default=0.1, help="share of a file’s rows")
     command.add_argument("--out", type=Path, help="the run’s folder; default: among the others")
-    command.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    command.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the run in --out; more --steps make it longer, its schedule stretched",
+    )
+    command.add_argument("--epochs", type=float, metavar="N", help="in place of --steps")
     command.add_argument("--max-seconds", type=float, help="end it after so long")
     command.add_argument("--json", action="store_true", help="print one JSON object")
     group = command.add_argument_group("method and training")
@@ -98,6 +103,8 @@ def _listed(text: str) -> tuple[str, ...]:
 
 def _finetune(arguments: argparse.Namespace) -> None:
     given = {f.name: vars(arguments)[f.name] for f in fields(FinetuneConfig) if f.name in arguments}
+    if arguments.epochs is not None and "steps" in given:
+        raise InputError("Both --steps and --epochs are given.", "Leave one of them out.")
     from lmlab.cli.quiet import quiet
 
     quiet()
@@ -142,7 +149,10 @@ def _folder(
         raise InputError("Several processes need to know the folder.", "Name it with --out.")
     if accelerator is None or accelerator.is_main_process:
         if arguments.resume:
-            return resumed(arguments, given)
+            folder = resumed(arguments, given)
+            if accelerator is not None:
+                accelerator.wait_for_everyone()
+            return folder
         if arguments.out is None:
             runs = Runs(settings.runs_dir or default_root())
             return runs.new(OWNER, *_asked(arguments, given))
@@ -154,8 +164,7 @@ def _folder(
         if accelerator is not None:
             accelerator.wait_for_everyone()
         return folder
-    if not arguments.resume:
-        accelerator.wait_for_everyone()
+    accelerator.wait_for_everyone()
     return RunFolder(arguments.out)
 
 
@@ -175,8 +184,19 @@ def _asked(
     asked = settled(str(asked_ref(arguments)), ModelStore(), {**form, **given})
     tell(asked.chosen)
     found = shipped_data(name) if table is None else _data(arguments, table, template, asked.config)
+    asked = _counted(asked, arguments.epochs, len(found.train))
     _check(asked, found, template)
     return asked.base, found, template, asked.config, asked.adapter
+
+
+def _counted(asked: "Asked", epochs: float | None, rows: int) -> "Asked":
+    """With the steps of so many epochs, where those are asked for."""
+    if epochs is None:
+        return asked
+    config = asked.config
+    steps = steps_of(epochs, rows, config.batch_size, config.accumulation)
+    tell([f"{epochs:g} epochs of {rows:,} rows are {steps:,} steps."])
+    return replace(asked, config=replace(config, steps=steps))
 
 
 def _check(asked: "Asked", found: "TuningData", template: "PromptTemplate | None") -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmlab.cli.finetune import OWNER, interruptible
-from lmlab.cli.runs import unfinished
+from lmlab.cli.runs import longer, unfinished
 from lmlab.cli.tuningreport import dump, shown
 from lmlab.errors import InputError
 from lmlab.pretraining.config import SIZES, PretrainConfig
@@ -167,6 +167,7 @@ def _resumed(arguments: argparse.Namespace, given: dict[str, Any]) -> "RunFolder
         raise InputError(
             f"The run in ‘{arguments.out.name}’ fine-tunes.", "Go on with lmlab finetune."
         )
+    given, steps = longer(given, then.steps)
     shape = {} if arguments.size is None else vars(SIZES[arguments.size])
     wanted = PretrainConfig(**{**then.to_dict(), **shape, **given})
     changed = [
@@ -180,7 +181,7 @@ def _resumed(arguments: argparse.Namespace, given: dict[str, Any]) -> "RunFolder
             f"The run in ‘{arguments.out.name}’ has other settings: {'; '.join(changed)}.",
             "Leave them out to go on with it, or start another run.",
         )
-    return unfinished(folder)
+    return unfinished(folder, steps)
 
 
 def _report(

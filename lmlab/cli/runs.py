@@ -27,38 +27,55 @@ def add_runs(commands: Any) -> None:
 
 
 def resumed(arguments: argparse.Namespace, given: dict[str, Any]) -> "RunFolder":
-    """The run in --out, if it was asked for with the same settings.
+    """The run in --out, if it was asked for with the same settings; more steps make it longer.
 
     Raises:
         InputError: it is no run, is under way or done, or other settings are asked for now.
     """
+    from lmlab.finetuning.config import steps_of
     from lmlab.runs.store import RunFolder
 
     if arguments.out is None:
         raise InputError("Which run is to go on?", "Name its folder with --out.")
     folder = RunFolder(arguments.out)
-    spec = folder.spec
+    spec, config = folder.spec, folder.spec.config
+    if epochs := vars(arguments).get("epochs"):
+        rows = len(folder.data(spec).train)
+        steps = steps_of(epochs, rows, config.batch_size, config.accumulation)
+        given = {**given, "steps": steps}
+    given, steps = longer(given, config.steps)
     if changed := _differences(arguments, given, spec):
         raise InputError(
             f"The run in ‘{arguments.out.name}’ has other settings: {'; '.join(changed)}.",
             "Leave them out to go on with it, or start another run.",
         )
-    return unfinished(folder)
+    return unfinished(folder, steps)
 
 
-def unfinished(folder: "RunFolder") -> "RunFolder":
-    """A run that can go on.
+def longer(given: dict[str, Any], steps: int) -> tuple[dict[str, Any], int]:
+    """The settings without a number of steps that makes a run longer, and that number, else 0."""
+    if given.get("steps", 0) <= steps:
+        return given, 0
+    return {key: value for key, value in given.items() if key != "steps"}, given["steps"]
+
+
+def unfinished(folder: "RunFolder", more: int = 0) -> "RunFolder":
+    """A run that can go on; ``more``: the steps that it is to have from now on, 0: as before.
 
     Raises:
         InputError: it is under way, or all its steps are made.
     """
     from lmlab.finetuning.checkpoints import step_of
 
-    steps = folder.spec.config.steps
+    steps = more or folder.spec.config.steps
     if folder.state.get("state") == "running" and folder.is_alive:
         raise InputError("This run is under way already.")
     if step_of(folder.path) >= steps:
-        raise InputError(f"All {steps:,} steps of this run are made.")
+        raise InputError(
+            f"All {steps:,} steps of this run are made.", "More of them are made with --steps."
+        )
+    if more:
+        folder.lengthen(more)
     folder.stop_file.unlink(missing_ok=True)
     return folder
 

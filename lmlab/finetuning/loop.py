@@ -30,7 +30,7 @@ from lmlab.finetuning.events import (
 from lmlab.finetuning.losses import keeps, summed_loss
 from lmlab.finetuning.measuring import Measures, autocast_of
 from lmlab.finetuning.methods import Tuned
-from lmlab.finetuning.outcomes import adamw, precision_of, scheduled, write
+from lmlab.finetuning.outcomes import adamw, precision_of, retimed, scheduled, write
 from lmlab.finetuning.structuring import Example, Material, warnings_of
 
 RECENT = 20  # steps whose mean is the run's training loss
@@ -66,6 +66,7 @@ class Loop:
         found, self.notes = checkpoints.sound(self.out) if self.out else (None, [])
         if found:
             self.place = checkpoints.restore(found, tuned.trained, self.optimiser, self.schedule)
+            retimed(self.schedule)
         self.first = self.place.step
         self.model: Any = tuned.model
         if self.accelerator:

@@ -66,3 +66,14 @@ def scheduled(optimiser: Any, config: FinetuneConfig) -> Any:
     )
     rate = made.lr_lambdas[0]
     return LambdaLR(optimiser, lambda step: rate(step + early))
+
+
+def retimed(schedule: Any) -> None:
+    """Set the rate of the next step anew: a run that was made longer has another one there."""
+    rates = [
+        base * rate(schedule.last_epoch)
+        for base, rate in zip(schedule.base_lrs, schedule.lr_lambdas, strict=True)
+    ]
+    for group, rate in zip(schedule.optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate
+    schedule._last_lr = rates

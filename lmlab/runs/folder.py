@@ -20,7 +20,7 @@ Every file but metrics.jsonl appears whole or not at all. Knows no torch.
 import json
 import shutil
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,17 @@ class RunFolder:
             return found
         said, hint, damaged = found
         raise UnreadRunError(said, hint, damaged=damaged)
+
+    def lengthen(self, steps: int) -> None:
+        """Have the run make more steps than it was asked for.
+
+        Raises:
+            OSError: the disk is full, for instance.
+        """
+        spec = self.spec
+        own = spec.pretraining and replace(spec.pretraining, steps=steps)
+        longer = replace(spec, config=replace(spec.config, steps=steps), pretraining=own)
+        write_whole(self.path / "run.json", json.dumps(longer.to_dict(), indent=2) + "\n")
 
     def data(self, spec: RunSpec) -> TuningData:
         """The rows.
@@ -245,7 +256,7 @@ def _number(path: Path) -> int:
 @lru_cache(maxsize=512)
 def _spec(file: Path, changed: int) -> RunSpec | tuple[str, str, bool]:
     """What was asked, or why it cannot be read: the same few are asked for many times over, and
-    they never change.
+    they hardly ever change.
     """
     return spec_of(file.read_bytes(), file.parent.name)
 
