@@ -2,20 +2,23 @@
 
 import errno
 import json
+import math
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from transformers import LlamaModel
 
 from lmlab.errors import InputError, LabError
-from lmlab.finetuning import checkpoints
-from lmlab.finetuning.events import Evaluated, Finished, Saved, Started, TrainStep
+from lmlab.finetuning import checkpoints, loop, pacing
+from lmlab.finetuning.events import Evaluated, Finished, Sampled, Saved, Started, TrainStep
 from lmlab.runs.store import RunFolder, Runs, archive, fingerprint, new_spec
 from lmlab.settings import Settings
 from lmlab.tuning.tunerun import train
@@ -110,19 +113,14 @@ def test_a_run_writes_all_it_should(tmp_path, model):
 
 @pytest.mark.parametrize("changes", [{}, {"method": "full"}, {"method": "prompt", "length": 4}])
 def test_a_stopped_run_goes_on_as_if_nothing_had_happened(tmp_path, model, changes):
-    from dataclasses import replace
-
     config = replace(LONG, **changes)
     whole = list(train(made(tmp_path / "whole", model, config), SETTINGS))
     folder = made(tmp_path / "parts", model, config)
-    asked = 0
-
-    def stop():
-        nonlocal asked
-        asked += 1
-        return "stopped" if asked > 5 else None
-
-    first = list(train(folder, SETTINGS, should_stop=stop))
+    first = []
+    for event in train(
+        folder, SETTINGS, should_stop=lambda: "stopped" if len(losses(first)) > 1 else None
+    ):
+        first.append(event)
     assert first[-1].reason == "stopped"
     assert first[-1].path == f"{'adapter' if config.is_adapter else 'model'}-{first[-1].step}"
     old = folder.learned
@@ -147,8 +145,6 @@ def _measured(events):
 
 
 def test_a_run_killed_at_any_moment_goes_on(tmp_path, model):
-    from dataclasses import replace
-
     config = replace(LONG, steps=40, save_every=2)
     torch.set_num_threads(1)
     whole = list(train(made(tmp_path / "whole", model, config), SETTINGS))
@@ -250,3 +246,61 @@ def test_old_runs_are_removed_only_where_that_is_set(tmp_path, model):
     assert folder.path.exists()
     runs.tidy(2)
     assert not folder.path.exists()
+
+
+def test_a_stop_is_heard_between_rows_wherever_it_comes(tmp_path, model, monkeypatch):
+    """Hardly a pass of the model lies between two questions, and nothing is lost or said twice
+    whichever of them is answered.
+    """
+    monkeypatch.setattr(loop, "GRACE", -1.0)
+    config = replace(
+        LONG, steps=3, evaluate_every=1, sample_every=1, answer_rows=4, samples=2, probe_rows=4
+    )
+    passes, gaps, asks, forward = 0, [], 0, LlamaModel.forward
+
+    def counted(*args, **named):
+        nonlocal passes
+        passes += 1
+        return forward(*args, **named)
+
+    def stop(at):
+        nonlocal passes, asks
+        asks += 1
+        gaps.append(passes)
+        passes = 0
+        return "stopped" if asks >= at else None
+
+    monkeypatch.setattr(LlamaModel, "forward", counted)
+    folder = made(tmp_path / "whole", model, config)
+    whole = list(train(folder, SETTINGS, should_stop=lambda: stop(math.inf)))
+    assert max(gaps[1:]) <= 4  # short ones try out short cuts
+    for at in range(asks // 4, asks, asks // 6):
+        asks, folder = 0, made(tmp_path / str(at), model, config)
+        ended = list(train(folder, SETTINGS, should_stop=lambda at=at: stop(at)))[-1]
+        assert asks <= at + 1  # and once more after a whole step
+        if ended.reason == "stopped" and 0 < ended.step < 3:
+            assert ended.valid_loss is not None
+            list(train(folder, SETTINGS))
+            assert _said(folder.events()) == _said(whole)
+
+
+def _said(events):
+    kinds = (Evaluated, Sampled, TrainStep)
+    return [replace(e, seconds=0.0) if hasattr(e, "seconds") else e for e in events
+            if isinstance(e, kinds)]  # fmt: skip
+
+
+def test_checkpoints_come_by_time_as_well(tmp_path, model, monkeypatch):
+    """Those by steps stay; a minute of work is all that a kill costs."""
+    now = 0.0
+    monkeypatch.setattr(pacing.time, "monotonic", lambda: now)
+    config = replace(LONG, steps=12, save_every=5, save_seconds=60.0, evaluate_every=6)
+    saved = []
+    for event in train(made(tmp_path, model, config), SETTINGS):
+        if isinstance(event, TrainStep):
+            now += 25.0  # three steps take more than a minute
+        if isinstance(event, Evaluated) and event.step == 6:
+            now += 100.0
+        if isinstance(event, Saved):
+            saved.append(event.step)
+    assert saved == [3, 5, 6, 9, 10, 12]

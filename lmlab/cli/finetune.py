@@ -6,6 +6,7 @@ Under ``accelerate launch -m lmlab finetune …`` the processes share the work.
 import argparse
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from lmlab.tuning.bases import Asked
 
 OWNER = "command line"
+ENDING = (
+    "\nlmlab: The run ends when the batch, the row or the token at hand is done, and what it "
+    "learned is written; Ctrl-C once more ends it at once, with its last checkpoint.\n"
+)
 CHOICES = {
     "method": configs.METHODS,
     "schedule": configs.SCHEDULES,
@@ -261,13 +266,15 @@ def _data(
 
 @contextmanager
 def interruptible() -> Iterator[Any]:
-    """Ctrl-C asks the run to end; a second one ends it at once."""
+    """Ctrl-C asks the run to end, and says what it waits for; a second one ends it at once."""
     asked: list[str] = []
 
     def ask(*_: Any) -> None:
         if asked:
             raise KeyboardInterrupt
         asked.append("stopped")
+        # Not by print: the signal may have come in the middle of one.
+        os.write(sys.stderr.fileno(), ENDING.encode())
 
     old = {kind: signal.signal(kind, ask) for kind in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -38,6 +38,7 @@ class Place:
         losses: of the last steps.
         first: figures of the first evaluation.
         last: figures of the last one.
+        owed: what is measured after this step and is not yet: ``evaluation``, ``samples``.
     """
 
     step: int = 0
@@ -45,6 +46,7 @@ class Place:
     losses: list[float] = field(default_factory=list)
     first: dict[str, float | None] = field(default_factory=dict)
     last: dict[str, float | None] = field(default_factory=dict)
+    owed: list[str] = field(default_factory=list)
 
 
 class DamagedError(LabError):
@@ -63,7 +65,7 @@ def save(run: Path, trained: Mapping[str, Any], optimiser: Any, schedule: Any, p
         raise DamagedError(f"A trained weight is not a number after step {place.step}.")
     root = run / FOLDER
     final = root / str(place.step)
-    if final in _all(run):
+    if final in _all(run) and _owed(final) == place.owed:
         return f"{FOLDER}/{place.step}"
     root.mkdir(parents=True, exist_ok=True)
     partial = root / ".partial"
@@ -90,6 +92,11 @@ def save(run: Path, trained: Mapping[str, Any], optimiser: Any, schedule: Any, p
     for other in (*older, *root.glob(f"{DAMAGED}*")):
         shutil.rmtree(other, ignore_errors=True)
     return f"{FOLDER}/{place.step}"
+
+
+def _owed(folder: Path) -> list[str]:
+    found: list[str] = json.loads((folder / _PLACE).read_text(encoding="utf-8")).get("owed", [])
+    return found
 
 
 def newest(run: Path) -> Path | None:

@@ -68,7 +68,9 @@ class FinetuneConfig:
         end_token: whether the end token follows every answer.
         evaluate_every: steps between evaluations; 0: at the start and the end alone.
         sample_every: steps between samples; 0: at the start and the end alone.
-        save_every: steps between checkpoints; 0: at the end alone.
+        save_every: steps between checkpoints; 0: at the end, and by time.
+        save_seconds: the longest time without a checkpoint, which is what a kill costs at most;
+            more where writing one takes more than a tenth of it; 0: by steps alone.
         answer_rows: validation rows that are answered, for the accuracy, at each evaluation.
         probe_rows: general texts read, for forgetting, at each evaluation.
         samples: validation rows whose completion is shown.
@@ -104,6 +106,7 @@ class FinetuneConfig:
     evaluate_every: int = 50
     sample_every: int = 50
     save_every: int = 50
+    save_seconds: float = 60.0
     answer_rows: int = 40
     probe_rows: int = 16
     samples: int = 3
@@ -213,6 +216,7 @@ REAL: Mapping[str, tuple[float, float]] = {
     "warmup": (0.0, 1.0),
     "weight_decay": (0.0, 10.0),
     "clip": (0.0, 1e9),
+    "save_seconds": (0.0, 1e9),
 }
 
 

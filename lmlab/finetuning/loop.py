@@ -2,11 +2,10 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import torch
@@ -30,11 +29,11 @@ from lmlab.finetuning.events import (
 from lmlab.finetuning.losses import keeps, summed_loss
 from lmlab.finetuning.measuring import Measures, autocast_of
 from lmlab.finetuning.methods import Tuned
-from lmlab.finetuning.outcomes import adamw, precision_of, retimed, scheduled, write
+from lmlab.finetuning.outcomes import adamw, ended, precision_of, retimed, scheduled, write
+from lmlab.finetuning.pacing import GRACE, Pace, Stop
 from lmlab.finetuning.structuring import Example, Material, warnings_of
 
 RECENT = 20  # steps whose mean is the run's training loss
-Stop = Callable[[], Reason | None]
 
 
 @dataclass
@@ -62,6 +61,7 @@ class Loop:
         self.schedule: Any = scheduled(self.optimiser, config)
         self.precision = precision_of(config, self.device)
         self.autocast = autocast_of(self.device, self.precision)
+        self.pace = Pace(self.should_stop, self.processes == 1, config.save_seconds)
         self.measures = self.measuring()
         found, self.notes = checkpoints.sound(self.out) if self.out else (None, [])
         if found:
@@ -81,7 +81,12 @@ class Loop:
         """What is measured on the way."""
         material = self.material
         return Measures(
-            self.tuned, material.valid, material.probe, material.template, self.autocast
+            self.tuned,
+            material.valid,
+            material.probe,
+            material.template,
+            self.autocast,
+            self.pace.ask,
         )
 
     def opening(self) -> Iterator[TrainEvent]:
@@ -179,40 +184,40 @@ class Loop:
             loss = summed_loss(self.model, batch, self.tuned.soft, self.keep)
             # The processes' gradients are averaged, so that each counts its own that many times.
             part = loss * (weight / n_loss)
-            self._ask()
+            self.pace.ask()
             part.backward()  # type: ignore[no-untyped-call]
         if not last:
-            self._ask()
+            self.pace.ask()
         return float(loss.detach()) / n_loss if mine else 0.0
 
-    def _ask(self) -> None:
-        """Between the parts of a step: one may take minutes.
+    def measured(self) -> Iterator[TrainEvent]:
+        """Evaluation and samples, as far as they are owed.
 
-        Several processes go through a step together, and are asked after it alone.
+        Raises:
+            HaltedError: somebody wants the run to end; what was not measured stays owed.
         """
-        if self.processes == 1 and (reason := self.should_stop()):
-            raise HaltedError(reason)
-
-    def measured(self, step: int) -> Iterator[TrainEvent]:
-        """Evaluation and samples, where they are due after this step."""
-        config, last = self.config, step == self.config.steps
-        began = time.perf_counter()
-        evaluates = step == 0 or last or due(step, config.evaluate_every)
-        samples = step == 0 or last or due(step, config.sample_every)
-        if evaluates and self.leads:
-            yield self._evaluate(step)
-        if samples and self.leads:
-            yield from self.measures.samples(step)
-        if (evaluates or samples) and self.accelerator:
+        place, began = self.place, time.perf_counter()
+        left = list(place.owed)
+        try:
+            for what in left:
+                if self.leads and what == "evaluation":
+                    yield self._evaluate(place.step)
+                elif self.leads:
+                    # All or none, so that none is written twice.
+                    yield from list(self.measures.samples(place.step))
+                place.owed.remove(what)
+        finally:
+            place.seconds += time.perf_counter() - began
+        if left and self.accelerator:
             self.accelerator.wait_for_everyone()
-        self.place.seconds += time.perf_counter() - began
 
     def _evaluate(self, step: int) -> Evaluated:
         event = self.measures.evaluate(step)
         figures = asdict(event)
         kept = {key: figures[key] for key in ("valid_loss", "probe_loss", "accuracy", "bits")}
-        self.place.last = kept
-        self.place.first = self.place.first or kept
+        # With its step: a run may end before it is measured again.
+        self.place.last = {**kept, "step": float(step)}
+        self.place.first = self.place.first or self.place.last
         return event
 
     def ended(self) -> tuple[Reason | None, str]:
@@ -233,10 +238,11 @@ class Loop:
 
     def saved(self) -> Saved:
         """Write a checkpoint."""
-        path = f"{checkpoints.FOLDER}/{self.place.step}"
+        began, path = time.monotonic(), f"{checkpoints.FOLDER}/{self.place.step}"
         if self.out and self.leads:
             inner = getattr(self.optimiser, "optimizer", self.optimiser)
             checkpoints.save(self.out, self.tuned.trained, inner, self.schedule, self.place)
+        self.pace.saved(began)
         return Saved(self.place.step, path)
 
     def look_back(self, base_name: str) -> None:
@@ -253,24 +259,23 @@ class Loop:
         # Written first: measuring takes its time, and a process that takes too long is ended.
         if self.out and self.leads and place.step > 0:
             path = write(self.tuned, base_name, self.out, place.step)
-        if reason != "done" and self.leads and place.step > 0:
-            self._evaluate(place.step)
-        first, last = place.first, place.last
-        return Finished(
-            reason=reason,
-            step=place.step,
-            message=message,
-            train_loss=fmean(place.losses) if place.losses else None,
-            valid_loss=last.get("valid_loss"),
-            valid_before=first.get("valid_loss"),
-            probe_loss=last.get("probe_loss"),
-            probe_before=first.get("probe_loss"),
-            accuracy=last.get("accuracy"),
-            accuracy_before=first.get("accuracy"),
-            seconds=place.seconds,
-            path=path,
-            bits=last.get("bits"),
-        )
+        if self.leads and place.step > 0 and place.last.get("step") != place.step:
+            message = self._measured_last(reason, message)
+        return ended(reason, message, place, path)
+
+    def _measured_last(self, reason: Reason, message: str) -> str:
+        """Measure what a run has come to; whoever stops it waits for a moment of that alone."""
+        stopped = reason in ("stopped", "done")
+        self.pace.bound(GRACE if stopped else math.inf)
+        try:
+            self._evaluate(self.place.step)
+        except HaltedError:
+            since = self.place.last.get("step")
+            told = (
+                "nothing was measured" if since is None else f"the figures are of step {since:.0f}"
+            )
+            message = f"{message} The run ended before it was measured: {told}.".strip()
+        return message
 
     def _back(self, message: str) -> tuple[int, str]:
         """Put the last good weights back, where there are any: their step, and what to say."""
@@ -291,8 +296,3 @@ class Loop:
             return loss
         part: Tensor = torch.tensor(loss, device=self.device)
         return float(self.accelerator.reduce(part, "sum"))
-
-
-def due(step: int, every: int) -> bool:
-    """Whether something that happens every so many steps happens after this one; 0 is never."""
-    return every > 0 and step > 0 and step % every == 0

@@ -1,7 +1,7 @@
 """The loss of a batch: summed cross-entropy over the tokens that carry it, and nothing else."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from lmlab.finetuning.structuring import Example
 
 # Tokens in a batch that is only measured.
 MEASURED = 2048
+Ask = Callable[[], None]  # raises where somebody wants what goes on to end
 
 
 def keeps(base: Any) -> bool:
@@ -51,11 +52,19 @@ def _losses(model: Any, batch: Batch, soft: int, keep: bool, reduction: str) -> 
 
 @torch.no_grad()
 def mean_loss(
-    model: Any, examples: Sequence[Example], soft: int, keep: bool, device: torch.device
+    model: Any,
+    examples: Sequence[Example],
+    soft: int,
+    keep: bool,
+    device: torch.device,
+    ask: Ask = lambda: None,
 ) -> float | None:
-    """Mean over all tokens that carry loss, in nats; None without any."""
+    """Mean over all tokens that carry loss, in nats; None without any. ``ask`` is called between
+    batches.
+    """
     total, count = 0.0, 0
     for rows in _measured(examples):
+        ask()
         batch = collate(rows, device)
         if batch.n_loss:
             total += float(summed_loss(model, batch, soft, keep))
@@ -65,13 +74,19 @@ def mean_loss(
 
 @torch.no_grad()
 def text_loss(
-    model: Any, examples: Sequence[Example], keep: bool, device: torch.device, end: int
+    model: Any,
+    examples: Sequence[Example],
+    keep: bool,
+    device: torch.device,
+    end: int,
+    ask: Ask = lambda: None,
 ) -> tuple[float | None, float]:
     """In nats: the mean over all tokens that carry loss, and the sum over those of them that are
     not the end token.
     """
     total, text, count = 0.0, 0.0, 0
     for rows in _measured(examples):
+        ask()
         batch = collate(rows, device)
         each = _losses(model, batch, 0, keep, "none").double()
         mine = (batch.targets.flatten() != MASKED) & (batch.targets.flatten() != end)

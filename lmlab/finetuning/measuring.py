@@ -13,7 +13,7 @@ import torch
 from lmlab.finetuning.answering import share_right
 from lmlab.finetuning.config import FinetuneConfig
 from lmlab.finetuning.events import Evaluated, Sampled, SampleToken
-from lmlab.finetuning.losses import keeps, mean_loss
+from lmlab.finetuning.losses import Ask, keeps, mean_loss
 from lmlab.finetuning.methods import Tuned
 from lmlab.finetuning.rows import PLAIN
 from lmlab.finetuning.sets import probe_texts
@@ -42,6 +42,7 @@ class Measures:
         probe: general texts.
         template: reads answers; None where rows are plain text.
         autocast: makes the context that the model is run in.
+        ask: called between rows and between tokens; raises where the run is to end.
     """
 
     tuned: Tuned
@@ -49,6 +50,7 @@ class Measures:
     probe: Sequence[Example]
     template: PromptTemplate | None
     autocast: Callable[[], Any] = nullcontext
+    ask: Ask = lambda: None
     _keep: bool = field(init=False, default=False)
     _turn_end: str = field(init=False, default="")
 
@@ -63,16 +65,16 @@ class Measures:
         started = time.perf_counter()
         tuned = self.tuned
         tuned.model.eval()
-        device = tuned.base.device
+        device, ask = tuned.base.device, self.ask
         with self.autocast():
-            valid = mean_loss(tuned.model, self.valid, tuned.soft, self._keep, device)
+            valid = mean_loss(tuned.model, self.valid, tuned.soft, self._keep, device, ask)
             if step or tuned.goes_on or not tuned.config.is_adapter:
-                probe = mean_loss(tuned.model, self.probe, tuned.soft, self._keep, device)
+                probe = mean_loss(tuned.model, self.probe, tuned.soft, self._keep, device, ask)
             elif tuned.soft:
-                probe = mean_loss(tuned.base, self.probe, 0, self._keep, device)
+                probe = mean_loss(tuned.base, self.probe, 0, self._keep, device, ask)
             else:
                 with tuned.model.disable_adapter():
-                    probe = mean_loss(tuned.model, self.probe, 0, self._keep, device)
+                    probe = mean_loss(tuned.model, self.probe, 0, self._keep, device, ask)
             accuracy = self._accuracy()
         return Evaluated(step, valid, probe, accuracy, time.perf_counter() - started)
 
@@ -83,7 +85,10 @@ class Measures:
             ids = _opening(example)
             with self.autocast():
                 stream = Stream(lm, self._greedy, ids, 0, 0)
-                found = [one for part in rounds(Decoder(lm), [stream]) for _, one in part]
+                found = []
+                for part in rounds(Decoder(lm), [stream]):
+                    self.ask()
+                    found += [one for _, one in part]
             yield Sampled(
                 step=step,
                 index=index,
@@ -99,7 +104,7 @@ class Measures:
         asked = [(row.asked, row.truth) for row in rows if row.asked and row.truth is not None]
         if self.template is None or not asked:
             return None
-        return share_right(self._lm(), self.template, asked, self._greedy)
+        return share_right(self._lm(), self.template, asked, self._greedy, self.ask)
 
     @property
     def _greedy(self) -> GenerateConfig:

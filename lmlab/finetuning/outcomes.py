@@ -2,13 +2,16 @@
 
 import shutil
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import get_scheduler
 
+from lmlab.finetuning.checkpoints import Place
 from lmlab.finetuning.config import FinetuneConfig
+from lmlab.finetuning.events import Finished, Reason
 from lmlab.finetuning.methods import Tuned, save
 from lmlab.finetuning.whole import put_in_place
 
@@ -77,3 +80,23 @@ def retimed(schedule: Any) -> None:
     for group, rate in zip(schedule.optimizer.param_groups, rates, strict=True):
         group["lr"] = rate
     schedule._last_lr = rates
+
+
+def ended(reason: Reason, message: str, place: Place, path: str) -> Finished:
+    """The last event of a run that ends where it stands; ``path``: of what it learned."""
+    first, last = place.first, place.last
+    return Finished(
+        reason=reason,
+        step=place.step,
+        message=message,
+        train_loss=fmean(place.losses) if place.losses else None,
+        valid_loss=last.get("valid_loss"),
+        valid_before=first.get("valid_loss"),
+        probe_loss=last.get("probe_loss"),
+        probe_before=first.get("probe_loss"),
+        accuracy=last.get("accuracy"),
+        accuracy_before=first.get("accuracy"),
+        seconds=place.seconds,
+        path=path,
+        bits=last.get("bits"),
+    )

@@ -11,8 +11,9 @@ from typing import Any
 
 from lmlab.finetuning.checkpoints import DamagedError
 from lmlab.finetuning.events import HaltedError, Reason, TrainEvent
-from lmlab.finetuning.loop import Loop, Stop, due
+from lmlab.finetuning.loop import Loop
 from lmlab.finetuning.methods import Tuned
+from lmlab.finetuning.pacing import Stop, due, due_after
 from lmlab.finetuning.structuring import Material
 
 
@@ -49,9 +50,8 @@ def run(loop: Loop, base_name: str = "") -> Iterator[TrainEvent]:
     place = loop.place
     if not place.first:
         yield from loop.opening()
-        yield from loop.measured(0)
-    reason: Reason | None
-    reason, message = loop.ended()
+        place.owed = due_after(place.step, loop.config)
+    reason, message = yield from _measured(loop)
     for rows in loop.batches():
         if reason:
             break
@@ -67,11 +67,38 @@ def run(loop: Loop, base_name: str = "") -> Iterator[TrainEvent]:
             break
         yield event
         loop.look_back(base_name)
-        yield from loop.measured(place.step)
-        reason, message = loop.ended()
-        if loop.out and (reason or due(place.step, loop.config.save_every)):
+        place.owed = due_after(place.step, loop.config)
+        reason, message = yield from _measured(loop)
+        if loop.out and (reason or due(place.step, loop.config.save_every) or loop.pace.saves):
             reason, message = yield from _saved(loop, reason, message)
     yield loop.finished(reason or "done", message, base_name)
+
+
+def _measured(loop: Loop) -> Generator[TrainEvent, None, tuple[Reason | None, str]]:
+    """Measure what is owed; why the run ends now, if it does, and what to say.
+
+    Measuring may take minutes: a checkpoint that falls due is written first, and again with what
+    was found.
+    """
+    place, owed = loop.place, bool(loop.place.owed)
+    # The checkpoint that a run went on from lacks it too.
+    anew = owed and 0 < place.step == loop.first
+    if loop.out and owed and place.step > loop.first and loop.pace.saves:
+        reason, message = yield from _saved(loop, None, "")
+        if reason:
+            return reason, message
+        anew = True
+    try:
+        yield from loop.measured()
+    except HaltedError as halted:
+        if place.step >= loop.config.steps:
+            return "done", ""
+        return loop.told(halted.reason)
+    if anew:
+        reason, message = yield from _saved(loop, None, "")
+        if reason:
+            return reason, message
+    return loop.ended()
 
 
 def _saved(

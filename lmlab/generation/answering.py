@@ -1,6 +1,6 @@
 """Greedy completions of many prompts: those of one length run side by side, none is padded."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from lmlab.generation.complete import Stream
 from lmlab.generation.sampling import GenerateConfig
@@ -11,11 +11,17 @@ from lmlab.results.completions import FinishReason
 
 ROWS = 32
 
+Ask = Callable[[], None]
 Written = tuple[str, FinishReason | None]
 
 
 def complete(
-    lm: LM, prompts: Sequence[Sequence[int]], config: GenerateConfig, *, share: bool
+    lm: LM,
+    prompts: Sequence[Sequence[int]],
+    config: GenerateConfig,
+    *,
+    share: bool,
+    ask: Ask = lambda: None,
 ) -> Iterator[dict[int, Written]]:
     """Complete each prompt; yields {place: (text, why it ended)} group by group.
 
@@ -24,11 +30,12 @@ def complete(
         prompts: ids, each at least one and none longer than the model's context.
         config: the controls; a stop string is left out of the text.
         share: whether to read a common beginning once.
+        ask: called before each token; what it raises ends all.
     """
     most = min(len(ids) for ids in prompts) - 1
     reader = SharedPrefix(lm, common_prefix(prompts, most) if share else ())
     for group in _groups(prompts):
-        written = _together(lm, reader, [prompts[i] for i in group], config)
+        written = _together(lm, reader, [prompts[i] for i in group], config, ask)
         yield dict(zip(group, written, strict=True))
 
 
@@ -42,13 +49,14 @@ def _groups(prompts: Sequence[Sequence[int]]) -> Iterator[list[int]]:
 
 
 def _together(
-    lm: LM, reader: SharedPrefix, prompts: Sequence[Sequence[int]], config: GenerateConfig
+    lm: LM, reader: SharedPrefix, prompts: Sequence[Sequence[int]], config: GenerateConfig, ask: Ask
 ) -> list[Written]:
     """Advance prompts of one length until each has ended."""
     streams = [Stream(lm, config, list(ids), 0, config.seed) for ids in prompts]
     texts = [""] * len(streams)
     live = list(range(len(streams)))
     decoder = Decoder(lm)
+    ask()
     logits = decoder.read_all(prompts, reader)
     while True:
         for i, row in zip(live, logits, strict=True):
@@ -59,4 +67,5 @@ def _together(
         if len(going) < len(live):
             decoder.keep(going)
             live = [live[place] for place in going]
+        ask()
         logits = decoder.feed([streams[i].ids[-1] for i in live])

@@ -13,10 +13,11 @@ from random import Random
 import torch
 
 from lmlab.finetuning.events import Evaluated, Levels, Sampled, SampleToken, TrainEvent
-from lmlab.finetuning.loop import Loop, Stop
+from lmlab.finetuning.loop import Loop
 from lmlab.finetuning.losses import text_loss
 from lmlab.finetuning.measuring import Measures
 from lmlab.finetuning.methods import Tuned
+from lmlab.finetuning.pacing import Stop
 from lmlab.finetuning.structuring import Example, Material
 from lmlab.finetuning.training import run
 from lmlab.generation.complete import Stream, rounds
@@ -80,7 +81,10 @@ class PretrainLoop(Loop):
     def measuring(self) -> Measures:
         """Held-out loss as in fine-tuning; samples of its own."""
         material = self.material
-        return Growth(self.tuned, material.valid, (), None, self.autocast, self.asked, self.matter)
+        return Growth(
+            self.tuned, material.valid, (), None, self.autocast, self.pace.ask_measuring, asked=self.asked,
+            matter=self.matter,
+        )  # fmt: skip
 
     def opening(self) -> Iterator[TrainEvent]:
         """The lines that need no model at once, then again with the finished model's."""
@@ -120,7 +124,9 @@ class Growth(Measures):
         tuned.model.eval()
         end = int(tuned.vocabulary.tokenizer.eos_token_id)
         with self.autocast():
-            loss, nats = text_loss(tuned.model, self.valid, self._keep, tuned.base.device, end)
+            loss, nats = text_loss(
+                tuned.model, self.valid, self._keep, tuned.base.device, end, self.ask
+            )
         n_bytes = sum(len(text.encode()) for text in self.matter.held) if self.matter else 0
         bits = per_byte(nats, n_bytes, 1) if n_bytes else None
         return Evaluated(step, loss, None, None, time.perf_counter() - began, bits)
@@ -139,7 +145,10 @@ class Growth(Measures):
             )
             with torch.inference_mode():
                 stream = Stream(lm, controls, ids, 0, controls.seed)
-                found = [one for part in rounds(Decoder(lm), [stream]) for _, one in part]
+                found = []
+                for part in rounds(Decoder(lm), [stream]):
+                    self.ask()
+                    found += [one for _, one in part]
             text = "".join(one.shown for one in found)
             yield Sampled(
                 step=step,
