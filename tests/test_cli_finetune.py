@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from lmlab.cli.finetune import interruptible
 from lmlab.cli.main import main
 from lmlab.lm.adapters import WEIGHTS
 from tests.folders import save_chat_model
@@ -308,3 +310,13 @@ def test_epochs_stand_for_steps(asked, tmp_path, capsys):
     assert "Both --steps and --epochs" in capsys.readouterr().err
     assert main([*plain, "--epochs", "0", "--out", str(tmp_path / "none")]) == 2
     assert "above 0" in capsys.readouterr().err
+
+
+def test_ctrl_c_says_what_it_waits_for(capfd):
+    with interruptible() as should_stop:
+        assert should_stop() is None
+        os.kill(os.getpid(), signal.SIGINT)
+        assert should_stop() == "stopped"
+        assert "ends when the batch, the row or the token at hand is done" in capfd.readouterr().err
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)

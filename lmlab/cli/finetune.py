@@ -6,7 +6,6 @@ Under ``accelerate launch -m lmlab finetune …`` the processes share the work.
 import argparse
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
@@ -274,7 +273,7 @@ def interruptible() -> Iterator[Any]:
             raise KeyboardInterrupt
         asked.append("stopped")
         # Not by print: the signal may have come in the middle of one.
-        os.write(sys.stderr.fileno(), ENDING.encode())
+        os.write(2, ENDING.encode())
 
     old = {kind: signal.signal(kind, ask) for kind in (signal.SIGINT, signal.SIGTERM)}
     try:

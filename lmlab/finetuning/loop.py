@@ -86,7 +86,7 @@ class Loop:
             material.probe,
             material.template,
             self.autocast,
-            self.pace.ask,
+            self.pace.ask_measuring,
         )
 
     def opening(self) -> Iterator[TrainEvent]:

@@ -82,8 +82,8 @@ class PretrainLoop(Loop):
         """Held-out loss as in fine-tuning; samples of its own."""
         material = self.material
         return Growth(
-            self.tuned, material.valid, (), None, self.autocast, self.pace.ask_measuring, asked=self.asked,
-            matter=self.matter,
+            self.tuned, material.valid, (), None, self.autocast,
+            self.pace.ask_measuring, asked=self.asked, matter=self.matter,
         )  # fmt: skip
 
     def opening(self) -> Iterator[TrainEvent]:

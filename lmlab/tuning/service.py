@@ -176,6 +176,10 @@ class Tuning(TuningRuns):
         shape = self._outline(model).shape
         return shape.linear_names, shape.auto_targets, shape.layers
 
+    def parameters(self, model: str) -> int:
+        """How many numbers a model has."""
+        return self._outline(model).shape.total
+
     def warm(self) -> None:
         """Have a process ready, so that the next start is quick; returns at once."""
         if self.settings.training:

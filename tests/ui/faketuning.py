@@ -118,6 +118,10 @@ class FakeTuning:
         self._check(model)
         return count(_shape(model), config, row_tokens=20 if data else 0, flops_per_second=1e9)
 
+    def parameters(self, model):
+        self._check(model)
+        return _shape(model).total
+
     def linear_names(self, model):
         self._check(model)
         shape = _shape(model)

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from lmlab.errors import LabError
-from lmlab.finetuning.config import RATES, SCHEDULES
+from lmlab.finetuning.config import RATES, SCHEDULES, SMALL, suited_rate
 from lmlab.lab import Lab
 from lmlab.ui.parts.errors import alerts
 from lmlab.ui.parts.owntable import FIELDS
@@ -213,7 +213,10 @@ def wire(
     method.change(grouped, method, list(step.groups), **QUICK).then(
         handler, counted, shown, **QUICK
     )
-    method.input(rate_of, method, step.field("learning_rate"), **QUICK)
+    gr.on(
+        [method.input, model.input],
+        rate_of(lab), [method, model], step.field("learning_rate"), **QUICK,
+    )  # fmt: skip
     sliders = ("rank", "alpha", "length", "steps", "batch_size")
     gr.on(
         [step.field(key).change for key in sliders],
@@ -236,10 +239,22 @@ def grouped(method: str) -> list[Any]:
     return [gr.update(visible=method == name) for name in ("lora", "selective", "prompt")]
 
 
-def rate_of(method: str) -> Any:
-    """A learning rate that suits a method."""
-    rate = RATES.get(method)
-    return gr.skip() if rate is None else f"{rate:g}"
+def rate_of(lab: Lab) -> Callable[..., Any]:
+    """A learning rate that suits a method and a model's size, and where it comes from."""
+
+    @alerts
+    def rate(method: Any, model: str) -> Any:
+        if method not in RATES:
+            return gr.skip()
+        try:
+            parameters = lab.tuning.parameters(model)
+        except LabError:
+            parameters = 0  # the counter says what is wrong
+        large = parameters > SMALL
+        told = f"suits {parameters / 1e6:,.0f} M parameters" if large else None
+        return gr.update(value=f"{suited_rate(method, parameters):g}", info=told)
+
+    return rate
 
 
 def names_of(lab: Lab) -> Callable[..., Any]:
