@@ -272,3 +272,8 @@ def test_a_run_s_id_which_is_its_owner_s_secret_is_in_no_receipt() -> None:
     assert source_of("base+../../etc").adapter == "../../etc"
     assert source_of("gpt2@abc").revision == "abc"
     assert source_of("base-steps/step-15").model == "assets/models/base-steps/step-15"
+
+
+def test_a_run_that_went_on_from_an_adapter_has_no_receipt():
+    with pytest.raises(InputError, match="went on from an adapter"):
+        tuning.finetuned("base", "qa", None, FinetuneConfig(), {}, adapter="qa")

@@ -49,7 +49,8 @@ def of_run(tuned: str, runs: Runs) -> tuple[Stop, ...]:
     if not between:
         raise InputError("This run has saved nothing yet.", "Wait for it, or let it run longer.")
     # A run from nothing has no model before it.
-    before = () if spec.pretraining else (Stop(0, spec.model),)
+    start = f"{spec.model}+{spec.adapter}" if spec.adapter else spec.model
+    before = () if spec.pretraining else (Stop(0, start),)
     return (*before, *between)
 
 

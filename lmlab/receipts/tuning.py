@@ -113,6 +113,7 @@ def finetuned(
     *,
     shipped: bool = True,
     learned: Sequence[str] = (),
+    adapter: str = "",
 ) -> str:
     """The held-out loss before and after a run, by making the run again.
 
@@ -127,10 +128,13 @@ def finetuned(
         losses: what lmlab found: ``before`` and ``after``.
         shipped: whether the set is one of lmlab's; any other is read from a run's own folder.
         learned: names of the parameters that learn, of selective fine-tuning.
+        adapter: that the run went on from, if any.
 
     Raises:
-        InputError: a wording that a short script cannot repeat.
+        InputError: a wording, or a start, that a short script cannot repeat.
     """
+    if adapter:
+        raise InputError("There is no receipt of a run that went on from an adapter.")
     if template is not None and template.options:
         raise InputError("There is no receipt of a wording whose options differ by row.")
     source = source_of(model)

@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from lmlab.finetuning.sets import Row, TuningData
+from lmlab.data.records import Row
+from lmlab.finetuning.sets import TuningData
 
 if TYPE_CHECKING:
     from lmlab.lm.tokens import Vocabulary

@@ -126,6 +126,7 @@ def of_run(lab: Lab) -> Callable[[str, str], Note | None]:
             whole(info, info.config.steps),
             shipped=spec.origin == "shipped",
             learned=lab.tuning.learned(spec.model, spec.config),
+            adapter=spec.adapter,
         )
 
     return of_runs(lab.tuning, "Fine-tuning", write)
