@@ -93,7 +93,7 @@ def test_a_class_that_nobody_knows_gives_way_to_the_file(folder, tmp_path):
     (path / "tokenizer_config.json").write_text('{"tokenizer_class": "ByT5Tokenizer"}')
     vocabulary = read_vocabulary(path, "m")
     assert vocabulary.tokenizer.is_fast
-    assert vocabulary.notes
+    assert "the file is used" in vocabulary.notes[0]
 
 
 def test_a_damaged_tokenizer_file_is_named(folder, tmp_path):
@@ -287,6 +287,17 @@ def test_unknown_tokens_are_counted_and_bits_per_byte_mean_nothing(folder, tmp_p
     known = score(lm, "the dog [UNK] ran")
     assert known.unknown == 0
     assert known.to_dict()["bits_per_byte"] is not None
+
+
+@pytest.mark.parametrize("fallback", [False, True])
+def test_unknown_tokens_of_a_unigram_are_counted(folder, tmp_path, fallback):
+    pieces = ["<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁the", "▁dog", "▁"]
+    core = Tokenizer(models.Unigram([(piece, -1.0) for piece in pieces], 0, fallback))
+    core.pre_tokenizer = pre_tokenizers.Metaspace()
+    core.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Metaspace()])
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, unk_token="<unk>")
+    lm = lm_of(with_tokenizer(folder, tmp_path / "m", tokenizer))
+    assert score(lm, "the dog 東 dog").unknown == (0 if fallback else 1)
 
 
 def test_byte_level_tokens_are_never_unknown(folder):
