@@ -113,7 +113,7 @@ def _generate(arguments: argparse.Namespace) -> None:
         asked = given(lm, arguments.prompt, chat=arguments.chat, bos=arguments.bos)
         arguments.prompt = asked.prompt
         _write(lm, asked, arguments, config)
-        for note in (*lm.vocabulary.notes, *(advice.said for advice in asked.advice)):
+        for note in (*asked.notes, *(advice.said for advice in asked.advice)):
             say(note)
 
 

@@ -32,13 +32,13 @@ def given(lm: LM, prompt: str, *, chat: bool = False, bos: BosSetting = "tokeniz
     check_unicode(prompt)
     if chat:
         form = question(lm.vocabulary, prompt)
-        return Given(form, (), _start(lm.vocabulary, form, bos))
+        return Given(form, (), _start(lm.vocabulary, form, bos), tuple(lm.notes))
     found = []
     if trailing_space(lm.vocabulary, prompt):
         found.append(Advice("space", SPACE))
     if has_chat(lm.vocabulary) and not is_formed(lm.vocabulary, prompt):
         found.append(Advice("chat", CHAT))
-    return Given(prompt, tuple(found), _start(lm.vocabulary, prompt, bos))
+    return Given(prompt, tuple(found), _start(lm.vocabulary, prompt, bos), tuple(lm.notes))
 
 
 def _start(vocabulary: Vocabulary, prompt: str, bos: BosSetting) -> tuple[str, ...]:

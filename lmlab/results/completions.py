@@ -84,11 +84,13 @@ class Given:
         prompt: with its chat form, where that is asked for.
         advice: what is to be said of it.
         start: what is put before it, as display strings (for instance BOS).
+        notes: how the model was loaded and is run, where that is out of the ordinary.
     """
 
     prompt: str
     advice: tuple[Advice, ...] = ()
     start: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ class Scored:
         windowing: None when the text fitted the model's context.
         limit: positions that the model reads at once, the model's context; None where not known.
         unknown: scored tokens that stand for characters which the tokenizer has no token of.
-        notes: what a reader has to know about how the model was loaded, in sentences.
+        notes: what a reader has to know of how the model was loaded and is run, in sentences.
     """
 
     model: str
