@@ -7,7 +7,7 @@ import json
 import pytest
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from tokenizers.trainers import BpeTrainer, WordPieceTrainer
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from lmlab.data.sets import Dataset
 from lmlab.errors import InputError, ModelError
@@ -40,14 +40,9 @@ def with_tokenizer(folder, path, tokenizer):
 
 
 def digits():
-    """A byte-level tokenizer that splits digits in threes, as cl100k does."""
+    """A byte-level tokenizer that knows long numbers, and cuts text so that it never sees one."""
     core = Tokenizer(models.BPE())
-    core.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(r"\p{N}{1,3}| ?\p{L}+|\s+|[^\s\p{L}\p{N}]+"), "isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     core.decoder = decoders.ByteLevel()
     trainer = BpeTrainer(
         vocab_size=400,
@@ -55,8 +50,13 @@ def digits():
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    texts = [folders.SENTENCES, "In 2023, 650841 of them. 650 841 2023 202 In 20 23 08 650841"] * 9
-    core.train_from_iterator(texts, trainer)
+    core.train_from_iterator([folders.SENTENCES, "In 2023, 650841 of them."] * 9, trainer)
+    core.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(r"\p{N}{1,3}| ?\p{L}+|\s+|[^\s\p{L}\p{N}]+"), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
     return PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<|endoftext|>")
 
 
@@ -76,6 +76,7 @@ TEXT = "In 2023, 650841 of them."
 def test_the_tokenizer_file_wins_over_the_class(disguised):
     whole = Tokenizer.from_file(str(disguised / "tokenizer.json"))
     vocabulary = read_vocabulary(disguised, "m")
+    assert vocabulary.ids(TEXT) != AutoTokenizer.from_pretrained(disguised)(TEXT)["input_ids"]
     assert vocabulary.ids(TEXT) == whole.encode(TEXT, add_special_tokens=False).ids
     assert vocabulary.tokenizer.eos_token == "<|endoftext|>"
     assert "GPT2Tokenizer" in vocabulary.notes[0]
