@@ -29,7 +29,7 @@ from lmlab.finetuning.events import (
 from lmlab.finetuning.losses import keeps, summed_loss
 from lmlab.finetuning.measuring import Measures, autocast_of
 from lmlab.finetuning.methods import Tuned
-from lmlab.finetuning.outcomes import adamw, precision_of, scheduled, write
+from lmlab.finetuning.outcomes import adamw, loss_scale, precision_of, scheduled, write
 from lmlab.finetuning.structuring import Example, Material, warnings_of
 
 RECENT = 20  # steps whose mean is the run's training loss
@@ -134,6 +134,9 @@ class Loop:
                 self._backward(rows, n_loss, last=i == len(batches) - 1)
                 for i, rows in enumerate(batches)
             )
+        if (scale := loss_scale(self.precision)) != 1:
+            for p in trained:
+                p.grad = None if p.grad is None else p.grad.div_(scale)
         clip = config.clip or math.inf
         norm = float(torch.nn.utils.clip_grad_norm_(trained, clip))
         loss = self._shared(loss)
@@ -164,7 +167,7 @@ class Loop:
         with waiting, self.autocast():
             loss = summed_loss(self.model, batch, self.tuned.soft, self.keep)
             # The processes' gradients are averaged, so that each counts its own that many times.
-            part = loss * (weight / n_loss)
+            part = loss * (weight / n_loss * loss_scale(self.precision))
             part.backward()  # type: ignore[no-untyped-call]
         return float(loss.detach()) / n_loss if mine else 0.0
 

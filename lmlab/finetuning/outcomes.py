@@ -19,6 +19,11 @@ def precision_of(config: FinetuneConfig, device: torch.device) -> str:
     return "bfloat16" if device.type == "cuda" else "float32"
 
 
+def loss_scale(precision: str) -> float:
+    """What the loss is multiplied by: gradients as small as usual are 0 in float16."""
+    return 1024.0 if precision == "float16" else 1.0
+
+
 def write(tuned: Tuned, base_name: str, run: Path, step: int) -> str:
     """Write what was learned by a step, whole or not at all, and drop what an earlier step left.
 
