@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+TURN = 0.5  # seconds of work that are one turn; longer work is as many
+
 
 @dataclass
 class Ticket:
@@ -81,6 +83,11 @@ class Fair:
         )
         if self._last.get(ticket.who, 0) <= rounds:
             self._last.pop(ticket.who, None)
+
+    def charge(self, ticket: Ticket, seconds: float) -> None:
+        """Note how long a turn took: who asks for long work has fewer turns."""
+        more = max(0.0, seconds / TURN - 1) / self._share(ticket.address)
+        self._next[ticket.address] = self._next.get(ticket.address, self._now) + more
 
     def clear(self) -> None:
         """An empty line begins anew."""

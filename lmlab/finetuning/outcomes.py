@@ -1,15 +1,18 @@
 """A run's optimiser, schedule and number format, and the folder that it ends with."""
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import get_scheduler
 
 from lmlab.finetuning.config import FinetuneConfig
 from lmlab.finetuning.methods import Tuned, save
+from lmlab.finetuning.whole import put_in_place
 
 
 def precision_of(config: FinetuneConfig, device: torch.device) -> str:
@@ -24,6 +27,14 @@ def loss_scale(precision: str) -> float:
     return 1024.0 if precision == "float16" else 1.0
 
 
+def unscale(trained: Iterable[Tensor], precision: str) -> None:
+    """Take that out of the gradients again."""
+    if (scale := loss_scale(precision)) != 1:
+        for parameter in trained:
+            if parameter.grad is not None:
+                parameter.grad.div_(scale)
+
+
 def write(tuned: Tuned, base_name: str, run: Path, step: int) -> str:
     """Write what was learned by a step, whole or not at all, and drop what an earlier step left.
 
@@ -35,7 +46,7 @@ def write(tuned: Tuned, base_name: str, run: Path, step: int) -> str:
     shutil.rmtree(partial, ignore_errors=True)
     save(tuned, base_name, partial)
     shutil.rmtree(final, ignore_errors=True)
-    partial.rename(final)
+    put_in_place(partial, final)
     for other in run.glob(f"{kind}-*"):
         if other != final:
             shutil.rmtree(other, ignore_errors=True)

@@ -22,7 +22,7 @@ def place(host: str) -> str:
     ('192.0.2.7', '2001:db8:1:2::', 'testclient')
     """
     try:
-        found = ipaddress.ip_address(host)
+        found = ipaddress.ip_address(host.split("%")[0])
     except ValueError:
         return host[:LONGEST]
     if isinstance(found, ipaddress.IPv6Address):

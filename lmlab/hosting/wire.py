@@ -3,7 +3,6 @@ and who gives way where there are more.
 """
 
 import asyncio
-import ipaddress
 import logging
 from collections import defaultdict
 from contextlib import suppress
@@ -15,6 +14,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from lmlab.hosting.asgi import App
+from lmlab.hosting.guests import place
 
 log = logging.getLogger("lmlab")
 HEADERS_SECONDS = 20.0  # from a connection, or an answer, to the end of the next request's headers
@@ -116,7 +116,7 @@ class Careful(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.address = _neighbourhood(self.client[0] if self.client else "")
+        self.address = place(self.client[0] if self.client else "")
         self._watch()
         self._crowd.add(self)
 
@@ -182,13 +182,6 @@ class Careful(H11Protocol):
         self._phase = ""
         if self._timer is not None:
             self._timer.cancel()
-
-
-def _neighbourhood(address: str) -> str:
-    """An address; of IPv6 its first half, as one visitor has all of the other."""
-    if address.count(":") < 2:
-        return address
-    return str(ipaddress.ip_network((address.split("%")[0], 64), strict=False))
 
 
 def careful_config(app: App, most: int, **given: Any) -> uvicorn.Config:

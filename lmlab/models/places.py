@@ -145,6 +145,8 @@ class Places:
             return found
         if run.learned is None:
             raise ModelError("This fine-tuning run has not saved anything yet.")
+        if (broken := run.broken) is not None:
+            raise ModelError(broken.message, broken.hint)
         return run.learned
 
     def _outside(

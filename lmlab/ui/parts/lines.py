@@ -3,6 +3,9 @@ a sentence for whoever finds a line full. Fine-tuning runs wait in a line of the
 (``lmlab.tuning.jobs``).
 """
 
+import random
+import time
+from collections import Counter
 from typing import Any
 
 from fastapi import HTTPException
@@ -47,8 +50,9 @@ class Lines(queueing.Queue):
     Each address has its turns, as many as pages are open there within bounds, and in them its
     visitors have theirs: a visitor with ten requests and one with a single request that comes later
     are served in turn, and whoever asks for one thing at a time is served first come, first served.
-    All sessions of an address that no page has begun are one visitor. In a full line whoever has
-    most waiting makes room for whoever has least.
+    All sessions of an address that no page has begun are one visitor. Long work counts as several
+    turns, and nobody holds all places of a line. In a full line whoever has most waiting makes room
+    for whoever has least.
 
     Args:
         most: requests of one kind that may wait.
@@ -63,6 +67,7 @@ class Lines(queueing.Queue):
         self.ANALYTICS_MAX_EVENTS = 0
         self._fair: dict[str, Fair] = {}
         self._tickets: dict[str, Ticket] = {}
+        self._running: dict[str, tuple[str, Ticket]] = {}
 
     def set_server_app(self, app: Any) -> None:
         """Answer for an app from here on."""
@@ -93,15 +98,48 @@ class Lines(queueing.Queue):
 
     def get_events(self) -> Any:
         """The next request that may run."""
-        found = super().get_events()
-        if found is not None:
-            events, _, line = found
+        lines = list(self.event_queue_per_concurrency_id.items())
+        random.shuffle(lines)
+        for name, line in lines:
+            event = self._next(name, line)
+            if event is not None:
+                line.queue.remove(event)
+                ticket = self._tickets.pop(event._id, Ticket("", ""))
+                self._fair.setdefault(name, Fair(self.guests.share)).serve(ticket)
+                self._running[event._id] = (name, ticket)
+                return [event], event.fn.batch, name
+        return None
+
+    async def process_events(self, events: Any, batch: bool, begin_time: float, fn: Any) -> None:
+        """Answer a request; its time is counted against whoever asked."""
+        began = time.monotonic()
+        try:
+            await super().process_events(events, batch, begin_time, fn)
+        finally:
             for event in events:
-                if (ticket := self._tickets.pop(event._id, None)) is not None:
-                    self._fair[line].serve(ticket)
-            if not self.event_queue_per_concurrency_id[line].queue:
-                self._fair.pop(line, None)
-        return found
+                name, ticket = self._running.pop(event._id, (event.concurrency_id, Ticket("", "")))
+                if (fair := self._fair.get(name)) is not None:
+                    fair.charge(ticket, time.monotonic() - began)
+                    self._arrange(name)
+                busy = any(line == name for line, _ in self._running.values())
+                if not busy and not self.event_queue_per_concurrency_id[name].queue:
+                    self._fair.pop(name, None)
+
+    def _next(self, name: str, line: queueing.EventQueue) -> queueing.Event | None:
+        """The first request of a line whose visitor does not hold all its other places: one is left
+        for those who come.
+        """
+        limit = line.concurrency_limit
+        if limit is None or limit == 1:
+            free = limit is None or line.current_concurrency < limit
+            return line.queue[0] if line.queue and free else None
+        if line.current_concurrency >= limit:
+            return None
+        running = Counter(one.who for at, one in self._running.values() if at == name)
+        for event in line.queue:
+            if running[self._ticket(event).who] < limit - 1:
+                return event
+        return None
 
     def waiting(self, kind: str) -> int:
         """How many requests of a kind wait."""
@@ -154,9 +192,7 @@ class Lines(queueing.Queue):
         fair = self._fair.setdefault(line, Fair(self.guests.share))
         self._tickets[event._id] = ticket
         fair.join(ticket)
-        queue = self.event_queue_per_concurrency_id[line].queue
-        fair.arrange(self._ticket(one) for one in queue)
-        queue.sort(key=lambda one: order(self._ticket(one)))
+        self._arrange(line)
         if len(self._tickets) > 2 * (len(self) + 1):
             # Of requests that were cancelled while they waited.
             self._tickets = {
@@ -164,6 +200,12 @@ class Lines(queueing.Queue):
                 for lines in self.event_queue_per_concurrency_id.values()
                 for one in lines.queue
             }
+
+    def _arrange(self, line: str) -> None:
+        """Put a line in the order of its turns."""
+        queue = self.event_queue_per_concurrency_id[line].queue
+        self._fair[line].arrange(self._ticket(one) for one in queue)
+        queue.sort(key=lambda one: order(self._ticket(one)))
 
     def _forget_unread(self) -> None:
         """Let go of answers that nobody has asked for: a made-up session may never do so."""
