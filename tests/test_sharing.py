@@ -105,6 +105,25 @@ def test_a_full_line_has_room_for_who_has_least(served):
     lab.gate.set()
 
 
+def test_long_work_without_a_page_waits_while_a_page_asks(served):
+    from lmlab.settings import Settings
+
+    lab = Gated(settings=Settings(max_waiting=60))
+    app, address = served(lab, "likelihood")
+    queue = app.blocks._queue
+    with pages(address, "one", "two"):
+        assert ask(address, "one", "first").status_code == 200
+        until(lambda: lab.order == ["first"])
+        for i in range(5):
+            assert ask(address, f"made up {i}", f"made up {i}").status_code == 200
+        assert ask(address, "two", "second").status_code == 200
+        until(lambda: len(lab.order) == 2)
+        assert lab.order == ["first", "second"]
+        assert queue.waiting("scoring") == 5
+        lab.gate.set()
+        until(lambda: len(lab.order) == 7)
+
+
 def test_long_work_is_several_turns():
     fair = Fair()
     waiting = tickets(*["bad/1"] * 6, *["home/1"] * 6)
