@@ -13,7 +13,7 @@ function read(text) {
 function flowing(head, lines) {
   const column = (k) => lines.map((line) => line[k]);
   const run = {
-    model: head.model, context: [], prefix: head.prefix, cut: head.cut, bpb: null,
+    model: head.model, context: head.context, prefix: head.prefix, cut: head.cut, bpb: null,
     texts: column(0), nll: column(1), rank: column(2), entropy: column(3), after: column(4),
     entropyAfter: column(5), place: column(6), choices: column(7), finish: column(8),
   };

@@ -22,7 +22,7 @@ let axis = newAxis();
 // --- what is drawn -------------------------------------------------------------------------------
 
 function fresh(name) {
-  run = { name, have: 0, state: "", plan: null, end: null, last: null, speed: [], samples: new Map(), levels: null, known: null, evals: [], mean: 0, weight: 0 };
+  run = { name, have: 0, state: "", plan: null, end: null, last: null, lost: [], speed: [], samples: new Map(), levels: null, known: null, evals: [], mean: 0, weight: 0 };
   Object.assign(axis, { series: {}, total: 1, from: null, to: null, at: null });
   for (const key of ["loss", "smooth", "rate", "norm", "valid", "probe", "accuracy", "bits", "known", "uniform", "unigram", "base"]) axis.series[key] = { x: [], y: [] };
 }
@@ -60,6 +60,7 @@ function take(news) {
   for (const event of news.events) {
     const [kind, step] = event;
     if (kind === "plan") { run.plan = event[1]; axis.total = run.plan.steps; run.end = null; drawLevels(); }
+    else if (kind === "lost") run.lost.push(step);
     else if (kind === "levels") { run.levels = event[1]; drawLevels(); }
     else if (kind === "step") {
       const [, , loss, rate, norm, tokens, seconds] = event;
@@ -120,7 +121,8 @@ function heading() {
   track.setAttribute("aria-valuenow", Math.round(100 * share));
   track.setAttribute("aria-valuemin", 0);
   track.setAttribute("aria-valuemax", 100);
-  const notes = (run.plan ? run.plan.warnings : []).map((text) => el("p", "", text)), all = el("div", "lm-notes");
+  const lost = run.lost.length ? [`${run.lost.length === 1 ? "Line" : "Lines"} ${run.lost.slice(0, 5).join(", ")}${run.lost.length > 5 ? " and others" : ""} of the run's log, metrics.jsonl, cannot be read and ${run.lost.length === 1 ? "is" : "are"} left out; all else is kept.`] : [];
+  const notes = [...(run.plan ? run.plan.warnings : []), ...lost].map((text) => el("p", "", text)), all = el("div", "lm-notes");
   all.append(...notes);
   parts.head.replaceChildren(line, track, all);
 }

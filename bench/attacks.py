@@ -155,7 +155,7 @@ def compared(quiet: Seen, attacked: Seen) -> tuple[Table, float]:
     table = Table("kind", "quiet: n", "95 %, s", "attacked: n", "95 %, s", "ratio")
     every = [[s for one in seen.seconds.values() for s in one] for seen in (quiet, attacked)]
     rows = [(kind, quiet.seconds[kind], attacked.seconds[kind]) for kind in sorted(quiet.seconds)]
-    for kind, one, other in [*rows, ("all", *every)]:
+    for kind, one, other in [*rows, ("all", every[0], every[1])]:
         figures = (str(len(one)), f"{p95(one):.2f}", str(len(other)), f"{p95(other):.2f}")
         table.add_row(kind, *figures, f"{p95(other) / p95(one):.2f}")
     return table, p95(every[1]) / p95(every[0])

@@ -34,6 +34,7 @@ from lmlab.scoring import score as scoring
 from lmlab.scoring.score import ScoreRequest
 from lmlab.settings import Settings
 from lmlab.tuning import pretrainrun, tunerun
+from lmlab.tuning.starts import tried
 
 
 def load(name: str | ModelRef, settings: Settings | None = None) -> LM:
@@ -240,7 +241,8 @@ def finetune(
         yield from training.finetune(tuned, tunerun.material(tuned, wording, found, config))
         return
     path = Path(out)
-    if (path / "run.json").is_file():
+    new = not (path / "run.json").is_file()
+    if not new:
         folder = RunFolder(path)
         if changed := folder.spec.config.difference(config):
             raise InputError(f"The run in ‘{path.name}’ has other settings: {', '.join(changed)}.")
@@ -248,7 +250,8 @@ def finetune(
         pinned = ModelStore().pinned(model)
         spec = new_spec(path.resolve().name, "python library", pinned, found, wording, config)
         folder = RunFolder.create(path, spec, found)
-    yield from tunerun.train(folder, Settings().model_copy(update={"max_train_seconds": 1e12}))
+    events = tunerun.train(folder, Settings().model_copy(update={"max_train_seconds": 1e12}))
+    yield from tried(folder, events) if new else events
 
 
 def pretrain(
@@ -273,7 +276,8 @@ def pretrain(
         yield from pretrainrun.events_of(config, found, Settings())
         return
     path = Path(out)
-    if (path / "run.json").is_file():
+    new = not (path / "run.json").is_file()
+    if not new:
         folder = RunFolder(path)
         then = folder.spec.pretraining
         if then is None or then.difference(config):
@@ -282,7 +286,8 @@ def pretrain(
     else:
         spec = new_pretraining(path.resolve().name, "python library", found, config)
         folder = RunFolder.create(path, spec, found)
-    yield from tunerun.train(folder, Settings().model_copy(update={"max_train_seconds": 1e12}))
+    events = tunerun.train(folder, Settings().model_copy(update={"max_train_seconds": 1e12}))
+    yield from tried(folder, events) if new else events
 
 
 def _lm(model: LM | str) -> LM:

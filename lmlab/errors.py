@@ -1,7 +1,12 @@
 """The errors a user can cause or meet. Each says what is wrong and what to do about it.
 
-Imports nothing, so that every other module may raise them.
+Imports nothing of lmlab, so that every other module may raise them.
 """
+
+import errno
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+BARRED = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 class LabError(Exception):
@@ -31,3 +36,34 @@ class InputError(LabError):
 
 class MemoryLimitError(LabError):
     """The machine has too little memory for what was asked."""
+
+
+class DiskError(InputError):
+    """The disk is full, or a file cannot be written."""
+
+
+def disk_error(error: BaseException, kept: str = "") -> DiskError | None:
+    """The sentence for an error of the disk; None for any other error.
+
+    Args:
+        error: what was raised.
+        kept: what is not lost, as the end of a sentence.
+
+    >>> str(disk_error(OSError(28, "No space left on device")))
+    'The disk is full. Make room and try again.'
+    >>> disk_error(ValueError("x")) is None
+    True
+    """
+    if not isinstance(error, OSError):
+        return None
+    more = f"; {kept}" if kept else ""
+    if error.errno in FULL:
+        return DiskError(f"The disk is full{more}.", "Make room and try again.")
+    if error.errno in BARRED:
+        # The name alone: where the folder lies is nobody's business.
+        name = str(error.filename or "").replace("\\", "/").rstrip("/").rpartition("/")[2]
+        which = f"‘{name}’" if name else "A file"
+        said = "lies on a disk that is read-only" if error.errno == errno.EROFS else (
+            "cannot be opened for want of permission")  # fmt: skip
+        return DiskError(f"{which} {said}{more}.", "Let it be written, or choose another folder.")
+    return None

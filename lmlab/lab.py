@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
+from itertools import chain
 from queue import SimpleQueue
 from threading import Lock, Thread
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lmlab.change.drifting import Drifting
 from lmlab.change.measuredscale import Scaling
@@ -111,12 +112,10 @@ class Lab:
         ref = ModelRef.parse(model)
         yield from self.ready(ref)
         with self.store.borrow(ref) as lm:
-            limit = self.settings.max_tokens
             request = ScoreRequest(text, question(lm.vocabulary, prefix) if chat else prefix)
-            steps = iter_scores(
-                lm, [request], top_k=top_k, windows=windows, bos=bos, max_tokens=limit
-            )
-            yield from stepwise([lm], steps)
+            options: Any = {"top_k": top_k, "windows": windows, "bos": bos}
+            most = self.settings.max_tokens
+            yield from stepwise([lm], iter_scores(lm, [request], max_tokens=most, **options))
 
     def complete(
         self,
@@ -127,8 +126,7 @@ class Lab:
         *,
         chat: bool = False,
     ) -> "Iterator[Loading | Given | Next | Step]":
-        """Complete a prompt from ``start`` on: the prompt as the model gets it, then each token
-        after the belief it was drawn from."""
+        """The prompt as the model gets it, then each token after the belief it was drawn from."""
         import_core()
         from lmlab.generation.advice import given
         from lmlab.generation.complete import unfold
@@ -138,10 +136,8 @@ class Lab:
         yield from self.ready(ref)
         with self.store.borrow(ref) as lm:
             asked = given(lm, prompt, chat=chat)
-            yield asked
-            events: Iterator[Reading | Next | Step] = unfold(lm, asked.prompt, config, start=start)
-            told: Iterator[Loading | Next | Step] = _told(events, lm.name)
-            yield from stepwise([lm], told)
+            events: Any = _told(unfold(lm, asked.prompt, config, start=start), lm.name)
+            yield from stepwise([lm], chain([asked], events))
 
     def beliefs(self, place: "Next", config: GenerateConfig) -> "Beliefs":
         """What the controls make of a belief that was kept; runs no model."""

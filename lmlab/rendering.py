@@ -23,6 +23,18 @@ Span = tuple[int, int]
 Chat = tuple[str, list[Span]]
 
 
+class RenderError(InputError):
+    """A block that cannot be rendered.
+
+    Attributes:
+        job: which of the jobs, from 0; −1 where that is not known.
+        row: that the job was made for.
+    """
+
+    job: int = -1
+    row: Mapping[str, str] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Renderer:
     """Renders blocks.
@@ -37,7 +49,7 @@ class Renderer:
         """The text of each job (block, values), in order.
 
         Raises:
-            InputError: an undefined name, a syntax error, something unsafe, too long or too slow.
+            RenderError: an undefined name, a syntax error, something unsafe, too long or too slow.
         """
         request = {"blocks": dict(blocks), "jobs": [(block, dict(v)) for block, v in jobs]}
         texts: list[str] = self._answer(request)["texts"]
@@ -108,7 +120,7 @@ def _in_child(request: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def _as_input_error(response: Mapping[str, str]) -> InputError:
+def _as_input_error(response: Mapping[str, Any]) -> RenderError:
     """The sentence for each kind of failure."""
     block = f"The template’s {response['block']}" if response["block"] else "The template"
     what = response["what"]
@@ -124,4 +136,6 @@ def _as_input_error(response: Mapping[str, str]) -> InputError:
         "slow": (f"{block} takes too long.", "Make it simpler."),
         "other": (f"{block} cannot be rendered: {what}.", ""),
     }
-    return InputError(*sentences[response["error"]])
+    error = RenderError(*sentences[response["error"]])
+    error.job = response.get("job", -1)
+    return error

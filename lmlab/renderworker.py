@@ -5,13 +5,14 @@ output; that is how blocks that a stranger wrote are rendered.
 """
 
 import json
+import operator
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from itertools import accumulate
-from typing import Any, ClassVar
+from typing import Any
 from uuid import uuid4
 
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, UndefinedError, nodes
@@ -27,32 +28,141 @@ PIECE, TOTAL = 20_000, 8_000_000
 Request = dict[str, Any]
 Response = dict[str, Any]
 
+FIGURE = re.compile(r"-?(0|[1-9]\d{0,299})(\.\d+)?([eE][+-]?\d{1,3})?")
+SPECS = "bcdeEfFgGn%"  # ends of what ``format`` is told about a number
+
 
 class TooLongError(Exception):
     """A block renders to more than it may."""
+
+
+def _computing(name: str, swapped: bool = False) -> Callable[[Any, Any], Any]:
+    """A method that works on numbers where both sides are numbers, else on texts."""
+    work = getattr(operator, name.strip("_"))
+
+    def method(self: "Figure", other: Any) -> Any:
+        if isinstance(other, Figure):
+            other = other.number
+        elif isinstance(other, bool) or not isinstance(other, int | float):
+            plain = getattr(str, name, None)
+            return plain(self, other) if plain and not swapped else NotImplemented
+        return work(other, self.number) if swapped else work(self.number, other)
+
+    return method
+
+
+class Figure(str):
+    """A text that is a number: it shows as it is written and computes as a number."""
+
+    __slots__ = ()
+    __hash__ = str.__hash__
+
+    @property
+    def number(self) -> int | float:
+        """Its value."""
+        return int(self) if self.lstrip("-").isdecimal() else float(str(self))
+
+    __eq__ = _computing("__eq__")
+    __ne__ = _computing("__ne__")
+    __lt__ = _computing("__lt__")
+    __le__ = _computing("__le__")
+    __gt__ = _computing("__gt__")
+    __ge__ = _computing("__ge__")
+    __add__, __radd__ = _computing("__add__"), _computing("__add__", True)
+    __sub__, __rsub__ = _computing("__sub__"), _computing("__sub__", True)
+    __mul__, __rmul__ = _computing("__mul__"), _computing("__mul__", True)
+    __mod__, __rmod__ = _computing("__mod__"), _computing("__mod__", True)
+    __pow__, __rpow__ = _computing("__pow__"), _computing("__pow__", True)
+    __truediv__, __rtruediv__ = _computing("__truediv__"), _computing("__truediv__", True)
+    __floordiv__, __rfloordiv__ = _computing("__floordiv__"), _computing("__floordiv__", True)
+
+    def lower(self) -> "Figure":
+        """Itself: Jinja's filters compare texts in small letters."""
+        return self
+
+    def __neg__(self) -> int | float:
+        return -self.number
+
+    def __abs__(self) -> int | float:
+        return abs(self.number)
+
+    def __round__(self, digits: int | None = None) -> int | float:
+        return round(self.number, digits)
+
+    def __int__(self) -> int:
+        return int(str(self)) if self.lstrip("-").isdecimal() else int(float(str(self)))
+
+    def __float__(self) -> float:
+        return float(str(self))
+
+    def __index__(self) -> int:
+        return operator.index(self.number)  # type: ignore[arg-type]
+
+    def __format__(self, spec: str) -> str:
+        return format(self.number if spec[-1:] and spec[-1] in SPECS else str(self), spec)
+
+
+class Counted(Figure):
+    """A number of a table: nought is false."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        return self.number != 0
+
+
+class Truth(str):
+    """A truth value of a table, which shows as it is written."""
+
+    __slots__ = ()
+    __hash__ = str.__hash__
+
+    def __bool__(self) -> bool:
+        return self.lower() == "true"
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self) is other if isinstance(other, bool) else str(self) == other
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+
+def _taken(value: Any) -> Any:
+    """A cell as blocks see it."""
+    if isinstance(value, str):
+        return Figure(value) if FIGURE.fullmatch(value) else value
+    if isinstance(value, Mapping):
+        ((kind, text),) = value.items()
+        if kind == "chat":
+            return json.loads(text)
+        return Counted(text) if kind == "number" else Truth(text)
+    return value
 
 
 def answer(request: Request) -> Response:
     """Render ``jobs`` [[block, values], …] of ``blocks``, or ``chats`` by a ``form``, or search
     ``texts`` for ``pattern``.
 
-    Returns ``{"texts": […]}``, ``{"spans": […]}`` or ``{"error": kind, "what": …, "block": …}``.
+    Values are strings, lists, and cells of a kind as {kind: text}. Returns ``{"texts": […]}``,
+    ``{"spans": […]}`` or ``{"error": kind, "what": …, "block": …, "job": …}``.
     """
-    block = ""
+    block, job = "", -1
     try:
         if "pattern" in request:
             return {"spans": [_span(request["pattern"], text) for text in request["texts"]]}
         if "form" in request:
             return _chats(request["form"], request["chats"], request["names"], request["opens"])
         texts, total = [], 0
-        for block, values in request["jobs"]:
-            texts.append(_render(request["blocks"][block], values))
+        for number, (block, values) in enumerate(request["jobs"]):
+            job = number
+            cells = {name: _taken(value) for name, value in values.items()}
+            texts.append(_render(request["blocks"][block], cells))
             total += len(texts[-1])
             if total > TOTAL:
                 raise TooLongError
         return {"texts": texts}
     except Exception as error:
-        return {"block": block, **_said(error)}
+        return {"block": block, "job": job, **_said(error)}
 
 
 def _span(pattern: str, text: str) -> tuple[int, int] | None:
@@ -105,7 +215,7 @@ def _unmarked(text: str, mark: str) -> tuple[str, list[tuple[int, int]]]:
 class _Generation(Extension):
     """``{% generation %}`` around what a model says: what is inside, between two marks."""
 
-    tags: ClassVar[set[str]] = {"generation"}
+    tags = {"generation"}  # noqa: RUF012 - as the base class declares it
     mark = ""
 
     def parse(self, parser: Any) -> list[nodes.Node]:

@@ -40,6 +40,9 @@ PUBLIC: Mapping[str, Any] = MappingProxyType(
         "max_runs": 5,
         "max_queue": 10,
         "keep_days": 1.0,
+        "runs_gb": 10.0,
+        "own_runs_gb": 1.0,
+        "uploads_gb": 2.0,
         "logs": "json",
     }
 )
@@ -89,6 +92,15 @@ class Settings(BaseSettings):
     max_upload_mb: float = Field(
         2.0, gt=0, le=100, description="largest file of a visitor, megabytes"
     )
+    uploads_gb: float = Field(
+        10.0, gt=0, allow_inf_nan=False, description="disk that files of all visitors may take, GB"
+    )
+    own_uploads_gb: float = Field(
+        0.5,
+        gt=0,
+        allow_inf_nan=False,
+        description="the same for those that came from one address, GB; a class may share one",
+    )
     file_minutes: float = Field(
         60.0, ge=1, le=100_000, description="how long files of a visitor are kept, minutes"
     )
@@ -121,6 +133,21 @@ class Settings(BaseSettings):
     max_runs: int = Field(50, ge=1, description="fine-tuning runs that one visitor may keep")
     keep_days: float | None = Field(
         None, gt=0, description="remove runs after so many days; default: never"
+    )
+    runs_gb: float = Field(
+        100.0, gt=0, allow_inf_nan=False, description="disk that all runs may take together, GB"
+    )
+    own_runs_gb: float = Field(
+        50.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="disk that one visitor's runs may take, GB",
+    )
+    free_gb: float = Field(
+        0.5,
+        ge=0,
+        allow_inf_nan=False,
+        description="disk that runs and uploads leave free, GB",
     )
     train_nice: int = Field(
         19, ge=0, le=19, description="how far a run stands back for other work; 19: furthest"

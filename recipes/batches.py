@@ -1,10 +1,10 @@
-"""Which stretch of which part every row of a run reads: planned whole before the first step.
-
-A plan is a pure function of its arguments, so that a resumed run goes on with the very next row.
+"""Which stretch of which part every row of a run reads: a function of seed and step alone, so that
+a resumed run goes on with the very next row, on any machine.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 import torch
@@ -14,6 +14,9 @@ from torch import Tensor
 from recipes.config import Mixture, TrainConfig
 
 Ids = NDArray[np.uint16]
+SILENT = 1 << 15
+"""The bit of an id that says: this token is read, but carries no loss."""
+IGNORED = -100
 
 
 @dataclass(frozen=True)
@@ -25,37 +28,43 @@ class Row:
     length: int
 
 
-def plan(config: TrainConfig, mixture: Mixture, sizes: Mapping[str, int]) -> list[list[Row]]:
-    """The rows of every step.
+def order(config: TrainConfig, mixture: Mixture, sizes: Mapping[str, int]) -> Iterator[list[Row]]:
+    """The rows of one step after another, without end.
+
+    What a step reads follows from the seed and its number alone: parts are drawn by one generator
+    and each part is shuffled by its own, so that a later change of the shares, or of when the
+    learning rate falls, moves nothing before it.
 
     Args:
-        config: how many steps, how many tokens each, and how long the windows are.
+        config: how many tokens a step has, how long the windows are, and when a phase begins.
         mixture: how often each part is drawn in each phase.
-        sizes: tokens of each part.
+        sizes: tokens of each part that is there.
 
-    Returns:
-        One list of rows a step, all of one length; within a part no window comes again before all
-        the others have been read.
+    Yields:
+        The rows of a step; within a part no window comes again before all the others have been.
     """
-    rng = np.random.default_rng(config.seed)
-    names = [part.name for part in mixture.parts]
-    steps: list[list[Row]] = []
-    for length, count, shares in _phases(config, mixture):
-        weights = np.array(shares) / sum(shares)
-        streams = {name: _windows(name, sizes[name], length, rng) for name in names}
-        while len(steps) < count:
-            drawn = rng.choice(names, config.batch_tokens // length, p=weights)
-            steps.append([next(streams[name]) for name in drawn])
-    return steps
+    draws = np.random.default_rng([config.seed, 0])
+    streams = {
+        name: _windows(name, size, config.window, _generator(config.seed, name))
+        for name, size in sizes.items()
+    }
+    for step in count():
+        shares = phase_shares(mixture, config.phase(step))
+        drawn = draws.choice(
+            list(shares), config.batch_tokens // config.window, p=list(shares.values())
+        )
+        yield [next(streams[name]) for name in drawn]
 
 
-def _phases(config: TrainConfig, mixture: Mixture) -> list[tuple[int, int, list[float]]]:
-    """For each phase the length of its windows, the step it ends with, and the shares."""
-    if config.onward:
-        return [(config.window, config.steps, [p.onward for p in mixture.parts])]
-    long_from = round(config.steps * (1 - config.long_share))
-    early, late = [p.weight for p in mixture.parts], [p.late for p in mixture.parts]
-    return [(config.short_window, long_from, early), (config.window, config.steps, late)]
+def phase_shares(mixture: Mixture, phase: int) -> dict[str, float]:
+    """The share of every part in a phase; they sum to one."""
+    weights = {p.name: (p.weight, p.late, p.falling)[phase] for p in mixture.parts}
+    total = sum(weights.values())
+    return {name: weight / total for name, weight in weights.items()}
+
+
+def _generator(seed: int, name: str) -> np.random.Generator:
+    return np.random.default_rng([seed, 1, *name.encode()])
 
 
 def _windows(name: str, size: int, length: int, rng: np.random.Generator) -> Iterator[Row]:
@@ -69,7 +78,7 @@ def _windows(name: str, size: int, length: int, rng: np.random.Generator) -> Ite
             yield Row(name, int(start), length)
 
 
-def epochs(steps: Sequence[Sequence[Row]], sizes: Mapping[str, int]) -> dict[str, float]:
+def epochs(steps: Iterable[Sequence[Row]], sizes: Mapping[str, int]) -> dict[str, float]:
     """How often each part is read: tokens drawn over tokens there are."""
     drawn = dict.fromkeys(sizes, 0)
     for rows in steps:
@@ -81,9 +90,12 @@ def epochs(steps: Sequence[Sequence[Row]], sizes: Mapping[str, int]) -> dict[str
 def micro_batches(
     rows: Sequence[Row], parts: Mapping[str, Ids], micro_tokens: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Inputs and targets [B, T] of a step's rows, at most ``micro_tokens`` at once."""
+    """Inputs and targets [B, T] of a step's rows, at most ``micro_tokens`` at once; a target that
+    carries no loss is ``IGNORED``."""
     size = max(1, micro_tokens // rows[0].length)
     for low in range(0, len(rows), size):
         taken = [parts[r.part][r.start : r.start + r.length + 1] for r in rows[low : low + size]]
-        ids = torch.from_numpy(np.stack(taken).astype(np.int64))
-        yield ids[:, :-1], ids[:, 1:]
+        marked = torch.from_numpy(np.stack(taken).astype(np.int64))
+        ids = marked & ~SILENT
+        targets = ids.masked_fill(marked & SILENT != 0, IGNORED)
+        yield ids[:, :-1], targets[:, 1:]

@@ -73,7 +73,16 @@ def pretrained(models: Path, name: str, report: Figures) -> str:
 
 
 def _round(config: Figures) -> str:
-    """One pre-training run in a sentence."""
+    """One pre-training run in a sentence; those of earlier recipes had a length from the start."""
+    if "fall_from" in config:
+        return (
+            f"`python -m recipes.pretrain --shape {config['shape']}`: steps of "
+            f"{config['batch_tokens']:,} tokens in windows of {config['window']}, Muon for the "
+            f"matrices (lr {config['muon_lr']}), AdamW for the rest (lr {config['adam_lr']}), "
+            f"task documents from step {config['tasks_from']:,} on, a rate that falls to nothing "
+            f"from step {config['fall_from']:,} to {config['fall_from'] + config['fall']:,}, seed "
+            f"{config['seed']}."
+        )
     windows = f"windows of {config['short_window']} then {config['window']}"
     onward = f" --onward {config['onward']}" if config.get("onward") else ""
     if onward:
@@ -154,10 +163,12 @@ def _first_row(models: Path, tuning: Tuning) -> dict[str, Any]:
 
 
 def _mixture(parts: Sequence[Figures]) -> str:
-    head = "| part | share | at the end | onward | epochs | licence | origin |\n"
+    last = "falling" if "falling" in parts[0] else "onward"
+    second = "with tasks" if last == "falling" else "at the end"
+    head = f"| part | share | {second} | {last} | epochs | licence | origin |\n"
     head += "|---|---|---|---|---|---|---|\n"
     rows = (
-        f"| {p['name']} | {p['weight']:.0%} | {p['late']:.0%} | {p['onward']:.0%} | {p['epochs']} "
+        f"| {p['name']} | {p['weight']:.0%} | {p['late']:.0%} | {p[last]:.0%} | {p['epochs']} "
         f"| {p['licence']} | {p['origin']} |"
         for p in parts
     )

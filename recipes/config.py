@@ -1,28 +1,29 @@
 """Every choice of the recipe in one place: mixture, shapes, training; frozen dataclasses only."""
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from recipes.taskdocs import TaskDocConfig
 
 ASSETS = Path(__file__).parent.parent / "assets"
 DEFAULT_WORK = Path(".work")
+DEFAULT_STATE = Path(__file__).parent / "state"
 DATA_VARIABLE = "LMLAB_CORPUS"
-TASKS, COMPOSED, INVENTED = "tasks", "tasks_composed", "tasks_invented"
+TASKS = "tasks"
 GENERATED = "Apache-2.0, film reviews in it CC BY 4.0"
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part of the mixture: its share of the training tokens, of those of the last phase
-    (windows of the full context, falling learning rate), of those of a run that goes on from a
-    finished one, and how much text is taken."""
+    """One part of the mixture: its share of the training tokens of the first phase, which is
+    language alone, of the second, with tasks, and of the last, while the learning rate falls; and
+    how much text is taken."""
 
     name: str
     weight: float
     late: float
-    onward: float
+    falling: float
     megabytes: float
     licence: str
     origin: str
@@ -33,26 +34,20 @@ class Mixture:
     """The parts, the seed of the task documents, and their form."""
 
     parts: tuple[Part, ...] = (
-        Part("stories", 0.40, 0.50, 0.48, 21, "CDLA-Sharing-1.0", "TinyStories"),
-        Part("storybooks", 0.03, 0.02, 0.02, 2, "CC BY 4.0", "African Storybook, Pratham Books"),
-        Part("books_children", 0.10, 0.04, 0.05, 12, "public domain", "children's classics"),
-        Part("books_easy", 0.05, 0.01, 0.02, 8, "public domain in the US", "classics, dialogue"),
-        Part("wiki", 0.06, 0.02, 0.03, 8, "CC BY-SA 3.0", "English Wikipedia, about 2021"),
-        Part("tinyshakespeare", 0.01, 0.01, 0.01, 2, "public domain", "Shakespeare's plays"),
-        Part(TASKS, 0.35, 0.08, 0.06, 22, GENERATED, "recipes.taskdocs"),
-        Part(COMPOSED, 0.0, 0.32, 0.03, 14, GENERATED, "recipes.taskdocs"),
-        Part(INVENTED, 0.0, 0.0, 0.30, 16, GENERATED, "recipes.taskdocs"),
+        Part("stories", 0.31, 0.28, 0.29, 21, "CDLA-Sharing-1.0", "TinyStories"),
+        Part("storybooks", 0.02, 0.02, 0.02, 2, "CC BY 4.0", "African Storybook, Pratham Books"),
+        Part("books_children", 0.24, 0.21, 0.18, 43, "public domain", "children's classics"),
+        Part("books_easy", 0.17, 0.14, 0.12, 50, "public domain in the US", "classics, dialogue"),
+        Part("wiki", 0.24, 0.22, 0.18, 51, "CC BY-SA 3.0", "English Wikipedia, about 2021"),
+        Part("tinyshakespeare", 0.02, 0.01, 0.01, 2, "public domain", "Shakespeare's plays"),
+        Part(TASKS, 0.0, 0.12, 0.2, 22, GENERATED, "recipes.taskdocs, recipes.realdocs"),
     )
     seed: int = 20
 
     @property
     def task_docs(self) -> dict[str, TaskDocConfig]:
         """The form of the task documents of each part that has some."""
-        return {
-            TASKS: TaskDocConfig(),
-            COMPOSED: TaskDocConfig(composed=0.85, lookup=0.12),
-            INVENTED: TaskDocConfig(invented=0.95, lookup=0.12, named=0.0, instruction=0.1),
-        }
+        return {TASKS: TaskDocConfig()}
 
 
 @dataclass(frozen=True)
@@ -78,43 +73,47 @@ SHAPES: dict[str, Shape] = {
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """One pre-training run. The last ``long_share`` of it sees windows of the full context; one
-    that goes ``onward`` for the n-th time starts from the weights of the run before and sees
-    nothing else."""
+    """One pre-training run: a rise of the learning rate, a stretch at its height for as many steps
+    as there is time for, and a fall.
+
+    Attributes:
+        shape: one of ``SHAPES``.
+        batch_tokens: tokens of a step, ``micro_tokens`` of them at once, in windows of ``window``.
+        warmup: steps of the rise.
+        tasks_from: the step from which the task documents are read too; none before it.
+        fall_from: the step with which the fall begins; without one the run has no end.
+        fall: steps of the fall.
+        save_seconds: what a killed run loses at most.
+        snapshots: keep the weights of step 0, and of 8, 16, 32 and so on.
+    """
 
     shape: str = "base"
-    tokens: int = 15_000_000
-    batch_tokens: int = 4096
+    batch_tokens: int = 8192
     micro_tokens: int = 4096
-    short_window: int = 256
     window: int = 512
-    long_share: float = 0.55
-    muon_lr: float = 4e-3
-    adam_lr: float = 3e-3
+    muon_lr: float = 5e-3
+    adam_lr: float = 4e-3
     weight_decay: float = 0.05
-    warmup: float = 0.02
-    decay: float = 0.4
+    warmup: int = 100
+    tasks_from: int = 1500
+    fall_from: int | None = None
+    fall: int = 2000
     seed: int = 20
     clip: float = 1.0
-    save_seconds: float = 45.0
-    valid_every: int = 500
-    snapshots: int = 0
-    onward: int = 0
+    save_seconds: float = 40.0
+    valid_every: int = 250
+    snapshots: bool = True
 
     @property
-    def steps(self) -> int:
-        """How many optimiser steps the run has."""
-        return max(1, self.tokens // self.batch_tokens)
+    def end(self) -> int | None:
+        """The step after the last one, if there is one."""
+        return None if self.fall_from is None else self.fall_from + self.fall
 
-    @property
-    def run(self) -> str:
-        """The name of the run's folder."""
-        return f"{self.shape}-onward-{self.onward}" if self.onward else self.shape
-
-    @property
-    def earlier(self) -> str:
-        """The folder of the run that this one goes on from."""
-        return replace(self, onward=self.onward - 1).run
+    def phase(self, step: int) -> int:
+        """0 while language alone is read, 1 with tasks, 2 while the learning rate falls."""
+        if self.fall_from is not None and step >= self.fall_from:
+            return 2
+        return int(step >= self.tasks_from)
 
 
 def corpus_folder(given: str | None) -> Path:

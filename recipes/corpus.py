@@ -8,14 +8,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from random import Random
 
-from recipes import heldout, taskdocs
+from recipes import heldout, realdocs, taskdocs
 from recipes.config import DEFAULT_WORK, Mixture, Part, corpus_folder
 from recipes.sentencetasks import SENTIMENT_LABELS, Pair, SentenceTask
-from recipes.taskdocs import TaskDocConfig
 from recipes.textio import read_documents, read_rows, write_documents
+from recipes.typography import TYPESET, typeset
 
 VALID_SEED_SHIFT = 10_000
 VALID_MEGABYTES = 0.3
+REAL = 0.07
+"""Share of the task documents that come from real sets."""
 
 
 def main() -> None:
@@ -24,8 +26,11 @@ def main() -> None:
     folder = corpus_folder(options.data)
     mixture = Mixture()
     for part in mixture.parts:
+        if (options.work / "parts" / f"{part.name}.train.txt").exists():
+            print(f"{part.name:16} is there")
+            continue
         if part.name in mixture.task_docs:
-            train, valid = task_documents(mixture, part, real_sentiment(folder))
+            train, valid = task_documents(mixture, part, folder)
         elif options.hub and part.name == "stories":
             train, valid = split(hub_documents(options.hub, part.megabytes))
         else:
@@ -48,7 +53,13 @@ def local_documents(folder: Path, part: Part, seed: int) -> tuple[list[str], lis
     else:
         train, valid = split(documents)
     Random(seed).shuffle(train)
-    return list(_up_to(train, part.megabytes)), list(_up_to(valid, VALID_MEGABYTES))
+    train = [_some_typeset(document) for document in _up_to(train, part.megabytes)]
+    return train, list(_up_to(valid, VALID_MEGABYTES))
+
+
+def _some_typeset(document: str) -> str:
+    rng = Random(document)
+    return typeset(document, rng) if rng.random() < TYPESET else document
 
 
 def split(documents: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -61,16 +72,22 @@ def split(documents: Iterable[str]) -> tuple[list[str], list[str]]:
     return train, valid
 
 
-def task_documents(mixture: Mixture, part: Part, real: SentenceTask) -> tuple[list[str], list[str]]:
-    """Generated documents: the held-out ones are other draws in the seen formats."""
-    sizes = (
-        (mixture.seed, part.megabytes),
-        (mixture.seed + VALID_SEED_SHIFT, VALID_MEGABYTES),
-    )
-    form = mixture.task_docs[part.name]
-    train, valid = (list(_up_to(_texts(seed, form, real), megabytes)) for seed, megabytes in sizes)
+def task_documents(mixture: Mixture, part: Part, folder: Path) -> tuple[list[str], list[str]]:
+    """Generated documents and some from real sets: the held-out ones are other draws of the
+    generated ones, in the seen formats."""
+    form, real = mixture.task_docs[part.name], (real_sentiment(folder),)
+    generated = (doc.text for doc in taskdocs.documents(mixture.seed, form, real))
+    mixed = _mixed(generated, realdocs.documents(folder / "sets", mixture.seed), mixture.seed)
+    train = list(_up_to(mixed, part.megabytes))
+    others = taskdocs.documents(mixture.seed + VALID_SEED_SHIFT, form, real)
     known = set(train)
-    return train, [document for document in valid if document not in known]
+    return train, [d for d in _up_to((o.text for o in others), VALID_MEGABYTES) if d not in known]
+
+
+def _mixed(generated: Iterator[str], real: Iterator[str], seed: int) -> Iterator[str]:
+    rng = Random(seed)
+    while True:
+        yield next(real if rng.random() < REAL else generated)
 
 
 def real_sentiment(folder: Path) -> SentenceTask:
@@ -88,7 +105,7 @@ def real_sentiment(folder: Path) -> SentenceTask:
         ("Is the review positive or negative?",),
         lambda rng: rng.choice(pool),
         SENTIMENT_LABELS,
-        1.2,
+        4.0,
     )
 
 
@@ -100,10 +117,6 @@ def hub_documents(name: str, megabytes: float) -> list[str]:
         raise SystemExit("For --hub, install the library first: pip install datasets") from None
     stream = load_dataset(name, split="train", streaming=True)
     return list(_up_to((row["text"] for row in stream), megabytes))
-
-
-def _texts(seed: int, form: TaskDocConfig, real: SentenceTask) -> Iterator[str]:
-    return (doc.text for doc in taskdocs.documents(seed, form, (real,)))
 
 
 def _up_to(documents: Iterable[str], megabytes: float) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """The layouts in which one example after another is written; knows nothing of the tasks."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -76,19 +75,46 @@ ALL: tuple[Format, ...] = _table()
 SEEN: tuple[Format, ...] = tuple(f for f in ALL if f.name not in heldout.FORMATS)
 HELD_OUT: tuple[Format, ...] = tuple(f for f in ALL if f.name in heldout.FORMATS)
 
+SENTENCES: tuple[Format, ...] = tuple(
+    Format("sentence", *row)
+    for row in (
+        ("", " is ", ". "),
+        ("", " is ", ".\n"),
+        ("", " means ", ". "),
+        ("For ", " write ", ". "),
+        ("After ", " comes ", ".\n"),
+        ("I say ", ", you say ", ". "),
+        ("I say “", "”, you say “", "”. "),
+        ("First ", ", then ", ".\n"),
+        ("If it is ", ", say ", ".\n"),
+        ("The answer to ", " is ", ". "),
+        ("From ", " we get ", ".\n"),
+        ("They wrote “", "” and we wrote “", "”.\n"),
+        ("Ask ", " and hear ", ".\n"),
+        ("With ", " goes ", ", "),
+        ("", " → ", "\n"),
+        ("", " ↔ ", "\n"),
+        ("«", "» — «", "»\n"),
+        ("“", "”: “", "”\n"),
+        ("1. ", " 2. ", "\n"),
+        ("• ", ": ", "\n"),
+    )
+)
+"""Whole sentences, and what printers set; in training documents alone."""
+
 
 BRACKETS = (
-    ("", ""), ("", ""), ("", ""), ('"', '"'), ("'", "'"), ("[", "]"), ("<", ">"), ("{", "}"),
+    ("", ""), ("", ""), ("", ""), ('"', '"'), ("'", "'"), ("[", "]"), ("“", "”"), ("{", "}"),
 )  # fmt: skip
-HEADS = ("", "", "", "", "- ", "> ", "# ", "+ ", "Word: ", "Given: ", "Item: ", "From: ", "a: ")
+HEADS = (
+    "", "", "", "", "- ", "> ", "* ", "Word: ", "Given: ", "Item: ", "From: ", "a: ", "The word ",
+)  # fmt: skip
 JOINTS = (
-    " -> ", ": ", " = ", " | ", ", ", " - ", " >> ", " : ", " :: ", " is ", " gives ", " means ",
-    " == ", " := ", " |> ", " & ", " + ", " as ", " ... ", "\n", "\t", " \\ ", " then ", " >>> ",
-    "\nResult: ", "\nReply: ", "\nTo: ", "\nb: ", " and ", " ; ", " <> ", " -- ", " * ",
+    " -> ", ": ", " = ", " | ", ", ", " - ", " >> ", " : ", " is ", " gives ", " means ", " → ",
+    " :: ", " := ", " – ", "—", " as ", " ... ", "… ", "\n", "\t", " then ", " makes ", " or ",
+    "\nResult: ", "\nReply: ", "\nTo: ", "\nb: ", " and ", " ; ", " goes with ",
 )  # fmt: skip
-TAILS = (
-    "\n", "\n", "\n", "\n\n", "; ", ", ", " | ", ". ", " & ", "\n---\n", "\n##\n", " // ", " + ",
-)  # fmt: skip
+TAILS = ("\n", "\n", "\n", "\n\n", "\n\n", "; ", ", ", " | ", ". ", ".\n", "\n---\n", "! ")
 
 
 def composed(rng: Random) -> Format:
@@ -100,60 +126,6 @@ def composed(rng: Random) -> Format:
         found = Format("composed", head + a, b + joint + c, d + tail)
         if tail.strip() != joint.strip() and found.shot("x", "y") not in _held_out_shots():
             return found
-
-
-SIGNS = "-=:;>|/\\+*#@%&!?^_.,<$"
-PAIRS = (*BRACKETS, ("(", ")"), ("*", "*"), ("`", "`"), ("«", "»"), ("_", "_"))
-KEPT_OUT = ("=>", "~", "in:", "out:", "source", "target")
-"""What is peculiar to the held-out layouts: no layout of ``invented`` has any of it."""
-
-
-def invented(rng: Random, words: Sequence[str]) -> Format:
-    """A layout of random signs and of ``words`` as labels: it has to be read from the examples,
-    because there are too many to learn by heart."""
-    while True:
-        (a, b), (c, d) = rng.choice(PAIRS), rng.choice(PAIRS)
-        head, joint, tail = _head(rng, words), _joint(rng, words), _tail(rng)
-        found = Format("invented", head + a, b + joint + c, d + tail)
-        shot = found.shot("x", "y")
-        told = not any(part in shot.lower() for part in KEPT_OUT)
-        if told and tail.strip() != joint.strip() and shot not in _held_out_shots():
-            return found
-
-
-def _sign(rng: Random, most: int = 3) -> str:
-    """One sign, or several: the same again, or others."""
-    count = rng.randint(1, most)
-    return rng.choice(SIGNS) * count if rng.random() < 0.4 else "".join(rng.choices(SIGNS, k=count))
-
-
-def _label(rng: Random, words: Sequence[str]) -> str:
-    word = rng.choice(words)
-    return rng.choice((word, word.capitalize(), word.upper()))
-
-
-def _head(rng: Random, words: Sequence[str]) -> str:
-    kind = rng.random()
-    if kind < 0.5:
-        return ""
-    if kind < 0.65:
-        return f"{_sign(rng, 2)} "
-    return _label(rng, words) + rng.choice((": ", ": ", " ", "=", " - "))
-
-
-def _joint(rng: Random, words: Sequence[str]) -> str:
-    sign, label = _sign(rng), _label(rng, words)
-    forms = (
-        f" {sign} ", f" {sign} ", f" {sign} ", f"{sign} ", sign, f" {label} ", f"\n{label}: ",
-        f"\n{label}: ", f" {sign} {label}: ", f"{sign[0]} {label}: ", f"\n{sign} ", f" {label}: ",
-    )  # fmt: skip
-    return rng.choice(forms)
-
-
-def _tail(rng: Random) -> str:
-    sign = _sign(rng, 2)
-    forms = ("\n", "\n", "\n", "\n\n", "\n\n", f"{sign} ", f" {sign} ", f"\n{sign}\n", " ")
-    return rng.choice(forms)
 
 
 def _held_out_shots() -> frozenset[str]:

@@ -1,11 +1,8 @@
 """Muon for the matrices, AdamW for the rest, and the trapezoidal schedule they share."""
 
-from typing import Any
-
 import torch
 from torch import nn
 from torch.optim import AdamW, Muon, Optimizer
-from torch.optim.lr_scheduler import LambdaLR
 
 from recipes.config import TrainConfig
 
@@ -29,34 +26,23 @@ def optimisers(model: nn.Module, config: TrainConfig) -> list[Optimizer]:
     ]
 
 
-def schedules(opts: list[Optimizer], config: TrainConfig) -> list[LambdaLR]:
-    """The same factor for all of them."""
-    return [LambdaLR(opt, lambda step: trapezoid(step, config)) for opt in opts]
+def set_rates(opts: list[Optimizer], config: TrainConfig, step: int) -> None:
+    """The learning rates of that step: the same factor for all of them."""
+    for opt, highest in zip(opts, (config.muon_lr, config.adam_lr), strict=True):
+        for group in opt.param_groups:
+            group["lr"] = highest * trapezoid(step, config)
 
 
 def trapezoid(step: int, config: TrainConfig) -> float:
-    """Up during the warm-up, flat, then down to nothing in a straight line.
+    """Up during the rise, flat, then down to nothing in a straight line.
 
-    >>> config = TrainConfig(tokens=409_600, warmup=0.1, decay=0.5)
-    >>> [round(trapezoid(step, config), 2) for step in (0, 9, 50, 75, 100)]
-    [0.1, 1.0, 1.0, 0.5, 0.0]
+    >>> config = TrainConfig(warmup=10, fall_from=60, fall=40)
+    >>> [round(trapezoid(step, config), 2) for step in (0, 9, 50, 60, 80, 100)]
+    [0.1, 1.0, 1.0, 1.0, 0.5, 0.0]
     """
-    up = max(1, round(config.steps * config.warmup))
-    down = max(1, round(config.steps * config.decay))
-    return max(0.0, min(1.0, (step + 1) / up, (config.steps - step) / down))
-
-
-def gather_state(opts: list[Optimizer], plans: list[LambdaLR]) -> dict[str, Any]:
-    """What a checkpoint holds of them."""
-    return {"opts": [o.state_dict() for o in opts], "plans": [p.state_dict() for p in plans]}
-
-
-def restore_state(state: dict[str, Any], opts: list[Optimizer], plans: list[LambdaLR]) -> None:
-    """Put back what ``gather_state`` took."""
-    for opt, saved in zip(opts, state["opts"], strict=True):
-        opt.load_state_dict(saved)
-    for plan, saved in zip(plans, state["plans"], strict=True):
-        plan.load_state_dict(saved)
+    up = (step + 1) / max(1, config.warmup)
+    down = 1.0 if config.end is None else (config.end - step) / max(1, config.fall)
+    return max(0.0, min(1.0, up, down))
 
 
 def clip(model: nn.Module, limit: float) -> float:

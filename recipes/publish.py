@@ -7,12 +7,14 @@ some.
 import argparse
 import json
 import shutil
-from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 
-from recipes.config import ASSETS, DEFAULT_WORK, SHAPES, Mixture
-from recipes.textio import write_text
+from recipes import batches
+from recipes.config import ASSETS, DEFAULT_WORK, SHAPES, Mixture, TrainConfig
+from recipes.state import CURVES, PARTS
+from recipes.textio import read_rows, write_text
 
 STEPS = "base-steps"
 
@@ -20,31 +22,24 @@ STEPS = "base-steps"
 def main() -> None:
     """Copies ``final/`` to assets/models, and every ``step-N/`` to assets/models/base-steps."""
     options = _options()
-    runs, models = options.work / "runs", options.models
-    first = runs / options.shape
-    rounds = [first, *sorted(runs.glob(f"{options.shape}-onward-*"))]
-    rounds = [run for run in rounds if (run / "final").exists()]
-    story = json.dumps(training(rounds, Mixture()), indent=1) + "\n"
-    publish(rounds[-1] / "final", models / options.shape, story)
-    for snapshot in sorted(first.glob("step-*")):
+    run, models = options.work / "runs" / options.shape, options.models
+    story = json.dumps(training(run, Mixture()), indent=1) + "\n"
+    publish(run / "final", models / options.shape, story)
+    for snapshot in sorted(run.glob("step-*")):
         publish(snapshot, models / STEPS / snapshot.name, story)
 
 
-def training(rounds: Sequence[Path], mixture: Mixture) -> dict[str, object]:
-    """How one run after another was made: configs, the mixture with epochs, held-out curve."""
-    configs = [json.loads((run / "config.json").read_text(encoding="utf-8")) for run in rounds]
-    read = [config.pop("epochs") for config in configs]
-    curve: list[dict[str, float]] = []
-    for run in rounds:
-        before = curve[-1]["step"] if curve else 0
-        lines = (run / "valid.jsonl").read_text(encoding="utf-8").splitlines()
-        rows = {row["step"]: row for row in map(json.loads, lines)}
-        curve += [row | {"step": row["step"] + before} for row in rows.values()]
-    parts = [
-        asdict(part) | {"epochs": round(sum(r.get(part.name, 0.0) for r in read), 2)}
-        for part in mixture.parts
-    ]
-    return {"rounds": configs, "mixture": parts, "held_out_nats": curve}
+def training(run: Path, mixture: Mixture) -> dict[str, object]:
+    """How a run was made: its config, the mixture with epochs, the held-out curve and the losses
+    along the way."""
+    config = json.loads((run / "config.json").read_text(encoding="utf-8"))
+    sizes = {n: size for n, (size, _) in json.loads((run / PARTS).read_text()).items()}
+    made = TrainConfig(**config)
+    losses, held_out = (read_rows(run / name) for name in CURVES)
+    order = batches.order(made, mixture, sizes)
+    read = batches.epochs(islice(order, made.end or losses[-1]["step"]), sizes)
+    parts = [asdict(p) | {"epochs": round(read[p.name], 2)} for p in mixture.parts]
+    return {"rounds": [config], "mixture": parts, "held_out_nats": held_out, "losses": losses}
 
 
 def publish(source: Path, target: Path, story: str) -> None:

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from random import Random
 
+from recipes.inflection import article
 from recipes.sentencetasks import story_question
-from recipes.wordtasks import WordTask, article, word_tasks
+from recipes.wordtasks import WordTask, word_tasks
 
 ASKED: dict[str, tuple[str, ...]] = {
     "plural": ("What is the plural of {x}?", "How do you say more than one {x}?"),

@@ -6,33 +6,36 @@ generalise.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from random import Random
 
-from recipes import formats, heldout
+from recipes import formats
 from recipes.formats import Format
 from recipes.sentencetasks import SentenceTask, sentence_tasks
-from recipes.wordtasks import WordTask, word_tasks
+from recipes.wordtasks import WordTask, drills, word_tasks
 
 Pair = tuple[str, str]
 Task = WordTask | SentenceTask
+
+
+SHOWN = "\x1f"
+"""In a training document: what stands before it is shown, and carries no loss."""
 
 
 @dataclass(frozen=True)
 class TaskDocConfig:
     """How long documents are and how often they say what the task is."""
 
-    min_shots: int = 6
+    min_shots: int = 5
     max_shots: int = 36
-    max_chars: int = 1100
+    max_chars: int = 1200
     instruction: float = 0.2
-    named: float = 0.1
-    lookup: float = 0.08
+    named: float = 0.12
+    lookup: float = 0.1
     """Share of documents whose mapping is made up on the spot, learnable from context alone."""
-    composed: float = 0.0
+    composed: float = 0.5
     """Share of documents whose layout is put together at random."""
-    invented: float = 0.0
-    """Share of documents whose layout is made of random signs and words."""
+    sentence: float = 0.15
+    """Share of documents whose layout is a sentence, or what printers set."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ def documents(
 ) -> Iterator[TaskDoc]:
     """Endless documents; ``extra`` are further tasks, on real rows for example."""
     rng = Random(seed)
-    tasks: list[Task] = [*word_tasks(), *sentence_tasks(), *extra]
+    tasks: list[Task] = [*word_tasks(), *drills(), *sentence_tasks(), *extra]
     weights = [task.weight for task in tasks]
     while True:
         if rng.random() < config.lookup:
@@ -62,7 +65,7 @@ def documents(
 def draw_pairs(task: Task, rng: Random, count: int) -> list[Pair]:
     """``count`` training pairs of a task, inputs distinct as far as there are enough."""
     if isinstance(task, WordTask):
-        pool = task.training
+        pool = task.shown
         if count <= len(pool):
             return rng.sample(pool, count)
         return [*rng.sample(pool, len(pool)), *rng.choices(pool, k=count - len(pool))]
@@ -77,6 +80,17 @@ def write(pairs: Sequence[Pair], layout: Format, instruction: str = "") -> str:
     return head + "".join(layout.shot(x, y) for x, y in pairs).rstrip()
 
 
+def _marked(pairs: Sequence[Pair], layout: Format, instruction: str = "") -> str:
+    """The same, with the sign before what carries loss: after the first example or, under an
+    instruction, from the first answer on."""
+    (x, y), *rest = pairs
+    head = f"{instruction}\n" if instruction else ""
+    shown = layout.query(x) if instruction or not rest else layout.shot(x, y).rstrip()
+    text = write(pairs, layout, instruction)
+    until = len(head + shown)
+    return text[:until] + SHOWN + text[until:]
+
+
 def _task_document(rng: Random, task: Task, config: TaskDocConfig) -> TaskDoc:
     if rng.random() < config.named:
         layout = formats.named(task.x_label.capitalize(), task.y_label.capitalize())
@@ -85,23 +99,17 @@ def _task_document(rng: Random, task: Task, config: TaskDocConfig) -> TaskDoc:
     pairs = draw_pairs(task, rng, rng.randint(config.min_shots, config.max_shots))
     pairs = _shortened(pairs, layout, config.max_chars)
     instruction = rng.choice(task.instructions) if rng.random() < config.instruction else ""
-    text = write(pairs, layout, instruction)
+    text = _marked(pairs, layout, instruction)
     return TaskDoc(text, task.name, layout.name, tuple(x for x, _ in pairs))
 
 
 def _layout(rng: Random, config: TaskDocConfig) -> Format:
-    if config.composed and rng.random() < config.composed:
+    kind = rng.random()
+    if kind < config.composed:
         return formats.composed(rng)
-    if config.invented and rng.random() < config.invented:
-        return formats.invented(rng, _labels())
+    if kind < config.composed + config.sentence:
+        return rng.choice(formats.SENTENCES)
     return rng.choice(formats.SEEN)
-
-
-@cache
-def _labels() -> tuple[str, ...]:
-    """Words that a made-up layout may call its fields."""
-    words = {x for task in word_tasks() for x, _ in task.pairs if x.isalpha()}
-    return tuple(sorted(words - heldout.WORDS))
 
 
 def _shortened(pairs: list[Pair], layout: Format, limit: int) -> list[Pair]:
@@ -125,4 +133,4 @@ def _lookup_document(rng: Random, config: TaskDocConfig) -> TaskDoc:
     layout = _layout(rng, config)
     chosen = rng.choices(keys, k=rng.randint(12, config.max_shots))
     pairs = _shortened([(k, mapping[k]) for k in chosen], layout, config.max_chars)
-    return TaskDoc(write(pairs, layout), "lookup", layout.name, ())
+    return TaskDoc(_marked(pairs, layout), "lookup", layout.name, ())

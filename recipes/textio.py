@@ -45,3 +45,9 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     """The objects as JSONL, whole or not at all."""
     write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def cut_rows(path: Path, key: str, last: int) -> None:
+    """Drops the rows of a JSONL file whose ``key`` is beyond ``last``, if there is such a file."""
+    if path.exists():
+        write_rows(path, [row for row in read_rows(path) if row[key] <= last])

@@ -4,18 +4,22 @@ python -m recipes.tokenizer
 """
 
 import argparse
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from recipes.config import DEFAULT_WORK, Mixture, Shape
+from recipes import taskdocs
+from recipes.batches import SILENT, Ids
+from recipes.config import DEFAULT_STATE, DEFAULT_WORK, Mixture, Shape
+from recipes.taskdocs import SHOWN, TaskDocConfig
 from recipes.textio import read_documents
+from recipes.typography import KEPT
 
 BOS, EOS, PAD = "<|bos|>", "<|eos|>", "<|pad|>"
 QUESTION, ANSWER, END = "<|question|>", "<|answer|>", "<|end|>"
@@ -25,22 +29,40 @@ WORDS = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
 """GPT-2's word pattern, but every digit stands alone."""
 
 
+LETTERS = 4000
+TASK_MEGABYTES = 1.5
+
+
 def main() -> None:
-    """Trains on a sample with the mixture's weights, saves, and encodes every part."""
+    """Trains on a sample with the mixture's weights, saves, and encodes every part.
+
+    The vocabulary of a run that is under way lies beside its state, and is taken from there.
+    """
     options = _options()
     mixture, parts = Mixture(), options.work / "parts"
     folder = options.work / "tokenizer"
+    if not (folder / "tokenizer.json").exists() and (options.state / "tokenizer").is_dir():
+        shutil.copytree(options.state / "tokenizer", folder)
     if not (folder / "tokenizer.json").exists():
-        sample = sampled(parts, mixture, options.sample_megabytes)
+        sample = [*sampled(parts, mixture, options.sample_megabytes), *_tasks(mixture.seed)]
         train(sample, Shape(0, 0, 0, 0, 0).vocabulary).save_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     for part in mixture.parts:
         for split in ("train", "valid"):
+            target = options.work / f"{part.name}.{split}.npy"
+            if target.exists():
+                continue
             documents = read_documents(parts / f"{part.name}.{split}.txt")
             ids = encode(tokenizer, documents)
-            np.save(options.work / f"{part.name}.{split}.npy", ids)
+            np.save(target, ids)
             size = sum(len(d.encode()) for d in documents)
             print(f"{part.name:16} {split} {len(ids):9} tokens, {size / len(ids):.2f} bytes each")
+
+
+def _tasks(seed: int) -> list[str]:
+    """Generated documents for the sample: German words stand nowhere else."""
+    texts = (doc.text.replace(SHOWN, "") for doc in taskdocs.documents(seed, TaskDocConfig()))
+    return list(_first(texts, TASK_MEGABYTES * 1e6))
 
 
 def train(documents: Sequence[str], vocabulary: int) -> PreTrainedTokenizerFast:
@@ -59,7 +81,8 @@ def train(documents: Sequence[str], vocabulary: int) -> PreTrainedTokenizerFast:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    core.train_from_iterator(documents, trainer)
+    # So frequent, each kept sign is put together before any of its bytes could go elsewhere.
+    core.train_from_iterator([*documents, *(f"{sign}\n" * LETTERS for sign in KEPT)], trainer)
     bos = core.token_to_id(BOS)
     core.post_processor = processors.Sequence(
         [
@@ -81,13 +104,21 @@ def train(documents: Sequence[str], vocabulary: int) -> PreTrainedTokenizerFast:
     )
 
 
-def encode(tokenizer: Any, documents: Sequence[str], chunk: int = 2000) -> NDArray[np.uint16]:
-    """BOS document EOS for every document, one after another."""
+def encode(tokenizer: Any, documents: Sequence[str], chunk: int = 200) -> Ids:
+    """BOS document EOS for every document, one after another; of a generated document, what is
+    only shown is marked by the bit ``SILENT``."""
     eos = tokenizer.eos_token_id
     arrays = []
     for start in range(0, len(documents), chunk):
-        rows = tokenizer(list(documents[start : start + chunk]), verbose=False)["input_ids"]
-        arrays += [np.array([*row, eos], dtype=np.uint16) for row in rows]
+        some = documents[start : start + chunk]
+        plain = [document.replace(SHOWN, "", 1) for document in some]
+        rows = tokenizer(plain, verbose=False)
+        for i, document in enumerate(some):
+            row = np.array([*rows["input_ids"][i], eos], dtype=np.uint16)
+            until = document.find(SHOWN)
+            if until > 0:
+                row[: rows.char_to_token(i, until)] |= SILENT
+            arrays.append(row)
     return np.concatenate(arrays)
 
 
@@ -101,7 +132,7 @@ def sampled(parts: Path, mixture: Mixture, megabytes: float) -> list[str]:
     return chosen
 
 
-def _first(documents: Sequence[str], characters: float) -> Iterator[str]:
+def _first(documents: Iterable[str], characters: float) -> Iterator[str]:
     size = 0
     for document in documents:
         if size > characters:
@@ -113,6 +144,7 @@ def _first(documents: Sequence[str], characters: float) -> Iterator[str]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=DEFAULT_WORK)
+    parser.add_argument("--state", type=Path, default=DEFAULT_STATE)
     parser.add_argument("--sample-megabytes", type=float, default=20)
     return parser.parse_args()
 

@@ -1,9 +1,11 @@
 """The tasks on single words: each a table of input-output pairs from the word lists."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
 from recipes import heldout, words
+from recipes.inflection import article, ing, regular_past, regular_plural, third_person
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -19,6 +21,8 @@ class WordTask:
     pairs: Pairs
     generalises: bool = False
     weight: float = 1.0
+    more: Pairs = ()
+    """Further pairs that training documents may show and that nothing else asks about."""
 
     @property
     def training(self) -> Pairs:
@@ -26,6 +30,11 @@ class WordTask:
         if not self.generalises:
             return self.pairs
         return tuple(p for p in self.pairs if p[0].lower() not in heldout.WORDS)
+
+    @property
+    def shown(self) -> Pairs:
+        """Every pair that a training document may show."""
+        return (*self.training, *self.more)
 
     @property
     def unseen(self) -> Pairs:
@@ -58,29 +67,6 @@ def number_words() -> Pairs:
     return tuple((name, str(value)) for value, name in enumerate(names))
 
 
-def ing(verb: str) -> str:
-    """The -ing form of a verb of the list."""
-    if verb in {"run", "swim", "sit", "win", "dig", "forget", "begin"}:
-        return f"{verb}{verb[-1]}ing"
-    if verb.endswith("e") and not verb.endswith("ee"):
-        return f"{verb[:-1]}ing"
-    return f"{verb}ing"
-
-
-def third_person(verb: str) -> str:
-    """What he, she or it does."""
-    if verb.endswith(("sh", "ch", "ss", "x", "o")):
-        return f"{verb}es"
-    if verb.endswith("y") and verb[-2] not in "aeiou":
-        return f"{verb[:-1]}ies"
-    return f"{verb}s"
-
-
-def article(noun: str) -> str:
-    """The noun with its indefinite article."""
-    return f"{'an' if noun[0] in 'aeiou' and noun != 'university' else 'a'} {noun}"
-
-
 def _first_of_each(pairs: Pairs) -> Pairs:
     found: dict[str, str] = {}
     for x, y in pairs:
@@ -92,54 +78,54 @@ def _vocabulary() -> tuple[str, ...]:
     return tuple(x for x, _ in english_german())
 
 
+def _letters(
+    name: str, y_label: str, tips: tuple[str, ...], form: Callable[[str], str], weight: float
+) -> WordTask:
+    """A task on the letters of a word: on every word of the lists, in training on many more."""
+    known, more = (tuple((w, form(w)) for w in ws) for ws in (_vocabulary(), words.common()))
+    return WordTask(name, "word", y_label, tips, known, True, weight, more)
+
+
 def _letter_tasks() -> list[WordTask]:
-    every = _vocabulary()
-    upper = tuple((w, w.upper()) for w in every)
-    title = tuple((w, w.capitalize()) for w in every)
-    first = tuple((w, w[0]) for w in every)
-    last = tuple((w, w[-1]) for w in every)
-    same = tuple((w, w) for w in every)
+    first = ("Give the first letter.", "Which letter comes first?")
+    last = ("Give the last letter.", "Which letter comes last?")
+    upper = ("Write in capital letters.", "Make each word upper case.")
     return [
-        WordTask(
-            "capitals",
-            "word",
-            "capitals",
-            ("Write in capital letters.", "Make each word upper case."),
-            upper,
-            True,
-        ),
-        WordTask("title", "word", "title", ("Begin with a capital letter.",), title, True, 0.5),
-        WordTask(
-            "first-letter",
-            "word",
-            "letter",
-            ("Give the first letter.", "Which letter comes first?"),
-            first,
-            True,
-        ),
-        WordTask(
-            "last-letter",
-            "word",
-            "letter",
-            ("Give the last letter.", "Which letter comes last?"),
-            last,
-            True,
-        ),
-        WordTask("copy", "word", "copy", ("Repeat the word.", "Say it again."), same, True, 0.5),
+        _letters("capitals", "capitals", upper, str.upper, 2.0),
+        _letters("title", "title", ("Begin with a capital letter.",), str.capitalize, 1.0),
+        _letters("first-letter", "letter", first, lambda w: w[0], 1.5),
+        _letters("last-letter", "letter", last, lambda w: w[-1], 1.0),
+        _letters("copy", "copy", ("Repeat the word.", "Say it again."), str, 1.5),
     ]
 
 
+@cache
+def drills() -> tuple[WordTask, ...]:
+    """What only training documents show: how words are spelled, which the letter tasks build on."""
+    return (
+        _letters("spell", "letters", ("Spell the word.",), " ".join, 2.0),
+        _letters("spell-dashes", "letters", ("Spell each word.",), "-".join, 0.7),
+        _letters("capital-letters", "letters", ("Spell in capitals.",), _spelled_capitals, 1.0),
+    )
+
+
+def _spelled_capitals(word: str) -> str:
+    return " ".join(word.upper())
+
+
 def _verb_tasks() -> list[WordTask]:
-    verbs = words.verbs()
+    verbs, more = words.verbs(), words.common("v")
+    past = ("Write the past tense.", "What happened yesterday?")
     return [
         WordTask(
             "past-tense",
             "present",
             "past",
-            ("Write the past tense.", "What happened yesterday?"),
+            past,
             tuple((v, p) for v, _, p in verbs),
             True,
-            1.3,
+            1.5,
+            tuple((v, regular_past(v)) for v in more),
         ),
         WordTask(
             "ing-form",
@@ -148,7 +134,8 @@ def _verb_tasks() -> list[WordTask]:
             ("Write the -ing form.",),
             tuple((v, ing(v)) for v, _, _ in verbs),
             True,
-            0.7,
+            0.8,
+            tuple((v, ing(v)) for v in more),
         ),
         WordTask(
             "third-person",
@@ -157,7 +144,8 @@ def _verb_tasks() -> list[WordTask]:
             ("What does he do?",),
             tuple((v, third_person(v)) for v, _, _ in verbs),
             True,
-            0.6,
+            0.8,
+            tuple((v, third_person(v)) for v in more),
         ),
     ]
 
@@ -174,7 +162,8 @@ def _grammar_tasks() -> list[WordTask]:
             ("Write the plural.", "More than one of each thing."),
             plural,
             True,
-            1.3,
+            1.8,
+            tuple((w, regular_plural(w)) for w in words.common("n")),
         ),
         *_verb_tasks(),
         WordTask(
@@ -185,6 +174,7 @@ def _grammar_tasks() -> list[WordTask]:
             tuple((w, article(w)) for w, _, _, _ in nouns),
             True,
             0.6,
+            tuple((w, article(w)) for w in words.common("n")),
         ),
         WordTask(
             "comparative",

@@ -1,5 +1,6 @@
 """Adapters of many kinds: PEFT's own numbers, or a sentence; the base stays what it was."""
 
+import itertools
 import json
 import warnings
 from pathlib import Path
@@ -10,7 +11,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, MixtralConfig
 
 from lmlab.errors import LabError, ModelError
 from lmlab.generation import sidebyside
@@ -23,6 +24,7 @@ from lmlab.lm.sharedprefix import SharedPrefix, can_share
 from lmlab.models.store import ModelRef, ModelStore
 from lmlab.scoring.comparison import compare
 from lmlab.scoring.score import score
+from tests import folders
 
 TEXT = "the little dog ran over"
 GREEDY = GenerateConfig(temperature=0, max_new_tokens=6, alternatives=0)
@@ -68,6 +70,9 @@ KINDS = {
         token_indices=list(range(200, 400)), target_modules=["embed_tokens"]
     ),
     "shira": lambda: peft.ShiraConfig(r=4, target_modules=SOME),
+    "hira": lambda: peft.HiraConfig(r=4, target_modules=SOME),
+    "osf": lambda: peft.OSFConfig(target_modules=SOME),
+    "psoft": lambda: peft.PsoftConfig(r=4, target_modules=SOME),
     "adaption prompt": lambda: peft.AdaptionPromptConfig(
         task_type="CAUSAL_LM", adapter_len=4, adapter_layers=2
     ),
@@ -88,6 +93,11 @@ SENTENCES = {
     "pissa": (lambda: lora(init_lora_weights="pissa"), "changes the base itself"),
     "olora": (lambda: lora(init_lora_weights="olora"), "changes the base itself"),
     "more layers": (lambda: lora(layer_replication=[[0, 2], [1, 2]]), "adds layers to the base"),
+    "from a token on": (lambda: lora(alora_invocation_tokens=[5, 6]), "from certain tokens"),
+    "from later tokens": (
+        lambda: peft.LilyConfig(r=4, target_modules=SOME),
+        "what comes later in a text changes",
+    ),
     "biases": (lambda: lora(bias="lora_only"), "biases"),
 }
 
@@ -249,6 +259,34 @@ def test_targets_named_by_another_tool_are_found_by_the_tensors(base, store, ids
     rewritten(path, PREFIXES["sees"], target_modules=pattern)
     with store.borrow(ModelRef(str(base), str(path))) as lm:
         assert score(lm, TEXT).logprob == pytest.approx(total(rows, ids), abs=1e-3)
+
+
+def test_a_file_of_an_older_transformers_is_read_as_peft_reads_it(tmp_path):
+    """Experts were modules of their own then, and are one tensor now."""
+    sizes = folders.CONFIGS["llama"]().to_dict()
+    kept = "vocab_size hidden_size intermediate_size num_hidden_layers num_attention_heads"
+    config = MixtralConfig(
+        **{key: sizes[key] for key in kept.split()}, num_key_value_heads=2, num_local_experts=4
+    )
+    torch.manual_seed(0)
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path / "base")
+    folders.make_tokenizer("bytelevel-bos").save_pretrained(tmp_path / "base")
+    path = tmp_path / "adapter"
+    lora(target_modules=["w1", "w2", "w3"], task_type="CAUSAL_LM").save_pretrained(path)
+    tensors = {}
+    for layer, expert, (name, wide, out) in itertools.product(
+        range(2), range(4), (("w1", 32, 64), ("w3", 32, 64), ("w2", 64, 32))
+    ):
+        key = f"base_model.model.model.layers.{layer}.block_sparse_moe.experts.{expert}.{name}"
+        tensors[f"{key}.lora_A.weight"] = torch.randn(4, wide)
+        tensors[f"{key}.lora_B.weight"] = torch.randn(out, 4)
+    save_file(tensors, path / WEIGHTS, {"format": "pt"})
+    with ModelStore().borrow(ModelRef(str(tmp_path / "base"), str(path))) as lm:
+        ids = lm.tokenizer(TEXT).input_ids
+        rows, _ = by_peft(tmp_path / "base", path, ids)
+        assert score(lm, TEXT).logprob == pytest.approx(total(rows, ids), abs=1e-3)
+    plain, _ = by_peft(tmp_path / "base", None, ids)
+    assert abs(total(rows, ids) - total(plain, ids)) > 1e-2
 
 
 def test_what_adapters_take_is_counted_in_or_out(base, tmp_path):

@@ -263,8 +263,8 @@ def test_the_page_itself_and_programs_send(address):
 
 def count(text: bytes, size: int, **given) -> int:
     counted = Counted(**given)
-    for place in range(0, len(text), size):
-        counted.take(text[place : place + size])
+    for low in range(0, len(text), size):
+        counted.take(text[low : low + size])
     return counted.values
 
 

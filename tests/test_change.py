@@ -60,7 +60,8 @@ def test_an_adapter_s_change_is_its_product(folder, tmp_path, architecture):
     path = adapter(tmp_path / "lora", base)
     with together([(base,), (base, path)]) as (one, two):
         found = list(iter_changes(one, two))
-        merged = two.adapters.peft.merge_and_unload() if two.adapters.peft else None
+        two.switch_on()
+        merged = two.adapters.peft.merge_and_unload()
     before = AutoModelForCausalLM.from_pretrained(base).requires_grad_(False)
     before, after = dict(before.named_parameters()), dict(merged.named_parameters())
     assert found

@@ -25,7 +25,7 @@ def test_json_holds_what_the_library_gives(path, capsys):
     assert printed == json.loads(json.dumps(expected))
     keys = {"model", "text", "prefix", "tokens", "logprob", "log_perplexity", "perplexity"}
     keys |= {"bits_per_byte", "n_tokens", "n_bytes", "n_unknown"}
-    assert keys | {"bos", "moved", "context", "windows"} == set(printed)
+    assert keys | {"bos", "moved", "context", "windows", "notes"} == set(printed)
     token = printed["tokens"][0]
     assert set(token) == {"id", "text", "start", "end", "logprob", "rank", "entropy", "top"}
     assert set(token["top"][0]) == {"id", "text", "logprob"}

@@ -128,6 +128,56 @@ def _losses(events: list[dict]) -> list[float]:
     return [event["loss"] for event in events if event["event"] == "TrainStep"]
 
 
+def tuned_on(folder, data: Path, out: Path, *more: str) -> int:
+    command = ["finetune", "--model", str(folder("llama", "bytelevel-bos")), "--data", str(data)]
+    return main([*command, *FAST, "--out", str(out), *more])
+
+
+def test_instructions_and_chats_find_their_wording(folder, tmp_path, capsys):
+    said = [{"instruction": f"Say {i}.", "input": "", "output": f"It is {i}."} for i in range(12)]
+    answer = {"role": "assistant", "content": "So."}
+    chats = [{"messages": [{"role": "user", "content": f"Say {i}."}, answer]} for i in range(12)]
+    for name, rows, wording in (
+        ("alpaca.json", said, "instruction-alpaca"),
+        ("chats.json", chats, "chat-turns"),
+    ):
+        data, out = tmp_path / name, tmp_path / wording
+        data.write_text(json.dumps(rows))
+        assert tuned_on(folder, data, out) == 0
+        spec = json.loads((out / "run.json").read_text())
+        assert (spec["template"]["name"], spec["data"]) == (wording, name)
+        places = json.loads((out / "places.json").read_text())
+        rows = [row for part in places.values() for row, _ in part]
+        assert sorted(rows) == list(range(1, 13))
+
+
+def test_a_failed_start_leaves_no_folder_and_names_the_row_of_the_file(folder, tmp_path, capsys):
+    rows = [{"question": f"q {i}", "answer": "a"} for i in range(20)]
+    rows[11]["question"] = "so long " * 400
+    data, out = tmp_path / "rows.jsonl", tmp_path / "run"
+    data.write_text("\n\n" + "\n".join(map(json.dumps, rows)))
+    asked = ["--template", "qa-question"]
+    assert tuned_on(folder, data, out, *asked) == 2
+    assert "Row 12 (line 14) (‘Question: so long" in capsys.readouterr().err
+    assert not out.exists()
+    assert tuned_on(folder, data, out, *asked, "--skip-bad", "--json") == 0
+    said = capsys.readouterr()
+    assert "1 row was skipped: Row 12 (line 14)" in said.err
+    assert json.loads(said.out)["rows"] == 17
+
+
+def test_rows_of_a_second_file_are_held_out(folder, tmp_path, capsys):
+    data, held = tmp_path / "rows.csv", tmp_path / "held.csv"
+    data.write_text("question;answer\n" + "".join(f"q {i};a {i}\n" for i in range(20)))
+    held.write_text("question,answer\n" + "".join(f"q {i},a {i}\n" for i in range(16, 24)))
+    out = tmp_path / "run"
+    more = ["--template", "qa-question", "--valid", str(held), "--json"]
+    assert tuned_on(folder, data, out, *more) == 0
+    said = capsys.readouterr()
+    assert "4 of 20 rows stand in held.csv as well" in said.err
+    assert (json.loads(said.out)["rows"], json.loads(said.out)["held_out"]) == (16, 8)
+
+
 def test_the_form_of_a_run_is_asked_for_and_told(rows, tmp_path, capsys):
     """It follows the template where nobody says otherwise."""
     model, wording = save_chat_model(tmp_path / "chat"), tmp_path / "mine.yaml"

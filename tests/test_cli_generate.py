@@ -43,6 +43,7 @@ def test_json_holds_what_the_library_gives(path, capsys):
         "prompt": "the dog",
         "bos": ["<|endoftext|>"],
         "context": 64,
+        "notes": [],
         "samples": json.loads(json.dumps([done.to_dict() for done in expected])),
     }
     sample = printed["samples"][0]

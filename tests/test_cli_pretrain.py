@@ -80,3 +80,31 @@ def test_what_cannot_be_leaves_no_folder_behind(asked, tmp_path, capsys):
             assert main([*asked, *more, "--out", str(out)]) == 2
         assert said in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_a_column_of_a_table_is_learned_and_not_its_braces(tmp_path, capsys):
+    from lmlab.corpus.cleaning import to_jsonl
+    from lmlab.results.corpora import Cleaning, Inspected, Looked
+
+    texts = [f"The dog number {i} ran over the hill and saw a red ball there." for i in range(50)]
+    rows = [{"id": i, "body": text} for i, text in enumerate(texts)]
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    (tmp_path / "rows.csv").write_text(
+        "id;body\n" + "".join(f"{i};{t}\n" for i, t in enumerate(texts))
+    )
+    found = tuple(Looked(text, 9, (), "en", 1.0, None, None) for text in texts)
+    kept = to_jsonl(Inspected("mine", "base", 0.8, found, 500), Cleaning())
+    (tmp_path / "kept.jsonl").write_text(kept)
+    for name, more in (("rows.json", ["--column", "body"]), ("rows.csv", []), ("kept.jsonl", [])):
+        out = tmp_path / f"run-{name}"
+        data = ["--data", str(tmp_path / name), *more]
+        assert main(["pretrain", *data, *FAST, "--out", str(out)]) == 0
+        learned = [json.loads(line) for line in (out / "train.jsonl").read_text().splitlines()]
+        held = [json.loads(line) for line in (out / "valid.jsonl").read_text().splitlines()]
+        assert sorted(row["text"] for row in (*learned, *held)) == sorted(texts)
+    capsys.readouterr()
+    out = tmp_path / "none"
+    data = ["--data", str(tmp_path / "rows.json"), "--column", "no"]
+    assert main(["pretrain", *data, *FAST, "--out", str(out)]) == 2
+    assert "no column ‘no’" in capsys.readouterr().err
+    assert not out.exists()

@@ -161,7 +161,7 @@ def test_predictions_as_csv_run_nothing(path, capsys, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["prompt", "--template", "nope", "--query", "x"], "There are: choice-letters"),
+        (["prompt", "--template", "nope", "--query", "x"], "There are: chat-turns, choice-letters"),
         (["prompt", "--template", "qa-short", "--query", "x", "--field", "y"], "no ‘=’"),
         (["prompt", "--template", "qa-short", "--query", "x", "--shots", "9999"], "shots"),
         (["evaluate", "--template", "qa-short", "--data", "nope"], "no data named"),
@@ -190,6 +190,50 @@ def test_what_is_wrong_is_one_line(arguments, words, path, capsys, table):
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert words in said
+
+
+@pytest.fixture
+def twice(tmp_path) -> Path:
+    """Every text twice under another id."""
+    lines = [
+        json.dumps({"id": i, "text": f"review {i % 20}", "label": "positive"}) for i in range(40)
+    ]
+    path = tmp_path / "twice.jsonl"
+    path.write_text("\n".join(lines))
+    return path
+
+
+def evaluated(capsys, *more: str) -> dict:
+    command = ["evaluate", "--model", "tiny", "--template", "sentiment-sentence", "--json"]
+    assert main([*command, *more]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_file_is_asked_as_a_whole_without_shots_and_without_twins_with_some(twice, capsys):
+    said = evaluated(capsys, "--data", str(twice))
+    assert said["results"][0]["n"] == 40
+    said = evaluated(capsys, "--data", str(twice), "--shots", "1")
+    assert said["results"][0]["n"] == 14
+    assert any("20 of 40 rows are twins" in note for note in said["notes"])
+
+
+def test_examples_come_from_a_second_file(twice, tmp_path, capsys):
+    (tmp_path / "more.csv").write_text("text;label\nreview 1;positive\nanother, now;negative\n")
+    more = ["--examples", str(tmp_path / "more.csv"), "--shots", "1"]
+    said = evaluated(capsys, "--data", str(twice), *more)
+    assert said["results"][0]["n"] == 40
+    assert any("1 of 2 rows of more.csv" in note for note in said["notes"])
+
+
+def test_bad_rows_are_skipped_on_request(twice, capsys):
+    with twice.open("a") as file:
+        file.write('\n{"text": "x", "label":\n{"text": "x", "label": "great"}\n')
+    command = ["evaluate", "--model", "tiny", "--template", "sentiment-sentence"]
+    assert main([*command, "--data", str(twice)]) == 2
+    assert "Line 41 is no valid JSON" in capsys.readouterr().err
+    said = evaluated(capsys, "--data", str(twice), "--skip-bad")
+    assert said["results"][0]["n"] == 40
+    assert any("2 rows were skipped" in note for note in said["notes"])
 
 
 def test_the_form_is_chosen_and_told(capsys, tmp_path):

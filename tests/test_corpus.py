@@ -123,7 +123,7 @@ def test_a_text_is_cut_where_the_visitor_says():
 @pytest.mark.parametrize(
     ("name", "data", "words"),
     [
-        ("a.txt", b"\xff\xfe", "not UTF-8"),
+        ("a.txt", b"a\xff\xfe", "not UTF-8"),
         ("a.txt", b"\x1f\x8b123", "compressed"),
         ("a.txt", " \n\n ", "no text"),
         ("a.txt", "a\0b", "NUL"),

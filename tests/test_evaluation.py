@@ -196,7 +196,7 @@ def test_a_notebook_needs_names_only():
     result = lmlab.evaluate("base", "german-lecture", shots=2, limit=8)
     assert result.data == "german"
     assert result.n == 8
-    with pytest.raises(InputError, match="There are: choice-letters"):
+    with pytest.raises(InputError, match="There are: chat-turns, choice-letters"):
         lmlab.evaluate("base", "no-such")
 
 
@@ -284,3 +284,15 @@ def test_a_chat_model_is_asked_in_its_own_form(folder, tmp_path):
     ids = encode(model.vocabulary, " x", prompt.text).ids
     assert ids[:2].count(0) == 1
     model.tokenizer.chat_template = None
+
+
+def test_a_wording_that_compares_numbers_is_measured(folder):
+    text = (
+        "name: x\nquery: '{{ text }}, {% if stars > 2 %}good{% else %}bad{% endif %}:'\n"
+        "target: ' {{ y }}'\nanswer: y\nlabels: [yes, no]\n"
+    )
+    wording = PromptTemplate.parse(text)
+    rows = [{"text": f"t {i}", "stars": str(i), "y": ("yes", "no")[i % 2]} for i in range(6)]
+    found = evaluate(load(str(folder("llama"))), wording, Dataset("mine", (), tuple(rows)))
+    assert [p.query for p in found.predictions][2:4] == ["t 2, bad:", "t 3, good:"]
+    assert "calibrated" not in found.by_way

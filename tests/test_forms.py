@@ -370,3 +370,11 @@ def test_a_cell_that_holds_no_chat_is_asked_as_the_wording_says(chat):
     row = {**SPOKEN, "messages": "no chat"}
     tuned, (example,) = rows_of(chat, replace(QUICK, form="chat"), CHAT, [row])
     assert "<|im_start|>user\nUser: hill<|im_end|>" in "".join(texts(tuned.vocabulary, example.ids))
+
+
+def test_plain_text_has_no_chat_form(chat):
+    with pytest.raises(InputError, match="Plain text has no turns"):
+        rows_of(chat, replace(QUICK, form="chat"), None, [{"text": "the dog"}])
+    config = replace(QUICK, form="chat", probe_rows=2, steps=1)
+    tuned = model_of(chat, config)
+    assert len(material(tuned, FREE, DATA, config).probe) == 2

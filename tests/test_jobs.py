@@ -184,7 +184,7 @@ def test_parquet_is_read_within_limits(lab):
     for content, said in (
         (b"PAR1 nonsense", "no Parquet"),
         (packed({"word": ["x"] * 30_000}), "more than 20,000 rows"),
-        (packed({"word": [["a"]]}), "holds lists"),
+        (packed({"word": [{"a": 1}]}), "holds objects"),
         (packed({"word": ["x" * 30_000]}), "30,000 characters"),
         (packed({f"c{i}": [1] for i in range(70)}), "more than 64 columns"),
         (packed({"word": repeated(10_000)}), "once unpacked"),

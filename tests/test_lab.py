@@ -8,6 +8,9 @@ from bench.timing import peak_megabytes
 from lmlab.api import load
 from lmlab.errors import InputError, LabError
 from lmlab.lab import Lab
+from lmlab.results.compared import Compared
+from lmlab.results.completions import Given
+from lmlab.results.controls import GenerateConfig
 from lmlab.results.scored import Loading, Scored, Scoring
 from lmlab.scoring.score import score
 from lmlab.settings import Settings
@@ -111,3 +114,51 @@ def test_the_folder_of_a_test_is_no_embedded_model(lab, tmp_path):
     folders.save(tmp_path / "mine")
     assert str(tmp_path) not in lab.model_names()
     assert last(lab.score(str(tmp_path / "mine"), "the dog")).n_tokens
+
+
+@pytest.fixture(scope="module")
+def chat(folder, tmp_path_factory):
+    source = folder("llama", "bytelevel-bos")
+    return str(folders.save_chat(tmp_path_factory.mktemp("chat") / "m", source))
+
+
+FORM = "<|im_start|>user\nWho?<|im_end|>\n<|im_start|>assistant\n"
+TWO = GenerateConfig(max_new_tokens=2, temperature=0)
+
+
+def test_a_prompt_comes_back_as_the_model_gets_it_with_advice(lab, chat):
+    def given(prompt, **more):
+        return next(e for e in lab.complete(chat, prompt, TWO, **more) if isinstance(e, Given))
+
+    assert given("Who?", chat=True) == Given(FORM, (), ("<|endoftext|>",))
+    assert [one.kind for one in given("the little ").advice] == ["space", "chat"]
+    assert given(FORM).advice == ()
+
+
+def test_the_chat_form_is_the_same_however_it_is_asked_for(lab, chat):
+    def texts(events):
+        return "".join(e[1].shown for e in events if isinstance(e, tuple))
+
+    plain = [list(lab.sample(chat, FORM, TWO, 1)), list(lab.side_by_side([chat], FORM, TWO))]
+    formed = [
+        list(lab.sample(chat, "Who?", TWO, 1, chat=True)),
+        list(lab.side_by_side([chat], "Who?", TWO, chat=True)),
+    ]
+    assert [texts(run) for run in plain] == [texts(run) for run in formed]
+    assert last(lab.score(chat, "a dog", "Who?", chat=True)) == last(lab.score(chat, "a dog", FORM))
+    two = [
+        e for e in lab.compare(chat, chat, "a dog", "Who?", chat=True) if isinstance(e, Compared)
+    ]
+    assert two[0].first == last(lab.score(chat, "a dog", FORM))
+
+
+@pytest.mark.parametrize("bos", ["<|im_start|>", "the", "never"])
+def test_another_start_token_may_be_chosen(lab, chat, bos):
+    scored = last(lab.score(chat, "a dog", bos=bos))
+    assert scored.context == (() if bos == "never" else (bos,))
+
+
+@pytest.mark.parametrize("bos", ["no such token", "\ud800", "x" * 10_000])
+def test_a_start_token_that_is_none_is_said(lab, chat, bos):
+    with pytest.raises(InputError, match=r"no token|surrogate"):
+        list(lab.score(chat, "a dog", bos=bos))

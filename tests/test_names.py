@@ -24,6 +24,7 @@ from lmlab.runs.store import RunFolder, Runs, archive
 from lmlab.scoring.score import score
 from lmlab.settings import Settings
 from lmlab.tuning.tunerun import train
+from tests.test_adapters import KINDS, make
 from tests.tuningbits import DATA, TEMPLATE, quick
 
 TEXT = "the little dog ran"
@@ -66,6 +67,7 @@ def test_folders_are_found_whatever_signs_are_in_their_names(here, base, lora_fo
 def test_names_that_are_no_folder_are_read_as_before(here):
     for text, expected in {
         "base+qa": ModelRef("base", "qa"),
+        "+qa": ModelRef("", "qa"),
         "owner/name@v1.0+owner/adapter": ModelRef("owner/name", "owner/adapter", "v1.0"),
         "base+run:0123456789abcdef@12": ModelRef("base", "run:0123456789abcdef@12"),
         "run:0123456789abcdef@12": ModelRef("run:0123456789abcdef", None, "12"),
@@ -171,8 +173,8 @@ def test_resuming_does_not_depend_on_where_files_lie_now(here, base, monkeypatch
     assert list(train(run, SETTINGS))[-1].reason == "done"
 
 
-def test_an_adapter_is_named_beside_every_model(here, base, lora_folder, capsys):
-    shutil.copytree(lora_folder, here / "a+d")
+def test_an_adapter_is_named_beside_every_model(here, base, capsys):
+    make(here / "a+d", base, KINDS["lora on embeddings"]())
     (here / "rows.jsonl").write_text("".join(json.dumps(dict(row)) + "\n" for row in DATA.train))
     (here / "w.yaml").write_text(WORDING)
     common = ["--model", str(base), "--adapter", "a+d"]

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, replace
+from itertools import islice
 from pathlib import Path
 from random import Random
 
@@ -9,18 +10,35 @@ import numpy as np
 import pytest
 import torch
 from peft import PeftModel
+from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from lmlab.lm.tokens import Vocabulary
 from lmlab.models.store import ModelRef, ModelStore
 from lmlab.settings import Settings
-from recipes import batches, formats, heldout, measure, optimisers, pretrain, taskdocs, tune
-from recipes.config import ASSETS, SHAPES, Mixture, Part, TrainConfig
+from recipes import (
+    batches,
+    debris,
+    formats,
+    heldout,
+    measure,
+    optimisers,
+    pretrain,
+    state,
+    taskdocs,
+    tune,
+    words,
+)
+from recipes.cards import _mixture, _round
+from recipes.commonwords import near_held_out
+from recipes.config import ASSETS, SHAPES, Mixture, Part, TrainConfig, corpus_folder
 from recipes.publish import publish, training
 from recipes.sentencetasks import sentence_tasks
+from recipes.taskdocs import SHOWN
 from recipes.textio import read_rows
-from recipes.tokenizer import train
+from recipes.tokenizer import encode, train
 from recipes.tuneconfig import TUNINGS
+from recipes.typography import KEPT, typeset
 from recipes.wordtasks import word_tasks
 
 MODELS = ASSETS / "models"
@@ -30,41 +48,54 @@ PARTS = Mixture(
 SIZES = {"a": 5000, "b": 900}
 CONFIG = TrainConfig(
     shape="micro",
-    tokens=2048,
     batch_tokens=256,
     micro_tokens=128,
-    short_window=32,
     window=64,
+    warmup=2,
+    tasks_from=2,
+    fall_from=6,
+    fall=2,
     save_seconds=0.0,
     valid_every=1000,
-    snapshots=3,
 )
 
 
-def test_a_plan_fills_every_step_and_repeats():
-    steps = batches.plan(CONFIG, PARTS, SIZES)
-    assert steps == batches.plan(CONFIG, PARTS, SIZES)
-    assert steps != batches.plan(replace(CONFIG, seed=1), PARTS, SIZES)
-    assert len(steps) == CONFIG.steps
+def steps_of(config: TrainConfig, count: int) -> list[list[batches.Row]]:
+    return list(islice(batches.order(config, PARTS, SIZES), count))
+
+
+def test_an_order_fills_every_step_and_repeats():
+    steps = steps_of(CONFIG, 40)
+    assert steps == steps_of(CONFIG, 40)
+    assert steps != steps_of(replace(CONFIG, seed=1), 40)
     assert all(sum(row.length for row in rows) == CONFIG.batch_tokens for rows in steps)
-    assert {row.length for row in steps[0]} == {32}
-    assert {row.length for row in steps[-1]} == {64}
+    assert {row.length for rows in steps for row in rows} == {CONFIG.window}
+
+
+def test_what_is_decided_later_moves_nothing_before_it():
+    endless = replace(CONFIG, fall_from=None)
+    steps = steps_of(endless, 40)
+    assert steps_of(replace(endless, fall_from=30), 30) == steps[:30]
+    assert steps_of(replace(endless, fall_from=20), 30) != steps[:30]
+    assert steps_of(replace(endless, tasks_from=30), 2) == steps[:2]
+
+
+def test_a_part_that_comes_later_moves_no_other():
+    more = replace(PARTS, parts=(*PARTS.parts, Part("c", 0.0, 0.0, 1.0, 1, "", "")))
+    steps = islice(batches.order(CONFIG, more, SIZES | {"c": 500}), 6)
+    assert list(steps) == steps_of(CONFIG, 6)
 
 
 def test_no_window_comes_twice_before_all_have_come():
-    config = replace(CONFIG, tokens=60_000, long_share=0.0)
-    starts = [
-        row.start for rows in batches.plan(config, PARTS, SIZES) for row in rows if row.part == "b"
-    ]
-    epoch = starts[: SIZES["b"] // 32 - 1]
+    starts = [row.start for rows in steps_of(CONFIG, 40) for row in rows if row.part == "b"]
+    epoch = starts[: SIZES["b"] // CONFIG.window - 1]
     assert len(set(epoch)) == len(epoch)
     assert len(starts) > len(epoch)
 
 
 def test_epochs_count_what_was_drawn():
-    steps = batches.plan(CONFIG, PARTS, SIZES)
-    read = batches.epochs(steps, SIZES)
-    assert sum(read[name] * SIZES[name] for name in SIZES) == pytest.approx(2048)
+    read = batches.epochs(steps_of(CONFIG, 8), SIZES)
+    assert sum(read[name] * SIZES[name] for name in SIZES) == pytest.approx(8 * 256)
 
 
 def parts() -> dict[str, np.ndarray]:
@@ -72,48 +103,106 @@ def parts() -> dict[str, np.ndarray]:
     return {name: rng.integers(0, 4096, size).astype(np.uint16) for name, size in SIZES.items()}
 
 
-def test_a_run_that_was_interrupted_goes_on_as_if_it_had_not_been(tmp_path):
-    tokenizer = tmp_path / "tokenizer"
-    train(["some text to make a vocabulary of"] * 3, 400).save_pretrained(tokenizer)
-    steps, ids = batches.plan(CONFIG, PARTS, SIZES), parts()
-    whole = pretrain.start(tmp_path / "whole", CONFIG, "float32")
-    pretrain.train_run(whole, steps, ids, ids, tokenizer)
-    first = pretrain.start(tmp_path / "cut", CONFIG, "float32")
-    pretrain.train_run(first, steps[:3], ids, ids, tokenizer)
-    second = pretrain.start(tmp_path / "cut", CONFIG, "float32")
+def trained(run: pretrain.Run, until: int, tokenizer: Path) -> pretrain.Run:
+    order = islice(batches.order(run.config, PARTS, SIZES), until)
+    ids = parts()
+    state.same_parts(ids, run.folder, None)
+    pretrain.train_run(run, order, ids, ids, tokenizer)
+    return run
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    """A tokenizer, and a run of eight steps without a break."""
+    folder = tmp_path_factory.mktemp("made")
+    train(["some text to make a vocabulary of"] * 3, 400).save_pretrained(folder / "tokenizer")
+    whole = pretrain.start(folder / "whole", CONFIG, "float32")
+    trained(whole, 8, folder / "tokenizer")
+    return folder
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return torch.load(run / "checkpoint.pt", weights_only=True)["model"]
+
+
+def test_a_run_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path, made):
+    trained(pretrain.start(tmp_path, CONFIG, "float32"), 3, made / "tokenizer")
+    pretrain._append(tmp_path / pretrain.CURVE, {"step": 4, "loss": 0.0})
+    second = pretrain.start(tmp_path, CONFIG, "float32")
     second.restore()
     assert second.step == 3
-    pretrain.train_run(second, steps, ids, ids, tokenizer)
-    for one, two in zip(whole.model.parameters(), second.model.parameters(), strict=True):
-        torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-6)
-    publish(tmp_path / "whole" / "final", tmp_path / "shipped", "{}")
-    shipped = AutoModelForCausalLM.from_pretrained(tmp_path / "shipped", dtype=torch.float32)
-    assert shipped.num_parameters() == whole.model.num_parameters()
-    assert sorted(p.name for p in (tmp_path / "whole").glob("step-*")) == ["step-0", "step-8"]
+    assert read_rows(tmp_path / pretrain.CURVE) == []
+    trained(second, 8, made / "tokenizer")
+    torch.testing.assert_close(weights(tmp_path), weights(made / "whole"), rtol=0, atol=0)
+    final = AutoModelForCausalLM.from_pretrained(tmp_path / "final", dtype=torch.float32)
+    assert final.num_parameters() == second.model.num_parameters()
+    assert sorted(p.name for p in tmp_path.glob("step-*")) == ["step-0"]
+    publish(tmp_path / "final", tmp_path / "shipped", "{}")
+    AutoModelForCausalLM.from_pretrained(tmp_path / "shipped")
 
 
-def test_a_run_goes_onward_from_the_weights_of_a_finished_one(tmp_path):
-    tokenizer = tmp_path / "tokenizer"
-    train(["some text to make a vocabulary of"] * 3, 400).save_pretrained(tokenizer)
-    config = replace(CONFIG, tokens=512)
-    steps, ids = batches.plan(config, PARTS, SIZES), parts()
-    first = pretrain.start(tmp_path / config.run, config, "float32")
-    pretrain.train_run(first, steps, ids, ids, tokenizer)
-    further = replace(config, onward=1, tokens=1024)
-    second = pretrain.start(tmp_path / further.run, further, "float32")
-    assert (second.folder, second.step) == (tmp_path / "micro-onward-1", 0)
-    for one, two in zip(first.model.parameters(), second.model.parameters(), strict=True):
-        assert torch.equal(one, two)
-    steps = batches.plan(further, PARTS, SIZES)
-    assert {row.length for rows in steps for row in rows} == {64}
-    pretrain.train_run(second, steps, ids, ids, tokenizer)
-    for run, made, read in ((first, config, 0.25), (second, further, 0.5)):
-        written = asdict(made) | {"epochs": {"a": read, "b": read}}
-        (run.folder / "config.json").write_text(json.dumps(written))
-    story = training([first.folder, second.folder], PARTS)
-    assert [row["step"] for row in story["held_out_nats"]] == [2, 6]
-    assert [part["epochs"] for part in story["mixture"]] == [0.75, 0.75]
-    assert [config["onward"] for config in story["rounds"]] == [0, 1]
+def test_another_machine_goes_on_from_the_packed_state(tmp_path, made):
+    here, there, packed = tmp_path / "here", tmp_path / "there", tmp_path / "state"
+    trained(pretrain.start(here, CONFIG, "float32"), 4, made / "tokenizer")
+    (here / "step-0").rename(here / "step-512")
+    state.pack(here, packed, "micro", made / "tokenizer")
+    assert max(file.stat().st_size for file in packed.rglob("*")) <= 10_000_000
+    assert (packed / "tokenizer" / "tokenizer.json").exists()
+    snapshot = load_file(packed / "step-512.safetensors")
+    assert snapshot["model.embed_tokens.weight"].dtype == torch.float8_e4m3fn
+    second = pretrain.start(there, CONFIG, "float32")
+    second.restore(packed)
+    assert second.step == state.step(packed) == 4
+    state.same_parts(parts(), there, packed)
+    trained(second, 8, made / "tokenizer")
+    whole = weights(made / "whole")
+    for name, value in weights(there).items():
+        assert (value - whole[name]).norm() < 0.03 * whole[name].norm(), name
+    further = pretrain.start(there, CONFIG, "float32")
+    further.restore(packed)
+    assert further.step == 8
+
+
+def test_a_state_of_another_shape_or_of_other_parts_is_refused(tmp_path, made):
+    packed = tmp_path / "state"
+    state.pack(made / "whole", packed, "micro", made / "tokenizer")
+    with pytest.raises(SystemExit, match="that of micro, not of tiny"):
+        state.unpack(packed, tmp_path, "tiny")
+    with pytest.raises(SystemExit, match=r"read so far: a\."):
+        state.same_parts(parts() | {"a": parts()["b"]}, tmp_path, packed)
+
+
+def test_a_corpus_that_is_missing_says_where_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.delenv("LMLAB_CORPUS", raising=False)
+    with pytest.raises(SystemExit, match="--data or LMLAB_CORPUS, or a Hub data set"):
+        corpus_folder(str(tmp_path))
+    with pytest.raises(SystemExit, match=r"run recipes\.corpus with --data FOLDER"):
+        pretrain.load_parts(tmp_path, PARTS, "train")
+
+
+def test_what_is_only_shown_carries_no_loss():
+    tokenizer = train(["cat Katze dog Hund"] * 3, 400)
+    ids = encode(tokenizer, [f"cat: Katze\n{SHOWN}dog: Hund", "dog"])
+    silent = ids & batches.SILENT != 0
+    plain = [int(i) & ~batches.SILENT for i in ids]
+    assert tokenizer.decode(np.array(plain)[silent]) == "<|bos|>cat: Katze\n"
+    row = batches.Row("a", 0, len(ids) - 1)
+    ((inputs, targets),) = batches.micro_batches([row], {"a": ids}, 1000)
+    assert inputs[0].tolist() == plain[:-1]
+    kept = targets[0] != batches.IGNORED
+    assert targets[0][kept].tolist() == np.array(plain)[1:][~silent[1:]].tolist()
+
+
+def test_what_ships_says_how_it_was_made(tmp_path, made):
+    (tmp_path / "config.json").write_text(json.dumps(asdict(CONFIG)))
+    for name in (state.PARTS, pretrain.VALID):
+        (tmp_path / name).write_text((made / "whole" / name).read_text())
+    (tmp_path / pretrain.CURVE).write_text('{"step": 8, "loss": 8.0}\n')
+    story = training(tmp_path, PARTS)
+    assert sum(p["epochs"] * SIZES[p["name"]] for p in story["mixture"]) == pytest.approx(2048, 0.1)
+    assert [row["step"] for row in story["held_out_nats"]] == [8]
+    assert "| part | share | with tasks | falling |" in _mixture(story["mixture"])
+    assert "from step 6 to 8" in _round(story["rounds"][0])
 
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(tmp_path):
@@ -123,16 +212,44 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(tmp_path):
     with torch.no_grad():
         next(run.model.parameters()).fill_(float("nan"))
     with pytest.raises(SystemExit, match="step 0 is not a number"):
-        pretrain.train_step(run, batches.plan(CONFIG, PARTS, SIZES)[0], parts())
+        pretrain.train_step(run, steps_of(CONFIG, 1)[0], parts())
     assert run.checkpoint.read_bytes() == before
 
 
 def test_the_schedule_rises_stays_and_falls():
-    config = TrainConfig(tokens=4096 * 1000)
+    config = TrainConfig(warmup=100, fall_from=600, fall=400)
     rates = [optimisers.trapezoid(step, config) for step in range(1001)]
-    assert rates[0] < rates[10] <= rates[100] == rates[500] == 1.0
+    assert rates[0] < rates[10] <= rates[100] == rates[600] == 1.0
     assert rates[800] == pytest.approx(0.5)
     assert rates[1000] == 0.0
+    assert optimisers.trapezoid(10**6, TrainConfig(fall_from=None)) == 1.0
+
+
+def test_snapshots_are_even_in_the_logarithm_of_the_step():
+    kept = [step for step in range(300) if pretrain.is_snapshot(TrainConfig(), step)]
+    assert kept == [0, 8, 16, 32, 64, 128, 256]
+
+
+def test_kept_signs_are_one_token_each_and_typesetting_uses_no_others():
+    tokenizer = train(["plain words, nothing else"] * 50, 600)
+    for sign in KEPT:
+        assert len(tokenizer(sign, add_special_tokens=False)["input_ids"]) == 1, sign
+    quoted = '"It\'s late," he said - "I\'ll go..." And (so) \'tis--'
+    found = "".join(typeset(quoted, Random(seed)) for seed in range(40))
+    assert "“It’s late,” he said – “I’ll go…”" in found
+    assert {sign for sign in found if not sign.isascii()} <= set(KEPT)
+
+
+def test_debris_is_told_from_text():
+    assert debris.found(b"\xc2\xab\xc2") == set()
+    assert debris.found(b"\xc2\xc2") == {"bytes"}
+    assert debris.found(b"a<|answer|>b", ["<|answer|>"]) == {"special"}
+    assert debris.found(b"Q: win\nA: won") == {"label"}
+    assert debris.found(b"icy={day} @_ day") == {"signs"}
+    assert debris.found(b"sad (happy)\nold (young)\nbig (small)") == {"repeated"}
+    for row in read_rows(ASSETS / "datasets" / "probes" / "general.jsonl"):
+        if row["kind"] in {"stories", "older prose", "German"}:
+            assert debris.found(row["text"][:240].encode()) == set(), row["text"]
 
 
 @pytest.mark.parametrize("form", Mixture().task_docs.values(), ids=Mixture().task_docs)
@@ -153,12 +270,19 @@ def test_composed_layouts_are_many_and_never_one_that_is_held_out():
     assert not [s for s in shots if "=>" in s or "~" in s or "Target" in s or " / " in s]
 
 
-def test_invented_layouts_hardly_repeat_and_have_nothing_of_a_held_out_one():
-    rng = Random(0)
-    shots = [formats.invented(rng, ("word", "other")).shot("x", "y") for _ in range(3000)]
-    assert len(set(shots)) > 2700
-    assert not set(shots) & {layout.shot("x", "y") for layout in formats.HELD_OUT}
-    assert not [s for s in shots for part in formats.KEPT_OUT if part in s.lower()]
+def test_what_begins_a_layout_is_only_shown():
+    docs = taskdocs.documents(4, taskdocs.TaskDocConfig())
+    for doc in (next(docs) for _ in range(800)):
+        shown, told = doc.text.split(SHOWN)
+        assert told.strip(), doc
+        assert not doc.inputs or doc.inputs[0] in shown
+
+
+def test_words_of_the_training_lists_are_no_held_out_ones():
+    assert not [w for w in words.common() if near_held_out(w)]
+    plural, *_ = (task for task in word_tasks() if task.name == "plural")
+    assert len(plural.shown) > 2 * len(plural.training)
+    assert not {x for x, _ in plural.shown} & {x for x, _ in plural.unseen}
 
 
 def test_every_layout_splits_into_query_and_answer():

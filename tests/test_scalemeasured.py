@@ -148,13 +148,13 @@ def test_of_the_hub_the_config_alone_is_fetched(folder, monkeypatch):
     asked = []
     path = folder("llama")
 
-    def fetch(repo: str, file: str, revision: str | None = None) -> str:
+    def fetch(repo: str, file: str, revision: str | None = None, token: object = None) -> str:
         asked.append((repo, file, revision))
         return str(Path(path) / file)
 
     sizes = type("Told", (), {"size": 900})
     monkeypatch.setattr("huggingface_hub.hf_hub_download", fetch)
-    monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", lambda url: sizes())
+    monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", lambda url, token: sizes())
     scaling = Lab.open(Settings()).scaling
     assert scaling.row("someone/model@v1").layers == 2
     assert asked == [("someone/model", "config.json", "v1")]

@@ -80,6 +80,7 @@ def test_the_tokenizer_file_wins_over_the_class(disguised):
     assert vocabulary.tokenizer.eos_token == "<|endoftext|>"
     assert "GPT2Tokenizer" in vocabulary.notes[0]
     assert "tokenizer.json" in vocabulary.notes[0]
+    assert score(lm_of(disguised), TEXT).to_dict()["notes"] == list(vocabulary.notes)
 
 
 def test_a_tokenizer_that_agrees_with_its_file_is_left_alone(folder):
@@ -102,10 +103,13 @@ def test_a_damaged_tokenizer_file_is_named(folder, tmp_path):
         read_vocabulary(path, "m")
 
 
-def test_a_tokenizer_of_another_model_is_refused(folder, tmp_path):
+@pytest.mark.parametrize("kind", ["PreTrainedTokenizerFast", "GPT2Tokenizer"])
+def test_a_tokenizer_of_another_model_is_refused(folder, tmp_path, kind):
     big = Tokenizer(models.WordLevel({f"w{i}": i for i in range(700)} | {"[UNK]": 700}, "[UNK]"))
     big.pre_tokenizer = pre_tokenizers.Whitespace()
     path = with_tokenizer(folder, tmp_path / "m", PreTrainedTokenizerFast(tokenizer_object=big))
+    config = json.loads((path / "tokenizer_config.json").read_text()) | {"tokenizer_class": kind}
+    (path / "tokenizer_config.json").write_text(json.dumps(config))
     with pytest.raises(ModelError, match=r"tokenizer.json of ‘m’ is not this model's.*512 rows"):
         lm_of(path)
 

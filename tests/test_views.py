@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -116,6 +117,14 @@ def test_what_is_kept_is_what_was_given(scored, unscored):
     assert Shown.pack([scored, unscored]).unpack() == (scored, unscored)
     assert Kept.pack(scored).tokens(1, 99) == scored.tokens[1:]
     assert Kept.pack(scored).tokens(5, 9) == ()
+
+
+def test_a_token_that_shows_in_two_ways_is_kept_in_both(scored):
+    first, second = scored.tokens
+    tops = [(Alternative(7, text, -1.0),) for text in ("Once", " Once")]
+    tokens = (replace(first, top=tops[0]), replace(second, top=tops[1]))
+    two = replace(scored, tokens=tokens)
+    assert Kept.pack(two).unpack() == two
 
 
 @pytest.mark.parametrize("measure", [m.key for m in palette.MEASURES])

@@ -223,28 +223,37 @@ def test_the_page_is_made_once_and_each_answer_has_its_own_nonce(headers):
 
 def test_what_depends_on_who_asks_is_made_each_time():
     app, made = counting(b"{}", b"application/json")
-    layer = Shelf(app)
-    for given in ({"path": "/gradio_api/queue/data"}, {"path": "/", "query": b"__theme=dark"},
-                  {"path": "/", "method": "HEAD"}, {"path": "/config"},
-                  {"path": "/assets/a.js", "headers": [(b"range", b"bytes=0-1")]}):  # fmt: skip
+    files = frozenset({f"/assets/{i}.js" for i in range(20)})
+    layer = Shelf(app, lambda: files)
+    for given in ({"path": "/gradio_api/queue/data"}, {"path": "/config", "query": b"page=x"},
+                  {"path": "/", "method": "POST"}, {"path": "/assets/no-such-file.js"},
+                  {"path": "/assets/1.js", "headers": [(b"range", b"bytes=0-1")]}):  # fmt: skip
         before = len(made)
         for _ in range(2):
             asked(layer, **given)
         assert len(made) == before + 2, given
     failing, made = counting(b"no", b"text/plain", 404)
-    assert [asked(Shelf(failing), "/assets/x.js")[0] for _ in range(2)] == [404, 404]
-    hosts = Shelf(app)
-    for name in (b"a", b"b", b"a"):
-        asked(hosts, "/", headers=[(b"host", name)])
-    assert len(hosts._kept) == 2
+    kept = Shelf(failing, lambda: files)
+    assert [asked(kept, "/assets/1.js")[0] for _ in range(2)] == [404, 404]
+    # The page of a link is the page: its query is read in the browser.
+    for given in (
+        {},
+        {"query": b"__theme=dark"},
+        {"headers": [(b"host", b"a")]},
+        {"method": "HEAD"},
+    ):
+        asked(layer, "/", **given)
+    assert list(layer._kept) == ["/"]
 
 
-def test_the_shelf_is_bounded_whoever_asks():
+def test_the_shelf_is_bounded_and_the_page_stays():
     app, _ = counting(random.Random(0).randbytes(5_000_000))
-    layer = Shelf(app)
-    for i in range(20):
-        asked(layer, "/", headers=[(b"host", str(i).encode())])
+    names = [f"/assets/{i}.js" for i in range(20)]
+    layer = Shelf(app, lambda: frozenset(names))
+    for name in ("/", *names):
+        asked(layer, name)
     assert sum(one.n_bytes for one in layer._kept.values()) <= BYTES
+    assert {"/", names[-1]} <= set(layer._kept)
 
 
 def test_a_hundred_who_come_at_once_have_it_made_once():

@@ -8,6 +8,7 @@ from transformers import AutoModelForCausalLM
 
 from lmlab.api import load
 from lmlab.errors import ModelError
+from lmlab.generation.advice import given
 from lmlab.generation.complete import generate, iter_sample, prompt_ids, unfold
 from lmlab.generation.streams import end_ids
 from lmlab.lm import decoding
@@ -172,3 +173,19 @@ def test_a_cache_that_lies_is_found_out(folder, monkeypatch):
     assert not lm.ways.past
     with torch.inference_mode():
         check_completions(lm)
+
+
+def test_a_model_that_is_read_but_does_not_run_is_one_sentence(made):
+    folder = made("deepseek_v3")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"num_key_value_heads": 2}))
+    with pytest.raises(ModelError, match="is read, but does not run") as caught:
+        load(str(folder))
+    assert "config.json" in caught.value.hint
+
+
+def test_how_a_model_is_run_is_said_with_its_results(made):
+    lm = load(str(made("openai-gpt")))
+    assert any("reads the text anew" in note for note in given(lm, TEXT).notes)
+    lm = load(str(made("phi3", **LONGROPE)))
+    assert any("Beyond 32 tokens" in note for note in score(lm, TEXT).notes)

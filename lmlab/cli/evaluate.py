@@ -41,7 +41,7 @@ def add_evaluate(commands: Any) -> None:
     evaluate.add_argument("--shots", default="0", help="one number, or for shots several: 0,1,2,4")
     evaluate.add_argument("--draws", type=int, default=1, help="sets of examples for each number")
     evaluate.add_argument("--limit", type=int, help="most queries; default: all")
-    evaluate.add_argument("--split", choices=["test", "valid"], default="test")
+    evaluate.add_argument("--split", default="test", help="test or valid; of the Hub, any")
     evaluate.add_argument("--way", choices=WAYS, default="sum", help="how a label is chosen")
     evaluate.add_argument("--csv", action="store_true", help="print every prediction as CSV")
     evaluate.set_defaults(run=_evaluate)
@@ -60,7 +60,8 @@ def _evaluate(arguments: argparse.Namespace) -> None:
             raise InputError(f"Several of {name} need --study {wanted}.")
     templates = [template_of(name) for name in arguments.template]
     first = templates[0]
-    found = dataset_of(arguments.data, first, arguments.map, arguments.seed, arguments.split)
+    shots = any(_numbers(arguments.shots))
+    found = dataset_of(arguments, first, split=arguments.split, shots=shots)
     with open_lab() as lab:
         lab.prompts.prepare()
         designs = _designs(arguments, models, templates, found)
@@ -139,6 +140,8 @@ def _as_dict(
         "data": first.data,
         "results": [result.to_dict() for _, result in results],
     }
+    if notes := dict.fromkeys(note for _, result in results for note in result.notes):
+        value["notes"] = list(notes)
     if study == "shots":
         return value
     for (label, result), printed in zip(results, value["results"], strict=True):

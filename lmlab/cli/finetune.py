@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from lmlab.cli.naming import MODEL, add_model, asked_ref
 from lmlab.cli.runs import PLAIN, resumed
+from lmlab.cli.tables import HUB, TABLES, table_of, tell
 from lmlab.cli.tuningreport import report, shown
 from lmlab.errors import InputError
 from lmlab.finetuning import config as configs
@@ -21,12 +22,12 @@ from lmlab.finetuning.config import RATES, FinetuneConfig
 from lmlab.results.forms import FORMS
 
 if TYPE_CHECKING:
+    from lmlab.data.sets import Table
     from lmlab.finetuning.sets import TuningData
     from lmlab.prompts.templates import PromptTemplate
     from lmlab.runs.store import RunFolder
 
 OWNER = "command line"
-HUB = "hub:"
 CHOICES = {
     "method": configs.METHODS,
     "schedule": configs.SCHEDULES,
@@ -54,13 +55,16 @@ def add_finetune(commands: Any) -> None:
         description="Ctrl-C ends a run after its current step and keeps what it learned.",
     )
     add_model(command, None, f"{MODEL}; default: base")
-    command.add_argument("--data", help="a shipped set, a file, or hub:OWNER/NAME; default: qa")
+    command.add_argument("--data", help=f"a shipped set; {TABLES}; default: qa")
     command.add_argument(
         "--map", action="append", default=[], metavar="FIELD=COLUMN", help="name a file’s columns"
     )
     command.add_argument("--split", default="train", help="of a set of the Hub")
     command.add_argument(
         "--template", help=f"a shipped name, a YAML file, or ‘{PLAIN}’ for a column of plain text"
+    )
+    command.add_argument(
+        "--valid", metavar="DATA", help="hold these rows out, and no others; as --data"
     )
     command.add_argument("--held-out", type=float, default=0.1, help="share of a file’s rows")
     command.add_argument("--out", type=Path, help="the run’s folder; default: among the others")
@@ -106,6 +110,7 @@ def _finetune(arguments: argparse.Namespace) -> None:
     limit = {"max_train_seconds": arguments.max_seconds or 1e12}
     started: Started | None = None
     finished: Finished | None = None
+    from lmlab.tuning.starts import tried
     from lmlab.tuning.tunerun import train
 
     with interruptible() as should_stop:
@@ -115,6 +120,8 @@ def _finetune(arguments: argparse.Namespace) -> None:
             should_stop=should_stop,
             accelerator=accelerator,
         )
+        if leads and not arguments.resume:
+            events = tried(folder, events)
         for event in shown(events, folder.spec.config.steps, leads):
             started = event if isinstance(event, Started) else started
             finished = event if isinstance(event, Finished) else finished
@@ -155,12 +162,17 @@ def _asked(
     arguments: argparse.Namespace, given: dict[str, Any]
 ) -> "tuple[str, TuningData, PromptTemplate | None, FinetuneConfig]":
     """Model, data, template and config of a new run."""
+    from lmlab.finetuning.sets import shipped_data
+
     name = arguments.data or "qa"
-    template = _template(arguments.template, name)
     rate = {"learning_rate": RATES[given.get("method", "lora")]}
+    skip = bool(given.get("skip_bad"))
+    table = _table(arguments, name, skip)
+    template = _template(arguments, name, table)
     form = {"form": template.form} if template and template.form else {}
     config = FinetuneConfig(**{**rate, **form, **given})
-    model, found = str(asked_ref(arguments)), _data(arguments, name, template, config.seed)
+    found = shipped_data(name) if table is None else _data(arguments, table, template, config)
+    model = str(asked_ref(arguments))
     return _checked(model, found, template, config), found, template, config
 
 
@@ -183,44 +195,53 @@ def _checked(
     return pinned
 
 
-def _template(name: str | None, data_name: str) -> "PromptTemplate | None":
+def _template(
+    arguments: argparse.Namespace, data_name: str, table: "Table | None"
+) -> "PromptTemplate | None":
     from lmlab.cli.prompt import template_of
-    from lmlab.prompts.wordings import shipped_templates
+    from lmlab.prompts.wordings import fitting_wording, shipped_templates
 
+    name = arguments.template
     if name == PLAIN:
         return None
     if name:
         return template_of(name)
+    if table is not None:
+        return fitting_wording(table.columns, chat=table.chats)
     fitting = [one for one in shipped_templates().values() if one.data == data_name]
     return min(fitting, key=lambda one: not one.tuned) if fitting else None
 
 
+def _table(arguments: argparse.Namespace, name: str, skip: bool) -> "Table | None":
+    """The table of a name; None for a set that ships."""
+    from lmlab.data.sets import shipped_sets
+
+    if name in shipped_sets():
+        return None
+    return table_of(name, arguments.map, split=arguments.split, skip=skip)
+
+
 def _data(
-    arguments: argparse.Namespace, name: str, template: "PromptTemplate | None", seed: int
+    arguments: argparse.Namespace,
+    table: "Table",
+    template: "PromptTemplate | None",
+    config: FinetuneConfig,
 ) -> "TuningData":
-    from lmlab.data import sets as data
-    from lmlab.data.parquet import read_parquet
-    from lmlab.data.rows import MAX_ROWS
-    from lmlab.finetuning.sets import shipped_data, split_table
-    from lmlab.finetuning.structuring import columns_of
+    """A table in two parts; what became of its rows is told."""
+    from lmlab.finetuning.sets import split_table
+    from lmlab.finetuning.structuring import reads_of
 
-    if name in data.shipped_sets():
-        return shipped_data(name)
-    path = Path(name)
-    if name.startswith(HUB):
-        from lmlab.tuning.hubruns import hub_table
-
-        table, origin = hub_table(name[len(HUB) :], "", arguments.split, MAX_ROWS), "hub"
-    elif path.is_file():
-        parquet = path.suffix.lower() == ".parquet"
-        table = read_parquet(path, path.name) if parquet else data.read_file(path)
-        origin = "file"
-    else:
-        sets = ", ".join(data.shipped_sets())
-        raise InputError(f"There is no data named ‘{name[:60]}’.", f"There are: {sets}.")
-    mapped = {name: name for name in columns_of(template) if name in table.columns}
-    mapped |= dict(_pair(text) for text in arguments.map)
-    return split_table(table, mapped, seed=seed, held_out=arguments.held_out, origin=origin)
+    found = split_table(
+        table,
+        seed=config.seed,
+        held_out=arguments.held_out,
+        origin="hub" if (arguments.data or "").startswith(HUB) else "file",
+        reads=reads_of(template),
+        skip=config.skip_bad,
+        second=_table(arguments, arguments.valid, config.skip_bad) if arguments.valid else None,
+    )
+    tell(found.notes)
+    return found
 
 
 @contextmanager
@@ -250,10 +271,3 @@ def _accelerator() -> Any:
     from lmlab.settings import Settings
 
     return Accelerator(cpu=Settings().device == "cpu")
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise InputError(f"‘{text[:40]}’ has no ‘=’.", "Write FIELD=COLUMN.")
-    return name.strip(), value

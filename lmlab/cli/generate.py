@@ -16,7 +16,7 @@ from lmlab.results.controls import GenerateConfig
 if TYPE_CHECKING:
     from lmlab.lm.model import LM
     from lmlab.models.store import ModelRef
-    from lmlab.results.completions import Completion, Step
+    from lmlab.results.completions import Completion, Given, Step
 
 PLAIN = GenerateConfig()
 BOS = "tokenizer (what it adds by itself), always, never, or a token to begin with"
@@ -110,11 +110,11 @@ def _generate(arguments: argparse.Namespace) -> None:
     with ModelStore().borrow(asked_ref(arguments)) as lm:
         from lmlab.generation.advice import given
 
-        asked = given(lm, arguments.prompt, chat=arguments.chat)
+        asked = given(lm, arguments.prompt, chat=arguments.chat, bos=arguments.bos)
         arguments.prompt = asked.prompt
-        _write(lm, arguments, config)
-        for advice in asked.advice:
-            say(advice.said)
+        _write(lm, asked, arguments, config)
+        for note in (*asked.notes, *(advice.said for advice in asked.advice)):
+            say(note)
 
 
 def say(note: str) -> None:
@@ -122,30 +122,31 @@ def say(note: str) -> None:
     print(f"lmlab: note: {note}", file=sys.stderr)
 
 
-def _write(lm: "LM", arguments: argparse.Namespace, config: GenerateConfig) -> None:
+def _write(lm: "LM", asked: "Given", arguments: argparse.Namespace, config: GenerateConfig) -> None:
     """The completions in the form that is asked for."""
     if arguments.json:
         samples = [done.to_dict() for _, done in sorted(_samples(lm, arguments, config))]
-        write_json(_begun(lm, arguments) | {"samples": samples})
+        write_json(_begun(lm, asked) | {"samples": samples})
     elif arguments.jsonl:
         for which, done in _samples(lm, arguments, config):
-            write_json(_begun(lm, arguments) | {"sample": which} | done.to_dict())
+            write_json(_begun(lm, asked) | {"sample": which} | done.to_dict())
     elif arguments.receipt:
         from lmlab.receipts.completions import completion
 
         sys.stdout.write(completion(next(_samples(lm, arguments, config))[1], config))
     else:
-        _stream(lm, arguments, config)
+        _stream(lm, asked, arguments, config)
 
 
-def _begun(lm: "LM", arguments: argparse.Namespace) -> dict[str, Any]:
-    """The prompt, the tokens put before it, and the model's context."""
-    from lmlab.lm.tokens import encode_prompt
-
-    ids = encode_prompt(lm.vocabulary, arguments.prompt, arguments.bos)
-    lead = ids[: len(ids) - len(lm.vocabulary.ids(arguments.prompt))]
-    bos = [lm.vocabulary.text(token) for token in lead]
-    return {"model": lm.name, "prompt": arguments.prompt, "bos": bos, "context": lm.context}
+def _begun(lm: "LM", asked: "Given") -> dict[str, Any]:
+    """The prompt, the tokens put before it, and what is to be said of the model."""
+    return {
+        "model": lm.name,
+        "prompt": asked.prompt,
+        "bos": list(asked.start),
+        "context": lm.context,
+        "notes": lm.notes,
+    }
 
 
 def _samples(
@@ -164,7 +165,9 @@ def _samples(
                 yield which, collect(lm.name, arguments.prompt, drawn[which])
 
 
-def _stream(lm: "LM", arguments: argparse.Namespace, config: GenerateConfig) -> None:
+def _stream(
+    lm: "LM", asked: "Given", arguments: argparse.Namespace, config: GenerateConfig
+) -> None:
     """Write the text as it is drawn, sample after sample; how it went goes to stderr."""
     from lmlab.cli.terminal import visible_text
     from lmlab.generation.complete import generate
@@ -181,7 +184,8 @@ def _stream(lm: "LM", arguments: argparse.Namespace, config: GenerateConfig) -> 
         done = collect(lm.name, arguments.prompt, steps)
         print(
             f"[{len(steps)} tokens · ln p {done.logprob:.2f} nats · perplexity "
-            f"{done.perplexity:.2f} · seed {one.seed} · ended by {done.finish_reason}]",
+            f"{done.perplexity:.2f} · seed {one.seed} · start {' '.join(asked.start) or 'none'} · "
+            f"ended by {done.finish_reason}]",
             file=sys.stderr,
         )
 
@@ -217,7 +221,7 @@ def _compare_prompt(lms: "list[LM]", arguments: argparse.Namespace, config: Gene
     from lmlab.results.completions import collect
 
     steps: list[list[Step]] = [[] for _ in lms]
-    asked = [given(lm, arguments.prompt, chat=arguments.chat) for lm in lms]
+    asked = [given(lm, arguments.prompt, chat=arguments.chat, bos=arguments.bos) for lm in lms]
     prompts = [one.prompt for one in asked]
     for which, step in generate_side_by_side(lms, prompts, config, bos=arguments.bos):
         steps[which].append(step)

@@ -19,9 +19,11 @@ from lmlab.pretraining.corpus import NAMES
 
 if TYPE_CHECKING:
     from lmlab.finetuning.events import Finished, Levels, Sampled, Started
+    from lmlab.finetuning.sets import TuningData
     from lmlab.runs.store import RunFolder
 
 DEMO = "tiny"
+MOST_DOCUMENTS = 10_000_000
 SHORT = {"learning_rate": "--lr", "batch_size": "--batch", "vocabulary": "--vocab"}
 _ABOUT = {
     name.strip(): text.strip()
@@ -42,6 +44,9 @@ def add_pretrain(commands: Any) -> None:
     )
     command.add_argument(
         "--data", help=f"a text that ships ({', '.join(NAMES)}) or a file; default: {NAMES[0]}"
+    )
+    command.add_argument(
+        "--column", help="of a JSON, CSV or TSV file; default: text, or the likeliest"
     )
     command.add_argument("--size", choices=list(SIZES), help=f"of the model; default: {DEMO}")
     command.add_argument("--out", type=Path, help="the run’s folder; default: among the others")
@@ -69,6 +74,7 @@ def _pretrain(arguments: argparse.Namespace) -> None:
     quiet()
     from lmlab.finetuning.events import Finished, Levels, Sampled, Started
     from lmlab.settings import Settings
+    from lmlab.tuning.starts import tried
     from lmlab.tuning.tunerun import train
 
     settings = Settings()
@@ -77,6 +83,7 @@ def _pretrain(arguments: argparse.Namespace) -> None:
     last: dict[type[Any], Any] = {}
     with interruptible() as should_stop:
         made = train(folder, settings.model_copy(update=limit), should_stop=should_stop)
+        made = made if arguments.resume else tried(folder, made)
         for event in _told(shown(made, folder.spec.config.steps, True)):
             # Of what is said several times, a sample say, the latest counts.
             last[type(event)] = event
@@ -115,7 +122,7 @@ def _new(arguments: argparse.Namespace, given: dict[str, Any], settings: Any) ->
     if name in NAMES:
         data = corpus(shipped_text(name), name, "shipped")
     elif Path(name).is_file():
-        data = corpus(_read(Path(name)), Path(name).name, "file")
+        data = _documents(Path(name), arguments.column or "")
     else:
         raise InputError(
             f"There is no text named ‘{name[:60]}’.", f"There are: {', '.join(NAMES)}."
@@ -127,15 +134,25 @@ def _new(arguments: argparse.Namespace, given: dict[str, Any], settings: Any) ->
     return RunFolder.create(arguments.out, spec, data)
 
 
-def _read(path: Path) -> str:
+def _documents(path: Path, column: str) -> "TuningData":
+    """The documents of a file: a text, or a column of a table."""
+    from lmlab.corpus.documents import Limits, kind_of_text, read_documents
+    from lmlab.data.rows import decoded
+    from lmlab.pretraining.corpus import corpus, corpus_of
+
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path.name} is not UTF-8 (byte {error.start + 1:,}).", "Convert it to UTF-8."
-        ) from None
+        text = decoded(path.read_bytes())
     except OSError as error:
         raise InputError(f"{path.name} cannot be read: {error.strerror}.") from None
+    except InputError as error:
+        said = error.message.replace("The file", path.name, 1)
+        raise InputError(said, error.hint) from None
+    if kind_of_text(path.name, text) == "text":
+        if column:
+            raise InputError(f"{path.name} is plain text: it has no columns.")
+        return corpus(text, path.name, "file")
+    most = Limits(MOST_DOCUMENTS, len(text))
+    return corpus_of(read_documents(text, path.name, most, column=column), path.name, "file")
 
 
 def _resumed(arguments: argparse.Namespace, given: dict[str, Any]) -> "RunFolder":

@@ -3,17 +3,18 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmlab.cli.naming import add_model, asked_ref
+from lmlab.cli.tables import TABLES, pair, table_of, tell
 from lmlab.errors import InputError
 from lmlab.results.forms import FORMS
 
 if TYPE_CHECKING:
-    from lmlab.data.sets import Dataset
+    from lmlab.data.sets import Dataset, Table
     from lmlab.prompts.templates import PromptTemplate
     from lmlab.results.forms import Form
 
@@ -42,9 +43,15 @@ def add_prompt(commands: Any) -> None:
 
 def add_common(command: Any) -> None:
     """The arguments about data."""
-    command.add_argument("--data", help="a shipped set, or a JSONL, CSV or TSV file")
+    command.add_argument("--data", help=f"a shipped set; {TABLES}")
     command.add_argument(
         "--map", action="append", default=[], metavar="FIELD=COLUMN", help="name a file’s columns"
+    )
+    command.add_argument(
+        "--examples", metavar="DATA", help="draw examples from this; all of --data is asked"
+    )
+    command.add_argument(
+        "--skip-bad", action="store_true", help="leave out rows that cannot be used; they are told"
     )
     command.add_argument("--seed", type=int, default=0, help="of the examples that are drawn")
     command.add_argument(
@@ -70,28 +77,40 @@ def template_of(name: str) -> "PromptTemplate":
 
 
 def dataset_of(
-    name: str | None,
+    arguments: argparse.Namespace,
     template: "PromptTemplate",
-    maps: Sequence[str] = (),
-    seed: int = 0,
+    *,
     split: str = "test",
+    shots: bool = True,
 ) -> "Dataset":
-    """A shipped set, or a file cut in two."""
+    """The set that the arguments name: one that ships; a file cut in two; or, where no examples
+    are drawn or they come from another file, a file as a whole.
+
+    Raises:
+        InputError: it is not there or cannot be read, or a row lacks something.
+    """
     from lmlab.data import sets as data
 
-    wanted = name or template.data
+    wanted = arguments.data or template.data
     if not wanted:
         raise InputError("The template names no data set.", "Name one with --data.")
-    if wanted in data.shipped_sets():
+    if wanted in data.shipped_sets() and not arguments.examples:
         return data.shipped(wanted, split)
-    path = Path(wanted)
-    if not path.is_file():
-        sets = ", ".join(data.shipped_sets())
-        raise InputError(f"There is no data named ‘{wanted[:60]}’.", f"There are: {sets}.")
-    table = data.read_file(path)
-    if maps:
-        table = table.mapped({**{c: c for c in table.columns}, **dict(map(_pair, maps))})
-    return data.split(table, seed)
+    skip = arguments.skip_bad
+
+    def read(name: str) -> "Table":
+        found = table_of(name, arguments.map, split=split, skip=skip)
+        return found.usable(template.reads, skip=skip)
+
+    if wanted in data.shipped_sets():
+        found = data.shipped(wanted, split)
+        table = data.Table(wanted, template.columns, found.queries)
+    else:
+        table = read(wanted)
+    if arguments.examples or not shots:
+        examples = read(arguments.examples) if arguments.examples else None
+        return data.undivided(table, examples, template.reads)
+    return data.split(table, arguments.seed, reads=template.reads)
 
 
 def _prompt(arguments: argparse.Namespace) -> None:
@@ -99,13 +118,14 @@ def _prompt(arguments: argparse.Namespace) -> None:
     if not template.fields:
         raise InputError("The template’s query has no field.")
     text = _piped() if arguments.query is None else arguments.query
-    query = {template.fields[0]: text, **dict(map(_pair, arguments.field))}
+    query = {template.fields[0]: text, **dict(map(pair, arguments.field))}
     examples = []
     if arguments.shots:
         from lmlab.prompts.protocols import draw
 
-        found = dataset_of(arguments.data, template, arguments.map, arguments.seed)
-        found.check(template.columns)
+        found = dataset_of(arguments, template)
+        found.check(template.needed)
+        tell(found.notes)
         examples = draw(found.pool, arguments.shots, arguments.seed)
     with open_lab() as lab:
         model = str(asked_ref(arguments))
@@ -150,13 +170,6 @@ def _answered(
             said["labels"] = dict(zip(event.labels, event.probabilities, strict=True))
             said |= {"answer": event.choices["sum"], "reason": ""}
     return said
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise InputError(f"‘{text[:40]}’ has no ‘=’.", "Write NAME=VALUE.")
-    return name.strip(), value
 
 
 def dump(value: dict[str, Any]) -> None:

@@ -115,6 +115,7 @@ def _figures(scored: Scored) -> Table:
         rows.append(("note", "the first token has nothing before it and is not scored"))
     if scored.moved:
         rows.append(("note", f"{scored.moved!r} at the end of the prefix is scored with the text"))
+    rows += [("note", note) for note in scored.notes]
     if scored.unknown:
         rows.append(("note", unknown_note(scored)))
     for name, value in rows:

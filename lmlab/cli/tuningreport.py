@@ -57,6 +57,8 @@ def report(folder: RunFolder, started: Started, finished: Finished, as_json: boo
             "probe_loss_before": finished.probe_before,
             "probe_loss": finished.probe_loss,
             "seconds": round(finished.seconds, 3),
+            "rows": started.rows,
+            "held_out": started.valid_rows,
             "adapter": str(folder.path / finished.path) if finished.path else None,
             "reason": finished.reason,
             "accuracy_before": finished.accuracy_before,

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lmlab.assets import assets_dir
-from lmlab.data.rows import Row, decoded, kind_of, separated
+from lmlab.data.delimited import separated
+from lmlab.data.records import Row
+from lmlab.data.rows import decoded, kind_of
 from lmlab.errors import InputError
 
 Cut = Literal["blank lines", "lines", "nowhere"]
@@ -36,7 +38,7 @@ class Limits:
 
 
 def read_documents(
-    data: bytes | str, name: str, limits: Limits, cut: Cut = "blank lines"
+    data: bytes | str, name: str, limits: Limits, cut: Cut = "blank lines", column: str = ""
 ) -> tuple[str, ...]:
     """The documents of a file or of a pasted text; empty ones are left out.
 
@@ -45,6 +47,7 @@ def read_documents(
         name: of the file; its ending tells the kind.
         limits: what is refused.
         cut: where a plain text falls apart; a text with ``<|endoftext|>`` in it falls apart there.
+        column: of a table that holds the text; by default the likeliest.
 
     Raises:
         InputError: not UTF-8, compressed, broken, empty, or beyond the limits; says which.
@@ -61,7 +64,11 @@ def read_documents(
         raise InputError(f"{name} holds half of a surrogate pair.", "Delete it.") from None
     if len(text) > 4 * limits.chars:
         raise too_long(len(text), limits)
-    return _limited(_pieces(text, _kind(name, text), cut), name, limits)
+    kind = kind_of_text(name, text)
+    if kind == "text":
+        return _limited(_cut(text, cut), name, limits)
+    found = _jsonl(text, column) if kind == "jsonl" else _column_of(text, kind, column, limits)
+    return _limited(found, name, limits)
 
 
 def too_long(chars: int, limits: Limits) -> InputError:
@@ -85,7 +92,8 @@ def shipped(name: str, limits: Limits) -> tuple[str, ...]:
     return read_documents(file.read_bytes(), file.name, limits)
 
 
-def _kind(name: str, text: str) -> str:
+def kind_of_text(name: str, text: str) -> str:
+    """``jsonl``, ``csv``, ``tsv`` or ``text``, by the name's ending, else by how it begins."""
     ending = Path(name).suffix.lower()
     if ending in (".jsonl", ".ndjson", ".json", ".csv", ".tsv"):
         return kind_of(name, text)
@@ -94,12 +102,7 @@ def _kind(name: str, text: str) -> str:
     return "jsonl" if text.lstrip().startswith('{"') else "text"
 
 
-def _pieces(text: str, kind: str, cut: Cut) -> Iterable[str]:
-    if kind == "jsonl":
-        return _jsonl(text)
-    if kind in ("csv", "tsv"):
-        rows = list(separated(text, "\t" if kind == "tsv" else ","))
-        return (row.get(column, "") for column in [_column(rows)] for row in rows)
+def _cut(text: str, cut: Cut) -> Iterable[str]:
     if END in text:
         return text.split(END)
     if cut == "nowhere":
@@ -107,26 +110,57 @@ def _pieces(text: str, kind: str, cut: Cut) -> Iterable[str]:
     return text.split("\n") if cut == "lines" else BLANK.split(text)
 
 
-def _jsonl(text: str) -> Iterator[str]:
-    """The text of each line; other fields may hold anything."""
-    column = ""
+def _column_of(text: str, kind: str, column: str, limits: Limits) -> Iterator[str]:
+    """The text of each row of CSV or TSV."""
+    rows = separated(text, "\t" if kind == "tsv" else ",", most=limits.documents)
+    if column and rows and column not in rows[0]:
+        raise _no_column(column, rows[0])
+    name = column or _column(rows)
+    return (row.get(name, "") for row in rows)
+
+
+def _jsonl(text: str, column: str) -> Iterator[str]:
+    """The text of each object, or of each string; other fields may hold anything."""
+    name = column
+    for number, value in _values(text):
+        if isinstance(value, dict):
+            if column and column not in value:
+                raise _no_column(column, value, f"Line {number:,}: ")
+            if not column and not isinstance(value.get(name), str):
+                name = _text_field(value)
+            value = value.get(name)
+        if not isinstance(value, str):
+            raise InputError(
+                f"Line {number:,} has no text.", f"Name the field one of {', '.join(COLUMNS)}."
+            )
+        yield _whole(value, f"Line {number:,}")
+
+
+def _values(text: str) -> Iterator[tuple[int, Any]]:
+    """Each line's value, or each of a list's, with its number."""
+    if text.lstrip().startswith("["):
+        try:
+            listed = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            said = f"Line {getattr(error, 'lineno', 1):,} is no valid JSON."
+            raise InputError(said, "A JSON file holds a list.") from None
+        yield from enumerate(listed, 1)
+        return
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
-            value = json.loads(line)
+            yield number, json.loads(line)
         except (ValueError, RecursionError):
             raise InputError(
-                f"Line {number} is no valid JSON.", "JSONL has one object on each line."
+                f"Line {number:,} is no valid JSON.", "JSONL has one object on each line."
             ) from None
-        if isinstance(value, dict):
-            column = column if isinstance(value.get(column), str) else _text_field(value)
-            value = value.get(column)
-        if not isinstance(value, str):
-            raise InputError(
-                f"Line {number} has no text.", f"Name the field one of {', '.join(COLUMNS)}."
-            )
-        yield _whole(value, f"Line {number}")
+
+
+def _no_column(column: str, row: Iterable[str], place: str = "") -> InputError:
+    there = ", ".join(row)
+    said = f"{place}there is no column ‘{column[:40]}’."
+    return InputError(said[0].upper() + said[1:], f"There are: {there}.")
 
 
 def _text_field(value: dict[str, Any]) -> str:

@@ -1,35 +1,81 @@
-"""Lines and records of a table as rows of strings, each refused with its place when it cannot be
-one. Text only.
+"""What is common to all kinds of tables: their limits, how bytes become text, how a value becomes
+a cell, what becomes of rows that are none. Text only.
 """
 
-import csv
-import io
+import codecs
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lmlab.data.records import Chat, Flag, Number, Place, Row, is_number
 from lmlab.errors import InputError
 
-Row = Mapping[str, str]
+__all__ = ["Row"]
 
 MAX_ROWS = 20_000
 MAX_COLUMNS = 64
 MAX_CELL = 20_000
+NAMED = 3  # faults that are told one by one
 MAX_NAME = 200  # characters of a column's name
 COMPRESSED = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
+# What a turn of a chat is made of, in the two usual ways.
+TURN = (frozenset({"role", "content"}), frozenset({"from", "value"}))
+WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+@dataclass
+class Faults:
+    """What is wrong with single rows: the first fault is an error, or all are gathered.
+
+    Attributes:
+        skip: whether rows with a fault are left out.
+        said: each fault in a sentence, in order.
+    """
+
+    skip: bool = False
+    said: list[str] = field(default_factory=list)
+
+    def take(self, error: InputError) -> None:
+        """Note a row's fault.
+
+        Raises:
+            InputError: rows are not to be left out.
+        """
+        if not self.skip:
+            raise error
+        self.said.append(error.message)
+
+
+def told(faults: Iterable[str]) -> str:
+    """Rows that were left out, in a sentence; empty where there are none."""
+    found = list(faults)
+    if not found:
+        return ""
+    rows = "1 row was" if len(found) == 1 else f"{len(found):,} rows were"
+    more = " …" if len(found) > NAMED else ""
+    return f"{rows} skipped: {' '.join(found[:NAMED])}{more}"
+
+
+class Literal(str):
+    """A number of a JSON file, as it is written there."""
+
+    __slots__ = ()
 
 
 def decoded(data: bytes) -> str:
-    """UTF-8 that is not compressed, without its byte-order mark."""
+    """UTF-8, or UTF-16 that says so, which is not compressed, without its byte-order mark."""
     if data.startswith(COMPRESSED):
         raise InputError("The file is compressed.", "Unpack it first.")
+    wide = data.startswith(WIDE)
     try:
-        return data.decode("utf-8-sig")
+        return data.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
+        kind = "UTF-16" if wide else "UTF-8"
         raise InputError(
-            f"The file is not UTF-8 (line {line}, byte {error.start + 1}).", "Convert it to UTF-8."
+            f"The file is not {kind} (line {line}, byte {error.start + 1}).", "Convert it to UTF-8."
         ) from None
 
 
@@ -41,87 +87,68 @@ def kind_of(name: str, text: str) -> str:
     if ending in (".csv", ".tsv"):
         return ending[1:]
     first = text.lstrip().split("\n", 1)[0]
-    return "jsonl" if first.startswith("{") else "tsv" if "\t" in first else "csv"
+    return "jsonl" if first.startswith(("{", "[")) else "tsv" if "\t" in first else "csv"
 
 
-def jsonl(text: str) -> Iterator[Row]:
-    """One row for each line that is not empty."""
-    lines = ((number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip())
-    for count, (number, line) in enumerate(lines):
-        _check_count(count + 1)
-        try:
-            value = json.loads(line, parse_constant=_no_constant)
-        except (ValueError, RecursionError):
-            raise InputError(
-                f"Line {number} is no valid JSON.", "JSONL has one object on each line."
-            ) from None
-        if not isinstance(value, dict):
-            raise InputError(f"Line {number} is no JSON object.")
-        yield {_name(key, number): _cell(item, number) for key, item in value.items()}
+def check_count(count: int, most: int = MAX_ROWS) -> None:
+    """Refuse one row too many."""
+    if count > most:
+        raise InputError(
+            f"The table has more than {most:,} rows.", "Take a part of it: a sample will do."
+        )
 
 
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
+def column_name(key: str, place: Place) -> str:
+    """A column's name.
 
-
-def separated(text: str, separator: str) -> Iterator[Row]:
-    """One row for each record below the header."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    try:
-        header = _header(next(reader))
-        count = 0
-        for cells in reader:
-            if not cells:
-                continue
-            count += 1
-            _check_count(count)
-            if len(cells) != len(header):
-                raise InputError(
-                    f"Line {reader.line_num} has {len(cells)} columns instead of {len(header)}.",
-                    "Put a cell with the separator in it between double quotes.",
-                )
-            yield {
-                name: _cell(cell, reader.line_num) for name, cell in zip(header, cells, strict=True)
-            }
-    except csv.Error as error:
-        raise InputError(f"Line {reader.line_num} cannot be read: {error}.") from None
-
-
-def _header(cells: Sequence[str]) -> list[str]:
-    if len(cells) > MAX_COLUMNS:
-        raise InputError(f"The header has {len(cells):,} columns; at most {MAX_COLUMNS} are read.")
-    names = [_name(cell, 1).strip() for cell in cells]
-    if "" in names:
-        raise InputError(f"Column {names.index('') + 1} has no name.", "The first line names them.")
-    if repeated := _repeated(names):
-        raise InputError(f"Two columns are named ‘{repeated[:40]}’.")
-    return names
-
-
-def _name(key: str, line: int) -> str:
-    """A column's name."""
+    Raises:
+        InputError: it is too long, or no text.
+    """
     if len(key) > MAX_NAME:
         raise InputError(
-            f"Line {line}: a column’s name has {len(key):,} characters, more than {MAX_NAME}.",
+            f"{said(place)}: a column’s name has {len(key):,} characters, more than {MAX_NAME}.",
             "The first line names the columns.",
         )
-    return _cell(key, line)
+    return str(cell(key, place))
 
 
-def _repeated(names: Iterable[str]) -> str:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            return name
-        seen.add(name)
-    return ""
+def cell(value: Any, place: Place) -> str:
+    """A value as a cell.
 
-
-def _check_count(count: int) -> None:
-    if count > MAX_ROWS:
+    Raises:
+        InputError: it is too long, no text, or holds more than a list of plain values or a chat.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return Flag("true" if value else "false")
+    if isinstance(value, list) and not any(isinstance(one, dict | list) for one in value):
+        value = _joined([cell(one, place) for one in value])
+    elif is_chat(value):
+        value = Chat(json.dumps(value, ensure_ascii=False))
+    if isinstance(value, dict | list):
+        raise InputError(f"{said(place)}: a cell holds a list or an object.", "Use plain values.")
+    text = value if isinstance(value, Chat) else str(value)
+    if len(text) > MAX_CELL:
         raise InputError(
-            f"The table has more than {MAX_ROWS:,} rows.", "Take a part of it: a sample will do."
+            f"{said(place)}: a cell has {len(text):,} characters, more than {MAX_CELL:,}."
         )
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise InputError(f"{said(place)}: a cell holds half of a surrogate pair.")
+    number = isinstance(value, Literal) or not isinstance(value, str)
+    return Number(text) if number and is_number(text) else text
+
+
+def is_chat(value: Any) -> bool:
+    """Whether a value is a list of turns, each with who speaks and what is said."""
+    if not isinstance(value, list) or not all(isinstance(turn, dict) for turn in value):
+        return False
+    return bool(value) and all(any(keys <= turn.keys() for keys in TURN) for turn in value)
+
+
+def said(place: Place) -> str:
+    """A place at the beginning of a sentence: the line alone, where there is one."""
+    return f"Line {place.line:,}" if place.line else f"Row {place.row:,}"
 
 
 def _joined(parts: list[str]) -> str:
@@ -130,22 +157,3 @@ def _joined(parts: list[str]) -> str:
     if parts and plain and not parts[0].startswith("["):
         return " | ".join(parts)
     return json.dumps(parts, ensure_ascii=False)
-
-
-def _cell(value: Any, line: int) -> str:
-    if isinstance(value, bool):
-        value = "true" if value else "false"
-    if value is None:
-        return ""
-    if isinstance(value, list) and not any(isinstance(one, dict | list) for one in value):
-        value = _joined([_cell(one, line) for one in value])
-    if isinstance(value, dict | list):
-        raise InputError(f"Line {line}: a cell holds a list or an object.", "Use plain values.")
-    text = str(value)
-    if len(text) > MAX_CELL:
-        raise InputError(
-            f"Line {line}: a cell has {len(text):,} characters, more than {MAX_CELL:,}."
-        )
-    if any("\ud800" <= char <= "\udfff" for char in text):
-        raise InputError(f"Line {line}: a cell holds half of a surrogate pair.")
-    return text

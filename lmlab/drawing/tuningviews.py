@@ -11,6 +11,7 @@ from lmlab.finetuning.events import (
     Evaluated,
     Finished,
     Levels,
+    Lost,
     Sampled,
     Started,
     TrainEvent,
@@ -32,8 +33,8 @@ def news(events: Sequence[TrainEvent]) -> list[list[Any]]:
 
     ``["plan", {…}]``, ``["step", step, loss, learning rate, gradient norm, tokens, seconds]``,
     ``["eval", step, held-out loss, loss on general text, accuracy]``, of a model from nothing with
-    its bits a byte at the end, ``["sample", {…}]``, ``["levels", {…}]``, ``["end", {…}]``. What is
-    not a finite number is None.
+    its bits a byte at the end, ``["sample", {…}]``, ``["levels", {…}]``, ``["end", {…}]``,
+    ``["lost", line]``. What is not a finite number is None.
     """
     return [made for event in events if (made := _short(event)) is not None]
 
@@ -69,6 +70,8 @@ def _short(event: TrainEvent) -> list[Any] | None:
             return ["plan", plan]
         case Finished():
             return ["end", {"reason": event.reason, "step": event.step, "seconds": event.seconds}]
+        case Lost():
+            return ["lost", event.line]
         case _:
             return None
 

@@ -72,6 +72,7 @@ class FinetuneConfig:
         probe_rows: general texts read, for forgetting, at each evaluation.
         samples: validation rows whose completion is shown.
         precision: ``auto`` is bfloat16 on CUDA, else float32.
+        skip_bad: leave out rows that cannot be read or learned from, and say which.
     """
 
     method: Method = "lora"
@@ -106,6 +107,7 @@ class FinetuneConfig:
     probe_rows: int = 16
     samples: int = 3
     precision: Precision = "auto"
+    skip_bad: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what no model could be trained with.

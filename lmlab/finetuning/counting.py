@@ -6,9 +6,11 @@ The lecture's count: a matrix W of d × k has d·k parameters, its LoRA V·U has
 from dataclasses import dataclass
 
 from lmlab.finetuning.config import FinetuneConfig
+from lmlab.finetuning.memory import Kept, Load, activation_bytes, roughly
 from lmlab.finetuning.shapes import ModelShape, Parameter, lora_targets, selected
 
 FLOAT = 4  # bytes of a trainable number, of its gradient, and of each of AdamW's two moments
+SNAPSHOTS = 100_000_000  # bytes of all snapshots of a run together, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,8 @@ class Counts:
         matrices: the trained ones, or those with LoRA beside them, in the model's order.
         weights_bytes: of the model in memory.
         gradient_bytes: of the gradients.
-        optimiser_bytes: of AdamW's two moments. What a step's activations take comes on top.
+        optimiser_bytes: of AdamW's two moments.
+        activation_bytes: of the longest batch, its logits included; 0 where no batch is known.
         flops_per_token: of one training step, forward and backward.
         seconds: that all steps will take; None while no speed is known.
     """
@@ -67,6 +70,7 @@ class Counts:
     optimiser_bytes: int
     flops_per_token: float
     seconds: float | None = None
+    activation_bytes: int = 0
 
     @property
     def share(self) -> float:
@@ -75,8 +79,15 @@ class Counts:
 
     @property
     def memory_bytes(self) -> int:
-        """Weights, gradients and optimiser together."""
-        return self.weights_bytes + self.gradient_bytes + self.optimiser_bytes
+        """Weights, gradients, optimiser and activations together."""
+        fixed = self.weights_bytes + self.gradient_bytes + self.optimiser_bytes
+        return fixed + self.activation_bytes
+
+    @property
+    def disk_bytes(self) -> int:
+        """Of checkpoints, snapshots and what is learned, at their most."""
+        learned = self.trainable if self.method in ("lora", "prompt") else self.total
+        return disk_bytes(self.trainable, learned)
 
 
 def count(
@@ -85,6 +96,8 @@ def count(
     *,
     row_tokens: float = 0.0,
     flops_per_second: float | None = None,
+    load: Load | None = None,
+    kept: Kept | None = None,
 ) -> Counts:
     """Count a method's parameters.
 
@@ -93,6 +106,8 @@ def count(
         config: the method.
         row_tokens: mean length of a row.
         flops_per_second: what the machine does, for the estimate of the time.
+        load: the longest batch, for the estimate of the memory.
+        kept: what a row of it keeps; a rough guess where it is not given.
 
     Raises:
         InputError: a target or a part that matches nothing; a rank above a matrix's.
@@ -114,7 +129,17 @@ def count(
         optimiser_bytes=trainable * 2 * FLOAT,
         flops_per_token=flops,
         seconds=tokens * flops / (flops_per_second or 1.0) if known else None,
+        activation_bytes=(
+            activation_bytes(shape, config, load, kept or roughly(shape)) if load else 0
+        ),
     )
+
+
+def disk_bytes(trainable: int, learned: int) -> int:
+    """What a run writes at its most: three checkpoints while the third is written, of weights and
+    two moments each; what is learned twice while it is replaced; and snapshots.
+    """
+    return FLOAT * (9 * trainable + 2 * learned) + SNAPSHOTS
 
 
 def _soft(config: FinetuneConfig) -> int:

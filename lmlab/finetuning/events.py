@@ -11,6 +11,18 @@ from typing import Any, Literal
 Reason = Literal["done", "stopped", "limit", "nan"]
 
 
+class HaltedError(Exception):
+    """A run is to end in the middle of a step.
+
+    Args:
+        reason: as in ``events.Finished``.
+    """
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason: Reason = reason
+
+
 @dataclass(frozen=True, slots=True)
 class Started:
     """Before the first step.
@@ -196,11 +208,18 @@ class Finished:
         return self.probe_loss - self.probe_before
 
 
-TrainEvent = Started | Levels | TrainStep | Evaluated | Sampled | Saved | Finished
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """In the place of a line of a run's log that cannot be read: its number, from 1."""
+
+    line: int
+
+
+TrainEvent = Started | Levels | TrainStep | Evaluated | Sampled | Saved | Finished | Lost
 
 KINDS: Mapping[str, type[Any]] = {
     kind.__name__: kind
-    for kind in (Started, Levels, TrainStep, Evaluated, Sampled, Saved, Finished)
+    for kind in (Started, Levels, TrainStep, Evaluated, Sampled, Saved, Finished, Lost)
 }
 
 

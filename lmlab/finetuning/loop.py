@@ -20,6 +20,7 @@ from lmlab.finetuning.config import FinetuneConfig
 from lmlab.finetuning.events import (
     Evaluated,
     Finished,
+    HaltedError,
     Reason,
     Saved,
     Started,
@@ -62,7 +63,7 @@ class Loop:
         self.precision = precision_of(config, self.device)
         self.autocast = autocast_of(self.device, self.precision)
         self.measures = self.measuring()
-        found = checkpoints.newest(self.out) if self.out else None
+        found, self.notes = checkpoints.sound(self.out) if self.out else (None, [])
         if found:
             self.place = checkpoints.restore(found, tuned.trained, self.optimiser, self.schedule)
         self.first = self.place.step
@@ -108,7 +109,11 @@ class Loop:
             precision=self.precision,
             processes=self.processes,
             first=self.first,
-            warnings=warnings_of(self.tuned.vocabulary, rows, config),
+            warnings=(
+                *self.notes,
+                *self.material.notes,
+                *warnings_of(self.tuned.vocabulary, rows, config),
+            ),
         )
 
     def batches(self) -> Iterator[list[list[Example]]]:
@@ -120,7 +125,11 @@ class Loop:
         return (rows for _, rows in zip(range(first, config.steps), found, strict=False))
 
     def step(self, batches: list[list[Example]]) -> TrainStep | None:
-        """One optimiser step; None, with nothing changed, where not-a-number comes up."""
+        """One optimiser step; None, with nothing changed, where not-a-number comes up.
+
+        Raises:
+            HaltedError: somebody wants the run to end; nothing is changed then either.
+        """
         began = time.perf_counter()
         config, trained = self.config, list(self.tuned.trained.values())
         self.model.train()
@@ -130,10 +139,14 @@ class Loop:
             # Each step's dropout has a seed of its own, so that it does not matter what came
             # before.
             torch.manual_seed((config.seed * 1_000_003 + self.place.step) * 31 + self._rank)
-            loss = sum(
-                self._backward(rows, n_loss, last=i == len(batches) - 1)
-                for i, rows in enumerate(batches)
-            )
+            try:
+                loss = sum(
+                    self._backward(rows, n_loss, last=i == len(batches) - 1)
+                    for i, rows in enumerate(batches)
+                )
+            except HaltedError:
+                self.optimiser.zero_grad(set_to_none=True)
+                raise
         clip = config.clip or math.inf
         norm = float(torch.nn.utils.clip_grad_norm_(trained, clip))
         loss = self._shared(loss)
@@ -165,8 +178,19 @@ class Loop:
             loss = summed_loss(self.model, batch, self.tuned.soft, self.keep)
             # The processes' gradients are averaged, so that each counts its own that many times.
             part = loss * (weight / n_loss)
+            self._ask()
             part.backward()  # type: ignore[no-untyped-call]
+        if not last:
+            self._ask()
         return float(loss.detach()) / n_loss if mine else 0.0
+
+    def _ask(self) -> None:
+        """Between the parts of a step: one may take minutes.
+
+        Several processes go through a step together, and are asked after it alone.
+        """
+        if self.processes == 1 and (reason := self.should_stop()):
+            raise HaltedError(reason)
 
     def measured(self, step: int) -> Iterator[TrainEvent]:
         """Evaluation and samples, where they are due after this step."""
@@ -194,7 +218,10 @@ class Loop:
         """Whether somebody wants the run to end; the same answer in every process."""
         if self.place.step >= self.config.steps:
             return "done", ""
-        reason = self.should_stop()
+        return self.told(self.should_stop())
+
+    def told(self, reason: Reason | None) -> tuple[Reason | None, str]:
+        """A reason to end, agreed upon by all processes, and what to say of it."""
         if self.processes > 1:
             from accelerate.utils import broadcast_object_list
 
@@ -222,10 +249,11 @@ class Loop:
         if reason == "nan":
             place.step, message = self._back(message)
             place.last = place.first
-        if reason != "done" and self.leads and place.step > 0:
-            self._evaluate(place.step)
+        # Written first: measuring takes its time, and a process that takes too long is ended.
         if self.out and self.leads and place.step > 0:
             path = write(self.tuned, base_name, self.out, place.step)
+        if reason != "done" and self.leads and place.step > 0:
+            self._evaluate(place.step)
         first, last = place.first, place.last
         return Finished(
             reason=reason,
@@ -245,7 +273,7 @@ class Loop:
 
     def _back(self, message: str) -> tuple[int, str]:
         """Put the last good weights back, where there are any: their step, and what to say."""
-        found = checkpoints.newest(self.out) if self.out else None
+        found = checkpoints.sound(self.out)[0] if self.out else None
         hint = "Take a lower learning rate."
         if not found:
             return 0, f"{message} No checkpoint had been written before. {hint}"

@@ -126,7 +126,7 @@ class Measures:
 
 def probes(tuned: Tuned, config: FinetuneConfig) -> list[Example]:
     """General texts as examples; every token but the first carries loss."""
-    plain = replace(config, loss_on="all", end_token=False, max_length=0)
+    plain = replace(config, form="plain", loss_on="all", end_token=False, max_length=0)
     rows = [{PLAIN: text} for text in probe_texts(config.probe_rows)]
     return list(structured(tuned.vocabulary, None, rows, plain, tuned.context))
 

@@ -10,6 +10,7 @@ from transformers import get_scheduler
 
 from lmlab.finetuning.config import FinetuneConfig
 from lmlab.finetuning.methods import Tuned, save
+from lmlab.finetuning.whole import put_in_place
 
 
 def precision_of(config: FinetuneConfig, device: torch.device) -> str:
@@ -30,7 +31,7 @@ def write(tuned: Tuned, base_name: str, run: Path, step: int) -> str:
     shutil.rmtree(partial, ignore_errors=True)
     save(tuned, base_name, partial)
     shutil.rmtree(final, ignore_errors=True)
-    partial.rename(final)
+    put_in_place(partial, final)
     for other in run.glob(f"{kind}-*"):
         if other != final:
             shutil.rmtree(other, ignore_errors=True)

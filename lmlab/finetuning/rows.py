@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from lmlab.data.records import Row
+from lmlab.errors import InputError
 from lmlab.finetuning.config import FinetuneConfig
-from lmlab.finetuning.sets import Row
 from lmlab.lm import controls
 from lmlab.lm.chat import Marked, own_masks, turn_end
 from lmlab.lm.tokens import Vocabulary, encode
@@ -62,8 +63,9 @@ def written(
     template: PromptTemplate | None,
     rows: Sequence[Row],
     config: FinetuneConfig,
+    first: int = 1,
 ) -> Iterator[Written]:
-    """Each row as text in the config's form.
+    """Each row as text in the config's form; ``first`` is the number of the first.
 
     Raises:
         InputError: a cell that cannot be rendered, or the chat form of a model that has none.
@@ -71,20 +73,26 @@ def written(
     """
     control = controls.finder(vocabulary)
     if template is None:
+        if config.form == "chat":
+            raise InputError(
+                "Plain text has no turns, so that there is no chat form of it.",
+                "Choose a wording, or the plain form.",
+            )
         for row in rows:
             text = row.get(PLAIN, "")
             yield Written(Prompt("", (), text), None, control=control([text]))
         return
     check_form(vocabulary, config.form)
-    instruction, pieces = template.pieces(rows)
+    instruction, pieces = template.pieces(rows, first)
     typed = [control(row.get(column, "") for column in template.columns) for row in rows]
     truths = [row[template.answer] for row in rows]
     if config.form == "chat":
         made = _turns(vocabulary, instruction, pieces)
     else:
-        made = [Written(joined(instruction, (), template.separator, one), None) for one in pieces]
-    for row, truth, sign in zip(made, truths, typed, strict=True):
-        yield replace(row, truth=truth, control=sign)
+        plain = [joined(instruction, (), template.separator, piece) for piece in pieces]
+        made = [Written(prompt, None) for prompt in plain]
+    for one, truth, sign in zip(made, truths, typed, strict=True):
+        yield replace(one, truth=truth, control=sign)
 
 
 def _turns(vocabulary: Vocabulary, instruction: str, pieces: Sequence[Pieces]) -> list[Written]:

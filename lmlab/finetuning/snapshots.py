@@ -10,11 +10,13 @@ from pathlib import Path
 
 import torch
 
+from lmlab.finetuning.counting import SNAPSHOTS
 from lmlab.finetuning.methods import Tuned, save
+from lmlab.finetuning.whole import put_in_place
 
 FOLDER = "snapshots"
 MOST = 8
-BYTES = 100_000_000  # of all snapshots of a run together
+BYTES = SNAPSHOTS
 
 
 def count(n_bytes: int) -> int:
@@ -48,4 +50,4 @@ def write(tuned: Tuned, base_name: str, run: Path, step: int) -> None:
     with suppress(OSError):
         partial.parent.mkdir(parents=True, exist_ok=True)
         save(tuned, base_name, partial, tokenizer=False)
-        partial.rename(final)
+        put_in_place(partial, final)

@@ -2,20 +2,23 @@
 which of these carry loss. Knows tokenizers; runs no model.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
+from lmlab.data.records import Row, placed, where
+from lmlab.data.rows import Faults, told
+from lmlab.data.twins import Reads
 from lmlab.errors import InputError
 from lmlab.finetuning.config import FinetuneConfig
 from lmlab.finetuning.masks import MaskKind, MaskToken, MaskView
 from lmlab.finetuning.rows import PLAIN, Cut, Written, cut, written
-from lmlab.finetuning.sets import Row
 from lmlab.lm import controls
 from lmlab.lm.chat import has_chat
 from lmlab.lm.tokens import Vocabulary
 from lmlab.prompts.parts import Prompt
 from lmlab.prompts.templates import PromptTemplate
+from lmlab.rendering import RenderError
 
 CHUNK = 400  # rows that are rendered at once
 WARNED = 3  # rows named in a warning
@@ -37,6 +40,7 @@ class Example:
         answer: the text of the answer.
         truth: what the row gives as the answer; None without a template.
         number: of the row, from 1.
+        place: the row of its file, in words; empty where that is not known.
         own: which ids carry loss, where that is not all from ``loss_from`` on; else empty.
         asked: the prompt as the model is asked it, with its answers; None without a template.
         control: a control token that stands in the row's own cells; empty for none.
@@ -52,6 +56,7 @@ class Example:
     answer: str
     truth: str | None
     number: int
+    place: str = ""
     own: tuple[bool, ...] = ()
     asked: Prompt | None = None
     control: str = ""
@@ -74,7 +79,8 @@ class Example:
             return ""
         words = " ".join((self.prompt or self.answer).split())
         shown = words if len(words) <= SHOWN else words[:SHOWN] + "…"
-        place = f"Row {self.number} (‘{shown}’)"
+        named = self.place or f"row {self.number:,}"
+        place = f"{named[:1].upper()}{named[1:]} (‘{shown}’)"
         if self.lost:
             return (
                 f"{place}: no token carries loss. The prompt alone fills the {len(self.ids):,} "
@@ -92,12 +98,14 @@ class Material:
         valid: rows that are held out.
         probe: general texts.
         template: the wording; None for plain text.
+        notes: what became of rows that are not there, in sentences.
     """
 
     train: Sequence[Example]
     valid: Sequence[Example] = ()
     probe: Sequence[Example] = ()
     template: PromptTemplate | None = None
+    notes: tuple[str, ...] = ()
 
 
 def structured(
@@ -108,6 +116,7 @@ def structured(
     context: int,
     first: int = 1,
     end: int | None = None,
+    faults: Faults | None = None,
 ) -> Iterator[Example]:
     """Every row by F.
 
@@ -119,6 +128,7 @@ def structured(
         context: positions that the model can read.
         first: number of the first row.
         end: the token that is taught to end an answer; None takes the tokenizer's own.
+        faults: what becomes of rows that cannot be read; None refuses the first.
 
     Raises:
         InputError: a row lacks a column, cannot be rendered, or makes no tokens; the chat form of a
@@ -127,15 +137,17 @@ def structured(
     limit = _limit(config, context)
     ends = vocabulary.tokenizer.eos_token_id if end is None else end
     for low in range(0, len(rows), CHUNK):
-        texts = written(vocabulary, template, rows[low : low + CHUNK], config)
-        for number, row in enumerate(texts, first + low):
+        part = list(enumerate(rows[low : low + CHUNK], first + low))
+        for number, row, text in _written(vocabulary, template, part, config, faults or Faults()):
             try:
-                found = cut(vocabulary, row, config, ends)
+                found = cut(vocabulary, text, config, ends)
                 vocabulary.checked(found.ids)
             except InputError as error:
-                said = f"Row {number}: {_lower(error.message)}"
-                raise InputError(said, error.hint) from None
-            yield _example(row, found, config, limit, number)
+                said = placed(row, number, error.message)
+                (faults or Faults()).take(InputError(said, error.hint))
+            else:
+                made = _example(text, found, config, limit, number)
+                yield replace(made, place=where(row, number))
 
 
 def _limit(config: FinetuneConfig, context: int) -> int:
@@ -145,6 +157,30 @@ def _limit(config: FinetuneConfig, context: int) -> int:
             f"Take at most {context:,}.",
         )
     return config.max_length or context
+
+
+def _written(
+    vocabulary: Vocabulary,
+    template: PromptTemplate | None,
+    rows: Sequence[tuple[int, Row]],
+    config: FinetuneConfig,
+    faults: Faults,
+) -> Iterator[tuple[int, Row, Written]]:
+    """Number, row and text of each numbered row; those that cannot be rendered are faults."""
+    while rows:
+        try:
+            texts = list(
+                written(vocabulary, template, [row for _, row in rows], config, rows[0][0])
+            )
+        except RenderError as error:
+            faults.take(error)
+            left = [one for one in rows if one[1] is not error.row]
+            if len(left) == len(rows):
+                raise
+            rows = left
+        else:
+            yield from ((*one, text) for one, text in zip(rows, texts, strict=True))
+            return
 
 
 def _example(row: Written, cut: Cut, config: FinetuneConfig, limit: int, number: int) -> Example:
@@ -168,18 +204,23 @@ def _example(row: Written, cut: Cut, config: FinetuneConfig, limit: int, number:
     )
 
 
-def checked(examples: Sequence[Example]) -> Sequence[Example]:
-    """The same examples.
+def checked(examples: Iterable[Example], faults: Faults | None = None) -> list[Example]:
+    """The examples from which something can be learned.
 
     Raises:
-        InputError: one of them has no token that carries loss; names its row.
+        InputError: one of them has no token that carries loss, and faults are not gathered; or all
+            have none.
     """
+    found = []
     for example in examples:
-        if example.error:
-            raise InputError(
-                example.error, "Shorten the row, or choose a model that reads more tokens."
-            )
-    return examples
+        if not example.error:
+            found.append(example)
+            continue
+        hint = "Shorten the row, or choose a model that reads more tokens."
+        (faults or Faults()).take(InputError(example.error, hint))
+    if faults and faults.said and not found:
+        raise InputError("No row is left to learn from.", told(faults.said))
+    return found
 
 
 def warnings_of(
@@ -206,11 +247,11 @@ def warnings_of(
     found += controls.said(typed)
     long = [example for example in examples if example.lost]
     if long:
-        numbers = ", ".join(str(example.number) for example in long[:WARNED])
+        places = ", ".join(e.place or f"row {e.number:,}" for e in long[:WARNED])
         more = " and others" if len(long) > WARNED else ""
-        which = f"Row {numbers} is"
+        which = f"{places[:1].upper()}{places[1:]} is"
         if len(long) > 1:
-            which = f"{len(long):,} rows ({numbers}{more}) are"
+            which = f"{len(long):,} rows ({places}{more}) are"
         found.append(
             f"{which} longer than the {len(long[0].ids):,} tokens that are read: the end of the "
             "answer is cut off, and the end token with it."
@@ -246,10 +287,11 @@ def _kind(example: Example, place: int) -> MaskKind:
     return "end" if example.ended and place == len(example.ids) - 1 else "answer"
 
 
-def _lower(sentence: str) -> str:
-    return sentence[:1].lower() + sentence[1:]
-
-
 def columns_of(template: PromptTemplate | None) -> tuple[str, ...]:
     """The columns that every row needs."""
-    return (PLAIN,) if template is None else template.columns
+    return reads_of(template).needed
+
+
+def reads_of(template: PromptTemplate | None) -> Reads:
+    """What is read of a row."""
+    return Reads((PLAIN,), (PLAIN,), (PLAIN,)) if template is None else template.reads

@@ -5,12 +5,12 @@ A step's rows, dropout and learning rate follow from the seed and the step's num
 run that was killed goes on from its last checkpoint as if nothing had happened.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 from lmlab.finetuning.checkpoints import DamagedError
-from lmlab.finetuning.events import Reason, TrainEvent
+from lmlab.finetuning.events import HaltedError, Reason, TrainEvent
 from lmlab.finetuning.loop import Loop, Stop, due
 from lmlab.finetuning.methods import Tuned
 from lmlab.finetuning.structuring import Material
@@ -32,7 +32,8 @@ def finetune(
         material: what it reads.
         out: the run's folder, which is gone on from if it holds a checkpoint; None writes nothing.
         base_name: what an adapter calls its base.
-        should_stop: asked after every step; a reason ends the run and keeps what was learned.
+        should_stop: asked between the parts of a step; a reason ends the run and keeps what was
+            learned.
         accelerator: of accelerate, where several processes share the work.
 
     Raises:
@@ -54,7 +55,13 @@ def run(loop: Loop, base_name: str = "") -> Iterator[TrainEvent]:
     for rows in loop.batches():
         if reason:
             break
-        event = loop.step(rows)
+        try:
+            event = loop.step(rows)
+        except HaltedError as halted:
+            reason, message = loop.told(halted.reason)
+            if loop.out and place.step > loop.first:
+                reason, message = yield from _saved(loop, reason, message)
+            break
         if event is None:
             reason, message = "nan", f"Not-a-number came up in step {place.step + 1}."
             break
@@ -63,8 +70,16 @@ def run(loop: Loop, base_name: str = "") -> Iterator[TrainEvent]:
         yield from loop.measured(place.step)
         reason, message = loop.ended()
         if loop.out and (reason or due(place.step, loop.config.save_every)):
-            try:
-                yield loop.saved()
-            except DamagedError as error:
-                reason, message = "nan", error.message
+            reason, message = yield from _saved(loop, reason, message)
     yield loop.finished(reason or "done", message, base_name)
+
+
+def _saved(
+    loop: Loop, reason: Reason | None, message: str
+) -> Generator[TrainEvent, None, tuple[Reason | None, str]]:
+    """Write a checkpoint; why the run ends now, if it does, and what to say."""
+    try:
+        yield loop.saved()
+    except DamagedError as error:
+        return "nan", error.message
+    return reason, message

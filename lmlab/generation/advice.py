@@ -2,7 +2,7 @@
 
 from lmlab.lm.chat import has_chat, is_formed, question
 from lmlab.lm.model import LM
-from lmlab.lm.tokens import Vocabulary, check_unicode
+from lmlab.lm.tokens import BosSetting, Vocabulary, check_unicode, encode_prompt
 from lmlab.results.completions import Advice, Given
 
 SPACE = (
@@ -15,27 +15,35 @@ CHAT = (
 )
 
 
-def given(lm: LM, prompt: str, *, chat: bool = False) -> Given:
+def given(lm: LM, prompt: str, *, chat: bool = False, bos: BosSetting = "tokenizer") -> Given:
     """A prompt as the model gets it, and what is to be said of it.
 
     Args:
         lm: the model.
         prompt: as typed.
         chat: whether it is the question of a chat.
+        bos: what stands before it.
 
     Raises:
-        InputError: the prompt is not valid Unicode, or no question where one is meant.
+        InputError: the prompt is not valid Unicode, or no question where one is meant, or there is
+            nothing to start from.
         ModelError: the model has no chat template, or one that cannot be used.
     """
     check_unicode(prompt)
     if chat:
-        return Given(question(lm.vocabulary, prompt))
+        form = question(lm.vocabulary, prompt)
+        return Given(form, (), _start(lm.vocabulary, form, bos), tuple(lm.notes))
     found = []
     if trailing_space(lm.vocabulary, prompt):
         found.append(Advice("space", SPACE))
     if has_chat(lm.vocabulary) and not is_formed(lm.vocabulary, prompt):
         found.append(Advice("chat", CHAT))
-    return Given(prompt, tuple(found))
+    return Given(prompt, tuple(found), _start(lm.vocabulary, prompt, bos), tuple(lm.notes))
+
+
+def _start(vocabulary: Vocabulary, prompt: str, bos: BosSetting) -> tuple[str, ...]:
+    ids = encode_prompt(vocabulary, prompt, bos)
+    return tuple(map(vocabulary.text, ids[: len(ids) - len(vocabulary.ids(prompt))]))
 
 
 def trailing_space(vocabulary: Vocabulary, prompt: str) -> str:

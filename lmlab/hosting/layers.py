@@ -1,6 +1,9 @@
 """All that stands around the page's app, outermost first, as pairs of a class and its arguments."""
 
+import os
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from lmlab.hosting.bodies import Bodies
@@ -10,6 +13,7 @@ from lmlab.hosting.headers import SPACES, Headers
 from lmlab.hosting.health import Health, vitals
 from lmlab.hosting.logs import RequestLog
 from lmlab.hosting.shelf import Shelf
+from lmlab.hosting.storage import Storage
 from lmlab.lab import Lab
 
 Layer = tuple[type[Any], dict[str, Any]]
@@ -41,7 +45,13 @@ def layers(
         (Headers, {"framed_by": framed_by}),
         (Health, {"look": lambda: vitals(lab, waiting), "metrics": settings.metrics}),
         (Doors, {"uploads": settings.uploads, "upload_bytes": upload_bytes}),
+        (Storage, {"settings": settings, "folder": _uploaded}),
         (Bodies, {}),
         (Beats, {"guests": guests or Guests()}),
         (Shelf, {"files": files}),
     ]
+
+
+def _uploaded() -> Path:
+    """Where Gradio is told to put visitors' files."""
+    return Path(os.environ.get("GRADIO_TEMP_DIR") or Path(tempfile.gettempdir(), "gradio"))

@@ -257,6 +257,8 @@ def _check_kind(folder: Path, kind: str, raw: Mapping[str, Any]) -> None:
         raise ModelError(f"The adapter ‘{folder.name}’ changes the base's biases as well.")
     if raw.get("layer_replication"):
         raise ModelError(f"The adapter ‘{folder.name}’ adds layers to the base.")
+    if raw.get("alora_invocation_tokens"):
+        raise ModelError(f"The adapter ‘{folder.name}’ is on from certain tokens of a text alone.")
     if raw.get("megatron_config"):
         raise ModelError(f"The adapter ‘{folder.name}’ needs code that is not part of PEFT.")
 

@@ -88,7 +88,7 @@ class Body:
             The rows, and the new past; None where the model keeps none.
         """
         at = past.length if past else 0
-        inputs = self._inputs(ids) if past is None else {"input_ids": ids}
+        inputs: dict[str, Any] = self._inputs(ids) if past is None else {"input_ids": ids}
         length = next(iter(inputs.values())).shape[1]
         known = parameters(type(self._module).forward)
         if past is not None:

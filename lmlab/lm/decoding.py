@@ -84,17 +84,20 @@ class Decoder:
 
     def feed(self, newest: Sequence[int]) -> Tensor:
         """Read one more token in each row; the logits [R, V] of what comes next."""
-        for ids, token in zip(self._ids, newest, strict=True):
-            ids.append(token)
+        for row, token in zip(self._ids, newest, strict=True):
+            row.append(token)
         if not self._keeping:
             return self._anew(self._ids)
         if self._lm.border is not None and len(self._ids[0]) == self._lm.border + 1:
             return self._beyond()
         if self._lean is not None:
             return self._step(torch.tensor(newest, device=self._device))
-        ids = torch.zeros(self._width, 1, dtype=torch.long, device=self._device)
-        ids[self._lanes, 0] = torch.tensor(newest, device=self._device)
-        return self._forward(ids)[self._lanes]
+        ids = torch.tensor(newest, device=self._device)[:, None]
+        if self._width == self._rows:
+            return self._forward(ids)
+        wide = ids.new_zeros(self._width, 1)
+        wide[self._lanes] = ids
+        return self._forward(wide)[self._lanes]
 
     def keep(self, places: Sequence[int]) -> None:
         """Go on with some of the rows only."""

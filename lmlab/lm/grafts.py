@@ -120,7 +120,11 @@ def graft(model: nn.Module, config: Any, tensors: dict[str, Tensor]) -> Graft:
             if isinstance(layer, LoraLayer) and NAME in layer.scaling
         )
         made = Graft(peft, _slots(children), layers, bytes_of(model) - n_bytes)
-        _check_alike(_logits(model, ids), _logits(peft, ids), "it needs PEFT’s own forward pass")
+        found = _logits(model, ids)
+        _check_alike(found, _logits(peft, ids), "it needs PEFT’s own forward pass")
+        changed = torch.cat([ids[:, :-1], ids[:, :1]], 1)
+        later = "with it, what comes later in a text changes what was said before"
+        _check_alike(_logits(model, changed)[:, :-1], found[:, :-1], later)
         made.take_out()
         _check_alike(_logits(model, ids), before, "it changes the base itself")
         made.put_in()
@@ -136,15 +140,29 @@ def _filled(model: nn.Module, config: Any, tensors: dict[str, Tensor]) -> Any:
     expected = get_peft_model_state_dict(peft, adapter_name=NAME, save_embedding_layers=False)
     try:
         fitting = fitted(tensors, expected, base)
-    except MisfitError:
-        # Files of older transformers, where a model's layers have been put together since.
-        tensors = convert_peft_adapter_state_dict_for_transformers(peft, config, tensors, NAME)
-        fitting = fitted(tensors, expected, base)
-    report = set_peft_model_state_dict(peft, fitting, NAME)
+    except MisfitError as misfit:
+        fitting = _converted(peft, config, tensors, expected, base, misfit)
+    report: Any = set_peft_model_state_dict(peft, fitting, NAME)
     if report.unexpected_keys:
         raise MisfitError(f"PEFT has no place for ‘{report.unexpected_keys[0]}’")
     peft.eval().requires_grad_(False)
     return peft
+
+
+def _converted(
+    peft: Any,
+    config: Any,
+    tensors: dict[str, Tensor],
+    expected: dict[str, Tensor],
+    base: dict[str, Tensor],
+    misfit: MisfitError,
+) -> dict[str, Tensor]:
+    """A file of an older transformers, where layers of a model have been put together since."""
+    try:
+        newer = convert_peft_adapter_state_dict_for_transformers(peft, config, tensors, NAME)
+        return fitted(newer, expected, base)
+    except Exception:
+        raise misfit from None
 
 
 def _injected(model: nn.Module, config: Any, tensors: dict[str, Tensor]) -> Any:

@@ -24,6 +24,7 @@ __all__ = [
 
 # ``tokenizer``: what it adds by its own default; ``always``; ``never``; or a token to begin with.
 BosSetting = str
+LONGEST_TOKEN = 500  # characters of a token that is named
 
 
 @dataclass(frozen=True)
@@ -155,8 +156,11 @@ class Vocabulary:
         Raises:
             InputError: there is no such token.
         """
+        check_unicode(token)
         found = self.tokenizer.get_vocab().get(token)
-        ids = [found] if found is not None else self.ids(token) if token else []
+        ids = [] if found is None else [found]
+        if found is None and 0 < len(token) <= LONGEST_TOKEN:
+            ids = self.ids(token)
         if len(ids) != 1:
             raise InputError(
                 f"The model's tokenizer has no token ‘{token[:50]}’ to begin with.",

@@ -97,12 +97,17 @@ class Ways:
             found.append("It keeps nothing of what it read: each new token reads the text anew.")
         elif not self.pieces:
             found.append("Its state is lost between pieces: a prompt is read at once.")
+        if self.batch and self.past and not self.beside:
+            found.append("Several rows cannot go on together: each step reads them anew.")
+        elif self.batch and self.past and not self.shared:
+            found.append("What it has read cannot be shared: every row reads the prompt itself.")
+        return [*found, *self.reading()]
+
+    def reading(self) -> list[str]:
+        """The part of the notes that a score depends on."""
+        found = []
         if not self.batch:
             found.append("Texts side by side disturb each other: they are read one by one.")
-        elif self.past and not self.beside:
-            found.append("Several rows cannot go on together: each step reads them anew.")
-        elif self.past and not self.shared:
-            found.append("What it has read cannot be shared: every row reads the prompt itself.")
         if self.border is not None:
             found.append(
                 f"Beyond {self.border:,} tokens it reads with other factors; what came before is "

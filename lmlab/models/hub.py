@@ -14,7 +14,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from lmlab.errors import LabError, MemoryLimitError, ModelError
+from lmlab.errors import LabError, MemoryLimitError, ModelError, disk_error
 from lmlab.models.hubtoken import gated_hint, token_of
 from lmlab.settings import Settings
 
@@ -64,10 +64,15 @@ def fetch(
         ) from error
     except LabError:
         raise
-    except Exception:
+    except Exception as error:
         # Transport errors: huggingface_hub has changed its HTTP library more than once.
         log.info("The Hub could not be asked about %s", name, exc_info=True)
-        return _cached(name, revision, hint)
+        try:
+            return _cached(name, revision, hint)
+        except ModelError:
+            if (full := disk_error(error)) is not None:
+                raise full from None
+            raise
 
 
 def _download(

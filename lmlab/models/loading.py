@@ -111,13 +111,24 @@ def _check_causal(weights: Weights) -> None:
     except LabError:
         raise
     except Exception as error:
-        raise reading_error(error, weights.name) from error
+        raise _running_error(error, weights.name) from error
     if not causal:
         raise ModelError(
             f"‘{weights.name}’ is not a causal language model: what comes later in a text changes "
             "what it says of what came before.",
             "Choose one that continues text, such as GPT-2, Llama, Qwen or Pythia.",
         )
+
+
+def _running_error(error: Exception, name: str) -> LabError:
+    """What went wrong while a model that was read ran on a few tokens."""
+    found = reading_error(error, name)
+    if isinstance(found, MemoryLimitError):
+        return found
+    return ModelError(
+        found.message.replace("cannot be read", "is read, but does not run", 1),
+        "Its config.json may not belong to its weights.",
+    )
 
 
 def inspect(path: Path, name: str) -> Folder:

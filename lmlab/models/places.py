@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
+
 from lmlab.errors import ModelError
 from lmlab.models.refs import RUN, ModelRef, local_folder
 from lmlab.runs.store import RunFolder, Runs, default_root
@@ -37,6 +39,18 @@ class Places:
     def runs(self) -> Runs:
         """The fine-tuning runs of this machine, which can be used as models: ``run:ID``."""
         return Runs(self.settings.runs_dir or default_root())
+
+    @property
+    def budget(self) -> int:
+        """Bytes that loaded models may take together."""
+        gigabytes = self.settings.memory_gb
+        return int(gigabytes * 1e9) if gigabytes else psutil.virtual_memory().total // 2
+
+    @property
+    def largest(self) -> int:
+        """Bytes that one model may take."""
+        gigabytes = self.settings.max_model_gb
+        return min(self.budget, int(gigabytes * 1e9)) if gigabytes else self.budget
 
     def embedded(self) -> list[str]:
         """Names of the embedded models, in alphabetical order."""
@@ -131,6 +145,8 @@ class Places:
             return found
         if run.learned is None:
             raise ModelError("This fine-tuning run has not saved anything yet.")
+        if (broken := run.broken) is not None:
+            raise ModelError(broken.message, broken.hint)
         return run.learned
 
     def _outside(

@@ -7,6 +7,7 @@ from pathlib import Path
 from lmlab.errors import ModelError
 
 RUN = "run:"
+LONGEST = 4096  # characters of a name
 _ELSEWHERE = re.compile(r"[\\/]{2}|[A-Za-z][A-Za-z0-9+.-]+://")
 
 
@@ -20,7 +21,7 @@ def local_folder(name: str) -> Path | None:
 
     Shares of other machines are not looked at: to look is to tell that machine who asks.
     """
-    if is_elsewhere(name):
+    if not name or is_elsewhere(name):
         return None
     try:
         folder = Path(name).expanduser()
@@ -49,7 +50,12 @@ class ModelRef:
     @classmethod
     def parse(cls, text: str) -> "ModelRef":
         """Read ``NAME[@REVISION][+ADAPTER]``; @ and + in folders that exist are names."""
-        name, adapter = _parts(_checked(text))
+        return cls.cut(_checked(text))
+
+    @classmethod
+    def cut(cls, text: str) -> "ModelRef":
+        """The same of any text at all, also one that nothing could be called."""
+        name, adapter = _parts(text)
         if local_folder(name) is not None:
             return cls(name, adapter or None)
         return cls._revised(name, adapter)
@@ -80,14 +86,14 @@ def _checked(text: str) -> str:
     text = text.strip() if isinstance(text, str) else ""
     if not text:
         raise ModelError("No model is named.", "Choose one, for instance ‘base’.")
-    if "\0" in text or len(text) > 4096:
+    if "\0" in text or len(text) > LONGEST:
         raise ModelError("That is not a model's name.")
     return text
 
 
 def _parts(text: str) -> tuple[str, str]:
     """A model's name and its adapter's: cut at the + that leaves most folders whole."""
-    if local_folder(text) is not None:
+    if len(text) > LONGEST or local_folder(text) is not None:
         return text, ""
     places = [i for i, sign in enumerate(text) if sign == "+"]
     cuts = [(text[:i].strip(), text[i + 1 :].strip()) for i in places] or [(text, "")]

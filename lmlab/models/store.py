@@ -8,8 +8,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
-
 from lmlab.assets import models_dir
 from lmlab.errors import MemoryLimitError
 from lmlab.lm.turns import in_order
@@ -34,18 +32,6 @@ class ModelStore(Places):
     def __init__(self, settings: Settings | None = None, *, models: Path | None = None) -> None:
         super().__init__(settings or Settings(), models or models_dir())
         self._memory = Memory(self.budget)
-
-    @property
-    def budget(self) -> int:
-        """Bytes that loaded models may take together."""
-        gigabytes = self.settings.memory_gb
-        return int(gigabytes * 1e9) if gigabytes else psutil.virtual_memory().total // 2
-
-    @property
-    def largest(self) -> int:
-        """Bytes that one model may take."""
-        gigabytes = self.settings.max_model_gb
-        return min(self.budget, int(gigabytes * 1e9)) if gigabytes else self.budget
 
     def after_fork(self) -> None:
         """Make all locks anew: in a forked process nobody is left who would give one back."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from lmlab.errors import InputError
 from lmlab.finetuning.config import MOST_SEED, FinetuneConfig
+from lmlab.finetuning.memory import LIBRARIES
 
 BYTES, SPECIAL = 256, 1  # a byte-level vocabulary has these, and an end-of-text token
 SMALLEST = BYTES + SPECIAL
@@ -152,13 +153,14 @@ class PretrainConfig:
 
     @property
     def memory_bytes(self) -> int:
-        """Weights, gradients and AdamW's two moments in float32, and a step's activations, roughly.
+        """Weights, gradients and AdamW's two moments in float32, and a step's activations.
 
-        Activations: some 20 numbers of the width for each token and layer, and the logits twice.
+        Activations: some 27 numbers of the width for each token and layer, and the logits three
+        times (``python -m bench.memory``).
         """
         seen = self.batch_size * self.context
-        kept = seen * (self.layers * (20 * self.width + self.heads * self.context))
-        return 4 * (4 * self.parameters + kept + 2 * seen * self.vocabulary)
+        kept = seen * (27 * self.layers * self.width + 3 * self.vocabulary)
+        return LIBRARIES + 4 * (4 * self.parameters + kept)
 
     def training(self) -> FinetuneConfig:
         """The same as the training loop takes it: all weights, loss on every token."""

@@ -54,7 +54,15 @@ def corpus(text: str, name: str, origin: str = "upload", *, limit: int | None = 
         text.encode()
     except UnicodeEncodeError:
         raise InputError("The text holds half of a surrogate pair.", "Save it as UTF-8.") from None
-    documents = documents_of(text)
+    return corpus_of(documents_of(text), name, origin)
+
+
+def corpus_of(documents: Sequence[str], name: str, origin: str = "upload") -> TuningData:
+    """The same for documents that are apart already.
+
+    Raises:
+        InputError: too little text.
+    """
     size = sum(map(len, documents))
     if size < FEWEST_CHARS:
         raise InputError(

@@ -228,8 +228,15 @@ def _in_order(found: Mapping[int, Likelihood]) -> list[Likelihood]:
 
 
 def content_free(template: PromptTemplate) -> list[dict[str, str]]:
-    """Rows without content and without an answer, one for each stand-in; only for labels."""
+    """Rows without content and without an answer, one for each stand-in; only for labels, and only
+    where a wording can do without content: one that compares numbers cannot."""
     if not template.labels:
         return []
     names = [name for name in template.columns if name != template.answer]
-    return [dict.fromkeys(names, stand_in) for stand_in in CONTENT_FREE]
+    rows = [dict.fromkeys(names, stand_in) for stand_in in CONTENT_FREE]
+    if not template.shipped:
+        try:
+            template.pieces(rows)
+        except InputError:
+            return []
+    return rows

@@ -52,7 +52,7 @@ def iter_evaluate(
         ModelError: the model gives not-a-number.
     """
     protocol = protocol or Protocol()
-    data.check(template.columns)
+    data.check(template.needed)
     _check(template, data.pool, f"{data.name}, examples")
     _check(template, data.queries, f"{data.name}, queries")
     queries = asked(data, protocol)
@@ -104,7 +104,7 @@ def _begun(
         labels=tuple(template.labels),
         way=protocol.way,
         predictions=(),
-        notes=(*told, *_notes(template, queries, protocol)),
+        notes=(*data.notes, *told, *_notes(template, queries, protocol)),
         form=asking.form,
     )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lmlab.data import sets as data
+from lmlab.data.parquet import read_any
 from lmlab.data.rows import Row
 from lmlab.data.sets import Dataset, Table
 from lmlab.errors import InputError
@@ -83,9 +84,9 @@ class Prompting:
         """A shipped set."""
         return data.shipped(name, split)
 
-    def table(self, content: bytes | str, name: str) -> Table:
-        """A visitor's table."""
-        return data.read_table(content, name)
+    def table(self, content: bytes | str, name: str, *, skip: bool = False) -> Table:
+        """A visitor's table; ``skip`` leaves out rows that cannot be read."""
+        return read_any(content, name, skip=skip)
 
     def tuned(self, name: str) -> PromptTemplate | None:
         """The wording of a set that an embedded model was tuned on; its ``tuned`` names the model.

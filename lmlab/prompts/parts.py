@@ -70,6 +70,15 @@ class Prompt:
         return not self.turn and self.text != self.text.rstrip()
 
 
+def pieces_of(query: str, rest: list[str], truth: str | None, names: tuple[str, ...]) -> Pieces:
+    """A row's query, and what was rendered after it: example, target and a target a choice, or
+    the targets alone where the answer is not known."""
+    if truth is None:
+        return Pieces(query, "", "", None, dict(zip(names, rest, strict=True)))
+    example, target, *targets = rest
+    return Pieces(query, example, target, truth, dict(zip(names, targets, strict=True)))
+
+
 def joined(instruction: str, examples: Sequence[Pieces], separator: str, query: Pieces) -> Prompt:
     """Instruction, each example with a separator after it, and the query."""
     parts, text = [], ""

@@ -8,18 +8,21 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from lmlab.data.rows import Row
+from lmlab.data.records import Row, placed
+from lmlab.data.twins import Reads
 from lmlab.errors import InputError
-from lmlab.prompts.blocks import fields_of
+from lmlab.prompts.batch import Batch
+from lmlab.prompts.blocks import asked_for, fields_of
 from lmlab.prompts.options import options_of
-from lmlab.prompts.parts import Pieces, Prompt, joined
+from lmlab.prompts.parts import Pieces, Prompt, joined, pieces_of
 from lmlab.prompts.reading import Answer, Decoder, read
 from lmlab.prompts.strictyaml import load_mapping
 from lmlab.prompts.turns import turns_before_answer
 from lmlab.rendering import Job, Renderer
 from lmlab.results.forms import Form
 
-MAX_LABELS = 50
+MAX_LABELS = 1000
+MOST_NAMED = 20  # labels that an error lists
 LABELS = "labels"
 
 
@@ -144,6 +147,18 @@ class PromptTemplate(BaseModel):
         """The fields that a solved example needs, the answer last."""
         return (*self._inputs("".join((self.query, self.target, self.example))), self.answer)
 
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The columns that may not be empty: all that no block asks whether they are there."""
+        asked = asked_for("".join((self.query, self.target, self.example)))
+        return tuple(name for name in self.columns if name not in asked or name == self.answer)
+
+    @property
+    def reads(self) -> Reads:
+        """What it reads of a row."""
+        own = (self.turns,) if self.turns and self.turns not in self.columns else ()
+        return Reads((*self.columns, *own), self.needed, self.fields, self.check_row)
+
     def _inputs(self, block: str) -> tuple[str, ...]:
         used = dict.fromkeys([*fields_of(block), *([self.options] if self.options else [])])
         return tuple(name for name in used if name not in (LABELS, self.answer))
@@ -166,21 +181,18 @@ class PromptTemplate(BaseModel):
         instruction, pieces = self.pieces([*examples, query])
         return joined(instruction, pieces[:-1], self.separator, pieces[-1])
 
-    def pieces(self, rows: Sequence[Row]) -> tuple[str, list[Pieces]]:
-        """The instruction, and each row's query, example and answers, rendered."""
-        jobs: list[Job] = [("instruction", {LABELS: list(self.labels.values())})]
-        counts = []
-        for number, row in enumerate(rows, 1):
-            mine = list(self._jobs(row, number))
-            jobs += mine
-            counts.append(len(mine))
-        texts = iter(self.renderer.render(self.blocks, jobs))
-        instruction = next(texts)
+    def pieces(self, rows: Sequence[Row], first: int = 1) -> tuple[str, list[Pieces]]:
+        """The instruction, and each row's query, example and answers, rendered; ``first`` is the
+        number of the first row, where rows do not know their place."""
+        batch = Batch(self.blocks)
+        batch.add(None, [("instruction", {LABELS: list(self.labels.values())})])
+        for number, row in enumerate(rows, first):
+            batch.add(row, self._jobs(row, number))
+        ((instruction,), *texts) = batch.rendered(self.renderer)
         found = []
-        for number, (row, count) in enumerate(zip(rows, counts, strict=True), 1):
-            query, *rest = (next(texts) for _ in range(count))
+        for number, (row, (query, *rest)) in enumerate(zip(rows, texts, strict=True), first):
             truth = row.get(self.answer)
-            made = _pieces(query, rest, truth, tuple(self.choices(row, number)))
+            made = pieces_of(query, rest, truth, tuple(self.choices(row, number)))
             turns = turns_before_answer(row.get(self.turns, "")) if self.turns else ()
             found.append(replace(made, turns=turns))
         return instruction, found
@@ -188,6 +200,7 @@ class PromptTemplate(BaseModel):
     def _jobs(self, row: Row, number: int) -> Iterable[Job]:
         """Query; then, where the answer is known, example and target; then a target a choice."""
         given: dict[str, Any] = {LABELS: list(self.labels.values())}
+        given |= dict.fromkeys(self.reads.optional, "")
         given |= {key: value for key, value in row.items() if key != self.answer}
         choices = self.choices(row, number)
         if self.options:
@@ -195,7 +208,7 @@ class PromptTemplate(BaseModel):
         yield "query", given
         truth = row.get(self.answer)
         if truth is not None:
-            word = self.word(truth, choices, number)
+            word = self.word(truth, choices, number, row)
             yield "example", {**given, self.answer: word}
             yield "target", {**given, self.answer: word}
         for word in choices.values():
@@ -212,19 +225,22 @@ class PromptTemplate(BaseModel):
         try:
             return {option: option for option in options_of(row.get(self.options, ""))}
         except InputError as error:
-            raise InputError(_placed(number, error.message), error.hint) from None
+            raise InputError(placed(row, number, error.message), error.hint) from None
 
-    def word(self, answer: str, choices: Mapping[str, str], number: int = 0) -> str:
-        """How an answer is written: a label's word, or the answer itself."""
+    def word(
+        self, answer: str, choices: Mapping[str, str], number: int = 0, row: Row | None = None
+    ) -> str:
+        """How an answer is written: a label's word, or the answer itself; of which row it is."""
         if not self.chooses:
             return answer
         if answer not in choices:
             kind, hint = ("answer", "The answer has to be one of the row’s options.")
             if self.labels:
                 kind, hint = ("label", "Map the template’s labels to those of the data.")
-            known = ", ".join(choice[:40] for choice in choices)
+            known = ", ".join(choice[:40] for choice in list(choices)[:MOST_NAMED])
+            known += ", …" if len(choices) > MOST_NAMED else ""
             said = f"the {kind} ‘{answer[:40]}’ is none of {known}."
-            raise InputError(_placed(number, said), hint)
+            raise InputError(placed(row or {}, number, said), hint)
         return choices[answer]
 
     def check(self, rows: Sequence[Row]) -> None:
@@ -234,7 +250,11 @@ class PromptTemplate(BaseModel):
             InputError: an unknown label, or options that cannot be read.
         """
         for number, row in enumerate(rows, 1):
-            self.word(row[self.answer], self.choices(row, number), number)
+            self.check_row(row, number)
+
+    def check_row(self, row: Row, number: int = 0) -> None:
+        """The same for one row."""
+        self.word(row[self.answer], self.choices(row, number), number, row)
 
     def decode(
         self, completion: str, *, ended: bool = True, targets: Mapping[str, str] | None = None
@@ -261,18 +281,6 @@ class PromptTemplate(BaseModel):
         return read(
             self.decoder, completions, labels=self.labels, ended=ended, renderer=self.renderer
         )
-
-
-def _placed(number: int, message: str) -> str:
-    """A message with its row before it, where there is a number."""
-    return f"Row {number}: {message}" if number else message[0].upper() + message[1:]
-
-
-def _pieces(query: str, rest: list[str], truth: str | None, names: tuple[str, ...]) -> Pieces:
-    if truth is None:
-        return Pieces(query, "", "", None, dict(zip(names, rest, strict=True)))
-    example, target, *targets = rest
-    return Pieces(query, example, target, truth, dict(zip(names, targets, strict=True)))
 
 
 def _said(error: ValidationError) -> tuple[str, str]:

@@ -1,8 +1,13 @@
 """The templates that ship with lmlab, and the embedded models that some were tuned with."""
 
+from collections.abc import Sequence
+
 from lmlab.assets import assets_dir
 from lmlab.errors import InputError
 from lmlab.prompts.templates import PromptTemplate
+
+# Wordings that belong to no set: of chats, and of instructions with or without an input.
+CHAT, INSTRUCTION = "chat-turns", "instruction-alpaca"
 
 
 def shipped_templates() -> dict[str, PromptTemplate]:
@@ -30,6 +35,16 @@ def shipped_template(name: str) -> PromptTemplate:
 def shipped_source(name: str) -> str:
     """The YAML of a shipped template, as it was written."""
     return (assets_dir() / "templates" / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def fitting_wording(columns: Sequence[str], *, chat: bool = False) -> PromptTemplate | None:
+    """The shipped wording for a table of chats, or of instructions; None where none is meant for
+    such a table.
+    """
+    if chat:
+        return shipped_template(CHAT)
+    found = shipped_template(INSTRUCTION)
+    return found if set(found.needed) <= set(columns) else None
 
 
 def tuned_wording(data: str) -> PromptTemplate | None:

@@ -81,7 +81,7 @@ def source_of(shown: str) -> Source:
 revision='', own=False)
     """
     turned = _ALPHA.search(shown)
-    ref = ModelRef.parse(shown[: turned.start()] if turned else shown)
+    ref = ModelRef.cut(shown[: turned.start()] if turned else shown)
     name, adapter, revision = ref.name, ref.adapter or "", ref.revision or ""
     own = "run:" in shown
     if name.startswith("run:"):

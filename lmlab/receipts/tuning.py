@@ -93,7 +93,8 @@ added = tokenizer.added_tokens_decoder
 control = [one for one in STOPS if one in added and added[one].special]
 EOS = control[0] if control and EOS not in STOPS else EOS"""
 LABELLED = """\
-    row = {**row, ANSWER: LABELS.get(row[ANSWER], row[ANSWER]), "labels": list(LABELS.values())}
+    answer = str(row[ANSWER])
+    row = {**row, ANSWER: LABELS.get(answer, answer), "labels": list(LABELS.values())}
 """
 PROMPT = """\
 model = get_peft_model(model, PromptTuningConfig(
@@ -134,6 +135,8 @@ def finetuned(
         raise InputError("There is no receipt of a wording whose options differ by row.")
     source = source_of(model)
     chat = config.form == "chat" and template is not None
+    if chat and template is not None and template.turns:
+        raise InputError("There is no receipt of chats whose turns differ by row.")
     body = [
         *arguments([source], DATA=_place(data, shipped)),
         *_wording(template, chat),

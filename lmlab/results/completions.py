@@ -78,10 +78,19 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A prompt as the model gets it, and what is to be said of it."""
+    """A prompt as the model gets it.
+
+    Attributes:
+        prompt: with its chat form, where that is asked for.
+        advice: what is to be said of it.
+        start: what is put before it, as display strings (for instance BOS).
+        notes: how the model was loaded and is run, where that is out of the ordinary.
+    """
 
     prompt: str
     advice: tuple[Advice, ...] = ()
+    start: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,7 @@ class Scored:
         windowing: None when the text fitted the model's context.
         limit: positions that the model reads at once, the model's context; None where not known.
         unknown: scored tokens that stand for characters which the tokenizer has no token of.
+        notes: what a reader has to know of how the model was loaded and is run, in sentences.
     """
 
     model: str
@@ -84,6 +85,7 @@ class Scored:
     windowing: Windowing | None = None
     limit: int | None = None
     unknown: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def scored_tokens(self) -> Iterator[TokenScore]:
@@ -150,6 +152,7 @@ class Scored:
             "moved": self.moved,
             "context": self.limit,
             "windows": asdict(self.windowing) if self.windowing else None,
+            "notes": list(self.notes),
         }
 
     def _repr_html_(self) -> str:

@@ -3,12 +3,14 @@
     RUN/
       run.json        model, data, template and config, as asked
       train.jsonl, valid.jsonl        the rows
+      places.json     which rows of their file they were, where that is known
       state.json      queued, running, done, …; rewritten whole
       metrics.jsonl   the events, one a line; only ever added to, but cut at a checkpoint on resume
-      checkpoints/STEP/               the newest alone: trained weights and the optimiser
-      stop            asks a run to end after its current step
+      checkpoints/STEP/               the newest and the one before: trained weights, the optimiser
+      lock            held by the process that trains, for as long as it lives
+      stop            asks a run to end, at the next part of its current step
       log.txt         what the libraries said
-  snapshots/STEP/                 what had been learned by some steps, as below
+      snapshots/STEP/                 what had been learned by some steps, as below
       adapter-STEP/ or model-STEP/     what was learned, in the format of PEFT or transformers
       README.md       a model card
 
@@ -16,9 +18,8 @@ Every file but metrics.jsonl appears whole or not at all. Knows no torch.
 """
 
 import json
-import os
-import threading
-from collections.abc import Iterator, Mapping
+import shutil
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -26,12 +27,14 @@ from typing import Any
 
 import psutil
 
-from lmlab.errors import InputError
-from lmlab.finetuning.events import Finished, Started, TrainEvent, from_dict, to_dict
+from lmlab.errors import InputError, disk_error
+from lmlab.finetuning.events import TrainEvent
 from lmlab.finetuning.sets import TuningData
-from lmlab.runs.specs import FINAL, RunInfo, RunSpec, State, title_of
-
-_FIGURES = (*FINAL, "trainable", "total", "reason", "message")
+from lmlab.finetuning.whole import write_whole
+from lmlab.runs import learned, locks, log
+from lmlab.runs.reading import FIGURES, UnreadRunError, known_state, spec_of
+from lmlab.runs.rows import PLACES, read_rows, write_rows
+from lmlab.runs.specs import RunInfo, RunSpec, State, title_of
 
 
 @dataclass(frozen=True)
@@ -51,81 +54,113 @@ class RunFolder:
             raise InputError(
                 f"‘{path.name}’ is there already.", "Name another folder, or go on with --resume."
             )
-        path.mkdir(parents=True, exist_ok=True)
-        folder = cls(path)
-        for part, rows in (("train", data.train), ("valid", data.valid)):
-            lines = "".join(json.dumps(dict(row), ensure_ascii=False) + "\n" for row in rows)
-            write_whole(path / f"{part}.jsonl", lines)
-        folder.set_state("queued")
-        # Last, so that whatever holds a run.json is complete.
-        write_whole(path / "run.json", json.dumps(spec.to_dict(), indent=2) + "\n")
+        was_there, folder = path.exists(), cls(path)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            write_rows(path, {"train": data.train, "valid": data.valid})
+            folder.set_state("queued")
+            # Last, so that whatever holds a run.json is complete.
+            write_whole(path / "run.json", json.dumps(spec.to_dict(), indent=2) + "\n")
+        except BaseException as error:
+            folder._unmake(was_there)
+            raise disk_error(error) or error from None
         return folder
+
+    def _unmake(self, keep_folder: bool) -> None:
+        """Leave nothing of a start that failed."""
+        if not keep_folder:
+            shutil.rmtree(self.path, ignore_errors=True)
+            return
+        for name in ("run.json", "state.json", "train.jsonl", "valid.jsonl", PLACES):
+            with suppress(OSError):
+                (self.path / name).unlink(missing_ok=True)
 
     @property
     def spec(self) -> RunSpec:
         """What was asked.
 
         Raises:
-            InputError: this is no run's folder.
+            UnreadRunError: this is no run's folder, its run.json is damaged, or another version of
+                lmlab wrote it.
         """
+        file = self.path / "run.json"
         try:
-            file = self.path / "run.json"
-            return _spec(file, file.stat().st_mtime_ns)
-        except (OSError, ValueError, KeyError, TypeError):
-            raise InputError(f"‘{self.path.name}’ holds no fine-tuning run.") from None
+            changed = file.stat().st_mtime_ns
+            found = _spec(file, changed)
+        except OSError:
+            raise UnreadRunError(f"‘{self.path.name}’ holds no fine-tuning run.") from None
+        if isinstance(found, RunSpec):
+            return found
+        said, hint, damaged = found
+        raise UnreadRunError(said, hint, damaged=damaged)
 
     def data(self, spec: RunSpec) -> TuningData:
-        """The rows."""
-        parts = (self._rows("train"), self._rows("valid"))
-        return TuningData(spec.data, *parts, spec.origin)
+        """The rows.
 
-    def _rows(self, part: str) -> tuple[Mapping[str, str], ...]:
-        text = (self.path / f"{part}.jsonl").read_text(encoding="utf-8")
-        return tuple(json.loads(line) for line in text.split("\n") if line)
+        Raises:
+            InputError: their file is damaged.
+        """
+        parts = (read_rows(self.path, "train"), read_rows(self.path, "valid"))
+        return TuningData(spec.data, *parts, spec.origin)
 
     @property
     def state(self) -> dict[str, Any]:
         """What was last written of how it goes."""
         try:
-            found: dict[str, Any] = json.loads((self.path / "state.json").read_text("utf-8"))
-        except (OSError, ValueError):
+            return known_state(json.loads((self.path / "state.json").read_text("utf-8")))
+        except (OSError, ValueError, RecursionError):
             return {"state": "interrupted"}
-        return found
 
     def set_state(self, state: State, **known: Any) -> None:
-        """Write how it goes, whole; what is known of it already stays."""
+        """Write how it goes, whole; what is known of it already stays.
+
+        Raises:
+            OSError: the disk is full, for instance.
+        """
         merged = {**(self.state if (self.path / "state.json").exists() else {}), **known}
         write_whole(self.path / "state.json", json.dumps({**merged, "state": state}))
 
     def append(self, event: TrainEvent) -> None:
         """Add an event to the log."""
-        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as log:
-            log.write(json.dumps(to_dict(event), ensure_ascii=False, allow_nan=False) + "\n")
+        log.append(self.path, event)
 
     def events(self, after: int = 0) -> list[TrainEvent]:
-        """The events from number ``after`` on; a line that is not whole yet is left out."""
-        return [from_dict(json.loads(line)) for line in self._lines(after)]
+        """The events from number ``after`` on; a line that is not whole yet is left out, and
+        ``Lost`` stands for one that cannot be read.
+        """
+        return log.read(self.path, after)
 
-    def _lines(self, after: int = 0) -> Iterator[str]:
-        try:
-            with (self.path / "metrics.jsonl").open(encoding="utf-8") as log:
-                for number, line in enumerate(log):
-                    if number >= after and line.endswith("\n"):
-                        yield line
-        except FileNotFoundError:
-            return
-
-    def rewind(self, step: int) -> None:
-        """Cut the log to what had happened by a step, for going on from there."""
-        kept = [event for event in self.events() if _by(event, step)]
-        lines = (json.dumps(to_dict(event), ensure_ascii=False) + "\n" for event in kept)
-        write_whole(self.path / "metrics.jsonl", "".join(lines))
+    def rewind(self, step: int) -> int:
+        """Cut the log to what had happened by a step, for going on from there; how many lines of it
+        could not be read.
+        """
+        return log.rewind(self.path, step)
 
     @property
     def learned(self) -> Path | None:
         """The adapter or the weights, once there are any."""
-        found = [*self.path.glob("adapter-*"), *self.path.glob("model-*")]
-        return max(found, key=lambda path: int(path.name.partition("-")[2]), default=None)
+        found = {
+            int(step): path
+            for path in (*self.path.glob("adapter-*"), *self.path.glob("model-*"))
+            if (step := path.name.partition("-")[2]).isdecimal()
+        }
+        return found[max(found)] if found else None
+
+    @property
+    def broken(self) -> InputError | None:
+        """What to say where what was learned is damaged."""
+        folder = self.learned
+        if folder is None or not (file := learned.damaged(folder)):
+            return None
+        hint = "Nothing else of it is kept."
+        if self.has_checkpoint:
+            hint = "Its last checkpoint is kept: resume the run, and it is written anew."
+        return InputError(f"What this run learned is damaged: {file}.", hint)
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is one to go on from."""
+        return any(self.path.glob("checkpoints/[0-9]*/place.json"))
 
     @property
     def snapshots(self) -> dict[int, Path]:
@@ -139,11 +174,37 @@ class RunFolder:
         """Whose existence asks the run to end."""
         return self.path / "stop"
 
+    def held(self) -> AbstractContextManager[None]:
+        """The lock that makes a run one process's alone.
+
+        Raises:
+            HeldError: another process trains it.
+        """
+        return locks.hold(self.lock_file)
+
+    @property
+    def lock_file(self) -> Path:
+        """What the process that trains holds."""
+        return self.path / "lock"
+
     @property
     def is_alive(self) -> bool:
-        """Whether the process that last said it runs this is still there."""
-        state = self.state
-        return is_process(state.get("pid"), state.get("born"))
+        """Whether a process that trains it is there."""
+        found = locks.held(self.lock_file)
+        if found is None:  # no locks on this disk
+            state = self.state
+            return is_process(state.get("pid"), state.get("born"))
+        return found
+
+    @property
+    def holder(self) -> psutil.Process | None:
+        """The process that trains it, where that can be told for sure."""
+        try:
+            process = psutil.Process(int(self.state["pid"]))
+            files = {Path(file.path) for file in process.open_files()}
+        except (psutil.Error, KeyError, TypeError, ValueError, OSError):
+            return None
+        return process if self.lock_file.resolve() in files else None
 
     def info(self, place: int | None = None) -> RunInfo:
         """The run as a list shows it; ``place`` where it waits in a queue."""
@@ -151,6 +212,9 @@ class RunFolder:
         state: State = known.get("state", "interrupted")
         if (state == "running" and not self.is_alive) or (state == "queued" and place is None):
             state = "interrupted"
+        broken = self.broken if state in ("done", "stopped") else None
+        if broken is not None:
+            known = {**known, "message": str(broken)}
         return RunInfo(
             id=spec.id,
             title=title_of(spec),
@@ -163,7 +227,8 @@ class RunFolder:
             created=spec.created,
             model_name=self._model_name(spec),
             pretraining=spec.pretraining,
-            **{key: known[key] for key in _FIGURES if known.get(key) is not None},
+            damaged=learned.damaged(self.learned) if broken and self.learned else "",
+            **{key: known[key] for key in FIGURES if known.get(key) is not None},
         )
 
     def _model_name(self, spec: RunSpec) -> str:
@@ -178,19 +243,11 @@ def _number(path: Path) -> int:
 
 
 @lru_cache(maxsize=512)
-def _spec(file: Path, changed: int) -> RunSpec:
-    """A page asks for the same few many times over, and they never change."""
-    return RunSpec.from_dict(json.loads(file.read_text(encoding="utf-8")))
-
-
-def write_whole(path: Path, text: str) -> None:
-    """A text file that appears whole or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+def _spec(file: Path, changed: int) -> RunSpec | tuple[str, str, bool]:
+    """What was asked, or why it cannot be read: the same few are asked for many times over, and
+    they never change.
+    """
+    return spec_of(file.read_bytes(), file.parent.name)
 
 
 def is_process(pid: Any, born: Any) -> bool:
@@ -201,9 +258,3 @@ def is_process(pid: Any, born: Any) -> bool:
         return bool(same and process.status() != psutil.STATUS_ZOMBIE)
     except (psutil.Error, TypeError, ValueError):
         return False
-
-
-def _by(event: TrainEvent, step: int) -> bool:
-    if isinstance(event, Started):
-        return event.first <= step
-    return not isinstance(event, Finished) and event.step <= step

@@ -15,6 +15,7 @@ from lmlab.prompts.templates import PromptTemplate
 from lmlab.prompts.wordings import shipped_source
 
 SHORTEST_OWNER = 8
+FORMAT = 1  # of a run.json; a later one may hold what this version cannot read
 
 State = Literal["queued", "running", "done", "stopped", "failed", "interrupted"]
 # Figures that the last event of a run gives, and that its state keeps.
@@ -58,6 +59,7 @@ class RunInfo:
             nothing has been saved.
         pretraining: the settings of a run that starts from nothing, of which ``config`` is the
             training part; None in fine-tuning.
+        damaged: the file of what was learned that cannot be read; it can be written anew.
     """
 
     id: str
@@ -84,6 +86,7 @@ class RunInfo:
     message: str = ""
     model_name: str = ""
     pretraining: PretrainConfig | None = None
+    damaged: str = ""
 
     @property
     def is_over(self) -> bool:
@@ -92,8 +95,8 @@ class RunInfo:
 
     @property
     def can_resume(self) -> bool:
-        """Whether there are steps left to make."""
-        return self.is_over and self.step < self.config.steps
+        """Whether there are steps left to make, or what was learned has to be written anew."""
+        return self.is_over and (self.step < self.config.steps or bool(self.damaged))
 
     @property
     def forgetting(self) -> float | None:
@@ -135,16 +138,24 @@ class RunSpec:
         template = self.template.model_dump(mode="json", by_alias=True) if self.template else None
         own = {"pretraining": self.pretraining.to_dict()} if self.pretraining else {}
         plain = {key: value for key, value in vars(self).items() if key != "pretraining"}
-        return {**plain, "template": template, "config": self.config.to_dict(), **own}
+        written = {"format": FORMAT, **plain}
+        return {**written, "template": template, "config": self.config.to_dict(), **own}
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> "RunSpec":
-        """What ``to_dict`` wrote."""
+        """What ``to_dict`` wrote, by this version or another; what only another knows is left out.
+
+        Raises:
+            InputError: a setting that this version lacks.
+            KeyError, TypeError, ValueError: it is no run's.
+        """
         template, config = _template(raw["template"]), FinetuneConfig.from_dict(raw["config"])
         own = raw.get("pretraining")
         pretraining = PretrainConfig.from_dict(own) if own else None
-        parts = {"template": template, "config": config, "pretraining": pretraining}
-        return cls(**{**raw, **parts})
+        parts: dict[str, Any] = {"template": template, "config": config}
+        parts |= {key: str(raw[key]) for key in ("id", "owner", "model", "data")}
+        parts |= {"origin": str(raw.get("origin", "")), "created": float(raw.get("created", 0.0))}
+        return cls(**parts, pretraining=pretraining)
 
 
 def new_spec(

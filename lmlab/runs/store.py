@@ -1,6 +1,8 @@
 """All runs below one folder; what was learned, packed. Knows no torch."""
 
 import json
+import logging
+import math
 import os
 import re
 import secrets
@@ -8,16 +10,21 @@ import shutil
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
-from lmlab.errors import InputError
+from lmlab.errors import InputError, disk_error
 from lmlab.finetuning.config import FinetuneConfig
 from lmlab.finetuning.sets import TuningData
+from lmlab.finetuning.whole import write_whole
 from lmlab.pretraining.config import PretrainConfig
 from lmlab.prompts.templates import PromptTemplate
-from lmlab.runs.folder import RunFolder, write_whole
+from lmlab.runs import locks
+from lmlab.runs.folder import RunFolder
+from lmlab.runs.reading import UnreadRunError
 from lmlab.runs.specs import (
     RunInfo,
     RunSpec,
@@ -34,6 +41,7 @@ __all__ = [
     "RunSpec",
     "Runs",
     "State",
+    "UnreadRunError",
     "archive",
     "default_root",
     "fingerprint",
@@ -42,6 +50,12 @@ __all__ = [
     "title_of",
     "write_whole",
 ]
+
+
+log = logging.getLogger("lmlab")
+ASIDE = "set-aside"  # where damaged runs lie
+PAGES = ".pages"  # a lock for each page that has runs here
+LEFT = 3600.0  # seconds after which what was never finished is nobody's
 
 
 @dataclass(frozen=True)
@@ -85,33 +99,135 @@ class Runs:
         return RunFolder(path) if known else None
 
     def all(self) -> Iterable[RunFolder]:
-        """Every run."""
-        return [RunFolder(path.parent) for path in sorted(self.root.glob("*/run.json"))]
+        """Every run that can be read; the others are left out, and the log says why, once."""
+        return [folder for _, folder in self._sound()]
+
+    def _sound(self) -> Iterator[tuple[RunSpec, RunFolder]]:
+        for path in sorted(self.root.glob("*/run.json")):
+            folder = RunFolder(path.parent)
+            try:
+                yield folder.spec, folder
+            except UnreadRunError as error:
+                if path.exists():  # it may have been deleted just now
+                    _note(path, error.message)
 
     def owned(self, owner: str) -> list[RunFolder]:
         """An owner's runs, newest first."""
         who = fingerprint(owner)
-        specs = [(one.spec, one) for one in self.all()]
-        kept = [(spec.created, folder) for spec, folder in specs if spec.owner == who]
+        kept = [(spec.created, folder) for spec, folder in self._sound() if spec.owner == who]
         return [folder for _, folder in sorted(kept, key=lambda pair: -pair[0])]
 
+    def set_aside(self) -> list[Path]:
+        """Move damaged runs out of the way, whole, for whoever wants to look; where they lie now.
+
+        A run that another version wrote, or that cannot be read just now, stays where it is.
+        """
+        moved = []
+        for path in sorted(self.root.glob("*/run.json")):
+            folder = RunFolder(path.parent)
+            try:
+                _ = folder.spec
+            except UnreadRunError as error:
+                if error.damaged and not folder.is_alive and (to := self._moved(folder)):
+                    moved.append(to)
+        return moved
+
+    def _moved(self, folder: RunFolder) -> Path | None:
+        to = self.root / ASIDE / folder.path.name
+        if to.exists():
+            to = to.with_name(f"{to.name}-{secrets.token_hex(2)}")
+        try:
+            to.parent.mkdir(exist_ok=True)
+            folder.path.rename(to)
+        except OSError as error:
+            log.warning("A damaged run cannot be set aside: %s", error.strerror)
+            return None
+        log.warning("A damaged run was set aside in %s/%s", ASIDE, _short(to.name))
+        return to
+
+    def n_bytes(self, owner: str | None = None) -> int:
+        """Bytes that runs take on the disk: all of them, or an owner's."""
+        if owner is None:
+            return size_of(self.root)
+        return sum(size_of(folder.path) for folder in self.owned(owner))
+
     def tidy(self, days: float | None) -> None:
-        """Remove runs that nobody has touched for so many days; None keeps all."""
-        if days is None:
+        """Remove runs that nobody has touched for so many days; None keeps all.
+
+        What a start that broke has left is no run, and goes after an hour.
+        """
+        for path in [*_folders(self.root), *_folders(self.root / ASIDE)]:
+            with suppress(OSError, InputError):
+                self._tidy(path, days)
+        for path in self.root.glob(f"{PAGES}/*.lock"):
+            if locks.held(path) is False:
+                path.unlink(missing_ok=True)
+
+    def _tidy(self, path: Path, days: float | None) -> None:
+        folder = RunFolder(path)
+        is_run = (path / "run.json").exists()
+        if not is_run and not (path.parent == self.root and _ID.fullmatch(path.name)):
+            return  # whatever else lies here is somebody's
+        times = (_touched(path / name) for name in ("state.json", "run.json", "."))
+        age = time.time() - next((one for one in times if one), 0.0)
+        most = LEFT if not is_run else math.inf if days is None else days * 86_400
+        if age > most and not folder.is_alive:
+            self.delete(folder)
             return
-        for folder in self.all():
-            age = time.time() - (folder.path / "state.json").stat().st_mtime
-            if age > days * 86_400 and not folder.is_alive:
-                self.delete(folder)
+        for part in path.glob(".*.json*.*.*"):  # of a process that died while it wrote
+            if time.time() - _touched(part) > LEFT:
+                part.unlink(missing_ok=True)
 
     def delete(self, folder: RunFolder) -> None:
-        """Remove a run and all it wrote."""
-        # First what makes it a run, so that a half-deleted one is none.
-        (folder.path / "run.json").unlink(missing_ok=True)
+        """Remove a run and all it wrote.
+
+        Raises:
+            InputError: it may not be removed.
+        """
+        try:
+            # First what makes it a run, so that a half-deleted one is none.
+            (folder.path / "run.json").unlink(missing_ok=True)
+        except OSError as error:
+            raise disk_error(error) or InputError("This run cannot be removed.") from None
         shutil.rmtree(folder.path, ignore_errors=True)
 
 
 _ID = re.compile(r"[0-9a-f]{16}")
+
+
+@lru_cache(maxsize=512)
+def _note(path: Path, why: str) -> None:
+    """Say once for each run that it is left out; its id opens it, and is not told whole."""
+    name = path.parent.name
+    log.warning("A run is left out. %s", why.replace(name, _short(name)))
+
+
+def _short(name: str) -> str:
+    return f"{name[:4]}…" if _ID.match(name) else name
+
+
+def _folders(root: Path) -> list[Path]:
+    try:
+        return [Path(one.path) for one in os.scandir(root) if one.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
+
+
+def _touched(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of all files below a folder; what goes meanwhile counts as nothing."""
+    total = 0
+    for root, _, files in os.walk(folder):
+        for name in files:
+            with suppress(OSError):
+                total += os.lstat(os.path.join(root, name)).st_size
+    return total
 
 
 def archive(folder: RunFolder) -> Path:
@@ -123,8 +239,19 @@ def archive(folder: RunFolder) -> Path:
     learned = folder.learned
     if learned is None:
         raise InputError("This run has not saved anything yet.", "Stop it, or wait.")
-    handle, name = tempfile.mkstemp(prefix="lmlab-", suffix=".zip")
-    os.close(handle)
+    name = ""
+    try:
+        handle, name = tempfile.mkstemp(prefix="lmlab-", suffix=".zip")
+        os.close(handle)
+        _pack(folder, learned, name)
+    except BaseException as error:
+        if name:
+            Path(name).unlink(missing_ok=True)
+        raise disk_error(error) or error from None
+    return Path(name)
+
+
+def _pack(folder: RunFolder, learned: Path, name: str) -> None:
     spec = {key: value for key, value in folder.spec.to_dict().items() if key != "owner"}
     with zipfile.ZipFile(name, "w", zipfile.ZIP_DEFLATED) as packed:
         for file in sorted(learned.iterdir()):
@@ -135,7 +262,6 @@ def archive(folder: RunFolder) -> Path:
         packed.writestr("run.json", json.dumps(spec, indent=2) + "\n")
         if (folder.path / "metrics.jsonl").exists():
             packed.write(folder.path / "metrics.jsonl", "metrics.jsonl")
-    return Path(name)
 
 
 def _portable(file: Path, model: str) -> str:

@@ -259,6 +259,7 @@ def assemble(lm: LM, item: Encoded, parts: list[Rows], windowing: Windowing | No
         windowing=windowing,
         limit=lm.context,
         unknown=_unknown(vocabulary, item),
+        notes=(*vocabulary.notes, *lm.ways.reading()),
     )
 
 

@@ -17,7 +17,13 @@ LN2 = math.log(2)
 
 
 def flowing(
-    name: str, model: str, prompt: str, steps: Sequence["Step"], *, forks: bool = False
+    name: str,
+    model: str,
+    prompt: str,
+    steps: Sequence["Step"],
+    *,
+    forks: bool = False,
+    start: Sequence[str] = (),
 ) -> str:
     """A completion as lines of JSON: what stays the same, then one line for each token.
 
@@ -30,6 +36,7 @@ def flowing(
         prompt: x_{1:t}; its end stands before the tokens.
         steps: the tokens so far.
         forks: whether a click on an alternative may ask for it.
+        start: what stands before the prompt, as display strings.
     """
     head = {
         "name": name,
@@ -37,6 +44,7 @@ def flowing(
         "prefix": prompt[-PREFIX_SHOWN:],
         "cut": len(prompt) > PREFIX_SHOWN,
         "forks": forks,
+        "context": list(start),
     }
     return "\n".join([dump(head), *(dump(_line(step)) for step in steps)])
 

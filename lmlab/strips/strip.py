@@ -105,6 +105,7 @@ def notes(scored: "Scored", other: "Scored | None" = None) -> list[str]:
             "it and it has no probability."
         )
     for run in (scored, *([] if other is None else [other])):
+        found += [f"{run.model}: {note}" for note in run.notes]
         if run.unknown:
             found.append(unknown_note(run))
     if scored.moved:

@@ -3,43 +3,29 @@ a queue. A run that dies takes nothing else with it, and leaves its memory.
 """
 
 import atexit
-import json
-import os
+import logging
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 
 import psutil
 
-import lmlab
-from lmlab.errors import InputError
+from lmlab.errors import InputError, LabError, disk_error
 from lmlab.finetuning.events import TrainEvent
-from lmlab.runs.folder import is_process
+from lmlab.models.store import ModelStore
 from lmlab.runs.store import RunFolder, RunInfo
 from lmlab.settings import Settings
+from lmlab.tuning import processes
+from lmlab.tuning.ends import Ends
+from lmlab.tuning.pages import Page, created, is_left
+from lmlab.tuning.processes import GRACE, HELD, LATE, MOST_BESIDES, End, Running
 from lmlab.tuning.waiting import GONE, Waiting
 
-# Seconds that a process is given to save and end.
-GRACE = 20.0
+log = logging.getLogger("lmlab")
 GOING = ("queued", "running")  # states of a run that is not over
 TICK = 0.15
-
-
-class Running(Protocol):
-    """A run under way: what of ``subprocess.Popen`` is asked of it."""
-
-    def wait(self, timeout: float | None = None) -> int:
-        """Until it is over; its status."""
-
-    def terminate(self) -> None:
-        """Let it save and end."""
-
-    def kill(self) -> None:
-        """End it at once."""
 
 
 class Jobs:
@@ -48,10 +34,14 @@ class Jobs:
     Args:
         settings: how many run and wait at most.
         start: starts a run in some other way than as a process of its own.
+        late: seconds past its limit that a run's process may take before it is made to end.
     """
 
     def __init__(
-        self, settings: Settings, start: "Callable[[RunFolder], Running] | None" = None
+        self,
+        settings: Settings,
+        start: "Callable[[RunFolder], Running] | None" = None,
+        late: float = LATE,
     ) -> None:
         self._settings = settings
         self._start = start
@@ -59,8 +49,11 @@ class Jobs:
         self._queue = Waiting(settings.max_queue)
         self._running: dict[str, Running] = {}
         self._orphans: dict[str, RunFolder] = {}
+        self._ends = Ends()
         self._spare: subprocess.Popen[str] | None = None
         self._closed = False
+        self._page = Page()
+        self._late = late
         atexit.register(self.close)
 
     def warm(self) -> None:
@@ -71,7 +64,7 @@ class Jobs:
                 and not self._start
                 and (self._spare is None or self._spare.poll() is not None)
             ):
-                self._spare = _process()
+                self._spare = processes.waiting()
 
     def ask_whence(self, whence: Callable[[], str]) -> None:
         """Have runs take turns by address as well; ``whence`` tells who asks now."""
@@ -85,17 +78,34 @@ class Jobs:
         """
         with self._lock:
             going = folder.state.get("state") in GOING and folder.path.name in self._running
-            if going or self.place(folder) is not None:
+            if going or self.place(folder) is not None or self._is_elsewhere(folder):
                 raise InputError("This run is under way already.")
-            if (going_out := self._queue.make_room(folder.spec.owner)) is not None:
-                self._queue.remove(going_out)
-                going_out.set_state("stopped", message=GONE)
-            folder.stop_file.unlink(missing_ok=True)
-            server = psutil.Process()
-            known = {"server": server.pid, "server_born": server.create_time()}
-            folder.set_state("queued", message="", reason="", **known)
+            going_out = self._queue.make_room(folder.spec.owner)
+            try:
+                folder.stop_file.unlink(missing_ok=True)
+                self._page.settle(folder.path.parent)
+                folder.set_state("queued", message="", reason="", page=self._page.name)
+                if going_out is not None:
+                    self._queue.remove(going_out)
+                    going_out.set_state("stopped", message=GONE)
+            except OSError as error:
+                raise disk_error(error, "the run is as it was") or error from None
+            self._ends.forget(folder)
             self._queue.append(folder)
         self._pump()
+
+    def check_room(self, owner: str) -> None:
+        """Refuse what there is no place for; ``owner`` by fingerprint.
+
+        Raises:
+            InputError: the queue is full.
+        """
+        with self._lock:
+            self._queue.make_room(owner)
+
+    def _is_elsewhere(self, folder: RunFolder) -> bool:
+        """Whether a process that is not this page's trains it."""
+        return folder.path.name not in self._running and folder.is_alive
 
     def recover(self, folders: Iterable[RunFolder]) -> list[str]:
         """Take up what a page that died has left; ids of the runs that wait again.
@@ -104,21 +114,23 @@ class Jobs:
         goes on from its last checkpoint, once: a run that takes the machine down does so twice at
         most. A run whose process lives goes on, and counts among those at one time.
         """
-        found = sorted(folders, key=lambda one: one.spec.created)
         again = []
         with self._lock:
-            for folder in found:
-                state = folder.state
-                if _is_left(state):
-                    tried = state.get("recovered") or state.get("state") == "running"
-                    folder.set_state("interrupted", recovered=bool(tried))
-                    again.append(folder)
-                elif state.get("state") == "running" and folder.is_alive:
-                    self._adopt(folder)
+            for folder in sorted(folders, key=created):
+                try:
+                    state = folder.state
+                    if folder.is_alive:
+                        self._adopt(folder)
+                    elif is_left(folder, state):
+                        tried = state.get("recovered") or state.get("state") == "running"
+                        folder.set_state("interrupted", recovered=bool(tried))
+                        again.append(folder)
+                except (LabError, OSError) as error:
+                    log.warning("A run cannot be taken up: %s", error)
         for folder in again:
             try:
                 self.submit(folder)
-            except InputError:
+            except (LabError, OSError):
                 break
         return [folder.path.name for folder in again if self.place(folder) is not None
                 or folder.path.name in self._running]  # fmt: skip
@@ -157,7 +169,9 @@ class Jobs:
             # Between its launch and its first note a run is the next one, not a lost one.
             if place is None and launched and folder.state.get("state") == "queued":
                 place = 0
-            return folder.info(place)
+            info = folder.info(place)
+            waits = launched or place is not None
+        return info if waits else self._ends.shown(folder, info)
 
     def stop(self, folder: RunFolder) -> None:
         """Take a run from the queue, or ask it to end after its current step."""
@@ -166,8 +180,14 @@ class Jobs:
                 self._queue.remove(folder)
                 folder.set_state("stopped", message="It was taken from the queue.")
                 return
-        if folder.path.name in self._running or folder.is_alive:
-            folder.stop_file.touch()
+        process = self._running.get(folder.path.name)
+        try:
+            if process or folder.is_alive:
+                folder.stop_file.touch()
+        except OSError as error:
+            if process is None:
+                raise disk_error(error, "the run goes on") or error from None
+            process.terminate()
 
     def kill(self, folder: RunFolder) -> None:
         """End a run at once; what its last checkpoint holds is all that is left of it."""
@@ -175,12 +195,14 @@ class Jobs:
             if self.place(folder) is not None:
                 self._queue.remove(folder)
             process = self._running.get(folder.path.name)
+            self._ends.forget(folder)
         if process is not None:
             process.kill()
             process.wait(GRACE)
-        elif folder.is_alive:
+        elif (holder := folder.holder) is not None:
             # It was started by a page that is gone.
-            psutil.Process(int(folder.state["pid"])).kill()
+            with suppress(psutil.Error):
+                holder.kill()
 
     def events(self, folder: RunFolder, after: int, wait: float) -> Iterator[TrainEvent | None]:
         """The events from number ``after`` on, as they come, until the run is over."""
@@ -216,6 +238,7 @@ class Jobs:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        self._page.close()
 
     def _pump(self) -> None:
         """Launch what may run now."""
@@ -226,7 +249,16 @@ class Jobs:
                 if self._queue[0].path.name in self._running:
                     return  # its last process has said its last word and is about to end
                 folder = self._queue.pop(0)
-                process = self._launch(folder)
+                if folder.state.get("page") != self._page.name:
+                    continue  # another page has taken it up since
+                if folder.is_alive:
+                    self._adopt(folder)
+                    continue
+                try:
+                    process = self._launch(folder)
+                except OSError as error:
+                    self._ends.failed(folder, f"The run could not be started: {error.strerror}.")
+                    continue
                 self._running[folder.path.name] = process
                 threading.Thread(target=self._watch, args=(folder, process), daemon=True).start()
 
@@ -234,67 +266,35 @@ class Jobs:
         if self._start is not None:
             return self._start(folder)
         spare, self._spare = self._spare, None
-        process = spare if spare is not None and spare.poll() is None else _process()
-        settings = self._settings.model_dump(mode="json")
-        request = json.dumps({"folder": str(folder.path.resolve()), "settings": settings})
-        assert process.stdin is not None
-        try:
-            process.stdin.write(request + "\n")
-            process.stdin.close()
-        except BrokenPipeError:
-            # It died before it was asked: the watcher tells.
-            pass
+        process = spare if spare is not None and spare.poll() is None else processes.waiting()
+        processes.ask(process, folder, self._settings, self._page.name)
         return process
 
     def _watch(self, folder: RunFolder, process: "Running") -> None:
-        code = process.wait()
-        with self._lock:
-            self._running.pop(folder.path.name, None)
-            exists = (folder.path / "run.json").is_file()
-            going = exists and folder.state.get("state") in GOING
-            if going and self.place(folder) is None:
-                folder.set_state("failed", message=_died(code))
-        self._pump()
+        """Wait for a run's process, write down how it ended, and let the next one start, whatever
+        happens meanwhile.
+        """
+        try:
+            seconds = self._settings.max_train_seconds + self._late
+            most = MOST_BESIDES + ModelStore(self._settings).budget
+            end = processes.watched(process, seconds, most)
+            with self._lock:
+                self._running.pop(folder.path.name, None)
+                self._ended(folder, end)
+        except Exception:
+            log.exception("The end of a run could not be written down")
+        finally:
+            with self._lock:
+                self._running.pop(folder.path.name, None)
+            self._pump()
 
-
-def _process() -> subprocess.Popen[str]:
-    """A process that imports what training needs and waits for a folder's name."""
-    package = str(Path(lmlab.__file__).parent.parent)
-    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(paths),
-        "TRANSFORMERS_VERBOSITY": "error",
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-    }
-    return subprocess.Popen(
-        [sys.executable, "-m", "lmlab.tuning.tunerun"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=environment,
-        # A Ctrl-C meant for the page lets runs save first; see ``close``. Not a session of its own:
-        # under Linux's autogroups a run would then get as much of the cores as the page, however
-        # nice it is.
-        process_group=0,
-    )
-
-
-def _is_left(state: Mapping[str, Any]) -> bool:
-    """Whether a run waited or went on when its page and its own process died."""
-    if is_process(state.get("server"), state.get("server_born")) or "server" not in state:
-        return False  # its page lives, or it never had one
-    if state.get("state") == "queued":
-        return True
-    dead = not is_process(state.get("pid"), state.get("born"))
-    return state.get("state") == "running" and dead and not state.get("recovered")
-
-
-def _died(code: int) -> str:
-    how = f"was ended by signal {-code}" if code < 0 else f"ended with status {code}"
-    return (
-        f"The run's process {how}, perhaps for want of memory. Its last checkpoint is kept; it can "
-        "be resumed."
-    )
+    def _ended(self, folder: RunFolder, end: End) -> None:
+        """Write down what a process did not say itself."""
+        if not (folder.path / "run.json").is_file() or self.place(folder) is not None:
+            return
+        if end.status == HELD or folder.is_alive:
+            self._adopt(folder)  # another page was first
+        elif folder.state.get("state") in GOING:
+            self._ends.failed(folder, processes.told(end, folder.has_checkpoint))
+        elif end.why and (state := folder.state).get("reason") != "done":
+            folder.set_state(state["state"], message=end.why)

@@ -1,6 +1,7 @@
 """An owner's fine-tuning runs, as the page asks for them. Imports no torch."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,9 +9,10 @@ from pathlib import Path
 from lmlab.errors import InputError
 from lmlab.finetuning.events import TrainEvent
 from lmlab.models.store import ModelStore
-from lmlab.runs.store import RunFolder, RunInfo, RunSpec, archive
+from lmlab.runs.store import RunFolder, RunInfo, RunSpec, archive, fingerprint
 from lmlab.settings import Settings
 from lmlab.tuning.jobs import Jobs
+from lmlab.tuning.room import check_disk
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,9 @@ class TuningRuns:
         """Take up the runs that a page which died has left; ids of those that go on or wait."""
         if not self.settings.training:
             return []
-        return self.jobs.recover(self.store.runs.all())
+        runs = self.store.runs
+        runs.set_aside()
+        return self.jobs.recover(runs.all())
 
     def read(self, owner: str, run_id: str, after: int = 0) -> list[TrainEvent]:
         """The events from number ``after`` on, counted from 0; returns at once (for a timer).
@@ -67,8 +71,11 @@ class TuningRuns:
 
     def runs(self, owner: str) -> list[RunInfo]:
         """The owner's runs of this kind, newest first."""
-        owned = self.store.runs.owned(owner)
-        return [self.jobs.info(folder) for folder in owned if self._is_kind(folder.spec)]
+        found = []
+        for folder in self.store.runs.owned(owner):
+            with suppress(InputError):  # it may have been deleted just now
+                found += [self.jobs.info(folder)] if self._is_kind(folder.spec) else []
+        return found
 
     def stop(self, owner: str, run_id: str) -> None:
         """Take a run from the queue, or let it end after its current step; what it learned is kept.
@@ -127,6 +134,36 @@ class TuningRuns:
             raise InputError(
                 "Fine-tuning is switched off on this page.", "On a machine of your own it is on."
             )
+
+    def _begin(self, owner: str, make: Callable[[], RunFolder], n_bytes: int) -> str:
+        """Make a run's folder and queue it; its id. What fails leaves nothing.
+
+        Args:
+            owner: whose it is.
+            make: makes the folder.
+            n_bytes: that it will take on the disk.
+
+        Raises:
+            InputError: there are too many runs, or no room for another.
+        """
+        runs = self.store.runs
+        runs.tidy(self.settings.keep_days)
+        if len(runs.owned(owner)) >= self.settings.max_runs:
+            raise InputError(
+                f"You have {self.settings.max_runs} runs, those of fine-tuning and from nothing "
+                "together; no more are kept.",
+                "Delete some first.",
+            )
+        self.jobs.check_room(fingerprint(owner))
+        check_disk(runs, owner, n_bytes, self.settings)
+        folder = make()
+        try:
+            self.jobs.submit(folder)
+        except BaseException:
+            with suppress(InputError):
+                runs.delete(folder)
+            raise
+        return folder.path.name
 
     def _is_kind(self, spec: RunSpec) -> bool:
         """Whether a run is of the kind that is asked about: fine-tuning."""

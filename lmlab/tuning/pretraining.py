@@ -5,20 +5,22 @@ tokenizer is trained.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from lmlab.errors import InputError, MemoryLimitError
+from lmlab.errors import InputError
+from lmlab.finetuning.counting import disk_bytes
 from lmlab.finetuning.sets import TuningData
 from lmlab.pretraining import corpus as texts
 from lmlab.pretraining.config import PretrainConfig
 from lmlab.runs.specs import RunSpec
 from lmlab.tuning.jobs import Jobs
 from lmlab.tuning.ownruns import TuningRuns
+from lmlab.tuning.room import check_memory
 
 if TYPE_CHECKING:
     from lmlab.results.vocabularies import TokenizerView
@@ -96,6 +98,14 @@ class Pretraining(TuningRuns):
             raise InputError("This is no plain text.", "Give a text file.")
         return texts.corpus(content, name, "upload", limit=self.settings.max_corpus_chars)
 
+    def own_documents(self, found: Sequence[str], name: str) -> TuningData:
+        """The same for documents that are apart already, rows of a table for instance.
+
+        Raises:
+            InputError: too short.
+        """
+        return texts.corpus_of(found, name, "upload")
+
     def tokenizer(self, data: TuningData, vocabulary: int) -> "TokenizerView":
         """The tokenizer that a run would train on these documents, and what it makes of the first
         held-out one.
@@ -136,16 +146,11 @@ class Pretraining(TuningRuns):
         """
         self._check_allowed()
         self._check_limits(config)
-        self.store.runs.tidy(self.settings.keep_days)
-        if len(self.store.runs.owned(owner)) >= self.settings.max_runs:
-            raise InputError(
-                f"You have {self.settings.max_runs} runs, those of fine-tuning included; no more "
-                "are kept.",
-                "Delete some first.",
-            )
-        folder = self.store.runs.new_pretraining(owner, data, config)
-        self.jobs.submit(folder)
-        return folder.path.name
+        return self._begin(
+            owner,
+            lambda: self.store.runs.new_pretraining(owner, data, config),
+            disk_bytes(config.parameters, config.parameters) + data.n_bytes,
+        )
 
     def documents(self, owner: str, run_id: str) -> TuningData:
         """What a run learns from and what it holds out.
@@ -176,12 +181,8 @@ class Pretraining(TuningRuns):
         for name, value, most in limits:
             if value > most:
                 raise InputError(f"At most {most:,} {name} are allowed here, not {value:,}.")
-        if config.memory_bytes > self.store.budget:
-            raise MemoryLimitError(
-                f"This needs {config.memory_bytes / 1e9:.2g} GB, and "
-                f"{self.store.budget / 1e9:.2g} GB are set aside.",
-                "Take smaller batches or a smaller model.",
-            )
+        hint = "Take smaller batches or a smaller model."
+        check_memory(config.memory_bytes, self.store, hint)
 
 
 def _fingerprint(documents: list[str]) -> str:

@@ -5,23 +5,29 @@ visitor's browser keeps; what one owner started no other can see, stop or delete
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from lmlab.data import sets as data
-from lmlab.data.parquet import read_parquet
+from lmlab.data.parquet import read_any
+from lmlab.data.records import Row
+from lmlab.data.rows import Faults
 from lmlab.data.sets import Table
-from lmlab.errors import InputError, MemoryLimitError
+from lmlab.data.twins import Reads
+from lmlab.errors import InputError
 from lmlab.finetuning.config import FinetuneConfig
 from lmlab.finetuning.counting import Counts, count
 from lmlab.finetuning.masks import MaskView
+from lmlab.finetuning.memory import Load
 from lmlab.finetuning.sets import TuningData, shipped_data, split_table
 from lmlab.finetuning.shapes import selected
 from lmlab.models.hubtoken import token_of
 from lmlab.prompts.templates import PromptTemplate
 from lmlab.prompts.wordings import shipped_templates
 from lmlab.tuning.ownruns import TuningRuns
+from lmlab.tuning.room import check_memory
 
 if TYPE_CHECKING:
     from lmlab.finetuning.outlines import Outline
@@ -31,6 +37,9 @@ DEMO = "qa"
 PLAIN = "text"
 KNOWN = 16  # models whose outline is kept
 ROWS_READ = 48  # rows whose length is looked at for an estimate
+CHECKED = 3  # of the longest rows: those that must be learnable
+SMALLER = "Take smaller batches with more accumulation, shorter rows, LoRA, or a smaller model."
+LONGEST = 32  # of the longest rows: those that tell how large a batch is
 
 
 @dataclass(frozen=True)
@@ -56,20 +65,17 @@ class Tuning(TuningRuns):
         """
         return shipped_data(name)
 
-    def table(self, content: bytes, name: str) -> Table:
-        """A visitor's file: CSV, TSV, JSONL or Parquet, told by its name's ending.
+    def table(self, content: bytes, name: str, *, skip: bool = False) -> Table:
+        """A visitor's file: CSV, TSV, JSON or Parquet, told by its name's ending; ``skip`` leaves
+        out rows that cannot be read.
 
         Raises:
             InputError: says which row or what else cannot be read.
         """
-        if name.lower().endswith(".parquet"):
-            if len(content) > data.MAX_BYTES:
-                raise InputError(f"{name} is larger than {data.MAX_BYTES / 1e6:.0f} MB.")
-            return read_parquet(content, name)
-        return data.read_table(content, name)
+        return read_any(content, name, skip=skip)
 
-    def hub_table(self, repo: str, subset: str = "", split: str = "train") -> Table:
-        """The first rows of a data set of the Hub.
+    def hub_table(self, name: str, split: str = "train", *, skip: bool = False) -> Table:
+        """The first rows of a data set of the Hub: owner/name, with @revision and :subset.
 
         Raises:
             InputError: it cannot be found or read, or the Hub may not be asked.
@@ -77,9 +83,10 @@ class Tuning(TuningRuns):
         settings = self.settings
         if settings.offline or not (settings.allow_hub and settings.allow_datasets):
             raise InputError("The Hub is not asked here.", "Upload the table instead.")
-        from lmlab.tuning.hubruns import hub_table
+        from lmlab.tuning.hubruns import HubSet, hub_table
 
-        return hub_table(repo, subset, split, settings.max_train_rows, token_of(settings))
+        wanted, token = HubSet.parse(name), token_of(settings)
+        return hub_table(wanted, split, settings.max_train_rows, skip=skip, token=token)
 
     def split(
         self,
@@ -88,10 +95,17 @@ class Tuning(TuningRuns):
         *,
         seed: int = 0,
         held_out: float = 0.1,
+        reads: Reads | None = None,
+        skip: bool = False,
+        second: Table | None = None,
     ) -> TuningData:
-        """A table in two parts, by chance; ``fields`` is {a template's field: a column}."""
+        """A table in two parts; ``fields`` is {a template's field: a column}, the rest is as in
+        ``split_table``."""
         limit = self.settings.max_train_rows
-        return split_table(table, fields, seed=seed, held_out=held_out, limit=limit)
+        return split_table(
+            table, fields, seed=seed, held_out=held_out, limit=limit, reads=reads, skip=skip,
+            second=second,
+        )  # fmt: skip
 
     def templates_for(self, name: str) -> list[PromptTemplate | None]:
         """Templates that fit a shipped set, the best for tuning first.
@@ -141,8 +155,24 @@ class Tuning(TuningRuns):
             LabError: the model cannot be read, or the config does not fit it.
         """
         outline = self._outline(model)
-        row = _row_tokens(outline.vocabulary, data) if data else 0.0
-        return count(outline.shape, config, row_tokens=row, flops_per_second=self._speed)
+        row, load = 0.0, None
+        if data and data.train:
+            context = min(config.max_length or outline.shape.context, outline.shape.context)
+            row, longest = _row_tokens(outline.vocabulary, data)
+            load = Load(min(config.batch_size, len(data.train)), *_lengths(longest, context))
+        return self._counted(outline, config, load, row)
+
+    def _counted(
+        self, outline: "Outline", config: FinetuneConfig, load: Load | None, row: float
+    ) -> Counts:
+        return count(
+            outline.shape,
+            config,
+            row_tokens=row,
+            flops_per_second=self._speed,
+            load=load,
+            kept=outline.kept,
+        )
 
     def linear_names(self, model: str) -> tuple[tuple[str, ...], tuple[str, ...], int]:
         """Names for the targets' picker, those that ``auto`` means, and the number of layers."""
@@ -170,16 +200,15 @@ class Tuning(TuningRuns):
         """
         self._check_allowed()
         self._check_limits(config, data)
-        self.store.runs.tidy(self.settings.keep_days)
-        if len(self.store.runs.owned(owner)) >= self.settings.max_runs:
-            raise InputError(
-                f"You have {self.settings.max_runs} runs; no more are kept.", "Delete some first."
-            )
-        self._check_memory(model, config)
-        self._check_rows(model, data, template, config)
-        folder = self.store.runs.new(owner, self.store.pinned(model), data, template, config)
-        self.jobs.submit(folder)
-        return folder.path.name
+        self._counted(self._outline(model), config, None, 0.0)
+        load = self._check_rows(model, data, template, config)
+        counts = self._counted(self._outline(model), config, load, 0.0)
+        check_memory(counts.memory_bytes, self.store, SMALLER)
+        return self._begin(
+            owner,
+            lambda: self.store.runs.new(owner, self.store.pinned(model), data, template, config),
+            counts.disk_bytes + data.n_bytes,
+        )
 
     @cached_property
     def _speed(self) -> float:
@@ -217,37 +246,64 @@ class Tuning(TuningRuns):
             if value > most:
                 raise InputError(f"At most {most:,} {name} are allowed here, not {value:,}.")
 
-    def _check_memory(self, model: str, config: FinetuneConfig) -> None:
-        need = self.count(model, config).memory_bytes
-        if need > self.store.budget:
-            raise MemoryLimitError(
-                f"This needs {need / 1e9:.2g} GB, and {self.store.budget / 1e9:.2g} GB are set "
-                "aside.",
-                "Take LoRA, or a smaller model.",
-            )
-
     def _check_rows(
         self,
         model: str,
         found: TuningData,
         template: PromptTemplate | None,
         config: FinetuneConfig,
-    ) -> None:
-        """What can be said at once: missing columns, and the rows most likely to be too long."""
-        from lmlab.finetuning.structuring import columns_of
+    ) -> Load:
+        """What can be said at once: missing columns, and the rows most likely to be too long; the
+        longest batch.
+        """
+        outline = self._outline(model)
+        from lmlab.finetuning.structuring import checked, columns_of, structured
 
         found.check(columns_of(template))
-        by_size = sorted(
-            range(len(found.train)), key=lambda i: -sum(map(len, found.train[i].values()))
-        )
-        for place in by_size[:3]:
-            view = self.preview(model, found, template, config, place)
-            if view.error:
-                raise InputError(view.error, "Shorten the row, or take a model that reads more.")
+        context = outline.shape.context - (config.length if config.method == "prompt" else 0)
+        n = max(CHECKED, min(config.batch_size, LONGEST))
+        longest = _longest(found, n)
+        # One by one, for a sentence to name the row.
+        vocabulary, end = outline.vocabulary, outline.end
+        faults = Faults(config.skip_bad)
+        examples = [
+            example
+            for number, row in longest[:CHECKED]
+            for example in structured(
+                vocabulary, template, (row,), config, context, number, end, faults
+            )
+        ]
+        checked(examples, faults)
+        rest = [row for _, row in longest[CHECKED:]]
+        with suppress(InputError):  # the run says which row it is
+            examples += structured(vocabulary, template, rest, config, context, end=end)
+        width = max(len(example.ids) for example in examples)
+        kept = width - min(example.loss_from for example in examples)
+        return Load(min(config.batch_size, len(found.train)), width, max(1, kept))
 
 
-def _row_tokens(vocabulary: "Vocabulary", found: TuningData) -> float:
-    """Mean length of a row in tokens, from some of them."""
+def _longest(found: TuningData, n: int) -> list[tuple[int, Row]]:
+    """The rows of most characters, with their numbers from 1."""
+    rows = found.train
+    by_size = sorted(range(len(rows)), key=lambda i: -sum(map(len, rows[i].values())))
+    return [(i + 1, rows[i]) for i in by_size[:n]]
+
+
+def _row_tokens(vocabulary: "Vocabulary", found: TuningData) -> tuple[float, list[int]]:
+    """Mean length of a row in tokens, from some of them, and the lengths of the longest."""
     rows = found.train[:: max(1, len(found.train) // ROWS_READ)]
-    lengths = [len(vocabulary.ids(" ".join(row.values()))) + 3 for row in rows]
-    return sum(lengths) / max(1, len(lengths))
+    lengths = [_length(vocabulary, row) for row in rows]
+    longest = [_length(vocabulary, row) for _, row in _longest(found, CHECKED)]
+    return sum(lengths) / max(1, len(lengths)), longest
+
+
+def _length(vocabulary: "Vocabulary", row: Row) -> int:
+    return len(vocabulary.ids(" ".join(row.values()))) + 3
+
+
+def _lengths(longest: list[int], context: int) -> tuple[int, int]:
+    """Width of the longest batch and the positions that carry loss in it: all of them, for want of
+    a wording.
+    """
+    width = max(2, min(max(longest), context))
+    return width, width - 1

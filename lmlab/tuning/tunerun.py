@@ -2,13 +2,15 @@
 writes every event. ``python -m lmlab.tuning.tunerun`` waits for a folder's name, for a page's jobs.
 """
 
-import errno
 import json
 import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,8 @@ import psutil
 import torch
 from transformers import GenerationConfig
 
-from lmlab.errors import InputError, LabError, MemoryLimitError, ModelError
+from lmlab.data.rows import Faults, told
+from lmlab.errors import DiskError, LabError, ModelError, disk_error
 from lmlab.finetuning import checkpoints
 from lmlab.finetuning.card import card
 from lmlab.finetuning.config import FinetuneConfig
@@ -33,10 +36,14 @@ from lmlab.models.loading import inspect, load, outline
 from lmlab.models.store import ModelRef, ModelStore
 from lmlab.models.tokenizers import fitted, read_vocabulary
 from lmlab.prompts.templates import PromptTemplate
+from lmlab.runs.locks import HeldError
+from lmlab.runs.log import DAMAGED
 from lmlab.runs.notes import Notes
 from lmlab.runs.store import RunFolder, RunSpec, title_of, write_whole
 from lmlab.settings import Settings
 from lmlab.tuning import pretrainrun
+from lmlab.tuning.confines import bound_memory, log_into, said, threads_of
+from lmlab.tuning.processes import FULL, HELD
 
 Stop = Callable[[], Reason | None]
 
@@ -49,7 +56,7 @@ def outline_of(model: str, store: ModelStore) -> Outline:
     empty = outline(folder)
     vocabulary = fitted(read_vocabulary(folder.path, folder.name), empty, folder.name)
     end = taught_end(vocabulary, _stops(folder.path, empty))
-    return Outline(shape_of(empty, model), vocabulary, end)
+    return Outline(shape_of(empty, model), vocabulary, end, empty)
 
 
 def _stops(folder: Path, made: Any) -> tuple[int, ...]:
@@ -96,14 +103,26 @@ def material(
         InputError: a row that lacks a column, or has no token that carries loss.
     """
     data.check(columns_of(template))
+    faults = Faults(config.skip_bad)
     train, valid = (
-        list(structured(tuned.vocabulary, template, rows, config, tuned.context, end=tuned.end))
+        list(
+            structured(
+                tuned.vocabulary,
+                template,
+                rows,
+                config,
+                tuned.context,
+                end=tuned.end,
+                faults=faults,
+            )
+        )
         for rows in (data.train, data.valid)
     )
-    checked(train)
+    train = checked(train, faults)
     # A held-out row that is too long would stop nothing: it is left out.
     fitting = [example for example in valid if not example.error]
-    return Material(train, fitting, probes(tuned, config), template)
+    notes = (told(faults.said),) if faults.said else ()
+    return Material(train, fitting, probes(tuned, config), template, notes)
 
 
 def train(
@@ -116,18 +135,39 @@ def train(
     """Run a folder from the start, or from its last checkpoint; every event is written, then given.
 
     Raises:
+        HeldError: another process trains it.
         LabError: what went wrong, in a sentence that stands in the run's state as well.
     """
     leads = accelerator is None or accelerator.is_main_process
-    process = psutil.Process()
     spec = folder.spec
-    if leads:
-        folder.rewind(checkpoints.step_of(folder.path))
-        known = {"pid": process.pid, "born": process.create_time(), "message": "", "reason": ""}
-        folder.set_state("running", **known)
+    with ExitStack() as held:
+        if leads:
+            try:
+                held.enter_context(folder.held())
+            except OSError as error:
+                raise said(error) from error
+        yield from _told(folder, spec, settings, should_stop, accelerator, leads)
+
+
+def _told(
+    folder: RunFolder,
+    spec: RunSpec,
+    settings: Settings,
+    should_stop: Stop,
+    accelerator: Any,
+    leads: bool,
+) -> Iterator[TrainEvent]:
+    """The events of a run that is this process's own, each written down."""
     try:
+        if leads:
+            process = psutil.Process()
+            notes = _taken_up(folder)
+            known = {"pid": process.pid, "born": process.create_time(), "message": "", "reason": ""}
+            folder.set_state("running", **known)
         for event in _events(folder, spec, settings, should_stop, accelerator):
             if leads:
+                if notes and isinstance(event, Started):
+                    event = replace(event, warnings=(*notes, *event.warnings))
                 folder.append(event)
             yield event
     except GeneratorExit:
@@ -141,6 +181,19 @@ def train(
         if isinstance(error, Exception):
             raise told from error
         raise
+
+
+def _taken_up(folder: RunFolder) -> list[str]:
+    """Cut the log to where the run goes on; what was damaged, in sentences."""
+    found, notes = checkpoints.sound(folder.path)
+    lost = folder.rewind(int(found.name) if found else 0)
+    if lost:
+        lines = "1 line" if lost == 1 else f"{lost:,} lines"
+        notes.append(
+            f"{lines} of the run's log, metrics.jsonl, could not be read and lie in {DAMAGED}; all "
+            "others are kept, and the training is not touched by it."
+        )
+    return notes
 
 
 def _events(
@@ -214,33 +267,11 @@ def _failed(folder: RunFolder, error: LabError) -> None:
         return
 
 
-def said(error: BaseException) -> LabError:
-    """What went wrong, as a sentence."""
-    if isinstance(error, LabError):
-        return error
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return MemoryLimitError(
-            "There is not enough memory for this run.",
-            "Take smaller batches with more accumulation, shorter rows, or LoRA.",
-        )
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return InputError(
-            "The disk is full; the last good checkpoint is kept.",
-            "Make room and resume the run.",
-        )
-    if isinstance(error, KeyboardInterrupt):
-        return InputError("The run was interrupted.", "It can be resumed.")
-    first = str(error).strip().splitlines()[:1]
-    return LabError(f"The run failed: {type(error).__name__}: {''.join(first)[:200]}")
-
-
-def threads_of(settings: Settings) -> int:
-    """Torch threads of a run in the background: one core is left to the page."""
-    return settings.train_threads or max(1, (os.cpu_count() or 1) - 1)
-
-
 def main() -> int:
-    """Wait for one line of JSON, {"folder", "settings"}, and run that folder."""
+    """Wait for one line of JSON, {"folder", "settings", "page"}, and run that folder; a status.
+
+    ``page``: whose run it has to be; empty does not ask.
+    """
     asked: list[str] = []
     signal.signal(signal.SIGTERM, lambda *_: asked.append("stopped"))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -249,19 +280,22 @@ def main() -> int:
         return 0
     request = json.loads(line)
     folder, settings = RunFolder(Path(request["folder"])), Settings(**request["settings"])
-    with (folder.path / "log.txt").open("ab", buffering=0) as log:
-        os.dup2(log.fileno(), 1)
-        os.dup2(log.fileno(), 2)
-    os.nice(settings.train_nice)
-    torch.set_num_threads(threads_of(settings))
+    page = request.get("page")
+    if page and folder.state.get("page") != page:
+        return HELD
     try:
+        log_into(folder.path / "log.txt")
+        os.nice(settings.train_nice)
+        torch.set_num_threads(threads_of(settings))
+        bound_memory(ModelStore(settings).budget)
         for _ in train(folder, settings, should_stop=lambda: "stopped" if asked else None):
             pass
-    except LabError:
-        import traceback
-
-        traceback.print_exc()
-        return 1
+    except HeldError:
+        return HELD
+    except (LabError, OSError) as error:
+        with suppress(OSError):
+            traceback.print_exc()
+        return FULL if isinstance(error, DiskError) or disk_error(error) else 1
     return 0
 
 

@@ -21,8 +21,9 @@ and no statistic goes anywhere else. It works without a network; only a model th
 Hub id is fetched, once.</p>
 <h3>How a text is scored</h3>
 <dl>
-<dt>Start</dt><dd>A text with no prefix is conditioned on the start token (BOS, else EOS). If the
-tokenizer has neither, the first token stays unscored: it is hatched, and not counted in L.</dd>
+<dt>Start</dt><dd>A text with no prefix is conditioned on the start token (BOS, else EOS), which
+stands before it; another one can be chosen. If the tokenizer has none, the first token stays
+unscored: it is hatched, and not counted in L.</dd>
 <dt>Prefix and text</dt><dd>Both are encoded together, once. White space at the end of the prefix,
 and a token that spans the border, are scored with the text.</dd>
 <dt>Long texts</dt><dd>A text longer than the model's context is cut into windows that keep some
@@ -33,7 +34,9 @@ half. 10 bits: about one in a thousand.</dd>
 bits).</dd>
 <dt>Perplexity</dt><dd>exp of minus the mean of ln p. It depends on how a model cuts a text into
 tokens; compare models with different tokens by bits per byte.</dd>
-<dt>Bits per byte</dt><dd>−log-likelihood / (ln 2 · UTF-8 bytes of the scored text).</dd>
+<dt>Bits per byte</dt><dd>−log-likelihood / (ln 2 · UTF-8 bytes of the scored text). Where the
+tokenizer has no token for some of the text there are none, as what it reads there is not what is
+written.</dd>
 <dt>Rank</dt><dd>1 for the model's favourite. Entropy: how undecided the model is, before it sees
 the token, in bits.</dd>
 <dt>Odd characters</dt><dd>Spaces show as ·, line breaks as ⏎, tabs as ⇥. A token that holds a

@@ -37,5 +37,11 @@ def pairs(task: str) -> tuple[tuple[str, str], ...]:
     return tuple((x, y) for name, x, y in rows("pairs", 3) if name == task)
 
 
+@cache
+def common(kind: str = "") -> tuple[str, ...]:
+    """Further common words: all of them, or the nouns (``n``) or verbs (``v``) alone."""
+    return tuple(word for word, kinds in rows("common", 2) if kind in kinds)
+
+
 def _regular_past(verb: str) -> str:
     return verb + ("d" if verb.endswith("e") else "ed")

@@ -47,10 +47,10 @@ class Words:
 def _given(prompt, chat):
     """A chat model's prompt, and what is to be said of it."""
     if chat:
-        return Given(f"[user] {prompt} [model]")
+        return Given(f"[user] {prompt} [model]", (), ("<s>",))
     space = [Advice("space", "It ends in white space.")] if prompt != prompt.rstrip() else []
     plain = [Advice("chat", "It has a chat template.")] if prompt.startswith("Who") else []
-    return Given(prompt, (*space, *plain))
+    return Given(prompt, (*space, *plain), ("<s>",))
 
 
 @dataclass(frozen=True)

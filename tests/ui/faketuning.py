@@ -83,11 +83,11 @@ class FakeTuning:
     def dataset(self, name):
         return shipped_data(name)
 
-    def table(self, content, name):
-        return read_table(content, name)
+    def table(self, content, name, *, skip=False):
+        return read_table(content, name, skip=skip)
 
-    def split(self, table, fields=None, *, seed=0, held_out=0.1):
-        return split_table(table, fields, seed=seed, held_out=held_out)
+    def split(self, table, fields=None, *, seed=0, held_out=0.1, **more):
+        return split_table(table, fields, seed=seed, held_out=held_out, **more)
 
     def templates_for(self, name):
         known = shipped_templates()
@@ -111,6 +111,7 @@ class FakeTuning:
         if config.end_token:
             tokens.append(MaskToken(3, "</s>", "end", True))
         warnings = () if config.end_token else ("No end token carries loss: it never stops.",)
+        warnings += ("The row has the chat form.",) if config.form == "chat" else ()
         return MaskView(row, len(data.train), tuple(tokens), prompt, answer, warnings)
 
     def count(self, model, config, data: TuningData | None = None):

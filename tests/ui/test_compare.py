@@ -218,7 +218,7 @@ def test_the_page_shows_the_librarys_numbers(visit, serve_lab, tmp_path):
 
 def test_both_models_are_asked_in_the_chat_form(page):
     page.locator("#compare-chat input").check()
-    prompt = page.get_by_label("Prompt").input_value()
+    prompt = page.locator("#compare-prompt textarea").input_value()
     page.get_by_label("Task text").fill(f"{prompt} dog")
     page.locator("#compare-shift-go").click()
     page.wait_for_function(

@@ -303,6 +303,10 @@ def asked(page, prompt):
     page.locator("#completion-go").click()
 
 
+def test_the_start_token_is_shown(page):
+    expect(page.locator(f"{STRIP} .lm-runs")).to_contain_text("<s>")
+
+
 def test_white_space_at_the_end_is_taken_away_with_one_click(page):
     asked(page, "The king ")
     advice = page.locator("#completion-advice .lm-advice")

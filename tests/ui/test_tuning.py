@@ -112,6 +112,19 @@ def test_rows_are_walked_and_the_mask_follows_the_settings(page):
     expect(page.locator("#tuning-mask .warn")).to_contain_text("never stops")
 
 
+def test_the_form_of_a_row_is_chosen_and_told_of_the_run(page):
+    page.get_by_text("More settings").click()
+    form = page.locator("#tuning-form")
+    expect(form.get_by_label("plain text")).to_be_checked()
+    form.get_by_label("the model’s chat template").check()
+    expect(page.locator("#tuning-mask .warn")).to_contain_text("The row has the chat form")
+    start(page, 3)
+    turned(page, "done")
+    expect(page.locator("#tuning-settings")).to_contain_text("form chat")
+    page.locator("#tuning-use-prompts").click()
+    expect(page.locator("#prompt-form").get_by_label("as the model was tuned")).to_be_checked()
+
+
 def test_start_reload_stop_resume_compare(page):
     start(page, LONG)
     before = points(page)

@@ -57,6 +57,11 @@ class Tree:
         """The prompt as the model gets it, as far as that is known."""
         return self.given.prompt if self.given else self.prompt
 
+    @property
+    def start(self) -> tuple[str, ...]:
+        """What stands before the prompt, as far as that is known."""
+        return self.given.start if self.given else ()
+
     def path(self, node: int | None = None) -> tuple[Step, ...]:
         """The steps from the prompt to a node, by default to ``here``."""
         at, found = self.here if node is None else node, []

@@ -238,7 +238,7 @@ def draw(lab: Lab, tree: Tree, asked: GenerateConfig) -> list[Any]:
     said = NOTHING_NEXT if tree.ended else "…"
     found = None if tree.place is None else lab.beliefs(tree.place, asked)
     return [
-        shiftstrip.flowing(tree.name, tree.model, tree.form, path, forks=True),
+        shiftstrip.flowing(tree.name, tree.model, tree.form, path, forks=True, start=tree.start),
         shiftstrip.next_token(found, said),
         figures(Completion(tree.model, tree.prompt, path)),
         branches.payload(tree),

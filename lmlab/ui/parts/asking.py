@@ -34,8 +34,11 @@ def start_picker(name: str) -> gr.Dropdown:
 
 
 def advice(given: Given | None, name: str) -> str:
-    """What is to be said of a prompt, each with a button that follows it, as escaped HTML."""
-    return "".join(
+    """What is to be said of a prompt, each with a button that follows it, and of the model, as
+    escaped HTML.
+    """
+    notes = given.notes if given else ()
+    return "".join(f'<p class="lm-advice">{escape(note)}</p>' for note in notes) + "".join(
         f'<p class="lm-advice">{escape(one.said)} <button type="button" class="lm-follow" '
         f'data-press="{name}-follow-{one.kind}">{WORDS[one.kind]}</button></p>'
         for one in (given.advice if given else ())

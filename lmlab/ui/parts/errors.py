@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 from gradio.context import LocalContext
 
-from lmlab.errors import InputError, LabError
+from lmlab.errors import InputError, LabError, disk_error
 from lmlab.hosting.asgi import request_id
 
 SECONDS = 12
@@ -69,6 +69,9 @@ def _alerting() -> Iterator[None]:
     except LabError as error:
         raise _alert(error.message, error.hint) from error
     except Exception as error:
+        if (full := disk_error(error)) is not None:
+            log.error("A handler of the page found the disk closed: %s", full.message)
+            raise _alert(full.message, full.hint) from error
         name = _request_id()
         log.exception("A handler of the page failed", extra={"request": name or None})
         hint = "What you typed is still here; try again."

@@ -19,19 +19,21 @@ class Kept:
     Attributes:
         frame: the result without its tokens.
         texts: display text by token.
-        words: display text of every alternative, by id.
+        words: id and display text of every alternative, each once; a token may show as more than
+            one text, by where it stands.
         columns: id, start, end, rank (0: none) and how many alternatives, by token.
         logprobs: by token; NaN where there is none. Entropies likewise.
-        top_ids: of all alternatives, in a row; their log-probabilities likewise.
+        tops: of all alternatives, in a row, their places in ``words``; their log-probabilities
+            likewise.
     """
 
     frame: Scored
     texts: tuple[str, ...]
-    words: dict[int, str]
+    words: tuple[tuple[int, str], ...]
     columns: tuple["array[int]", ...]
     logprobs: "array[float]"
     entropies: "array[float]"
-    top_ids: "array[int]"
+    tops: "array[int]"
     top_logprobs: "array[float]"
 
     @classmethod
@@ -39,15 +41,18 @@ class Kept:
         """Keep a result."""
         tokens = scored.tokens
         tops = [a for token in tokens for a in token.top]
+        words = {
+            pair: place for place, pair in enumerate(dict.fromkeys((a.id, a.text) for a in tops))
+        }
         rows = [(t.id, t.start, t.end, t.rank or 0, len(t.top)) for t in tokens]
         return cls(
             frame=replace(scored, tokens=()),
             texts=tuple(token.text for token in tokens),
-            words={a.id: a.text for a in tops},
+            words=tuple(words),
             columns=tuple(array("i", column) for column in zip(*rows, strict=True)),
             logprobs=_floats(token.logprob for token in tokens),
             entropies=_floats(token.entropy for token in tokens),
-            top_ids=array("i", [a.id for a in tops]),
+            tops=array("i", [words[a.id, a.text] for a in tops]),
             top_logprobs=array("d", [a.logprob for a in tops]),
         )
 
@@ -84,8 +89,7 @@ class Kept:
         return tuple(found)
 
     def _alternative(self, j: int) -> Alternative:
-        word = self.top_ids[j]
-        return Alternative(word, self.words[word], self.top_logprobs[j])
+        return Alternative(*self.words[self.tops[j]], self.top_logprobs[j])
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from lmlab.ui.tuning.data import QUICK
 
 OWN = "own text"
 MOST_VOCABULARY = 2048
-TYPES = [".txt", ".md"]
+TABLES = (".jsonl", ".json", ".csv", ".tsv")  # a column of which is learned
+TYPES = [".txt", ".md", *TABLES]
 LONGEST_NAME = 40
 ABOUT = {
     "stories": "Stories for children, in simple words (TinyStories, unseen by the shipped base).",
@@ -79,8 +80,8 @@ def _own(lab: Lab) -> tuple[Any, ...]:
     if not lab.settings.uploads:
         static(NO_UPLOADS)
     upload = gr.File(
-        label="plain text in UTF-8", file_types=TYPES, height=120, visible=lab.settings.uploads,
-        elem_id="pretraining-upload",
+        label="text, or JSON, CSV or TSV, in UTF-8", file_types=TYPES, height=120,
+        visible=lab.settings.uploads, elem_id="pretraining-upload",
     )  # fmt: skip
     pasted = gr.Textbox(
         "", label="or paste it" if lab.settings.uploads else "Paste it", lines=4, max_lines=10,
@@ -165,7 +166,11 @@ def reader(lab: Lab) -> Callable[..., list[Any]]:
             name, content = "pasted text", pasted
         else:
             raise InputError("There is no text.", "Choose a file, or paste some.")
-        data = lab.pretraining.own(content, name[-LONGEST_NAME:])
+        name = name[-LONGEST_NAME:]
+        if name.lower().endswith(TABLES):
+            data = lab.pretraining.own_documents(lab.corpora.read(content, name), name)
+        else:
+            data = lab.pretraining.own(content, name)
         size = sum(len(row["text"]) for row in (*data.train, *data.valid))
         said = f"{escape(data.name)}: {size:,} characters, {len(data.train):,} to learn from, "
         return [

@@ -26,7 +26,7 @@ class Inputs:
 
     data: gr.Dropdown
     model: gr.Dropdown
-    second: gr.Dropdown
+    other: gr.Dropdown
     wording: gr.Dropdown
     source: gr.Textbox
     shots: gr.Slider
@@ -37,6 +37,8 @@ class Inputs:
     columns: tuple[gr.Dropdown, ...]
     upload: gr.File
     pasted: gr.Textbox
+    second: gr.File
+    skip: gr.Checkbox
     use: gr.Button
     said: gr.HTML
 
@@ -62,7 +64,7 @@ def build(lab: Lab) -> tuple[Inputs, Rows]:
             )  # fmt: skip
         with gr.Row():
             model = model_picker(lab, "prompt-model", info=None, min_width=140)
-            second = model_picker(
+            other = model_picker(
                 lab,
                 "prompt-second",
                 "Second model",
@@ -73,7 +75,7 @@ def build(lab: Lab) -> tuple[Inputs, Rows]:
         form = gr.Radio(
             list(FORMS), value=AS_TUNED, label="Form of the prompt", elem_id="prompt-form",
         )  # fmt: skip
-        table, columns, upload, pasted, use, said = _own(lab)
+        table, columns, *given, use, said = _own(lab)
         with gr.Accordion("Edit the wording (YAML)", open=False, elem_id="prompt-editor"):
             source = gr.Textbox(
                 lab.prompts.source(FIRST[1]), show_label=False, label="Wording in YAML", lines=12,
@@ -93,8 +95,8 @@ def build(lab: Lab) -> tuple[Inputs, Rows]:
         with gr.Accordion("Choose rows by hand", open=False, elem_id="prompt-hand"):
             pool = Pool(elem_id="prompt-pool")
     inputs = Inputs(
-        data, model, second, wording, source, shots, seed, form, pool, table, columns, upload,
-        pasted, use, said,
+        data, model, other, wording, source, shots, seed, form, pool, table, columns, *given, use,
+        said,
     )  # fmt: skip
     return inputs, rows
 
@@ -102,10 +104,13 @@ def build(lab: Lab) -> tuple[Inputs, Rows]:
 def _own(lab: Lab) -> tuple[Any, ...]:
     with gr.Accordion("A table of your own", open=False, elem_id="prompt-own"):
         table = gr.State(None)
-        upload, pasted = owntable.given("prompt", lab.settings.uploads)
+        given = owntable.given("prompt", lab.settings.uploads, types=owntable.TYPES)
+        more = owntable.more(
+            "prompt", lab.settings.uploads, "examples from a second table (optional)"
+        )
         with gr.Row(elem_classes="lm-buttons"):
             use = gr.Button("Use this table", size="sm", elem_id="prompt-use")
             said = static("", elem_id="prompt-said")
         with gr.Row():
             columns = owntable.pickers("prompt")
-    return table, columns, upload, pasted, use, said
+    return table, columns, *given, *more, use, said

@@ -77,6 +77,11 @@ def sought(sheet: Sheet, pool: Sequence[Row]) -> tuple[list[Numbered], int]:
     return [(n, row, any(_same(one, row) for one in sheet.examples)) for n, row in shown], len(hits)
 
 
+def among(row: Row, rows: Sequence[Row]) -> bool:
+    """Whether a row is one of some."""
+    return any(_same(row, one) for one in rows)
+
+
 def _same(one: Row, other: Row) -> bool:
     """Whether a row is another as far as it goes: a row that was shown has a wording's columns."""
     return bool(one) and (one.items() <= other.items() or other.items() <= one.items())

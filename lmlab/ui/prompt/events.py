@@ -68,16 +68,22 @@ def opener_of(lab: Lab) -> Callable[..., str]:
 
 
 def reader(lab: Lab) -> Callable[..., list[Any]]:
-    """A table of the visitor's: [data, table, said, *mapping]."""
+    """A table of the visitor's: [data, table, said, wording, source, *mapping]."""
 
     @alerts
-    def read(file: Any, pasted: str, wording: str) -> list[Any]:
-        table = lab.prompts.table(*owntable.content(file, pasted))
-        said = f"{len(table.rows):,} rows, {len(table.columns)} columns"
-        fields: tuple[str, ...] = ()
+    def read(file: Any, pasted: str, second: Any, skip: bool, wording: str) -> list[Any]:
+        own = owntable.read(lab.prompts.table, file, pasted, second, skip)
+        template = None
         with suppress(LabError):
-            fields = lab.prompts.parse(wording).columns
-        return [gr.update(value=OWN), table, said, *owntable.picked(fields, table)]
+            template = lab.prompts.parse(wording)
+        other = owntable.wording_for(own, template)
+        named: list[Any] = [gr.update(choices=wordings(lab, OWN)), gr.skip()]
+        if other is not None:
+            template = other
+            named = [gr.update(choices=wordings(lab, OWN), value=other.name),
+                     lab.prompts.source(other.name)]  # fmt: skip
+        picked = owntable.picked(template.reads if template else None, own.table)
+        return [gr.update(value=OWN), own, owntable.said(own), *named, *picked]
 
     return read
 

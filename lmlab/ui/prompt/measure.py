@@ -100,7 +100,7 @@ def build(lab: Lab, design: Design, sheet: gr.State) -> Outputs:
         inputs = _inputs(lab)
     outputs = _outputs()
     line = [inputs.status, inputs.buttons["stop"]]
-    asked = [sheet, design.model, design.second, *design.values, *inputs.values]
+    asked = [sheet, design.model, design.other, *design.values, *inputs.values]
     kinds = {"measure": "", "three": "three", "few": "few", "tuned": "tuned"}
     running = [
         inputs.buttons[name].click(

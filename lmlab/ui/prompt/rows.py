@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from lmlab.data.records import Row, retyped
 from lmlab.drawing import promptview
 from lmlab.errors import LabError
 from lmlab.lab import Lab
@@ -58,6 +59,8 @@ def _filled(
 ) -> list[Any]:
     # A query that was typed stays as long as no other one is asked for.
     stays = move is None and kept.drawn is not None and kept.drawn[:2] == form.key[:2]
+    if stays and form.own and kept.query and drawing.among(kept.query, _pool(lab, form, template)):
+        stays = False  # it was asked while no examples were drawn
     if anew or kept.query is None:
         kept = _drawn(lab, kept, form, template)
     if not stays:
@@ -66,9 +69,14 @@ def _filled(
     return _shown(kept, template)
 
 
+def _pool(lab: Lab, form: Form, template: PromptTemplate) -> tuple[Row, ...]:
+    """The rows that are shown as examples; none where none are."""
+    return form.dataset(lab.prompts, template).pool if form.shots else ()
+
+
 def _drawn(lab: Lab, kept: Sheet, form: Form, template: PromptTemplate) -> Sheet:
     found = form.dataset(lab.prompts, template)
-    found.check(template.columns)
+    found.check(template.needed)
     shots, seed = Form.number(form.shots, "shots"), Form.number(form.seed, "seed")
     return drawing.drawn(kept, form.key, found.pool, shots, seed)
 
@@ -126,8 +134,10 @@ def editor(lab: Lab, part: str) -> Callable[..., list[Any]]:
     def edit(sheet: Sheet | None, wording: str, event: gr.EventData) -> list[Any]:
         template = lab.prompts.parse(wording)
         most = 1 if part == "query" else drawing.MOST_ROWS
-        rows = sheets.edited(getattr(event, "rows", ""), template.columns, most)
         kept = sheet or Sheet()
+        before = [*kept.examples, *([kept.query] if kept.query else [])]
+        typed = sheets.edited(getattr(event, "rows", ""), template.columns, most)
+        rows = [retyped(row, before) for row in typed]
         if part == "query":
             return [replace(kept, query=rows[0] if rows else None), gr.skip()]
         return [changed := drawing.edited(kept, rows), _slider(kept, changed)]

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 from lmlab.data import sets as data
 from lmlab.data.rows import Row
-from lmlab.data.sets import Dataset, Table
+from lmlab.data.sets import Dataset
 from lmlab.drawing import promptview
 from lmlab.errors import InputError
 from lmlab.prompting.service import Prompting
 from lmlab.prompts.templates import PromptTemplate
 from lmlab.results import forms
-from lmlab.ui.parts.owntable import OWN
+from lmlab.ui.parts.owntable import OWN, Own
 
 MOST_SHOTS = 16
 LONGEST_CELL = 20_000
@@ -63,7 +63,7 @@ class Form:
     """The form's values, in the order of ``prompt.Inputs.values``."""
 
     data: str
-    table: Table | None
+    table: Own | None
     wording: str
     shots: float | None
     seed: float | None
@@ -91,14 +91,32 @@ class Form:
         """The wording as it stands in the editor."""
         return prompts.parse(self.wording)
 
-    def dataset(self, prompts: Prompting, template: PromptTemplate) -> Dataset:
-        """The rows that examples and queries come from, under the template's names."""
+    def dataset(
+        self, prompts: Prompting, template: PromptTemplate, *, shots: bool | None = None
+    ) -> Dataset:
+        """The rows that examples and queries come from, under the template's names.
+
+        Args:
+            prompts: what is asked for sets.
+            template: the wording.
+            shots: whether examples are shown, so that queries may not stand among them; by default
+                as the form says.
+        """
         if not self.own:
             return prompts.dataset(self.data)
         if self.table is None:
             raise InputError("There is no table of yours yet.", "Upload one, or paste it.")
-        mapped = self.table.mapped(self.table.columns_for(template.columns, self.columns))
-        return data.split(mapped, self.number(self.seed, "seed"))
+        reads = template.reads
+        table, second = self.table.mapped(reads, self.columns)
+        if second is not None:
+            return data.undivided(table, second, reads)
+        found = data.split(table, self.number(self.seed, "seed"), reads=reads)
+        if self.shots if shots is None else shots:
+            return found
+        # All rows are asked, those first that stay when examples are drawn.
+        first = {id(row) for row in found.queries}
+        rest = [row for row in table.rows if id(row) not in first]
+        return replace(found, queries=(*found.queries, *rest), notes=table.notes)
 
     @staticmethod
     def number(value: float | None, name: str) -> int:
@@ -136,7 +154,7 @@ def solved(rows: Sequence[Row], template: PromptTemplate) -> list[Row]:
         InputError: names the example and the column that is empty.
     """
     for number, row in enumerate(rows, 1):
-        for column in template.columns:
+        for column in template.needed:
             if not row.get(column, "").strip():
                 raise InputError(f"Example {number}: ‘{column}’ is empty.")
     return list(rows)
@@ -153,7 +171,7 @@ def asked(query: Mapping[str, str] | None, template: PromptTemplate) -> dict[str
 def fits(sheet: Sheet, template: PromptTemplate) -> bool:
     """Whether the rows have what a wording asks for."""
     rows = [*sheet.examples, sheet.query or {}]
-    known = all(set(template.columns) <= set(row) for row in rows)
+    known = all(set(template.needed) <= set(row) for row in rows)
     answers = {row.get(template.answer, "") for row in rows} - {""}
     return known and (not template.labels or answers <= set(template.labels))
 

@@ -84,9 +84,11 @@ class Bench:
             InputError: the form asks for what cannot be.
         """
         template = self.form.template(self.lab.prompts)
-        data = self.form.dataset(self.lab.prompts, template)
         shots = len(self.sheet.examples)
         protocol = self.plan.protocol(self.form, shots)
+        most = max(self.plan.numbers()) if kind == "shots" else shots
+        shown = bool(most) or kind in ("few", "three", "order")
+        data = self.form.dataset(self.lab.prompts, template, shots=shown)
         if kind == "shots":
             numbers = self.plan.numbers()
             return studies.shots_study(self.model, template, data, protocol, numbers)

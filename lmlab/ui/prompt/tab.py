@@ -128,7 +128,7 @@ def _wire_design(lab: Lab, inputs: Inputs, outputs: Outputs) -> None:
     restart = rows.filler(lab, lambda _: 0)
     show = _shower(lab, inputs, outputs)
     chosen = inputs.data.input(
-        events.chooser(lab), inputs.data, [inputs.wording, inputs.source, inputs.second], **QUICK
+        events.chooser(lab), inputs.data, [inputs.wording, inputs.source, inputs.other], **QUICK
     )
     show(chosen.then(restart, filled, outputs.rows, **QUICK))
     worded = inputs.wording.input(events.opener_of(lab), inputs.wording, inputs.source, **QUICK)
@@ -147,8 +147,8 @@ def _wire_design(lab: Lab, inputs: Inputs, outputs: Outputs) -> None:
     show(gr.on([c.input for c in inputs.columns], fill, filled, outputs.rows, **QUICK))
     read = inputs.use.click(
         events.reader(lab),
-        [inputs.upload, inputs.pasted, inputs.source],
-        [inputs.data, inputs.table, inputs.said, *inputs.columns],
+        [inputs.upload, inputs.pasted, inputs.second, inputs.skip, inputs.source],
+        [inputs.data, inputs.table, inputs.said, inputs.wording, inputs.source, *inputs.columns],
         **QUICK,
     )
     show(read.success(restart, filled, outputs.rows, **QUICK))

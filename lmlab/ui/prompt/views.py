@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LISTED = 300  # pairs
 NOTHING = '<p class="lm-why">Run the query to see what the model answers.</p>'
+MOST_LABELS = 24  # that are shown side by side
 
 
 def reading(
@@ -56,7 +57,10 @@ def _bars(weighed: Weighed, truth: str | None) -> str:
     """Each label's probability before and after calibration."""
     after = weighed.calibrated
     rows = ""
-    for i, label in enumerate(weighed.labels):
+    likely = sorted(range(len(weighed.labels)), key=lambda i: -weighed.probabilities[i])
+    shown = sorted(likely[:MOST_LABELS])
+    for i in shown:
+        label = weighed.labels[i]
         first = f'<i class="own" style="width:{100 * weighed.probabilities[i]:.1f}%"></i>'
         kind = " actual" if label == truth else ""
         second = f'<i class="after" style="width:{100 * after[i]:.1f}%"></i>' if after else ""
@@ -68,6 +72,8 @@ def _bars(weighed: Weighed, truth: str | None) -> str:
     key = '<i class="own"></i>probability' + (
         '<i class="after"></i>after calibration' if after else ""
     )
+    if more := len(weighed.labels) - len(shown):
+        key += f" · the {MOST_LABELS} likeliest; {more:,} more are not shown"
     return f'<div class="lm-labels">{rows}</div><p class="lm-key">{key}</p>'
 
 
@@ -135,16 +141,21 @@ def details(label: str, evaluation: Evaluation) -> str:
 
 
 def _confusion(evaluation: Evaluation) -> str:
-    head = "".join(f"<th>{escape(label)}</th>" for label in evaluation.labels)
-    most = max(1, *(n for row in evaluation.confusion for n in row))
+    """True labels against answers; of many labels, those that are true most often."""
+    found, labels = evaluation.confusion, evaluation.labels
+    often = sorted(range(len(labels)), key=lambda i: -sum(found[i]))
+    kept = sorted(often[:MOST_LABELS])
+    head = "".join(f"<th>{escape(labels[i])}</th>" for i in kept)
+    most = max(1, *(found[i][j] for i in kept for j in kept))
     rows = "".join(
-        f'<tr><th scope="row">{escape(label)}</th>'
-        + "".join(f'<td style="--share:{n / most:.2f}">{n}</td>' for n in row)
+        f'<tr><th scope="row">{escape(labels[i])}</th>'
+        + "".join(f'<td style="--share:{found[i][j] / most:.2f}">{found[i][j]}</td>' for j in kept)
         + "</tr>"
-        for label, row in zip(evaluation.labels, evaluation.confusion, strict=True)
+        for i in kept
     )
+    some = f", the {len(kept)} labels that are true most often" if len(kept) < len(labels) else ""
     return (
-        "<section><h3>True label (rows) and answer (columns)</h3>"
+        f"<section><h3>True label (rows) and answer (columns){some}</h3>"
         '<div class="lm-scroll" tabindex="0" role="region" aria-label="True label and answer">'
         f'<table class="lm-confusion"><thead><tr><td></td>{head}</tr>'
         f"</thead><tbody>{rows}</tbody></table></div></section>"

@@ -9,7 +9,6 @@ from typing import Any
 
 import gradio as gr
 
-from lmlab.data.sets import Table
 from lmlab.drawing import tuningviews
 from lmlab.errors import LabError
 from lmlab.lab import Lab
@@ -24,13 +23,13 @@ from lmlab.ui.tuning.form import (
     PRESETS,
     Choice,
     config_of,
-    fields_of,
+    reads_of,
 )
 from lmlab.ui.tuning.widgets import Mask
 
+PLAIN_COLUMN = "text"  # that is learned where there is no wording
 QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
 QUICK = MappingProxyType({**QUIET, "concurrency_id": "preview", "concurrency_limit": 4})
-TYPES = (*owntable.TEXTS, ".parquet")
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,8 @@ class DataStep:
     columns: tuple[gr.Dropdown, ...]
     upload: gr.File
     pasted: gr.Textbox
+    second: gr.File
+    skip: gr.Checkbox
     hub: gr.Textbox
     use: gr.Button
     said: gr.HTML
@@ -85,7 +86,7 @@ def build(lab: Lab) -> DataStep:
             back = gr.Button("‹ Previous", size="sm", min_width=60, elem_id="tuning-back")
             forth = gr.Button("Next ›", size="sm", min_width=60, elem_id="tuning-forth")
         mask = Mask(elem_id="tuning-mask")
-        table, upload, pasted, hub, use, said, columns = _own(lab)
+        table, *given, said, columns = _own(lab)
         with gr.Accordion("Edit the wording (YAML)", open=False, elem_id="tuning-editor"):
             source = gr.Textbox(
                 lab.prompts.source(first.template), show_label=False, label="Wording in YAML",
@@ -94,8 +95,7 @@ def build(lab: Lab) -> DataStep:
             )  # fmt: skip
     row = gr.State(0)
     return DataStep(
-        model, data, wording, source, table, columns, upload, pasted, hub, use, said, mask, row,
-        place, back, forth,
+        model, data, wording, source, table, columns, *given, said, mask, row, place, back, forth
     )  # fmt: skip
 
 
@@ -104,17 +104,19 @@ def _own(lab: Lab) -> tuple[Any, ...]:
     settings = lab.settings
     asked = settings.allow_hub and settings.allow_datasets and not settings.offline
     with gr.Accordion("A table of your own", open=False, elem_id="tuning-own"):
-        upload, pasted = owntable.given("tuning", lab.settings.uploads, types=TYPES)
+        given = owntable.given("tuning", lab.settings.uploads, types=owntable.TYPES)
+        more = owntable.more("tuning", lab.settings.uploads, "held-out rows (optional)")
         hub = gr.Textbox(
-            "", label="or a data set of the Hub", placeholder="owner/name, or owner/name:subset",
-            max_lines=1, max_length=200, visible=asked, elem_id="tuning-set",
+            "", label="or a data set of the Hub", max_lines=1,
+            placeholder="owner/name, with @revision and :subset",
+            max_length=200, visible=asked, elem_id="tuning-set",
         )  # fmt: skip
         with gr.Row(elem_classes="lm-buttons"):
             use = gr.Button("Use this table", size="sm", elem_id="tuning-use", min_width=120)
             said = static("", elem_id="tuning-said")
         with gr.Row():
             columns = owntable.pickers("tuning")
-    return table, upload, pasted, hub, use, said, columns
+    return table, *given, *more, hub, use, said, columns
 
 
 def wire(lab: Lab, step: DataStep, settings: list[Any]) -> Callable[[Any], Any]:
@@ -149,8 +151,8 @@ def wire(lab: Lab, step: DataStep, settings: list[Any]) -> Callable[[Any], Any]:
         button.click(shower(lab, None, stride), asked, step.preview, **QUICK)
     read = step.use.click(
         reader(lab),
-        [step.upload, step.pasted, step.hub, step.wording, step.source],
-        [step.data, step.table, step.said, step.wording, *step.columns],
+        [step.upload, step.pasted, step.second, step.skip, step.hub, step.wording, step.source],
+        [step.data, step.table, step.said, step.wording, step.source, *step.columns],
         **QUICK,
     )
     show(read.success(lambda: None, None, None, **QUICK), again)
@@ -202,27 +204,30 @@ def former(lab: Lab) -> Callable[..., Any]:
 
 
 def reader(lab: Lab) -> Callable[..., list[Any]]:
-    """A table of the visitor's: [data, table, said, wording, *columns]."""
+    """A table of the visitor's: [data, table, said, wording, source, *columns]."""
 
     @alerts
-    def read(file: Any, pasted: str, hub: str, wording: str, source: str) -> list[Any]:
-        table = _table(lab, file, pasted or "", (hub or "").strip())
-        said = f"{len(table.rows):,} rows, {len(table.columns)} columns"
-        fields: tuple[str, ...] = ("text",)
+    def read(
+        file: Any, pasted: str, second: Any, skip: bool, hub: str, wording: str, source: str
+    ) -> list[Any]:
+        name = (hub or "").strip()
+        if name and file is None and not (pasted or "").strip():
+            table = lab.tuning.hub_table(name, skip=bool(skip))
+            own = owntable.with_second(lab.tuning.table, table, second, skip)
+        else:
+            own = owntable.read(lab.tuning.table, file, pasted, second, skip)
+        template = None
         with suppress(LabError):
-            fields = fields_of(None if wording == PLAIN else lab.prompts.parse(source))
-        choices = gr.update(choices=wordings(lab, OWN), value=wording)
-        return [gr.update(value=OWN), table, escape(said), choices, *owntable.picked(fields, table)]
+            template = None if wording == PLAIN else lab.prompts.parse(source)
+        fits = wording == PLAIN and PLAIN_COLUMN in own.table.columns
+        other = None if fits else owntable.wording_for(own, template)
+        chosen = other.name if other else wording
+        choices = gr.update(choices=wordings(lab, OWN), value=chosen)
+        yaml = lab.prompts.source(other.name) if other else gr.skip()
+        picked = owntable.picked(reads_of(other or template), own.table)
+        return [gr.update(value=OWN), own, owntable.said(own), choices, yaml, *picked]
 
     return read
-
-
-def _table(lab: Lab, file: Any, pasted: str, hub: str) -> Table:
-    """The visitor's file; else what was pasted; else a set of the Hub."""
-    if hub and file is None and not pasted.strip():
-        repo, _, subset = hub.partition(":")
-        return lab.tuning.hub_table(repo.strip(), subset.strip())
-    return lab.tuning.table(*owntable.content(file, pasted))
 
 
 def shower(lab: Lab, start: int | None = None, stride: int = 0) -> Callable[..., list[Any]]:
@@ -246,7 +251,8 @@ def shower(lab: Lab, start: int | None = None, stride: int = 0) -> Callable[...,
         except LabError as error:
             return [tuningviews.no_mask(str(error)), at if stride == 0 else row or 0, ""]
         held = f", {len(data.valid):,} held out" if data.valid else ""
-        place = f'<p class="lm-said">Row {view.row + 1:,} of {view.rows:,}{held}</p>'
+        notes = escape("".join(f". {note}" for note in data.notes))
+        place = f'<p class="lm-said">Row {view.row + 1:,} of {view.rows:,}{held}{notes}</p>'
         return [tuningviews.mask(view, config.max_length), view.row, place]
 
     return show

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from lmlab.data.sets import Table
+from lmlab.data.twins import Reads
 from lmlab.errors import InputError
 from lmlab.finetuning.config import FinetuneConfig, demo
 from lmlab.finetuning.sets import TuningData
 from lmlab.lab import Lab
 from lmlab.prompts.templates import PromptTemplate
-from lmlab.ui.parts.owntable import OWN
+from lmlab.ui.parts.owntable import OWN, Own
 
 PLAIN = "plain text"
 METHODS = (
@@ -136,7 +136,7 @@ class Choice:
 
     model: str
     data: str
-    table: Table | None
+    table: Own | None
     wording: str
     source: str
     columns: tuple[str | None, ...]
@@ -157,14 +157,15 @@ class Choice:
             return lab.tuning.dataset(self.data)
         if self.table is None:
             raise InputError("There is no table of yours yet.", "Upload one, or paste it.")
-        return lab.tuning.split(
-            self.table, self.table.columns_for(fields_of(template), self.columns)
-        )
+        reads = reads_of(template)
+        table, second = self.table.mapped(reads, self.columns)
+        return lab.tuning.split(table, reads=reads, second=second)
 
 
-def fields_of(template: PromptTemplate | None) -> tuple[str, ...]:
-    """The columns that a row needs."""
-    return template.columns if template is not None else ("text",)
+def reads_of(template: PromptTemplate | None) -> Reads:
+    """What is read of a row."""
+    text = ("text",)
+    return template.reads if template is not None else Reads(text, text, text)
 
 
 def _parts(text: Any, name: str) -> list[str]:

@@ -191,12 +191,15 @@ def _figures(counts: Counts) -> str:
         f"weights {memory(counts.weights_bytes)}, gradients {memory(counts.gradient_bytes)}, "
         f"optimiser {memory(counts.optimiser_bytes)}"
     )
+    on_top = "a step’s activations on top"
+    if counts.activation_bytes:
+        on_top = f"the longest batch’s activations {memory(counts.activation_bytes)}"
     time = "–" if counts.seconds is None else duration(counts.seconds)
     return (
         f'<div class="lm-fig big"><div class="v">{counts.trainable:,}</div>'
         f'<div class="l">of {counts.total:,} parameters learn: {share:.{digits}f} %</div></div>'
         f'<div class="lm-fig"><div class="v">{memory(counts.memory_bytes)}</div>'
-        f'<div class="l">{parts}; a step’s activations on top</div></div>'
+        f'<div class="l">{parts}; {on_top}</div></div>'
         f'<div class="lm-fig"><div class="v">{time}</div>'
         '<div class="l">about, for all steps</div></div>'
     )
