@@ -85,7 +85,7 @@ class Lines(queueing.Queue):
         if len(session) > LONGEST:
             raise HTTPException(400, "This session’s name is too long.")
         address = self.guests.address(session) or place(getattr(request.client, "host", ""))
-        ticket = Ticket(address, session if session in self.guests else "")
+        ticket = Ticket(address, session if self.guests.knows(session) else "")
         fn = self.blocks.fns.get(body.fn_index)
         if fn is not None:
             self._check_room(ticket, session, kind_of(fn.concurrency_id))
@@ -160,7 +160,7 @@ class Lines(queueing.Queue):
     def _ticket(self, event: queueing.Event) -> Ticket:
         """A waiting request's; a page may have opened its connection after it asked."""
         ticket = self._tickets.setdefault(event._id, Ticket("", ""))
-        if not ticket.visitor and event.session_hash in self.guests:
+        if not ticket.visitor and self.guests.knows(event.session_hash):
             ticket.visitor = event.session_hash
         return ticket
 
