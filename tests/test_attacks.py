@@ -25,7 +25,7 @@ from lmlab.errors import InputError, ModelError
 from lmlab.hosting import wire
 from lmlab.hosting.bodies import DEEPEST, MOST_VALUES, Bodies, Counted, NoTextError, TooMuchError
 from lmlab.hosting.gate import Gate, site_of
-from lmlab.hosting.guests import place
+from lmlab.hosting import guests
 from lmlab.hosting.logs import Once
 from lmlab.hosting.shelf import Shelf
 from lmlab.lab import Lab
@@ -505,8 +505,8 @@ def test_whoever_holds_most_gives_way_and_a_class_does_not():
 
 
 def test_neighbours_of_one_network_count_as_one():
-    assert place("2001:db8::5") == place("2001:db8:0:0:9::1")
-    assert place("10.0.0.1") == "10.0.0.1"
+    assert guests.place("2001:db8::5") == guests.place("2001:db8:0:0:9::1")
+    assert guests.place("10.0.0.1") == "10.0.0.1"
 
 
 def test_descriptors_are_raised_and_the_room_fits_in_them():
