@@ -30,7 +30,7 @@ from lmlab.finetuning.events import (
 from lmlab.finetuning.losses import keeps, summed_loss
 from lmlab.finetuning.measuring import Measures, autocast_of
 from lmlab.finetuning.methods import Tuned
-from lmlab.finetuning.outcomes import adamw, precision_of, scheduled, write
+from lmlab.finetuning.outcomes import adamw, loss_scale, precision_of, scheduled, unscale, write
 from lmlab.finetuning.structuring import Example, Material, warnings_of
 
 RECENT = 20  # steps whose mean is the run's training loss
@@ -147,6 +147,7 @@ class Loop:
             except HaltedError:
                 self.optimiser.zero_grad(set_to_none=True)
                 raise
+        unscale(trained, self.precision)
         clip = config.clip or math.inf
         norm = float(torch.nn.utils.clip_grad_norm_(trained, clip))
         loss = self._shared(loss)
@@ -177,7 +178,7 @@ class Loop:
         with waiting, self.autocast():
             loss = summed_loss(self.model, batch, self.tuned.soft, self.keep)
             # The processes' gradients are averaged, so that each counts its own that many times.
-            part = loss * (weight / n_loss)
+            part = loss * (weight / n_loss * loss_scale(self.precision))
             self._ask()
             part.backward()  # type: ignore[no-untyped-call]
         if not last:

@@ -89,8 +89,8 @@ def private(model: str, settings: Settings, config: FinetuneConfig) -> Weights:
     ref = ModelRef.parse(model)
     _refuse_adapter(ref)
     folder = ModelStore(settings).resolve(ref, lambda message: None)
-    half = config.is_adapter and config.precision != "float32" and settings.dtype != "float16"
-    dtype = settings.dtype if half else "float32"
+    wide = not config.is_adapter or config.precision in ("float32", "float16")
+    dtype = "float32" if wide or settings.dtype == "float16" else settings.dtype
     return load(inspect(folder, ref.name), settings.model_copy(update={"dtype": dtype}))
 
 
