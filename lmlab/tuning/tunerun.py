@@ -104,18 +104,9 @@ def material(
     """
     data.check(columns_of(template))
     faults = Faults(config.skip_bad)
+    vocabulary, context = tuned.vocabulary, tuned.context
     train, valid = (
-        list(
-            structured(
-                tuned.vocabulary,
-                template,
-                rows,
-                config,
-                tuned.context,
-                end=tuned.end,
-                faults=faults,
-            )
-        )
+        [*structured(vocabulary, template, rows, config, context, end=tuned.end, faults=faults)]
         for rows in (data.train, data.valid)
     )
     train = checked(train, faults)
