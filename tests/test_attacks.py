@@ -22,10 +22,9 @@ import pytest
 import uvicorn
 
 from lmlab.errors import InputError, ModelError
-from lmlab.hosting import wire
+from lmlab.hosting import guests, wire
 from lmlab.hosting.bodies import DEEPEST, MOST_VALUES, Bodies, Counted, NoTextError, TooMuchError
 from lmlab.hosting.gate import Gate, site_of
-from lmlab.hosting import guests
 from lmlab.hosting.logs import Once
 from lmlab.hosting.shelf import Shelf
 from lmlab.lab import Lab
