@@ -3,13 +3,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: app test lint requirements constraints hosting scenes audit screenshots clean
+.PHONY: app test sweep lint requirements constraints hosting scenes audit screenshots clean
 
 app: $(VENV)/.app
 	$(BIN)/lmlab app
 
 test: $(VENV)/.test lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Every causal architecture of the installed transformers, small: right or refused.
+sweep: $(VENV)/.test
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m slow tests/test_architectures.py
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@ request in both rounds and their ratio; the status is 1 where that of all reques
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import random
@@ -19,7 +20,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AsyncExitStack, contextmanager, suppress
 from urllib.parse import urlsplit
 
 import httpx
@@ -32,6 +33,7 @@ from bench.visitor import Page
 ELSEWHERE = "127.0.0.2"  # where attackers come from; where there is no such address, from here
 BOUND = 3.0
 SOCKETS = 400  # half-open requests at a time
+PAGES = 14  # that an attacker opens
 BOMB = 15_000_000  # bytes of brackets
 PAUSE = 0.2  # seconds between two of an attacker's calls
 
@@ -59,28 +61,35 @@ async def json_bombs(address: str, end: float, seen: "Counter[str]") -> None:
 
 
 async def shares(address: str, end: float, seen: "Counter[str]") -> None:
-    """Made-up sessions that ask for scores of long texts, and paste large tables."""
+    """Sessions that ask for scores of long texts and paste large tables: some have opened a page,
+    the others are made up anew for each call.
+    """
     page = await asyncio.to_thread(Page.read, address)
     score, use = page.event("likelihood-go", "click"), page.event("prompt-use", "click")
     text = " ".join(random.Random(0).choices(["dog", "ran", "the", "home"], k=4_000))[:19_000]
     table = "a,b\n" + "x,y\n" * 19_000
-    async with client(address) as http:
-        for number in range(1_000_000):
+    own = [uuid.uuid4().hex for _ in range(PAGES)]
+    async with client(address) as http, AsyncExitStack() as held:
+        for name in own:
+            beat = http.stream("GET", f"/gradio_api/heartbeat/{name}")
+            await held.enter_async_context(beat)
+        for number in itertools.count():
             if time.monotonic() > end:
                 return
-            large = number % 10 == 0
-            event, given = (
-                (use, {"prompt-pasted": table}) if large else (score, {"likelihood-text": text})
-            )
+            event, given = (score, {"likelihood-text": text})
+            if number % 10 == 0:
+                event, given = (use, {"prompt-pasted": table})
+            session = own[number % PAGES] if number % 2 else uuid.uuid4().hex
             body = {
                 "data": page.values(event, given), "fn_index": event["id"],
-                "session_hash": uuid.uuid4().hex,
+                "session_hash": session,
             }  # fmt: skip
+            kind = "page" if number % 2 else "made up"
             try:
                 answer = await http.post("/gradio_api/queue/join", json=body)
-                seen[f"made up {answer.status_code}"] += 1
+                seen[f"{kind} {answer.status_code}"] += 1
             except httpx.HTTPError as error:
-                seen[f"made up {type(error).__name__}"] += 1
+                seen[f"{kind} {type(error).__name__}"] += 1
             await asyncio.sleep(PAUSE / 10)
 
 

@@ -89,14 +89,16 @@ OWN: dict[str, dict[str, Any]] = {
     "bamba": {"attn_layer_indices": [1, 3]},
     "cohere_compass_text": {"layer_types": ["full_attention"] * LAYERS},
     "dbrx": {"tie_word_embeddings": False},
+    "deepseek_v2": {"num_experts_per_tok": 2},
     "gpt_neo": {"attention_types": [[["global", "local"], 2]]},
-    "hunyuan_v1_dense": {"rope_parameters": {"rope_type": "default", "rope_theta": 1e4}},
-    "hunyuan_v1_moe": {"rope_parameters": {"rope_type": "default", "rope_theta": 1e4}},
+    "hunyuan_v1_dense": {"head_dim": 8},
+    "hunyuan_v1_moe": {"head_dim": 8},
     "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1, "expert_layer_period": 2},
     "lfm2": {"layer_types": ["conv", "full_attention"] * 2},
     "lfm2_moe": {"layer_types": ["conv", "full_attention"] * 2, "num_dense_layers": 1},
     "mamba2": {"num_heads": 8, "head_dim": 8, "expand": 2},
-    "ministral": {"rope_parameters": {"rope_type": "default", "rope_theta": 1e4}},
+    "kimi_linear": {"linear_head_dim": 8, "linear_num_heads": 4},
+    "ministral": {"head_dim": 8},
     "nemotron": {"num_key_value_heads": 2},
     "phi3": {"tie_word_embeddings": False},
     "qwen3_next": {"layer_types": _HYBRID},
@@ -105,6 +107,13 @@ OWN: dict[str, dict[str, Any]] = {
     "zamba2": {"num_hidden_layers": LAYERS, "layers_block_type": ["mamba", "hybrid"] * 2},
     "zaya": {"num_experts_per_tok": 1},
 }
+# What changes what it said of earlier tokens, and a kind that asks for a language first.
+LOOK_AHEAD = (
+    "bert bert-generation big_bird camembert cpmant data2vec-text electra ernie megatron-bert "
+    "prophetnet rembert roberta roberta-prelayernorm roc_bert roformer xlm xlm-roberta "
+    "xlm-roberta-xl xlnet"
+).split()
+DO_NOT_RUN = ("xmod",)
 LARGEST = 30_000_000  # numbers; what stays larger keeps its sizes in a part of the config
 
 

@@ -173,7 +173,10 @@ def test_drift_is_the_mean_divergence_of_the_texts(folder, tmp_path):
 
 def test_drift_between_models_that_cannot_be_compared_is_refused(folder):
     texts = {"general": [ScoreRequest("the hill")]}
-    with together([(folder("llama", "bytelevel-bos"),), (folder("llama", "bytelevel"),)]) as (a, b):
+    with together([(folder("llama", "bytelevel-bos"),), (folder("llama", "sentencepiece"),)]) as (
+        a,
+        b,
+    ):
         with pytest.raises(InputError, match="different tokens"):
             list(iter_drift(a, b, texts))
         with pytest.raises(InputError, match="no text of the kind"):

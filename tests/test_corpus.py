@@ -293,3 +293,16 @@ def test_limits_come_from_the_settings():
         corpora.read("x" * 41, "a.txt")
     with pytest.raises(InputError, match="no documents"):
         list(corpora.inspect("tiny", "none", []))
+
+
+def test_a_table_given_to_pretraining_on_the_page_is_a_column(tmp_path):
+    from lmlab.lab import Lab
+    from lmlab.settings import Settings
+    from lmlab.ui.pretraining.text import reader
+
+    texts = [f"The dog number {i} ran over the hill and saw a red ball there." for i in range(50)]
+    file = tmp_path / "kept.jsonl"
+    file.write_text("\n".join(json.dumps({"document": i, "text": t}) for i, t in enumerate(texts)))
+    _, data, said = reader(Lab.open(Settings(offline=True, runs_dir=tmp_path)))(str(file), "")
+    assert sorted(row["text"] for row in (*data.train, *data.valid)) == sorted(texts)
+    assert "kept.jsonl" in said

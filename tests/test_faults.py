@@ -23,7 +23,7 @@ from lmlab.finetuning import checkpoints, whole
 from lmlab.finetuning.events import Lost, Started, TrainStep
 from lmlab.lab import Lab
 from lmlab.runs import folder as folders
-from lmlab.runs import locks
+from lmlab.runs import locks, rows
 from lmlab.runs.locks import HeldError
 from lmlab.runs.store import ASIDE, PAGES, RunFolder, Runs, UnreadRunError, new_spec
 from lmlab.settings import Settings
@@ -328,7 +328,8 @@ def test_a_start_on_a_full_disk_leaves_nothing(tmp_path, monkeypatch, part, ther
             raise FULL_DISK
         real(path, text)
 
-    monkeypatch.setattr(folders, "write_whole", full)
+    for module in (folders, rows):
+        monkeypatch.setattr(module, "write_whole", full)
     path = tmp_path / "run"
     if there:
         path.mkdir()
@@ -472,9 +473,9 @@ def test_what_was_learned_is_written_anew_where_it_is_damaged(
 
 def test_damaged_rows_and_read_only_folders_are_sentences(tmp_path, folder, monkeypatch):
     run = new(tmp_path, model=folder("llama", "bytelevel-bos"))
-    rows = (run.path / "train.jsonl").read_text()
-    (run.path / "train.jsonl").write_text(rows[: len(rows) // 2])
-    with pytest.raises(InputError, match=r"train\.jsonl of this run is damaged"):
+    text = (run.path / "train.jsonl").read_text()
+    (run.path / "train.jsonl").write_text(text[: len(text) // 2])
+    with pytest.raises(InputError, match=r"train\.jsonl of this run.* is damaged"):
         list(train(run, SETTINGS))
     assert "train.jsonl" in run.info().message
     barred = OSError(errno.EROFS, "Read-only file system", str(run.path / "lock"))

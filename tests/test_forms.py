@@ -24,6 +24,7 @@ from lmlab.prompting.asking import Asking
 from lmlab.prompting.evaluation import evaluate
 from lmlab.prompts.protocols import Protocol
 from lmlab.prompts.templates import PromptTemplate
+from lmlab.receipts.tuning import finetuned
 from lmlab.runs.store import RunFolder, new_spec
 from lmlab.settings import Settings
 from lmlab.tuning.tunerun import material, train
@@ -364,6 +365,12 @@ def test_a_chat_in_a_row_keeps_its_turns(tmp_path, template):
     instruction, pieces = CHAT.pieces([SPOKEN])
     asking = Asking(lm, CHAT, replace(ALL, form="chat"), instruction, (), False)
     assert whole.startswith(asking.prompt((), pieces[0]).text)
+
+
+def test_chats_with_their_own_turns_have_no_receipt():
+    with pytest.raises(InputError, match="no receipt of chats"):
+        finetuned("base", "talk", CHAT, replace(QUICK, form="chat"), {})
+    assert finetuned("base", "talk", CHAT, QUICK, {})
 
 
 def test_a_cell_that_holds_no_chat_is_asked_as_the_wording_says(chat):

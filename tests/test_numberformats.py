@@ -15,7 +15,7 @@ from lmlab.models.store import ModelRef, ModelStore
 from lmlab.scoring.score import score
 from lmlab.settings import Settings
 from lmlab.tuning.tunerun import material, private
-from tests.tuningbits import DATA, TEMPLATE, quick
+from tests.tuningbits import DATA, TEMPLATE, losses, quick, run
 
 FORMATS = ("float32", "bfloat16", "float16")
 METHODS = {
@@ -38,7 +38,7 @@ DEVICES = [
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("precision", ["auto", "bfloat16"])
+@pytest.mark.parametrize("precision", ["auto", "float16"])
 @pytest.mark.parametrize("dtype", FORMATS)
 @pytest.mark.parametrize("method", list(METHODS))
 def test_a_run_goes_from_start_to_use(folder, tmp_path, method, dtype, precision, device):
@@ -57,6 +57,7 @@ def test_a_run_goes_from_start_to_use(folder, tmp_path, method, dtype, precision
     assert done.reason == "done"
     assert math.isfinite(done.train_loss)
     assert math.isfinite(done.valid_loss)
+    assert precision in ("auto", found[0].precision)
     assert any(isinstance(event, events.Sampled) for event in found)
     learned = str(tmp_path / done.path)
     ref = ModelRef(str(base), learned) if config.is_adapter else ModelRef(learned)
@@ -65,3 +66,13 @@ def test_a_run_goes_from_start_to_use(folder, tmp_path, method, dtype, precision
         assert math.isfinite(score(lm, "the little dog").logprob)
         short = GenerateConfig(max_new_tokens=2, temperature=0)
         assert list(generate(lm, "Say dog:", short))
+
+
+def test_half_precision_learns_what_float32_does(folder):
+    base = folder("llama", "bytelevel-bos")
+    whole, *halves = (
+        losses(run(base, quick(steps=4, precision=precision))[0]) for precision in FORMATS
+    )
+    for half in halves:
+        assert half == pytest.approx(whole, rel=0.05)
+        assert half != whole

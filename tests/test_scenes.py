@@ -263,7 +263,7 @@ def test_the_form_is_in_a_link_and_brought_back(filling, tab):
 def test_a_link_is_bounded(filling):
     stage = filling.stages["likelihood"]
     with pytest.raises(InputError, match="characters"):
-        links.query(stage, ["é" * 4000, "", "base", ""])
+        links.query(stage, ["é" * 4000, *[None] * (len(links.linkable(stage)) - 1)])
     with pytest.raises(InputError, match="too long"):
         links.read("tab=likelihood&text=" + "x" * 20_000)
     with pytest.raises(InputError, match="damaged"):

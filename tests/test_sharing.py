@@ -11,7 +11,7 @@ from bench.visitor import Page, Visitor
 from lmlab.data.sets import Table
 from lmlab.errors import InputError
 from lmlab.fair import Fair, Ticket, makes_room, order
-from lmlab.hosting.guests import HALL, Beats, Guests, place
+from lmlab.hosting.guests import HALL, LEFT, Beats, Guests, place
 from lmlab.ui.app import build_page
 from lmlab.ui.parts import sessions, vault
 from lmlab.ui.parts.between import _taken
@@ -105,6 +105,25 @@ def test_a_full_line_has_room_for_who_has_least(served):
     lab.gate.set()
 
 
+def test_long_work_without_a_page_waits_while_a_page_asks(served):
+    from lmlab.settings import Settings
+
+    lab = Gated(settings=Settings(max_waiting=60))
+    app, address = served(lab, "likelihood")
+    queue = app.blocks._queue
+    with pages(address, "one", "two"):
+        assert ask(address, "one", "first").status_code == 200
+        until(lambda: lab.order == ["first"])
+        for i in range(5):
+            assert ask(address, f"made up {i}", f"made up {i}").status_code == 200
+        assert ask(address, "two", "second").status_code == 200
+        until(lambda: len(lab.order) == 2)
+        assert lab.order == ["first", "second"]
+        assert queue.waiting("scoring") == 5
+        lab.gate.set()
+        until(lambda: len(lab.order) == 7)
+
+
 def test_long_work_is_several_turns():
     fair = Fair()
     waiting = tickets(*["bad/1"] * 6, *["home/1"] * 6)
@@ -146,10 +165,20 @@ def test_an_open_page_is_a_connection():
     loops.run(layer(beat, None, None))
     loops.run(layer({**beat, "path": "/gradio_api/heartbeat/" + "x" * 65}, None, None))
     loops.run(layer({**beat, "path": "/gradio_api/info"}, None, None))
-    assert inside == [(True, "192.0.2.1", 1), (True, "192.0.2.1", 2), *[(False, "", 1)] * 2]
-    for i in range(50):
+    assert inside[:2] == [(True, "192.0.2.1", 1), (True, "192.0.2.1", 2)]
+    assert inside[2:] == [(False, "192.0.2.1", 1)] * 2
+    # A page that lost its connection is a page's session all the same.
+    assert guests.knows("s1")
+    assert guests.address("s1") == "192.0.2.1"
+    assert not guests.knows("x")
+    for i in range(LEFT + 9):
         guests.come(f"s{i}", "192.0.2.1")
     assert guests.share("192.0.2.1") == HALL
+    for i in range(LEFT + 9):
+        guests.leave(f"s{i}")
+    assert guests.share("192.0.2.1") == 1
+    assert not guests.knows("s0")
+    assert guests.knows(f"s{LEFT}")
 
 
 def test_a_run_is_asked_for_from_somewhere(served, monkeypatch):
@@ -300,9 +329,10 @@ def test_what_one_session_keeps_is_bounded(keeping, monkeypatch):
         kept.pack(bytes(30_000))
 
 
-def test_what_all_sessions_keep_is_bounded(keeping, monkeypatch):
+def test_what_all_sessions_keep_is_bounded(keeping):
     kept, holder = keeping
-    monkeypatch.setattr(sessions, "OF_ALL", 55_000)
+    assert 0 < holder.most_bytes <= sessions.OF_ALL
+    holder.most_bytes = 55_000
     for i in range(10):
         holder.guests.come(f"bad {i}", "198.51.100.1")
         holder[f"bad {i}"][1] = kept.pack(bytes(10_000))

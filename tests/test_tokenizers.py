@@ -7,7 +7,7 @@ import json
 import pytest
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from tokenizers.trainers import BpeTrainer, WordPieceTrainer
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from lmlab.data.sets import Dataset
 from lmlab.errors import InputError, ModelError
@@ -40,14 +40,9 @@ def with_tokenizer(folder, path, tokenizer):
 
 
 def digits():
-    """A byte-level tokenizer that splits digits in threes, as cl100k does."""
+    """A byte-level tokenizer that knows long numbers, and cuts text so that it never sees one."""
     core = Tokenizer(models.BPE())
-    core.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(r"\p{N}{1,3}| ?\p{L}+|\s+|[^\s\p{L}\p{N}]+"), "isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     core.decoder = decoders.ByteLevel()
     trainer = BpeTrainer(
         vocab_size=400,
@@ -55,8 +50,13 @@ def digits():
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    texts = [folders.SENTENCES, "In 2023, 650841 of them. 650 841 2023 202 In 20 23 08 650841"] * 9
-    core.train_from_iterator(texts, trainer)
+    core.train_from_iterator([folders.SENTENCES, "In 2023, 650841 of them."] * 9, trainer)
+    core.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(r"\p{N}{1,3}| ?\p{L}+|\s+|[^\s\p{L}\p{N}]+"), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
     return PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<|endoftext|>")
 
 
@@ -76,6 +76,7 @@ TEXT = "In 2023, 650841 of them."
 def test_the_tokenizer_file_wins_over_the_class(disguised):
     whole = Tokenizer.from_file(str(disguised / "tokenizer.json"))
     vocabulary = read_vocabulary(disguised, "m")
+    assert vocabulary.ids(TEXT) != AutoTokenizer.from_pretrained(disguised)(TEXT)["input_ids"]
     assert vocabulary.ids(TEXT) == whole.encode(TEXT, add_special_tokens=False).ids
     assert vocabulary.tokenizer.eos_token == "<|endoftext|>"
     assert "GPT2Tokenizer" in vocabulary.notes[0]
@@ -93,7 +94,7 @@ def test_a_class_that_nobody_knows_gives_way_to_the_file(folder, tmp_path):
     (path / "tokenizer_config.json").write_text('{"tokenizer_class": "ByT5Tokenizer"}')
     vocabulary = read_vocabulary(path, "m")
     assert vocabulary.tokenizer.is_fast
-    assert vocabulary.notes
+    assert "the file is used" in vocabulary.notes[0]
 
 
 def test_a_damaged_tokenizer_file_is_named(folder, tmp_path):
@@ -287,6 +288,17 @@ def test_unknown_tokens_are_counted_and_bits_per_byte_mean_nothing(folder, tmp_p
     known = score(lm, "the dog [UNK] ran")
     assert known.unknown == 0
     assert known.to_dict()["bits_per_byte"] is not None
+
+
+@pytest.mark.parametrize("fallback", [False, True])
+def test_unknown_tokens_of_a_unigram_are_counted(folder, tmp_path, fallback):
+    pieces = ["<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁the", "▁dog", "▁"]
+    core = Tokenizer(models.Unigram([(piece, -1.0) for piece in pieces], 0, fallback))
+    core.pre_tokenizer = pre_tokenizers.Metaspace()
+    core.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Metaspace()])
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, unk_token="<unk>")
+    lm = lm_of(with_tokenizer(folder, tmp_path / "m", tokenizer))
+    assert score(lm, "the dog 東 dog").unknown == (0 if fallback else 1)
 
 
 def test_byte_level_tokens_are_never_unknown(folder):

@@ -169,7 +169,7 @@ def test_a_full_line_says_how_full_and_what_to_do_and_shuts_out_no_other_kind(se
 
 
 def test_one_visitor_may_wait_for_so_much_at_a_time(served):
-    lab = Gated()
+    lab = Gated(settings=Settings(max_waiting=60))
     _, address = served(lab, "likelihood")
     with pages(address, "greedy", "other"):
         answers = [ask(address, "greedy", f"{i}") for i in range(OWN_SHARE + 4)]

@@ -11,7 +11,7 @@ from lmlab.results.forms import Form
 Method = Literal["full", "selective", "lora", "prompt"]
 Start = Literal["zero", "random"]
 LossOn = Literal["answer", "all"]
-Precision = Literal["auto", "float32", "bfloat16"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
 # Those of transformers.get_scheduler that need nothing but a number of steps.
 Schedule = Literal[
     "linear",

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from lmlab.errors import InputError
-from lmlab.finetuning import checkpoints, snapshots
+from lmlab.finetuning import checkpoints, outcomes, snapshots
 from lmlab.finetuning.batches import collate, steps
 from lmlab.finetuning.checkpoints import Place
 from lmlab.finetuning.config import FinetuneConfig
@@ -29,7 +29,6 @@ from lmlab.finetuning.events import (
 from lmlab.finetuning.losses import keeps, summed_loss
 from lmlab.finetuning.measuring import Measures, autocast_of
 from lmlab.finetuning.methods import Tuned
-from lmlab.finetuning.outcomes import adamw, ended, precision_of, retimed, scheduled, write
 from lmlab.finetuning.pacing import GRACE, Pace, Stop
 from lmlab.finetuning.structuring import Example, Material, warnings_of
 
@@ -57,16 +56,16 @@ class Loop:
             )
         self.device: torch.device = tuned.base.device
         self.keep = keeps(tuned.base)
-        self.optimiser: Any = adamw(tuned, self.device)
-        self.schedule: Any = scheduled(self.optimiser, config)
-        self.precision = precision_of(config, self.device)
+        self.optimiser: Any = outcomes.adamw(tuned, self.device)
+        self.schedule: Any = outcomes.scheduled(self.optimiser, config)
+        self.precision = outcomes.precision_of(config, self.device)
         self.autocast = autocast_of(self.device, self.precision)
         self.pace = Pace(self.should_stop, self.processes == 1, config.save_seconds)
         self.measures = self.measuring()
         found, self.notes = checkpoints.sound(self.out) if self.out else (None, [])
         if found:
             self.place = checkpoints.restore(found, tuned.trained, self.optimiser, self.schedule)
-            retimed(self.schedule)
+            outcomes.retimed(self.schedule)
         self.first = self.place.step
         self.model: Any = tuned.model
         if self.accelerator:
@@ -153,6 +152,7 @@ class Loop:
             except HaltedError:
                 self.optimiser.zero_grad(set_to_none=True)
                 raise
+        outcomes.unscale(trained, self.precision)
         clip = config.clip or math.inf
         norm = float(torch.nn.utils.clip_grad_norm_(trained, clip))
         loss = self._shared(loss)
@@ -183,7 +183,7 @@ class Loop:
         with waiting, self.autocast():
             loss = summed_loss(self.model, batch, self.tuned.soft, self.keep)
             # The processes' gradients are averaged, so that each counts its own that many times.
-            part = loss * (weight / n_loss)
+            part = loss * (weight / n_loss * outcomes.loss_scale(self.precision))
             self.pace.ask()
             part.backward()  # type: ignore[no-untyped-call]
         if not last:
@@ -258,10 +258,10 @@ class Loop:
             place.last = place.first
         # Written first: measuring takes its time, and a process that takes too long is ended.
         if self.out and self.leads and place.step > 0:
-            path = write(self.tuned, base_name, self.out, place.step)
+            path = outcomes.write(self.tuned, base_name, self.out, place.step)
         if self.leads and place.step > 0 and place.last.get("step") != place.step:
             message = self._measured_last(reason, message)
-        return ended(reason, message, place, path)
+        return outcomes.ended(reason, message, place, path)
 
     def _measured_last(self, reason: Reason, message: str) -> str:
         """Measure what a run has come to; whoever stops it waits for a moment of that alone."""

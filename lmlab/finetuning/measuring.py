@@ -146,7 +146,7 @@ def _opening(example: Example) -> list[int]:
 
 
 def autocast_of(device: torch.device, precision: str) -> Callable[[], Any]:
-    """Makes the context for a computation in bfloat16, or one that changes nothing."""
-    if precision != "bfloat16":
+    """Makes the context for a computation in half precision, or one that changes nothing."""
+    if precision == "float32":
         return nullcontext
-    return lambda: torch.autocast(device.type, torch.bfloat16)
+    return lambda: torch.autocast(device.type, getattr(torch, precision))

@@ -1,11 +1,13 @@
 """A run's optimiser, schedule and number format, and the folder that it ends with."""
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import get_scheduler
 
@@ -21,6 +23,19 @@ def precision_of(config: FinetuneConfig, device: torch.device) -> str:
     if config.precision != "auto":
         return config.precision
     return "bfloat16" if device.type == "cuda" else "float32"
+
+
+def loss_scale(precision: str) -> float:
+    """What the loss is multiplied by: gradients as small as usual are 0 in float16."""
+    return 1024.0 if precision == "float16" else 1.0
+
+
+def unscale(trained: Iterable[Tensor], precision: str) -> None:
+    """Take that out of the gradients again."""
+    if (scale := loss_scale(precision)) != 1:
+        for parameter in trained:
+            if parameter.grad is not None:
+                parameter.grad.div_(scale)
 
 
 def write(tuned: Tuned, base_name: str, run: Path, step: int) -> str:

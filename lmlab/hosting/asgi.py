@@ -22,9 +22,10 @@ async def answer(
     await send({"type": "http.response.body", "body": body})
 
 
-async def refuse(send: Send, status: int, said: str) -> None:
+async def refuse(send: Send, status: int, said: str, *headers: Header) -> None:
     """Send a sentence as JSON, under the key that FastAPI's own errors have."""
-    await answer(send, status, json.dumps({"detail": said}).encode())
+    kind = "application/json"
+    await answer(send, status, json.dumps({"detail": said}).encode(), kind, *headers)
 
 
 def header(scope: Scope, name: bytes) -> str:

@@ -115,7 +115,8 @@ class Bodies:
             try:
                 body = await _whole(receive, share)
             except TooMuchError:
-                await refuse(send, 413, _TOO_MUCH)
+                # The page sends no such thing: the rest of it is not even read.
+                await refuse(send, 413, _TOO_MUCH, (b"connection", b"close"))
                 return
             except NoTextError:
                 await refuse(send, 400, "Calls are sent as JSON in UTF-8.")

@@ -6,12 +6,13 @@ opened one is a script's, or made up: all of an address count as one visitor.
 
 import ipaddress
 import re
-from collections import Counter
+from collections import Counter, OrderedDict
 
 from lmlab.hosting.asgi import App, Receive, Scope, Send
 
 HALL = 8  # turns of an address with so many pages or more, where an address with one page gets one
 LONGEST = 64  # characters of a session's name
+LEFT = 2_000  # pages that are remembered once their connection is gone
 _BEAT = re.compile(r"/gradio_api/heartbeat/([^/]+)/?")
 
 
@@ -33,16 +34,18 @@ def place(host: str) -> str:
 
 
 class Guests:
-    """The open pages; used from the event loop alone."""
+    """The open pages, and those that were; used from the event loop alone."""
 
     def __init__(self) -> None:
         self._sessions: dict[str, str] = {}
+        self._left: OrderedDict[str, str] = OrderedDict()
         self._beats: Counter[str] = Counter()
         self._pages: Counter[str] = Counter()
 
     def come(self, session: str, address: str) -> None:
         """A page of a session has opened its connection."""
         self._beats[session] += 1
+        self._left.pop(session, None)
         if session not in self._sessions:
             self._sessions[session] = address
             self._pages[address] += 1
@@ -56,14 +59,21 @@ class Guests:
             self._pages[address] -= 1
             if not self._pages[address]:
                 del self._pages[address]
+            self._left[session] = address
+            if len(self._left) > LEFT:
+                self._left.popitem(last=False)
 
     def __contains__(self, session: str) -> bool:
         """Whether a session's page is open."""
         return session in self._sessions
 
+    def knows(self, session: str) -> bool:
+        """Whether a session began with a page: a laptop that slept has lost its connection."""
+        return session in self._sessions or session in self._left
+
     def address(self, session: str) -> str:
-        """Where a session's page is open; empty where it is not."""
-        return self._sessions.get(session, "")
+        """Where a session's page was opened; empty where none was."""
+        return self._sessions.get(session, "") or self._left.get(session, "")
 
     def share(self, address: str) -> float:
         """Turns of an address: one for each page that is open there, within bounds."""

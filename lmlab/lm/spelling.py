@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
+from tokenizers.models import Unigram
+
 _BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 _ESCAPED_BYTES = re.compile("[\udc80-\udcff]+")
 
@@ -71,13 +73,17 @@ class Spelling:
     @cached_property
     def unknown_id(self) -> int | None:
         """What stands for all that the tokenizer has no token of; None where that cannot be."""
-        model = self._parts["model"]
-        if self._byte_level or model.get("byte_fallback"):
+        if self._byte_level:
             return None
-        if "unk_id" in model:
-            return None if model["unk_id"] is None else int(model["unk_id"])
-        name = model.get("unk_token")
-        found = self.tokenizer.backend_tokenizer.token_to_id(name) if name else None
+        backend = self.tokenizer.backend_tokenizer
+        if isinstance(backend.model, Unigram):
+            state = _state(backend.model)
+            found = None if state.get("byte_fallback") else state.get("unk_id")
+        elif getattr(backend.model, "byte_fallback", False):
+            return None
+        else:
+            name = backend.model.unk_token
+            found = backend.token_to_id(name) if name else None
         return None if found is None else int(found)
 
     def _decoded(self, token_id: int, bare: bool) -> str:
@@ -123,22 +129,22 @@ class Spelling:
         return json.dumps([parts.get(name) for name in ("normalizer", "pre_tokenizer", "model")])
 
     @cached_property
-    def _parts(self) -> dict[str, Any]:
-        """The tokenizer's pipeline without its list of tokens."""
-        found: dict[str, Any] = json.loads(self.tokenizer.backend_tokenizer.to_str())
-        model = {name: v for name, v in found["model"].items() if name not in ("vocab", "merges")}
-        return {**found, "model": model}
-
-    @cached_property
     def _byte_level(self) -> bool:
-        parts = [self._parts.get("decoder"), self._parts.get("pre_tokenizer")]
+        backend = self.tokenizer.backend_tokenizer
+        parts = [_state(backend.decoder), _state(backend.pre_tokenizer)]
         return '"ByteLevel"' in json.dumps(parts)
 
     @cached_property
     def _suffix(self) -> str:
         """What ends a word's last token, such as ``</w>``; empty in most tokenizers."""
-        decoder = self._parts.get("decoder") or {}
+        decoder = _state(self.tokenizer.backend_tokenizer.decoder)
         return str(decoder.get("suffix", "")) if decoder.get("type") == "BPEDecoder" else ""
+
+
+def _state(part: Any) -> dict[str, Any]:
+    """A part of a tokenizer's pipeline as its file has it; empty where there is none."""
+    found: dict[str, Any] = {} if part is None else json.loads(part.__getstate__())
+    return found
 
 
 def show(data: bytes) -> str:

@@ -28,29 +28,28 @@ def read_vocabulary(path: Path, name: str) -> Vocabulary:
         ModelError: there is no fast tokenizer, or tokenizer.json is damaged.
     """
     file = path / FILE
-    expected = _cut(_whole(file, name)) if file.is_file() else None
     try:
         found: Any = AutoTokenizer.from_pretrained(
             path, local_files_only=True, trust_remote_code=False
         )
-        kind = type(found).__name__
     except Exception as error:
-        if expected is None:
+        if not file.is_file():
             raise ModelError(
                 f"‘{name}’ has no tokenizer that can be read.",
                 f"The folder needs a {FILE} (a fast tokenizer).",
             ) from error
-        found, kind = None, "the one that its tokenizer_config.json names"
-    if expected is None:
+        found = None
+    # This class has read the file itself, which takes long where there are many tokens.
+    if not file.is_file() or type(found) is PreTrainedTokenizerFast:
         return Vocabulary(_fast(found, name))
+    expected = _cut(_whole(file, name))
     if found is not None and found.is_fast and _cut(found.backend_tokenizer) == expected:
         return Vocabulary(found)
+    kind = f"The tokenizer's class ({type(found).__name__}) cuts text otherwise than"
+    if found is None:
+        kind = "The class that tokenizer_config.json names cannot be used beside"
     taken = _from_file(path, name, found, expected)
-    note = (
-        f"The tokenizer's class ({kind}) does not cut text as the folder's {FILE} does; the file "
-        "is used."
-    )
-    return Vocabulary(taken, notes=(note,))
+    return Vocabulary(taken, notes=(f"{kind} the folder's {FILE}; the file is used.",))
 
 
 def fitted(vocabulary: Vocabulary, model: Any, name: str) -> Vocabulary:

@@ -81,8 +81,8 @@ def private(model: str, settings: Settings, config: FinetuneConfig) -> Weights:
     store = ModelStore(settings)
     ref = ModelRef.parse(started_from(model, store)[0])
     folder = store.resolve(ref, lambda message: None)
-    half = config.is_adapter and config.precision != "float32" and settings.dtype != "float16"
-    dtype = settings.dtype if half else "float32"
+    wide = not config.is_adapter or config.precision in ("float32", "float16")
+    dtype = "float32" if wide or settings.dtype == "float16" else settings.dtype
     return load(inspect(folder, ref.name), settings.model_copy(update={"dtype": dtype}))
 
 
@@ -174,18 +174,9 @@ def material(
     """
     data.check(columns_of(template))
     faults = Faults(config.skip_bad)
+    vocabulary, context = tuned.vocabulary, tuned.context
     train, valid = (
-        list(
-            structured(
-                tuned.vocabulary,
-                template,
-                rows,
-                config,
-                tuned.context,
-                end=tuned.end,
-                faults=faults,
-            )
-        )
+        [*structured(vocabulary, template, rows, config, context, end=tuned.end, faults=faults)]
         for rows in (data.train, data.valid)
     )
     train = checked(train, faults)

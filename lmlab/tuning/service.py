@@ -8,13 +8,12 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lmlab.data import sets as data
 from lmlab.data.parquet import read_any
 from lmlab.data.rows import Faults
 from lmlab.data.sets import Table
-from lmlab.data.twins import Reads
 from lmlab.errors import InputError
 from lmlab.finetuning.config import FinetuneConfig
 from lmlab.finetuning.counting import Counts, count
@@ -86,23 +85,10 @@ class Tuning(TuningRuns):
         return hub_table(wanted, split, settings.max_train_rows, skip=skip, token=token)
 
     def split(
-        self,
-        table: Table,
-        fields: Mapping[str, str] | None = None,
-        *,
-        seed: int = 0,
-        held_out: float = 0.1,
-        reads: Reads | None = None,
-        skip: bool = False,
-        second: Table | None = None,
+        self, table: Table, fields: Mapping[str, str] | None = None, **how: Any
     ) -> TuningData:
-        """A table in two parts; ``fields`` is {a template's field: a column}, the rest is as in
-        ``split_table``."""
-        limit = self.settings.max_train_rows
-        return split_table(
-            table, fields, seed=seed, held_out=held_out, limit=limit, reads=reads, skip=skip,
-            second=second,
-        )  # fmt: skip
+        """A table in two parts, with no more rows than are allowed; as ``split_table``."""
+        return split_table(table, fields, limit=self.settings.max_train_rows, **how)
 
     def templates_for(self, name: str) -> list[PromptTemplate | None]:
         """Templates that fit a shipped set, the best for tuning first.

@@ -85,10 +85,10 @@ class Lines(queueing.Queue):
         if len(session) > LONGEST:
             raise HTTPException(400, "This session’s name is too long.")
         address = self.guests.address(session) or place(getattr(request.client, "host", ""))
-        ticket = Ticket(address, session if session in self.guests else "")
+        ticket = Ticket(address, session if self.guests.knows(session) else "")
         fn = self.blocks.fns.get(body.fn_index)
         if fn is not None:
-            self._check_room(ticket, kind_of(fn.concurrency_id))
+            self._check_room(ticket, session, kind_of(fn.concurrency_id))
         found = await super().push(body, request, username)
         done, name, _ = found
         if done and (event := self.event_ids_to_events.get(str(name))) is not None:
@@ -126,18 +126,22 @@ class Lines(queueing.Queue):
                     self._fair.pop(name, None)
 
     def _next(self, name: str, line: queueing.EventQueue) -> queueing.Event | None:
-        """The first request of a line whose visitor does not hold all its other places: one is left
-        for those who come.
+        """The first request of a line that may run now.
+
+        A visitor does not hold all places of a line: one is left for those who come. And long work
+        of a session without a page waits while a page's is there.
         """
         limit = line.concurrency_limit
-        if limit is None or limit == 1:
-            free = limit is None or line.current_concurrency < limit
-            return line.queue[0] if line.queue and free else None
-        if line.current_concurrency >= limit:
+        if not line.queue or (limit is not None and line.current_concurrency >= limit):
             return None
         running = Counter(one.who for at, one in self._running.values() if at == name)
+        tickets = {event._id: self._ticket(event) for event in line.queue}
+        asking = {*running, *(one.who for one in tickets.values())}
+        pages_first = kind_of(name) != "quick" and any(visitor for _, visitor in asking)
         for event in line.queue:
-            if running[self._ticket(event).who] < limit - 1:
+            who = tickets[event._id].who
+            holds_all = limit is not None and limit > 1 and running[who] >= limit - 1
+            if not holds_all and (who[1] or not pages_first):
                 return event
         return None
 
@@ -156,15 +160,18 @@ class Lines(queueing.Queue):
     def _ticket(self, event: queueing.Event) -> Ticket:
         """A waiting request's; a page may have opened its connection after it asked."""
         ticket = self._tickets.setdefault(event._id, Ticket("", ""))
-        if not ticket.visitor and event.session_hash in self.guests:
+        if not ticket.visitor and self.guests.knows(event.session_hash):
             ticket.visitor = event.session_hash
         return ticket
 
-    def _check_room(self, new: Ticket, kind: str) -> None:
+    def _check_room(self, new: Ticket, session: str, kind: str) -> None:
         waiting = {event._id: event for event in self._waiting(kind)}
         tickets = {name: self._ticket(event) for name, event in waiting.items()}
-        own = sum(one.who == new.who for one in tickets.values())
-        if own >= OWN_SHARE:
+        own = sum(session == event.session_hash for event in waiting.values())
+        # Of a hall that opens the page at once some ask before their page is known.
+        strangers = sum(one.who == new.who for one in tickets.values()) if not new.visitor else 0
+        if own >= OWN_SHARE or strangers >= max(OWN_SHARE, self.most // 3):
+            own = max(own, strangers)
             raise _full(f"{own} requests of yours are waiting already. Wait for them first.")
         if len(waiting) < self.most:
             return

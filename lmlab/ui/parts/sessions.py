@@ -6,6 +6,8 @@ work for each visitor and most of what a session takes. And it lets the session 
 used for longest, whoever made up the new ones.
 """
 
+import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from copy import copy
@@ -21,7 +23,7 @@ from lmlab.ui.parts.vault import Packed
 
 STRANGERS = 30  # sessions without a page
 OF_ONE = 24_000_000  # bytes of one session's values, packed
-OF_ALL = 1_000_000_000
+OF_ALL = 1_000_000_000  # of all sessions; less where the disk for temporary files is small
 
 
 class Session(state_holder.SessionState):
@@ -83,6 +85,7 @@ class Sessions(state_holder.StateHolder):
     def __init__(self, guests: Guests) -> None:
         super().__init__()
         self.guests = guests
+        self.most_bytes = min(OF_ALL, shutil.disk_usage(tempfile.gettempdir()).free // 2)
 
     def __getitem__(self, session_id: str) -> Session:
         if len(session_id) > LONGEST:
@@ -119,7 +122,7 @@ class Sessions(state_holder.StateHolder):
         yield from [name for name in strangers if name != but][: max(0, len(strangers) - STRANGERS)]
         settled = {name: one for name, one in sessions.items() if one.address}
         held = sum(one.n_bytes for one in sessions.values())
-        while len(settled) > self.capacity or held > OF_ALL:
+        while len(settled) > self.capacity or held > self.most_bytes:
             by_bytes = len(settled) <= self.capacity
             name = self._victim({k: v for k, v in settled.items() if k != but}, by_bytes)
             if name is None:

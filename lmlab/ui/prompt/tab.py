@@ -152,7 +152,11 @@ def _wire_design(lab: Lab, inputs: Inputs, outputs: Outputs) -> None:
         **QUICK,
     )
     show(read.success(restart, filled, outputs.rows, **QUICK))
-    show(gr.on([inputs.model.change, inputs.form.change], lambda: None, queue=False, **QUIET))
+    switched = gr.on(
+        [inputs.model.change, inputs.form.change], lambda: None, queue=False,
+        trigger_mode="always_last", **QUIET,
+    )  # fmt: skip
+    show(switched)
 
 
 def _shower(lab: Lab, inputs: Inputs, outputs: Outputs) -> Callable[[Any], None]:
