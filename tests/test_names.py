@@ -187,7 +187,7 @@ def test_an_adapter_is_named_beside_every_model(here, base, capsys):
         assert main([*command, *common]) == 0
         assert json.loads(capsys.readouterr().out)["model"] == f"{base}+a+d"
     assert main(["finetune", "--template", "w.yaml", "--data", "rows.jsonl", *common]) == 2
-    assert "cannot go on from ‘a+d’" in capsys.readouterr().err
+    assert "cannot go on from the adapter ‘a+d’" in capsys.readouterr().err
 
 
 def test_several_models_and_adapters_go_together_or_it_is_said():
