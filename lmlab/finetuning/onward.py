@@ -119,8 +119,8 @@ def _targets(folder: Path, shape: ModelShape, config: FinetuneConfig) -> dict[st
         if found == wanted:
             return {"targets": targets, "layers": layers}
     raise ModelError(
-        f"Tuning cannot go on from the adapter ‘{folder.name}’: it stands beside other matrices than the "
-        f"linear maps of ‘{shape.name}’.",
+        f"Tuning cannot go on from the adapter ‘{folder.name}’: it stands beside other "
+        f"matrices than the linear maps of ‘{shape.name}’.",
         f"Is that the base that it was made for? {MERGE}",
     )
 
