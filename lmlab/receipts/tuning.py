@@ -133,14 +133,9 @@ def finetuned(
     Raises:
         InputError: a wording, or a start, that a short script cannot repeat.
     """
-    if adapter:
-        raise InputError("There is no receipt of a run that went on from an adapter.")
-    if template is not None and template.options:
-        raise InputError("There is no receipt of a wording whose options differ by row.")
     source = source_of(model)
     chat = config.form == "chat" and template is not None
-    if chat and template is not None and template.turns:
-        raise InputError("There is no receipt of chats whose turns differ by row.")
+    _check_short(template, chat, adapter)
     body = [
         *arguments([source], DATA=_place(data, shipped)),
         *_wording(template, chat),
@@ -159,6 +154,15 @@ def finetuned(
     said = [f"{value:.6f} {name}" for name, value in losses.items() if value is not None]
     title = TITLE.format(form=config.form)
     return script(title, [f"held-out losses {', '.join(said)}"], body, [source], ["DATA"])
+
+
+def _check_short(template: PromptTemplate | None, chat: bool, adapter: str) -> None:
+    if adapter:
+        raise InputError("There is no receipt of a run that went on from an adapter.")
+    if template is not None and template.options:
+        raise InputError("There is no receipt of a wording whose options differ by row.")
+    if chat and template is not None and template.turns:
+        raise InputError("There is no receipt of chats whose turns differ by row.")
 
 
 def _place(data: str, shipped: bool) -> str:
