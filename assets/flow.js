@@ -17,7 +17,7 @@ function flowing(head, lines) {
     texts: column(0), nll: column(1), rank: column(2), entropy: column(3), after: column(4),
     entropyAfter: column(5), place: column(6), choices: column(7), finish: column(8),
   };
-  return { name: head.name, flow: true, forks: head.forks, same: false, notes: [], runs: [run] };
+  return { name: head.name, flow: true, forks: head.forks, headed: head.headed, same: false, notes: [], runs: [run] };
 }
 
 // The alternatives of one step, before and after the controls.

@@ -65,7 +65,7 @@ function grow(longer) {
 
 function drawRun(run) {
   const r = data.runs[run], part = el("section", "lm-run");
-  if (data.runs.length > 1 || props.headed) part.append(heading(run));
+  if (data.runs.length > 1 || data.headed) part.append(heading(run));
   const box = el("div", "lm-toks");
   box.tabIndex = 0;
   box.dataset.run = run;

@@ -8,7 +8,7 @@ let head = null, moments = [], at = 0, follow = true, ticking = 0;
 
 // --- the strip within ----------------------------------------------------------------------------
 
-const inner = { value: "", group: props.group, colour_by: "surprisal", headed: false };
+const inner = { value: "", group: props.group, colour_by: "surprisal" };
 let redrawStrip = () => {};
 const strip = stripIn(one(".lm-time-strip"), inner, (_, handler) => { redrawStrip = handler; }, () => {});
 

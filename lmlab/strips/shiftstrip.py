@@ -23,6 +23,7 @@ def flowing(
     steps: Sequence["Step"],
     *,
     forks: bool = False,
+    headed: bool = False,
     start: Sequence[str] = (),
 ) -> str:
     """A completion as lines of JSON: what stays the same, then one line for each token.
@@ -36,6 +37,7 @@ def flowing(
         prompt: x_{1:t}; its end stands before the tokens.
         steps: the tokens so far.
         forks: whether a click on an alternative may ask for it.
+        headed: whether the model's name stands above.
         start: what stands before the prompt, as display strings.
     """
     head = {
@@ -44,6 +46,7 @@ def flowing(
         "prefix": prompt[-PREFIX_SHOWN:],
         "cut": len(prompt) > PREFIX_SHOWN,
         "forks": forks,
+        "headed": headed,
         "context": list(start),
     }
     return "\n".join([dump(head), *(dump(_line(step)) for step in steps)])

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from lmlab.lab import Lab
 from lmlab.settings import Settings
 from lmlab.ui.app import TABS
-from tests.test_visitors import Gated, ask, until
+from tests.test_visitors import Gated, ask, pages, until
 from tests.ui.conftest import handed_over
 from tests.ui.fake import FakeLab
 
@@ -129,11 +129,12 @@ def test_a_full_line_is_said_in_a_sentence(visit, serve_lab):
     until(lambda: lab.ended)  # what the page shows before is prepared
     lab.gate.clear()
     # Two are under way, one waits: there is no room for a fourth.
-    for i in range(3):
-        assert ask(address, f"visitor{i}", "some text").status_code == 200
-        until(lambda i=i: len(lab.order) >= min(i + 2, 3))
-    page.locator("#likelihood-go").click()
-    toast = page.get_by_test_id("toast-body")
-    expect(toast).to_contain_text("1 request is waiting already")
-    expect(toast).to_contain_text("Try again")
-    lab.gate.set()
+    with pages(address, *(f"visitor{i}" for i in range(3))):
+        for i in range(3):
+            assert ask(address, f"visitor{i}", "some text").status_code == 200
+            until(lambda i=i: len(lab.order) >= min(i + 2, 3))
+        page.locator("#likelihood-go").click()
+        toast = page.get_by_test_id("toast-body")
+        expect(toast).to_contain_text("1 request is waiting already")
+        expect(toast).to_contain_text("Try again")
+        lab.gate.set()

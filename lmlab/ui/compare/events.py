@@ -46,23 +46,25 @@ def runner(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
         steps: list[list[Step]] = [[] for _ in names]
         name = uuid.uuid4().hex[:12]
         yield [*busy("reading …", 0), "", *_strips(name, names, prompt or "", steps), *columns]
-        last, still, keep = 0.0, [gr.skip()] * COLUMNS, gr.skip()
+        last, still, told = 0.0, [gr.skip()] * COLUMNS, ""
         running = lab.side_by_side(names, prompt or "", asked, _number(alpha), chat=chat)
         with closing(running) as events:
             for event in events:
                 if isinstance(event, Loading):
-                    yield [*busy(event.message, 0), keep, *still, *still]
+                    # A strip that is not on the page yet forgets what it is where it is skipped.
+                    drawn = _strips(name, names, prompt or "", steps)
+                    yield [*busy(event.message, 0), told, *drawn, *still]
                     continue
                 if isinstance(event, Given):
-                    yield [keep, keep, advice(event, "compare"), *still, *still]
+                    told = advice(event, "compare")
                     continue
                 which, step = event
                 steps[which].append(step)
                 if time.monotonic() - last > PATIENCE:
                     last, done = time.monotonic(), step.index + 1
                     status = busy(f"token {done:,}", done / asked.max_new_tokens)
-                    yield [*status, keep, *_strips(name, names, prompt or "", steps), *still]
-        yield [*idle(""), keep, *_strips(name, names, prompt or "", steps), *still]
+                    yield [*status, told, *_strips(name, names, prompt or "", steps), *still]
+        yield [*idle(""), told, *_strips(name, names, prompt or "", steps), *still]
 
     return run
 
@@ -162,6 +164,7 @@ def _strips(
     name: str, names: Sequence[str], prompt: str, steps: Sequence[Sequence[Step]]
 ) -> list[Any]:
     drawn: list[Any] = [
-        shiftstrip.flowing(f"{name}-{i}", model, prompt, steps[i]) for i, model in enumerate(names)
+        shiftstrip.flowing(f"{name}-{i}", model, prompt, steps[i], headed=True)
+        for i, model in enumerate(names)
     ]
     return drawn + [""] * (COLUMNS - len(drawn))

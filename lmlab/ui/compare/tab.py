@@ -152,7 +152,7 @@ def _columns(
             ) as column:
                 strip = Strip(
                     group=f"compare-{i + 1}", elem_id=f"compare-strip-{i + 1}", empty=COLUMN,
-                    colour_by="probability", headed=True, elem_classes="lm-flow",
+                    colour_by="probability", elem_classes="lm-flow",
                 )  # fmt: skip
             columns.append(column)
             strips.append(strip)

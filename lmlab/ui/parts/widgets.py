@@ -45,7 +45,6 @@ class Strip(gr.HTML):
         empty: HTML of our own for when nothing is shown.
         colour_by: the measure at first. (Gradio takes a parameter for an event whose name stands in
             quotes in the script.)
-        headed: whether the model's name stands above a single run.
     """
 
     def __init__(
@@ -55,7 +54,6 @@ class Strip(gr.HTML):
         group: str,
         empty: str = UNSCORED,
         colour_by: str = "surprisal",
-        headed: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -65,7 +63,6 @@ class Strip(gr.HTML):
             apply_default_css=False,
             group=group,
             colour_by=colour_by,
-            headed=headed,
             **kwargs,
         )
 
