@@ -8,14 +8,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutputWithPast
 
-from lmlab.lm.body import Body, close
+from lmlab.lm.body import close
 from lmlab.lm.head import Head, SlicedHead, TiledHead
 
 
-def head_of(body: Body, ids: Tensor, logits: Tensor) -> Head | None:
-    """What makes a bare body's rows of ids [1, T] into those logits [T, V], if anything does."""
-    for candidate in (_linear(body.model), OwnHead(body.model)):
-        if candidate is not None and _agrees(body, candidate, ids, logits):
+def head_of(model: Any, rows: Tensor, logits: Tensor) -> Head | None:
+    """What makes a bare body's rows [T, H] into those logits [T, V], if anything does."""
+    for candidate in (_linear(model), OwnHead(model)):
+        if candidate is not None and _agrees(candidate, rows, logits):
             return _head(candidate, logits.shape[-1])
     return None
 
@@ -71,12 +71,12 @@ def _linear(model: Any) -> Linear | None:
     return Linear(head.weight.detach(), None if head.bias is None else head.bias.detach())
 
 
-def _agrees(body: Body, head: Linear | OwnHead, ids: Tensor, expected: Tensor) -> bool:
+def _agrees(head: Linear | OwnHead, rows: Tensor, expected: Tensor) -> bool:
     """Whether a way gives the model's own logits on the probe."""
     try:
-        return close(head(body(ids)[0]), expected)
+        return close(head(rows), expected)
     except Exception:
-        # Architectures differ in how they call their body; any failure means: not this way.
+        # Architectures differ in how they call their head; any failure means: not this way.
         return False
 
 

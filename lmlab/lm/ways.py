@@ -126,22 +126,14 @@ class Ways:
             self._rows.append(self.body(self.probe)[0])
         return self._rows[0]
 
-    def _changed(self) -> Tensor:
-        changed = self.probe.clone()
-        changed[0, -1] = changed[0, 0]
-        return changed
-
     def _batch(self) -> bool:
-        ids, expected = self.probe, self._expected()
-        padded = F.pad(ids[:, :HALF], (0, PROBE - HALF))
-        rows = self.body(torch.cat([padded, self._changed(), ids]))
-        alone = (rows[0, :HALF], expected[:HALF]), (rows[1, :-1], expected[:-1])
-        return all(close(*pair) for pair in (*alone, (rows[2], expected)))
+        rows = self.body(_three(self.probe))
+        return _apart(rows) and close(rows[2], self._expected())
 
     def _causal(self) -> bool:
         if self.batch:
             return True
-        return close(self.body(self._changed())[0, :-1], self._expected()[:-1])
+        return close(self.body(_changed(self.probe))[0, :-1], self._expected()[:-1])
 
     def _steps(self, positions: bool) -> bool:
         """Whether single steps, and the reading before them, are the plain rows."""
@@ -185,7 +177,7 @@ class Ways:
         ids, expected = self.probe, self._expected()
         _, past = self.body.over(ids[:, :HALF], None, positions=self.positions)
         assert past is not None
-        rest = torch.cat([self._changed(), ids])[:, HALF:]
+        rest = torch.cat([_changed(ids), ids])[:, HALF:]
         for _ in range(2):
             wide = past.widened(2)
             rows, left = self.body.over(rest[:, :-1], wide, positions=self.positions)
@@ -204,10 +196,43 @@ def choose(model: Any, soft_prompt: Tensor | None) -> Ways:
     border = border_of(model.config)
     ids = probe_ids(model)
     logits = whole(ids)[0]
-    head = head_of(bare, ids, logits)
+    # One pass for two questions: the head, and whether rows side by side are those of each alone.
+    rows = _tried(bare, _three(ids))
+    if rows is not None and _apart(rows):
+        head = head_of(model, rows[2], logits)
+        if head is not None:
+            return Ways(bare, whole, head, border, {"batch": True}, [rows[2]])
+    rows = _tried(bare, ids)
+    head = None if rows is None else head_of(model, rows[0], logits)
     if head is not None:
         return Ways(bare, whole, head, border)
     return Ways(whole, whole, SlicedHead(lambda rows: rows, logits.shape[-1]), border)
+
+
+def _tried(body: Body, ids: Tensor) -> Tensor | None:
+    try:
+        return body(ids)
+    except Exception:
+        # Architectures differ in how they call their body; any failure means: not this way.
+        return None
+
+
+def _three(ids: Tensor) -> Tensor:
+    """[3, 12]: half of the ids and padding, the ids with another one last, the ids."""
+    padded = F.pad(ids[:, :HALF], (0, PROBE - HALF))
+    return torch.cat([padded, _changed(ids), ids])
+
+
+def _changed(ids: Tensor) -> Tensor:
+    changed = ids.clone()
+    changed[0, -1] = ids[0, 0]
+    return changed
+
+
+def _apart(rows: Tensor) -> bool:
+    """Whether the first two of three rows are the third's, as far as they read the same."""
+    pairs = (rows[0, :HALF], rows[2, :HALF]), (rows[1, :-1], rows[2, :-1])
+    return all(close(*pair) for pair in pairs)
 
 
 def probe_ids(model: Any) -> Tensor:
