@@ -83,7 +83,7 @@ def _loading(name: str, path: Path, rounds: int) -> Table:
     """What it costs to prove the short cuts, against reading the model."""
     jobs: dict[str, Job] = {
         "loaded, and seen to be causal": lambda: load(str(path)),
-        "every short cut proved": lambda: choose(lm.model, None).notes(),
+        "every short cut proved": lambda: choose(lm.model, None).shared,
         "that it is causal alone": lambda: choose(lm.model, None).causal,
     }
     lm = load(str(path))

@@ -113,6 +113,10 @@ LOOK_AHEAD = (
     "prophetnet rembert roberta roberta-prelayernorm roc_bert roformer xlm xlm-roberta "
     "xlm-roberta-xl xlnet"
 ).split()
+# These are never skipped: were none made any more, the sweep would say so.
+WELL_KNOWN = (
+    "bamba bert gemma2 gpt2 gpt_neox lfm2 llama mamba mistral openai-gpt opt phi3 qwen2 qwen3 rwkv"
+).split()
 DO_NOT_RUN = ("xmod",)
 LARGEST = 30_000_000  # numbers; what stays larger keeps its sizes in a part of the config
 

@@ -63,9 +63,10 @@ class Decoder:
         self._begin([ids] * self._rows)
         if not self._keeping:
             return self._anew([ids]).expand(self._rows, -1)
-        shared = self._lm.ways.shared
+        # Tried for several rows alone: a first token does not wait for a proof it has no use for.
+        shared = self._rows > 1 and self._lm.ways.shared
         logits = yield from self._pieces(ids, 1 if shared else self._rows)
-        if shared and self._rows > 1:
+        if shared:
             assert self._past is not None
             self._past = self._past.widened(self._rows)
         self._go_lean([self._lm], row_adapters([self._lm]))

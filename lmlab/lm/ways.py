@@ -91,15 +91,18 @@ class Ways:
         return self.pieces and self.beside and self.shown("shared", self._shared)
 
     def notes(self) -> list[str]:
-        """What a person should know of a model that not every short cut serves."""
+        """What a person should know of a model that not every short cut serves.
+
+        What only several rows need is told once it was tried.
+        """
         found = []
         if not self.past:
             found.append("It keeps nothing of what it read: each new token reads the text anew.")
         elif not self.pieces:
             found.append("Its state is lost between pieces: a prompt is read at once.")
-        if self.batch and self.past and not self.beside:
+        if self._shown.get("beside") is False:
             found.append("Several rows cannot go on together: each step reads them anew.")
-        elif self.batch and self.past and not self.shared:
+        elif self._shown.get("shared") is False:
             found.append("What it has read cannot be shared: every row reads the prompt itself.")
         return [*found, *self.reading()]
 
