@@ -63,7 +63,7 @@ class Decoder:
         self._begin([ids] * self._rows)
         if not self._keeping:
             return self._anew([ids]).expand(self._rows, -1)
-        # Tried for several rows alone: a first token does not wait for a proof it has no use for.
+        # Asked for several rows alone: a first token waits for no proof without use.
         shared = self._rows > 1 and self._lm.ways.shared
         logits = yield from self._pieces(ids, 1 if shared else self._rows)
         if shared:
