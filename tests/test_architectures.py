@@ -17,7 +17,8 @@ def test_every_causal_architecture_is_right_or_refused(kind, tmp_path, monkeypat
     try:
         architectures.make(kind).save_pretrained(tmp_path)
     except Exception as error:
-        assert kind not in architectures.WELL_KNOWN, error
+        if kind in architectures.WELL_KNOWN:
+            raise
         pytest.skip(f"cannot be made small: {str(error)[:80]}")
     folders.make_tokenizer("bytelevel-bos").save_pretrained(tmp_path)
     monkeypatch.setattr(decoding, "LEAST", 5)
