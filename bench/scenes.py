@@ -24,8 +24,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.load import served
-from lmlab.scenes.course import shipped
-from lmlab.scenes.scene import Scene
+from lmlab.page.scenes.course import shipped
+from lmlab.page.scenes.scene import Scene
 
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync")
 LONGEST = 60.0  # seconds until a scene is given up
