@@ -51,7 +51,7 @@ class Came:
 
 def live(scene: Scene) -> bool:
     """Whether the scene trains a model before everyone's eyes."""
-    return scene.tab == "pretraining" or scene.run == "start-go"
+    return bool(scene.tab == "pretraining" or scene.run == "start-go")
 
 
 def walk(page: Page, address: str, dwell: float) -> list[tuple[Scene, Came]]:
