@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     )
     from lmlab.errors import LabError
     from lmlab.features.prompt.evaluations import Evaluation
-    from lmlab.models.store import ModelRef, ModelStore
     from lmlab.results.compared import Compared
     from lmlab.results.completions import Completion, Step
     from lmlab.results.controls import GenerateConfig
     from lmlab.results.scored import Alternative, Scored, TokenScore
     from lmlab.results.words import Word, words
+    from lmlab.runs.model_store import ModelRef, ModelStore
     from lmlab.scoring.score import ScoreRequest
     from lmlab.text.sets import Dataset
     from lmlab.text.templates import PromptTemplate
@@ -61,8 +61,8 @@ _HOMES = {
     "FinetuneConfig": "lmlab.training.config",
     "PretrainConfig": "lmlab.training.pretrain_config",
     "TuningData": "lmlab.training.sets",
-    "ModelRef": "lmlab.models.store",
-    "ModelStore": "lmlab.models.store",
+    "ModelRef": "lmlab.runs.model_store",
+    "ModelStore": "lmlab.runs.model_store",
     "Alternative": "lmlab.results.scored",
     "Scored": "lmlab.results.scored",
     "TokenScore": "lmlab.results.scored",

@@ -22,11 +22,11 @@ from lmlab.features.pretraining.service import Pretraining
 from lmlab.features.prompt.service import Prompting
 from lmlab.features.scale.service import Scaling
 from lmlab.features.tuning.service import Tuning
-from lmlab.lm.fair_lock import stepwise
-from lmlab.models.store import ModelRef, ModelStore
+from lmlab.models.fair_lock import stepwise
 from lmlab.results.completions import Given, Reading
 from lmlab.results.controls import GenerateConfig
 from lmlab.results.scored import Loading, Scored, Scoring, WindowMode
+from lmlab.runs.model_store import ModelRef, ModelStore
 from lmlab.settings import Settings
 
 if TYPE_CHECKING:
@@ -36,7 +36,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 # Transformers' modules load themselves piece by piece, which two threads at once would break.
 FIRST_IMPORT = Lock()
-HEAVY = ("models.loading", "scoring.score", "generation.sidebyside", "scoring.comparison")
+HEAVY = (
+    "models.backends.transformers.loading",
+    "scoring.score",
+    "generation.sidebyside",
+    "scoring.comparison",
+)
 LONGEST = 1024  # tokens of a visitor's completion
 MOST_ALPHA = 100  # how far an adapter is turned up or, below 0, against itself
 MOST_SAMPLES = 64
@@ -105,7 +110,7 @@ class Lab:
         With ``chat`` the text is scored as the answer to the question ``prefix``.
         """
         import_core()
-        from lmlab.lm.chat import question
+        from lmlab.models.chat import question
         from lmlab.scoring.score import ScoreRequest, iter_scores
 
         self._check_length(text, prefix)

@@ -5,9 +5,9 @@ import torch
 
 from lmlab.generation import answering
 from lmlab.generation.complete import iter_sample, prompt_ids, unfold
-from lmlab.lm import decoding
-from lmlab.lm.sharedprefix import SharedPrefix, can_share
-from lmlab.lm.tokens import encode
+from lmlab.models.backends.transformers import decoding
+from lmlab.models.backends.transformers.sharedprefix import SharedPrefix, can_share
+from lmlab.models.tokens import encode
 from lmlab.results.completions import Next, Reading
 from lmlab.results.controls import GenerateConfig
 from lmlab.scoring.likelihoods import likelihoods

@@ -18,10 +18,10 @@ from lmlab.generation import sidebyside
 from lmlab.generation.complete import generate
 from lmlab.generation.sampling import GenerateConfig
 from lmlab.generation.sidebyside import batches, generate_side_by_side
-from lmlab.lm import grafts
-from lmlab.lm.rowadapters import RowAdapter
-from lmlab.lm.sharedprefix import SharedPrefix, can_share
-from lmlab.models.store import ModelRef, ModelStore
+from lmlab.models.backends.transformers import grafts
+from lmlab.models.backends.transformers.rowadapters import RowAdapter
+from lmlab.models.backends.transformers.sharedprefix import SharedPrefix, can_share
+from lmlab.runs.model_store import ModelRef, ModelStore
 from lmlab.scoring.comparison import compare
 from lmlab.scoring.score import score
 from tests import folders

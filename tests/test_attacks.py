@@ -29,13 +29,13 @@ from lmlab.hosting.logs import Once
 from lmlab.hosting.page_cache import Shelf
 from lmlab.lab import Lab
 from lmlab.models import hub
-from lmlab.models.store import ModelStore
 from lmlab.page.app import build_page, launch, page_files
 from lmlab.page.lecture import events, links
 from lmlab.page.lecture.filling import Filling
 from lmlab.page.lecture.stage import stages
 from lmlab.page.scenes.scene import Scene
 from lmlab.receipts.script import source_of
+from lmlab.runs.model_store import ModelStore
 from lmlab.settings import Settings, read_settings
 from tests.test_hosting import asked, page
 

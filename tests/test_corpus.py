@@ -17,8 +17,8 @@ from lmlab.features.data.documents import Limits, read_documents, shipped_corpor
 from lmlab.features.data.duplicates import iter_twins, jaccard, plain, shingles
 from lmlab.features.data.findings import Cleaning, Inspected, Looked, Mixture, Pair, Part, Quality
 from lmlab.lab import Lab
-from lmlab.models.store import ModelStore
 from lmlab.results.scored import Loading
+from lmlab.runs.model_store import ModelStore
 from lmlab.scoring.score import score
 from lmlab.settings import Settings
 

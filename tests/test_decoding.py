@@ -7,11 +7,11 @@ from lmlab.api import load
 from lmlab.generation.complete import generate, iter_sample, prompt_ids, unfold
 from lmlab.generation.sidebyside import iter_side_by_side
 from lmlab.lab import Lab
-from lmlab.lm import decoding
-from lmlab.models.store import ModelRef, ModelStore
+from lmlab.models.backends.transformers import decoding
 from lmlab.results.completions import Next, Reading
 from lmlab.results.controls import GenerateConfig
 from lmlab.results.scored import Loading
+from lmlab.runs.model_store import ModelRef, ModelStore
 from lmlab.settings import Settings
 from tests import folders
 from tests.test_sidebyside import adapter

@@ -11,8 +11,8 @@ from lmlab.features.prompt.evaluation import evaluate, iter_evaluate
 from lmlab.features.prompt.evaluations import Evaluating, Evaluation
 from lmlab.generation.complete import generate
 from lmlab.generation.sampling import GenerateConfig
-from lmlab.lm.sharedprefix import can_share, common_prefix
-from lmlab.lm.tokens import encode
+from lmlab.models.backends.transformers.sharedprefix import can_share, common_prefix
+from lmlab.models.tokens import encode
 from lmlab.scoring.likelihoods import likelihoods
 from lmlab.scoring.score import score
 from lmlab.text.protocols import Protocol, drawn

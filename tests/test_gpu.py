@@ -6,8 +6,8 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
 from lmlab.api import complete, load, score, score_many
-from lmlab.models.loading import inspect
-from lmlab.models.loading import load as load_weights
+from lmlab.models.backends.transformers.loading import inspect
+from lmlab.models.backends.transformers.loading import load as load_weights
 from lmlab.results.controls import GenerateConfig
 from lmlab.runs.worker import material
 from lmlab.settings import Settings

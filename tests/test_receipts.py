@@ -22,7 +22,6 @@ from lmlab.features.prompt.studies import Cell, Design
 from lmlab.features.scale import receipt as sizes
 from lmlab.features.tuning import receipt as tuning
 from lmlab.lab import Lab
-from lmlab.models.store import ModelStore
 from lmlab.parts import receipt_notes
 from lmlab.receipts import texts
 from lmlab.receipts.script import source_of
@@ -30,6 +29,7 @@ from lmlab.results.completions import Completion
 from lmlab.results.controls import GenerateConfig
 from lmlab.results.forms import Form
 from lmlab.results.scored import Scored
+from lmlab.runs.model_store import ModelStore
 from lmlab.runs.store import RunFolder
 from lmlab.scoring.score import ScoreRequest
 from lmlab.settings import Settings

@@ -26,8 +26,8 @@ from lmlab.hosting.headers import Headers
 from lmlab.hosting.page_cache import BYTES, Shelf
 from lmlab.hosting.zero import lent
 from lmlab.lab import Lab
-from lmlab.lm import fair_lock as turns
-from lmlab.lm.fair_lock import SLICE, Turns, stepwise
+from lmlab.models import fair_lock as turns
+from lmlab.models.fair_lock import SLICE, Turns, stepwise
 from lmlab.page.app import launch
 from lmlab.parts.errors import alerts
 from lmlab.parts.fair_queue import OWN_SHARE, Iterators, kind_of

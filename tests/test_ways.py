@@ -11,8 +11,8 @@ from lmlab.errors import ModelError
 from lmlab.generation.advice import given
 from lmlab.generation.complete import generate, iter_sample, prompt_ids, unfold
 from lmlab.generation.streams import end_ids
-from lmlab.lm import decoding
-from lmlab.lm.tokens import encode
+from lmlab.models.backends.transformers import decoding
+from lmlab.models.tokens import encode
 from lmlab.results.completions import Completion, Next, Step
 from lmlab.results.controls import GenerateConfig
 from lmlab.scoring.score import score, score_many
@@ -164,7 +164,7 @@ def test_the_proof_is_made_once_and_kept(folder, monkeypatch):
 
 def test_a_cache_that_lies_is_found_out(folder, monkeypatch):
     """Steps that see one token alone, as where a cache is swallowed by ``**kwargs``."""
-    from lmlab.lm.body import Body
+    from lmlab.models.backends.transformers.body import Body
 
     lm = load(str(folder("gpt2", "bytelevel-bos")))
     monkeypatch.setattr(

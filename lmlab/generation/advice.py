@@ -1,8 +1,8 @@
 """What makes a completion worse than the model is, for reasons that can be told beforehand."""
 
-from lmlab.lm.chat import has_chat, is_formed, question
-from lmlab.lm.model import LM
-from lmlab.lm.tokens import BosSetting, Vocabulary, check_unicode, encode_prompt
+from lmlab.models.chat import has_chat, is_formed, question
+from lmlab.models.model import LM
+from lmlab.models.tokens import BosSetting, Vocabulary, check_unicode, encode_prompt
 from lmlab.results.completions import Advice, Given
 
 SPACE = (

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 from lmlab.generation.complete import Stream
 from lmlab.generation.sampling import GenerateConfig
-from lmlab.lm.decoding import Decoder
-from lmlab.lm.model import LM
-from lmlab.lm.sharedprefix import SharedPrefix, common_prefix
+from lmlab.models.backends.transformers.decoding import Decoder
+from lmlab.models.backends.transformers.sharedprefix import SharedPrefix, common_prefix
+from lmlab.models.model import LM
 from lmlab.results.completions import FinishReason
 
 ROWS = 32

@@ -8,9 +8,9 @@ from lmlab.errors import InputError
 from lmlab.generation.nexttoken import keep
 from lmlab.generation.sampling import GenerateConfig
 from lmlab.generation.streams import Stream, iter_rounds, rounds
-from lmlab.lm.decoding import Decoder
-from lmlab.lm.model import LM
-from lmlab.lm.tokens import BosSetting, encode_prompt
+from lmlab.models.backends.transformers.decoding import Decoder
+from lmlab.models.model import LM
+from lmlab.models.tokens import BosSetting, encode_prompt
 from lmlab.results.completions import Next, Reading, Step
 
 __all__ = [

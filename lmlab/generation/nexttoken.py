@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from lmlab.generation.sampling import GenerateConfig, entropy, warp
-from lmlab.lm.tokens import Vocabulary
+from lmlab.models.tokens import Vocabulary
 from lmlab.results.completions import Beliefs, Candidate, Next, Step
 
 WORDS = 40

@@ -10,9 +10,9 @@ from lmlab.generation.complete import check_room, prompt_ids
 from lmlab.generation.sampling import GenerateConfig
 from lmlab.generation.stacking import StackedDecoder, proved, stackable
 from lmlab.generation.streams import Stream, iter_rounds
-from lmlab.lm.decoding import Decoder
-from lmlab.lm.model import LM
-from lmlab.lm.tokens import BosSetting
+from lmlab.models.backends.transformers.decoding import Decoder
+from lmlab.models.model import LM
+from lmlab.models.tokens import BosSetting
 from lmlab.results.completions import Reading, Step
 
 

@@ -10,12 +10,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from lmlab.lm.adapters import Attached
-from lmlab.lm.body import close
-from lmlab.lm.decoding import Decoder
-from lmlab.lm.model import LM
-from lmlab.lm.rowadapters import RowAdapter, row_adapters
-from lmlab.lm.ways import probe_ids
+from lmlab.models.backends.transformers.adapters import Attached
+from lmlab.models.backends.transformers.body import close
+from lmlab.models.backends.transformers.decoding import Decoder
+from lmlab.models.backends.transformers.rowadapters import RowAdapter, row_adapters
+from lmlab.models.backends.transformers.ways import probe_ids
+from lmlab.models.model import LM
 from lmlab.results.completions import Reading
 
 EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from lmlab.generation.nexttoken import candidate_rows
 from lmlab.generation.sampling import GenerateConfig, draw, entropies, warp_rows
-from lmlab.lm.decoding import Decoder
-from lmlab.lm.model import LM
-from lmlab.lm.textstream import TextStream
+from lmlab.models.backends.transformers.decoding import Decoder
+from lmlab.models.model import LM
+from lmlab.models.textstream import TextStream
 from lmlab.results.completions import FinishReason, Reading, Step
 
 # Steps of one completion never reach this, so that each draw has a seed of its own.

@@ -18,7 +18,7 @@ from typing import Any
 
 from lmlab.features.tuning.service import Tuning
 from lmlab.lab import Lab, import_core
-from lmlab.models.store import ModelRef
+from lmlab.models.refs import ModelRef
 from lmlab.runs.jobs import Jobs
 from lmlab.runs.store import RunFolder
 from lmlab.settings import Settings

@@ -11,8 +11,8 @@ from transformers import AutoConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from lmlab.errors import ModelError
+from lmlab.models.backends.transformers.loading import Folder, outline, reading_error
 from lmlab.models.hubtoken import gated_hint, token_of
-from lmlab.models.loading import Folder, outline, reading_error
 from lmlab.models.refs import local_folder
 from lmlab.models.store import RUN, ModelRef, ModelStore
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import psutil
 
 from lmlab.errors import MemoryLimitError
-from lmlab.lm.fair_lock import Turns
+from lmlab.models.fair_lock import Turns
 
 if TYPE_CHECKING:
-    from lmlab.lm.model import Weights
+    from lmlab.models.model import Weights
 
 ADAPTERS = 32  # attached to one copy at most: each makes switching slower
 WEIGHTS = "adapter_model.safetensors"

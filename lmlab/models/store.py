@@ -1,6 +1,6 @@
 """Which model is meant, and the store that holds loaded ones for everybody.
 
-Importing this module imports no torch: weights are read by ``lmlab.models.loading`` on first use.
+Importing this module imports no torch: a backend is imported on first use.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 
 from lmlab.assets import models_dir
 from lmlab.errors import MemoryLimitError
-from lmlab.lm.fair_lock import in_order
+from lmlab.models.fair_lock import in_order
 from lmlab.models.memory import Entry, Memory
 from lmlab.models.places import Places, Progress
-from lmlab.models.refs import RUN, ModelRef
+from lmlab.models.refs import ModelRef
 from lmlab.settings import Settings
 
 if TYPE_CHECKING:
-    from lmlab.lm.model import LM
+    from lmlab.models.model import LM
 
-__all__ = ["RUN", "ModelRef", "ModelStore", "Progress"]
+__all__ = ["FolderStore", "Progress"]
 
 
-class ModelStore(Places):
+class FolderStore(Places):
     """Loaded models, least recently used dropped first, within a budget of bytes.
 
     Safe for many threads: a model that several ask for is read once, and each copy of the weights
@@ -104,7 +104,7 @@ class ModelStore(Places):
 
     def _fill(self, path: Path, entry: Entry, ref: ModelRef, on_progress: Progress) -> None:
         """Load into an entry; on failure drop the entry and hand the error to all who wait."""
-        from lmlab.models.loading import inspect, load
+        from lmlab.models.backends.transformers.loading import inspect, load
 
         try:
             on_progress(f"Loading {ref.name} …")

@@ -7,8 +7,8 @@ from functools import cached_property
 from pathlib import Path
 
 from lmlab.errors import InputError
-from lmlab.models.store import ModelStore
 from lmlab.runs.jobs import Jobs
+from lmlab.runs.model_store import ModelStore
 from lmlab.runs.room import check_disk
 from lmlab.runs.store import RunFolder, RunInfo, RunSpec, archive, fingerprint
 from lmlab.settings import Settings

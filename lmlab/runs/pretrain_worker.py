@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lmlab.models.loading import device_of
-from lmlab.models.store import ModelStore
+from lmlab.models.backends.transformers.loading import device_of
 from lmlab.results.scored import bits_per_byte
+from lmlab.runs.model_store import ModelStore
 from lmlab.runs.store import RunFolder, RunSpec, title_of
 from lmlab.scoring.score import score_many
 from lmlab.settings import Settings

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from lmlab.lm.chat import question
-from lmlab.lm.model import LM
-from lmlab.lm.tokens import BosSetting, Encoded, encode
-from lmlab.lm.windows import plan
 from lmlab.maths.metrics import divergences
+from lmlab.models.chat import question
+from lmlab.models.model import LM
+from lmlab.models.tokens import BosSetting, Encoded, encode
+from lmlab.models.windows import plan
 from lmlab.results.compared import LN2, Compared
 from lmlab.results.scored import Scored, Scoring, WindowMode
 from lmlab.scoring.score import (

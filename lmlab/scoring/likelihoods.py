@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 import torch
 
 from lmlab.errors import ModelError
-from lmlab.lm.model import LM
-from lmlab.lm.sharedprefix import SharedPrefix, common_prefix
-from lmlab.lm.tokens import Encoded
+from lmlab.models.backends.transformers.sharedprefix import SharedPrefix, common_prefix
+from lmlab.models.model import LM
+from lmlab.models.tokens import Encoded
 
 BATCH_TOKENS = 4096
 # Rows × (prefix + rest) of one batch, which bounds what the cache takes.

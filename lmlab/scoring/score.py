@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from lmlab.errors import InputError, MemoryLimitError, ModelError
-from lmlab.lm.model import LM
-from lmlab.lm.tokens import BosSetting, Encoded, Vocabulary, encode, with_end
-from lmlab.lm.windows import Window, default_stride, plan
 from lmlab.maths.metrics import RowStats
+from lmlab.models.model import LM
+from lmlab.models.tokens import BosSetting, Encoded, Vocabulary, encode, with_end
+from lmlab.models.windows import Window, default_stride, plan
 from lmlab.results.scored import Alternative, Scored, Scoring, TokenScore, Windowing, WindowMode
 
 # What a batch leaves in a processor's cache is read again; a graphics processor wants to be filled.

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from lmlab.lm.chat import turn_end
-from lmlab.lm.tokens import Vocabulary
+from lmlab.models.chat import turn_end
+from lmlab.models.tokens import Vocabulary
 from lmlab.results.forms import Form
 
 

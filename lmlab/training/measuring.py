@@ -12,11 +12,11 @@ import torch
 
 from lmlab.generation.complete import Stream, rounds
 from lmlab.generation.sampling import GenerateConfig
-from lmlab.lm.adapters import Adapters, Attached
-from lmlab.lm.chat import turn_end
-from lmlab.lm.decoding import Decoder
-from lmlab.lm.model import LM
-from lmlab.lm.ways import choose
+from lmlab.models.backends.transformers.adapters import Adapters, Attached
+from lmlab.models.backends.transformers.decoding import Decoder
+from lmlab.models.backends.transformers.ways import choose
+from lmlab.models.chat import turn_end
+from lmlab.models.model import LM
 from lmlab.text.templates import PromptTemplate
 from lmlab.training.answering import share_right
 from lmlab.training.config import FinetuneConfig

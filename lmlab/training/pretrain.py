@@ -14,8 +14,8 @@ import torch
 
 from lmlab.generation.complete import Stream, rounds
 from lmlab.generation.sampling import GenerateConfig
-from lmlab.lm.decoding import Decoder
 from lmlab.maths.levels import entropy_of_counts, per_byte, per_token
+from lmlab.models.backends.transformers.decoding import Decoder
 from lmlab.training.events import Evaluated, Levels, Sampled, SampleToken, TrainEvent
 from lmlab.training.examples import Example, Material
 from lmlab.training.finetune import run

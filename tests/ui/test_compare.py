@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from lmlab.lab import Lab
-from lmlab.models.store import ModelRef, ModelStore
 from lmlab.parts.model_pair import KNOWN, pairs
+from lmlab.runs.model_store import ModelRef, ModelStore
 from lmlab.scoring.comparison import compare
 from lmlab.settings import Settings
 from tests.test_sidebyside import adapter

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from lmlab.features.prompt.evaluation import evaluate
-from lmlab.models.store import ModelStore
+from lmlab.runs.model_store import ModelStore
 from lmlab.settings import Settings
 from lmlab.text.protocols import Protocol
 from lmlab.text.sets import shipped

@@ -9,10 +9,10 @@ from lmlab.errors import InputError
 from lmlab.features.change import passages
 from lmlab.features.change.changes import Drift
 from lmlab.features.change.passages import Kind, Task
-from lmlab.lm.fair_lock import stepwise
 from lmlab.memo import Memo
-from lmlab.models.store import ModelRef, ModelStore
+from lmlab.models.fair_lock import stepwise
 from lmlab.results.scored import Loading
+from lmlab.runs.model_store import ModelRef, ModelStore
 from lmlab.settings import Settings
 
 Ready = Callable[[ModelRef], Iterator[Loading]]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from lmlab.assets import assets_dir
-from lmlab.models.store import RUN, ModelRef
+from lmlab.models.refs import RUN, ModelRef
 from lmlab.runs.store import RunFolder, Runs
 from lmlab.text import sets as data
 from lmlab.text.parts import joined

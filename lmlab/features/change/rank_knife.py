@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from lmlab.errors import InputError
 from lmlab.features.change.changes import KnifePoint
 from lmlab.features.change.weight_change import Delta, deltas
-from lmlab.lm.model import LM
-from lmlab.lm.ways import choose
 from lmlab.maths.metrics import corpus_log_perplexity
 from lmlab.maths.spectra import Decomposed
+from lmlab.models.backends.transformers.ways import choose
+from lmlab.models.model import LM
 from lmlab.results.scored import Scored, bits_per_byte
 from lmlab.scoring.score import ScoreRequest, score_many
 

@@ -12,8 +12,8 @@ from lmlab.errors import InputError, MemoryLimitError
 from lmlab.features.change.family import Relative, relatives
 from lmlab.features.change.matrices import Changes, Knifed, MatrixView, Unchanged
 from lmlab.features.change.task_texts import held_out, made_for, texts
-from lmlab.models.store import ModelRef, ModelStore
 from lmlab.results.scored import Loading, Scoring
+from lmlab.runs.model_store import ModelRef, ModelStore
 from lmlab.settings import Settings
 from lmlab.text import sets as data
 from lmlab.training.sets import probe_texts
@@ -21,7 +21,7 @@ from lmlab.training.sets import probe_texts
 if TYPE_CHECKING:
     from lmlab.features.change.changes import MatrixChange
     from lmlab.features.change.rank_knife import Cut
-    from lmlab.lm.model import LM
+    from lmlab.models.model import LM
     from lmlab.scoring.score import ScoreRequest
 
 Ready = Callable[[ModelRef], Iterator[Loading]]

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lmlab.errors import InputError, LabError
-from lmlab.models.store import RUN, ModelRef, ModelStore
+from lmlab.runs.model_store import RUN, ModelRef, ModelStore
 from lmlab.text import sets as data
 from lmlab.text.parts import joined
 from lmlab.text.rows import Row

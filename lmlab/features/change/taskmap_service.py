@@ -13,8 +13,8 @@ from lmlab.features.change import passages
 from lmlab.features.change.passages import Kind
 from lmlab.features.change.taskmap import TaskMap
 from lmlab.maths.agreement import spread
-from lmlab.models.store import ModelRef, ModelStore
 from lmlab.results.scored import Loading
+from lmlab.runs.model_store import ModelRef, ModelStore
 from lmlab.settings import Settings
 
 if TYPE_CHECKING:

@@ -12,13 +12,13 @@ from lmlab.errors import InputError
 from lmlab.features.change import journey_stops
 from lmlab.features.change.journeys import Moment, Stop, Travelling
 from lmlab.memo import Memo
-from lmlab.models.store import RUN, ModelRef, ModelStore
 from lmlab.results.controls import GenerateConfig
 from lmlab.results.scored import Loading, Scored
+from lmlab.runs.model_store import RUN, ModelRef, ModelStore
 from lmlab.settings import Settings
 
 if TYPE_CHECKING:
-    from lmlab.lm.model import LM
+    from lmlab.models.model import LM
 
 Ready = Callable[[ModelRef], Iterator[Loading]]
 Key = tuple[str, int, str]  # model, step, text

@@ -14,8 +14,8 @@ from lmlab.terminal.naming import add_model, asked_ref
 from lmlab.terminal.quiet import RECEIPT, quiet
 
 if TYPE_CHECKING:
-    from lmlab.lm.model import LM
-    from lmlab.models.store import ModelRef
+    from lmlab.models.model import LM
+    from lmlab.models.refs import ModelRef
     from lmlab.results.completions import Completion, Given, Step
 
 PLAIN = GenerateConfig()
@@ -105,7 +105,7 @@ def _generate(arguments: argparse.Namespace) -> None:
     if arguments.receipt and (arguments.n > 1 or arguments.bos != "tokenizer"):
         raise InputError("A receipt is of one sample, begun as the tokenizer does.")
     quiet()
-    from lmlab.models.store import ModelStore
+    from lmlab.runs.model_store import ModelStore
 
     with ModelStore().borrow(asked_ref(arguments)) as lm:
         from lmlab.generation.advice import given
@@ -193,7 +193,7 @@ def _stream(
 def _compare(arguments: argparse.Namespace) -> None:
     config = _config(arguments)
     quiet()
-    from lmlab.models.store import ModelRef, ModelStore
+    from lmlab.runs.model_store import ModelRef, ModelStore
 
     names = [name for name in arguments.models.split(",") if name.strip()]
     if len(names) < 2:
@@ -237,7 +237,7 @@ def _compare_prompt(lms: "list[LM]", arguments: argparse.Namespace, config: Gene
 
 
 def _compare_text(lms: "list[LM]", arguments: argparse.Namespace) -> None:
-    from lmlab.lm.model import narrowed
+    from lmlab.models.model import narrowed
     from lmlab.scoring.comparison import compare
     from lmlab.terminal.listing import print_compared
 

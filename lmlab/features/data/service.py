@@ -13,9 +13,9 @@ from lmlab.features.data import documents, language, mixtures, privacy, quality
 from lmlab.features.data.documents import Cut, Limits
 from lmlab.features.data.duplicates import iter_twins
 from lmlab.features.data.findings import Inspected, Inspecting, Looked, Mixture, Pair, Quality
-from lmlab.lm.fair_lock import stepwise
-from lmlab.models.store import ModelRef, ModelStore
+from lmlab.models.fair_lock import stepwise
 from lmlab.results.scored import Loading
+from lmlab.runs.model_store import ModelRef, ModelStore
 from lmlab.settings import Settings
 
 Ready = Callable[[ModelRef], Iterator[Loading]]

@@ -14,7 +14,7 @@ from lmlab.terminal.naming import add_model, asked_ref
 from lmlab.terminal.quiet import RECEIPT, quiet
 
 if TYPE_CHECKING:
-    from lmlab.lm.model import LM
+    from lmlab.models.model import LM
     from lmlab.results.scored import Scored
 
 # Lines that are scored together; each group is written before the next begins.
@@ -89,7 +89,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _model(arguments: argparse.Namespace) -> Any:
     quiet()
-    from lmlab.models.store import ModelStore
+    from lmlab.runs.model_store import ModelStore
 
     return ModelStore().borrow(asked_ref(arguments))
 

@@ -12,8 +12,8 @@ from lmlab.errors import InputError
 from lmlab.features.prompt.asking import Asking, content_free
 from lmlab.features.prompt.evaluations import Evaluating, Evaluation
 from lmlab.features.prompt.notes import notes_of
-from lmlab.lm.model import LM
-from lmlab.lm.sharedprefix import can_share
+from lmlab.models.backends.transformers.sharedprefix import can_share
+from lmlab.models.model import LM
 from lmlab.text.predictions import Unfit
 from lmlab.text.protocols import Protocol, asked, drawn
 from lmlab.text.rows import Row

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from lmlab.errors import InputError
 from lmlab.features.prompt.notes import notes_of
 from lmlab.features.prompt.queried import Asked, Weighed, in_full, weighed, written
-from lmlab.lm.fair_lock import stepwise
-from lmlab.models.store import ModelRef, ModelStore
+from lmlab.models.fair_lock import stepwise
 from lmlab.results.forms import Form
 from lmlab.results.scored import Loading
+from lmlab.runs.model_store import ModelRef, ModelStore
 from lmlab.settings import Settings
 from lmlab.text import sets as data
 from lmlab.text.parquet import read_any
@@ -27,8 +27,8 @@ from lmlab.text.wordings import shipped_source, shipped_templates, tuned_wording
 
 if TYPE_CHECKING:
     from lmlab.features.prompt.studies import Cell, Design, Studying
-    from lmlab.lm.model import LM
-    from lmlab.lm.tokens import Vocabulary
+    from lmlab.models.model import LM
+    from lmlab.models.tokens import Vocabulary
     from lmlab.results.completions import Step
     from lmlab.scoring.pairs import Judged, Pair, PairsResult
     from lmlab.text.reading import Answer
@@ -125,7 +125,7 @@ class Prompting:
         plain = joined(instruction, pieces[1:], template.separator, pieces[0])
         self._check(plain.text)
         self.prepare()
-        from lmlab.lm.tokens import encode_prompt
+        from lmlab.models.tokens import encode_prompt
         from lmlab.text.chat import form_for, in_form
 
         vocabulary, context, learned = self._vocabulary(model)
@@ -162,7 +162,7 @@ class Prompting:
         """One query: the prompt, the completion token by token, G's reading of it, the labels."""
         self.prepare()
         from lmlab.features.prompt.asking import Asking, content_free
-        from lmlab.lm.sharedprefix import can_share
+        from lmlab.models.backends.transformers.sharedprefix import can_share
 
         blanks = content_free(template)
         instruction, pieces = template.pieces([query, *blanks, *examples])

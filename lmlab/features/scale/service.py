@@ -18,14 +18,14 @@ from lmlab.features.scale.architectures import from_config
 from lmlab.features.scale.counts import Shape, parameters
 from lmlab.features.scale.measured import Measured
 from lmlab.features.scale.published import Opened, Row, row_of
-from lmlab.lm.fair_lock import stepwise
-from lmlab.models.store import ModelRef, ModelStore
+from lmlab.models.fair_lock import stepwise
 from lmlab.results.scored import Loading, Scored, Scoring
+from lmlab.runs.model_store import ModelRef, ModelStore
 from lmlab.settings import Settings
 from lmlab.text.sets import read_file
 
 if TYPE_CHECKING:
-    from lmlab.lm.model import LM
+    from lmlab.models.model import LM
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -176,8 +176,8 @@ def _asked(
     arguments: argparse.Namespace, given: dict[str, Any]
 ) -> "tuple[str, TuningData, PromptTemplate | None, FinetuneConfig, str]":
     """Base, data, template, config and adapter of a new run."""
-    from lmlab.models.store import ModelStore
     from lmlab.runs.bases import settled
+    from lmlab.runs.model_store import ModelStore
     from lmlab.training.sets import shipped_data
 
     name = arguments.data or "qa"

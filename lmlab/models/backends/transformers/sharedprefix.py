@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from lmlab.errors import MemoryLimitError
-from lmlab.lm.body import Past
-from lmlab.lm.model import LM
+from lmlab.models.backends.transformers.body import Past
+from lmlab.models.model import LM
 
 # Shorter beginnings are not worth a cache.
 LEAST = 8

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lmlab.lm.adapters import Product
-from lmlab.lm.model import LM
+from lmlab.models.backends.transformers.adapters import Product
+from lmlab.models.model import LM
 
 
 @dataclass

@@ -9,9 +9,15 @@ from torch import Tensor, nn
 from transformers import DynamicCache, GPT2LMHeadModel
 from transformers.pytorch_utils import Conv1D
 
-from lmlab.lm.fast_llama import MANY, Kept, columns_of, narrow, plain_layer
-from lmlab.lm.model import LM
-from lmlab.lm.rowadapters import RowAdapter
+from lmlab.models.backends.transformers.fast_llama import (
+    MANY,
+    Kept,
+    columns_of,
+    narrow,
+    plain_layer,
+)
+from lmlab.models.backends.transformers.rowadapters import RowAdapter
+from lmlab.models.model import LM
 
 ODD = ("add_cross_attention", "scale_attn_by_inverse_layer_idx", "reorder_and_upcast_attn")
 

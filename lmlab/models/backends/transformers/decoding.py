@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from lmlab.errors import MemoryLimitError, ModelError
-from lmlab.lm import fast_gpt2, fast_llama
-from lmlab.lm.body import Past, close
-from lmlab.lm.model import LM
-from lmlab.lm.rowadapters import RowAdapter, row_adapters
-from lmlab.lm.sharedprefix import SharedPrefix
-from lmlab.lm.ways import HALF
+from lmlab.models.backends.transformers import fast_gpt2, fast_llama
+from lmlab.models.backends.transformers.body import Past, close
+from lmlab.models.backends.transformers.rowadapters import RowAdapter, row_adapters
+from lmlab.models.backends.transformers.sharedprefix import SharedPrefix
+from lmlab.models.backends.transformers.ways import HALF
+from lmlab.models.model import LM
 from lmlab.results.completions import Reading
 
 # A long prompt is read in pieces, so that a stop takes effect between them. Their lengths are known

@@ -10,14 +10,14 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from lmlab.errors import InputError
-from lmlab.lm.adapters import Adapters, Attached
-from lmlab.lm.body import Body
-from lmlab.lm.fair_lock import Turns
-from lmlab.lm.grafts import bytes_of
-from lmlab.lm.head import Head
-from lmlab.lm.learned import learned_form
-from lmlab.lm.tokens import Vocabulary
-from lmlab.lm.ways import Ways, choose
+from lmlab.models.backends.transformers.adapters import Adapters, Attached
+from lmlab.models.backends.transformers.body import Body
+from lmlab.models.backends.transformers.grafts import bytes_of
+from lmlab.models.backends.transformers.ways import Ways, choose
+from lmlab.models.fair_lock import Turns
+from lmlab.models.head import Head
+from lmlab.models.learned import learned_form
+from lmlab.models.tokens import Vocabulary
 from lmlab.results.forms import Form
 
 CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")

@@ -18,9 +18,9 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from lmlab.errors import LabError, MemoryLimitError, ModelError
-from lmlab.lm.learned import learned_form
-from lmlab.lm.model import LM, Weights
-from lmlab.models.textpart import KEYS, text_part, tied
+from lmlab.models.backends.transformers.textpart import KEYS, text_part, tied
+from lmlab.models.learned import learned_form
+from lmlab.models.model import LM, Weights
 from lmlab.models.tokenizers import fitted, read_vocabulary
 from lmlab.settings import Settings
 

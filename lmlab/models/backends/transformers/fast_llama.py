@@ -14,8 +14,8 @@ from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 from transformers import DynamicCache, LlamaForCausalLM
 
-from lmlab.lm.model import LM
-from lmlab.lm.rowadapters import RowAdapter
+from lmlab.models.backends.transformers.rowadapters import RowAdapter
+from lmlab.models.model import LM
 
 ROPES = ("default", "linear", "llama3")
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj")

@@ -1,0 +1,1 @@
+"""What runs models: one module, or folder, a backend."""
