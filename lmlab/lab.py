@@ -22,6 +22,7 @@ from lmlab.features.pretraining.service import Pretraining
 from lmlab.features.prompt.service import Prompting
 from lmlab.features.scale.service import Scaling
 from lmlab.features.tuning.service import Tuning
+from lmlab.models.backends import scheme
 from lmlab.models.fair_lock import stepwise
 from lmlab.results.completions import Given, Reading
 from lmlab.results.controls import GenerateConfig
@@ -70,7 +71,8 @@ class Lab:
         names = self.store.embedded()
         if "base" in names:
             names += [f"base+{name}" for name in self.store.embedded_adapters()]
-        names += [] if self.settings.offline else self.settings.listed
+        offline = self.settings.offline
+        names += [name for name in self.settings.listed if scheme(name) or not offline]
         return sorted(names, key=lambda name: name != self.settings.model)
 
     def ready(self, ref: ModelRef) -> Iterator[Loading]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from random import Random
 from statistics import mean, pstdev
 
-from lmlab.models.backends.transformers.loading import LM
+from lmlab.models.model import LM
 from lmlab.results import scored as results
 from lmlab.results.scored import Scored
 from lmlab.scoring.score import ScoreRequest, score_many

@@ -20,7 +20,7 @@ from lmlab.generation.sampling import GenerateConfig
 from lmlab.generation.sidebyside import batches, generate_side_by_side
 from lmlab.models.backends.transformers import grafts
 from lmlab.models.backends.transformers.rowadapters import RowAdapter
-from lmlab.models.backends.transformers.sharedprefix import SharedPrefix, can_share
+from lmlab.models.sharedprefix import SharedPrefix
 from lmlab.runs.model_store import ModelRef, ModelStore
 from lmlab.scoring.comparison import compare
 from lmlab.scoring.score import score
@@ -168,7 +168,7 @@ def test_every_kind_gives_pefts_numbers(base, store, ids, untouched, tmp_path, k
         got = [step.id for step in generate(lm, TEXT, GREEDY)]
         assert got == written[: len(got)]
         assert len(got) == 6 or got[-1] in (0,)
-        if can_share(lm):
+        if lm.shares:
             shared = lm.head.logits(SharedPrefix(lm, ids[:3]).rows([ids[3:]])[0])
             torch.testing.assert_close(shared.log_softmax(-1).cpu(), rows[3:], atol=1e-3, rtol=1e-3)
         both = compare(plain, lm, TEXT)

@@ -10,7 +10,7 @@ from transformers import MambaConfig, MambaForCausalLM
 
 import lmlab
 from lmlab.cli.main import main
-from lmlab.models.model import context_of
+from lmlab.models.backends.transformers.model import context_of
 from lmlab.results.scored import Scored, TokenScore
 from lmlab.results.words import words
 from tests import folders

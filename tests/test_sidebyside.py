@@ -221,7 +221,7 @@ def test_the_lean_step_gives_the_librarys_numbers(
         for lean in (True, False):
             if not lean:
                 monkeypatch.setattr(decoding, "KINDS", ())
-            decoder = decoding.Decoder(lm, rows)
+            decoder = decoding.CachedDecoder(lm, rows)
             logits = [decoder.read(ids)]
             assert (decoder._lean is not None) == lean
             logits += [decoder.feed([5 + i + r for r in range(rows)]) for i in range(9)]

@@ -10,7 +10,6 @@ from lmlab.api import load
 from lmlab.errors import ModelError
 from lmlab.generation.advice import given
 from lmlab.generation.complete import generate, iter_sample, prompt_ids, unfold
-from lmlab.generation.streams import end_ids
 from lmlab.models.backends.transformers import decoding
 from lmlab.models.tokens import encode
 from lmlab.results.completions import Completion, Next, Step
@@ -139,7 +138,7 @@ def test_end_tokens_are_united(folder, tmp_path):
     folders.make_tokenizer("bytelevel-bos").save_pretrained(tmp_path)
     saved = json.loads((tmp_path / "generation_config.json").read_text())
     assert saved["eos_token_id"] == [7, 9]
-    assert end_ids(load(str(tmp_path))) == {7, 9, 11, 0}
+    assert load(str(tmp_path)).ends == {7, 9, 11, 0}
 
 
 def test_perplexity_of_a_completion_is_bounded():

@@ -8,7 +8,6 @@ from lmlab.errors import InputError
 from lmlab.generation.nexttoken import keep
 from lmlab.generation.sampling import GenerateConfig
 from lmlab.generation.streams import Stream, iter_rounds, rounds
-from lmlab.models.backends.transformers.decoding import Decoder
 from lmlab.models.model import LM
 from lmlab.models.tokens import BosSetting, encode_prompt
 from lmlab.results.completions import Next, Reading, Step
@@ -79,7 +78,7 @@ def iter_sample(
     ids = [*prompt_ids(lm, prompt, bos), *start]
     check_room(lm, ids)
     streams = [Stream(lm, config, ids, len(start), config.seed + i) for i in range(n)]
-    for steps in iter_rounds(Decoder(lm, n), streams):
+    for steps in iter_rounds(lm.decoder(n), streams):
         if isinstance(steps, Reading):
             yield steps
         else:
@@ -102,7 +101,7 @@ def unfold(
     """
     ids = [*prompt_ids(lm, prompt, bos), *start]
     check_room(lm, ids)
-    stream, decoder = Stream(lm, config, ids, len(start), config.seed), Decoder(lm)
+    stream, decoder = Stream(lm, config, ids, len(start), config.seed), lm.decoder()
     logits = (yield from decoder.reading(ids))[0]
     while True:
         yield keep(stream.ids, logits, stream.ends, lm.vocabulary)

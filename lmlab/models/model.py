@@ -1,68 +1,88 @@
-"""A language model that can be asked, and the copy of weights that several of them may share."""
+"""A language model that can be asked, whatever runs it.
+
+A backend answers what it gives; all else is refused here, in a sentence that says why.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
-from lmlab.errors import InputError
-from lmlab.models.backends.transformers.adapters import Adapters, Attached
-from lmlab.models.backends.transformers.body import Body
-from lmlab.models.backends.transformers.grafts import bytes_of
-from lmlab.models.backends.transformers.ways import Ways, choose
+from lmlab.errors import InputError, ModelError
+from lmlab.maths.metrics import RowStats
+from lmlab.models.backends import GIVES
 from lmlab.models.fair_lock import Turns
 from lmlab.models.head import Head
-from lmlab.models.learned import learned_form
 from lmlab.models.tokens import Vocabulary
 from lmlab.results.forms import Form
 
-CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
-CONTEXT_WITHOUT_LIMIT = 2048
-CONTEXT_OF_STATE = 1_000_000
+T = TypeVar("T", bound="LM")
+INSIDE = {"model": "weights", "ways": "weights", "adapters": "adapters", "attached": "adapters"}
+BATCH_TOKENS = 1024  # what a batch leaves in a processor's cache is read again
 
 
-@dataclass(frozen=True)
+class Read(NamedTuple):
+    """Tokens to read, and which of them are scored: those from place ``low`` ≥ 1 on."""
+
+    ids: Sequence[int]
+    low: int
+
+
 class LM:
-    """A language model with everything that scoring and generation ask of it.
+    """A language model, borrowed from a ``ModelStore`` or made with ``lmlab.load``.
 
-    Borrow it from a ``ModelStore``, or make one with ``lmlab.load``.
+    A backend's own class has ``score``, or ``rows``, ``head`` and ``width`` and all else by them.
 
     Attributes:
         name: as shown to people.
-        model: the transformers model, in evaluation mode.
-        vocabulary: its tokenizer, seen as strings of bytes.
-        ways: how it is run, and which short cuts give what its plain forward pass gives.
+        vocabulary: its tokens, seen as strings of bytes.
         context: positions that the model can read at once.
-        attached: the adapter that is meant, if any.
-        adapters: all that are attached to these weights.
-        folder: of the adapter that is meant.
+        gives: what may be asked of it: keys of ``lmlab.models.backends.GIVES``.
         turns: the lock of its weights.
         form: what it was tuned in, where that is known.
+        border: how many ids are read with the factors of a short text; None where all are.
+        batch_tokens: how many tokens are best read at once.
+        shares: whether what several texts begin with is read once.
+        stack: what models that may go on in one batch have in common; None for one that goes alone.
+        stacks: whether rows of such a batch were seen to equal each model by itself.
+        model, adapters, attached, folder: of a transformers model alone.
     """
 
     name: str
-    model: Any
     vocabulary: Vocabulary
-    ways: Ways
     context: int
-    adapters: Adapters
-    attached: Attached = field(default_factory=Attached)
-    folder: Path | None = None
-    turns: Turns = field(default_factory=Turns)
-    form: Form | None = None
+    turns: Turns
+    form: Form | None
+    model: Any
+    adapters: Any
+    attached: Any
+    folder: Path | None
+
+    def __getattr__(self, name: str) -> Any:
+        if name in INSIDE:
+            raise self.lacks(INSIDE[name])
+        raise AttributeError(name)
 
     @property
-    def soft_prompt(self) -> Tensor | None:
-        """[length, H] put before the embedded text (prompt tuning), or None."""
-        return self.attached.soft_prompt
+    def gives(self) -> frozenset[str]:
+        """See the class."""
+        return frozenset(GIVES)
 
     def switch_on(self) -> None:
         """Make the weights this model's: needed where several share one copy of them."""
-        self.adapters.activate(self.folder, self.attached.alpha)
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know of how the model was loaded and is run, in sentences."""
+        return [*self.vocabulary.notes, *self.reading]
+
+    @property
+    def reading(self) -> list[str]:
+        """The part of the notes that a score depends on."""
+        return []
 
     @property
     def tokenizer(self) -> Any:
@@ -70,112 +90,107 @@ class LM:
         return self.vocabulary.tokenizer
 
     @property
-    def notes(self) -> list[str]:
-        """What a person should know of how the model was loaded and is run, in sentences."""
-        return [*self.vocabulary.notes, *self.ways.notes()]
-
-    @property
     def device(self) -> torch.device:
-        """Where the weights lie."""
-        return torch.device(self.model.device)
+        """Where ids and rows lie."""
+        return torch.device("cpu")
 
     @property
-    def body(self) -> Body:
-        """ids [B, T] to one row for each position [B, T, H]."""
-        return self.ways.body
+    def border(self) -> int | None:
+        """See the class."""
+        return None
+
+    @property
+    def batch_tokens(self) -> int:
+        """See the class."""
+        return BATCH_TOKENS
+
+    @property
+    def shares(self) -> bool:
+        """See the class."""
+        return False
+
+    @property
+    def stack(self) -> object:
+        """See the class."""
+        return None
+
+    @property
+    def stacks(self) -> bool:
+        """See the class."""
+        return False
+
+    def beside(self, lms: Sequence[Any]) -> "Steps":
+        """A decoder with one row for each of several models of one ``stack``."""
+        raise self.lacks("adapters")
+
+    @property
+    def ends(self) -> frozenset[int]:
+        """The tokens that end a text."""
+        end = self.tokenizer.eos_token_id
+        return frozenset() if end is None else frozenset({int(end)})
+
+    def score(self, reads: Sequence[Read], top_k: int) -> RowStats:
+        """Statistics of the next-token distributions at the scored places of all texts, in order.
+
+        Ranks and entropies are None where the backend does not give them.
+        """
+        return self.head.stats(*self.predictions(reads), top_k)
+
+    @torch.inference_mode()
+    def predictions(self, reads: Sequence[Read]) -> tuple[Tensor, Tensor]:
+        """The rows [N, H] that predict the scored places of all texts, and the ids [N] there."""
+        rows = self.rows([read.ids[:-1] for read in reads])
+        found = [rows[i, low - 1 : len(ids) - 1] for i, (ids, low) in enumerate(reads)]
+        targets = [token for ids, low in reads for token in ids[low:]]
+        return torch.cat(found), torch.tensor(targets, device=rows.device)
+
+    def rows(self, sequences: Sequence[Sequence[int]]) -> Tensor:
+        """One row a position, of what stands up to there alone: [B, T, H].
+
+        Sequences may differ in length, T being that of the longest; what is past the end of one
+        means nothing.
+        """
+        raise self.lacks("distributions")
 
     @property
     def head(self) -> Head:
         """Rows to statistics of the next-token distributions."""
-        return self.ways.head
+        raise self.lacks("distributions")
 
     @property
-    def border(self) -> int | None:
-        """How many ids are read with the factors of a short text; None where that is no matter."""
-        border = self.ways.border
-        return border if border is None else border - self.soft_length
+    def width(self) -> int:
+        """How many tokens a next-token distribution is over."""
+        raise self.lacks("distributions")
 
-    @property
-    def soft_length(self) -> int:
-        """Positions that a soft prompt takes before the text."""
-        return 0 if self.soft_prompt is None else len(self.soft_prompt)
+    def over(self, ids: Tensor, past: Any) -> tuple[Tensor, Any]:
+        """Rows of ids [B, T] that come after a past, and the past that they leave; ``shares``."""
+        raise self.lacks("distributions")
 
-    @torch.inference_mode()
-    def rows(self, sequences: Sequence[Sequence[int]]) -> Tensor:
-        """The body's row at each position, of what stands up to there alone: [B, T, H].
+    def decoder(self, rows: int = 1) -> "Steps":
+        """So many rows of one length that go on, token by token."""
+        from lmlab.models.decoding import Decoder
 
-        Sequences may differ in length, T being that of the longest; what is past the end of one
-        means nothing. Needs no mask: what comes later leaves earlier rows alone.
-        """
-        self.switch_on()
-        border, width = self.border, max(map(len, sequences))
-        if border is None or width <= border:
-            return self._passed(sequences)
-        # A text beyond the border is read with other factors than its own beginning.
-        rows = self._passed(sequences)
-        rows[:, :border] = self._passed([ids[:border] for ids in sequences])
-        return rows
+        return Decoder(self, rows)
 
-    def _passed(self, sequences: Sequence[Sequence[int]]) -> Tensor:
-        if len(sequences) > 1 and not self.ways.batch:
-            return pad_sequence([self.body(self._padded([ids]))[0] for ids in sequences], True)
-        return self.body(self._padded(sequences))
-
-    def _padded(self, sequences: Sequence[Sequence[int]]) -> Tensor:
-        rows = [torch.tensor(ids, dtype=torch.long) for ids in sequences]
-        return pad_sequence(rows, batch_first=True).to(self.device)
+    def lacks(self, what: str) -> ModelError:
+        """What to say where something is asked for that the backend does not give."""
+        return ModelError(
+            f"‘{self.name}’ gives no {GIVES[what]}.",
+            "Choose a model of weights, such as ‘base’.",
+        )
 
 
-@dataclass
-class Weights:
-    """One copy of a model's weights, with its lock and the adapters attached to it.
+class Steps(Protocol):
+    """Rows that go on; see ``lmlab.models.decoding.Decoder``."""
 
-    ``form`` is what the weights themselves were tuned in, where that is known.
-    """
-
-    name: str
-    model: Any
-    vocabulary: Vocabulary
-    form: Form | None = None
-    lock: Turns = field(default_factory=Turns)
-    adapters: Adapters = field(init=False)
-    _ways: dict[Path | None, Ways] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.adapters = Adapters(self.model)
-
-    @property
-    def n_bytes(self) -> int:
-        """Bytes of all parameters and buffers, attached adapters included."""
-        return bytes_of(self.model) + self.adapters.n_bytes
-
-    def lm(self, name: str, adapter: Path | None = None, alpha: float = 1.0) -> LM:
-        """The model with one adapter, or none, switched on. Hold the lock while using it."""
-        attached = self.adapters.activate(adapter, alpha)
-        if adapter not in self._ways:
-            held = {folder: way for folder, way in self._ways.items() if folder in self.adapters}
-            self._ways = held
-            self._ways[adapter] = choose(self.model, attached.soft_prompt)
-        soft = 0 if attached.soft_prompt is None else len(attached.soft_prompt)
-        context = context_of(self.model) - soft
-        vocabulary = self.vocabulary
-        return LM(
-            name, self.model, vocabulary, self._ways[adapter], context, self.adapters, attached,
-            adapter, self.lock, learned_form(adapter) or self.form,
-        )  # fmt: skip
+    def reading(self, ids: Sequence[int]) -> Any: ...
+    def read(self, ids: Sequence[int]) -> Tensor: ...
+    def read_all(self, prompts: Sequence[Sequence[int]], prefix: Any) -> Tensor: ...
+    def feed(self, newest: Sequence[int]) -> Tensor: ...
+    def keep(self, places: Sequence[int]) -> None: ...
 
 
-def context_of(model: Any) -> int:
-    """Positions that a model can read at once, from its config."""
-    config = model.config.get_text_config()
-    found = (getattr(config, name, None) for name in CONTEXT_NAMES)
-    # What keeps a state of one size, and names no limit, reads on for as long as there is text.
-    endless = bool(getattr(model, "_is_stateful", False))
-    otherwise = CONTEXT_OF_STATE if endless else CONTEXT_WITHOUT_LIMIT
-    return next((int(n) for n in found if isinstance(n, int) and n > 0), otherwise)
-
-
-def narrowed(lm: LM, context: int | None) -> LM:
+def narrowed(lm: T, context: int | None) -> T:
     """The same model reading at most so many positions at once; None changes nothing.
 
     Raises:
@@ -188,4 +203,6 @@ def narrowed(lm: LM, context: int | None) -> LM:
             f"The context must be from 1 to {lm.context:,} tokens, which ‘{lm.name}’ reads at "
             f"once, not {context:,}."
         )
-    return replace(lm, context=context)
+    changed: Any = lm
+    narrow: T = replace(changed, context=context)
+    return narrow

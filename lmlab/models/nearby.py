@@ -3,6 +3,7 @@ folder that a name could point to, and asks nobody.
 """
 
 from lmlab.errors import LabError
+from lmlab.models.backends import scheme
 from lmlab.models.refs import RUN, ModelRef, is_elsewhere
 from lmlab.models.store import FolderStore
 
@@ -33,7 +34,7 @@ def _source(name: str, revision: str | None, store: FolderStore) -> str:
     from lmlab.models.hub import endpoint
 
     settings = store.settings
-    if name.startswith(RUN):
+    if name.startswith(RUN) or scheme(name):
         return ""
     if store.is_id(name):
         if settings.offline or not settings.may_fetch(name):

@@ -14,6 +14,7 @@ from typing import Protocol
 import psutil
 
 from lmlab.errors import ModelError
+from lmlab.models.backends import scheme
 from lmlab.models.refs import RUN, ModelRef, local_folder
 from lmlab.settings import Settings
 
@@ -96,13 +97,13 @@ class Places:
         return os.path.abspath(self.resolve(replace(ref, adapter=None), lambda message: None))
 
     def _pinned(self, name: str, known: list[str]) -> str:
-        if self._is_hub_id(name, known) or name.startswith(RUN) or name in known:
+        if self._is_hub_id(name, known) or _is_fixed(name) or name in known:
             return name
         return os.path.abspath(Path(name).expanduser())
 
     def _is_hub_id(self, name: str, known: list[str]) -> bool:
         """Whether a name is neither one of ours nor a folder's."""
-        return not (name.startswith(RUN) or name in known or self._is_local(name))
+        return not (_is_fixed(name) or name in known or self._is_local(name))
 
     def _is_local(self, name: str) -> bool:
         return self.settings.allow_local and local_folder(name) is not None
@@ -114,6 +115,8 @@ class Places:
             if run.base:
                 return self.resolve(ModelRef.parse(run.base), on_progress)
             return run.folder(ref.revision)
+        if scheme(ref.name):
+            return self._of_backend(ref)
         if ref.name in self.embedded():
             _refuse_revision(ref.name, ref.revision)
             return self._models / ref.name
@@ -138,6 +141,16 @@ class Places:
         if ref.name.startswith(RUN) and (run := self.learned(ref.name)).base:
             return run.folder(ref.revision)
         return None
+
+    def _of_backend(self, ref: ModelRef) -> Path:
+        """A name that stands for its model, as ``mock:bigram``."""
+        _refuse_revision(ref.name, ref.revision)
+        if not self.settings.allow_local and ref.name not in (
+            *self.settings.models,
+            self.settings.model,
+        ):
+            raise ModelError(f"‘{ref.name[:100]}’ is not among the models of this page.")
+        return Path(ref.name)
 
     def learned(self, name: str) -> Learned:
         """What the training run of a name has learned; a store of folders alone has no runs."""
@@ -170,6 +183,11 @@ class Places:
     def _below(self, marker: str, root: Path) -> list[str]:
         folders = (path.parent for path in root.glob(f"**/{marker}"))
         return [folder.relative_to(root).as_posix() for folder in folders]
+
+
+def _is_fixed(name: str) -> bool:
+    """Whether a name is a run's or a backend's, the same from any directory."""
+    return name.startswith(RUN) or bool(scheme(name))
 
 
 def _refuse_revision(name: str, revision: str | None) -> None:

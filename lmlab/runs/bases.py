@@ -9,7 +9,7 @@ from typing import Any
 from transformers import GenerationConfig
 
 from lmlab.models.backends.transformers.loading import inspect, load, outline
-from lmlab.models.model import Weights
+from lmlab.models.backends.transformers.model import Weights
 from lmlab.models.refs import RUN
 from lmlab.models.tokenizers import fitted, read_vocabulary
 from lmlab.runs.model_store import ModelRef, ModelStore

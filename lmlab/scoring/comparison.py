@@ -128,7 +128,7 @@ def _shared(first: LM, second: LM, item: Encoded, other: Encoded) -> tuple[int, 
         item: the text as the first one's tokenizer cuts it.
         other: as the second one's does.
     """
-    widths = [int(lm.model.get_output_embeddings().weight.shape[0]) for lm in (first, second)]
+    widths = [lm.width for lm in (first, second)]
     if first.vocabulary is second.vocabulary:
         return min(widths), ()
     same = item.ids[len(item.lead) :] == other.ids[len(other.lead) :]

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import torch
 
 from lmlab.errors import ModelError
-from lmlab.models.backends.transformers.sharedprefix import SharedPrefix, common_prefix
 from lmlab.models.model import LM
+from lmlab.models.sharedprefix import SharedPrefix, common_prefix
 from lmlab.models.tokens import Encoded
 
 BATCH_TOKENS = 4096
@@ -106,6 +106,7 @@ def _score(
         raise ModelError(
             f"‘{lm.name}’ gives not-a-number for these prompts.", "Its weights may be damaged."
         )
+    assert stats.rank is not None  # of whole distributions
     counts = [len(part) for part in picked]
     columns = (
         torch.split(stats.logprob.cpu().double(), counts),

@@ -28,8 +28,8 @@ def open_tab(visit, address: str, **options) -> Page:
 
 
 @pytest.fixture
-def page(visit, fake_page) -> Page:
-    return open_tab(visit, fake_page("compare"))
+def page(visit, mock_page) -> Page:
+    return open_tab(visit, mock_page("compare"))
 
 
 def idle(page: Page) -> None:
@@ -175,8 +175,8 @@ def test_what_a_stranger_types_stays_text(page):
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_nothing_is_wider_than_the_window(visit, fake_page, width):
-    page = open_tab(visit, fake_page("compare"))
+def test_nothing_is_wider_than_the_window(visit, mock_page, width):
+    page = open_tab(visit, mock_page("compare"))
     page.set_viewport_size({"width": width, "height": 720})
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 

@@ -32,8 +32,8 @@ def open_tab(visit, address: str, **options) -> Page:
 
 
 @pytest.fixture
-def page(visit, fake_page) -> Page:
-    return open_tab(visit, fake_page("completion"))
+def page(visit, mock_page) -> Page:
+    return open_tab(visit, mock_page("completion"))
 
 
 def idle(page: Page) -> None:
@@ -271,8 +271,8 @@ def test_the_keyboard_walks_the_completion(page):
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_nothing_is_wider_than_the_window(visit, fake_page, width):
-    page = open_tab(visit, fake_page("completion"), viewport={"width": width, "height": 720})
+def test_nothing_is_wider_than_the_window(visit, mock_page, width):
+    page = open_tab(visit, mock_page("completion"), viewport={"width": width, "height": 720})
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 

@@ -35,8 +35,8 @@ def open_tab(visit, address: str, **options) -> Page:
 
 
 @pytest.fixture
-def page(visit, fake_page) -> Page:
-    return open_tab(visit, fake_page("prompt"))
+def page(visit, mock_page) -> Page:
+    return open_tab(visit, mock_page("prompt"))
 
 
 def choose(page: Page, field: str, name: str) -> None:
@@ -375,8 +375,8 @@ def test_what_a_stranger_types_stays_text(page):
     assert page.evaluate("window.hacked") is None
 
 
-def test_it_fits_a_phone(visit, fake_page):
-    page = open_tab(visit, fake_page("prompt"), viewport={"width": 390, "height": 844})
+def test_it_fits_a_phone(visit, mock_page):
+    page = open_tab(visit, mock_page("prompt"), viewport={"width": 390, "height": 844})
     measure(page, "few")
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= 390

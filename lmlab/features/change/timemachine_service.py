@@ -123,7 +123,7 @@ def _moment(lm: "LM", stop: Stop, text: str, most: int) -> Moment:
     steps = iter_scores(lm, [ScoreRequest(text)], top_k=TOP, max_tokens=most)
     scored = next(step for step in steps if isinstance(step, Scored))
     written = "".join(step.shown for step in generate(lm, opening(text), WRITTEN))
-    width = int(lm.model.get_output_embeddings().weight.shape[0])
+    width = lm.width
     return Moment(stop.step, scored, written, width)
 
 

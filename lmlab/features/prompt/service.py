@@ -162,7 +162,6 @@ class Prompting:
         """One query: the prompt, the completion token by token, G's reading of it, the labels."""
         self.prepare()
         from lmlab.features.prompt.asking import Asking, content_free
-        from lmlab.models.backends.transformers.sharedprefix import can_share
 
         blanks = content_free(template)
         instruction, pieces = template.pieces([query, *blanks, *examples])
@@ -171,7 +170,7 @@ class Prompting:
         yield from self.ready(ref)
         with self.store.borrow(ref) as lm:
             protocol = Protocol(form=form)
-            share = can_share(lm)
+            share = lm.shares
             asking = Asking(lm, template, protocol, instruction, pieces[1 : 1 + len(blanks)], share)
             prompt = asking.prompt(shown, pieces[0])
             self._check(prompt.text)
