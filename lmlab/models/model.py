@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lmlab.errors import InputError, ModelError
 from lmlab.maths.metrics import RowStats
-from lmlab.models.backends import GIVES
+from lmlab.models.backends import GIVES, OF_WEIGHTS
 from lmlab.models.fair_lock import Turns
 from lmlab.models.head import Head
 from lmlab.models.tokens import Vocabulary
@@ -176,7 +176,7 @@ class LM:
         """What to say where something is asked for that the backend does not give."""
         return ModelError(
             f"‘{self.name}’ gives no {GIVES[what]}.",
-            "Choose a model of weights, such as ‘base’.",
+            OF_WEIGHTS,
         )
 
 

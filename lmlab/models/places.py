@@ -14,7 +14,7 @@ from typing import Protocol
 import psutil
 
 from lmlab.errors import ModelError
-from lmlab.models.backends import scheme
+from lmlab.models.backends import OF_WEIGHTS, WEIGHTS, lacking, scheme
 from lmlab.models.refs import RUN, ModelRef, local_folder
 from lmlab.settings import Settings
 
@@ -116,7 +116,7 @@ class Places:
                 return self.resolve(ModelRef.parse(run.base), on_progress)
             return run.folder(ref.revision)
         if scheme(ref.name):
-            return self._of_backend(ref)
+            raise ModelError(lacking(ref.name, WEIGHTS) or f"‘{ref}’ is no folder.", OF_WEIGHTS)
         if ref.name in self.embedded():
             _refuse_revision(ref.name, ref.revision)
             return self._models / ref.name
@@ -142,13 +142,14 @@ class Places:
             return run.folder(ref.revision)
         return None
 
-    def _of_backend(self, ref: ModelRef) -> Path:
-        """A name that stands for its model, as ``mock:bigram``."""
+    def place(self, ref: ModelRef, on_progress: Progress) -> Path:
+        """What a copy of a model is known by: its folder, or a name such as ``mock:bigram``."""
+        if not scheme(ref.name):
+            # One folder, one copy, whatever it was called by: a commit has a folder of its own.
+            return self.resolve(ref, on_progress).resolve()
         _refuse_revision(ref.name, ref.revision)
-        if not self.settings.allow_local and ref.name not in (
-            *self.settings.models,
-            self.settings.model,
-        ):
+        listed = (*self.settings.models, self.settings.model)
+        if not self.settings.allow_local and ref.name not in listed:
             raise ModelError(f"‘{ref.name[:100]}’ is not among the models of this page.")
         return Path(ref.name)
 

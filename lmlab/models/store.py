@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lmlab.assets import models_dir
 from lmlab.errors import MemoryLimitError, ModelError
-from lmlab.models.backends import ADAPTERS, backend_of, lacking, scheme
+from lmlab.models.backends import ADAPTERS, OF_WEIGHTS, backend_of, lacking
 from lmlab.models.fair_lock import in_order
 from lmlab.models.memory import Entry, Memory
 from lmlab.models.places import Places, Progress
@@ -85,7 +85,7 @@ class FolderStore(Places):
         """A model over a borrowed copy; its adapter is attached if there is room for it."""
         weights = entry.future.result()
         if folder is not None and (why := lacking(ref.name, ADAPTERS)):
-            raise ModelError(why, "Choose a model of weights, such as ‘base’.")
+            raise ModelError(why, OF_WEIGHTS)
         if folder is None or folder in weights.adapters:
             return weights.lm(str(ref), folder, ref.alpha)
         with self._memory.attaching(entry, folder, str(ref)):
@@ -93,9 +93,7 @@ class FolderStore(Places):
 
     def _acquire(self, ref: ModelRef, on_progress: Progress) -> Entry:
         """The entry of a reference, counted as in use; loads it when nobody has."""
-        # One folder, one copy, whatever it was called by: a commit has a folder of its own.
-        place = self.resolve(ref, on_progress)
-        folder = place if scheme(ref.name) else place.resolve()
+        folder = self.place(ref, on_progress)
         entry, mine = self._memory.acquire(folder)
         if mine:
             self._fill(folder, entry, ref, on_progress)

@@ -99,15 +99,15 @@ def mock_page(serve_lab, mock_lab) -> Callable[..., str]:
 
 
 @pytest.fixture(scope="session")
-def slow_page(serve_lab, mock_lab) -> Callable[..., str]:
-    """The same over a mock that takes its time."""
-    return cache(lambda *tabs: serve_lab(mock_lab(model=labs.SLOW), *tabs))
+def small_page(serve_lab, mock_lab) -> Callable[..., str]:
+    """The same, opening with a small model of weights."""
+    return cache(lambda *tabs: serve_lab(mock_lab(model="base"), *tabs))
 
 
 @pytest.fixture(scope="session")
-def mock_address(mock_page) -> str:
-    """The whole page over mocks."""
-    return mock_page()
+def slow_page(serve_lab, mock_lab) -> Callable[..., str]:
+    """The same over a mock that takes its time."""
+    return cache(lambda *tabs: serve_lab(mock_lab(model=labs.SLOW), *tabs))
 
 
 @pytest.fixture(scope="session")

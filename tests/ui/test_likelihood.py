@@ -228,8 +228,8 @@ def test_a_run_asked_for_while_a_stop_is_on_its_way_is_not_stopped(slow):
     score(page, "and on")
 
 
-def test_a_result_survives_a_switch_of_tabs(visit, mock_address):
-    page = visit(mock_address)
+def test_a_result_survives_a_switch_of_tabs(visit, mock_page):
+    page = visit(mock_page("likelihood", "about"))
     expect(page.locator(TOKENS).first).to_be_visible()
     score(page, "Once upon")
     page.get_by_role("tab", name="About").click()

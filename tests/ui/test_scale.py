@@ -67,8 +67,8 @@ def test_opening_shows_the_gpts_models_at_hand_and_what_they_reach(visit, real_p
     ]
 
 
-def test_the_builder_follows_what_is_typed(visit, mock_page):
-    page = open_tab(visit, mock_page("scale"))
+def test_the_builder_follows_what_is_typed(visit, small_page):
+    page = open_tab(visit, small_page("scale"))
     expect(page.locator(COUNT)).to_have_text("174,604,259,328")
     expect(page.locator("#scale-lora")).to_contain_text("the 4.7 M of the LoRA paper")
     page.get_by_role("button", name="GPT-2 small").click()
@@ -93,8 +93,8 @@ def test_the_builder_follows_what_is_typed(visit, mock_page):
     assert sum(int(row["parameters"]) for row in parts) == 354_823_168 + 50257 * 1024
 
 
-def test_a_model_s_shape_is_taken_or_refused(visit, mock_page):
-    page = open_tab(visit, mock_page("scale"))
+def test_a_model_s_shape_is_taken_or_refused(visit, small_page):
+    page = open_tab(visit, small_page("scale"))
     choice = page.get_by_label("or the shape of a model at hand")
     choice.click()
     page.get_by_role("option", name="base", exact=True).click()
@@ -106,8 +106,8 @@ def test_a_model_s_shape_is_taken_or_refused(visit, mock_page):
     expect(page.locator("#scale-width input")).to_have_value("48")
 
 
-def test_a_model_that_cannot_be_had_is_a_row_that_says_so(visit, mock_page):
-    page = open_tab(visit, mock_page("scale"))
+def test_a_model_that_cannot_be_had_is_a_row_that_says_so(visit, small_page):
+    page = open_tab(visit, small_page("scale"))
     box = page.locator("#scale-models input")
     box.fill("<img src=x onerror=alert(1)>")
     box.press("Enter")
@@ -116,8 +116,8 @@ def test_a_model_that_cannot_be_had_is_a_row_that_says_so(visit, mock_page):
     expect(page.get_by_role("row", name="base 2 48 4 100 64")).to_be_visible()
 
 
-def test_measuring_can_be_stopped(visit, mock_page):
-    page = open_tab(visit, mock_page("scale"))
+def test_measuring_can_be_stopped(visit, small_page):
+    page = open_tab(visit, small_page("scale"))
     for kind in ("shuffled stories", "German"):
         page.locator("#scale-kinds").get_by_label(kind).check()
     page.locator("#scale-go").click()
@@ -129,8 +129,8 @@ def test_measuring_can_be_stopped(visit, mock_page):
     expect(page.locator("#scale-stop")).to_be_disabled()
 
 
-def test_a_phone_shows_it_without_sideways_scrolling(visit, mock_page):
-    page = open_tab(visit, mock_page("scale"), viewport={"width": 390, "height": 844})
+def test_a_phone_shows_it_without_sideways_scrolling(visit, small_page):
+    page = open_tab(visit, small_page("scale"), viewport={"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     big = page.locator(COUNT)
     assert big.evaluate("node => node.scrollWidth <= node.clientWidth + 1")

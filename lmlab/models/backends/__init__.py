@@ -30,7 +30,9 @@ GIVES = {
     "training": "weights to train",
 }
 DEFAULT = "transformers"
-ADAPTERS = frozenset({"adapters"})
+ADAPTERS, WEIGHTS = frozenset({"adapters"}), frozenset({"weights"})
+TRAINING = frozenset({"training"})
+OF_WEIGHTS = "Choose a model of weights, such as ‘base’."  # where one gives too little
 
 
 class Found(Protocol):

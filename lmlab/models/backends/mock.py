@@ -1,7 +1,8 @@
 """Models of a rule instead of weights, for tests and for showing the page where nothing is at hand.
 
 - ``mock:uniform``: every token is equally likely; its tokens are single bytes.
-- ``mock:bigram``: a token's odds are how often it follows the one before it in ``STORY``.
+- ``mock:bigram``: a token's odds are how often it follows the one before it in ``STORY``, and how
+  often it stands there at all.
 - ``mock:scripted``: whatever it has read, it goes on with the story from the place that it is at.
 - ``mock:served``: the bigram's, as a serving engine tells it: log-probabilities alone, of a text
   and of the likeliest tokens; no ranks, entropies, distributions or completions.
@@ -43,8 +44,8 @@ STORY = (
 CHAT = "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }} {% endfor %}[model]"
 CONTEXT = 256
 START, END = 0, 1
-SMOOTHING = 0.001  # of a count that is none
-SURE = 4.0  # nats by which the script's token is ahead
+UNSEEN = 1e-4  # the odds of a token that the story has not
+SURE = 1.0  # nats by which the script's token is ahead
 LONGEST = 2.0  # seconds of a pause
 INSIDE = {"adapters", "weights", "training"}
 KINDS = {
@@ -162,7 +163,8 @@ class Bigram(Mock):
     @cached_property
     def _table(self) -> Tensor:
         story = self._story
-        table = torch.full((self.width, self.width), SMOOTHING)
+        alone = torch.bincount(story[1:], minlength=self.width) / len(story)
+        table = (alone + UNSEEN).repeat(self.width, 1)
         table.index_put_((story[:-1], story[1:]), torch.tensor(1.0), accumulate=True)
         return table.log()
 
@@ -175,9 +177,11 @@ class Scripted(Bigram):
     """The story's next token, by how many were read; the others as the bigram has them."""
 
     def _logits(self, ids: Tensor) -> Tensor:
-        script = self._story[1 + torch.arange(len(ids)) % (len(self._story) - 1)]
+        place = torch.arange(len(ids))
+        read = place + int(ids[0] != START)
+        script = self._story[1 + read % (len(self._story) - 1)]
         logits = self._table[ids].clone()
-        logits[torch.arange(len(ids)), script] = logits.amax(-1) + SURE
+        logits[place, script] = logits.amax(-1) + SURE
         return logits
 
 
