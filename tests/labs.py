@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from lmlab.runs.model_store import ModelStore
 from lmlab.runs.store import RunFolder
 from lmlab.runs.worker import train
 from lmlab.settings import Settings
+from tests import folders
 
 CHAT = "mock:scripted?chat"
 MOCKS = ("mock:scripted", "mock:bigram", "mock:uniform", CHAT)
@@ -23,7 +25,8 @@ SLOW = "mock:scripted?pause=0.3"
 
 
 def suite(root: Path) -> Path:
-    """Models in a folder: ``base`` is the shipped ``tiny``, ``base-early`` is a little off it."""
+    """Models in a folder: ``base`` is the shipped ``tiny``, ``base-early`` a little off it; an
+    adapter."""
     shutil.copytree(models_dir() / "tiny", root / "base")
     shutil.copytree(models_dir() / "tiny", root / "base-early")
     file = root / "base-early" / "model.safetensors"
@@ -33,6 +36,7 @@ def suite(root: Path) -> Path:
         for name, one in load_file(file).items()
     }
     save_file(tensors, file, {"format": "pt"})
+    folders.save_lora(root / "adapters" / "german", root / "base")
     return root
 
 
@@ -45,6 +49,15 @@ def lab_of(models: Path, runs: Path, model: str = MOCKS[0], **settings: Any) -> 
     lab = Lab(ModelStore(asked, models=models), asked)
     lab.tuning.__dict__["jobs"] = Jobs(asked, lambda folder: Training(folder, lab.settings))
     return lab
+
+
+def clear(lab: Lab) -> None:
+    """Have all runs of a lab end, and forget them."""
+    for folder in list(lab.store.runs.all()):
+        folder.stop_file.touch()
+        while lab.tuning.jobs.counts() != (0, 0) and folder.is_alive:
+            time.sleep(0.02)
+        lab.store.runs.delete(folder)
 
 
 class Training:

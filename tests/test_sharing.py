@@ -18,8 +18,7 @@ from lmlab.parts.sessions import STRANGERS, Session, Sessions
 from lmlab.parts.vault import Packed, Vault
 from lmlab.text.sets import Table
 from tests import loops
-from tests.test_visitors import Gated, ask, pages, served, until
-from tests.ui.fake import FakeLab
+from tests.test_visitors import ask, gated, pages, served, until
 
 __all__ = ["served"]
 
@@ -80,11 +79,10 @@ def test_who_has_most_waiting_makes_room():
     assert makes_room(waiting, Ticket("home", "1"), share.__getitem__).address == "bad"
 
 
-def test_a_full_line_has_room_for_who_has_least(served):
+def test_a_full_line_has_room_for_who_has_least(served, mock_lab):
     """As when made-up sessions of one address filled the line, and nobody else got in."""
-    from lmlab.settings import Settings
 
-    lab = Gated(settings=Settings(max_waiting=6))
+    lab = gated(mock_lab(max_waiting=6))
     app, address = served(lab, "likelihood")
     queue = app.blocks._queue
     with pages(address, "greedy", "other"):
@@ -105,10 +103,9 @@ def test_a_full_line_has_room_for_who_has_least(served):
     lab.gate.set()
 
 
-def test_long_work_without_a_page_waits_while_a_page_asks(served):
-    from lmlab.settings import Settings
+def test_long_work_without_a_page_waits_while_a_page_asks(served, mock_lab):
 
-    lab = Gated(settings=Settings(max_waiting=60))
+    lab = gated(mock_lab(max_waiting=60))
     app, address = served(lab, "likelihood")
     queue = app.blocks._queue
     with pages(address, "one", "two"):
@@ -181,8 +178,8 @@ def test_an_open_page_is_a_connection():
     assert guests.knows(f"s{LEFT}")
 
 
-def test_a_run_is_asked_for_from_somewhere(served, monkeypatch):
-    lab, asked = FakeLab(), []
+def test_a_run_is_asked_for_from_somewhere(served, monkeypatch, mock_lab):
+    lab, asked = mock_lab(), []
     start = lab.tuning.start
     tell = lambda *given: asked.append(lab.tuning.jobs._queue.whence()) or start(*given)  # noqa: E731
     monkeypatch.setattr(lab.tuning, "start", tell)
@@ -238,10 +235,10 @@ def test_closed_pages_go_first_then_those_of_the_address_with_most(holder):
     assert "bad 99" in holder
 
 
-def test_a_post_without_a_page_evicts_nobody(served, monkeypatch):
+def test_a_post_without_a_page_evicts_nobody(served, monkeypatch, mock_lab):
     monkeypatch.setattr(sessions, "STRANGERS", 4)
     monkeypatch.setattr("lmlab.page.app.SESSIONS", 6)
-    app, address = served(FakeLab(), "likelihood")
+    app, address = served(mock_lab(), "likelihood")
     about = Page.read(address)
 
     async def visit():
@@ -352,9 +349,9 @@ def test_a_full_disk_is_a_sentence(monkeypatch):
 # What is handed over
 
 
-def test_what_no_page_sends_is_a_sentence():
+def test_what_no_page_sends_is_a_sentence(mock_lab):
     """A list where a name is meant was an error of the server's."""
-    page = build_page(FakeLab(), ["likelihood", "completion"])
+    page = build_page(mock_lab(), ["likelihood", "completion"])
     blocks = {one.elem_id: one for one in page.blocks.values() if getattr(one, "elem_id", None)}
     model, seed = blocks["likelihood-model"], blocks["completion-seed"]
     for component, good, bad in (
@@ -366,19 +363,19 @@ def test_what_no_page_sends_is_a_sentence():
             _taken([bad], [component])
 
 
-def test_an_empty_field_is_an_empty_text_and_an_unknown_set_a_sentence():
-    page = build_page(FakeLab(), ["likelihood"])
+def test_an_empty_field_is_an_empty_text_and_an_unknown_set_a_sentence(mock_lab):
+    page = build_page(mock_lab(), ["likelihood"])
     text = next(one for one in page.blocks.values() if one.elem_id == "likelihood-text")
     assert _taken([None], [text]) == [""]
     from lmlab.features.prompt.events import chooser
 
     with pytest.raises(Exception, match="no wording for this set"):
-        chooser(FakeLab())("nonsense")
+        chooser(mock_lab())("nonsense")
 
 
-def test_every_state_of_the_page_comes_packed(served, monkeypatch):
+def test_every_state_of_the_page_comes_packed(served, monkeypatch, mock_lab):
     """And no handler is given anything but what it gave."""
-    app, address = served(FakeLab(), "likelihood", "completion", "compare")
+    app, address = served(mock_lab(), "likelihood", "completion", "compare")
     about = Page.read(address)
 
     async def visit():

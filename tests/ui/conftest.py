@@ -5,7 +5,6 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,18 +77,6 @@ def serve_lab() -> Callable[..., str]:
         return str(address).rstrip("/")
 
     return serve
-
-
-@pytest.fixture(scope="session")
-def suite(tmp_path_factory) -> Path:
-    """``labs.suite``: small models by the names of the shipped ones."""
-    return labs.suite(tmp_path_factory.mktemp("suite"))
-
-
-@pytest.fixture(scope="session")
-def mock_lab(suite, tmp_path_factory) -> Callable[..., Lab]:
-    """``mock_lab(**settings)``: a lab over mocks and small models, with runs of its own."""
-    return lambda **given: labs.lab_of(suite, tmp_path_factory.mktemp("runs"), **given)
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,14 @@
-"""The Scale tab in a real browser: over the embedded suite, and over a lab that can be stopped."""
+"""The Scale tab in a real browser: over the embedded suite, and over small models."""
 
 import csv
+import time
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from lmlab.features.scale.measured import Measured
+from lmlab.features.scale.service import Scaling
 from tests.ui.conftest import handed_over, show_tab
 
 pytestmark = pytest.mark.browser
@@ -99,10 +101,10 @@ def test_a_model_s_shape_is_taken_or_refused(visit, small_page):
     choice.click()
     page.get_by_role("option", name="base", exact=True).click()
     expect(page.locator("#scale-width input")).to_have_value("48")
-    expect(page.locator("#scale-length input")).to_have_value("64")
+    expect(page.locator("#scale-length input")).to_have_value("512")
     choice.click()
-    page.get_by_role("option", name="letters").click()
-    expect(page.get_by_test_id("toast-body")).to_contain_text("‘letters’ is not counted by part")
+    page.get_by_role("option", name="mock:uniform").click()
+    expect(page.get_by_test_id("toast-body")).to_contain_text("‘mock:uniform’ gives no weights")
     expect(page.locator("#scale-width input")).to_have_value("48")
 
 
@@ -113,10 +115,16 @@ def test_a_model_that_cannot_be_had_is_a_row_that_says_so(visit, small_page):
     box.press("Enter")
     expect(page.locator("#scale-table")).to_contain_text("There is no model named ‘<img src=x")
     assert page.locator("#scale-table img").count() == 0
-    expect(page.get_by_role("row", name="base 2 48 4 100 64")).to_be_visible()
+    expect(page.get_by_role("row", name="base 4 48 2 4,096 512")).to_be_visible()
 
 
-def test_measuring_can_be_stopped(visit, small_page):
+def test_measuring_can_be_stopped(visit, small_page, monkeypatch):
+    plain = Scaling._measured
+    monkeypatch.setattr(
+        Scaling,
+        "_measured",
+        lambda *asked: (time.sleep(0.3) or one for one in plain(*asked)),
+    )
     page = open_tab(visit, small_page("scale"))
     for kind in ("shuffled stories", "German"):
         page.locator("#scale-kinds").get_by_label(kind).check()

@@ -29,6 +29,7 @@ from transformers import PreTrainedTokenizerFast
 from lmlab.errors import ModelError
 from lmlab.maths.metrics import RowStats
 from lmlab.models.backends import GIVES, Copy
+from lmlab.models.chat import has_chat
 from lmlab.models.fair_lock import Turns
 from lmlab.models.head import SlicedHead
 from lmlab.models.model import LM, Read
@@ -42,7 +43,7 @@ STORY = (
     "They ran to the king, who had a happy day.\n"
 )
 CHAT = "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }} {% endfor %}[model]"
-CONTEXT = 256
+CONTEXT = 1024
 START, END = 0, 1
 UNSEEN = 1e-4  # the odds of a token that the story has not
 SURE = 1.0  # nats by which the script's token is ahead
@@ -115,7 +116,8 @@ class Loaded:
 
     def lm(self, name: str, adapter: Path | None = None, alpha: float = 1.0) -> LM:
         """The mock under the name that it was asked for by."""
-        return replace(self.mock, name=name, turns=self.lock)
+        form: Form | None = "chat" if has_chat(self.mock.vocabulary) else None
+        return replace(self.mock, name=name, turns=self.lock, form=form)
 
 
 @dataclass(frozen=True)
