@@ -14,11 +14,10 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, MixtralConfig
 
 from lmlab.errors import LabError, ModelError
-from lmlab.generation import sidebyside
 from lmlab.generation.complete import generate
 from lmlab.generation.sampling import GenerateConfig
 from lmlab.generation.sidebyside import batches, generate_side_by_side
-from lmlab.models.backends.transformers import grafts
+from lmlab.models.backends.transformers import grafts, stacking
 from lmlab.models.backends.transformers.rowadapters import RowAdapter
 from lmlab.models.sharedprefix import SharedPrefix
 from lmlab.runs.model_store import ModelRef, ModelStore
@@ -211,7 +210,7 @@ def test_rows_that_are_not_equal_run_by_themselves(base, tmp_path, monkeypatch):
     with ModelStore().borrow_all(refs) as lms:
         assert batches(lms) == [[0, 1]]
     monkeypatch.setattr(RowAdapter, "add", lambda self, result, x: result)
-    monkeypatch.setattr(sidebyside.StackedDecoder, "_go_lean", lambda *_: None)
+    monkeypatch.setattr(stacking.StackedDecoder, "_go_lean", lambda *_: None)
     with ModelStore().borrow_all(refs) as lms:
         assert batches(lms) == [[0], [1]]
 

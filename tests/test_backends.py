@@ -75,8 +75,7 @@ def test_a_bigram_knows_which_word_follows(store):
     assert known.prefers_good
     dog, cat, third = other.tokens[-1].top[:3]
     assert {dog.text, cat.text} == {" dog", " cat"}
-    assert dog.logprob == pytest.approx(cat.logprob)
-    assert cat.logprob > third.logprob
+    assert cat.logprob > third.logprob + 1
 
 
 def test_a_scripted_mock_says_its_script_to_the_end(store):
