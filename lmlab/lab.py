@@ -22,16 +22,18 @@ from lmlab.features.pretraining.service import Pretraining
 from lmlab.features.prompt.service import Prompting
 from lmlab.features.scale.service import Scaling
 from lmlab.features.tuning.service import Tuning
+from lmlab.generation.completions import Given
+from lmlab.generation.config import GenerateConfig
 from lmlab.lm.fair_lock import stepwise
+from lmlab.lm.windows import WindowMode
 from lmlab.models.store import ModelRef, ModelStore
-from lmlab.results.completions import Given, Reading
-from lmlab.results.controls import GenerateConfig
-from lmlab.results.scored import Loading, Scored, Scoring, WindowMode
+from lmlab.progress import Loading, Progress, Reading
+from lmlab.scoring.scored import Scored
 from lmlab.settings import Settings
 
 if TYPE_CHECKING:
-    from lmlab.results.compared import Compared
-    from lmlab.results.completions import Beliefs, Next, Step
+    from lmlab.generation.completions import Beliefs, Next, Step
+    from lmlab.scoring.compared import Compared
 
 T = TypeVar("T")
 # Transformers' modules load themselves piece by piece, which two threads at once would break.
@@ -99,7 +101,7 @@ class Lab:
         windows: WindowMode = "sliding",
         bos: str = "tokenizer",
         chat: bool = False,
-    ) -> Iterator[Loading | Scoring | Scored]:
+    ) -> Iterator[Loading | Progress | Scored]:
         """Score a visitor's text within the settings' limits; yields progress, then the result.
 
         With ``chat`` the text is scored as the answer to the question ``prefix``.
@@ -201,7 +203,7 @@ class Lab:
         *,
         alpha: float = 1.0,
         chat: bool = False,
-    ) -> "Iterator[Loading | Scoring | Compared]":
+    ) -> "Iterator[Loading | Progress | Compared]":
         """Compare two models on a text; α turns the second one's adapter, if it has one."""
         import_core()
         from lmlab.scoring.comparison import iter_compare

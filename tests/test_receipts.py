@@ -21,17 +21,17 @@ from lmlab.features.prompt.measure_events import Measured
 from lmlab.features.prompt.studies import Cell, Design
 from lmlab.features.scale import receipt as sizes
 from lmlab.features.tuning import receipt as tuning
+from lmlab.generation.completions import Completion
+from lmlab.generation.config import GenerateConfig
 from lmlab.lab import Lab
+from lmlab.lm.forms import Form
 from lmlab.models.store import ModelStore
 from lmlab.parts import receipt_notes
 from lmlab.receipts import texts
 from lmlab.receipts.script import source_of
-from lmlab.results.completions import Completion
-from lmlab.results.controls import GenerateConfig
-from lmlab.results.forms import Form
-from lmlab.results.scored import Scored
 from lmlab.runs.store import RunFolder
 from lmlab.scoring.score import ScoreRequest
+from lmlab.scoring.scored import Scored
 from lmlab.settings import Settings
 from lmlab.text.protocols import Protocol, asked
 from lmlab.text.sets import shipped
@@ -233,7 +233,7 @@ def test_what_cannot_be_repeated_is_refused_in_words() -> None:
 
 def scored_by_hand(model: str, text: str = "Hello", prefix: str = "") -> Scored:
     """A result with one token."""
-    from lmlab.results.scored import TokenScore
+    from lmlab.scoring.scored import TokenScore
 
     token = TokenScore(5, text, 0, len(text), -1.5, 2, 0.5)
     return Scored(model, text, prefix, (token,), context=("<s>",))

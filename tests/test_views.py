@@ -10,7 +10,7 @@ from lmlab.features.likelihood.definition import definition
 from lmlab.features.likelihood.figures import figures
 from lmlab.parts import palette, plots, strip, tables
 from lmlab.parts.columnar import Kept, Shown
-from lmlab.results.scored import Alternative, Scored, TokenScore
+from lmlab.scoring.scored import Alternative, Scored, TokenScore
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&${1}"
 

@@ -21,6 +21,8 @@ import psutil
 import pytest
 
 from bench.visitor import Page, Visitor
+from lmlab.generation.completions import Step
+from lmlab.generation.config import GenerateConfig
 from lmlab.hosting import sweep
 from lmlab.hosting.headers import Headers
 from lmlab.hosting.page_cache import BYTES, Shelf
@@ -31,8 +33,6 @@ from lmlab.lm.fair_lock import SLICE, Turns, stepwise
 from lmlab.page.app import launch
 from lmlab.parts.errors import alerts
 from lmlab.parts.fair_queue import OWN_SHARE, Iterators, kind_of
-from lmlab.results.completions import Step
-from lmlab.results.controls import GenerateConfig
 from lmlab.runs.store import RunFolder
 from lmlab.settings import Settings
 from lmlab.training import checkpoints

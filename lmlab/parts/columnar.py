@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from lmlab.results.scored import Alternative, Scored, TokenScore
+from lmlab.scoring.scored import Alternative, Scored, TokenScore
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from lmlab.parts.palette import visible
 from lmlab.parts.strip import same_tokens
-from lmlab.results.scored import Scored
+from lmlab.scoring.scored import Scored
 
 LN2 = math.log(2)
 FIRST, SECOND, MEAN, MEAN_SECOND = "#d9660f", "#2f7fc4", "#5b5bd6", "#159a8c"

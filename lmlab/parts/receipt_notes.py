@@ -10,15 +10,15 @@ from lmlab.features.completion import receipt as completions
 from lmlab.features.prompt import receipt as prompts
 from lmlab.features.prompt.receipt import Question
 from lmlab.features.tuning import receipt as tuning
+from lmlab.generation.completions import Completion
+from lmlab.generation.config import GenerateConfig
 from lmlab.lab import Lab
 from lmlab.parts.columnar import Kept, Shown
 from lmlab.parts.receipt_button import Note, quoted
 from lmlab.receipts import texts
-from lmlab.results.completions import Completion
-from lmlab.results.controls import GenerateConfig
-from lmlab.results.scored import Scored, TokenScore
 from lmlab.runs.owned_runs import TuningRuns
 from lmlab.runs.specs import RunInfo
+from lmlab.scoring.scored import Scored, TokenScore
 
 if TYPE_CHECKING:
     from lmlab.features.completion.branches import Tree

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from lmlab.parts.strip import PREFIX_SHOWN, columns, dump, notes, whole
 
 if TYPE_CHECKING:
-    from lmlab.results.compared import Compared
-    from lmlab.results.completions import Beliefs, Candidate, Step
+    from lmlab.generation.completions import Beliefs, Candidate, Step
+    from lmlab.scoring.compared import Compared
 
 LN2 = math.log(2)
 

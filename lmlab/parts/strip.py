@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from lmlab.parts.palette import ALL, INK, INK_DARK, MEASURES, RAMP, RAMP_DARK, bin_of, visible
 
 if TYPE_CHECKING:
-    from lmlab.results.scored import Scored, TokenScore
+    from lmlab.scoring.scored import Scored, TokenScore
 
 __all__ = [
     "INK",

@@ -4,7 +4,7 @@ import math
 
 import pandas as pd
 
-from lmlab.results.scored import Scored
+from lmlab.scoring.scored import Scored
 
 LN2 = math.log(2)
 # A cell that begins with one of these is taken for a formula (OWASP, "CSV injection").

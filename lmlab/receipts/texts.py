@@ -14,8 +14,8 @@ from lmlab.receipts.script import (
     script,
     source_of,
 )
-from lmlab.results.compared import Compared
-from lmlab.results.scored import Scored, Windowing
+from lmlab.scoring.compared import Compared
+from lmlab.scoring.scored import Scored, Windowing
 
 READ = """\
 coded = tokenizer(PREFIX + TEXT, add_special_tokens=False, return_offsets_mapping=True)

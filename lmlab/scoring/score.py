@@ -12,9 +12,10 @@ from torch import Tensor
 from lmlab.errors import InputError, MemoryLimitError, ModelError
 from lmlab.lm.model import LM
 from lmlab.lm.tokens import BosSetting, Encoded, Vocabulary, encode, with_end
-from lmlab.lm.windows import Window, default_stride, plan
+from lmlab.lm.windows import Window, WindowMode, default_stride, plan
 from lmlab.maths.metrics import RowStats
-from lmlab.results.scored import Alternative, Scored, Scoring, TokenScore, Windowing, WindowMode
+from lmlab.progress import Progress
+from lmlab.scoring.scored import Alternative, Scored, TokenScore, Windowing
 
 # What a batch leaves in a processor's cache is read again; a graphics processor wants to be filled.
 BATCH_TOKENS = {"cpu": 1024}
@@ -112,7 +113,7 @@ def iter_scores(
     windows: WindowMode = "sliding",
     stride: int | None = None,
     max_tokens: int | None = None,
-) -> Iterator[Scoring | Scored]:
+) -> Iterator[Progress | Scored]:
     """Like ``score_many``, as a stream: progress after each batch, then the results in order."""
     if top_k < 0:
         raise InputError(f"top_k must be 0 or more, not {top_k}.")
@@ -128,7 +129,7 @@ def iter_scores(
     for batch in _batches(jobs, limit):
         rows |= _score_batch(lm, batch, top_k)
         done += sum(job.window.length for job in batch)
-        yield Scoring(done, total)
+        yield Progress(done, total)
     for i, item in enumerate(encoded):
         parts = [rows[i, w.low] for w in plans[i] if w.length]
         yield assemble(lm, item, parts, windowing(len(plans[i]), windows, stride, lm.context))

@@ -7,11 +7,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from lmlab.generation.completions import Completion
 from lmlab.parts.strip import INK, RAMP, bin_of, unknown_note
-from lmlab.results.compared import Compared
-from lmlab.results.completions import Completion
-from lmlab.results.scored import Scored, TokenScore
-from lmlab.results.words import words
+from lmlab.scoring.compared import Compared
+from lmlab.scoring.scored import Scored, TokenScore
+from lmlab.scoring.words import words
 
 WORST = 5
 

@@ -13,12 +13,13 @@ import torch
 
 from lmlab.errors import InputError, ModelError
 from lmlab.features.pretraining.service import Pretraining
+from lmlab.generation.completions import Advice, Given, Step
+from lmlab.generation.config import GenerateConfig
 from lmlab.models.store import ModelStore
-from lmlab.results.compared import Compared
-from lmlab.results.completions import Advice, Given, Step
-from lmlab.results.controls import GenerateConfig
-from lmlab.results.scored import Alternative, Scored, Scoring, TokenScore, Windowing
+from lmlab.progress import Progress
 from lmlab.runs.jobs import Jobs
+from lmlab.scoring.compared import Compared
+from lmlab.scoring.scored import Alternative, Scored, TokenScore, Windowing
 from lmlab.settings import Settings
 from tests.ui.fakechanges import FakeChanging, FakeTimeMachine
 from tests.ui.fakecorpora import FakeCorpora
@@ -113,7 +114,7 @@ class FakeLab:
         windows: str = "sliding",
         bos: str = "tokenizer",
         chat: bool = False,
-    ) -> Iterator[Scoring | Scored]:
+    ) -> Iterator[Progress | Scored]:
         prefix = f"[user] {prefix} [model]" if chat else prefix
         if not text:
             raise InputError("There is no text to score.", "Type at least one character.")
@@ -131,7 +132,7 @@ class FakeLab:
         for done in range(0, len(tokens), 500):
             if len(tokens) > 1000:
                 time.sleep(self.pause)
-            yield Scoring(done, len(tokens))
+            yield Progress(done, len(tokens))
         kept = prefix.rstrip()
         yield Scored(
             model=model,

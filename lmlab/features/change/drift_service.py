@@ -12,7 +12,7 @@ from lmlab.features.change.passages import Kind, Task
 from lmlab.lm.fair_lock import stepwise
 from lmlab.memo import Memo
 from lmlab.models.store import ModelRef, ModelStore
-from lmlab.results.scored import Loading
+from lmlab.progress import Loading
 from lmlab.settings import Settings
 
 Ready = Callable[[ModelRef], Iterator[Loading]]
@@ -26,7 +26,7 @@ Key = tuple[str, str, str, int]  # base, tuned, kind, rows
 
 
 @dataclass(frozen=True, slots=True)
-class Scoring:
+class DriftProgress:
     """How far a measurement is: texts done, of how many, and of which kind the last one was."""
 
     done: int
@@ -82,7 +82,7 @@ class Drifting:
 
     def measure(
         self, base: str, tuned: str, *, rows: int = ROWS, own: str = ""
-    ) -> Iterator[Loading | Scoring | Drift]:
+    ) -> Iterator[Loading | DriftProgress | Drift]:
         """Each kind's ``Drift`` as soon as it is known; others use the models in between.
 
         Of models that ship the shipped texts are read once.
@@ -118,7 +118,7 @@ class Drifting:
                             self._kept.put(key, step)
                         yield step
                     else:
-                        yield Scoring(done + step, total, kind.name)
+                        yield DriftProgress(done + step, total, kind.name)
             done += len(requests)
 
 

@@ -13,7 +13,7 @@ from lmlab.features.change.family import Relative, relatives
 from lmlab.features.change.matrices import Changes, Knifed, MatrixView, Unchanged
 from lmlab.features.change.task_texts import held_out, made_for, texts
 from lmlab.models.store import ModelRef, ModelStore
-from lmlab.results.scored import Loading, Scoring
+from lmlab.progress import Loading, Progress
 from lmlab.settings import Settings
 from lmlab.text import sets as data
 from lmlab.training.sets import probe_texts
@@ -80,7 +80,9 @@ class Changing:
         """The set that a model was tuned on; empty where nothing says so."""
         return made_for(self.store, tuned) if tuned else ""
 
-    def weights(self, base: str, tuned: str) -> "Iterator[Loading | Scoring | Changes | Unchanged]":
+    def weights(
+        self, base: str, tuned: str
+    ) -> "Iterator[Loading | Progress | Changes | Unchanged]":
         """Measure every ΔW; progress counts matrices.
 
         Raises:
@@ -98,7 +100,7 @@ class Changing:
             found: list[MatrixChange] = []
             for change in iter_changes(one, two):
                 found.append(change)
-                yield Scoring(len(found), count_changes(one, two))
+                yield Progress(len(found), count_changes(one, two))
             if not found:
                 raise _same(base, tuned)
             yield Changes(one.name, two.name, tuple(found))
@@ -123,7 +125,7 @@ class Changing:
 
     def knife(
         self, base: str, tuned: str, on: KnifeTexts | None = None
-    ) -> "Iterator[Loading | Scoring | Knifed | Unchanged]":
+    ) -> "Iterator[Loading | Progress | Knifed | Unchanged]":
         """Cut every ΔW to its k largest singular values and score both kinds of text, k by k.
 
         Yields a ``Knifed`` after each k; the models are free for others between two of them. In
@@ -168,7 +170,7 @@ class Changing:
         task, general = self._task(tuned, on)[1], self._general(on)[1]
         return [(one.prefix, one.text) for one in task], [(one.prefix, one.text) for one in general]
 
-    def _cuts(self, refs: list[ModelRef], cuts: "list[Cut]") -> "Iterator[Scoring | Unchanged]":
+    def _cuts(self, refs: list[ModelRef], cuts: "list[Cut]") -> "Iterator[Progress | Unchanged]":
         """Decompose every ΔW into ``cuts``."""
         from lmlab.features.change.rank_knife import iter_cuts
         from lmlab.features.change.weight_change import count_changes
@@ -181,7 +183,7 @@ class Changing:
             total = count_changes(one, two)
             for cut in iter_cuts(one, two):
                 cuts.append(cut)
-                yield Scoring(len(cuts), total)
+                yield Progress(len(cuts), total)
         if not cuts:
             raise _same(*map(str, refs))
 

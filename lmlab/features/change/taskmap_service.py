@@ -14,7 +14,7 @@ from lmlab.features.change.passages import Kind
 from lmlab.features.change.taskmap import TaskMap
 from lmlab.maths.agreement import spread
 from lmlab.models.store import ModelRef, ModelStore
-from lmlab.results.scored import Loading
+from lmlab.progress import Loading
 from lmlab.settings import Settings
 
 if TYPE_CHECKING:

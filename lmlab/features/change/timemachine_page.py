@@ -22,7 +22,7 @@ from lmlab.parts import waiting
 from lmlab.parts.errors import alerts
 from lmlab.parts.examples import STORY
 from lmlab.parts.widgets import Handover, static
-from lmlab.results.scored import Loading
+from lmlab.progress import Loading
 
 NAME = "Time machine"
 TRAVELLING = MappingProxyType({**QUIET, "concurrency_id": "timemachine", "concurrency_limit": 2})

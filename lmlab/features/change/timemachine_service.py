@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from lmlab.errors import InputError
 from lmlab.features.change import journey_stops
 from lmlab.features.change.journeys import Moment, Stop, Travelling
+from lmlab.generation.config import GenerateConfig
 from lmlab.memo import Memo
 from lmlab.models.store import RUN, ModelRef, ModelStore
-from lmlab.results.controls import GenerateConfig
-from lmlab.results.scored import Loading, Scored
+from lmlab.progress import Loading
+from lmlab.scoring.scored import Scored
 from lmlab.settings import Settings
 
 if TYPE_CHECKING:

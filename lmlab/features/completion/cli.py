@@ -9,14 +9,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
-from lmlab.results.controls import GenerateConfig
+from lmlab.generation.config import GenerateConfig
 from lmlab.terminal.naming import add_model, asked_ref
 from lmlab.terminal.quiet import RECEIPT, quiet
 
 if TYPE_CHECKING:
+    from lmlab.generation.completions import Completion, Given, Step
     from lmlab.lm.model import LM
     from lmlab.models.store import ModelRef
-    from lmlab.results.completions import Completion, Given, Step
 
 PLAIN = GenerateConfig()
 BOS = "tokenizer (what it adds by itself), always, never, or a token to begin with"
@@ -154,7 +154,7 @@ def _samples(
 ) -> "Iterator[tuple[int, Completion]]":
     """Each sample as it ends."""
     from lmlab.generation.complete import sample
-    from lmlab.results.completions import collect
+    from lmlab.generation.completions import collect
 
     drawn: list[list[Step]] = [[] for _ in range(arguments.n)]
     steps = sample(lm, arguments.prompt, config, n=arguments.n, bos=arguments.bos)
@@ -170,7 +170,7 @@ def _stream(
 ) -> None:
     """Write the text as it is drawn, sample after sample; how it went goes to stderr."""
     from lmlab.generation.complete import generate
-    from lmlab.results.completions import collect
+    from lmlab.generation.completions import collect
     from lmlab.terminal.listing import visible_text
 
     for i in range(arguments.n):
@@ -216,8 +216,8 @@ def _dialled(ref: "ModelRef", alpha: float) -> "ModelRef":
 
 def _compare_prompt(lms: "list[LM]", arguments: argparse.Namespace, config: GenerateConfig) -> None:
     from lmlab.generation.advice import given
+    from lmlab.generation.completions import collect
     from lmlab.generation.sidebyside import generate_side_by_side
-    from lmlab.results.completions import collect
     from lmlab.terminal.listing import print_completions
 
     steps: list[list[Step]] = [[] for _ in lms]

@@ -19,7 +19,7 @@ from lmlab.features.data.language_names import language_name
 from lmlab.lab import Lab
 from lmlab.parts.errors import alerts
 from lmlab.parts.waiting import busy, idle
-from lmlab.results.scored import Loading
+from lmlab.progress import Loading
 
 OWN = "own text"
 PATIENCE = 0.15  # seconds between two signs of progress

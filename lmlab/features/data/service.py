@@ -12,10 +12,10 @@ from lmlab.errors import InputError
 from lmlab.features.data import documents, language, mixtures, privacy, quality
 from lmlab.features.data.documents import Cut, Limits
 from lmlab.features.data.duplicates import iter_twins
-from lmlab.features.data.findings import Inspected, Inspecting, Looked, Mixture, Pair, Quality
+from lmlab.features.data.findings import Duplicate, Inspected, Inspecting, Looked, Mixture, Quality
 from lmlab.lm.fair_lock import stepwise
 from lmlab.models.store import ModelRef, ModelStore
-from lmlab.results.scored import Loading
+from lmlab.progress import Loading
 from lmlab.settings import Settings
 
 Ready = Callable[[ModelRef], Iterator[Loading]]
@@ -82,7 +82,7 @@ class Corpora:
         """
         if not texts:
             raise InputError("There are no documents to look at.")
-        twins = list[Pair | None]()
+        twins = list[Duplicate | None]()
         for twin in iter_twins(texts, threshold):
             twins.append(twin)
             if len(twins) % EVERY == 1:

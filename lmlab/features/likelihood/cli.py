@@ -15,7 +15,7 @@ from lmlab.terminal.quiet import RECEIPT, quiet
 
 if TYPE_CHECKING:
     from lmlab.lm.model import LM
-    from lmlab.results.scored import Scored
+    from lmlab.scoring.scored import Scored
 
 # Lines that are scored together; each group is written before the next begins.
 GROUP = 16
@@ -116,7 +116,7 @@ def _scored(
 def _by_word(scored: "Scored", arguments: argparse.Namespace) -> dict[str, Any]:
     if not arguments.words:
         return {}
-    from lmlab.results.words import words
+    from lmlab.scoring.words import words
 
     return {"words": [word.to_dict() for word in words(scored)]}
 
@@ -166,7 +166,7 @@ def _rows(arguments: argparse.Namespace) -> Iterator[_Row]:
     Raises:
         InputError: a line is no object with a text, or has a field that a result has; names it.
     """
-    from lmlab.results.scored import Scored
+    from lmlab.scoring.scored import Scored
 
     taken = {*Scored("", "", "", ()).to_dict(), "words"} - {"text", "prefix"}
     name = arguments.jsonl

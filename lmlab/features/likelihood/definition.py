@@ -9,7 +9,7 @@ from html import escape
 
 from lmlab.parts.numbers import from_log, large, probability, signed
 from lmlab.parts.palette import visible
-from lmlab.results.scored import Scored, TokenScore
+from lmlab.scoring.scored import Scored, TokenScore
 
 FIRST, LAST = 4, 2
 

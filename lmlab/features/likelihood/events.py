@@ -16,7 +16,8 @@ from lmlab.lab import Lab
 from lmlab.parts import plots, strip, tables, waiting
 from lmlab.parts.columnar import Shown
 from lmlab.parts.errors import alerts
-from lmlab.results.scored import Loading, Scored
+from lmlab.progress import Loading
+from lmlab.scoring.scored import Scored
 
 PAGE = 40  # tokens whose alternatives are sent at once; the same in strip.js
 PATIENCE = 0.2  # seconds between two signs of progress

@@ -8,7 +8,7 @@ from html import escape
 from lmlab.parts.numbers import large, signed
 from lmlab.parts.palette import MEASURES, bin_of
 from lmlab.parts.strip import same_tokens
-from lmlab.results.scored import Scored
+from lmlab.scoring.scored import Scored
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from lmlab.features.prompt import sheet as sheets
 from lmlab.features.prompt.run import Ran
 from lmlab.features.prompt.sheet import Sheet
 from lmlab.lab import Lab
+from lmlab.lm.forms import form_named
 from lmlab.parts import upload_table
 from lmlab.parts.errors import alerts
 from lmlab.parts.upload_table import OWN
-from lmlab.results.forms import form_named
 
 FIRST = (
     "german-lecture", "qa-question", "sentiment-review", "similarity-meaning", "topic-story",

@@ -12,9 +12,9 @@ from lmlab.errors import InputError
 from lmlab.features.prompt.notes import notes_of
 from lmlab.features.prompt.queried import Asked, Weighed, in_full, weighed, written
 from lmlab.lm.fair_lock import stepwise
+from lmlab.lm.forms import Form
 from lmlab.models.store import ModelRef, ModelStore
-from lmlab.results.forms import Form
-from lmlab.results.scored import Loading
+from lmlab.progress import Loading
 from lmlab.settings import Settings
 from lmlab.text import sets as data
 from lmlab.text.parquet import read_any
@@ -27,10 +27,10 @@ from lmlab.text.wordings import shipped_source, shipped_templates, tuned_wording
 
 if TYPE_CHECKING:
     from lmlab.features.prompt.studies import Cell, Design, Studying
+    from lmlab.generation.completions import Step
     from lmlab.lm.model import LM
     from lmlab.lm.tokens import Vocabulary
-    from lmlab.results.completions import Step
-    from lmlab.scoring.pairs import Judged, Pair, PairsResult
+    from lmlab.scoring.pairs import Judged, MinimalPair, PairsResult
     from lmlab.text.reading import Answer
 
 # A model's tokens, how many it can read, and the form that it was tuned in.
@@ -223,17 +223,17 @@ class Prompting:
     def judge(self, model: str, good: str, bad: str) -> "Iterator[Loading | Judged]":
         """Which of two sentences a model prefers."""
         self.prepare()
-        from lmlab.scoring.pairs import Pair, judge
+        from lmlab.scoring.pairs import MinimalPair, judge
 
         for text in (good, bad):
             self._check(text)
         ref = ModelRef.parse(model)
         yield from self.ready(ref)
         with self.store.borrow(ref) as lm:
-            yield judge(lm, [Pair("own", good, bad)])[0]
+            yield judge(lm, [MinimalPair("own", good, bad)])[0]
 
     def judge_all(
-        self, model: str, pairs: "Sequence[Pair] | None" = None
+        self, model: str, pairs: "Sequence[MinimalPair] | None" = None
     ) -> "Iterator[Loading | PairsResult]":
         """Many minimal pairs: a visitor's, or the shipped ones."""
         self.prepare()

@@ -13,7 +13,7 @@ from lmlab.terminal.quiet import RECEIPT, quiet
 
 if TYPE_CHECKING:
     from lmlab.features.change.changes import MatrixChange
-    from lmlab.results.compared import Compared
+    from lmlab.scoring.compared import Compared
 
 SIZES = ("layers", "width", "heads", "vocab", "context")
 MOST_ROWS = 40

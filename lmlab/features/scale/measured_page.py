@@ -22,7 +22,7 @@ from lmlab.parts.numbers import large
 from lmlab.parts.pickers import model_picker
 from lmlab.parts.receipt_button import Keep, follow
 from lmlab.parts.widgets import Handover, static
-from lmlab.results.scored import Loading, Scoring
+from lmlab.progress import Loading, Progress
 
 QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
 RUNNING = MappingProxyType({**QUIET, "concurrency_id": "score", "concurrency_limit": 2})
@@ -133,7 +133,7 @@ def measurer(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
                     yield [*line, drawn(told, axis, against), told]
                 elif isinstance(step, Loading):
                     yield [*waiting.busy(step.message, len(found) / wanted), *[gr.skip()] * 2]
-                elif isinstance(step, Scoring) and time.monotonic() - last > PATIENCE:
+                elif isinstance(step, Progress) and time.monotonic() - last > PATIENCE:
                     last = time.monotonic()
                     share = (len(found) + step.done / max(1, step.total)) / wanted
                     said = f"{len(found)} of {wanted} measured, {step.done:,} tokens of the next"

@@ -20,7 +20,8 @@ from lmlab.features.scale.measured import Measured
 from lmlab.features.scale.published import Opened, Row, row_of
 from lmlab.lm.fair_lock import stepwise
 from lmlab.models.store import ModelRef, ModelStore
-from lmlab.results.scored import Loading, Scored, Scoring
+from lmlab.progress import Loading, Progress
+from lmlab.scoring.scored import Scored
 from lmlab.settings import Settings
 from lmlab.text.sets import read_file
 
@@ -110,7 +111,7 @@ class Scaling:
 
     def measure(
         self, models: Sequence[str], kinds: Sequence[str], count: int
-    ) -> Iterator[Loading | Scoring | Measured]:
+    ) -> Iterator[Loading | Progress | Measured]:
         """Bits per byte of models on held-out texts, one ``Measured`` a model and kind.
 
         Args:
@@ -138,7 +139,7 @@ class Scaling:
 
     def _measured(
         self, lm: "LM", name: str, texts: dict[str, list[str]], count: int
-    ) -> Iterator[Scoring | Measured]:
+    ) -> Iterator[Progress | Measured]:
         from lmlab.features.change.weight_change import parameters as own
         from lmlab.scoring.score import iter_scores
 

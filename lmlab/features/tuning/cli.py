@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from lmlab.errors import InputError
 from lmlab.features.tuning.runs_cli import PLAIN, resumed
-from lmlab.results.forms import FORMS
+from lmlab.lm.forms import FORMS
 from lmlab.terminal.naming import ADAPTER, MODEL, add_model, asked_ref
 from lmlab.terminal.run_report import report, shown
 from lmlab.terminal.tables import HUB, TABLES, table_of, tell

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
-from lmlab.results.scored import Scored, TokenScore
+from lmlab.scoring.scored import Scored, TokenScore
 
 LN2 = math.log(2)
 By = Literal["difference", "kl", "kl_reverse"]

@@ -6,9 +6,9 @@ All log-probabilities and entropies are natural logarithms (nats); spans count c
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-WindowMode = Literal["disjoint", "sliding"]
+from lmlab.lm.windows import WindowMode
 
 
 class Alternative(NamedTuple):
@@ -160,21 +160,6 @@ class Scored:
 
         html: str = to_html(self)
         return html
-
-
-@dataclass(frozen=True, slots=True)
-class Loading:
-    """What is being done to have a model at hand, in words."""
-
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Scoring:
-    """Progress of a scoring run, in tokens."""
-
-    done: int
-    total: int
 
 
 def _token_dict(token: TokenScore) -> dict[str, Any]:
