@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from lmlab.models.store import ModelRef, ModelStore
     from lmlab.scoring.compared import Compared
     from lmlab.scoring.score import ScoreRequest
-    from lmlab.scoring.scored import Alternative, Scored, TokenScore
+    from lmlab.scoring.scored import Scored
+    from lmlab.scoring.tokens import Alternative, TokenScore
     from lmlab.scoring.words import Word, words
     from lmlab.text.sets import Dataset
     from lmlab.text.templates import PromptTemplate
@@ -63,9 +64,9 @@ _HOMES = {
     "TuningData": "lmlab.training.sets",
     "ModelRef": "lmlab.models.store",
     "ModelStore": "lmlab.models.store",
-    "Alternative": "lmlab.scoring.scored",
+    "Alternative": "lmlab.scoring.tokens",
     "Scored": "lmlab.scoring.scored",
-    "TokenScore": "lmlab.scoring.scored",
+    "TokenScore": "lmlab.scoring.tokens",
     "Word": "lmlab.scoring.words",
     "words": "lmlab.scoring.words",
     "ScoreRequest": "lmlab.scoring.score",

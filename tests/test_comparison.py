@@ -22,7 +22,8 @@ from lmlab.scoring import comparison
 from lmlab.scoring.compared import Compared
 from lmlab.scoring.comparison import compare
 from lmlab.scoring.score import score
-from lmlab.scoring.scored import Scored, TokenScore
+from lmlab.scoring.scored import Scored
+from lmlab.scoring.tokens import TokenScore
 from tests.test_sidebyside import adapter
 
 TEXT = "the little dog ran over the hill 🙂 and saw a big red ball"

@@ -25,6 +25,7 @@ from lmlab.generation.completions import Completion
 from lmlab.generation.config import GenerateConfig
 from lmlab.lab import Lab
 from lmlab.lm.forms import Form
+from lmlab.measures import measures
 from lmlab.models.store import ModelStore
 from lmlab.parts import receipt_notes
 from lmlab.receipts import texts
@@ -55,7 +56,10 @@ LONG = "The king was sad. He went to the wood. " * 30
 def test_the_likelihood_of_a_text(numbers: Numbers, model: str, text: str, prefix: str) -> None:
     scored = api.score(model, text, prefix=prefix)
     found = numbers(texts.likelihood(scored))
-    assert found == pytest.approx([scored.logprob, scored.perplexity], rel=1e-5, abs=1e-4)
+    assert found[:2] == pytest.approx([scored.logprob, scored.perplexity], rel=1e-5, abs=1e-4)
+    told = [one for one in measures(scored.tokens.columns) if one.receipt]
+    means = [scored.measured(one.key).mean() for one in told]
+    assert found[2:] == pytest.approx(means, rel=1e-4, abs=1e-4)
 
 
 @pytest.mark.parametrize("mode", ["sliding", "disjoint"])
@@ -233,7 +237,7 @@ def test_what_cannot_be_repeated_is_refused_in_words() -> None:
 
 def scored_by_hand(model: str, text: str = "Hello", prefix: str = "") -> Scored:
     """A result with one token."""
-    from lmlab.scoring.scored import TokenScore
+    from lmlab.scoring.tokens import TokenScore
 
     token = TokenScore(5, text, 0, len(text), -1.5, 2, 0.5)
     return Scored(model, text, prefix, (token,), context=("<s>",))

@@ -1,9 +1,8 @@
 """Notes of what each tab shows, from what the session keeps of it: title and receipt."""
 
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from lmlab.errors import InputError
 from lmlab.features.completion import receipt as completions
@@ -13,12 +12,11 @@ from lmlab.features.tuning import receipt as tuning
 from lmlab.generation.completions import Completion
 from lmlab.generation.config import GenerateConfig
 from lmlab.lab import Lab
-from lmlab.parts.columnar import Kept, Shown
 from lmlab.parts.receipt_button import Note, quoted
+from lmlab.parts.strip import Shown, same_tokens
 from lmlab.receipts import texts
 from lmlab.runs.owned_runs import TuningRuns
 from lmlab.runs.specs import RunInfo
-from lmlab.scoring.scored import Scored, TokenScore
 
 if TYPE_CHECKING:
     from lmlab.features.completion.branches import Tree
@@ -30,12 +28,12 @@ def of_texts(shown: Shown | None) -> Note | None:
     """A scored text, under one model or two."""
     if shown is None:
         return None
-    runs = [_light(run) for run in shown.runs]
+    runs = shown.runs
     names = " and ".join(run.model for run in runs)
 
     def write() -> str:
-        if len(runs) > 1 and _alike(shown.runs) and runs[0].windowing is None:
-            return texts.two_models(runs[0], runs[1])
+        if len(runs) > 1 and same_tokens(*runs) and runs[0].windowing is None:
+            return texts.two_models(*runs)
         return texts.likelihood(runs[0])
 
     return Note(shown.name, f"Likelihood of {quoted(runs[0].text)} under {names}", write)
@@ -45,12 +43,12 @@ def of_comparison(shown: Shown | None) -> Note | None:
     """A text under two models, on the Compare tab."""
     if shown is None or len(shown.runs) < 2:
         return None
-    first, second = (_light(run) for run in shown.runs)
+    first, second = shown.runs
     base = second.model.partition(" (")[0]
     key = f"compare {first.model} {base} {hash((first.prefix, first.text))}"
 
     def write() -> str:
-        if _alike(shown.runs):
+        if same_tokens(first, second):
             return texts.two_models(first, second)
         return texts.likelihood(first)
 
@@ -161,23 +159,3 @@ def whole(info: RunInfo, steps: int) -> dict[str, float | None]:
     if info.step < steps:
         raise InputError("This run has not made all its steps.", "Resume it, then ask again.")
     return {"before": info.valid_before, "after": info.valid_loss}
-
-
-def _light(kept: Kept) -> Scored:
-    """A result with its tokens' log-probabilities and nothing else of them."""
-    none = [value != value for value in kept.logprobs]
-    tokens = tuple(
-        TokenScore(0, "", 0, 0, None if empty else value, None, None)
-        for value, empty in zip(kept.logprobs, none, strict=True)
-    )
-    return replace(kept.frame, tokens=tokens)
-
-
-def _alike(runs: Sequence[Kept]) -> bool:
-    """Whether two models cut a text into the same tokens."""
-    one, two = runs[0], runs[1]
-    return one.texts == two.texts and _spans(one) == _spans(two)
-
-
-def _spans(kept: Kept) -> Any:
-    return kept.columns[:3]

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from lmlab import palette
 from lmlab.assets import assets_dir
-from lmlab.parts import palette, strip
+from lmlab.parts import strip
 
 SHEETS = ("style", "completing", "prompting", "tuning", "scale", "data", "lecture", "change",
           "timemachine", "pretraining", "keep")  # fmt: skip

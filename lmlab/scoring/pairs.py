@@ -145,5 +145,5 @@ def pairs_of(table: Table) -> list[MinimalPair]:
 
 
 def _token_at(scored: Scored, char: int) -> int:
-    ends = (i for i, token in enumerate(scored.tokens) if token.end > char)
+    ends = (i for i, end in enumerate(scored.tokens.ends) if end > char)
     return next(ends, len(scored.tokens) - 1)

@@ -6,44 +6,16 @@ All log-probabilities and entropies are natural logarithms (nats); spans count c
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
+import numpy as np
+
+from lmlab.errors import InputError
 from lmlab.lm.windows import WindowMode
-
-
-class Alternative(NamedTuple):
-    """A token that the model thought possible at a position. There are ten for every token of a
-    text, and a named tuple is made in a third of the time of a dataclass."""
-
-    id: int
-    text: str
-    logprob: float
-
-
-@dataclass(frozen=True, slots=True)
-class TokenScore:
-    """One token of a scored text.
-
-    Attributes:
-        id: the token's id in the vocabulary.
-        text: what it shows as: the characters it completes, or its bytes as ``⟨F0 9F⟩`` where it
-            holds only a part of a character.
-        start: first character it completes, counted in ``Scored.text``.
-        end: one past the last; equal to ``start`` when it completes none.
-        logprob: ln p(token | everything before), or None when it was not scored.
-        rank: 1 for the model's favourite, or None.
-        entropy: of the model's distribution at this position, in nats, or None.
-        top: the likeliest tokens at this position, best first.
-    """
-
-    id: int
-    text: str
-    start: int
-    end: int
-    logprob: float | None
-    rank: int | None
-    entropy: float | None
-    top: tuple[Alternative, ...] = ()
+from lmlab.measures import Column, Measure, Of, measure, measures
+from lmlab.palette import visible
+from lmlab.scoring import markup
+from lmlab.scoring.tokens import Tokens, TokenScore
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +39,7 @@ class Scored:
         model: display name of the model.
         text: the scored characters, tiled exactly by the tokens' spans.
         prefix: the characters conditioned on (the lecture's x_{1:t}).
-        tokens: in order; only the first can be unscored.
+        tokens: in order; only the first can be unscored. Any sequence of them may be given.
         moved: the end of the given prefix that was scored with the text.
         context: what stood before the first token, as display strings (for instance BOS).
         windowing: None when the text fitted the model's context.
@@ -79,7 +51,7 @@ class Scored:
     model: str
     text: str
     prefix: str
-    tokens: tuple[TokenScore, ...]
+    tokens: Tokens
     moved: str = ""
     context: tuple[str, ...] = ()
     windowing: Windowing | None = None
@@ -87,31 +59,46 @@ class Scored:
     unknown: int = 0
     notes: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.tokens, Tokens):
+            object.__setattr__(self, "tokens", Tokens.of(self.tokens))
+
+    def measured(self, key: str) -> Column:
+        """A measure of each token, in its own unit; NaN where a token was not scored.
+
+        Raises:
+            InputError: there is no such measure, or it is one of two models.
+        """
+        found = measure(key)
+        if not found.fits(self.tokens.columns):
+            raise InputError(f"‘{key}’ is no measure of one text under one model.")
+        return found.value(self.tokens.columns)
+
     @property
     def scored_tokens(self) -> Iterator[TokenScore]:
         """The tokens that have a log-probability."""
-        return (token for token in self.tokens if token.logprob is not None)
+        return (self.tokens[int(i)] for i in np.flatnonzero(self.tokens.known))
 
     @property
     def first_unscored(self) -> bool:
         """Whether the first token had nothing before it and so carries no score."""
-        return bool(self.tokens) and self.tokens[0].logprob is None
+        return bool(self.tokens) and not self.tokens.known[0]
 
     @property
     def n_tokens(self) -> int:
         """Number of scored tokens, the lecture's L."""
-        return sum(1 for _ in self.scored_tokens)
+        return int(self.tokens.known.sum())
 
     @property
     def n_bytes(self) -> int:
         """UTF-8 bytes of the scored characters."""
-        skipped = self.tokens[0].end if self.first_unscored else 0
+        skipped = int(self.tokens.ends[0]) if self.first_unscored else 0
         return len(self.text[skipped:].encode())
 
     @property
     def logprob(self) -> float:
         """Log-likelihood: the sum of the tokens' log-probabilities, in nats."""
-        return math.fsum(token.logprob or 0.0 for token in self.tokens)
+        return math.fsum(self.tokens.columns["logprob"][self.tokens.known].tolist())
 
     @property
     def log_perplexity(self) -> float:
@@ -140,7 +127,7 @@ class Scored:
             "model": self.model,
             "text": self.text,
             "prefix": self.prefix,
-            "tokens": [_token_dict(token) for token in self.tokens],
+            "tokens": self._token_dicts(),
             "logprob": _finite(self.logprob),
             "log_perplexity": _finite(self.log_perplexity),
             "perplexity": _finite(self.perplexity),
@@ -155,11 +142,91 @@ class Scored:
             "notes": list(self.notes),
         }
 
-    def _repr_html_(self) -> str:
-        from lmlab.parts.strip import to_html
+    def _token_dicts(self) -> list[dict[str, Any]]:
+        """Of each token the statistics, in nats, and the measures that are not just one of them."""
+        columns = self.tokens.columns
+        own = [
+            (one.name, one.value(columns))
+            for one in measures(columns)
+            if not isinstance(one.value, Of)
+        ]
+        return [
+            _token_dict(token) | {name: _finite(float(values[i])) for name, values in own}
+            for i, token in enumerate(self.tokens)
+        ]
 
-        html: str = to_html(self)
-        return html
+    def _repr_html_(self) -> str:
+        """The strip as escaped HTML with its own style and no script, for notebooks and export."""
+        tokens, bits = self.tokens, measure("surprisal")
+        values = [(one, one.value(tokens.columns)) for one in measures(tokens.columns)]
+        levels = dict(values)[bits]
+        spans = [
+            markup.Span(text, bits.level(levels[i]), self._title(i, values))
+            if tokens.known[i]
+            else markup.Span(text, None, "not scored")
+            for i, text in enumerate(tokens.texts)
+        ]
+        figures = [
+            f"perplexity <b>{self.perplexity:,.2f}</b>",
+            f"{self.logprob:,.2f} nats",
+            f"{'—' if self.unknown else f'{self.bits_per_byte:.3f}'} bits per byte",
+            f"{self.n_tokens:,} tokens",
+        ]
+        legend = (f"{bits.label}, {bits.unit}", bits.labels)
+        shown = figures if self.n_tokens else []
+        return markup.strip(self.model, shown, legend, self.prefix, spans, remarks(self))
+
+    def _title(self, i: int, values: Sequence[tuple[Measure, Column]]) -> str:
+        """The measures of a token and its likeliest alternatives, in a line."""
+        facts = [one.said(float(column[i])) for one, column in values]
+        best = (f"{visible(a.text)!r} {math.exp(a.logprob):.3g}" for a in self.tokens.top.of(i, 5))
+        return " · ".join([*facts, ", ".join(best)]).removesuffix(" · ")
+
+
+def remarks(scored: Scored, other: Scored | None = None) -> list[str]:
+    """What a reader has to know about how the text was scored, in sentences."""
+    found = []
+    if not scored.n_tokens:
+        found.append(
+            "Nothing was scored: the only token has nothing before it. Add a prefix or more text."
+        )
+    elif scored.first_unscored:
+        found.append(
+            "The first token is hatched: this model has no start token, so nothing stands before "
+            "it and it has no probability."
+        )
+    for run in (scored, *([] if other is None else [other])):
+        found += [f"{run.model}: {note}" for note in run.notes]
+        if run.unknown:
+            found.append(unknown_note(run))
+    if scored.moved:
+        found.append(
+            f"The end of the prefix, “{visible(scored.moved).replace(' ', '␣')}”, is scored with "
+            "the text, because a token spans the border."
+        )
+    if scored.windowing:
+        w = scored.windowing
+        found.append(
+            f"Longer than the model's context: scored in {w.count} {w.mode} windows, {w.stride} "
+            "new tokens each; every token is scored once."
+        )
+    if other is not None and not scored.tokens.alike(other.tokens):
+        found.append(
+            "The two models cut the text into different tokens: compare them by bits per byte, "
+            "not by token or perplexity."
+        )
+    return found
+
+
+def unknown_note(scored: Scored) -> str:
+    """What unknown tokens mean for the numbers."""
+    n = scored.unknown
+    tokens = "1 token stands" if n == 1 else f"{n:,} tokens stand"
+    return (
+        f"{tokens} for characters that the tokenizer of {scored.model} does not know. Their "
+        "likelihood says nothing of what is written there: the text looks better predicted than it "
+        "is, and bits per byte mean nothing."
+    )
 
 
 def _token_dict(token: TokenScore) -> dict[str, Any]:

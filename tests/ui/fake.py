@@ -19,7 +19,8 @@ from lmlab.models.store import ModelStore
 from lmlab.progress import Progress
 from lmlab.runs.jobs import Jobs
 from lmlab.scoring.compared import Compared
-from lmlab.scoring.scored import Alternative, Scored, TokenScore, Windowing
+from lmlab.scoring.scored import Scored, Windowing
+from lmlab.scoring.tokens import Alternative, TokenScore
 from lmlab.settings import Settings
 from tests.ui.fakechanges import FakeChanging, FakeTimeMachine
 from tests.ui.fakecorpora import FakeCorpora

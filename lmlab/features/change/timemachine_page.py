@@ -179,8 +179,7 @@ def _opening(moment: Moment) -> str:
 
 def _lean(moment: Moment) -> Moment:
     """Without alternatives, which the table does not show."""
-    tokens = tuple(replace(token, top=()) for token in moment.scored.tokens)
-    return replace(moment, scored=replace(moment.scored, tokens=tokens))
+    return replace(moment, scored=replace(moment.scored, tokens=moment.scored.tokens.bare))
 
 
 def _said(found: Sequence[Moment]) -> str:

@@ -139,8 +139,8 @@ def _let_go(lm: "LM", ref: ModelRef) -> Iterator[None]:
 
 
 def _check_same(first: Scored, other: Scored) -> None:
-    one, two = ([(t.id, t.start, t.end) for t in run.tokens] for run in (first, other))
-    if one != two:
+    one, two = first.tokens, other.tokens
+    if not one.alike(two) or one.columns["id"].tolist() != two.columns["id"].tolist():
         raise InputError(
             f"‘{first.model}’ and ‘{other.model}’ cut the text into different tokens.",
             "Choose checkpoints of one model.",

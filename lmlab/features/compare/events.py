@@ -16,9 +16,9 @@ from lmlab.generation.config import GenerateConfig
 from lmlab.lab import Lab
 from lmlab.parts import shift_strip
 from lmlab.parts.asking import advice
-from lmlab.parts.columnar import Shown
 from lmlab.parts.errors import alerts
 from lmlab.parts.model_pair import COLUMNS
+from lmlab.parts.strip import Shown
 from lmlab.parts.waiting import busy, idle
 from lmlab.progress import Loading, Progress
 from lmlab.scoring.compared import Compared
@@ -95,7 +95,7 @@ def shifter(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
                         share = step.done / max(1, step.total)
                         yield [*busy("comparing …", share), *[gr.skip()] * N_SHIFT]
         task, other = found[0], found[1] if len(found) > 1 else None
-        shown = Shown.pack([task.first, task.second])
+        shown = Shown.of([task.first, task.second])
         status = f'<p class="lm-said">{escape(said(task, _number(alpha)))}</p>'
         strip = shift_strip.compared(task, name=shown.name)
         yield [*idle(status), strip, sums(task, other), shown]

@@ -2,7 +2,7 @@
 
 from html import escape
 
-from lmlab.parts.numbers import large, signed
+from lmlab.numbers import large, signed
 from lmlab.scoring.compared import LN2, Compared
 from lmlab.scoring.scored import Scored
 

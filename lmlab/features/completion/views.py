@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from lmlab.generation.completions import Completion
-from lmlab.parts.numbers import from_log, large, signed
+from lmlab.numbers import from_log, large, signed
 from lmlab.parts.strip import dump
 
 REASONS = {

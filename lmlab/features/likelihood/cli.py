@@ -47,6 +47,7 @@ def add_score(commands: Any) -> None:
     add("--top-k", type=int, help="alternatives for each token; default: 10, with --jsonl none")
     add("--bos", default="tokenizer", help=BOS)
     add("--end", action="store_true", help="score the end token after the text too")
+    add("--colour-by", default="surprisal", help="the strip's measure; default: surprisal")
     add("--words", action="store_true", help="surprisal by word, in bits")
     form = score.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one JSON object")
@@ -79,7 +80,7 @@ def _score(arguments: argparse.Namespace) -> None:
     else:
         from lmlab.terminal.listing import print_scored
 
-        print_scored(scored)
+        print_scored(scored, colour_by=arguments.colour_by)
 
 
 def _check(arguments: argparse.Namespace) -> None:

@@ -16,9 +16,9 @@ from lmlab.features.scale.measured import Measured, same_tokens
 from lmlab.features.scale.plots import flops, short
 from lmlab.features.scale.table_page import MOST, defaults, handed
 from lmlab.lab import Lab
+from lmlab.numbers import large
 from lmlab.parts import waiting
 from lmlab.parts.errors import alerts
-from lmlab.parts.numbers import large
 from lmlab.parts.pickers import model_picker
 from lmlab.parts.receipt_button import Keep, follow
 from lmlab.parts.widgets import Handover, static
