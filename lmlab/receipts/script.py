@@ -52,6 +52,8 @@ def rows(model, prefix, text):  # log-probabilities at each scored token, and it
     return table[max(1, first) - 1 : -1].double(), ids[max(1, first) :]
 
 """
+# After a prefix that opens a chat's turn, white space at its end is given as well.
+TURN = ROWS.replace("len(prefix.rstrip())", "len(prefix)")
 
 
 @dataclass(frozen=True)
@@ -174,7 +176,14 @@ CALLED = (
     "TopPLogitsWarper",
     "get_scheduler",
 )
-ADAPTERS = ("LoraConfig", "PeftModel", "PromptTuningConfig", "get_peft_model")
+ADAPTERS = (
+    "LoraConfig",
+    "PeftModel",
+    "PromptTuningConfig",
+    "get_peft_model",
+    "load_peft_weights",
+    "set_peft_model_state_dict",
+)
 CUTTING = ("Regex", "Tokenizer", "models", "pre_tokenizers", "trainers")
 NEEDED = {
     "math.": "import math",
