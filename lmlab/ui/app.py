@@ -102,18 +102,23 @@ def build_page(lab: Lab, names: Sequence[str] = ()) -> gr.Blocks:
         look.footer()
     put_lines(page, lab.settings.max_waiting, limit=4, guests=Guests())
     put_between(page, Vault())
-    _show_no_progress(page)
+    _set_events(page)
     return page
 
 
-def _show_no_progress(page: gr.Blocks) -> None:
-    """Gradio's own signs of progress go nowhere: the tabs show theirs.
+def _set_events(page: gr.Blocks) -> None:
+    """What holds for every event of the page.
 
-    The browser would else hand each sign to every component that any event ever had as an output,
-    and copy each one's value for it: seconds, once some tabs are open.
+    Gradio's own signs of progress go nowhere, the tabs show theirs: the browser would else hand
+    each sign to every component that any event ever had as an output, and copy each one's value
+    for it: seconds, once some tabs are open. And a preview of what was chosen is asked for anew where
+    one is still on its way: dropped, as a second click is, the page would show what held before.
     """
     for event in page.fns.values():
         event.show_progress_on = []
+        clicked = any(name in ("click", "select") for _, name in event.targets)
+        if event.concurrency_id == "preview" and event.trigger_mode == "once" and not clicked:
+            event.trigger_mode = "always_last"
 
 
 def serve(

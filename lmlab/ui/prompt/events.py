@@ -14,6 +14,7 @@ from lmlab.ui.parts import owntable
 from lmlab.ui.parts.errors import alerts
 from lmlab.ui.parts.owntable import OWN
 from lmlab.ui.prompt import sheet as sheets
+from lmlab.ui.prompt.run import Ran
 from lmlab.ui.prompt.sheet import Sheet
 
 FIRST = (
@@ -89,10 +90,15 @@ def reader(lab: Lab) -> Callable[..., list[Any]]:
 
 
 def previewer(lab: Lab) -> Callable[..., str]:
-    """The prompt as the model gets it, with its length; what is wrong stands in its place."""
+    """The prompt as the model gets it, with its length; what is wrong stands in its place.
+
+    What the model wrote to this very prompt stays.
+    """
 
     @alerts
-    def preview(sheet: Sheet | None, wording: str, model: str, form: str = "") -> str:
+    def preview(
+        sheet: Sheet | None, wording: str, model: str, form: str = "", ran: Ran | None = None
+    ) -> str:
         try:
             template = lab.prompts.parse(wording)
             kept = sheet or Sheet()
@@ -106,6 +112,8 @@ def previewer(lab: Lab) -> Callable[..., str]:
             found = lab.prompts.preview(model, template, examples, query, form=taken)
         except LabError as error:
             return promptview.preview(prompt, notes=[str(error)])
+        if ran is not None and (ran.model, ran.asked.prompt) == (model, found.prompt):
+            return ran.shown
         length = (found.n_tokens, found.context)
         return promptview.preview(found.prompt, length=length, plain=found.plain, notes=found.notes)
 

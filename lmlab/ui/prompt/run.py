@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -37,12 +37,19 @@ class Ran:
         asked: the prompt.
         steps: the completion.
         weighed: the choices, where there are some.
+        answer: what was read in it.
     """
 
     model: str
     asked: Asked
     steps: tuple[Step, ...]
     weighed: Weighed | None
+    answer: Answer | None = None
+
+    @property
+    def shown(self) -> str:
+        """The prompt with what was added to it."""
+        return _shown(self.asked, self.steps, self.answer)
 
 
 def runner(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
@@ -80,7 +87,7 @@ def runner(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
         if asked is None:
             return
         told = reading(template, answer, weighed, query.get(template.answer))
-        ran = Ran(model, asked, tuple(steps), weighed)
+        ran = Ran(model, asked, tuple(steps), weighed, answer)
         yield [*idle(""), *_run(asked, steps, answer, name, model), told, ran]
 
     return run
@@ -90,17 +97,19 @@ def _run(
     asked: Asked, steps: list[Step], answer: Answer | None, name: str, model: str
 ) -> list[Any]:
     """Preview and strip of a run on its way."""
-    added = "".join(step.shown for step in steps)
-    shown = promptview.preview(
+    end = asked.prompt.text[-BEFORE:]
+    return [_shown(asked, steps, answer), shiftstrip.flowing(name, model, end, steps)]
+
+
+def _shown(asked: Asked, steps: Sequence[Step], answer: Answer | None) -> str:
+    return promptview.preview(
         asked.prompt,
         length=(asked.n_tokens, asked.context),
         plain=asked.plain,
-        added=added,
+        added="".join(step.shown for step in steps),
         answer=answer,
         notes=asked.notes,
     )
-    end = asked.prompt.text[-BEFORE:]
-    return [shown, shiftstrip.flowing(name, model, end, steps)]
 
 
 def first_runner(lab: Lab) -> Callable[..., Iterator[list[Any]]]:

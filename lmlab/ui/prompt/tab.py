@@ -80,7 +80,7 @@ def build(lab: Lab) -> None:
     )
     loaded.then(
         events.previewer(lab),
-        [outputs.sheet, inputs.source, inputs.model, inputs.form],
+        [outputs.sheet, inputs.source, inputs.model, inputs.form, outputs.ran],
         outputs.view,
         **QUICK,
     ).then(None, None, None, js=INTO_VIEW, **QUIET)
@@ -163,7 +163,7 @@ def _shower(lab: Lab, inputs: Inputs, outputs: Outputs) -> Callable[[Any], None]
     """``show(event)``: after it the preview is drawn anew, and the rows to choose from."""
     filled = [outputs.sheet, *inputs.values]
     preview, pool = events.previewer(lab), rows.pooler(lab)
-    seen = [outputs.sheet, inputs.source, inputs.model, inputs.form]
+    seen = [outputs.sheet, inputs.source, inputs.model, inputs.form, outputs.ran]
 
     def show(event: Any) -> None:
         event.then(preview, seen, outputs.view, **QUICK)
