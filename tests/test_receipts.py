@@ -196,6 +196,8 @@ def test_parameters_are_counted_again(numbers: Numbers) -> None:
     assert "AutoTokenizer" not in script
     count = re.search(r"(\d+) parameters", script)
     assert numbers(script.replace(' parameters")', '.0")')) == [float(count[1])]
+    script = sizes.parameters("base+qa", 5, 208_128)
+    assert numbers(script.replace(' in the adapter")', '.0")')) == [208_128.0]
 
 
 TASK = [("<|question|>What is the past tense of blow?<|answer|>", "blew<|eos|>")]

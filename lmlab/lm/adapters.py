@@ -2,7 +2,8 @@
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from lmlab.errors import MemoryLimitError, ModelError
 from lmlab.lm.adapterkeys import MisfitError, fitted
-from lmlab.lm.grafts import NAME, Graft, graft
+from lmlab.lm.grafts import NAME, Graft, filled, graft, numbers
 
 WEIGHTS = "adapter_model.safetensors"
 # What makes a LoRA adapter more than W + α·s·V·U, by the names in its config.
@@ -118,6 +119,22 @@ class Adapters:
         self._active = (folder, alpha, attached)
         return attached
 
+    def count(self, folder: Path) -> int:
+        """The numbers that an adapter adds; the model may be an outline, which is of no use
+        afterwards.
+
+        Raises:
+            ModelError: the folder holds no adapter that fits this model.
+        """
+        config = _checked_config(folder)
+        with warnings.catch_warnings(), _faults(folder, config):
+            warnings.simplefilter("ignore")
+            tensors = load_file(folder / WEIGHTS)
+            if config.peft_type in SOFT:
+                return self._soft_prompt(tensors, config).numel()
+            _check_ranks(tensors, config)
+            return numbers(filled(self._model, config, tensors))
+
     def detach(self, folder: Path) -> None:
         """Let go of an adapter's own matrices or soft prompt; does nothing where it is not here."""
         self._soft.pop(folder, None)
@@ -180,23 +197,13 @@ class Adapters:
     def _read(self, folder: Path, config: Any) -> None:
         self._active = None
         self._put_in(None)
-        try:
+        with _faults(folder, config):
             tensors = load_file(folder / WEIGHTS)
             if config.peft_type in SOFT:
                 self._soft[folder] = self._soft_prompt(tensors, config)
                 return
             _check_ranks(tensors, config)
             self._grafts[folder] = self._inside = graft(self._model, config, tensors)
-        except MisfitError as error:
-            raise _misfit(folder, config, error.reason) from error
-        except (MemoryError, torch.OutOfMemoryError) as error:
-            raise MemoryLimitError(
-                f"There is not enough memory for the adapter ‘{folder.name}’.",
-                "Choose a smaller model.",
-            ) from error
-        except Exception as error:
-            lines = str(error).strip().splitlines() or [type(error).__name__]
-            raise _misfit(folder, config, lines[0][:200]) from error
 
     def _soft_prompt(self, tensors: Mapping[str, Tensor], config: Any) -> Tensor:
         table = self._model.get_input_embeddings().weight
@@ -205,6 +212,23 @@ class Adapters:
         fitting = fitted(tensors, {"prompt_embeddings": expected}, {})
         prompt: Tensor = fitting["prompt_embeddings"].to(table.device, table.dtype)
         return prompt
+
+
+@contextmanager
+def _faults(folder: Path, config: Any) -> Iterator[None]:
+    """What goes wrong with an adapter's tensors, as a sentence."""
+    try:
+        yield
+    except MisfitError as error:
+        raise _misfit(folder, config, error.reason) from error
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise MemoryLimitError(
+            f"There is not enough memory for the adapter ‘{folder.name}’.",
+            "Choose a smaller model.",
+        ) from error
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise _misfit(folder, config, lines[0][:200]) from error
 
 
 def _is_scalable(made: Graft) -> bool:
