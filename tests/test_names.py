@@ -11,11 +11,9 @@ from peft import AutoPeftModelForCausalLM
 from transformers import AutoTokenizer
 
 from lmlab.assets import SHIPPED, assets_dir
-from lmlab.cli import naming
 from lmlab.cli.main import main
-from lmlab.cli.runs import resumed
 from lmlab.errors import InputError
-from lmlab.finetuning.events import Finished
+from lmlab.features.tuning.runs_cli import resumed
 from lmlab.lm.adapters import WEIGHTS
 from lmlab.models.places import Places
 from lmlab.models.refs import ModelRef
@@ -23,9 +21,11 @@ from lmlab.models.store import ModelStore
 from lmlab.receipts.script import source_of
 from lmlab.runs.specs import new_spec
 from lmlab.runs.store import RunFolder, Runs, archive, handed_out
+from lmlab.runs.worker import train
 from lmlab.scoring.score import score
 from lmlab.settings import Settings
-from lmlab.tuning.tunerun import train
+from lmlab.terminal import naming
+from lmlab.training.events import Finished
 from tests.test_adapters import KINDS, make
 from tests.tuningbits import DATA, TEMPLATE, quick
 
@@ -165,7 +165,7 @@ def asked(out, **given):
 
 
 def test_resuming_does_not_depend_on_where_files_lie_now(here, base, monkeypatch):
-    from lmlab.prompts.templates import PromptTemplate
+    from lmlab.text.templates import PromptTemplate
 
     shutil.copytree(base, here / "models" / "m")
     (here / "w.yaml").write_text(WORDING)

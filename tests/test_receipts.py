@@ -9,34 +9,39 @@ from types import SimpleNamespace
 import pytest
 
 from lmlab import api
-from lmlab.change.drift import iter_drift
-from lmlab.change.rankknife import iter_knife
-from lmlab.change.service import KnifeTexts
-from lmlab.change.weightchange import iter_changes
-from lmlab.data.sets import shipped
 from lmlab.errors import InputError
-from lmlab.finetuning.config import FinetuneConfig
+from lmlab.features.change import receipt as changes
+from lmlab.features.change import receipt_notes as of_change
+from lmlab.features.change.changes import Drift
+from lmlab.features.change.drift import iter_drift
+from lmlab.features.change.matrices import Knifed
+from lmlab.features.change.rank_knife import iter_knife
+from lmlab.features.change.service import KnifeTexts
+from lmlab.features.change.weight_change import iter_changes
+from lmlab.features.completion import receipt as completions
+from lmlab.features.prompt import receipt as prompts
+from lmlab.features.prompt.evaluation import evaluate
+from lmlab.features.prompt.measure_events import Measured
+from lmlab.features.prompt.studies import Cell, Design
+from lmlab.features.scale import receipt as sizes
+from lmlab.features.tuning import receipt as tuning
 from lmlab.lab import Lab
 from lmlab.models.store import ModelStore
-from lmlab.prompting.evaluation import evaluate
-from lmlab.prompting.studies import Cell, Design
-from lmlab.prompts.protocols import Protocol, asked
-from lmlab.prompts.wordings import shipped_template
-from lmlab.receipts import changes, completions, prompts, sizes, texts, tuning
+from lmlab.parts import receipt_notes
+from lmlab.receipts import texts
 from lmlab.receipts.script import source_of
-from lmlab.results.changes import Drift
 from lmlab.results.completions import Completion
 from lmlab.results.controls import GenerateConfig
 from lmlab.results.forms import Form
-from lmlab.results.matrices import Knifed
 from lmlab.results.scored import Scored
+from lmlab.runs.bases import settled
 from lmlab.runs.store import RunFolder
 from lmlab.scoring.score import ScoreRequest
 from lmlab.settings import Settings
-from lmlab.tuning.bases import settled
-from lmlab.ui.change import keepsakes as of_change
-from lmlab.ui.parts import keepsakes
-from lmlab.ui.prompt.measure_events import Measured
+from lmlab.text.protocols import Protocol, asked
+from lmlab.text.sets import shipped
+from lmlab.text.wordings import shipped_template
+from lmlab.training.config import FinetuneConfig
 from tests.folders import save_chat_model
 from tests.outside import Numbers
 
@@ -124,7 +129,7 @@ def test_a_study_s_prompts_are_those_that_were_asked(numbers: Numbers) -> None:
     design = Design("", "base", template, data, Protocol(shots=2, draws=2, limit=4))
     found = [step for step in lab.prompts.study([design]) if isinstance(step, Cell)][-1].evaluation
     measured = Measured("shots", (("2 shots", found),), (), last=design)
-    note = keepsakes.of_study(lab)(measured)
+    note = receipt_notes.of_study(lab)(measured)
     assert note is not None
     assert numbers(note.write()) == pytest.approx([found.nll.mean], abs=1e-4)
 
@@ -142,7 +147,7 @@ def test_the_receipt_of_a_run_that_is_on_the_disk(numbers: Numbers, tmp_path: Pa
     runs = SimpleNamespace(
         run=lambda *_: folder.info(), spec=lambda *_: folder.spec, learned=learned
     )
-    note = keepsakes.of_run(SimpleNamespace(tuning=runs))("me", "run")
+    note = receipt_notes.of_run(SimpleNamespace(tuning=runs))("me", "run")
     assert note is not None
     found = numbers(note.write())
     assert found == pytest.approx([end.valid_before, end.valid_loss], abs=1e-3)
@@ -183,7 +188,7 @@ def test_a_run_and_a_design_of_a_chat_model_are_made_again(
     *_, cell = lab.prompts.study([design])
     assert isinstance(cell, Cell)
     measured = Measured("shots", (("", cell.evaluation),), (), False, design)
-    note = keepsakes.of_study(lab)(measured)
+    note = receipt_notes.of_study(lab)(measured)
     assert note is not None
     assert f"in the {form} form" in note.write()
     wanted = [cell.evaluation.by_way["sum"], cell.evaluation.nll.mean]

@@ -20,19 +20,10 @@ from lmlab.lm.grafts import NAME, Graft, filled, graft, numbers
 WEIGHTS = "adapter_model.safetensors"
 # What makes a LoRA adapter more than W + α·s·V·U, by the names in its config.
 BEYOND_LORA = (
-    "use_dora",
-    "use_qalora",
-    "use_bdlora",
-    "modules_to_save",
-    "trainable_token_indices",
-    "target_parameters",
-    "lora_bias",
-    "alora_invocation_tokens",
-    "layer_replication",
-    "arrow_config",
-    "monteclora_config",
-    "velora_config",
-)
+    "use_dora", "use_qalora", "use_bdlora", "modules_to_save", "trainable_token_indices",
+    "target_parameters", "lora_bias", "alora_invocation_tokens", "layer_replication",
+    "arrow_config", "monteclora_config", "velora_config",
+)  # fmt: skip
 SOFT = (PeftType.PROMPT_TUNING, PeftType.P_TUNING)
 
 
@@ -126,13 +117,9 @@ class Adapters:
         Raises:
             ModelError: the folder holds no adapter that fits this model.
         """
-        config = _checked_config(folder)
-        with warnings.catch_warnings(), _faults(folder, config):
-            warnings.simplefilter("ignore")
-            tensors = load_file(folder / WEIGHTS)
+        with _read(folder) as (config, tensors):
             if config.peft_type in SOFT:
                 return self._soft_prompt(tensors, config).numel()
-            _check_ranks(tensors, config)
             try:
                 return numbers(filled(self._model, config, tensors))
             except NotImplementedError:  # where some kinds look at weights, an outline has none
@@ -192,21 +179,13 @@ class Adapters:
             made.put_in()
 
     def _attach(self, folder: Path) -> None:
-        # What PEFT would say on standard error is said by what is raised here, or of no use.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            self._read(folder, _checked_config(folder))
-
-    def _read(self, folder: Path, config: Any) -> None:
         self._active = None
         self._put_in(None)
-        with _faults(folder, config):
-            tensors = load_file(folder / WEIGHTS)
+        with _read(folder) as (config, tensors):
             if config.peft_type in SOFT:
                 self._soft[folder] = self._soft_prompt(tensors, config)
-                return
-            _check_ranks(tensors, config)
-            self._grafts[folder] = self._inside = graft(self._model, config, tensors)
+            else:
+                self._grafts[folder] = self._inside = graft(self._model, config, tensors)
 
     def _soft_prompt(self, tensors: Mapping[str, Tensor], config: Any) -> Tensor:
         table = self._model.get_input_embeddings().weight
@@ -218,20 +197,26 @@ class Adapters:
 
 
 @contextmanager
-def _faults(folder: Path, config: Any) -> Iterator[None]:
-    """What goes wrong with an adapter's tensors, as a sentence."""
-    try:
-        yield
-    except MisfitError as error:
-        raise _misfit(folder, config, error.reason) from error
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise MemoryLimitError(
-            f"There is not enough memory for the adapter ‘{folder.name}’.",
-            "Choose a smaller model.",
-        ) from error
-    except Exception as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise _misfit(folder, config, lines[0][:200]) from error
+def _read(folder: Path) -> Iterator[tuple[Any, dict[str, Tensor]]]:
+    """An adapter's config and tensors; what goes wrong with them becomes a sentence."""
+    # What PEFT would say on standard error is said by what is raised here, or of no use.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        config = _checked_config(folder)
+        try:
+            tensors = load_file(folder / WEIGHTS)
+            _check_ranks(tensors, config)
+            yield config, tensors
+        except MisfitError as error:
+            raise _misfit(folder, config, error.reason) from error
+        except (MemoryError, torch.OutOfMemoryError) as error:
+            raise MemoryLimitError(
+                f"There is not enough memory for the adapter ‘{folder.name}’.",
+                "Choose a smaller model.",
+            ) from error
+        except Exception as error:
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            raise _misfit(folder, config, lines[0][:200]) from error
 
 
 def _is_scalable(made: Graft) -> bool:

@@ -18,11 +18,6 @@ from pathlib import Path
 
 from lmlab.assets import in_checkout
 from lmlab.errors import InputError, disk_error
-from lmlab.finetuning.config import FinetuneConfig
-from lmlab.finetuning.sets import TuningData
-from lmlab.finetuning.whole import write_whole
-from lmlab.pretraining.config import PretrainConfig
-from lmlab.prompts.templates import PromptTemplate
 from lmlab.runs import locks
 from lmlab.runs.folder import RunFolder
 from lmlab.runs.reading import UnreadRunError
@@ -35,6 +30,11 @@ from lmlab.runs.specs import (
     new_spec,
     title_of,
 )
+from lmlab.text.templates import PromptTemplate
+from lmlab.training.config import FinetuneConfig
+from lmlab.training.pretrain_config import PretrainConfig
+from lmlab.training.sets import TuningData
+from lmlab.training.whole import write_whole
 
 __all__ = [
     "RunFolder",
