@@ -73,7 +73,7 @@ def main(*asked: str) -> None:
         if not asked or "lecture" in asked:
             lecture(browser, address)
         browser.close()
-    lab.tuning.jobs.close()
+    lab.jobs.close()
 
 
 def opened(browser: Browser, address: str) -> Page:

@@ -3,8 +3,8 @@
 Knows what can be asked for and within which limits; never draws anything.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
 from itertools import chain
@@ -13,26 +13,19 @@ from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lmlab.errors import InputError
-from lmlab.features.change.drift_service import Drifting
-from lmlab.features.change.service import Changing
-from lmlab.features.change.taskmap_service import TaskMaps
-from lmlab.features.change.timemachine_service import TimeMachine
-from lmlab.features.data.service import Corpora
-from lmlab.features.pretraining.service import Pretraining
-from lmlab.features.prompt.service import Prompting
-from lmlab.features.scale.service import Scaling
-from lmlab.features.tuning.service import Tuning
 from lmlab.lm.fair_lock import stepwise
 from lmlab.models.store import ModelRef, ModelStore
 from lmlab.results.completions import Given, Reading
 from lmlab.results.controls import GenerateConfig
 from lmlab.results.scored import Loading, Scored, Scoring, WindowMode
+from lmlab.runs.jobs import Jobs
 from lmlab.settings import Settings
 
 if TYPE_CHECKING:
     from lmlab.results.compared import Compared
     from lmlab.results.completions import Beliefs, Next, Step
 
+S = TypeVar("S")
 T = TypeVar("T")
 # Transformers' modules load themselves piece by piece, which two threads at once would break.
 FIRST_IMPORT = Lock()
@@ -40,6 +33,7 @@ HEAVY = ("models.loading", "scoring.score", "generation.sidebyside", "scoring.co
 LONGEST = 1024  # tokens of a visitor's completion
 MOST_ALPHA = 100  # how far an adapter is turned up or, below 0, against itself
 MOST_SAMPLES = 64
+SHORTER = "Give a shorter part of it."
 
 
 @dataclass(frozen=True)
@@ -48,6 +42,7 @@ class Lab:
 
     store: ModelStore
     settings: Settings
+    _services: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def open(cls, settings: Settings | None = None) -> "Lab":
@@ -59,6 +54,18 @@ class Lab:
             settings = settings.model_copy(update={"hub_token": False})
         settings = settings or Settings()
         return cls(ModelStore(settings), settings)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """The runs in the background: one queue for every kind."""
+        return Jobs(self.settings)
+
+    def service(self, kind: Callable[["Lab"], S]) -> S:
+        """What a feature asks of this lab: ``kind(lab)``, made once."""
+        if kind not in self._services:
+            self._services.setdefault(kind, kind(self))
+        found: S = self._services[kind]
+        return found
 
     def model_names(self) -> list[str]:
         """Names for the model picker: embedded models and adapters, listed models of the Hub."""
@@ -108,7 +115,7 @@ class Lab:
         from lmlab.lm.chat import question
         from lmlab.scoring.score import ScoreRequest, iter_scores
 
-        self._check_length(text, prefix)
+        self.check_length(text + prefix)
         ref = ModelRef.parse(model)
         yield from self.ready(ref)
         with self.store.borrow(ref) as lm:
@@ -206,7 +213,7 @@ class Lab:
         import_core()
         from lmlab.scoring.comparison import iter_compare
 
-        self._check_length(text, prefix)
+        self.check_length(text + prefix)
         refs = _dialled([first, second], alpha)
         for ref in refs:
             yield from self.ready(ref)
@@ -215,61 +222,14 @@ class Lab:
             steps = iter_compare(one, two, text, prefix=prefix, max_tokens=limit, chat=chat)
             yield from stepwise([one, two], steps)
 
-    @cached_property
-    def prompts(self) -> Prompting:
-        """What can be asked about prompt designs."""
-        return Prompting(self.store, self.settings, self.ready, import_core)
-
-    @cached_property
-    def tuning(self) -> Tuning:
-        """What can be asked about fine-tuning."""
-        return Tuning(self.store, self.settings, import_core)
-
-    @cached_property
-    def pretraining(self) -> Pretraining:
-        """What can be asked about models from nothing."""
-        return Pretraining(self.store, self.settings, import_core, lambda: self.tuning.jobs)
-
-    @cached_property
-    def scaling(self) -> Scaling:
-        """What can be asked about size."""
-        return Scaling(self.store, self.settings, self.ready, import_core)
-
-    @cached_property
-    def changes(self) -> Changing:
-        """What can be asked about what fine-tuning changed in the weights."""
-        return Changing(self.store, self.settings, self.ready, import_core)
-
-    @cached_property
-    def drifting(self) -> Drifting:
-        """What can be asked about the distance between two models' distributions."""
-        return Drifting(self.store, self.settings, self.ready, import_core)
-
-    @cached_property
-    def timemachine(self) -> TimeMachine:
-        """What can be asked about a model on its way."""
-        return TimeMachine(self.store, self.settings, self.ready, import_core)
-
-    @cached_property
-    def taskmap(self) -> TaskMaps:
-        """What can be asked about the embedded variants together."""
-        return TaskMaps(self.store, self.settings, self.ready, import_core)
-
-    @cached_property
-    def corpora(self) -> Corpora:
-        """What can be asked about training text."""
-        return Corpora(self.store, self.settings, self.ready, import_core)
-
-    def _check_length(self, text: str, prefix: str = "") -> None:
-        length, limit = len(text) + len(prefix), self.settings.max_chars
+    def check_length(self, text: str, what: str = "The text", hint: str = SHORTER) -> None:
+        """Raise an InputError where a text is longer than the settings let a visitor send."""
+        length, limit = len(text), self.settings.max_chars
         if length > limit:
-            raise InputError(
-                f"The text has {length:,} characters; at most {limit:,} are read.",
-                "Give a shorter part of it.",
-            )
+            raise InputError(f"{what} has {length:,} characters; at most {limit:,} are read.", hint)
 
     def _check_run(self, prompt: str, config: GenerateConfig, started: int = 0) -> None:
-        self._check_length(prompt)
+        self.check_length(prompt)
         if config.max_new_tokens - started > LONGEST:
             raise InputError(f"At most {LONGEST:,} new tokens are drawn at once.")
 

@@ -16,7 +16,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from lmlab.features.tuning.service import Tuning
 from lmlab.lab import Lab, import_core
 from lmlab.models.store import ModelRef
 from lmlab.runs.jobs import Jobs
@@ -50,9 +49,9 @@ class ZeroLab(Lab):
     @classmethod
     def over(cls, lab: Lab, gpu: Any) -> "ZeroLab":
         """The same lab, its work marked; call it while the page is being built."""
-        made = cls(lab.store, lab.settings, gpu)
+        made = cls(lab.store, lab.settings, gpu=gpu)
         # Marked at once: a Space that marks nothing by the time it has started is stopped.
-        _ = made._marked, made.tuning
+        _ = made._marked, made.jobs
         return made
 
     @cached_property
@@ -74,14 +73,10 @@ class ZeroLab(Lab):
         return marked
 
     @cached_property
-    def tuning(self) -> Tuning:
-        """As ``Lab.tuning``, its runs in pieces."""
-        found = Tuning(self.store, self.settings, import_core)
+    def jobs(self) -> Jobs:
+        """As ``Lab.jobs``, each run in pieces."""
         piece = self.gpu(duration=int(PIECE) + SHORT)(train_piece)
-        found.__dict__["jobs"] = Jobs(
-            self.settings, start=lambda folder: Pieces(folder, self.settings, piece)
-        )
-        return found
+        return Jobs(self.settings, start=lambda folder: Pieces(folder, self.settings, piece))
 
     def score(self, *args: Any, **given: Any) -> Iterator[Any]:
         """As ``Lab.score``, on the GPU."""

@@ -130,7 +130,7 @@ def serve(
     _stand_before(page, lab, host or http_server.LOCALHOST_NAME)
     _forget(page, lab)
     lines: Any = page._queue
-    lab.tuning.jobs.ask_whence(whence)
+    lab.jobs.ask_whence(whence)
     use_small_sessions(lines.guests)
     on_space = "SPACE_ID" in os.environ
     around = layers(lab, lambda: len(lines), on_space, lines.guests, page_files)

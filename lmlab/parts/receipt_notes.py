@@ -9,7 +9,9 @@ from lmlab.errors import InputError
 from lmlab.features.completion import receipt as completions
 from lmlab.features.prompt import receipt as prompts
 from lmlab.features.prompt.receipt import Question
+from lmlab.features.prompt.service import Prompting
 from lmlab.features.tuning import receipt as tuning
+from lmlab.features.tuning.service import Tuning
 from lmlab.lab import Lab
 from lmlab.parts.columnar import Kept, Shown
 from lmlab.parts.receipt_button import Note, quoted
@@ -101,7 +103,7 @@ def of_study(lab: Lab) -> Callable[["Measured | None"], Note | None]:
             known = {(p.row, p.draw) for p in found.predictions}
             questions = [
                 Question(prompt.text, prompt.targets or {truth: prompt.target}, truth)
-                for row, draw, prompt, truth in lab.prompts.prompts_of(design)
+                for row, draw, prompt, truth in lab.service(Prompting).prompts_of(design)
                 if (row, draw) in known
             ]
             return prompts.evaluation(found, questions)
@@ -120,7 +122,7 @@ def of_run(lab: Lab) -> Callable[[str, str], Note | None]:
     """A fine-tuning run that is over."""
 
     def write(owner: str, info: RunInfo) -> str:
-        spec = lab.tuning.spec(owner, info.id)
+        spec = lab.service(Tuning).spec(owner, info.id)
         return tuning.finetuned(
             spec.model,
             spec.data,
@@ -128,11 +130,11 @@ def of_run(lab: Lab) -> Callable[[str, str], Note | None]:
             spec.config,
             whole(info, info.config.steps),
             shipped=spec.origin == "shipped",
-            learned=lab.tuning.learned(spec.model, spec.config),
+            learned=lab.service(Tuning).learned(spec.model, spec.config),
             adapter=spec.adapter,
         )
 
-    return of_runs(lab.tuning, "Fine-tuning", write)
+    return of_runs(lab.service(Tuning), "Fine-tuning", write)
 
 
 def of_runs(

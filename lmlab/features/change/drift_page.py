@@ -16,7 +16,7 @@ import gradio as gr
 from lmlab.errors import InputError
 from lmlab.features.change import drift_plots, drift_views, receipt_notes
 from lmlab.features.change.changes import Drift
-from lmlab.features.change.drift_service import MOST_ROWS, ROWS
+from lmlab.features.change.drift_service import MOST_ROWS, ROWS, Drifting
 from lmlab.lab import Lab
 from lmlab.parts import waiting
 from lmlab.parts.errors import alerts
@@ -107,7 +107,7 @@ def measurer(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
         found: list[Drift] = []
         kept, last = None, 0.0
         with closing(
-            lab.drifting.measure(base, tuned, rows=int(rows or 0), own=own or "")
+            lab.service(Drifting).measure(base, tuned, rows=int(rows or 0), own=own or "")
         ) as steps:
             for step in steps:
                 if isinstance(step, Loading):

@@ -2,20 +2,18 @@
 something is scored.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from lmlab.errors import InputError
 from lmlab.features.change import passages
 from lmlab.features.change.changes import Drift
 from lmlab.features.change.passages import Kind, Task
+from lmlab.lab import Lab, import_core
 from lmlab.lm.fair_lock import stepwise
 from lmlab.memo import Memo
-from lmlab.models.store import ModelRef, ModelStore
+from lmlab.models.store import ModelRef
 from lmlab.results.scored import Loading
-from lmlab.settings import Settings
-
-Ready = Callable[[ModelRef], Iterator[Loading]]
 
 ROWS = 10
 MOST_ROWS = 40
@@ -39,16 +37,10 @@ class Drifting:
     """What can be asked about the distance between two models' distributions.
 
     Attributes:
-        store: of models.
-        settings: the limits.
-        ready: loads a model and says so.
-        prepare: imports what runs models.
+        lab: over whose models.
     """
 
-    store: ModelStore
-    settings: Settings
-    ready: Ready
-    prepare: Callable[[], None]
+    lab: Lab
     _kept: Memo[Key, Drift] = field(default_factory=lambda: Memo(KEPT), repr=False)
 
     def kinds(self, tuned: str, rows: int = ROWS, own: str = "") -> list[Kind]:
@@ -64,15 +56,10 @@ class Drifting:
         """
         if not 2 <= rows <= MOST_ROWS:
             raise InputError(f"From 2 to {MOST_ROWS} texts of a kind are scored, not {rows}.")
-        if len(own) > self.settings.max_chars:
-            raise InputError(
-                f"The text has {len(own):,} characters; at most {self.settings.max_chars:,} are "
-                "read.",
-                "Give a shorter part of it.",
-            )
-        known = passages.task_of(tuned, self.store.runs)
+        self.lab.check_length(own)
+        known = passages.task_of(tuned, self.lab.store.runs)
         found = [*_task(known, rows, own), *passages.general(rows, LONGEST)]
-        for name in passages.tasks(self.store.embedded_adapters()):
+        for name in passages.tasks(self.lab.store.embedded_adapters()):
             if known is None or name != known[0]:
                 some = passages.passages(
                     passages.wording(name), passages.held_out(name), rows, LONGEST
@@ -91,14 +78,14 @@ class Drifting:
             LabError: a model cannot be read, or the two have different tokens.
         """
         found = self.kinds(tuned, rows, own)
-        self.prepare()
+        import_core()
         from lmlab.features.change.drift import iter_kind
         from lmlab.scoring.score import ScoreRequest
 
         refs = [ModelRef.parse(base), ModelRef.parse(tuned)]
         for ref in refs:
-            yield from self.ready(ref)
-        stay = all(self.store.ships(ref) for ref in refs)
+            yield from self.lab.ready(ref)
+        stay = all(self.lab.store.ships(ref) for ref in refs)
         total, done = sum(len(kind.passages) for kind in found), 0
         for kind in found:
             key = (base, tuned, kind.name, rows) if stay and kind.name != OWN else None
@@ -107,10 +94,10 @@ class Drifting:
                 yield known
                 continue
             requests = [ScoreRequest(*one) for one in kind.passages]
-            with self.store.borrow_all(refs) as (one, two):
+            with self.lab.store.borrow_all(refs) as (one, two):
                 steps = iter_kind(
                     one, two, kind.name, requests,
-                    group=kind.group, max_tokens=self.settings.max_tokens,
+                    group=kind.group, max_tokens=self.lab.settings.max_tokens,
                 )  # fmt: skip
                 for step in stepwise([one, two], steps):
                     if isinstance(step, Drift):

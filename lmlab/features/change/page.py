@@ -17,7 +17,9 @@ from lmlab.features.change import (
     timemachine_page,
     weights_page,
 )
+from lmlab.features.change.service import Changing
 from lmlab.features.tuning.after import saved
+from lmlab.features.tuning.service import Tuning
 from lmlab.features.tuning.widgets import ASKING
 from lmlab.lab import Lab
 from lmlab.parts import run_views
@@ -137,10 +139,11 @@ def shown_first(choices: list[tuple[str, str]]) -> str:
 def tuned_choices(lab: Lab, owner: str, base: str) -> list[tuple[str, str]]:
     """(label, name) of what was made from a base: embedded ones, then the visitor's own runs."""
     found = [
-        (f"{one.name}{TOLD.get(one.kind, '')}", one.name) for one in lab.changes.tuned(base or "")
+        (f"{one.name}{TOLD.get(one.kind, '')}", one.name)
+        for one in lab.service(Changing).tuned(base or "")
     ]
     try:
-        runs = lab.tuning.runs(owner) if owner else []
+        runs = lab.service(Tuning).runs(owner) if owner else []
     except LabError:
         runs = []
     own = [info for info in runs if info.model_name and info.model == base]

@@ -11,6 +11,7 @@ from gradio.context import Context
 
 from lmlab.features.data import events, receipt_notes
 from lmlab.features.data.documents import CUTS
+from lmlab.features.data.service import Corpora
 from lmlab.features.data.widgets import Findings, QualityView
 from lmlab.lab import Lab
 from lmlab.parts import waiting
@@ -89,7 +90,7 @@ def build(lab: Lab) -> None:
 
 
 def _inputs(lab: Lab) -> Inputs:
-    names = lab.corpora.samples()
+    names = lab.service(Corpora).samples()
     with gr.Column(elem_classes="lm-panel"):
         with gr.Row(elem_classes="lm-inputs"):
             source = gr.Radio(
@@ -118,7 +119,7 @@ def _inputs(lab: Lab) -> Inputs:
 
 def _own(lab: Lab) -> tuple[gr.File, gr.Textbox, gr.Radio]:
     """Where a visitor's own text is given."""
-    limits, uploads = lab.corpora.limits, lab.settings.uploads
+    limits, uploads = lab.service(Corpora).limits, lab.settings.uploads
     if not uploads:
         static(NO_UPLOADS)
     with gr.Row(elem_classes="lm-inputs"):

@@ -2,7 +2,7 @@
 is scored.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
@@ -13,12 +13,11 @@ from lmlab.features.data import documents, language, mixtures, privacy, quality
 from lmlab.features.data.documents import Cut, Limits
 from lmlab.features.data.duplicates import iter_twins
 from lmlab.features.data.findings import Inspected, Inspecting, Looked, Mixture, Pair, Quality
+from lmlab.lab import Lab, import_core
 from lmlab.lm.fair_lock import stepwise
-from lmlab.models.store import ModelRef, ModelStore
+from lmlab.models.store import ModelRef
 from lmlab.results.scored import Loading
-from lmlab.settings import Settings
 
-Ready = Callable[[ModelRef], Iterator[Loading]]
 Scores = Iterator["Loading | list[Quality | None]"]
 MOST_DOCUMENTS = 1000
 # Rough shares of the time that an inspection takes.
@@ -32,21 +31,15 @@ class Corpora:
     """What can be asked about training text.
 
     Attributes:
-        store: of models.
-        settings: the limits.
-        ready: loads a model and says so.
-        prepare: imports what runs models.
+        lab: over whose models.
     """
 
-    store: ModelStore
-    settings: Settings
-    ready: Ready
-    prepare: Callable[[], None]
+    lab: Lab
 
     @property
     def limits(self) -> Limits:
         """How much of a corpus is read."""
-        return Limits(MOST_DOCUMENTS, self.settings.max_corpus_chars)
+        return Limits(MOST_DOCUMENTS, self.lab.settings.max_corpus_chars)
 
     @cached_property
     def mixtures(self) -> dict[str, Mixture]:
@@ -115,10 +108,10 @@ class Corpora:
 
     def _scores(self, model: str, texts: Sequence[str], counts: list[int]) -> Scores:
         """The quality of some texts at a time; the tokens of each go to ``counts``."""
-        self.prepare()
+        import_core()
         ref = ModelRef.parse(model)
-        yield from self.ready(ref)
-        with self.store.borrow(ref) as lm:
+        yield from self.lab.ready(ref)
+        with self.lab.store.borrow(ref) as lm:
             for scores in stepwise([lm], quality.iter_quality(lm, texts)):
                 low = len(counts)
                 counts += [len(lm.vocabulary.ids(t)) for t in texts[low : low + len(scores)]]

@@ -10,6 +10,7 @@ import gradio as gr
 from gradio.context import Context
 
 from lmlab.errors import InputError
+from lmlab.features.pretraining.service import Pretraining
 from lmlab.features.tuning.after import WRITING, known
 from lmlab.features.tuning.data import QUICK, QUIET
 from lmlab.features.tuning.widgets import ASKING
@@ -90,7 +91,7 @@ def packer(lab: Lab) -> Callable[..., list[Any]]:
 
     @alerts
     def pack(owner: str, run: str, last: str) -> list[Any]:
-        path = str(lab.pretraining.archive(known(owner), run))
+        path = str(lab.service(Pretraining).archive(known(owner), run))
         if last and last != path:
             with suppress(OSError):
                 Path(last).unlink()
@@ -121,7 +122,7 @@ def saved(lab: Lab, owner: str, run: str) -> RunInfo:
     """
     if not run:
         raise InputError("No run is shown.", "Start one, or choose one below.")
-    info = lab.pretraining.run(known(owner), run)
+    info = lab.service(Pretraining).run(known(owner), run)
     if not info.model_name:
         raise InputError("This run has saved nothing yet.", "Wait for it, or let it run longer.")
     return info

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
+from lmlab.features.prompt.service import Prompting
 from lmlab.results.forms import FORMS
 from lmlab.terminal.naming import add_model, asked_ref
 from lmlab.terminal.tables import TABLES, pair, table_of, tell
@@ -158,7 +159,7 @@ def _answered(
 
     said: dict[str, Any] = {"model": model, "template": template.name, "completion": ""}
     said |= {"shots": len(examples), "labels": None}
-    for event in lab.prompts.run(model, template, examples, query, form=form):
+    for event in lab.service(Prompting).run(model, template, examples, query, form=form):
         if isinstance(event, Asked):
             said |= {"prompt": event.prompt.text, "n_tokens": event.n_tokens}
             said |= {"form": event.form, "notes": list(event.notes)}

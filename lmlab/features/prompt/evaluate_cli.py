@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
 from lmlab.features.prompt.cli import TEMPLATE, add_common, dataset_of, dump, open_lab, template_of
+from lmlab.features.prompt.service import Prompting
 from lmlab.terminal.naming import ADAPTER, MODEL, asked_models
 from lmlab.text.predictions import WAYS
 
@@ -63,7 +64,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     shots = any(_numbers(arguments.shots))
     found = dataset_of(arguments, first, split=arguments.split, shots=shots)
     with open_lab() as lab:
-        lab.prompts.prepare()
+        lab.service(Prompting).prepare()
         designs = _designs(arguments, models, templates, found)
         results = list(_measured(lab, designs))
     if arguments.csv:

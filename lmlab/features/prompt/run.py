@@ -12,6 +12,7 @@ import gradio as gr
 from lmlab.features.prompt import prompt_view
 from lmlab.features.prompt import sheet as sheets
 from lmlab.features.prompt.queried import Asked, Weighed
+from lmlab.features.prompt.service import Prompting
 from lmlab.features.prompt.sheet import Sheet
 from lmlab.features.prompt.views import reading
 from lmlab.lab import Lab
@@ -57,7 +58,7 @@ def runner(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
 
     @alerts
     def run(sheet: Sheet | None, wording: str, model: str, form: str = "") -> Iterator[list[Any]]:
-        template = lab.prompts.parse(wording)
+        template = lab.service(Prompting).parse(wording)
         kept = sheet or Sheet()
         examples = sheets.solved(kept.examples, template)
         query = sheets.asked(kept.query, template)
@@ -68,7 +69,9 @@ def runner(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
         answer: Answer | None = None
         weighed: Weighed | None = None
         taken = form_named(form)
-        with closing(lab.prompts.run(model, template, examples, query, form=taken)) as events:
+        with closing(
+            lab.service(Prompting).run(model, template, examples, query, form=taken)
+        ) as events:
             for event in events:
                 if isinstance(event, Loading):
                     yield [*busy(event.message, 0), *[gr.skip()] * N_DRAWN]

@@ -3,7 +3,7 @@
 Imports no torch before something is run.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from lmlab.errors import InputError
 from lmlab.features.prompt.notes import notes_of
 from lmlab.features.prompt.queried import Asked, Weighed, in_full, weighed, written
+from lmlab.lab import Lab, import_core
 from lmlab.lm.fair_lock import stepwise
-from lmlab.models.store import ModelRef, ModelStore
+from lmlab.models.store import ModelRef
 from lmlab.results.forms import Form
 from lmlab.results.scored import Loading
-from lmlab.settings import Settings
 from lmlab.text import sets as data
 from lmlab.text.parquet import read_any
 from lmlab.text.parts import Prompt, joined
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 # A model's tokens, how many it can read, and the form that it was tuned in.
 Known = tuple["Vocabulary", int, Form | None]
-Ready = Callable[[ModelRef], Iterator[Loading]]
 
 MOST_PROMPTS = 6000
 MOST_PAIRS = 2000
 KNOWN = 16
+SHORTER = "Take fewer or shorter examples."
 
 
 @dataclass(frozen=True)
@@ -47,16 +47,10 @@ class Prompting:
     """What can be asked about prompts.
 
     Attributes:
-        store: of models.
-        settings: the limits.
-        ready: loads a model and says so.
-        prepare: imports what runs models.
+        lab: over whose models.
     """
 
-    store: ModelStore
-    settings: Settings
-    ready: Ready
-    prepare: Callable[[], None]
+    lab: Lab
     _known: "dict[str, Known]" = field(default_factory=dict, repr=False)
 
     def templates(self) -> dict[str, PromptTemplate]:
@@ -97,8 +91,8 @@ class Prompting:
         if found is None:
             return None
         ref = ModelRef.parse(found.tuned)
-        adapter = ref.adapter is None or ref.adapter in self.store.embedded_adapters()
-        return found if adapter and ref.name in self.store.embedded() else None
+        adapter = ref.adapter is None or ref.adapter in self.lab.store.embedded_adapters()
+        return found if adapter and ref.name in self.lab.store.embedded() else None
 
     def preview(
         self,
@@ -123,8 +117,8 @@ class Prompting:
         """
         instruction, pieces = template.pieces([query, *examples])
         plain = joined(instruction, pieces[1:], template.separator, pieces[0])
-        self._check(plain.text)
-        self.prepare()
+        self.lab.check_length(plain.text, "The prompt", SHORTER)
+        import_core()
         from lmlab.lm.tokens import encode_prompt
         from lmlab.text.chat import form_for, in_form
 
@@ -142,9 +136,9 @@ class Prompting:
         """What is known of a model; loads it the first time."""
         if model not in self._known:
             ref = ModelRef.parse(model)
-            for _ in self.ready(ref):
+            for _ in self.lab.ready(ref):
                 pass
-            with self.store.borrow(ref) as lm:
+            with self.lab.store.borrow(ref) as lm:
                 while len(self._known) >= KNOWN:
                     self._known.pop(next(iter(self._known)))
                 self._known[model] = (lm.vocabulary, lm.context, lm.form)
@@ -160,7 +154,7 @@ class Prompting:
         form: Form | None = None,
     ) -> "Iterator[Loading | Asked | Step | Answer | Weighed]":
         """One query: the prompt, the completion token by token, G's reading of it, the labels."""
-        self.prepare()
+        import_core()
         from lmlab.features.prompt.asking import Asking, content_free
         from lmlab.lm.sharedprefix import can_share
 
@@ -168,13 +162,13 @@ class Prompting:
         instruction, pieces = template.pieces([query, *blanks, *examples])
         shown = pieces[1 + len(blanks) :]
         ref = ModelRef.parse(model)
-        yield from self.ready(ref)
-        with self.store.borrow(ref) as lm:
+        yield from self.lab.ready(ref)
+        with self.lab.store.borrow(ref) as lm:
             protocol = Protocol(form=form)
             share = can_share(lm)
             asking = Asking(lm, template, protocol, instruction, pieces[1 : 1 + len(blanks)], share)
             prompt = asking.prompt(shown, pieces[0])
-            self._check(prompt.text)
+            self.lab.check_length(prompt.text, "The prompt", SHORTER)
             plain = joined(instruction, shown, template.separator, pieces[0])
             taken = asking.form
             notes = notes_of(lm.vocabulary, template, examples, [query], taken, lm.form)
@@ -185,7 +179,7 @@ class Prompting:
 
     def study(self, designs: "Sequence[Design]") -> "Iterator[Loading | Studying | Cell]":
         """Measure designs one after another."""
-        self.prepare()
+        import_core()
         from lmlab.features.prompt.studies import iter_study
 
         prompts = sum(
@@ -199,7 +193,7 @@ class Prompting:
                 "Ask fewer queries, or take fewer draws.",
             )
         for name in dict.fromkeys(design.model for design in designs):
-            yield from self.ready(ModelRef.parse(name))
+            yield from self.lab.ready(ModelRef.parse(name))
         yield from iter_study(self._borrow, designs)
 
     def prompts_of(self, design: "Design") -> Iterator[tuple[int, int, Prompt, str]]:
@@ -222,21 +216,21 @@ class Prompting:
 
     def judge(self, model: str, good: str, bad: str) -> "Iterator[Loading | Judged]":
         """Which of two sentences a model prefers."""
-        self.prepare()
+        import_core()
         from lmlab.scoring.pairs import Pair, judge
 
         for text in (good, bad):
-            self._check(text)
+            self.lab.check_length(text)
         ref = ModelRef.parse(model)
-        yield from self.ready(ref)
-        with self.store.borrow(ref) as lm:
+        yield from self.lab.ready(ref)
+        with self.lab.store.borrow(ref) as lm:
             yield judge(lm, [Pair("own", good, bad)])[0]
 
     def judge_all(
         self, model: str, pairs: "Sequence[Pair] | None" = None
     ) -> "Iterator[Loading | PairsResult]":
         """Many minimal pairs: a visitor's, or the shipped ones."""
-        self.prepare()
+        import_core()
         from lmlab.scoring.pairs import iter_pairs, shipped_pairs
 
         if pairs is not None and len(pairs) > MOST_PAIRS:
@@ -245,20 +239,12 @@ class Prompting:
                 "Take a part of them.",
             )
         for pair in pairs or ():
-            self._check(pair.good + pair.bad)
+            self.lab.check_length(pair.good + pair.bad)
         ref = ModelRef.parse(model)
-        yield from self.ready(ref)
-        with self.store.borrow(ref) as lm:
+        yield from self.lab.ready(ref)
+        with self.lab.store.borrow(ref) as lm:
             wanted = shipped_pairs() if pairs is None else pairs
             yield from stepwise([lm], iter_pairs(lm, wanted))
 
     def _borrow(self, name: str) -> "AbstractContextManager[LM]":
-        return self.store.borrow(ModelRef.parse(name))
-
-    def _check(self, text: str) -> None:
-        if len(text) > self.settings.max_chars:
-            raise InputError(
-                f"The prompt has {len(text):,} characters; at most {self.settings.max_chars:,} are "
-                "read.",
-                "Take fewer or shorter examples.",
-            )
+        return self.lab.store.borrow(ModelRef.parse(name))

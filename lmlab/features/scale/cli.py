@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lmlab.errors import InputError
 from lmlab.features.scale import counts as scale
 from lmlab.features.scale.counts import Shape
+from lmlab.features.scale.service import Scaling
 from lmlab.terminal.quiet import RECEIPT, quiet
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def _shape_of_model(name: str) -> Shape:
     quiet()
     from lmlab.lab import Lab
 
-    return Lab.open().scaling.shape(name)
+    return Lab.open().service(Scaling).shape(name)
 
 
 def _lora(shape: Shape, arguments: argparse.Namespace) -> dict[str, Any] | None:

@@ -15,7 +15,9 @@ from gradio.context import Context
 from lmlab.errors import InputError
 from lmlab.features.prompt.design import AS_TUNED
 from lmlab.features.prompt.events import wordings
+from lmlab.features.prompt.service import Prompting
 from lmlab.features.tuning.data import QUICK, QUIET
+from lmlab.features.tuning.service import Tuning
 from lmlab.features.tuning.widgets import ASKING
 from lmlab.lab import Lab
 from lmlab.parts import run_views
@@ -165,7 +167,7 @@ def packer(lab: Lab) -> Callable[..., list[Any]]:
 
     @alerts
     def pack(owner: str, run: str, last: str) -> list[Any]:
-        path = str(lab.tuning.archive(known(owner), run))
+        path = str(lab.service(Tuning).archive(known(owner), run))
         if last and last != path:
             with suppress(OSError):
                 Path(last).unlink()
@@ -181,7 +183,7 @@ def pusher(lab: Lab) -> Callable[..., list[Any]]:
     def push(owner: str, run: str, repo: str, token: str, private: bool) -> list[Any]:
         if not (repo or "").strip() or not (token or "").strip():
             raise InputError("A repository and a token are needed.", "Fill in both boxes.")
-        address = lab.tuning.push(
+        address = lab.service(Tuning).push(
             known(owner), run, repo.strip(), token.strip(), private=bool(private)
         )
         where = escape(str(address))
@@ -213,10 +215,13 @@ def prompter(lab: Lab) -> Callable[..., list[Any]]:
     def opened(owner: str, run: str) -> list[Any]:
         info = saved(lab, owner, run)
         filled: list[Any] = [gr.skip()] * 4
-        if info.template in lab.prompts.templates() and info.data in lab.prompts.sets():
+        if (
+            info.template in lab.service(Prompting).templates()
+            and info.data in lab.service(Prompting).sets()
+        ):
             choices = wordings(lab, info.data)
             wording = gr.update(choices=choices, value=info.template)
-            filled = [info.data, wording, lab.prompts.source(info.template), 0]
+            filled = [info.data, wording, lab.service(Prompting).source(info.template), 0]
         # Whatever the form was before: the run's own is what it is asked in.
         return [_picked(lab, info), *filled, AS_TUNED, gr.update(selected="prompt")]
 
@@ -225,13 +230,13 @@ def prompter(lab: Lab) -> Callable[..., list[Any]]:
 
 def _row(lab: Lab, info: RunInfo) -> list[Any]:
     """[prompt, text] of a row that was held out; nothing where the visitor's own rows are gone."""
-    template = lab.prompts.templates().get(info.template)
-    if template is None or info.data not in lab.prompts.sets():
+    template = lab.service(Prompting).templates().get(info.template)
+    if template is None or info.data not in lab.service(Prompting).sets():
         return [gr.skip(), gr.skip()]
-    row = lab.tuning.dataset(info.data).valid[0]
+    row = lab.service(Tuning).dataset(info.data).valid[0]
     made = template.encode([], row)
     if info.config.form == "chat":
-        made = lab.prompts.preview(info.model, template, [], row, form="chat").prompt
+        made = lab.service(Prompting).preview(info.model, template, [], row, form="chat").prompt
     return [made.text, made.text + made.target]
 
 
@@ -250,7 +255,7 @@ def saved(lab: Lab, owner: str, run: str) -> RunInfo:
     """
     if not run:
         raise InputError("No run is shown.", "Start one, or choose one below.")
-    info = lab.tuning.run(known(owner), run)
+    info = lab.service(Tuning).run(known(owner), run)
     if not info.model_name:
         raise InputError("This run has saved nothing yet.", "Wait for it, or let it run longer.")
     return info

@@ -14,6 +14,7 @@ from lmlab.features.tuning import runs as tuning_runs
 from lmlab.features.tuning.data import QUICK, DataStep, source_of, wordings
 from lmlab.features.tuning.form import PRESETS, Preset, values_of
 from lmlab.features.tuning.method import MethodStep
+from lmlab.features.tuning.service import Tuning
 from lmlab.lab import Lab
 from lmlab.parts.errors import alerts
 from lmlab.parts.widgets import static
@@ -55,7 +56,7 @@ def _wire_opening(lab: Lab, tab: Any, data: DataStep, method: MethodStep, counte
     """What the tab shows when it is first opened: a row, the counter, the names of matrices."""
 
     def ready() -> None:
-        lab.tuning.warm()
+        lab.service(Tuning).warm()
 
     tab.select(
         tuning_data.shower(lab), [data.row, *data.values, *method.fields], data.preview, **QUICK

@@ -16,6 +16,7 @@ from lmlab.features.tuning import after as tuning_after
 from lmlab.features.tuning.after import WRITING, After, known
 from lmlab.features.tuning.data import QUIET
 from lmlab.features.tuning.form import Choice, config_of
+from lmlab.features.tuning.service import Tuning
 from lmlab.features.tuning.widgets import ASKING, Monitor, Owner
 from lmlab.lab import Lab
 from lmlab.parts import run_views
@@ -68,7 +69,7 @@ def build(lab: Lab) -> RunStep:
         stop = gr.Button("Stop", interactive=False, elem_id="tuning-stop", min_width=80)
         resume = gr.Button("Resume", interactive=False, elem_id="tuning-resume", min_width=80)
     with gr.Column(elem_classes="lm-panel lm-step", elem_id="tuning-live"):
-        monitor = Monitor(follower(lab.tuning), elem_id="tuning-monitor")
+        monitor = Monitor(follower(lab.service(Tuning)), elem_id="tuning-monitor")
         keep = Keep("tuning", ("tuning-counter", "tuning-monitor"))
         after = tuning_after.build()
     current = gr.State("")
@@ -91,8 +92,8 @@ def wire(lab: Lab, step: RunStep, asked: list[Any]) -> None:
     started.success(None, None, None, js=INTO_VIEW, **QUIET)
     mine = [step.owner, step.current]
     once = {"trigger_mode": "once", **ASKING, **WRITING}
-    step.stop.click(stopper(lab.tuning), mine, [step.stop], **once)
-    step.resume.click(resumer(lab.tuning), mine, [step.monitor], **once)
+    step.stop.click(stopper(lab.service(Tuning)), mine, [step.stop], **once)
+    step.resume.click(resumer(lab.service(Tuning)), mine, [step.monitor], **once)
     tuning_after.wire(lab, step.after, step.owner, step.current)
 
 
@@ -105,7 +106,7 @@ def starter(lab: Lab) -> Callable[..., list[Any]]:
         config = config_of(values[5 + FIELDS :])
         template = choice.template(lab)
         data = choice.rows(lab, template)
-        run = lab.tuning.start(known(owner), choice.model, data, template, config)
+        run = lab.service(Tuning).start(known(owner), choice.model, data, template, config)
         return [followed(run), gr.update(interactive=False)]
 
     return start

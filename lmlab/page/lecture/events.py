@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from lmlab.errors import InputError
-from lmlab.features.change.drift_service import ROWS
+from lmlab.features.change.drift_service import ROWS, Drifting
 from lmlab.lab import Lab
 from lmlab.models.nearby import source
 from lmlab.models.store import ModelRef
@@ -151,7 +151,7 @@ def _ahead(lab: Lab, scene: Scene) -> Iterator[object]:
         yield from lab.ready(ModelRef.parse(name))
     if scene.run == "drift-go" and {"base", "tuned"} <= set(models) and "own" not in scene.inputs:
         rows = int(float(str(scene.inputs.get("rows", ROWS))))
-        yield from lab.drifting.measure(models["base"], models["tuned"], rows=rows)
+        yield from lab.service(Drifting).measure(models["base"], models["tuned"], rows=rows)
 
 
 def check(filling: Filling, scene: Scene) -> None:
