@@ -3,14 +3,15 @@
 Knows what can be asked for and within which limits; never draws anything.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, wraps
 from importlib import import_module
 from itertools import chain
 from queue import SimpleQueue
 from threading import Lock, Thread
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from lmlab.errors import InputError
 from lmlab.lm.fair_lock import stepwise
@@ -27,13 +28,59 @@ if TYPE_CHECKING:
 
 S = TypeVar("S")
 T = TypeVar("T")
+Stream = Callable[..., Iterator[Any]]
 # Transformers' modules load themselves piece by piece, which two threads at once would break.
 FIRST_IMPORT = Lock()
 HEAVY = ("models.loading", "scoring.score", "generation.sidebyside", "scoring.comparison")
 LONGEST = 1024  # tokens of a visitor's completion
 MOST_ALPHA = 100  # how far an adapter is turned up or, below 0, against itself
 MOST_SAMPLES = 64
+SHORT, LONG = 15, 60  # seconds of a lent GPU: scoring, generation
 SHORTER = "Give a shorter part of it."
+
+
+def runs_models(*names: str, seconds: int = LONG) -> Callable[[Stream], Stream]:
+    """Mark a generator of a service, or of the lab, as one that runs models: on a lent GPU where
+    there is one. What it is given and what it yields goes from one process to another there.
+
+    Args:
+        names: of its arguments that name models, or hold what has a ``model``.
+        seconds: that it may take there.
+    """
+
+    def mark(method: Stream) -> Stream:
+        signature = inspect.signature(method)
+
+        @wraps(method)
+        def stream(self: Any, *args: Any, **given: Any) -> Iterator[Any]:
+            known = signature.bind(self, *args, **given).arguments
+            models = [model for name in names for model in _named(known[name])]
+            lab = self if isinstance(self, Lab) else self.lab
+            found: Iterator[Any] = lab.run(Work(self, method, models, seconds, args, given))
+            return found
+
+        return stream
+
+    return mark
+
+
+def _named(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if hasattr(value, "model"):
+        return [value.model]
+    return [name for one in value for name in _named(one)]
+
+
+class Work(NamedTuple):
+    """A call of a stream that runs models, its arguments beside it."""
+
+    service: Any
+    method: Stream
+    models: Sequence[str]
+    seconds: int
+    args: tuple[Any, ...]
+    given: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -67,6 +114,10 @@ class Lab:
         found: S = self._services[kind]
         return found
 
+    def run(self, work: Work) -> Iterator[Any]:
+        """The events of a stream that runs models."""
+        return work.method(work.service, *work.args, **work.given)
+
     def model_names(self) -> list[str]:
         """Names for the model picker: embedded models and adapters, listed models of the Hub."""
         names = self.store.embedded()
@@ -96,6 +147,7 @@ class Lab:
                 raise message
             yield Loading(message)
 
+    @runs_models("model", seconds=SHORT)
     def score(
         self,
         model: str,
@@ -124,6 +176,7 @@ class Lab:
             most = self.settings.max_tokens
             yield from stepwise([lm], iter_scores(lm, [request], max_tokens=most, **options))
 
+    @runs_models("model")
     def complete(
         self,
         model: str,
@@ -153,6 +206,7 @@ class Lab:
 
         return beliefs(place, config)
 
+    @runs_models("model")
     def sample(
         self, model: str, prompt: str, config: GenerateConfig, n: int, *, chat: bool = False
     ) -> "Iterator[Loading | tuple[int, Step]]":
@@ -170,6 +224,7 @@ class Lab:
             asked = given(lm, prompt, chat=chat).prompt
             yield from stepwise([lm], _told(iter_sample(lm, asked, config, n=n), lm.name))
 
+    @runs_models("models")
     def side_by_side(
         self,
         models: Sequence[str],
@@ -199,6 +254,7 @@ class Lab:
             events = _told(iter_side_by_side(lms, prompts, config), "the prompt")
             yield from stepwise(lms, events)
 
+    @runs_models("first", "second", seconds=SHORT)
     def compare(
         self,
         first: str,

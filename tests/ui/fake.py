@@ -83,6 +83,9 @@ class FakeLab:
     def jobs(self) -> Jobs:
         return Jobs(self.settings)
 
+    def run(self, work):
+        return work.method(work.service, *work.args, **work.given)
+
     def ready(self, ref):
         return iter(())
 

@@ -9,7 +9,7 @@ from lmlab.errors import InputError
 from lmlab.features.change import passages
 from lmlab.features.change.changes import Drift
 from lmlab.features.change.passages import Kind, Task
-from lmlab.lab import Lab, import_core
+from lmlab.lab import Lab, import_core, runs_models
 from lmlab.lm.fair_lock import stepwise
 from lmlab.memo import Memo
 from lmlab.models.store import ModelRef
@@ -78,35 +78,36 @@ class Drifting:
             LabError: a model cannot be read, or the two have different tokens.
         """
         found = self.kinds(tuned, rows, own)
-        import_core()
-        from lmlab.features.change.drift import iter_kind
-        from lmlab.scoring.score import ScoreRequest
-
         refs = [ModelRef.parse(base), ModelRef.parse(tuned)]
         for ref in refs:
             yield from self.lab.ready(ref)
         stay = all(self.lab.store.ships(ref) for ref in refs)
         total, done = sum(len(kind.passages) for kind in found), 0
         for kind in found:
-            key = (base, tuned, kind.name, rows) if stay and kind.name != OWN else None
-            if key and (known := self._kept.get(key)):
-                done += len(kind.passages)
-                yield known
-                continue
-            requests = [ScoreRequest(*one) for one in kind.passages]
-            with self.lab.store.borrow_all(refs) as (one, two):
-                steps = iter_kind(
-                    one, two, kind.name, requests,
-                    group=kind.group, max_tokens=self.lab.settings.max_tokens,
-                )  # fmt: skip
-                for step in stepwise([one, two], steps):
-                    if isinstance(step, Drift):
-                        if key:
-                            self._kept.put(key, step)
-                        yield step
-                    else:
-                        yield Scoring(done + step, total, kind.name)
-            done += len(requests)
+            key = (base, tuned, kind.name, rows)
+            known = self._kept.get(key) if stay and kind.name != OWN else None
+            for step in [known] if known else self._measured(base, tuned, kind):
+                if not isinstance(step, Drift):
+                    yield Scoring(done + step, total, kind.name)
+                    continue
+                if stay and kind.name != OWN:
+                    self._kept.put(key, step)
+                yield step
+            done += len(kind.passages)
+
+    @runs_models("base", "tuned")
+    def _measured(self, base: str, tuned: str, kind: Kind) -> Iterator[int | Drift]:
+        """Texts of a kind that are done, then its drift."""
+        import_core()
+        from lmlab.features.change.drift import iter_kind
+        from lmlab.scoring.score import ScoreRequest
+
+        requests = [ScoreRequest(*one) for one in kind.passages]
+        most = self.lab.settings.max_tokens
+        refs = [ModelRef.parse(base), ModelRef.parse(tuned)]
+        with self.lab.store.borrow_all(refs) as (one, two):
+            steps = iter_kind(one, two, kind.name, requests, group=kind.group, max_tokens=most)
+            yield from stepwise([one, two], steps)
 
 
 def _task(known: Task | None, rows: int, own: str) -> list[Kind]:

@@ -12,7 +12,7 @@ from lmlab.errors import InputError, MemoryLimitError
 from lmlab.features.change.family import Relative, relatives
 from lmlab.features.change.matrices import Changes, Knifed, MatrixView, Unchanged
 from lmlab.features.change.task_texts import held_out, made_for, texts
-from lmlab.lab import Lab, import_core
+from lmlab.lab import Lab, import_core, runs_models
 from lmlab.models.store import ModelRef
 from lmlab.results.scored import Loading, Scoring
 from lmlab.text import sets as data
@@ -73,6 +73,7 @@ class Changing:
         """The set that a model was tuned on; empty where nothing says so."""
         return made_for(self.lab.store, tuned) if tuned else ""
 
+    @runs_models("base", "tuned")
     def weights(self, base: str, tuned: str) -> "Iterator[Loading | Scoring | Changes | Unchanged]":
         """Measure every ΔW; progress counts matrices.
 
@@ -96,6 +97,7 @@ class Changing:
                 raise _same(base, tuned)
             yield Changes(one.name, two.name, tuple(found))
 
+    @runs_models("base", "tuned")
     def matrix(self, base: str, tuned: str, name: str) -> Iterator[Loading | MatrixView]:
         """One matrix in full.
 
@@ -114,6 +116,7 @@ class Changing:
                 raise InputError(f"No changed matrix is named ‘{name[:80]}’.")
             yield view(wanted)
 
+    @runs_models("base", "tuned")
     def knife(
         self, base: str, tuned: str, on: KnifeTexts | None = None
     ) -> "Iterator[Loading | Scoring | Knifed | Unchanged]":

@@ -2,7 +2,7 @@
 alone, so that it is measured once and kept for everybody. Imports no torch before it is measured.
 """
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 from threading import Lock
@@ -12,7 +12,7 @@ from lmlab.errors import InputError
 from lmlab.features.change import passages
 from lmlab.features.change.passages import Kind
 from lmlab.features.change.taskmap import TaskMap
-from lmlab.lab import Lab, import_core
+from lmlab.lab import Lab, import_core, runs_models
 from lmlab.maths.agreement import spread
 from lmlab.models.store import ModelRef
 from lmlab.results.scored import Loading
@@ -73,23 +73,27 @@ class TaskMaps:
         if not 2 <= rows <= MOST_ROWS:
             raise InputError(f"From 2 to {MOST_ROWS} rows of a task are read, not {rows}.")
         known = self.kept(rows)
-        if known is None:
-            known = yield from self._measured(rows)
-            with self._lock:
-                while len(self._kept) >= KEPT:
-                    self._kept.pop(next(iter(self._kept)))
-                self._kept[rows] = known
-        yield known
-
-    def _measured(self, rows: int) -> Generator[Loading | Mapped, None, TaskMap]:
+        if known is not None:
+            yield known
+            return
         variants = self.variants()
         if BASE not in self.lab.store.embedded() or len(variants) < 3:
             raise InputError("There are no tuned variants of ‘base’ here to make a map of.")
+        for step in self._measured([name for name, _ in variants], rows):
+            if isinstance(step, TaskMap):
+                with self._lock:
+                    while len(self._kept) >= KEPT:
+                        self._kept.pop(next(iter(self._kept)))
+                    self._kept[rows] = step
+            yield step
+
+    @runs_models("names")
+    def _measured(self, names: Sequence[str], rows: int) -> Iterator[Loading | Mapped | TaskMap]:
         import_core()
         from lmlab.features.change.between import between
         from lmlab.scoring.score import ScoreRequest
 
-        refs = [ModelRef.parse(name) for name, _ in variants]
+        refs = [ModelRef.parse(name) for name in names]
         for ref in refs:
             yield from self.lab.ready(ref)
         kinds = self._kinds(rows)
@@ -102,7 +106,7 @@ class TaskMaps:
                     found.setdefault(kind.name, []).append(between(lms, ScoreRequest(*passage)))
                     done += 1
                     yield Mapped(done, total, kind.name)
-        return _map(variants, found)
+        yield _map(self.variants(), found)
 
     def _kinds(self, rows: int) -> list[Kind]:
         """Each task's held-out rows, then stories."""

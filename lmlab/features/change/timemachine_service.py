@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lmlab.errors import InputError
 from lmlab.features.change import journey_stops
 from lmlab.features.change.journeys import Moment, Stop, Travelling
-from lmlab.lab import Lab, import_core
+from lmlab.lab import SHORT, Lab, import_core, runs_models
 from lmlab.memo import Memo
 from lmlab.models.store import RUN, ModelRef
 from lmlab.results.controls import GenerateConfig
@@ -70,21 +70,25 @@ class TimeMachine:
         if not text.strip():
             raise InputError("There is no text.", "Type one, or choose an example.")
         self.lab.check_length(text)
-        import_core()
         first: Scored | None = None
         for done, stop in enumerate(stops):
             yield Travelling(done, len(stops), stop.step)
             key = (stop.model, stop.step, text)
             moment = self._kept.get(key)
             if moment is None:
-                ref = ModelRef.parse(stop.model)
-                yield from self.lab.ready(ref)
-                with self.lab.store.borrow(ref) as lm, _let_go(lm, ref):
-                    moment = _moment(lm, stop, text, min(MOST_TOKENS, self.lab.settings.max_tokens))
+                yield from self.lab.ready(ModelRef.parse(stop.model))
+                (moment,) = [one for one in self._at(stop, text) if isinstance(one, Moment)]
                 self._keep(key, moment)
             first = first or moment.scored
             _check_same(first, moment.scored)
             yield moment
+
+    @runs_models("stop", seconds=SHORT)
+    def _at(self, stop: Stop, text: str) -> Iterator[Moment]:
+        import_core()
+        ref, most = ModelRef.parse(stop.model), min(MOST_TOKENS, self.lab.settings.max_tokens)
+        with self.lab.store.borrow(ref) as lm, _let_go(lm, ref):
+            yield _moment(lm, stop, text, most)
 
     def _keep(self, key: Key, moment: Moment) -> None:
         # What lies in a folder of this machine may change.

@@ -13,12 +13,12 @@ from lmlab.features.data import documents, language, mixtures, privacy, quality
 from lmlab.features.data.documents import Cut, Limits
 from lmlab.features.data.duplicates import iter_twins
 from lmlab.features.data.findings import Inspected, Inspecting, Looked, Mixture, Pair, Quality
-from lmlab.lab import Lab, import_core
+from lmlab.lab import Lab, import_core, runs_models
 from lmlab.lm.fair_lock import stepwise
 from lmlab.models.store import ModelRef
 from lmlab.results.scored import Loading
 
-Scores = Iterator["Loading | list[Quality | None]"]
+Scores = Iterator["Loading | list[tuple[int, Quality | None]]"]
 MOST_DOCUMENTS = 1000
 # Rough shares of the time that an inspection takes.
 TWINS, LANGUAGES = 0.15, 0.3
@@ -88,11 +88,12 @@ class Corpora:
                 yield _step("languages", len(guessed), len(texts), TWINS, LANGUAGES)
         scores = list[Quality | None]()
         counts = list[int]()
-        for event in self._scores(model, texts, counts):
+        for event in self._scores(model, texts):
             if isinstance(event, Loading):
                 yield event
                 continue
-            scores += event
+            counts += [n_tokens for n_tokens, _ in event]
+            scores += [score for _, score in event]
             yield _step(f"{model}: scored", len(scores), len(texts), LANGUAGES, 1)
         columns = zip(texts, counts, guessed, twins, scores, strict=True)
         yield Inspected(
@@ -106,16 +107,18 @@ class Corpora:
             scored_chars=quality.BEGINNING,
         )
 
-    def _scores(self, model: str, texts: Sequence[str], counts: list[int]) -> Scores:
-        """The quality of some texts at a time; the tokens of each go to ``counts``."""
+    @runs_models("model")
+    def _scores(self, model: str, texts: Sequence[str]) -> Scores:
+        """(tokens, quality) of some texts at a time."""
         import_core()
         ref = ModelRef.parse(model)
         yield from self.lab.ready(ref)
         with self.lab.store.borrow(ref) as lm:
+            low = 0
             for scores in stepwise([lm], quality.iter_quality(lm, texts)):
-                low = len(counts)
-                counts += [len(lm.vocabulary.ids(t)) for t in texts[low : low + len(scores)]]
-                yield scores
+                counts = [len(lm.vocabulary.ids(t)) for t in texts[low : low + len(scores)]]
+                low += len(scores)
+                yield list(zip(counts, scores, strict=True))
 
     def _identifier(self) -> Any:
         # Two first visitors at once would load it twice.

@@ -4,14 +4,13 @@ Imports no torch before something is run.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lmlab.errors import InputError
 from lmlab.features.prompt.notes import notes_of
 from lmlab.features.prompt.queried import Asked, Weighed, in_full, weighed, written
-from lmlab.lab import Lab, import_core
+from lmlab.lab import Lab, import_core, runs_models
 from lmlab.lm.fair_lock import stepwise
 from lmlab.models.store import ModelRef
 from lmlab.results.forms import Form
@@ -27,7 +26,6 @@ from lmlab.text.wordings import shipped_source, shipped_templates, tuned_wording
 
 if TYPE_CHECKING:
     from lmlab.features.prompt.studies import Cell, Design, Studying
-    from lmlab.lm.model import LM
     from lmlab.lm.tokens import Vocabulary
     from lmlab.results.completions import Step
     from lmlab.scoring.pairs import Judged, Pair, PairsResult
@@ -144,6 +142,7 @@ class Prompting:
                 self._known[model] = (lm.vocabulary, lm.context, lm.form)
         return self._known[model]
 
+    @runs_models("model")
     def run(
         self,
         model: str,
@@ -179,9 +178,6 @@ class Prompting:
 
     def study(self, designs: "Sequence[Design]") -> "Iterator[Loading | Studying | Cell]":
         """Measure designs one after another."""
-        import_core()
-        from lmlab.features.prompt.studies import iter_study
-
         prompts = sum(
             min(len(d.data.queries), d.protocol.limit or len(d.data.queries))
             * (len(d.examples) if d.examples else d.protocol.draws if d.protocol.shots else 1)
@@ -194,7 +190,16 @@ class Prompting:
             )
         for name in dict.fromkeys(design.model for design in designs):
             yield from self.lab.ready(ModelRef.parse(name))
-        yield from iter_study(self._borrow, designs)
+        for place, design in enumerate(designs):
+            yield from self._studied(design, place, len(designs))
+
+    @runs_models("design")
+    def _studied(self, design: "Design", place: int, of: int) -> "Iterator[Studying | Cell]":
+        import_core()
+        from lmlab.features.prompt.studies import iter_design
+
+        with self.lab.store.borrow(ModelRef.parse(design.model)) as lm:
+            yield from iter_design(lm, design, place, of)
 
     def prompts_of(self, design: "Design") -> Iterator[tuple[int, int, Prompt, str]]:
         """What a design asks: (row from 1, draw, prompt, true answer), in the form of the model."""
@@ -214,6 +219,7 @@ class Prompting:
             for number, (prompt, piece) in enumerate(zip(prompts, of_queries, strict=True), 1):
                 yield number, which, prompt, piece.truth or ""
 
+    @runs_models("model")
     def judge(self, model: str, good: str, bad: str) -> "Iterator[Loading | Judged]":
         """Which of two sentences a model prefers."""
         import_core()
@@ -226,6 +232,7 @@ class Prompting:
         with self.lab.store.borrow(ref) as lm:
             yield judge(lm, [Pair("own", good, bad)])[0]
 
+    @runs_models("model")
     def judge_all(
         self, model: str, pairs: "Sequence[Pair] | None" = None
     ) -> "Iterator[Loading | PairsResult]":
@@ -245,6 +252,3 @@ class Prompting:
         with self.lab.store.borrow(ref) as lm:
             wanted = shipped_pairs() if pairs is None else pairs
             yield from stepwise([lm], iter_pairs(lm, wanted))
-
-    def _borrow(self, name: str) -> "AbstractContextManager[LM]":
-        return self.lab.store.borrow(ModelRef.parse(name))

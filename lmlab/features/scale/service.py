@@ -18,7 +18,7 @@ from lmlab.features.scale.architectures import from_config
 from lmlab.features.scale.counts import Shape, parameters
 from lmlab.features.scale.measured import Measured
 from lmlab.features.scale.published import Opened, Row, row_of
-from lmlab.lab import Lab, import_core
+from lmlab.lab import Lab, import_core, runs_models
 from lmlab.lm.fair_lock import stepwise
 from lmlab.models.store import ModelRef
 from lmlab.results.scored import Loading, Scored, Scoring
@@ -115,7 +115,6 @@ class Scaling:
         Raises:
             LabError: no model or kind, too many, or what loading a model raises.
         """
-        import_core()
         texts = _chosen(kinds, count)
         names = list(dict.fromkeys(name.strip() for name in models if name and name.strip()))
         if not 1 <= len(names) <= MOST_MODELS:
@@ -125,13 +124,25 @@ class Scaling:
             if all(known):
                 yield from (one for one in known if one)
                 continue
-            ref = ModelRef.parse(name)
-            yield from self.lab.ready(ref)
-            with self.lab.store.borrow(ref) as lm:
-                yield from stepwise([lm], self._measured(lm, name, texts, count))
+            for step in self._measured(name, texts):
+                # A folder or a run may change; what ships does not.
+                ships = ModelRef.parse(name).name in self.lab.store.embedded()
+                if isinstance(step, Measured) and ships:
+                    _keep(self._found, (name, step.kind, count), step)
+                yield step
 
+    @runs_models("name")
     def _measured(
-        self, lm: "LM", name: str, texts: dict[str, list[str]], count: int
+        self, name: str, texts: dict[str, list[str]]
+    ) -> Iterator[Loading | Scoring | Measured]:
+        import_core()
+        ref = ModelRef.parse(name)
+        yield from self.lab.ready(ref)
+        with self.lab.store.borrow(ref) as lm:
+            yield from stepwise([lm], self._figures(lm, name, texts))
+
+    def _figures(
+        self, lm: "LM", name: str, texts: dict[str, list[str]]
     ) -> Iterator[Scoring | Measured]:
         from lmlab.features.change.weight_change import parameters as own
         from lmlab.scoring.score import iter_scores
@@ -152,7 +163,7 @@ class Scaling:
                     "texts: its bits per byte would mean nothing.",
                     "Choose models whose tokenizer knows every character.",
                 )
-            found = Measured(
+            yield Measured(
                 model=name,
                 kind=kind,
                 parameters=size,
@@ -164,10 +175,6 @@ class Scaling:
                 vocabulary=tokens,
                 longest=max(one.n_tokens for one in scored),
             )
-            # A folder or a run may change; what ships does not.
-            if ModelRef.parse(name).name in self.lab.store.embedded():
-                _keep(self._found, (name, kind, count), found)
-            yield found
 
     def _told(self, row: Row, ref: ModelRef, folder: Path) -> Row:
         why = "The adapter’s own parameters are left out." if ref.adapter else ""
