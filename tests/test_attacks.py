@@ -22,6 +22,7 @@ import pytest
 import uvicorn
 
 from lmlab.errors import InputError, ModelError
+from lmlab.features import features, wordings
 from lmlab.features.scale.service import Scaling
 from lmlab.features.tuning.service import Tuning
 from lmlab.hosting import guests, wire
@@ -657,7 +658,7 @@ def filled(tmp_path_factory):
     """``filled(query, **more)``: (a link's updates by control, what the lecture bar is told)."""
     lab = Lab.open(Settings(runs_dir=tmp_path_factory.mktemp("runs")))
     blocks = build_page(lab)
-    filling = Filling(lab, stages(blocks))
+    filling = Filling(lab, stages(blocks), wordings(features()))
 
     def fill(query, name="likelihood", own=(), course=(), scene="", **more):
         stage = filling.stages[name]

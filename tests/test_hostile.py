@@ -31,6 +31,7 @@ from lmlab.results.scored import Scored
 from lmlab.runs.store import Runs
 from lmlab.settings import Settings
 from lmlab.text.sets import read_table
+from lmlab.text.wordings import shipped_source
 from lmlab.training.config import FinetuneConfig
 from tests import folders
 
@@ -136,7 +137,7 @@ def test_sets_and_templates_are_names(name, lab):
     for ask in (
         lab.service(Tuning).dataset,
         lab.service(Prompting).dataset,
-        lab.service(Prompting).source,
+        shipped_source,
     ):
         with pytest.raises(InputError):
             ask(name)

@@ -14,7 +14,6 @@ import pytest
 from lmlab.cli.main import main
 from lmlab.deployment import constraints
 from lmlab.errors import InputError, MemoryLimitError, ModelError
-from lmlab.features.prompt.service import Prompting
 from lmlab.features.tuning.service import Tuning
 from lmlab.hosting import logs, space
 from lmlab.hosting.headers import SPACES, Headers
@@ -25,6 +24,7 @@ from lmlab.hosting.route_filter import Doors
 from lmlab.lab import Lab
 from lmlab.models.store import ModelStore
 from lmlab.settings import PUBLIC, Settings, read_settings
+from lmlab.text.wordings import shipped_template
 from tests import loops
 from tools import audit
 
@@ -141,9 +141,7 @@ def test_no_training_means_none_by_any_way(tmp_path):
 
     config = FinetuneConfig(steps=1)
     with pytest.raises(InputError, match="switched off"):
-        lab.service(Tuning).start(
-            owner, "base", data, lab.service(Prompting).templates()["qa-tuned"], config
-        )
+        lab.service(Tuning).start(owner, "base", data, shipped_template("qa-tuned"), config)
     with pytest.raises(InputError, match="switched off"):
         lab.service(Tuning).resume(owner, "0" * 16)
     lab.service(Tuning).warm()

@@ -5,7 +5,7 @@ and what it forgot. Lays out, wires, and asks the lab.
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from html import escape
 from types import MappingProxyType
@@ -37,6 +37,13 @@ WHY = (
 EMPTY = '<p class="lm-why">What the tuned model forgot will stand here: press Measure.</p>'
 PATIENCE = 0.4  # seconds between two drawings of what comes in
 Found = receipt_notes.Moved
+
+
+def ahead(lab: Lab, pressed: str | None, inputs: Mapping[str, Any]) -> Iterator[object]:
+    """The steps of what a scene will ask; what they give is kept."""
+    if pressed == "drift-go" and {"base", "tuned"} <= set(inputs) and "own" not in inputs:
+        rows = int(float(str(inputs.get("rows", ROWS))))
+        yield from lab.service(Drifting).measure(inputs["base"], inputs["tuned"], rows=rows)
 
 
 def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
-from lmlab.features.completion.cli import BOS, write_json
-from lmlab.terminal.naming import add_model, asked_ref
-from lmlab.terminal.quiet import RECEIPT, quiet
+from lmlab.terminal.naming import BOS, add_model, asked_ref
+from lmlab.terminal.quiet import RECEIPT, quiet, write_json
 
 if TYPE_CHECKING:
     from lmlab.lm.model import LM

@@ -7,13 +7,13 @@ import gradio as gr
 
 from lmlab.features.prompt import events
 from lmlab.features.prompt import sheet as sheets
-from lmlab.features.prompt.service import Prompting
 from lmlab.features.prompt.widgets import Pool, Rows
 from lmlab.lab import Lab
 from lmlab.parts import upload_table
 from lmlab.parts.pickers import Choices, model_picker
 from lmlab.parts.upload_table import OWN
 from lmlab.parts.widgets import static
+from lmlab.text.wordings import shipped_source, worded_sets
 
 FIRST = ("german", "german-lecture")
 SHOTS = 3
@@ -56,7 +56,7 @@ def build(lab: Lab) -> tuple[Inputs, Rows]:
         static('<h2 class="lm-h">The design</h2>')
         with gr.Row():
             data = gr.Dropdown(
-                [*lab.service(Prompting).sets(), OWN], value=FIRST[0], label="Task and data",
+                [*worded_sets(), OWN], value=FIRST[0], label="Task and data",
                 elem_id="prompt-data", min_width=140,
             )  # fmt: skip
             wording = Choices(
@@ -79,7 +79,7 @@ def build(lab: Lab) -> tuple[Inputs, Rows]:
         table, columns, *given, use, said = _own(lab)
         with gr.Accordion("Edit the wording (YAML)", open=False, elem_id="prompt-editor"):
             source = gr.Textbox(
-                lab.service(Prompting).source(FIRST[1]), show_label=False, label="Wording in YAML",
+                shipped_source(FIRST[1]), show_label=False, label="Wording in YAML",
                 lines=12, max_lines=24, elem_id="prompt-source", elem_classes="lm-mono",
                 container=False,
             )  # fmt: skip

@@ -17,23 +17,12 @@ from lmlab.parts import upload_table
 from lmlab.parts.errors import alerts
 from lmlab.parts.upload_table import OWN
 from lmlab.results.forms import form_named
-
-FIRST = (
-    "german-lecture", "qa-question", "sentiment-review", "similarity-meaning", "topic-story",
-    "opposite-instruction", "plural-instruction", "choice-question",
-)  # fmt: skip
+from lmlab.text.wordings import read_wording, shipped_source, titled
 
 
 def wordings(lab: Lab, name: str) -> list[tuple[str, str]]:
-    """The templates for a set, by title; for a table of the visitor's all of them."""
-    # The plainest wording comes first; an arrow says least of what is meant.
-    templates = lab.service(Prompting).templates().values()
-    found = sorted(templates, key=lambda t: (t.name not in FIRST, t.task, t.name))
-    return [
-        (template.title if name != OWN else f"{template.task}: {template.title}", template.name)
-        for template in found
-        if name in (template.data, OWN)
-    ]
+    """(title, name) of the templates for a set; for a table of the visitor's of all of them."""
+    return titled("" if name == OWN else name)
 
 
 def chooser(lab: Lab) -> Callable[..., list[Any]]:
@@ -46,7 +35,7 @@ def chooser(lab: Lab) -> Callable[..., list[Any]]:
             raise InputError("There is no wording for this set.", "Choose another one.")
         first = found[0][1]
         wording = gr.update(choices=found, value=first)
-        return [wording, lab.service(Prompting).source(first), tuned(lab, name) or gr.skip()]
+        return [wording, shipped_source(first), tuned(lab, name) or gr.skip()]
 
     return chosen
 
@@ -66,7 +55,7 @@ def others(lab: Lab, name: str) -> list[str]:
 
 def opener_of(lab: Lab) -> Callable[..., str]:
     """Another wording: its YAML."""
-    return alerts(lambda name: lab.service(Prompting).source(name))
+    return alerts(lambda name: shipped_source(name))
 
 
 def reader(lab: Lab) -> Callable[..., list[Any]]:
@@ -77,13 +66,13 @@ def reader(lab: Lab) -> Callable[..., list[Any]]:
         own = upload_table.read(lab.service(Prompting).table, file, pasted, second, skip)
         template = None
         with suppress(LabError):
-            template = lab.service(Prompting).parse(wording)
+            template = read_wording(wording)
         other = upload_table.wording_for(own, template)
         named: list[Any] = [gr.update(choices=wordings(lab, OWN)), gr.skip()]
         if other is not None:
             template = other
             named = [gr.update(choices=wordings(lab, OWN), value=other.name),
-                     lab.service(Prompting).source(other.name)]  # fmt: skip
+                     shipped_source(other.name)]  # fmt: skip
         picked = upload_table.picked(template.reads if template else None, own.table)
         return [gr.update(value=OWN), own, upload_table.said(own), *named, *picked]
 
@@ -101,7 +90,7 @@ def previewer(lab: Lab) -> Callable[..., str]:
         sheet: Sheet | None, wording: str, model: str, form: str = "", ran: Ran | None = None
     ) -> str:
         try:
-            template = lab.service(Prompting).parse(wording)
+            template = read_wording(wording)
             kept = sheet or Sheet()
             examples = sheets.solved(kept.examples, template)
             query = sheets.asked(kept.query, template)

@@ -22,6 +22,7 @@ from lmlab.parts.errors import alerts
 from lmlab.parts.waiting import busy, idle
 from lmlab.results.scored import Loading
 from lmlab.text.rows import Row
+from lmlab.text.wordings import read_wording
 
 if TYPE_CHECKING:
     from lmlab.features.prompt.studies import Design
@@ -133,7 +134,7 @@ def loader(lab: Lab) -> Callable[..., list[Any]]:
     def load(
         measured: Measured | None, sheet: Sheet | None, wording: str, event: gr.EventData
     ) -> list[Any]:
-        template = lab.service(Prompting).parse(wording)
+        template = read_wording(wording)
         try:
             row = int(event.row) - 1
         except (AttributeError, TypeError, ValueError, OverflowError):

@@ -15,6 +15,7 @@ from lmlab.lab import Lab
 from lmlab.parts.errors import alerts
 from lmlab.text.records import Row, retyped
 from lmlab.text.templates import PromptTemplate
+from lmlab.text.wordings import read_wording
 
 FIRST_ROW = 2  # the query that the tab opens with
 
@@ -137,7 +138,7 @@ def editor(lab: Lab, part: str) -> Callable[..., list[Any]]:
 
     @alerts
     def edit(sheet: Sheet | None, wording: str, event: gr.EventData) -> list[Any]:
-        template = lab.service(Prompting).parse(wording)
+        template = read_wording(wording)
         most = 1 if part == "query" else drawn_rows.MOST_ROWS
         kept = sheet or Sheet()
         before = [*kept.examples, *([kept.query] if kept.query else [])]

@@ -23,6 +23,7 @@ from lmlab.results.completions import Step
 from lmlab.results.forms import form_named
 from lmlab.results.scored import Loading
 from lmlab.text.reading import Answer
+from lmlab.text.wordings import read_wording
 
 BEFORE = 60  # characters of the prompt that stand before the completion
 PATIENCE = 0.08  # seconds between two drawings of a completion on its way
@@ -58,7 +59,7 @@ def runner(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
 
     @alerts
     def run(sheet: Sheet | None, wording: str, model: str, form: str = "") -> Iterator[list[Any]]:
-        template = lab.service(Prompting).parse(wording)
+        template = read_wording(wording)
         kept = sheet or Sheet()
         examples = sheets.solved(kept.examples, template)
         query = sheets.asked(kept.query, template)

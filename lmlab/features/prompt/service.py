@@ -22,7 +22,7 @@ from lmlab.text.protocols import Protocol, asked, drawn
 from lmlab.text.rows import Row
 from lmlab.text.sets import Dataset, Table
 from lmlab.text.templates import PromptTemplate
-from lmlab.text.wordings import shipped_source, shipped_templates, tuned_wording
+from lmlab.text.wordings import tuned_wording
 
 if TYPE_CHECKING:
     from lmlab.features.prompt.studies import Cell, Design, Studying
@@ -50,27 +50,6 @@ class Prompting:
 
     lab: Lab
     _known: "dict[str, Known]" = field(default_factory=dict, repr=False)
-
-    def templates(self) -> dict[str, PromptTemplate]:
-        """The shipped templates by name."""
-        return shipped_templates()
-
-    def source(self, name: str) -> str:
-        """The YAML of a shipped template."""
-        if name not in self.templates():
-            raise InputError(f"There is no template named ‘{name[:60]}’.")
-        return shipped_source(name)
-
-    def parse(self, text: str) -> PromptTemplate:
-        """A template from YAML; one that ships is known by its text."""
-        found = PromptTemplate.parse(text)
-        known = self.templates().get(found.name)
-        return known if known is not None and self.source(found.name) == text else found
-
-    def sets(self) -> list[str]:
-        """Names of the shipped sets that some template fits."""
-        wanted = {template.data for template in self.templates().values()}
-        return [name for name in data.shipped_sets() if name in wanted]
 
     def dataset(self, name: str, split: str = "test") -> Dataset:
         """A shipped set."""

@@ -13,9 +13,6 @@ import gradio as gr
 from gradio.context import Context
 
 from lmlab.errors import InputError
-from lmlab.features.prompt.design import AS_TUNED
-from lmlab.features.prompt.events import wordings
-from lmlab.features.prompt.service import Prompting
 from lmlab.features.tuning.data import QUICK, QUIET
 from lmlab.features.tuning.service import Tuning
 from lmlab.features.tuning.widgets import ASKING
@@ -24,6 +21,7 @@ from lmlab.parts import run_views
 from lmlab.parts.errors import alerts
 from lmlab.parts.widgets import static
 from lmlab.runs.store import RunInfo
+from lmlab.text.wordings import shipped_source, shipped_templates, titled, worded_sets
 
 WRITING = {**QUIET, "concurrency_id": "tuning", "concurrency_limit": 4}
 # A tab that opens for the first time runs by itself.
@@ -215,28 +213,29 @@ def prompter(lab: Lab) -> Callable[..., list[Any]]:
     def opened(owner: str, run: str) -> list[Any]:
         info = saved(lab, owner, run)
         filled: list[Any] = [gr.skip()] * 4
-        if (
-            info.template in lab.service(Prompting).templates()
-            and info.data in lab.service(Prompting).sets()
-        ):
-            choices = wordings(lab, info.data)
+        if info.template in shipped_templates() and info.data in worded_sets():
+            choices = titled(info.data)
             wording = gr.update(choices=choices, value=info.template)
-            filled = [info.data, wording, lab.service(Prompting).source(info.template), 0]
+            filled = [info.data, wording, shipped_source(info.template), 0]
         # Whatever the form was before: the run's own is what it is asked in.
-        return [_picked(lab, info), *filled, AS_TUNED, gr.update(selected="prompt")]
+        return [_picked(lab, info), *filled, "", gr.update(selected="prompt")]
 
     return opened
 
 
 def _row(lab: Lab, info: RunInfo) -> list[Any]:
     """[prompt, text] of a row that was held out; nothing where the visitor's own rows are gone."""
-    template = lab.service(Prompting).templates().get(info.template)
-    if template is None or info.data not in lab.service(Prompting).sets():
+    template = shipped_templates().get(info.template)
+    if template is None or info.data not in worded_sets():
         return [gr.skip(), gr.skip()]
     row = lab.service(Tuning).dataset(info.data).valid[0]
     made = template.encode([], row)
     if info.config.form == "chat":
-        made = lab.service(Prompting).preview(info.model, template, [], row, form="chat").prompt
+        from lmlab.text.chat import in_form
+
+        vocabulary = lab.service(Tuning).vocabulary(info.model)
+        instruction, asked = template.pieces([row])
+        (made,) = in_form(vocabulary, "chat", instruction, [], template.separator, asked)
     return [made.text, made.text + made.target]
 
 

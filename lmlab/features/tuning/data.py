@@ -10,7 +10,6 @@ from typing import Any
 import gradio as gr
 
 from lmlab.errors import LabError
-from lmlab.features.prompt.service import Prompting
 from lmlab.features.tuning.form import KEYS, PLAIN, PRESETS, Choice, config_of, reads_of
 from lmlab.features.tuning.service import Tuning
 from lmlab.features.tuning.widgets import Mask
@@ -20,6 +19,7 @@ from lmlab.parts.errors import alerts
 from lmlab.parts.pickers import Choices, model_picker
 from lmlab.parts.upload_table import FIELDS, OWN
 from lmlab.parts.widgets import static
+from lmlab.text.wordings import read_wording, shipped_source
 
 PLAIN_COLUMN = "text"  # that is learned where there is no wording
 QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
@@ -83,7 +83,7 @@ def build(lab: Lab) -> DataStep:
         table, *given, said, columns = _own(lab)
         with gr.Accordion("Edit the wording (YAML)", open=False, elem_id="tuning-editor"):
             source = gr.Textbox(
-                lab.service(Prompting).source(first.template), show_label=False,
+                shipped_source(first.template), show_label=False,
                 label="Wording in YAML", lines=8, max_lines=20, elem_id="tuning-source",
                 elem_classes="lm-mono", container=False,
             )  # fmt: skip
@@ -165,11 +165,6 @@ def wordings(lab: Lab, name: str) -> list[tuple[str, str]]:
     return found
 
 
-def source_of(lab: Lab, wording: str) -> str:
-    """The YAML of a wording; empty for plain text."""
-    return "" if wording == PLAIN else lab.service(Prompting).source(wording)
-
-
 def chooser(lab: Lab) -> Callable[..., list[Any]]:
     """Another set: its wordings, the first of them in the editor."""
 
@@ -177,14 +172,14 @@ def chooser(lab: Lab) -> Callable[..., list[Any]]:
     def chosen(name: str) -> list[Any]:
         found = wordings(lab, name)
         first = found[0][1]
-        return [gr.update(choices=found, value=first), source_of(lab, first)]
+        return [gr.update(choices=found, value=first), shipped_source(first)]
 
     return chosen
 
 
 def opener(lab: Lab) -> Callable[..., str]:
     """Another wording: its YAML."""
-    return alerts(lambda wording: source_of(lab, wording))
+    return alerts(lambda wording: shipped_source(wording))
 
 
 def former(lab: Lab) -> Callable[..., Any]:
@@ -192,7 +187,7 @@ def former(lab: Lab) -> Callable[..., Any]:
 
     @alerts
     def formed(wording: str, source: str) -> Any:
-        return (lab.service(Prompting).parse(source).form if wording != PLAIN else "") or gr.skip()
+        return (read_wording(source).form if wording != PLAIN else "") or gr.skip()
 
     return formed
 
@@ -212,12 +207,12 @@ def reader(lab: Lab) -> Callable[..., list[Any]]:
             own = upload_table.read(lab.service(Tuning).table, file, pasted, second, skip)
         template = None
         with suppress(LabError):
-            template = None if wording == PLAIN else lab.service(Prompting).parse(source)
+            template = None if wording == PLAIN else read_wording(source)
         fits = wording == PLAIN and PLAIN_COLUMN in own.table.columns
         other = None if fits else upload_table.wording_for(own, template)
         chosen = other.name if other else wording
         choices = gr.update(choices=wordings(lab, OWN), value=chosen)
-        yaml = lab.service(Prompting).source(other.name) if other else gr.skip()
+        yaml = shipped_source(other.name) if other else gr.skip()
         picked = upload_table.picked(reads_of(other or template), own.table)
         return [gr.update(value=OWN), own, upload_table.said(own), choices, yaml, *picked]
 

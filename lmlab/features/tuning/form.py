@@ -6,16 +6,16 @@ from types import MappingProxyType
 from typing import Any
 
 from lmlab.errors import InputError
-from lmlab.features.prompt.service import Prompting
 from lmlab.features.tuning.service import Tuning
 from lmlab.lab import Lab
 from lmlab.parts.upload_table import OWN, Own
 from lmlab.text.templates import PromptTemplate
 from lmlab.text.twins import Reads
+from lmlab.text.wordings import NONE, read_wording
 from lmlab.training.config import FinetuneConfig, demo
 from lmlab.training.sets import TuningData
 
-PLAIN = "plain text"
+PLAIN = NONE
 METHODS = (
     ("LoRA", "lora"),
     ("Full", "full"),
@@ -151,7 +151,7 @@ class Choice:
 
     def template(self, lab: Lab) -> PromptTemplate | None:
         """The wording as it stands in the editor."""
-        return None if self.wording == PLAIN else lab.service(Prompting).parse(self.source)
+        return None if self.wording == PLAIN else read_wording(self.source)
 
     def rows(self, lab: Lab, template: PromptTemplate | None) -> TuningData:
         """The rows, under the template's names."""

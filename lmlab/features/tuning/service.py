@@ -30,6 +30,7 @@ from lmlab.training.sets import TuningData, shipped_data, split_table
 from lmlab.training.shapes import selected
 
 if TYPE_CHECKING:
+    from lmlab.lm.tokens import Vocabulary
     from lmlab.training.outlines import Outline
 
 DEMO = "qa"
@@ -157,6 +158,10 @@ class Tuning(TuningRuns):
         """Names for the targets' picker, those that ``auto`` means, and the number of layers."""
         shape = self._outline(model).shape
         return shape.linear_names, shape.auto_targets, shape.layers
+
+    def vocabulary(self, model: str) -> "Vocabulary":
+        """What cuts text into a model's tokens."""
+        return self._outline(model).vocabulary
 
     def parameters(self, model: str) -> int:
         """How many numbers a model has."""
