@@ -13,7 +13,6 @@ import pytest
 from lmlab.assets import assets_dir
 from lmlab.errors import InputError
 from lmlab.features.data import cleaning, language, mixtures, plots, privacy, quality
-from lmlab.features.data.documents import Limits, read_documents, shipped_corpora
 from lmlab.features.data.duplicates import iter_twins, jaccard, plain, shingles
 from lmlab.features.data.findings import Cleaning, Inspected, Looked, Mixture, Pair, Part, Quality
 from lmlab.features.data.service import Corpora
@@ -22,6 +21,7 @@ from lmlab.models.store import ModelStore
 from lmlab.results.scored import Loading
 from lmlab.scoring.score import score
 from lmlab.settings import Settings
+from lmlab.text.documents import Limits, read_documents, shipped_corpora
 
 LIMITS = Limits(50, 2_000)
 

@@ -18,15 +18,15 @@ from lmlab.features.change import (
     weights_page,
 )
 from lmlab.features.change.service import Changing
-from lmlab.features.tuning.after import saved
-from lmlab.features.tuning.service import Tuning
-from lmlab.features.tuning.widgets import ASKING
 from lmlab.lab import Lab
 from lmlab.parts import run_views
 from lmlab.parts.errors import alerts
 from lmlab.parts.pickers import model_picker
+from lmlab.parts.run_following import saved
+from lmlab.parts.run_widgets import ASKING
 from lmlab.parts.scripts import script
 from lmlab.parts.widgets import static
+from lmlab.runs.owned_runs import TuningRuns
 
 NAME = "Change"
 QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
@@ -110,7 +110,7 @@ def opener(lab: Lab) -> Callable[..., list[Any]]:
 
     @alerts
     def opened(owner: str, run: str) -> list[Any]:
-        info = saved(lab, owner, run)
+        info = saved(lab.service(TuningRuns), owner, run)
         names = gr.update(choices=tuned_choices(lab, owner, info.model), value=info.model_name)
         return [info.model, names, gr.update(selected="change")]
 
@@ -143,7 +143,7 @@ def tuned_choices(lab: Lab, owner: str, base: str) -> list[tuple[str, str]]:
         for one in lab.service(Changing).tuned(base or "")
     ]
     try:
-        runs = lab.service(Tuning).runs(owner) if owner else []
+        runs = lab.service(TuningRuns).runs(owner) if owner else []
     except LabError:
         runs = []
     own = [info for info in runs if info.model_name and info.model == base]

@@ -210,9 +210,8 @@ class Changing:
         """Refuse to decompose more than there is memory for; an adapter is always small."""
         if one.model is two.model:
             return
-        from lmlab.features.change.weight_change import parameters
 
-        need = BYTES_CUT * sum(parameter.numel() for parameter in parameters(one).values())
+        need = BYTES_CUT * sum(parameter.numel() for parameter in one.own_parameters().values())
         if need > (budget := self.lab.store.budget):
             raise MemoryLimitError(
                 f"All of ΔW in parts needs {need / 1e9:.2g} GB, and {budget / 1e9:.2g} GB are set "

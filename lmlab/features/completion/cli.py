@@ -69,7 +69,7 @@ def _write(lm: "LM", asked: "Given", arguments: argparse.Namespace, config: Gene
         for which, done in _samples(lm, arguments, config):
             write_json(_begun(lm, asked) | {"sample": which} | done.to_dict())
     elif arguments.receipt:
-        from lmlab.features.completion.receipt import completion
+        from lmlab.receipts.completions import completion
 
         sys.stdout.write(completion(next(_samples(lm, arguments, config))[1], config))
     else:

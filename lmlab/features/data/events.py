@@ -13,7 +13,6 @@ import gradio as gr
 
 from lmlab.errors import InputError
 from lmlab.features.data import cleaning, plots
-from lmlab.features.data.documents import CUTS
 from lmlab.features.data.findings import Cleaned, Cleaning, Inspected
 from lmlab.features.data.language_names import language_name
 from lmlab.features.data.service import Corpora
@@ -21,6 +20,7 @@ from lmlab.lab import Lab
 from lmlab.parts.errors import alerts
 from lmlab.parts.waiting import busy, idle
 from lmlab.results.scored import Loading
+from lmlab.text.documents import CUTS
 
 OWN = "own text"
 PATIENCE = 0.15  # seconds between two signs of progress

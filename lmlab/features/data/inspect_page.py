@@ -10,7 +10,6 @@ import gradio as gr
 from gradio.context import Context
 
 from lmlab.features.data import events, receipt_notes
-from lmlab.features.data.documents import CUTS
 from lmlab.features.data.service import Corpora
 from lmlab.features.data.widgets import Findings, QualityView
 from lmlab.lab import Lab
@@ -19,6 +18,7 @@ from lmlab.parts.first_open import Led, unless_led
 from lmlab.parts.pickers import model_picker
 from lmlab.parts.receipt_button import Keep, follow
 from lmlab.parts.widgets import Handover, static
+from lmlab.text.documents import CUTS
 
 QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
 RUNNING = MappingProxyType({**QUIET, "concurrency_id": "score", "concurrency_limit": 2})

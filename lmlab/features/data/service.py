@@ -9,17 +9,17 @@ from threading import Lock
 from typing import Any
 
 from lmlab.errors import InputError
-from lmlab.features.data import documents, language, mixtures, privacy, quality
-from lmlab.features.data.documents import Cut, Limits
+from lmlab.features.data import language, mixtures, privacy, quality
 from lmlab.features.data.duplicates import iter_twins
 from lmlab.features.data.findings import Inspected, Inspecting, Looked, Mixture, Pair, Quality
 from lmlab.lab import Lab, import_core, runs_models
 from lmlab.lm.fair_lock import stepwise
 from lmlab.models.store import ModelRef
 from lmlab.results.scored import Loading
+from lmlab.text import documents
+from lmlab.text.documents import Cut, Limits
 
 Scores = Iterator["Loading | list[tuple[int, Quality | None]]"]
-MOST_DOCUMENTS = 1000
 # Rough shares of the time that an inspection takes.
 TWINS, LANGUAGES = 0.15, 0.3
 EVERY = 20  # documents between two signs of progress
@@ -39,7 +39,7 @@ class Corpora:
     @property
     def limits(self) -> Limits:
         """How much of a corpus is read."""
-        return Limits(MOST_DOCUMENTS, self.lab.settings.max_corpus_chars)
+        return Limits.of(self.lab.settings)
 
     @cached_property
     def mixtures(self) -> dict[str, Mixture]:

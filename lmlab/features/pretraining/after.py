@@ -11,12 +11,11 @@ from gradio.context import Context
 
 from lmlab.errors import InputError
 from lmlab.features.pretraining.service import Pretraining
-from lmlab.features.tuning.after import WRITING, known
-from lmlab.features.tuning.data import QUICK, QUIET
-from lmlab.features.tuning.widgets import ASKING
 from lmlab.lab import Lab
 from lmlab.parts import run_views
 from lmlab.parts.errors import alerts
+from lmlab.parts.run_following import QUICK, QUIET, WRITING, known
+from lmlab.parts.run_widgets import ASKING
 from lmlab.runs.store import RunInfo
 
 FETCH = (

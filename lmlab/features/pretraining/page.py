@@ -9,9 +9,9 @@ from lmlab.features.pretraining import run as running
 from lmlab.features.pretraining import size as sizes
 from lmlab.features.pretraining import text as texts
 from lmlab.features.pretraining.service import Pretraining
-from lmlab.features.tuning.data import QUICK
 from lmlab.lab import Lab
 from lmlab.parts.errors import alerts
+from lmlab.parts.run_following import QUICK
 from lmlab.parts.widgets import static
 
 NAME = "Pre-training"

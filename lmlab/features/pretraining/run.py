@@ -13,14 +13,22 @@ from lmlab.features.pretraining.service import Pretraining
 from lmlab.features.pretraining.size import config_of
 from lmlab.features.pretraining.text import data_of
 from lmlab.features.pretraining.widgets import GrowthMonitor
-from lmlab.features.tuning.after import WRITING, known
-from lmlab.features.tuning.data import QUICK, QUIET
-from lmlab.features.tuning.run import buttons, followed, follower, resumer, stopper
-from lmlab.features.tuning.widgets import ASKING, Owner, Runs
 from lmlab.lab import Lab
 from lmlab.parts import run_views
 from lmlab.parts.errors import alerts
 from lmlab.parts.receipt_button import Keep, follow
+from lmlab.parts.run_following import (
+    QUICK,
+    QUIET,
+    WRITING,
+    buttons,
+    followed,
+    follower,
+    known,
+    resumer,
+    stopper,
+)
+from lmlab.parts.run_widgets import ASKING, Owner, Runs
 from lmlab.parts.widgets import static
 from lmlab.runs.store import RunInfo
 

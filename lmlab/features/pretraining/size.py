@@ -10,10 +10,10 @@ from lmlab.errors import InputError, LabError
 from lmlab.features.pretraining import views
 from lmlab.features.pretraining.service import Pretraining
 from lmlab.features.pretraining.text import vocabulary_of
-from lmlab.features.tuning.data import QUICK
-from lmlab.features.tuning.views import duration, memory, problem
 from lmlab.lab import Lab
 from lmlab.parts.errors import alerts
+from lmlab.parts.run_following import QUICK
+from lmlab.parts.run_views import duration, memory, problem
 from lmlab.parts.widgets import static
 from lmlab.training.pretrain_config import SIZES, PretrainConfig
 

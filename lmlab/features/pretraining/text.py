@@ -8,14 +8,14 @@ from typing import Any
 import gradio as gr
 
 from lmlab.errors import InputError, LabError
-from lmlab.features.data.service import Corpora
 from lmlab.features.pretraining import views
 from lmlab.features.pretraining.service import Pretraining
 from lmlab.features.pretraining.widgets import Tokens
-from lmlab.features.tuning.data import QUICK
 from lmlab.lab import Lab
 from lmlab.parts.errors import alerts
+from lmlab.parts.run_following import QUICK
 from lmlab.parts.widgets import static
+from lmlab.text.documents import Limits, read_documents
 from lmlab.training.pretrain_config import SMALLEST, PretrainConfig
 from lmlab.training.sets import TuningData
 
@@ -171,7 +171,7 @@ def reader(lab: Lab) -> Callable[..., list[Any]]:
         name = name[-LONGEST_NAME:]
         if name.lower().endswith(TABLES):
             data = lab.service(Pretraining).own_documents(
-                lab.service(Corpora).read(content, name), name
+                read_documents(content, name, Limits.of(lab.settings)), name
             )
         else:
             data = lab.service(Pretraining).own(content, name)

@@ -144,10 +144,9 @@ class Scaling:
     def _figures(
         self, lm: "LM", name: str, texts: dict[str, list[str]]
     ) -> Iterator[Scoring | Measured]:
-        from lmlab.features.change.weight_change import parameters as own
         from lmlab.scoring.score import iter_scores
 
-        size = sum(parameter.numel() for parameter in own(lm).values())
+        size = sum(parameter.numel() for parameter in lm.own_parameters().values())
         seen = self._seen(ModelRef.parse(name))
         tokens = vocabulary_of(lm)
         for kind, some in texts.items():

@@ -1,6 +1,5 @@
 """What to do with a run that has learned something: open it elsewhere, take it along, push it."""
 
-import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,17 +12,16 @@ import gradio as gr
 from gradio.context import Context
 
 from lmlab.errors import InputError
-from lmlab.features.tuning.data import QUICK, QUIET
 from lmlab.features.tuning.service import Tuning
-from lmlab.features.tuning.widgets import ASKING
 from lmlab.lab import Lab
 from lmlab.parts import run_views
 from lmlab.parts.errors import alerts
+from lmlab.parts.run_following import QUICK, QUIET, WRITING, known, saved
+from lmlab.parts.run_widgets import ASKING
 from lmlab.parts.widgets import static
 from lmlab.runs.store import RunInfo
 from lmlab.text.wordings import shipped_source, shipped_templates, titled, worded_sets
 
-WRITING = {**QUIET, "concurrency_id": "tuning", "concurrency_limit": 4}
 # A tab that opens for the first time runs by itself.
 ASK_COMPARE = MappingProxyType(
     {
@@ -52,7 +50,6 @@ FETCH = (
 # The ends of the ids of what is filled in on the other tabs.
 COMPARED = ("model-1", "model-2", "prompt", "text")
 PROMPTED = ("model", "data", "wording", "source", "shots", "form")
-_OWNER = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -147,19 +144,6 @@ def _wire_tabs(lab: Lab, step: After, mine: list[Any]) -> None:
         used.success(None, None, None, js=PRESS_RUN, **QUIET)
 
 
-def known(owner: Any) -> str:
-    """The visitor's name, as a browser makes it.
-
-    Raises:
-        InputError: it is no such name.
-    """
-    if not isinstance(owner, str) or not _OWNER.fullmatch(owner):
-        raise InputError(
-            "This browser has no name yet, so its runs would be lost.", "Load the page anew."
-        )
-    return owner
-
-
 def packer(lab: Lab) -> Callable[..., list[Any]]:
     """What was learned as a zip: [download button, its path, for it to be removed later]."""
 
@@ -199,7 +183,7 @@ def comparer(lab: Lab) -> Callable[..., list[Any]]:
 
     @alerts
     def opened(owner: str, run: str) -> list[Any]:
-        info = saved(lab, owner, run)
+        info = saved(lab.service(Tuning), owner, run)
         prompt, text = _row(lab, info)
         return [info.model, _picked(lab, info), prompt, text, gr.update(selected="compare")]
 
@@ -211,7 +195,7 @@ def prompter(lab: Lab) -> Callable[..., list[Any]]:
 
     @alerts
     def opened(owner: str, run: str) -> list[Any]:
-        info = saved(lab, owner, run)
+        info = saved(lab.service(Tuning), owner, run)
         filled: list[Any] = [gr.skip()] * 4
         if info.template in shipped_templates() and info.data in worded_sets():
             choices = titled(info.data)
@@ -244,17 +228,3 @@ def _picked(lab: Lab, info: RunInfo) -> Any:
     names = [(name, name) for name in lab.model_names()]
     own = f"{run_views.method_name(info)} on {info.data}"
     return gr.update(choices=[*names, (own, info.model_name)], value=info.model_name)
-
-
-def saved(lab: Lab, owner: str, run: str) -> RunInfo:
-    """A run that has learned something.
-
-    Raises:
-        InputError: there is none, or nothing of it has been saved.
-    """
-    if not run:
-        raise InputError("No run is shown.", "Start one, or choose one below.")
-    info = lab.service(Tuning).run(known(owner), run)
-    if not info.model_name:
-        raise InputError("This run has saved nothing yet.", "Wait for it, or let it run longer.")
-    return info

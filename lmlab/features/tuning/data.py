@@ -4,7 +4,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
-from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
@@ -17,13 +16,12 @@ from lmlab.lab import Lab
 from lmlab.parts import run_views, upload_table
 from lmlab.parts.errors import alerts
 from lmlab.parts.pickers import Choices, model_picker
+from lmlab.parts.run_following import QUICK
 from lmlab.parts.upload_table import FIELDS, OWN
 from lmlab.parts.widgets import static
 from lmlab.text.wordings import read_wording, shipped_source
 
 PLAIN_COLUMN = "text"  # that is learned where there is no wording
-QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
-QUICK = MappingProxyType({**QUIET, "concurrency_id": "preview", "concurrency_limit": 4})
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,13 @@ from typing import Any
 import gradio as gr
 
 from lmlab.errors import LabError
-from lmlab.features.tuning.data import QUICK
 from lmlab.features.tuning.form import GROUPS, KEYS, METHODS, PRESETS, Choice, config_of, values_of
 from lmlab.features.tuning.service import Tuning
-from lmlab.features.tuning.views import counter, problem
+from lmlab.features.tuning.views import counter
 from lmlab.lab import Lab
 from lmlab.parts.errors import alerts
+from lmlab.parts.run_following import QUICK
+from lmlab.parts.run_views import problem
 from lmlab.parts.upload_table import FIELDS
 from lmlab.parts.widgets import static
 from lmlab.training.config import RATES, SCHEDULES, SMALL, suited_rate

@@ -11,12 +11,13 @@ from lmlab.features.tuning import data as tuning_data
 from lmlab.features.tuning import method as tuning_method
 from lmlab.features.tuning import run as tuning_run
 from lmlab.features.tuning import runs as tuning_runs
-from lmlab.features.tuning.data import QUICK, DataStep, wordings
+from lmlab.features.tuning.data import DataStep, wordings
 from lmlab.features.tuning.form import PRESETS, Preset, values_of
 from lmlab.features.tuning.method import MethodStep
 from lmlab.features.tuning.service import Tuning
 from lmlab.lab import Lab
 from lmlab.parts.errors import alerts
+from lmlab.parts.run_following import QUICK
 from lmlab.parts.widgets import static
 from lmlab.text.wordings import shipped_source
 

@@ -6,17 +6,17 @@ from typing import Any
 
 import gradio as gr
 
-from lmlab.features.tuning.after import WRITING, known
-from lmlab.features.tuning.data import QUICK, QUIET
+from lmlab.features.tuning import receipt_notes
 from lmlab.features.tuning.form import RACE, Choice, config_of
-from lmlab.features.tuning.run import INTO_VIEW, RunStep, buttons, followed
+from lmlab.features.tuning.run import INTO_VIEW, RunStep
 from lmlab.features.tuning.service import Tuning
 from lmlab.features.tuning.views import race, settings_table
-from lmlab.features.tuning.widgets import ASKING, Runs
 from lmlab.lab import Lab
-from lmlab.parts import receipt_notes, run_views
+from lmlab.parts import run_views
 from lmlab.parts.errors import alerts
 from lmlab.parts.receipt_button import follow
+from lmlab.parts.run_following import QUICK, QUIET, WRITING, buttons, followed, known
+from lmlab.parts.run_widgets import ASKING, Runs
 from lmlab.parts.upload_table import FIELDS
 from lmlab.parts.widgets import static
 from lmlab.runs.store import RunInfo
