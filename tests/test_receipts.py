@@ -18,17 +18,19 @@ from lmlab.features.change.matrices import Knifed
 from lmlab.features.change.rank_knife import iter_knife
 from lmlab.features.change.service import KnifeTexts
 from lmlab.features.change.weight_change import iter_changes
-from lmlab.features.completion import receipt as completions
 from lmlab.features.prompt import receipt as prompts
+from lmlab.features.prompt import receipt_notes
 from lmlab.features.prompt.evaluation import evaluate
 from lmlab.features.prompt.measure_events import Measured
+from lmlab.features.prompt.service import Prompting
 from lmlab.features.prompt.studies import Cell, Design
 from lmlab.features.scale import receipt as sizes
 from lmlab.features.tuning import receipt as tuning
+from lmlab.features.tuning import receipt_notes as of_tuning
+from lmlab.features.tuning.service import Tuning
 from lmlab.lab import Lab
 from lmlab.models.store import ModelStore
-from lmlab.parts import receipt_notes
-from lmlab.receipts import texts
+from lmlab.receipts import completions, texts
 from lmlab.receipts.script import source_of
 from lmlab.results.completions import Completion
 from lmlab.results.controls import GenerateConfig
@@ -127,7 +129,9 @@ def test_a_study_s_prompts_are_those_that_were_asked(numbers: Numbers) -> None:
     lab = Lab.open(Settings(offline=True))
     template, data = shipped_template("german-arrow"), shipped("german")
     design = Design("", "base", template, data, Protocol(shots=2, draws=2, limit=4))
-    found = [step for step in lab.prompts.study([design]) if isinstance(step, Cell)][-1].evaluation
+    found = [step for step in lab.service(Prompting).study([design]) if isinstance(step, Cell)][
+        -1
+    ].evaluation
     measured = Measured("shots", (("2 shots", found),), (), last=design)
     note = receipt_notes.of_study(lab)(measured)
     assert note is not None
@@ -142,12 +146,12 @@ def test_the_receipt_of_a_run_that_is_on_the_disk(numbers: Numbers, tmp_path: Pa
     )  # fmt: skip
     *_, end = api.finetune("tiny", "plural", "plural-arrow", config, out=tmp_path / "run")
     folder = RunFolder(tmp_path / "run")
-    learned = Lab.open(Settings(offline=True)).tuning.learned
+    learned = Lab.open(Settings(offline=True)).service(Tuning).learned
     assert "model.norm.weight" in learned("tiny", config)
     runs = SimpleNamespace(
         run=lambda *_: folder.info(), spec=lambda *_: folder.spec, learned=learned
     )
-    note = receipt_notes.of_run(SimpleNamespace(tuning=runs))("me", "run")
+    note = of_tuning.of_run(SimpleNamespace(service=lambda kind: runs))("me", "run")
     assert note is not None
     found = numbers(note.write())
     assert found == pytest.approx([end.valid_before, end.valid_loss], abs=1e-3)
@@ -185,7 +189,7 @@ def test_a_run_and_a_design_of_a_chat_model_are_made_again(
     chosen, data = shipped_template("sentiment-review"), shipped("sentiment")
     design = Design("", str(folder), chosen, data, Protocol(limit=4, form=form))
     lab = Lab.open(Settings(device="cpu", dtype="float32"))
-    *_, cell = lab.prompts.study([design])
+    *_, cell = lab.service(Prompting).study([design])
     assert isinstance(cell, Cell)
     measured = Measured("shots", (("", cell.evaluation),), (), False, design)
     note = receipt_notes.of_study(lab)(measured)
