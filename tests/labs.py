@@ -47,7 +47,7 @@ def lab_of(models: Path, runs: Path, model: str = MOCKS[0], **settings: Any) -> 
         **{"offline": True, "runs_dir": runs, "model": model, "models": names, **settings}
     )
     lab = Lab(ModelStore(asked, models=models), asked)
-    lab.tuning.__dict__["jobs"] = Jobs(asked, lambda folder: Training(folder, lab.settings))
+    lab.__dict__["jobs"] = Jobs(asked, lambda folder: Training(folder, lab.settings))
     return lab
 
 
@@ -55,7 +55,7 @@ def clear(lab: Lab) -> None:
     """Have all runs of a lab end, and forget them."""
     for folder in list(lab.store.runs.all()):
         folder.stop_file.touch()
-        while lab.tuning.jobs.counts() != (0, 0) and folder.is_alive:
+        while lab.jobs.counts() != (0, 0) and folder.is_alive:
             time.sleep(0.02)
         lab.store.runs.delete(folder)
 

@@ -6,13 +6,13 @@ import pytest
 
 from lmlab.errors import ModelError
 from lmlab.generation.complete import generate
+from lmlab.generation.config import GenerateConfig
 from lmlab.models import backends
 from lmlab.models.backends import GIVES, lacking
 from lmlab.models.backends.mock import STORY
-from lmlab.results.controls import GenerateConfig
 from lmlab.runs.model_store import ModelStore
 from lmlab.scoring.comparison import compare
-from lmlab.scoring.pairs import Pair, judge
+from lmlab.scoring.pairs import MinimalPair, judge
 from lmlab.scoring.score import score
 from lmlab.settings import Settings
 
@@ -69,7 +69,7 @@ def test_a_uniform_mock_spends_as_many_nats_a_token_as_it_has_tokens(store):
 def test_a_bigram_knows_which_word_follows(store):
     with store.borrow("mock:bigram") as lm:
         known, other = (
-            judge(lm, [Pair("", " the dog ran", " ran the dog")])[0],
+            judge(lm, [MinimalPair("", " the dog ran", " ran the dog")])[0],
             score(lm, " The dog"),
         )
     assert known.prefers_good

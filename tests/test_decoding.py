@@ -5,12 +5,12 @@ import torch
 
 from lmlab.api import load
 from lmlab.generation.complete import generate, iter_sample, prompt_ids, unfold
+from lmlab.generation.completions import Next
+from lmlab.generation.config import GenerateConfig
 from lmlab.generation.sidebyside import iter_side_by_side
 from lmlab.lab import Lab
 from lmlab.models.backends.transformers import decoding
-from lmlab.results.completions import Next, Reading
-from lmlab.results.controls import GenerateConfig
-from lmlab.results.scored import Loading
+from lmlab.progress import Loading, Reading
 from lmlab.runs.model_store import ModelRef, ModelStore
 from lmlab.settings import Settings
 from tests import folders

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from lmlab.generation.complete import Stream
+from lmlab.generation.completions import FinishReason
 from lmlab.generation.sampling import GenerateConfig
 from lmlab.models.model import LM
 from lmlab.models.sharedprefix import SharedPrefix, common_prefix
-from lmlab.results.completions import FinishReason
 
 ROWS = 32
 

@@ -16,6 +16,7 @@ class RowStats:
         rank: [N] 1 + the number of tokens that are strictly likelier than the target; None where
             only the likeliest are known.
         entropy: [N] of the whole distribution; None likewise.
+        best: [N] log-probability of the likeliest token.
         top_ids: [N, k] the likeliest tokens, best first.
         top_logprobs: [N, k] their log-probabilities.
     """
@@ -23,6 +24,7 @@ class RowStats:
     logprob: Tensor
     rank: Tensor | None
     entropy: Tensor | None
+    best: Tensor
     top_ids: Tensor
     top_logprobs: Tensor
 
@@ -39,6 +41,7 @@ def row_stats(logits: Tensor, targets: Tensor, top_k: int) -> RowStats:
         logprob=target[:, 0],
         rank=(logp > target).sum(-1) + 1,
         entropy=torch.special.entr(logp.exp()).sum(-1),
+        best=top.values[:, 0] if top_k else logp.amax(-1),
         top_ids=top.indices,
         top_logprobs=top.values,
     )

@@ -8,7 +8,7 @@ from torch import Tensor
 from lmlab.errors import MemoryLimitError, ModelError
 from lmlab.models.model import LM
 from lmlab.models.sharedprefix import SharedPrefix
-from lmlab.results.completions import Reading
+from lmlab.progress import Reading
 
 
 class Decoder:

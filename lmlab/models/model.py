@@ -15,9 +15,9 @@ from lmlab.errors import InputError, ModelError
 from lmlab.maths.metrics import RowStats
 from lmlab.models.backends import GIVES, OF_WEIGHTS
 from lmlab.models.fair_lock import Turns
+from lmlab.models.forms import Form
 from lmlab.models.head import Head
 from lmlab.models.tokens import Vocabulary
-from lmlab.results.forms import Form
 
 T = TypeVar("T", bound="LM")
 INSIDE = {"model": "weights", "ways": "weights", "adapters": "adapters", "attached": "adapters"}

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from lmlab.models.chat import turn_end
+from lmlab.models.forms import Form
 from lmlab.models.tokens import Vocabulary
-from lmlab.results.forms import Form
 
 
 def stops_of(generation: Any) -> tuple[int, ...]:

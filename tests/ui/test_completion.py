@@ -7,8 +7,8 @@ import time
 import pytest
 from playwright.sync_api import Page, expect
 
+from lmlab.generation.config import GenerateConfig
 from lmlab.generation.streams import Stream
-from lmlab.results.controls import GenerateConfig
 from lmlab.runs.model_store import ModelStore
 from lmlab.settings import Settings
 from tests import labs

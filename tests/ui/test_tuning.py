@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from playwright.sync_api import Page, expect
 
+from lmlab.features.tuning.service import Tuning
 from lmlab.lab import Lab
 from lmlab.settings import Settings
 from lmlab.text.wordings import shipped_templates
@@ -79,8 +80,8 @@ def points(page: Page) -> int:
 
 def mask(lab: Lab, row: int = 0, **changed) -> MaskView:
     """A row of the demo as the library has it."""
-    template, data = shipped_templates()["qa-tuned"], lab.tuning.dataset("qa")
-    return lab.tuning.preview("base", data, template, replace(demo(), **changed), row)
+    template, data = shipped_templates()["qa-tuned"], lab.service(Tuning).dataset("qa")
+    return lab.service(Tuning).preview("base", data, template, replace(demo(), **changed), row)
 
 
 def carry(view: MaskView) -> str:
@@ -89,7 +90,7 @@ def carry(view: MaskView) -> str:
 
 def learns(lab: Lab, **changed) -> str:
     """How many parameters learn."""
-    return f"{lab.tuning.count('base', replace(demo(), **changed)).trainable:,}"
+    return f"{lab.service(Tuning).count('base', replace(demo(), **changed)).trainable:,}"
 
 
 def test_it_opens_with_the_demo_ready_to_start(page, lab):

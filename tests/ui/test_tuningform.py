@@ -6,8 +6,8 @@ import pytest
 
 from lmlab.errors import InputError
 from lmlab.features.tuning.form import KEYS, PRESETS, RACE, config_of, values_of
-from lmlab.features.tuning.run import follower
 from lmlab.features.tuning.service import Tuning
+from lmlab.parts.run_following import follower
 from lmlab.text.wordings import shipped_templates
 from lmlab.training.config import FinetuneConfig
 from lmlab.training.sets import TuningData
@@ -20,7 +20,7 @@ TINY = TuningData("few", ROWS[:6], ROWS[6:])
 
 @pytest.fixture(scope="module")
 def tuning(mock_lab) -> Tuning:
-    return mock_lab().tuning
+    return mock_lab().service(Tuning)
 
 
 def test_the_form_gives_back_every_config():

@@ -18,8 +18,8 @@ from lmlab.maths.metrics import corpus_log_perplexity
 from lmlab.maths.spectra import Decomposed
 from lmlab.models.backends.transformers.ways import choose
 from lmlab.models.model import LM
-from lmlab.results.scored import Scored, bits_per_byte
 from lmlab.scoring.score import ScoreRequest, score_many
+from lmlab.scoring.scored import Scored, bits_per_byte
 
 Texts = Sequence[ScoreRequest | str]
 

@@ -31,10 +31,10 @@ from lmlab.maths.metrics import RowStats
 from lmlab.models.backends import GIVES, Copy
 from lmlab.models.chat import has_chat
 from lmlab.models.fair_lock import Turns
+from lmlab.models.forms import Form
 from lmlab.models.head import SlicedHead
 from lmlab.models.model import LM, Read
 from lmlab.models.tokens import Vocabulary
-from lmlab.results.forms import Form
 from lmlab.settings import Settings
 
 STORY = (

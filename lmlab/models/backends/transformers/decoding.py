@@ -16,7 +16,7 @@ from lmlab.models.backends.transformers.rowadapters import RowAdapter, row_adapt
 from lmlab.models.backends.transformers.ways import HALF
 from lmlab.models.decoding import Decoder, no_memory
 from lmlab.models.sharedprefix import SharedPrefix
-from lmlab.results.completions import Reading
+from lmlab.progress import Reading
 
 # A long prompt is read in pieces, so that a stop takes effect between them. Their lengths are known
 # from the model alone: the same prompt is always read the same way.

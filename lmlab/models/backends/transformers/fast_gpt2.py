@@ -11,7 +11,7 @@ from transformers.pytorch_utils import Conv1D
 
 from lmlab.models.backends.transformers.fast_llama import (
     MANY,
-    Kept,
+    GrowingCache,
     columns_of,
     narrow,
     plain_layer,
@@ -55,7 +55,7 @@ class LeanGPT2:
         self._model = model
         self._maps = [_maps(block) for block in model.transformer.h]
         self._adapted = {id(one.layer): one for one in adapted}
-        self._kept = Kept(cache)
+        self._kept = GrowingCache(cache)
 
     def keep(self, rows: Tensor) -> None:
         """Go on with some of the rows only."""

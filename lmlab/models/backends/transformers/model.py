@@ -14,11 +14,11 @@ from lmlab.models.backends.transformers.body import Body, Past
 from lmlab.models.backends.transformers.grafts import bytes_of
 from lmlab.models.backends.transformers.ways import Ways, choose
 from lmlab.models.fair_lock import Turns
+from lmlab.models.forms import Form
 from lmlab.models.head import Head
 from lmlab.models.learned import learned_form
 from lmlab.models.model import BATCH_TOKENS, LM, Steps
 from lmlab.models.tokens import Vocabulary
-from lmlab.results.forms import Form
 
 CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
 CONTEXT_WITHOUT_LIMIT = 2048
@@ -160,6 +160,11 @@ class TransformersLM(LM):
         return 0 if self.soft_prompt is None else len(self.soft_prompt)
 
     @torch.inference_mode()
+    def own_parameters(self) -> dict[str, Tensor]:
+        """The model's own parameters, without those of adapters, tied ones once."""
+        self.adapters.activate(None)
+        return {name: found.detach() for name, found in self.model.named_parameters()}
+
     def rows(self, sequences: Sequence[Sequence[int]]) -> Tensor:
         """The body's row at each position, of what stands up to there alone: [B, T, H].
 

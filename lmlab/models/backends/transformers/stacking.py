@@ -16,7 +16,7 @@ from lmlab.models.backends.transformers.decoding import CachedDecoder
 from lmlab.models.backends.transformers.model import TransformersLM
 from lmlab.models.backends.transformers.rowadapters import RowAdapter, row_adapters
 from lmlab.models.backends.transformers.ways import probe_ids
-from lmlab.results.completions import Reading
+from lmlab.progress import Reading
 
 EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
 
