@@ -23,7 +23,7 @@ import uvicorn
 
 from lmlab.errors import InputError, ModelError
 from lmlab.hosting import guests, wire
-from lmlab.hosting.bodies import DEEPEST, MOST_VALUES, Bodies, Counted, NoTextError, TooMuchError
+from lmlab.hosting.bodies import DEEPEST, MOST_VALUES, Bodies, Counted, NoJsonError, TooMuchError
 from lmlab.hosting.gate import Gate, site_of
 from lmlab.hosting.logs import Once
 from lmlab.hosting.shelf import Shelf
@@ -287,7 +287,7 @@ def test_what_swells_is_refused_while_it_comes_in():
     assert b"at most 50,000 values" in said
     # In UTF-16 half of a letter could pass for a quotation mark.
     for bad in ("[]".encode("utf-16"), "[]".encode("utf-32-le"), b"[\0"):
-        with pytest.raises(NoTextError):
+        with pytest.raises(NoJsonError):
             count(bad, 999)
 
 
