@@ -1,10 +1,12 @@
 """One visitor's share: of sessions, of memory, of the lines, whatever he calls himself."""
 
 import gc
+import json
 import pickle
 import random
 from types import SimpleNamespace
 
+import httpx
 import pytest
 
 from bench.visitor import Page, Visitor
@@ -13,7 +15,7 @@ from lmlab.errors import InputError
 from lmlab.fair import Fair, Ticket, makes_room, order
 from lmlab.hosting.guests import HALL, LEFT, Beats, Guests, place
 from lmlab.ui.app import build_page
-from lmlab.ui.parts import sessions, vault
+from lmlab.ui.parts import lines, sessions, vault
 from lmlab.ui.parts.between import _taken
 from lmlab.ui.parts.sessions import STRANGERS, Session, Sessions
 from lmlab.ui.parts.vault import Packed, Vault
@@ -103,6 +105,35 @@ def test_a_full_line_has_room_for_who_has_least(served):
         assert len(told) == 1
         assert "made room for others" in told[0]
     lab.gate.set()
+
+
+def test_large_texts_that_wait_are_bounded_together(served, monkeypatch):
+    """Twenty of them took 2 GB."""
+    monkeypatch.setattr(lines, "LARGE", 500_000)
+    lab = Gated()
+    app, address = served(lab, "likelihood")
+    large = "x" * 100_000
+    with pages(address, "one", "two"):
+        assert [ask(address, "one", large).status_code for _ in range(2)] == [200, 200]
+        refused = ask(address, "two", large)
+        assert refused.status_code == 429
+        assert "large texts are waiting" in refused.json()["detail"]
+        assert ask(address, "two", "small").status_code == 200
+        lab.gate.set()
+        until(lambda: not app.blocks._queue._running and not len(app.blocks._queue))
+        assert ask(address, "two", large).status_code == 200
+
+
+def test_half_a_character_is_a_sentence(served):
+    """The page's answer quoted it, and ended in the middle."""
+    _, address = served(FakeLab(), "likelihood")
+    for data, told in ((["\ud800"], None), ([{"a": [{"\udfff": 1}]}], None), ([1], ["\ud800"])):
+        body = {"data": data, "event_data": told, "fn_index": 0, "session_hash": "s"}
+        headers = {"content-type": "application/json"}
+        where = f"{address}/gradio_api/queue/join"
+        answer = httpx.post(where, content=json.dumps(body), headers=headers, timeout=60)
+        assert answer.status_code == 400
+        assert "half a character" in answer.json()["detail"]
 
 
 def test_long_work_without_a_page_waits_while_a_page_asks(served):

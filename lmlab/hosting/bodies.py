@@ -102,10 +102,10 @@ class Bodies:
                 body = await _whole(receive, share)
             except TooMuchError:
                 # The page sends no such thing: the rest of it is not even read.
-                await refuse(send, 413, _TOO_MUCH, (b"connection", b"close"))
+                await refuse(send, 413, _TOO_MUCH, _CLOSE)
                 return
             except NoJsonError:
-                await refuse(send, 400, "Calls are sent as JSON in UTF-8.")
+                await refuse(send, 400, "Calls are sent as JSON in UTF-8.", _CLOSE)
                 return
             except _BusyError:
                 await refuse(send, 503, _BUSY)
@@ -120,6 +120,7 @@ class Bodies:
         """
         async with AsyncExitStack() as turn:
             if len(body) > SMALL:
+                scope.setdefault("state", {})["body_bytes"] = len(body)
                 await turn.enter_async_context(self._reading)
                 await asyncio.sleep(0)
 
@@ -211,6 +212,7 @@ class _BusyError(Exception):
     pass
 
 
+_CLOSE = (b"connection", b"close")
 _TOO_MUCH = (
     f"A call holds at most {MOST_VALUES:,} values, at most {DEEPEST} deep. Send less at once."
 )

@@ -66,7 +66,7 @@ class Prompting:
     def source(self, name: str) -> str:
         """The YAML of a shipped template."""
         if name not in self.templates():
-            raise InputError(f"There is no template named ‘{name[:60]}’.")
+            raise InputError(f"There is no template named ‘{str(name)[:60]}’.")
         return shipped_source(name)
 
     def parse(self, text: str) -> PromptTemplate:

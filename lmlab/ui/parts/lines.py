@@ -14,9 +14,11 @@ from gradio.context import LocalContext
 from gradio.server_messages import ProcessCompletedMessage
 
 from lmlab.fair import Fair, Ticket, makes_room, order
+from lmlab.hosting.asgi import large_bytes
 from lmlab.hosting.guests import LONGEST, Guests, place
 
 OWN_SHARE = 24  # requests of one visitor that may wait at a time; a page that opens sends a few
+LARGE = 64_000_000  # bytes of large requests that wait or are answered; half of one address
 UNREAD = 64  # sessions without a page whose answers are kept until somebody asks for them
 # What a handler's ``concurrency_id`` belongs to; all else is quick.
 KINDS = {
@@ -78,14 +80,19 @@ class Lines(queueing.Queue):
         """Take a request into its line.
 
         Raises:
-            HTTPException: 429, the line is full or the visitor has a fair share in it already; 400,
-                a session's name that no page has.
+            HTTPException: 429, the line is full, the visitor has a fair share in it already, or
+                large requests take too much memory; 400, a session's name that no page has
+                or half a character.
         """
+        if _is_halved([body.data, body.event_data]):
+            raise HTTPException(400, "There is half a character in what was sent. Type it anew.")
         session = body.session_hash or ""
         if len(session) > LONGEST:
             raise HTTPException(400, "This session’s name is too long.")
         address = self.guests.address(session) or place(getattr(request.client, "host", ""))
         ticket = Ticket(address, session if self.guests.knows(session) else "")
+        ticket.n_bytes = large_bytes(request.scope)
+        self._check_memory(ticket)
         fn = self.blocks.fns.get(body.fn_index)
         if fn is not None:
             self._check_room(ticket, session, kind_of(fn.concurrency_id))
@@ -164,6 +171,16 @@ class Lines(queueing.Queue):
             ticket.visitor = event.session_hash
         return ticket
 
+    def _check_memory(self, new: Ticket) -> None:
+        """A text of a few megabytes takes four times as much in memory until it is answered."""
+        lines = self.event_queue_per_concurrency_id.values()
+        held = [self._ticket(event) for line in lines for event in line.queue]
+        held += [ticket for _, ticket in self._running.values()]
+        own = sum(one.n_bytes for one in held if one.address == new.address)
+        whole = sum(one.n_bytes for one in held)
+        if new.n_bytes and (own + new.n_bytes > LARGE // 2 or whole + new.n_bytes > LARGE):
+            raise _full("Many large texts are waiting already. Try again in a moment.")
+
     def _check_room(self, new: Ticket, session: str, kind: str) -> None:
         waiting = {event._id: event for event in self._waiting(kind)}
         tickets = {name: self._ticket(event) for name, event in waiting.items()}
@@ -232,6 +249,18 @@ class Lines(queueing.Queue):
 
 def _full(said: str) -> HTTPException:
     return HTTPException(429, said, {"Retry-After": "15"})
+
+
+def _is_halved(value: Any) -> bool:
+    """Whether half a character stands in a text somewhere: no answer could repeat it."""
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeError:
+            return True
+    if isinstance(value, dict):
+        value = [*value, *value.values()]
+    return isinstance(value, list) and any(map(_is_halved, value))
 
 
 def whence() -> str:
