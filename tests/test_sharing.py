@@ -14,11 +14,14 @@ from lmlab.data.sets import Table
 from lmlab.errors import InputError
 from lmlab.fair import Fair, Ticket, makes_room, order
 from lmlab.hosting.guests import HALL, LEFT, Beats, Guests, place
+from lmlab.runs.specs import fingerprint
 from lmlab.ui.app import build_page
+from lmlab.ui.likelihood.events import api
 from lmlab.ui.parts import lines, sessions, vault
 from lmlab.ui.parts.between import _taken
 from lmlab.ui.parts.sessions import STRANGERS, Session, Sessions
 from lmlab.ui.parts.vault import Packed, Vault
+from lmlab.ui.tuning.data import source_of
 from tests import loops
 from tests.test_visitors import Gated, ask, pages, served, until
 from tests.ui.fake import FakeLab
@@ -391,10 +394,23 @@ def test_what_no_page_sends_is_a_sentence():
     for component, good, bad in (
         (model, "base", ["base"]), (model, None, {"a": 1}), (model, "x", 5), (model, "", True),
         (seed, 1, "one"), (seed, 0.5, [1]), (seed, None, True),
+        (seed, 2, float("nan")), (seed, 3, float("inf")),
     ):  # fmt: skip
         assert _taken([good], [component]) == [good]
         with pytest.raises(InputError, match="does not send"):
             _taken([bad], [component])
+
+
+def test_calls_made_by_hand_get_sentences():
+    """A number where a name is meant was an error of the server's."""
+    lab = FakeLab()
+    for owner in (1.0, None, ["a"]):
+        with pytest.raises(InputError, match="not known who asks"):
+            fingerprint(owner)
+    with pytest.raises(Exception, match="top_k must be"):
+        api(lab)("a text", top_k=True)
+    with pytest.raises(InputError, match="no template named ‘None’"):
+        source_of(lab, None)
 
 
 def test_an_empty_field_is_an_empty_text_and_an_unknown_set_a_sentence():
