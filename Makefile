@@ -28,13 +28,13 @@ constraints: $(VENV)/.app
 	$(BIN)/python -m lmlab.deployment constraints > constraints.txt
 
 hosting: $(VENV)/.app
-	$(BIN)/python -m lmlab.hosting.table docs/hosting.md
+	$(BIN)/python -m tools.settings_table docs/hosting.md
 
 scenes: $(VENV)/.app
-	$(BIN)/python -m lmlab.scenes.table README.md
+	$(BIN)/python -m tools.scenes README.md
 
 audit: $(VENV)/.app
-	$(BIN)/python -m lmlab.hosting.audit constraints.txt
+	$(BIN)/python -m tools.audit constraints.txt
 
 screenshots: $(VENV)/.test
 	$(BIN)/python docs/screenshots.py

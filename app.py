@@ -8,10 +8,10 @@ from lmlab.hosting import logs, space
 space.keep(os.environ)
 
 from lmlab.hosting import zero
-from lmlab.hosting.ending import end_politely
+from lmlab.hosting.sigterm import end_politely
 from lmlab.lab import Lab
+from lmlab.page.app import build_page, serve
 from lmlab.settings import read_settings
-from lmlab.ui.app import build_page, serve
 
 # What runs on a host is for strangers, unless its owner says otherwise.
 hosted = "SPACE_ID" in os.environ and "LMLAB_PUBLIC" not in os.environ

@@ -1,5 +1,5 @@
 // Shared by the page's scripts. Text becomes DOM by textContent only. KEY (the measures and the
-// scale of the numbers) is put before this file by lmlab/ui/scripts.py.
+// scale of the numbers) is put before this file by lmlab/parts/scripts.py.
 const LN2 = Math.LN2;
 
 function el(tag, className, text) {

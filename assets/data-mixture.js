@@ -1,5 +1,5 @@
 // What a model was trained on: parts with sizes, weights that can be turned, and the epochs that
-// follow. epochs = weight · total / size, the same as lmlab.corpus.mixtures. Needs common.js before it.
+// follow. epochs = weight · total / size, the same as lmlab.features.data.mixtures. Needs common.js before it.
 let all = null, shown = 0, warn = 4;
 const root = element.querySelector(".lm-mix"), body = el("div", "lm-mixbody");
 

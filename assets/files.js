@@ -28,7 +28,7 @@ function notice(text) {
   line.timer = setTimeout(() => { line.textContent = ""; }, 5000);
 }
 
-// A cell that no spreadsheet takes for a formula; the same as lmlab.drawing.tables.neutral.
+// A cell that no spreadsheet takes for a formula; the same as lmlab.parts.tables.neutral.
 function cell(value) {
   let text = value == null ? "" : String(value);
   if (typeof value === "string" && /^[=+\-@\t\r\n＝＋－＠]/.test(text.replace(/^ +/, ""))) text = "'" + text;

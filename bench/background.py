@@ -24,12 +24,12 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.scoring import text_of
-from lmlab.finetuning.config import demo
-from lmlab.finetuning.events import TrainStep
 from lmlab.lab import Lab
-from lmlab.prompts.wordings import shipped_template
+from lmlab.page.app import build_page, serve
 from lmlab.settings import Settings
-from lmlab.ui.app import build_page, serve
+from lmlab.text.wordings import shipped_template
+from lmlab.training.config import demo
+from lmlab.training.events import TrainStep
 
 OWNER = "be" * 16  # a visitor's name, as a browser makes it
 

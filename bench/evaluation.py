@@ -18,13 +18,13 @@ from rich.table import Table
 from bench.timing import Job, alternate
 from lmlab.api import load
 from lmlab.assets import models_dir
-from lmlab.data.sets import shipped
+from lmlab.features.prompt.evaluation import evaluate
+from lmlab.features.prompt.evaluations import Evaluation
 from lmlab.lm.model import LM
-from lmlab.prompting.evaluation import evaluate
-from lmlab.prompts.protocols import Protocol, asked, drawn
-from lmlab.prompts.templates import PromptTemplate
-from lmlab.prompts.wordings import shipped_templates
-from lmlab.results.evaluations import Evaluation
+from lmlab.text.protocols import Protocol, asked, drawn
+from lmlab.text.sets import shipped
+from lmlab.text.templates import PromptTemplate
+from lmlab.text.wordings import shipped_templates
 
 TEMPLATES = ("sentiment-review", "similarity-meaning", "topic-story")
 BATCHES = (1, 8, 32)

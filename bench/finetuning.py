@@ -27,16 +27,16 @@ from bench import models
 from bench.timing import peak_megabytes_apart
 from bench.trainers import BETAS, Case, Run, item, padded, sft, trainer
 from lmlab.assets import models_dir
-from lmlab.finetuning.config import FinetuneConfig
-from lmlab.finetuning.events import TrainStep
-from lmlab.finetuning.sets import shipped_data
-from lmlab.finetuning.structuring import Example, Material, structured
-from lmlab.finetuning.training import finetune
 from lmlab.models.loading import inspect, load
-from lmlab.prompts.wordings import shipped_template
 from lmlab.runs.notes import Notes
 from lmlab.runs.store import RunFolder
 from lmlab.settings import Settings
+from lmlab.text.wordings import shipped_template
+from lmlab.training.config import FinetuneConfig
+from lmlab.training.events import TrainStep
+from lmlab.training.examples import Example, Material, structured
+from lmlab.training.finetune import finetune
+from lmlab.training.sets import shipped_data
 
 
 def main() -> None:

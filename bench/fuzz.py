@@ -224,8 +224,8 @@ class Fuzz:
 def served(training: bool = False) -> Iterator[str]:
     """The page over the embedded suite, for as long as it is asked for."""
     from lmlab.lab import Lab
+    from lmlab.page.app import launch
     from lmlab.settings import Settings
-    from lmlab.ui.app import launch
 
     settings = Settings(public=True, offline=True, training=training, max_chars=5000)
     app, address, _ = launch(Lab.open(settings), prevent_thread_lock=True, quiet=True)

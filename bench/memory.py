@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from lmlab.finetuning.config import FinetuneConfig
+from lmlab.training.config import FinetuneConfig
 
 VOCABULARY = 4096
 
@@ -106,7 +106,7 @@ def model_of(case: Case) -> Any:
 
 def material_of(case: Case, n: int = 32) -> Any:
     """Rows of one length."""
-    from lmlab.finetuning.structuring import Example, Material
+    from lmlab.training.examples import Example, Material
 
     rng = random.Random(0)
     start = case.width - case.answers if case.answers else 1
@@ -126,8 +126,8 @@ def measured(case: Case) -> int:
     """
     import torch
 
-    from lmlab.finetuning.methods import prepare
-    from lmlab.finetuning.training import finetune
+    from lmlab.training.finetune import finetune
+    from lmlab.training.methods import prepare
 
     reader, writer = os.pipe()
     child = os.fork()
@@ -178,10 +178,10 @@ def estimated(case: Case) -> Any:
     """The counts of a case."""
     import torch
 
-    from lmlab.finetuning.counting import count
-    from lmlab.finetuning.memory import Load
-    from lmlab.finetuning.methods import shape_of
-    from lmlab.finetuning.outlines import Outline
+    from lmlab.training.counting import count
+    from lmlab.training.memory import Load
+    from lmlab.training.methods import shape_of
+    from lmlab.training.outlines import Outline
 
     with torch.device("meta"):
         model = model_of(case)

@@ -24,8 +24,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.load import served
-from lmlab.scenes.course import shipped
-from lmlab.scenes.scene import Scene
+from lmlab.page.scenes.course import shipped
+from lmlab.page.scenes.scene import Scene
 
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync")
 LONGEST = 60.0  # seconds until a scene is given up
@@ -51,7 +51,7 @@ class Came:
 
 def live(scene: Scene) -> bool:
     """Whether the scene trains a model before everyone's eyes."""
-    return scene.tab == "pretraining" or scene.run == "start-go"
+    return bool(scene.tab == "pretraining" or scene.run == "start-go")
 
 
 def walk(page: Page, address: str, dwell: float) -> list[tuple[Scene, Came]]:

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
-from lmlab.finetuning.batches import MASKED, steps
-from lmlab.finetuning.config import FinetuneConfig
-from lmlab.finetuning.methods import Tuned, prepare
-from lmlab.finetuning.structuring import Example
 from lmlab.models.loading import inspect, load
 from lmlab.settings import Settings
+from lmlab.training.batches import MASKED, steps
+from lmlab.training.config import FinetuneConfig
+from lmlab.training.examples import Example
+from lmlab.training.methods import Tuned, prepare
 
 BETAS = (0.9, 0.98)
 

@@ -14,8 +14,8 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from lmlab.lab import Lab
+from lmlab.page.app import launch
 from lmlab.settings import Settings
-from lmlab.ui.app import launch
 
 IMAGES = Path(__file__).parent / "images"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]

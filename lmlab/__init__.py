@@ -23,20 +23,20 @@ if TYPE_CHECKING:
         score_many,
         side_by_side,
     )
-    from lmlab.data.sets import Dataset
     from lmlab.errors import LabError
-    from lmlab.finetuning.config import FinetuneConfig
-    from lmlab.finetuning.sets import TuningData
+    from lmlab.features.prompt.evaluations import Evaluation
     from lmlab.models.store import ModelRef, ModelStore
-    from lmlab.pretraining.config import PretrainConfig
-    from lmlab.prompts.templates import PromptTemplate
     from lmlab.results.compared import Compared
     from lmlab.results.completions import Completion, Step
     from lmlab.results.controls import GenerateConfig
-    from lmlab.results.evaluations import Evaluation
     from lmlab.results.scored import Alternative, Scored, TokenScore
     from lmlab.results.words import Word, words
     from lmlab.scoring.score import ScoreRequest
+    from lmlab.text.sets import Dataset
+    from lmlab.text.templates import PromptTemplate
+    from lmlab.training.config import FinetuneConfig
+    from lmlab.training.pretrain_config import PretrainConfig
+    from lmlab.training.sets import TuningData
 
 __version__ = "0.1.0"
 
@@ -55,12 +55,12 @@ _HOMES = {
     "Completion": "lmlab.results.completions",
     "Step": "lmlab.results.completions",
     "GenerateConfig": "lmlab.results.controls",
-    "Dataset": "lmlab.data.sets",
+    "Dataset": "lmlab.text.sets",
     "LabError": "lmlab.errors",
-    "Evaluation": "lmlab.results.evaluations",
-    "FinetuneConfig": "lmlab.finetuning.config",
-    "PretrainConfig": "lmlab.pretraining.config",
-    "TuningData": "lmlab.finetuning.sets",
+    "Evaluation": "lmlab.features.prompt.evaluations",
+    "FinetuneConfig": "lmlab.training.config",
+    "PretrainConfig": "lmlab.training.pretrain_config",
+    "TuningData": "lmlab.training.sets",
     "ModelRef": "lmlab.models.store",
     "ModelStore": "lmlab.models.store",
     "Alternative": "lmlab.results.scored",
@@ -69,7 +69,7 @@ _HOMES = {
     "Word": "lmlab.results.words",
     "words": "lmlab.results.words",
     "ScoreRequest": "lmlab.scoring.score",
-    "PromptTemplate": "lmlab.prompts.templates",
+    "PromptTemplate": "lmlab.text.templates",
 }
 
 __all__ = [

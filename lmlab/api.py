@@ -4,36 +4,36 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lmlab.data.sets import Dataset, shipped
 from lmlab.errors import InputError
-from lmlab.finetuning import training
-from lmlab.finetuning.config import FinetuneConfig, demo
-from lmlab.finetuning.events import TrainEvent
-from lmlab.finetuning.sets import TuningData, shipped_data
+from lmlab.features.prompt import evaluation
+from lmlab.features.prompt.evaluations import Evaluation
 from lmlab.generation import complete as generation
 from lmlab.generation import sidebyside
 from lmlab.lm.chat import question
 from lmlab.lm.model import LM, narrowed
 from lmlab.lm.tokens import BosSetting
 from lmlab.models.store import ModelRef, ModelStore
-from lmlab.pretraining import corpus as texts
-from lmlab.pretraining.config import PretrainConfig
-from lmlab.prompting import evaluation
-from lmlab.prompts.protocols import Protocol
-from lmlab.prompts.templates import PromptTemplate
-from lmlab.prompts.wordings import shipped_template
 from lmlab.results.compared import Compared
 from lmlab.results.completions import Completion, Step, collect
 from lmlab.results.controls import GenerateConfig
-from lmlab.results.evaluations import Evaluation
 from lmlab.results.scored import Scored, WindowMode
+from lmlab.runs import bases, pretrain_worker, worker
+from lmlab.runs.starts import tried
 from lmlab.runs.store import RunFolder, new_pretraining, new_spec
 from lmlab.scoring import comparison
 from lmlab.scoring import score as scoring
 from lmlab.scoring.score import ScoreRequest
 from lmlab.settings import Settings
-from lmlab.tuning import bases, pretrainrun, tunerun
-from lmlab.tuning.starts import tried
+from lmlab.text.protocols import Protocol
+from lmlab.text.sets import Dataset, shipped
+from lmlab.text.templates import PromptTemplate
+from lmlab.text.wordings import shipped_template
+from lmlab.training import corpus as texts
+from lmlab.training import finetune as training
+from lmlab.training.config import FinetuneConfig, demo
+from lmlab.training.events import TrainEvent
+from lmlab.training.pretrain_config import PretrainConfig
+from lmlab.training.sets import TuningData, shipped_data
 
 
 def load(name: str | ModelRef, settings: Settings | None = None) -> LM:
@@ -191,7 +191,7 @@ def evaluate(
     seed: int = 0,
     limit: int | None = None,
 ) -> Evaluation:
-    """Measure a prompt template on a labelled set, as ``lmlab.prompting.evaluation.iter_evaluate``.
+    """Measure a prompt template on a labelled set, as ``iter_evaluate``.
 
     Args:
         model: a model or its name.
@@ -254,7 +254,7 @@ def finetune(
         who = "python library"
         spec = new_spec(path.resolve().name, who, asked.base, found, wording, config, asked.adapter)
         folder = RunFolder.create(path, spec, found)
-    events = tunerun.train(folder, Settings().model_copy(update={"max_train_seconds": 1e12}))
+    events = worker.train(folder, Settings().model_copy(update={"max_train_seconds": 1e12}))
     yield from tried(folder, events) if new else events
 
 
@@ -277,7 +277,7 @@ def pretrain(
         text, "a text", "file"
     )  # fmt: skip
     if out is None:
-        yield from pretrainrun.events_of(config, found, Settings())
+        yield from pretrain_worker.events_of(config, found, Settings())
         return
     path = Path(out)
     new = not (path / "run.json").is_file()
@@ -290,7 +290,7 @@ def pretrain(
     else:
         spec = new_pretraining(path.resolve().name, "python library", found, config)
         folder = RunFolder.create(path, spec, found)
-    events = tunerun.train(folder, Settings().model_copy(update={"max_train_seconds": 1e12}))
+    events = worker.train(folder, Settings().model_copy(update={"max_train_seconds": 1e12}))
     yield from tried(folder, events) if new else events
 
 

@@ -12,22 +12,22 @@ from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lmlab.change.drifting import Drifting
-from lmlab.change.measuredscale import Scaling
-from lmlab.change.service import Changing
-from lmlab.change.taskmap import TaskMaps
-from lmlab.change.timemachine import TimeMachine
-from lmlab.corpus.service import Corpora
 from lmlab.errors import InputError
-from lmlab.lm.turns import stepwise
+from lmlab.features.change.drift_service import Drifting
+from lmlab.features.change.service import Changing
+from lmlab.features.change.taskmap_service import TaskMaps
+from lmlab.features.change.timemachine_service import TimeMachine
+from lmlab.features.data.service import Corpora
+from lmlab.features.pretraining.service import Pretraining
+from lmlab.features.prompt.service import Prompting
+from lmlab.features.scale.service import Scaling
+from lmlab.features.tuning.service import Tuning
+from lmlab.lm.fair_lock import stepwise
 from lmlab.models.store import ModelRef, ModelStore
-from lmlab.prompting.service import Prompting
 from lmlab.results.completions import Given, Reading
 from lmlab.results.controls import GenerateConfig
 from lmlab.results.scored import Loading, Scored, Scoring, WindowMode
 from lmlab.settings import Settings
-from lmlab.tuning.pretraining import Pretraining
-from lmlab.tuning.service import Tuning
 
 if TYPE_CHECKING:
     from lmlab.results.compared import Compared

@@ -14,7 +14,7 @@ from lmlab.maths.agreement import (
     softmax,
     token_f1,
 )
-from lmlab.prompts.choosing import Blank, best, mean_shares, scored
+from lmlab.text.choosing import Blank, best, mean_shares, scored
 
 
 @pytest.mark.parametrize(

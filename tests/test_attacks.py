@@ -35,17 +35,17 @@ from lmlab.hosting.bodies import (
 )
 from lmlab.hosting.gate import Gate, site_of
 from lmlab.hosting.logs import Once
-from lmlab.hosting.shelf import Shelf
+from lmlab.hosting.page_cache import Shelf
 from lmlab.lab import Lab
 from lmlab.models import hub
 from lmlab.models.store import ModelStore
+from lmlab.page.app import build_page, launch, page_files
+from lmlab.page.lecture import events, links
+from lmlab.page.lecture.filling import Filling
+from lmlab.page.lecture.stage import stages
+from lmlab.page.scenes.scene import Scene
 from lmlab.receipts.script import source_of
-from lmlab.scenes.scene import Scene
 from lmlab.settings import Settings, read_settings
-from lmlab.ui.app import build_page, launch, page_files
-from lmlab.ui.lecture import events, links
-from lmlab.ui.lecture.filling import Filling
-from lmlab.ui.lecture.stage import stages
 from tests.test_hosting import asked, page
 
 EVIL = "evil.example"
@@ -663,9 +663,9 @@ def asked_hub(monkeypatch):
         return call
 
     monkeypatch.setattr("lmlab.models.hub.HfApi", Api)
-    monkeypatch.setattr("lmlab.tuning.hubruns.HfApi", Api)
+    monkeypatch.setattr("lmlab.runs.hub.HfApi", Api)
     monkeypatch.setattr("lmlab.models.hub.snapshot_download", fetched("snapshot"))
-    monkeypatch.setattr("lmlab.tuning.hubruns.hf_hub_download", fetched("data"))
+    monkeypatch.setattr("lmlab.runs.hub.hf_hub_download", fetched("data"))
     monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", fetched("config"))
     return found
 

@@ -5,13 +5,13 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from lmlab.change.drift import iter_drift
-from lmlab.change.rankknife import iter_knife
-from lmlab.change.weightchange import deltas, iter_changes, weight_spectrum
 from lmlab.errors import InputError, ModelError
+from lmlab.features.change.changes import MatrixChange, effective_rank, stable_rank
+from lmlab.features.change.drift import iter_drift
+from lmlab.features.change.rank_knife import iter_knife
+from lmlab.features.change.weight_change import deltas, iter_changes, weight_spectrum
 from lmlab.maths import spectra
 from lmlab.models.store import ModelRef, ModelStore
-from lmlab.results.changes import MatrixChange, effective_rank, stable_rank
 from lmlab.scoring.comparison import compare
 from lmlab.scoring.score import ScoreRequest, score
 from tests.test_sidebyside import adapter

@@ -12,8 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lmlab.cli.finetune import interruptible
 from lmlab.cli.main import main
+from lmlab.features.tuning.cli import interruptible
 from lmlab.lm.adapters import WEIGHTS
 from tests.folders import save_chat_model
 from tests.test_adapters import KINDS, make

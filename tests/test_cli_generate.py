@@ -64,7 +64,7 @@ def test_the_text_alone_reaches_standard_output(path, capsys):
     assert main(["generate", *flags]) == 0
     captured = capsys.readouterr()
     (done,) = lmlab.complete(path, "the dog", lmlab.GenerateConfig(max_new_tokens=9, temperature=0))
-    from lmlab.cli.terminal import visible_text
+    from lmlab.terminal.listing import visible_text
 
     assert captured.out == visible_text(done.text) + "\n"
     assert "perplexity" in captured.err

@@ -53,7 +53,7 @@ def test_each_text_is_written_before_the_next_ones_are_read(path, monkeypatch, t
     file = tmp_path / "texts.jsonl"
     file.write_text("\n".join(json.dumps({"text": f"the dog {i}"}) for i in range(40)))
     written, sizes = [], []
-    from lmlab.cli import score as command
+    from lmlab.features.likelihood import cli as command
 
     plain = command._scored
     monkeypatch.setattr(command, "write_json", written.append)

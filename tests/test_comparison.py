@@ -16,13 +16,13 @@ from lmlab.errors import InputError
 from lmlab.generation.nexttoken import choose
 from lmlab.maths.metrics import divergences
 from lmlab.models.store import ModelRef, ModelStore
+from lmlab.parts import shift_strip
 from lmlab.results.compared import Compared
 from lmlab.results.completions import Beliefs, Candidate
 from lmlab.results.scored import Scored, TokenScore
 from lmlab.scoring import comparison
 from lmlab.scoring.comparison import compare
 from lmlab.scoring.score import score
-from lmlab.strips import shiftstrip
 from tests.test_sidebyside import adapter
 
 TEXT = "the little dog ran over the hill 🙂 and saw a big red ball"
@@ -164,11 +164,11 @@ def test_it_is_json_ready_and_drawable(refs, folder):
     value = json.loads(json.dumps(result.to_dict(), allow_nan=False))
     assert value["same_tokens"] is True
     assert len(value["positions"]) == len(result.kl)
-    drawn = json.loads(shiftstrip.compared(result, name="n"))
+    drawn = json.loads(shift_strip.compared(result, name="n"))
     assert len(drawn["runs"][0]["kl"]) == len(drawn["runs"][1]["texts"])
     apart = found([refs[0], str(folder("gpt2", "sentencepiece"))])
     json.dumps(apart.to_dict(), allow_nan=False)
-    pieces = json.loads(shiftstrip.compared(apart))
+    pieces = json.loads(shift_strip.compared(apart))
     assert pieces["pieces"] is True
     assert "".join(pieces["runs"][1]["texts"]) == TEXT
     assert "bits per byte" in " ".join(pieces["notes"])
@@ -180,11 +180,11 @@ def test_what_is_hardly_possible_does_not_look_cut_off(refs):
         0,
         0,
     )
-    lines = shiftstrip.flowing("n", "m", "p", [step, step]).splitlines()
+    lines = shift_strip.flowing("n", "m", "p", [step, step]).splitlines()
     assert json.loads(lines[1])[7][1][2] == 2e-9
     assert len(lines) == 3
-    assert shiftstrip.flowing("n", "m", "p", [step, step]).startswith(
-        shiftstrip.flowing("n", "m", "p", [step])
+    assert shift_strip.flowing("n", "m", "p", [step, step]).startswith(
+        shift_strip.flowing("n", "m", "p", [step])
     )
 
 

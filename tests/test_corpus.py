@@ -11,14 +11,13 @@ import time
 import pytest
 
 from lmlab.assets import assets_dir
-from lmlab.corpus import cleaning, language, mixtures, privacy, quality
-from lmlab.corpus.documents import Limits, read_documents, shipped_corpora
-from lmlab.corpus.duplicates import iter_twins, jaccard, plain, shingles
-from lmlab.drawing import corpusplots
 from lmlab.errors import InputError
+from lmlab.features.data import cleaning, language, mixtures, plots, privacy, quality
+from lmlab.features.data.documents import Limits, read_documents, shipped_corpora
+from lmlab.features.data.duplicates import iter_twins, jaccard, plain, shingles
+from lmlab.features.data.findings import Cleaning, Inspected, Looked, Mixture, Pair, Part, Quality
 from lmlab.lab import Lab
 from lmlab.models.store import ModelStore
-from lmlab.results.corpora import Cleaning, Inspected, Looked, Mixture, Pair, Part, Quality
 from lmlab.results.scored import Loading
 from lmlab.scoring.score import score
 from lmlab.settings import Settings
@@ -230,7 +229,7 @@ def test_quality_is_what_scoring_says(inspected):
         assert document.tokens == len(lm.vocabulary.ids(document.text))
     assert document.quality.bits_per_byte == pytest.approx(scored.bits_per_byte, abs=1e-4)
     assert document.quality.perplexity == pytest.approx(scored.perplexity, rel=1e-3)
-    rows = list(csv.DictReader(io.StringIO(corpusplots.to_csv(inspected))))
+    rows = list(csv.DictReader(io.StringIO(plots.to_csv(inspected))))
     assert float(rows[place]["bits_per_byte"]) == pytest.approx(scored.bits_per_byte, abs=1e-3)
 
 
@@ -278,11 +277,11 @@ def test_masking_is_a_choice():
 
 
 def test_tables_run_no_formula_and_json_is_valid():
-    rows = list(csv.DictReader(io.StringIO(corpusplots.to_csv(corpus()))))
+    rows = list(csv.DictReader(io.StringIO(plots.to_csv(corpus()))))
     assert rows[3]["text"].startswith("'=")
     assert rows[1]["exact_duplicate_of"] == "1"
     assert rows[2]["near_duplicate_of"] == "1"
-    for text in (corpusplots.findings(corpus()), corpusplots.quality(corpus())):
+    for text in (plots.findings(corpus()), plots.quality(corpus())):
         assert json.loads(text, parse_constant=lambda name: pytest.fail(name))
         assert "<" not in text
 
@@ -296,9 +295,9 @@ def test_limits_come_from_the_settings():
 
 
 def test_a_table_given_to_pretraining_on_the_page_is_a_column(tmp_path):
+    from lmlab.features.pretraining.text import reader
     from lmlab.lab import Lab
     from lmlab.settings import Settings
-    from lmlab.ui.pretraining.text import reader
 
     texts = [f"The dog number {i} ran over the hill and saw a red ball there." for i in range(50)]
     file = tmp_path / "kept.jsonl"

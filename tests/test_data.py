@@ -4,8 +4,8 @@ import gzip
 
 import pytest
 
-from lmlab.data.sets import Dataset, read_file, read_table, shipped, shipped_sets, split
 from lmlab.errors import InputError
+from lmlab.text.sets import Dataset, read_file, read_table, shipped, shipped_sets, split
 
 
 @pytest.mark.parametrize(

@@ -7,26 +7,28 @@ import numpy as np
 import pytest
 import torch
 
-from lmlab.change import journeys, passages
-from lmlab.change.between import between
-from lmlab.change.drifting import OWN, Drifting
-from lmlab.change.timemachine import TimeMachine, opening
 from lmlab.errors import InputError, ModelError
-from lmlab.finetuning import snapshots
+from lmlab.features.change import journey_stops, passages
+from lmlab.features.change.between import between
+from lmlab.features.change.changes import Drift
+from lmlab.features.change.drift_service import OWN, Drifting
+from lmlab.features.change.journeys import Moment, Travelling
+from lmlab.features.change.service import KnifeTexts
+from lmlab.features.change.taskmap import TaskMap
+from lmlab.features.change.timemachine_service import TimeMachine, opening
 from lmlab.lab import Lab, import_core
 from lmlab.maths import mds
 from lmlab.maths.jensenshannon import distance, entropy
 from lmlab.models.store import ModelStore
-from lmlab.results.changes import Drift
-from lmlab.results.journeys import Moment, Travelling
-from lmlab.results.taskmaps import TaskMap
+from lmlab.page.lecture.events import preparer
+from lmlab.page.scenes.course import shipped
 from lmlab.runs.store import Runs
-from lmlab.scenes.course import shipped
+from lmlab.runs.worker import train
 from lmlab.scoring.comparison import compare
 from lmlab.scoring.score import ScoreRequest, score
 from lmlab.settings import Settings
-from lmlab.tuning.tunerun import train
-from lmlab.ui.lecture.events import preparer
+from lmlab.training import snapshots
+from tests.folders import save_chat_model
 from tests.tuningbits import DATA, TEMPLATE, quick
 
 OWNER = "owner-one-0000"
@@ -87,6 +89,26 @@ def test_what_a_run_learned_is_its_task(run):
     assert kinds[0].passages[0].prefix.startswith("Say ")
 
 
+def test_a_run_in_the_chat_form_is_asked_in_it(tmp_path):
+    lab = Lab.open(SETTINGS.model_copy(update={"runs_dir": tmp_path}))
+    base = save_chat_model(tmp_path / "model")
+    for form in ("plain", "chat"):
+        made = Runs(tmp_path).new(OWNER, str(base), DATA, TEMPLATE, quick(steps=1, form=form))
+        for _ in train(made, SETTINGS):
+            pass
+        tuned = f"{base}+run:{made.spec.id}"
+        task, *others = [kind for kind in lab.drifting.kinds(tuned, 3) if kind.name != "german"]
+        in_chat = [p.prefix.endswith("<|im_start|>assistant\n") for p in task.passages]
+        assert in_chat == [p.turn for p in task.passages] == [form == "chat"] * 3
+        assert task.passages[0].text == " the dog"[form == "chat" :]
+        asked = {kind.name: kind.passages[0].turn for kind in others}
+        assert asked["qa"] == (form == "chat")
+        assert not asked["verse"]
+        pairs, _, turn = lab.changes.knife_texts(tuned, KnifeTexts(rows=3, probes=1))
+        assert turn == (form == "chat")
+        assert pairs[0] == (task.passages[0].prefix, task.passages[0].text)
+
+
 def test_measured_drift_is_the_mean_of_the_texts(lab):
     small = Drifting(lab.store, lab.settings, lab.ready, import_core)
     found = []
@@ -118,7 +140,7 @@ def drifts(lab, *asked, **more):
 
 def test_what_ships_is_measured_once(lab, monkeypatch):
     first = drifts(lab, "tiny", "tiny", rows=2)
-    monkeypatch.setattr("lmlab.change.drift.iter_kind", lambda *_, **__: iter(()))
+    monkeypatch.setattr("lmlab.features.change.drift.iter_kind", lambda *_, **__: iter(()))
     assert drifts(lab, "tiny", "tiny", rows=2) == first
     assert drifts(lab, "tiny", "tiny", rows=3) == []
     assert [one.kind for one in drifts(lab, "tiny", "tiny", rows=2, own="mine")] == [
@@ -129,7 +151,7 @@ def test_what_ships_is_measured_once(lab, monkeypatch):
 def test_a_visitors_text_is_not_kept(lab, monkeypatch):
     first = drifts(lab, "tiny", "tiny", rows=2, own="one text")
     assert first[0].kind == OWN
-    monkeypatch.setattr("lmlab.change.drift.iter_kind", lambda *_, **__: iter(()))
+    monkeypatch.setattr("lmlab.features.change.drift.iter_kind", lambda *_, **__: iter(()))
     again = drifts(lab, "tiny", "tiny", rows=2, own="one text")
     assert [one.kind for one in again] == [one.kind for one in first[1:]]
 
@@ -139,7 +161,7 @@ def test_the_next_scene_is_measured_while_one_is_shown(monkeypatch):
     names = [scene.name for scene in shipped()]
     before = names[names.index("forgetting") - 1]
     preparer(lab, shipped())((), SimpleNamespace(name=before))
-    monkeypatch.setattr("lmlab.change.drift.iter_kind", lambda *_, **__: iter(()))
+    monkeypatch.setattr("lmlab.features.change.drift.iter_kind", lambda *_, **__: iter(()))
     assert len(drifts(lab, "base", "qa")) == len(lab.drifting.kinds("qa"))
 
 
@@ -255,7 +277,7 @@ def test_revisions_are_put_in_order_of_their_steps(lab, folder):
         ("a", "step0", "From 2 to"),
         ("a", "main step1", "does not tell a step"),
         ("a", "step1 s1", "same step"),
-        ("a", " ".join(f"step{i}" for i in range(journeys.MOST + 1)), "From 2 to"),
+        ("a", " ".join(f"step{i}" for i in range(journey_stops.MOST + 1)), "From 2 to"),
     ],
 )
 def test_revisions_that_cannot_be_are_refused(lab, name, revisions, words):
@@ -273,7 +295,7 @@ def test_a_text_that_cannot_be_is_refused(lab):
 
 
 def test_checkpoints_with_other_tokens_are_refused(lab, folder):
-    stops = journeys.of_revisions("x", "step0 step1")
+    stops = journey_stops.of_revisions("x", "step0 step1")
     paths = [folder("llama", "bytelevel-bos"), "base"]
     from dataclasses import replace
 

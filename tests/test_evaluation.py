@@ -6,18 +6,18 @@ import math
 import pytest
 
 from lmlab.api import load
-from lmlab.data.sets import Dataset
 from lmlab.errors import InputError, ModelError
+from lmlab.features.prompt.evaluation import evaluate, iter_evaluate
+from lmlab.features.prompt.evaluations import Evaluating, Evaluation
 from lmlab.generation.complete import generate
 from lmlab.generation.sampling import GenerateConfig
 from lmlab.lm.sharedprefix import can_share, common_prefix
 from lmlab.lm.tokens import encode
-from lmlab.prompting.evaluation import evaluate, iter_evaluate
-from lmlab.prompts.protocols import Protocol, drawn
-from lmlab.prompts.templates import PromptTemplate
-from lmlab.results.evaluations import Evaluating, Evaluation
 from lmlab.scoring.likelihoods import likelihoods
 from lmlab.scoring.score import score
+from lmlab.text.protocols import Protocol, drawn
+from lmlab.text.sets import Dataset
+from lmlab.text.templates import PromptTemplate
 from tests.folders import ARCHITECTURES
 
 LABELLED = PromptTemplate(
@@ -269,7 +269,7 @@ def test_a_chat_model_is_asked_in_its_own_form(folder, tmp_path):
         "{{ bos_token }}{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}"
         "{% if add_generation_prompt %}[assistant] {% endif %}"
     )
-    from lmlab.prompting.asking import Asking, content_free
+    from lmlab.features.prompt.asking import Asking, content_free
 
     _, pieces = LABELLED.pieces([DATA.queries[0], *content_free(LABELLED), DATA.pool[1]])
     asking = Asking(model, LABELLED, Protocol(), "Say it.", pieces[1:-1], share=True)

@@ -17,20 +17,20 @@ from types import SimpleNamespace
 
 import pytest
 
-from lmlab.drawing.tuningviews import news
 from lmlab.errors import DiskError, InputError, MemoryLimitError, ModelError
-from lmlab.finetuning import checkpoints, whole
-from lmlab.finetuning.events import Lost, Started, TrainStep
 from lmlab.lab import Lab
+from lmlab.parts.run_views import news
 from lmlab.runs import folder as folders
-from lmlab.runs import locks, rows
+from lmlab.runs import locks, processes, room, rows
+from lmlab.runs import worker as tunerun
+from lmlab.runs.jobs import Jobs
 from lmlab.runs.locks import HeldError
+from lmlab.runs.processes import FULL, HELD
 from lmlab.runs.store import ASIDE, PAGES, RunFolder, Runs, UnreadRunError, new_spec
+from lmlab.runs.worker import train
 from lmlab.settings import Settings
-from lmlab.tuning import processes, room, tunerun
-from lmlab.tuning.jobs import Jobs
-from lmlab.tuning.processes import FULL, HELD
-from lmlab.tuning.tunerun import train
+from lmlab.training import checkpoints, whole
+from lmlab.training.events import Lost, Started, TrainStep
 from tests.tuningbits import DATA, TEMPLATE, losses, quick
 
 OWNER, OTHER = "owner-one-0000", "owner-two-0000"

@@ -9,25 +9,19 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
-from lmlab.data.sets import Table
 from lmlab.errors import InputError
-from lmlab.finetuning import batches, events
-from lmlab.finetuning.config import (
-    SCHEDULES,
-    FinetuneConfig,
-    steps_of,
-    suited_rank,
-    suited_rate,
-)
-from lmlab.finetuning.counting import count
-from lmlab.finetuning.loop import Loop
-from lmlab.finetuning.losses import keeps, mean_loss, summed_loss
-from lmlab.finetuning.methods import shape_of
-from lmlab.finetuning.outcomes import scheduled
-from lmlab.finetuning.sets import TuningData, split_table
-from lmlab.finetuning.shapes import lora_targets
-from lmlab.finetuning.structuring import mask_view, structured
-from lmlab.tuning.tunerun import material
+from lmlab.runs.worker import material
+from lmlab.text.sets import Table
+from lmlab.training import batches, events
+from lmlab.training.config import SCHEDULES, FinetuneConfig, steps_of, suited_rank, suited_rate
+from lmlab.training.counting import count
+from lmlab.training.examples import mask_view, structured
+from lmlab.training.loop import Loop
+from lmlab.training.losses import keeps, mean_loss, summed_loss
+from lmlab.training.methods import shape_of
+from lmlab.training.outcomes import scheduled
+from lmlab.training.sets import TuningData, split_table
+from lmlab.training.shapes import lora_targets
 from tests.tuningbits import DATA, QUICK, ROWS, TEMPLATE, losses, quick, run, tuned
 
 METHODS = {

@@ -8,26 +8,26 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from lmlab import load
-from lmlab.data.sets import Dataset
 from lmlab.errors import InputError
-from lmlab.finetuning.events import Evaluated, Finished, Sampled, Started
-from lmlab.finetuning.methods import prepare
-from lmlab.finetuning.methods import save as write_model
-from lmlab.finetuning.sets import TuningData
-from lmlab.finetuning.structuring import mask_view, structured
-from lmlab.finetuning.training import finetune
+from lmlab.features.prompt.asking import Asking
+from lmlab.features.prompt.evaluation import evaluate
+from lmlab.features.tuning.receipt import finetuned
 from lmlab.lm.learned import learned_form
 from lmlab.lm.tokens import encode_prompt
 from lmlab.models.loading import inspect
 from lmlab.models.loading import load as read
-from lmlab.prompting.asking import Asking
-from lmlab.prompting.evaluation import evaluate
-from lmlab.prompts.protocols import Protocol
-from lmlab.prompts.templates import PromptTemplate
-from lmlab.receipts.tuning import finetuned
 from lmlab.runs.store import RunFolder, new_spec
+from lmlab.runs.worker import material, train
 from lmlab.settings import Settings
-from lmlab.tuning.tunerun import material, train
+from lmlab.text.protocols import Protocol
+from lmlab.text.sets import Dataset
+from lmlab.text.templates import PromptTemplate
+from lmlab.training.events import Evaluated, Finished, Sampled, Started
+from lmlab.training.examples import mask_view, structured
+from lmlab.training.finetune import finetune
+from lmlab.training.methods import prepare
+from lmlab.training.methods import save as write_model
+from lmlab.training.sets import TuningData
 from tests.folders import CHATML, MARKED, save, save_chat_model
 from tests.tuningbits import QUICK
 

@@ -6,15 +6,15 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
 from lmlab.api import complete, load, score, score_many
-from lmlab.finetuning.config import FinetuneConfig
-from lmlab.finetuning.events import Finished, Started
-from lmlab.finetuning.methods import prepare, save
-from lmlab.finetuning.training import finetune
 from lmlab.models.loading import inspect
 from lmlab.models.loading import load as load_weights
 from lmlab.results.controls import GenerateConfig
+from lmlab.runs.worker import material
 from lmlab.settings import Settings
-from lmlab.tuning.tunerun import material
+from lmlab.training.config import FinetuneConfig
+from lmlab.training.events import Finished, Started
+from lmlab.training.finetune import finetune
+from lmlab.training.methods import prepare, save
 from tests.folders import ARCHITECTURES
 from tests.tuningbits import DATA, TEMPLATE, losses, quick
 

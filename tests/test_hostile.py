@@ -19,17 +19,17 @@ import pytest
 import torch
 
 from bench.fuzz import Fuzz
-from lmlab.data.sets import read_table
 from lmlab.errors import InputError, LabError, ModelError
-from lmlab.finetuning.config import FinetuneConfig
 from lmlab.lab import Lab
 from lmlab.models import hub
 from lmlab.models.store import ModelStore
+from lmlab.page.app import launch
 from lmlab.results.controls import GenerateConfig
 from lmlab.results.scored import Scored
 from lmlab.runs.store import Runs
 from lmlab.settings import Settings
-from lmlab.ui.app import launch
+from lmlab.text.sets import read_table
+from lmlab.training.config import FinetuneConfig
 from tests import folders
 
 OWNER = "0" * 32

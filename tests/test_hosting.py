@@ -14,16 +14,17 @@ import pytest
 from lmlab.cli.main import main
 from lmlab.deployment import constraints
 from lmlab.errors import InputError, MemoryLimitError, ModelError
-from lmlab.hosting import audit, logs, space
-from lmlab.hosting.doors import Doors
+from lmlab.hosting import logs, space
 from lmlab.hosting.headers import SPACES, Headers
 from lmlab.hosting.health import Counted, Health, Vitals, exposition, public_name, vitals
-from lmlab.hosting.layers import layers
 from lmlab.hosting.logs import RequestLog
+from lmlab.hosting.middleware import layers
+from lmlab.hosting.route_filter import Doors
 from lmlab.lab import Lab
 from lmlab.models.store import ModelStore
 from lmlab.settings import PUBLIC, Settings, read_settings
 from tests import loops
+from tools import audit
 
 ROOT = Path(__file__).parent.parent
 TOKEN = "hf_" + "q" * 30
@@ -134,7 +135,7 @@ def test_no_training_means_none_by_any_way(tmp_path):
     lab = Lab.open(Settings(training=False, offline=True, runs_dir=tmp_path))
     data = lab.tuning.dataset("qa")
     owner = "0" * 32
-    from lmlab.finetuning.config import FinetuneConfig
+    from lmlab.training.config import FinetuneConfig
 
     config = FinetuneConfig(steps=1)
     with pytest.raises(InputError, match="switched off"):
@@ -313,7 +314,7 @@ def test_secrets_stand_in_no_line(form, debug, written, monkeypatch):
 
 
 def test_a_visitors_token_is_in_no_error(monkeypatch):
-    from lmlab.tuning import hubruns
+    from lmlab.runs import hub as hubruns
 
     class Refusing:
         def __init__(self, **given):

@@ -10,8 +10,8 @@ import pytest
 
 from lmlab.cli.main import main
 from lmlab.errors import InputError
-from lmlab.tuning import hubruns
-from lmlab.tuning.hubruns import HubSet, hub_table
+from lmlab.runs import hub
+from lmlab.runs.hub import HubSet, hub_table
 
 COMMITS = {"main": "a" * 40, "refs/convert/parquet": "b" * 40, "v1": "c" * 40, "c" * 40: "c" * 40}
 
@@ -88,8 +88,8 @@ def near_hub(files, tmp_path, monkeypatch):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(hubruns, "endpoint", lambda: f"http://127.0.0.1:{server.server_port}")
-    monkeypatch.setattr(hubruns, "cache_dir", lambda: tmp_path / "cache")
+    monkeypatch.setattr(hub, "endpoint", lambda: f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setattr(hub, "cache_dir", lambda: tmp_path / "cache")
     yield
     server.shutdown()
     server.server_close()

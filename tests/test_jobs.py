@@ -8,12 +8,12 @@ from types import SimpleNamespace
 import pytest
 
 from lmlab.errors import InputError, LabError, ModelError
-from lmlab.finetuning.events import Finished, Saved, TrainStep
-from lmlab.finetuning.sets import TuningData
 from lmlab.lab import Lab
+from lmlab.runs.jobs import Jobs
 from lmlab.runs.store import Runs
 from lmlab.settings import Settings
-from lmlab.tuning.jobs import Jobs
+from lmlab.training.events import Finished, Saved, TrainStep
+from lmlab.training.sets import TuningData
 from tests.tuningbits import DATA, ROWS, TEMPLATE, quick
 
 OWNER, OTHER = "owner-one-0000", "owner-two-0000"
@@ -214,8 +214,8 @@ class FakeHub:
 
 
 def test_push_uses_the_token_once_and_tells_nobody(lab, model, monkeypatch, caplog):
-    from lmlab.tuning import hubruns
-    from lmlab.tuning.tunerun import train
+    from lmlab.runs import hub as hubruns
+    from lmlab.runs.worker import train
 
     caplog.set_level("DEBUG")
     monkeypatch.setattr(hubruns, "HfApi", FakeHub)
@@ -246,7 +246,7 @@ def test_a_set_of_the_hub_is_read_from_its_parquet(lab, tmp_path, monkeypatch):
     import pyarrow as pa
     from pyarrow.parquet import write_table
 
-    from lmlab.tuning import hubruns
+    from lmlab.runs import hub as hubruns
 
     write_table(pa.table({"word": ["dog"] * 30}), tmp_path / "0.parquet")
 

@@ -11,15 +11,15 @@ from dataclasses import replace
 import pytest
 
 from lmlab.errors import MemoryLimitError
-from lmlab.finetuning import losses as counted
-from lmlab.finetuning.events import Finished, HaltedError, TrainStep
-from lmlab.finetuning.memory import Load, activation_bytes, roughly
+from lmlab.features.tuning.service import Tuning
+from lmlab.runs import confines, processes
+from lmlab.runs.processes import End, told, watched
 from lmlab.runs.store import Runs
+from lmlab.runs.worker import train
 from lmlab.settings import Settings
-from lmlab.tuning import confines, processes
-from lmlab.tuning.processes import End, told, watched
-from lmlab.tuning.service import Tuning
-from lmlab.tuning.tunerun import train
+from lmlab.training import losses as counted
+from lmlab.training.events import Finished, HaltedError, TrainStep
+from lmlab.training.memory import Load, activation_bytes, roughly
 from tests.tuningbits import DATA, TEMPLATE, quick, run
 
 OWNER = "owner-one-0000"
@@ -55,7 +55,7 @@ def test_long_rows_count(folder, tmp_path, monkeypatch):
     outline = tuning._outline(str(folder("gpt2", "bytelevel-bos")))
     kept = [outline.kept(config, 1, width, 1) for width in (16, 32, 64)]
     assert kept[2] - kept[1] > 2 * (kept[1] - kept[0])
-    monkeypatch.setattr("lmlab.finetuning.outlines.kept_bytes", lambda *_: 1 / 0)
+    monkeypatch.setattr("lmlab.training.outlines.kept_bytes", lambda *_: 1 / 0)
     guessed = outline.kept(replace(config, length=7), 1, 16, 1)
     assert guessed == roughly(outline.shape)(config, 1, 16, 1)
 
@@ -81,7 +81,7 @@ def test_a_run_is_asked_to_end_between_the_parts_of_a_step(folder, monkeypatch):
         seen.append("forward")
         return real(*arguments)
 
-    monkeypatch.setattr("lmlab.finetuning.loop.summed_loss", summed)
+    monkeypatch.setattr("lmlab.training.loop.summed_loss", summed)
     config = quick(method="full", steps=3, accumulation=4, batch_size=2)
 
     def stop():
@@ -146,7 +146,7 @@ def test_a_process_that_outlives_its_limit_is_ended_with_what_it_had_saved(monke
 @pytest.mark.skipif(confines.resource is None, reason="the system has no such bound")
 def test_what_the_system_refuses_is_a_sentence():
     code = (
-        "import torch; from lmlab.tuning.confines import bound_memory, said\n"
+        "import torch; from lmlab.runs.confines import bound_memory, said\n"
         "bound_memory(200_000_000)\n"
         "try: torch.zeros(200_000_000)\n"
         "except Exception as error: print(type(said(error)).__name__, said(error))\n"
@@ -156,7 +156,7 @@ def test_what_the_system_refuses_is_a_sentence():
 
 
 def test_a_load_counts_logits_and_measuring():
-    from lmlab.finetuning.shapes import ModelShape, Parameter
+    from lmlab.training.shapes import ModelShape, Parameter
 
     matrix = Parameter("layers.0.up.weight", (64, 32), linear=True)
     shape = ModelShape("m", "k", 32, 50_000, 512, (matrix,), ("up",), False)

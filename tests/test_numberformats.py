@@ -6,15 +6,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from lmlab.finetuning import events
-from lmlab.finetuning.methods import prepare
-from lmlab.finetuning.training import finetune
 from lmlab.generation.complete import generate
 from lmlab.generation.sampling import GenerateConfig
 from lmlab.models.store import ModelRef, ModelStore
+from lmlab.runs.worker import material, private
 from lmlab.scoring.score import score
 from lmlab.settings import Settings
-from lmlab.tuning.tunerun import material, private
+from lmlab.training import events
+from lmlab.training.finetune import finetune
+from lmlab.training.methods import prepare
 from tests.tuningbits import DATA, TEMPLATE, losses, quick, run
 
 FORMATS = ("float32", "bfloat16", "float16")

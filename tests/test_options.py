@@ -8,15 +8,15 @@ import os
 import pytest
 
 from lmlab.api import load
-from lmlab.data.sets import Dataset, read_table, split
-from lmlab.drawing.answersheet import to_csv
 from lmlab.errors import InputError
-from lmlab.prompting.evaluation import evaluate
-from lmlab.prompts.options import options_of
-from lmlab.prompts.protocols import Protocol, drawn
-from lmlab.prompts.templates import PromptTemplate
-from lmlab.prompts.wordings import shipped_templates
+from lmlab.features.prompt.answer_sheet import to_csv
+from lmlab.features.prompt.evaluation import evaluate
 from lmlab.scoring.score import score
+from lmlab.text.options import options_of
+from lmlab.text.protocols import Protocol, drawn
+from lmlab.text.sets import Dataset, read_table, split
+from lmlab.text.templates import PromptTemplate
+from lmlab.text.wordings import shipped_templates
 from tests.test_evaluation import close
 
 CHOICE = PromptTemplate(

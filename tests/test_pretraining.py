@@ -9,7 +9,15 @@ import torch
 
 import lmlab
 from lmlab.errors import InputError
-from lmlab.finetuning.events import (
+from lmlab.lab import Lab
+from lmlab.maths.levels import entropy_of_counts, per_byte, per_token
+from lmlab.models.store import ModelStore
+from lmlab.runs import pretrain_worker, worker
+from lmlab.runs.store import RunFolder, new_pretraining
+from lmlab.scoring.score import score
+from lmlab.settings import Settings
+from lmlab.training import corpus as texts
+from lmlab.training.events import (
     Evaluated,
     Finished,
     Levels,
@@ -20,18 +28,10 @@ from lmlab.finetuning.events import (
     from_dict,
     to_dict,
 )
-from lmlab.lab import Lab
-from lmlab.maths.levels import entropy_of_counts, per_byte, per_token
-from lmlab.models.store import ModelStore
-from lmlab.pretraining import corpus as texts
-from lmlab.pretraining.building import fresh, matter, tokenizer_for, words_of
-from lmlab.pretraining.config import SIZES, SMALLEST, PretrainConfig
-from lmlab.pretraining.tokenizer import END, stream, train_tokenizer, view
-from lmlab.pretraining.training import pretrain
-from lmlab.runs.store import RunFolder, new_pretraining
-from lmlab.scoring.score import score
-from lmlab.settings import Settings
-from lmlab.tuning import pretrainrun, tunerun
+from lmlab.training.from_nothing import fresh, matter, tokenizer_for, words_of
+from lmlab.training.pretrain import pretrain
+from lmlab.training.pretrain_config import SIZES, SMALLEST, PretrainConfig
+from lmlab.training.tokenizer import END, stream, train_tokenizer, view
 
 OWNER = "a" * 32
 TEXT = "".join(
@@ -139,7 +139,7 @@ def test_the_stories_share_nothing_with_general_texts():
 
 
 def _probes():
-    from lmlab.finetuning.sets import probe_texts
+    from lmlab.training.sets import probe_texts
 
     return probe_texts(168)
 
@@ -283,15 +283,15 @@ def test_words_are_told_from_signs():
 
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path):
     settings = Settings(device="cpu")
-    whole = list(tunerun.train(run_folder(tmp_path / "whole"), settings))
+    whole = list(worker.train(run_folder(tmp_path / "whole"), settings))
     folder = run_folder(tmp_path / "killed")
-    events = tunerun.train(folder, settings)
+    events = worker.train(folder, settings)
     for event in events:
         if isinstance(event, Saved) and event.step == 4:
             break
     events.close()
     assert folder.info().state == "interrupted"
-    rest = list(tunerun.train(folder, settings))
+    rest = list(worker.train(folder, settings))
     assert rest[0].first == 4
     after = [e.loss for e in whole if isinstance(e, TrainStep)][4:]
     assert [e.loss for e in rest if isinstance(e, TrainStep)] == after
@@ -304,7 +304,7 @@ def test_what_was_learned_opens_here_and_elsewhere(tmp_path):
 
     lab = Lab.open(Settings(device="cpu", runs_dir=tmp_path, offline=True))
     folder = lab.store.runs.new_pretraining(OWNER, data(), QUICK)
-    finished = list(tunerun.train(folder, lab.settings))[-1]
+    finished = list(worker.train(folder, lab.settings))[-1]
     learned = folder.path / finished.path
     model = AutoModelForCausalLM.from_pretrained(learned)
     tokenizer = AutoTokenizer.from_pretrained(learned)
@@ -327,7 +327,7 @@ def test_what_was_learned_opens_here_and_elsewhere(tmp_path):
 def test_the_line_of_the_base_is_the_bases_own_loss(tmp_path):
     settings = Settings(device="cpu")
     folder = run_folder(tmp_path / "run", replace(QUICK, steps=1))
-    list(tunerun.train(folder, settings))
+    list(worker.train(folder, settings))
     last = [e for e in folder.events() if isinstance(e, Levels)][-1]
     held = texts.texts(data(), "valid")
     with ModelStore(settings).borrow("base") as lm:
@@ -338,8 +338,8 @@ def test_the_line_of_the_base_is_the_bases_own_loss(tmp_path):
 
 
 def test_without_a_base_there_is_no_line(monkeypatch):
-    monkeypatch.setattr(pretrainrun, "RIVAL", "nothing like it")
-    assert pretrainrun.measured(["x"], Settings()) is None
+    monkeypatch.setattr(pretrain_worker, "RIVAL", "nothing like it")
+    assert pretrain_worker.measured(["x"], Settings()) is None
 
 
 @pytest.fixture

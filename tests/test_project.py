@@ -29,7 +29,7 @@ def run(code: str) -> str:
         ("import lmlab.lab, lmlab.models.store", (*HEAVY, "gradio")),
         ("from lmlab.cli.main import _parser; _parser().format_help()", (*HEAVY, "gradio")),
         (
-            "import lmlab.strips.strip, lmlab.drawing.tables, lmlab.drawing.plots",
+            "import lmlab.parts.strip, lmlab.parts.tables, lmlab.parts.plots",
             (*HEAVY, "gradio"),
         ),
     ],
@@ -74,8 +74,8 @@ def test_the_front_matter_is_what_spaces_reads():
 
 
 def test_the_table_of_settings_is_made_from_the_class():
-    from lmlab.hosting.table import BEGIN, END, settings_table
-    from lmlab.marked import between
+    from tools.marked import between
+    from tools.settings_table import BEGIN, END, settings_table
 
     document = (ROOT / "docs" / "hosting.md").read_text()
     assert document == between(document, BEGIN, END, settings_table()), "run `make hosting`"

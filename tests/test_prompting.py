@@ -2,18 +2,18 @@
 
 import pytest
 
-from lmlab.data.sets import read_table, shipped
-from lmlab.drawing.studyplots import MEASURES, chart
 from lmlab.errors import InputError
+from lmlab.features.prompt import drawn_rows
+from lmlab.features.prompt.queried import Asked, Weighed
+from lmlab.features.prompt.service import MOST_PAIRS
+from lmlab.features.prompt.sheet import Key, Sheet
+from lmlab.features.prompt.study_plots import MEASURES, chart
 from lmlab.lab import Lab
-from lmlab.prompting.queried import Asked, Weighed
-from lmlab.prompting.service import MOST_PAIRS
-from lmlab.prompts.wordings import shipped_templates
 from lmlab.results.scored import Loading
 from lmlab.scoring.pairs import pairs_of
 from lmlab.settings import Settings
-from lmlab.ui.prompt import drawing
-from lmlab.ui.prompt.sheet import Key, Sheet
+from lmlab.text.sets import read_table, shipped
+from lmlab.text.wordings import shipped_templates
 from tests.folders import make_tokenizer
 from tests.test_evaluation import DATA, LABELLED
 
@@ -32,7 +32,7 @@ NONE = Sheet()
 
 
 def drawn(sheet: Sheet = NONE, shots: int = 3, seed: int = 0, data: str = "set") -> Sheet:
-    return drawing.drawn(sheet, key(shots, seed, data), POOL, shots, seed)
+    return drawn_rows.drawn(sheet, key(shots, seed, data), POOL, shots, seed)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_more_shots_go_on_from_fewer_and_another_seed_draws_others():
 def test_rows_of_ones_own_stay_when_shots_or_seed_change():
     mine = {"text": "mine", "label": "a"}
     first, _, third = drawn().examples
-    sheet = drawing.edited(drawn(), [third, mine, first])
+    sheet = drawn_rows.edited(drawn(), [third, mine, first])
     assert [sheet.own(row) for row in sheet.examples] == [False, True, False]
     fresh = drawn(seed=9).examples
     assert drawn(sheet, seed=9).examples == (fresh[0], mine, fresh[1])
@@ -66,24 +66,24 @@ def test_rows_of_ones_own_stay_when_shots_or_seed_change():
 
 def test_rows_are_chosen_and_given_back_by_number():
     assert POOL[19] not in drawn().examples
-    sheet = drawing.taken(drawn(), POOL, 20)
+    sheet = drawn_rows.taken(drawn(), POOL, 20)
     assert sheet.examples[-1] == POOL[19]
     assert sheet.own(POOL[19])
     assert sheet.drawn.shots == 4
-    assert drawing.taken(sheet, POOL, 20).examples == drawn().examples
+    assert drawn_rows.taken(sheet, POOL, 20).examples == drawn().examples
     for number in (0, 21, -1):
         with pytest.raises(InputError, match="There is no row"):
-            drawing.taken(sheet, POOL, number)
+            drawn_rows.taken(sheet, POOL, number)
 
 
 def test_rows_are_sought_by_words_and_by_number():
     sheet = Sheet(examples=(POOL[6],), sought=" ROW 7")
-    (found,), count = drawing.sought(sheet, POOL)
+    (found,), count = drawn_rows.sought(sheet, POOL)
     assert found == (7, POOL[6], True)
     assert count == 1
-    shown, count = drawing.sought(Sheet(), POOL * 5)
-    assert (len(shown), count) == (drawing.FOUND, 100)
-    assert drawing.sought(Sheet(sought="12"), POOL)[0] == [(12, POOL[11], False)]
+    shown, count = drawn_rows.sought(Sheet(), POOL * 5)
+    assert (len(shown), count) == (drawn_rows.FOUND, 100)
+    assert drawn_rows.sought(Sheet(sought="12"), POOL)[0] == [(12, POOL[11], False)]
 
 
 def test_more_shots_than_rows_are_refused_with_a_sentence():
@@ -169,8 +169,8 @@ def test_pairs_of_ones_own_are_judged_and_bounded(lab, folder):
 
 def test_both_charts_of_every_study_show_its_numbers(lab, folder):
     from lmlab.api import load
-    from lmlab.prompting.evaluation import evaluate
-    from lmlab.prompts.protocols import Protocol
+    from lmlab.features.prompt.evaluation import evaluate
+    from lmlab.text.protocols import Protocol
 
     lm = load(str(folder("llama", "bytelevel-bos")))
     found = [evaluate(lm, LABELLED, DATA, Protocol(shots=k, draws=2)) for k in (0, 2)]

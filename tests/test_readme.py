@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from lmlab.marked import between
-from lmlab.scenes.table import BEGIN, END, scenes_table
+from tools.marked import between
+from tools.scenes import BEGIN, END, scenes_table
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -8,23 +8,25 @@ from types import SimpleNamespace
 
 import pytest
 
-from lmlab.corpus.quality import beginning
 from lmlab.errors import InputError
+from lmlab.features.data import receipt as corpora
+from lmlab.features.data import receipt_notes as of_data
+from lmlab.features.data.findings import Inspected, Quality
+from lmlab.features.data.quality import beginning
+from lmlab.features.pretraining import receipt as pretraining
+from lmlab.features.pretraining import receipt_notes as of_pretraining
+from lmlab.features.scale import receipt as sizes
+from lmlab.features.scale import receipt_notes as of_scale
+from lmlab.features.scale.counts import Shape, parameters
+from lmlab.features.scale.form import values_of
+from lmlab.features.scale.measured import Measured
+from lmlab.features.scale.published import PUBLISHED
 from lmlab.lab import Lab
-from lmlab.pretraining import corpus
-from lmlab.pretraining.config import PretrainConfig
-from lmlab.receipts import corpora, pretraining, sizes
-from lmlab.results.corpora import Inspected, Quality
+from lmlab.runs import worker
 from lmlab.runs.store import RunFolder, new_pretraining
-from lmlab.scale.counts import Shape, parameters
-from lmlab.scale.measures import Measured
-from lmlab.scale.published import PUBLISHED
 from lmlab.settings import Settings
-from lmlab.tuning import tunerun
-from lmlab.ui.data import keepsakes as of_data
-from lmlab.ui.pretraining import keepsakes as of_pretraining
-from lmlab.ui.scale import keepsakes as of_scale
-from lmlab.ui.scale.form import values_of
+from lmlab.training import corpus
+from lmlab.training.pretrain_config import PretrainConfig
 from tests.outside import Numbers
 from tests.test_pretraining import OWNER, TEXT
 from tests.test_receipts import HOSTILE
@@ -111,7 +113,7 @@ def test_an_unscored_corpus_says_so() -> None:
 
 def made(folder: RunFolder, settings: Settings):
     """The note of a run, once it is over."""
-    *_, end = tunerun.train(folder, settings)
+    *_, end = worker.train(folder, settings)
     runs = SimpleNamespace(
         run=lambda *_: folder.info(), documents=lambda *_: folder.data(folder.spec)
     )
@@ -139,7 +141,7 @@ def own():
 def test_a_run_that_was_stopped_has_no_receipt(tmp_path: Path) -> None:
     spec = new_pretraining("run", OWNER, own(), TINY)
     folder = RunFolder.create(tmp_path / "run", spec, own())
-    events = tunerun.train(folder, Settings(device="cpu"))
+    events = worker.train(folder, Settings(device="cpu"))
     next(events)
     folder.set_state("stopped", step=1)
     runs = SimpleNamespace(run=lambda *_: folder.info())

@@ -17,11 +17,11 @@ import torch
 from transformers import LlamaModel
 
 from lmlab.errors import InputError, LabError
-from lmlab.finetuning import checkpoints, loop, pacing
-from lmlab.finetuning.events import Evaluated, Finished, Sampled, Saved, Started, TrainStep
 from lmlab.runs.store import RunFolder, Runs, archive, fingerprint, new_spec
+from lmlab.runs.worker import train
 from lmlab.settings import Settings
-from lmlab.tuning.tunerun import train
+from lmlab.training import checkpoints, loop, pacing
+from lmlab.training.events import Evaluated, Finished, Sampled, Saved, Started, TrainStep
 from tests.tuningbits import DATA, TEMPLATE, losses, quick
 
 OWNER, OTHER = "owner-one-0000", "owner-two-0000"
@@ -177,7 +177,7 @@ def _last_step(folder: RunFolder) -> int:
 def _process(folder: RunFolder) -> "subprocess.Popen[str]":
     settings = SETTINGS.model_copy(update={"train_threads": 1}).model_dump(mode="json")
     process = subprocess.Popen(
-        [sys.executable, "-m", "lmlab.tuning.tunerun"], stdin=subprocess.PIPE, text=True
+        [sys.executable, "-m", "lmlab.runs.worker"], stdin=subprocess.PIPE, text=True
     )
     process.stdin.write(json.dumps({"folder": str(folder.path), "settings": settings}) + "\n")
     process.stdin.close()

@@ -17,13 +17,12 @@ from transformers import (
     Qwen2Config,
 )
 
-from lmlab.drawing import scaletables
 from lmlab.errors import InputError
-from lmlab.scale import counts as scale
-from lmlab.scale.architectures import from_config
-from lmlab.scale.counts import Shape
-from lmlab.scale.published import GPT1_VOCABULARY, LLAMA, PUBLISHED, row_of
-from lmlab.ui.scale import builder, fields, form, table, views
+from lmlab.features.scale import builder_page, fields, form, table_page, tables, views
+from lmlab.features.scale import counts as scale
+from lmlab.features.scale.architectures import from_config
+from lmlab.features.scale.counts import Shape
+from lmlab.features.scale.published import GPT1_VOCABULARY, LLAMA, PUBLISHED, row_of
 
 GPT2 = {
     "124,439,808": (12, 768, 12),
@@ -192,14 +191,14 @@ def test_the_builder_s_form_gives_every_shape_back(config):
 def test_a_shape_that_cannot_be_is_a_sentence_and_nothing_more(key, value, said):
     values = form.values_of(LLAMA.shape)
     values[form.KEYS.index(key)] = value
-    found = builder.counted(*values, *fields.PLANS)
+    found = builder_page.counted(*values, *fields.PLANS)
     assert said in found[0]
     assert "<b>" not in found[0]
     assert set(found[1:]) == {views.waits()}
 
 
 def test_the_builder_shows_the_numbers_of_gpt_3():
-    figures, parts, memory, cache, training, lora = builder.counted(
+    figures, parts, memory, cache, training, lora = builder_page.counted(
         *form.values_of(GPT3), *fields.PLANS
     )
     assert "174,604,259,328" in figures
@@ -215,44 +214,48 @@ def test_the_builder_shows_the_numbers_of_gpt_3():
 
 def test_a_plan_that_cannot_be_leaves_the_rest_alone():
     values = form.values_of(Shape(2, 12, 2, 100, 64, 48))
-    good = builder.counted(*values, *(*fields.PLANS[:-2], 4, ["q"]))
-    bad = builder.counted(*values, "float8", 1, 2048, 0, 312, 1, 40, 64, ["q"])
+    good = builder_page.counted(*values, *(*fields.PLANS[:-2], 4, ["q"]))
+    bad = builder_page.counted(*values, "float8", 1, 2048, 0, 312, 1, 40, 64, ["q"])
     assert good[:3] == bad[:3]
     assert [("lm-problem" in one) for one in bad] == [False] * 3 + [True] * 3
     assert "no number format" in bad[3]
     assert "must be above 0" in bad[4]
     assert "from 1 to 12" in bad[5]
-    none = builder.counted(*values, *(*fields.PLANS[:-1], []))
+    none = builder_page.counted(*values, *(*fields.PLANS[:-1], []))
     assert "No matrix gets LoRA" in none[5]
 
 
 def test_a_preset_brings_its_context_and_its_tokens():
-    found = builder.filled(LLAMA, None, ["float16", 1, 9, 300, 312, 1000, 40, 1, ["q", "gate"]])
+    found = builder_page.filled(
+        LLAMA, None, ["float16", 1, 9, 300, 312, 1000, 40, 1, ["q", "gate"]]
+    )
     n = len(form.KEYS)
     assert found[n : n + 5] == [2.6875, "float16", 1, 4096, 2000]
     assert form.shape_of(tuple(found[:n])) == LLAMA.shape
-    plain = builder.filled(PUBLISHED[1], None, ["float16", 1, 9, 7, 312, 1, 40, 1, ["q", "gate"]])
+    plain = builder_page.filled(
+        PUBLISHED[1], None, ["float16", 1, 9, 7, 312, 1, 40, 1, ["q", "gate"]]
+    )
     assert plain[n + 4] == 7
     assert plain[n + 9] == ["q"]
 
 
 def test_an_unknown_size_is_one_cell_that_says_so():
-    shown = table.table(PUBLISHED, [])
+    shown = table_page.table(PUBLISHED, [])
     assert shown.count("not published") == 2
     assert 'colspan="4">not published' in shown
     assert shown.count("○</span> no") == 4
     assert "OpenAI’s own README" in shown
     hostile = row_of("<img src=x>", LLAMA.shape, data="<b>", why="<i>")
-    here = table.table(PUBLISHED, [hostile], [("<s>", "no <u>")])
+    here = table_page.table(PUBLISHED, [hostile], [("<s>", "no <u>")])
     assert not any(tag in here for tag in ("<img", "<b>", "<i>", "<s>", "<u>"))
 
 
 def test_tables_are_safe_in_a_spreadsheet():
     hostile = row_of("=HYPERLINK(1)", LLAMA.shape)
-    lines = scaletables.rows_csv([PUBLISHED[0], PUBLISHED[-1], hostile]).splitlines()
+    lines = tables.rows_csv([PUBLISHED[0], PUBLISHED[-1], hostile]).splitlines()
     assert lines[1].startswith("GPT-1,2018,12,768,12,40478,512,117M,116534784,")
     assert lines[2].startswith("GPT-4,2023,,,,,8192,,,")
     assert lines[3].startswith("'=HYPERLINK(1),")
     assert "6738415616" in lines[3]
-    parts = scaletables.parts_csv(scale.parts(GPT3)).splitlines()
+    parts = tables.parts_csv(scale.parts(GPT3)).splitlines()
     assert sum(int(line.rpartition(",")[2]) for line in parts[1:]) == scale.parameters(GPT3)

@@ -8,16 +8,15 @@ import pytest
 from transformers import AutoModelForCausalLM, BertConfig, LlamaConfig
 
 from lmlab.assets import models_dir
-from lmlab.change.measuredscale import Scaling, probes
-from lmlab.drawing import scaleplots, scaletables
-from lmlab.drawing.scaleplots import Axis
 from lmlab.errors import InputError, LabError, ModelError
+from lmlab.features.scale import measured_page, plots, tables
+from lmlab.features.scale.counts import parameters
+from lmlab.features.scale.measured import Measured, same_tokens, slope
+from lmlab.features.scale.plots import Axis
+from lmlab.features.scale.service import Scaling, probes
 from lmlab.lab import Lab
 from lmlab.results.scored import Loading, Scoring
-from lmlab.scale.counts import parameters
-from lmlab.scale.measures import Measured, same_tokens, slope
 from lmlab.settings import Settings
-from lmlab.ui.scale import measured
 from tests import folders
 
 GERMAN = "German"
@@ -74,7 +73,7 @@ def test_another_vocabulary_is_told(scaling, folder):
     found = [e for e in scaling.measure(["tiny", path], [GERMAN], 1) if isinstance(e, Measured)]
     assert not same_tokens(found)
     assert found[1].tokens_seen is None
-    shown = measured.drawn(found, measured.BITS, measured.COMPUTE)
+    shown = measured_page.drawn(found, measured_page.BITS, measured_page.COMPUTE)
     assert "perplexities do not compare" in shown
     assert "Not drawn, since D is not known" in shown
 
@@ -185,33 +184,33 @@ def test_a_chart_places_points_by_their_logarithms():
     assert Axis(0, 2048, 0, 1).ticks() == [0, 1000, 2000]
     # A quarter of the bits at a hundred times the size.
     found = [of("tiny", 10**5, 4.0), of("small", 10**6, 2.0), of("base", 10**7, 1.0)]
-    svg = scaleplots.by_size(found, ("base", "small", "tiny"))
+    svg = plots.by_size(found, ("base", "small", "tiny"))
     line = re.search(r'class="line l0" d="M([^"]+)"', svg)[1]
     (x1, y1), (x2, y2), (x3, y3) = (map(float, p.split()) for p in line.split("L"))
     assert x3 - x2 == pytest.approx(x2 - x1, abs=0.2)
     assert y3 - y2 == pytest.approx(y2 - y1, abs=0.2) != 0
     assert y3 > y1
-    assert scaleplots.exponents(found, ("base", "small", "tiny"))["stories"] == pytest.approx(
+    assert plots.exponents(found, ("base", "small", "tiny"))["stories"] == pytest.approx(
         -0.30103, abs=1e-4
     )
 
 
 def test_words_of_strangers_are_escaped():
     found = [of("<img src=x>", 10**5, 2.0, "<script>")]
-    assert "<img" not in scaleplots.by_size(found)
-    shown = measured.drawn(found, measured.BITS, measured.SIZE)
+    assert "<img" not in plots.by_size(found)
+    shown = measured_page.drawn(found, measured_page.BITS, measured_page.SIZE)
     assert not any(tag in shown for tag in ("<img", "<script"))
-    line = scaletables.measured_csv([of("=1+1", 10, 1.0)]).splitlines()[1]
+    line = tables.measured_csv([of("=1+1", 10, 1.0)]).splitlines()[1]
     assert line.startswith("'=1+1,stories,10,100,6000.0,1.0,")
 
 
 def test_nothing_measured_is_an_empty_state():
-    assert measured.drawn((), measured.BITS, measured.SIZE) == measured.EMPTY
-    assert measured.drawn(None, measured.BITS, measured.SIZE) == measured.EMPTY
-    assert scaleplots.by_size([]) == ""
+    assert measured_page.drawn((), measured_page.BITS, measured_page.SIZE) == measured_page.EMPTY
+    assert measured_page.drawn(None, measured_page.BITS, measured_page.SIZE) == measured_page.EMPTY
+    assert plots.by_size([]) == ""
 
 
 def test_perplexity_without_bound_is_left_out_of_the_chart():
     wild = Measured("wild", "stories", 10, 10, 1e9, 10, 10, 1, "v")
-    assert scaleplots.by_size([wild], perplexity=True) == ""
-    assert "∞" in measured.drawn([wild], measured.PERPLEXITY, measured.SIZE)
+    assert plots.by_size([wild], perplexity=True) == ""
+    assert "∞" in measured_page.drawn([wild], measured_page.PERPLEXITY, measured_page.SIZE)

@@ -7,16 +7,16 @@ import yaml
 
 from lmlab.errors import InputError
 from lmlab.lab import Lab
-from lmlab.prompts.strictyaml import _Loader
-from lmlab.scenes.course import ALL, LARGEST, MOST, course, shipped
-from lmlab.scenes.scene import parse, written
-from lmlab.ui.app import build_page
-from lmlab.ui.lecture import links
-from lmlab.ui.lecture.events import adder, check
-from lmlab.ui.lecture.filling import Filling
-from lmlab.ui.lecture.stage import stages
-from lmlab.ui.parts.beginning import unless_led
-from lmlab.ui.parts.pickers import Choices
+from lmlab.page.app import build_page
+from lmlab.page.lecture import links
+from lmlab.page.lecture.events import adder, check
+from lmlab.page.lecture.filling import Filling
+from lmlab.page.lecture.stage import stages
+from lmlab.page.scenes.course import ALL, LARGEST, MOST, course, shipped
+from lmlab.page.scenes.scene import parse, written
+from lmlab.parts.first_open import unless_led
+from lmlab.parts.pickers import Choices
+from lmlab.text.strict_yaml import _Loader
 
 PLAIN = """title: A scene
 point: What it shows.

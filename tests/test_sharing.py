@@ -10,18 +10,18 @@ import httpx
 import pytest
 
 from bench.visitor import Page, Visitor
-from lmlab.data.sets import Table
 from lmlab.errors import InputError
 from lmlab.fair import Fair, Ticket, makes_room, order
 from lmlab.hosting.guests import HALL, LEFT, Beats, Guests, place
+from lmlab.features.likelihood.events import api
+from lmlab.features.tuning.data import source_of
+from lmlab.page.app import build_page
+from lmlab.parts import fair_queue, sessions, vault
+from lmlab.parts.packed_state import _taken
+from lmlab.parts.sessions import STRANGERS, Session, Sessions
+from lmlab.parts.vault import Packed, Vault
 from lmlab.runs.specs import fingerprint
-from lmlab.ui.app import build_page
-from lmlab.ui.likelihood.events import api
-from lmlab.ui.parts import lines, sessions, vault
-from lmlab.ui.parts.between import _taken
-from lmlab.ui.parts.sessions import STRANGERS, Session, Sessions
-from lmlab.ui.parts.vault import Packed, Vault
-from lmlab.ui.tuning.data import source_of
+from lmlab.text.sets import Table
 from tests import loops
 from tests.test_visitors import Gated, ask, pages, served, until
 from tests.ui.fake import FakeLab
@@ -112,7 +112,7 @@ def test_a_full_line_has_room_for_who_has_least(served):
 
 def test_large_texts_that_wait_are_bounded_together(served, monkeypatch):
     """Twenty of them took 2 GB."""
-    monkeypatch.setattr(lines, "LARGE", 500_000)
+    monkeypatch.setattr(fair_queue, "LARGE", 500_000)
     lab = Gated()
     app, address = served(lab, "likelihood")
     large = "x" * 100_000
@@ -274,7 +274,7 @@ def test_closed_pages_go_first_then_those_of_the_address_with_most(holder):
 
 def test_a_post_without_a_page_evicts_nobody(served, monkeypatch):
     monkeypatch.setattr(sessions, "STRANGERS", 4)
-    monkeypatch.setattr("lmlab.ui.app.SESSIONS", 6)
+    monkeypatch.setattr("lmlab.page.app.SESSIONS", 6)
     app, address = served(FakeLab(), "likelihood")
     about = Page.read(address)
 
@@ -299,7 +299,7 @@ def test_a_post_without_a_page_evicts_nobody(served, monkeypatch):
 @pytest.fixture
 def keeping(holder):
     """(a vault, a session that keeps states 1 to 4)."""
-    from lmlab.ui.parts.sessions import State
+    from lmlab.parts.sessions import State
 
     holder.blocks.default_config.blocks.update({i: State(None) for i in range(1, 5)})
     holder.guests.come("one", "192.0.2.1")
@@ -417,7 +417,7 @@ def test_an_empty_field_is_an_empty_text_and_an_unknown_set_a_sentence():
     page = build_page(FakeLab(), ["likelihood"])
     text = next(one for one in page.blocks.values() if one.elem_id == "likelihood-text")
     assert _taken([None], [text]) == [""]
-    from lmlab.ui.prompt.events import chooser
+    from lmlab.features.prompt.events import chooser
 
     with pytest.raises(Exception, match="no wording for this set"):
         chooser(FakeLab())("nonsense")

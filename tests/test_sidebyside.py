@@ -233,7 +233,8 @@ def test_the_lean_step_gives_the_librarys_numbers(
 
 @pytest.mark.parametrize("architecture", ["llama", "gpt2"])
 def test_a_lean_run_goes_beyond_what_was_set_aside(folder, monkeypatch, architecture):
-    from lmlab.lm import decoding, lean
+    from lmlab.lm import decoding
+    from lmlab.lm import fast_llama as lean
 
     monkeypatch.setattr(lean, "ROOM", 3)
     lm = load(str(folder(architecture, "bytelevel-bos")))

@@ -8,8 +8,8 @@ import pytest
 
 from lmlab.hosting import storage
 from lmlab.hosting.storage import Storage, address_of
+from lmlab.parts.errors import alerts
 from lmlab.settings import Settings
-from lmlab.ui.parts.errors import alerts
 from tests import loops
 
 MB = 1_000_000

@@ -7,7 +7,7 @@ import pytest
 
 from lmlab.api import load
 from lmlab.errors import InputError
-from lmlab.prompting.studies import (
+from lmlab.features.prompt.studies import (
     Cell,
     Studying,
     iter_study,
@@ -17,9 +17,9 @@ from lmlab.prompting.studies import (
     shots_study,
     templates_study,
 )
-from lmlab.prompts.protocols import Protocol
 from lmlab.scoring.pairs import Pair, first_difference, iter_pairs, judge, shipped_pairs
 from lmlab.scoring.score import score
+from lmlab.text.protocols import Protocol
 from tests.test_evaluation import DATA, LABELLED, close
 
 

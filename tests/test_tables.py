@@ -8,14 +8,14 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from lmlab.data.delimited import separated
-from lmlab.data.parquet import read_parquet
-from lmlab.data.records import Chat, Flag, Number, Place, place_of, restored, stored
-from lmlab.data.sets import read_table, split, undivided
 from lmlab.errors import InputError
-from lmlab.finetuning.sets import split_table
-from lmlab.prompts.templates import PromptTemplate
-from lmlab.prompts.wordings import shipped_template
+from lmlab.text.delimited import separated
+from lmlab.text.parquet import read_parquet
+from lmlab.text.records import Chat, Flag, Number, Place, place_of, restored, stored
+from lmlab.text.sets import read_table, split, undivided
+from lmlab.text.templates import PromptTemplate
+from lmlab.text.wordings import shipped_template
+from lmlab.training.sets import split_table
 
 ROWS = [{"text": "A lovely, warm film", "label": "positive"}, {"text": "Dull", "label": "negative"}]
 TEXTS = st.text(

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lmlab.data.sets import shipped
 from lmlab.errors import InputError, ModelError
-from lmlab.prompts.blocks import fields_of
-from lmlab.prompts.chat import as_chat, as_chats, messages
-from lmlab.prompts.reading import Decoder
-from lmlab.prompts.templates import PromptTemplate
-from lmlab.prompts.wordings import shipped_source, shipped_templates
+from lmlab.text.blocks import fields_of
+from lmlab.text.chat import as_chat, as_chats, messages
+from lmlab.text.reading import Decoder
+from lmlab.text.sets import shipped
+from lmlab.text.templates import PromptTemplate
+from lmlab.text.wordings import shipped_source, shipped_templates
 from tests import folders
 
 PLAIN = "name: x\nquery: '{{ text }} ->'\ntarget: ' {{ y }}'\nanswer: y\n"

@@ -9,19 +9,19 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from tokenizers.trainers import BpeTrainer, WordPieceTrainer
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
-from lmlab.data.sets import Dataset
 from lmlab.errors import InputError, ModelError
-from lmlab.finetuning.config import FinetuneConfig
-from lmlab.finetuning.structuring import structured
+from lmlab.features.prompt.evaluation import evaluate
 from lmlab.generation.complete import generate
 from lmlab.lm.tokens import encode, encode_prompt
 from lmlab.models.loading import inspect, load
 from lmlab.models.tokenizers import read_vocabulary
-from lmlab.prompting.evaluation import evaluate
-from lmlab.prompts.templates import PromptTemplate
 from lmlab.results.controls import GenerateConfig
 from lmlab.scoring.score import score
 from lmlab.settings import Settings
+from lmlab.text.sets import Dataset
+from lmlab.text.templates import PromptTemplate
+from lmlab.training.config import FinetuneConfig
+from lmlab.training.examples import structured
 from tests import folders
 
 GREEDY = GenerateConfig(max_new_tokens=12, temperature=0)

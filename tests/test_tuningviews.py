@@ -7,10 +7,11 @@ import re
 
 import pytest
 
-from lmlab.drawing import tuningdraw, tuningviews
-from lmlab.drawing.tuningdraw import Contender
-from lmlab.finetuning.config import FinetuneConfig
-from lmlab.finetuning.events import (
+from lmlab.parts import run_drawings, run_views
+from lmlab.parts.run_drawings import Contender
+from lmlab.runs.store import RunInfo
+from lmlab.training.config import FinetuneConfig
+from lmlab.training.events import (
     Evaluated,
     Finished,
     Sampled,
@@ -19,8 +20,7 @@ from lmlab.finetuning.events import (
     Started,
     TrainStep,
 )
-from lmlab.finetuning.masks import MaskToken, MaskView
-from lmlab.runs.store import RunInfo
+from lmlab.training.masks import MaskToken, MaskView
 
 HOSTILE = "</script><b>${alert(1)}"
 
@@ -43,7 +43,7 @@ def test_news_are_short_and_in_order():
         Saved(1, "checkpoints/1"),
         Finished("done", 1, seconds=2.0),
     ]
-    found = tuningviews.news(events)
+    found = run_views.news(events)
     assert [event[0] for event in found] == ["plan", "eval", "sample", "step", "end"]
     assert found[0][1] == {"steps": 20, "first": 0, "rows": 8, "epochs": 1.23, "warnings": ["w"]}
     assert found[1] == ["eval", 0, 3.0, 2.0, 0.5]
@@ -53,27 +53,27 @@ def test_news_are_short_and_in_order():
 
 
 def test_what_is_not_a_number_travels_as_none():
-    (event,) = tuningviews.news(steps(math.nan))
+    (event,) = run_views.news(steps(math.nan))
     assert event[2] is None
     json.loads(json.dumps(event, allow_nan=False))
 
 
 def test_a_resumed_run_has_one_curve():
     events = [*steps(5.0, 4.0, 3.0), *steps(9.0, 8.0, first=2), Evaluated(3, 1.0, None)]
-    found = tuningviews.curves(events)
+    found = run_views.curves(events)
     assert found["loss"][0] == [1, 2, 3]
     assert found["valid"] == [[3], [1.0]]
     assert found["probe"] == [[], []]
 
 
 def test_a_constant_loss_is_smoothed_to_itself():
-    found = tuningviews.curves(steps(*[2.5] * 30))
+    found = run_views.curves(steps(*[2.5] * 30))
     assert found["loss"][1] == [2.5] * 30
 
 
 def test_a_long_curve_is_thinned_and_keeps_its_end():
-    xs, ys = tuningviews.curves(steps(*[1.0] * 5001))["loss"]
-    assert len(xs) == len(ys) <= tuningviews.MOST_POINTS
+    xs, ys = run_views.curves(steps(*[1.0] * 5001))["loss"]
+    assert len(xs) == len(ys) <= run_views.MOST_POINTS
     assert xs[-1] == 5001
 
 
@@ -84,7 +84,7 @@ def test_a_mask_is_inert_json():
         MaskToken(2, "b", "answer", True),
         MaskToken(3, "</s>", "end", True),
     )
-    text = tuningviews.mask(MaskView(4, 9, tokens, "a", "b", (HOSTILE,)), 64)
+    text = run_views.mask(MaskView(4, 9, tokens, "a", "b", (HOSTILE,)), 64)
     assert "<" not in text
     found = json.loads(text)
     assert found["tokens"] == [["<s>", 0, 1], [HOSTILE, 0, 0], ["b", 1, 0], ["</s>", 1, 1]]
@@ -96,7 +96,7 @@ def test_the_table_numbers_runs_by_age_and_says_how_they_are():
     queued = run(id="c3", state="queued", place=0, data=HOSTILE)
     one = run(step=200, trainable=1234, valid_loss=0.5, accuracy=0.25, probe_loss=2.5,
               probe_before=2.0, seconds=41.4)  # fmt: skip
-    text = tuningviews.table([queued, lost, one], ["a1", "gone"], {}, "b2")
+    text = run_views.table([queued, lost, one], ["a1", "gone"], {}, "b2")
     assert "<" not in text
     found = json.loads(text)
     assert [row["name"][:2] for row in found["rows"]] == ["3.", "2.", "1."]
@@ -118,7 +118,7 @@ def test_the_table_numbers_runs_by_age_and_says_how_they_are():
     ],
 )
 def test_a_method_has_a_short_name(config, name):
-    assert tuningviews.method_name(run(config=config)) == name
+    assert run_views.method_name(run(config=config)) == name
 
 
 def rects(svg: str) -> list[tuple[float, float]]:
@@ -128,7 +128,7 @@ def rects(svg: str) -> list[tuple[float, float]]:
 
 @pytest.mark.parametrize(("d", "k", "rank"), [(384, 384, 8), (1536, 384, 16), (64, 256, 64)])
 def test_w_and_v_u_are_drawn_at_true_proportions(d, k, rank):
-    w, v, u = rects(tuningdraw.low_rank(d, k, rank))
+    w, v, u = rects(run_drawings.low_rank(d, k, rank))
     unit = w[0] / k
     assert w[1] / unit == pytest.approx(d, rel=0.01)
     assert v[1] / unit == pytest.approx(d, rel=0.01)
@@ -141,7 +141,7 @@ def test_a_contest_puts_ten_times_the_parameters_as_far_again():
     found = [Contender(n, size, 1.0 + i / 10, i / 10) for i, (n, size) in enumerate(
         [("a", 1000), ("b", 10_000), ("c", 100_000)]
     )]  # fmt: skip
-    svg = tuningdraw.contest(found, "loss")
+    svg = run_drawings.contest(found, "loss")
     xs = [float(x) for x in re.findall(r'<circle cx="([\d.]+)"', svg)]
     assert xs[1] - xs[0] == pytest.approx(xs[2] - xs[1], abs=0.2)
     assert re.findall(r"fill:var\(--b(\d)\)", svg) == ["1", "5", "8"]
@@ -151,19 +151,19 @@ def test_names_in_a_contest_are_escaped_and_do_not_cover_one_another():
     found = [Contender(HOSTILE, 1000, 1.0, None)] + [
         Contender(f"method {i}", 1000 + i, 1.0, 0.1) for i in range(4)
     ]
-    svg = tuningdraw.contest(found, "loss")
+    svg = run_drawings.contest(found, "loss")
     assert "<b>" not in svg
     places = re.findall(r'<text class="name" x="([\d.]+)" y="([\d.]+)"', svg)
     assert len(set(places)) == 5
 
 
 def test_nothing_to_compare_draws_nothing():
-    assert tuningdraw.contest([Contender("a", 10, None, None)], "loss") == ""
+    assert run_drawings.contest([Contender("a", 10, None, None)], "loss") == ""
 
 
 def test_the_points_of_a_race_are_held_as_rows_that_are_saved():
     name = '=1+1 "><img src=x>'
-    drawn = tuningdraw.contest([Contender(name, 640, 0.5, None)], "held-out loss")
+    drawn = run_drawings.contest([Contender(name, 640, 0.5, None)], "held-out loss")
     assert "<img" not in drawn
     held = json.loads(html.unescape(re.search(r'data-rows="([^"]*)"', drawn)[1]))
     assert held[0] == ["run", "parameters that learn", "held-out loss", "forgetting, nats a token"]

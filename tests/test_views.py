@@ -6,12 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from lmlab.drawing import plots, tables
+from lmlab.features.likelihood.definition import definition
+from lmlab.features.likelihood.figures import figures
+from lmlab.parts import palette, plots, strip, tables
+from lmlab.parts.columnar import Kept, Shown
 from lmlab.results.scored import Alternative, Scored, TokenScore
-from lmlab.strips import palette, strip
-from lmlab.ui.likelihood.definition import definition
-from lmlab.ui.likelihood.figures import figures
-from lmlab.ui.parts.kept import Kept, Shown
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&${1}"
 

@@ -21,22 +21,22 @@ import psutil
 import pytest
 
 from bench.visitor import Page, Visitor
-from lmlab.finetuning import checkpoints
-from lmlab.finetuning.events import TrainStep
 from lmlab.hosting import sweep
 from lmlab.hosting.headers import Headers
-from lmlab.hosting.shelf import BYTES, Shelf
+from lmlab.hosting.page_cache import BYTES, Shelf
 from lmlab.hosting.zero import lent
 from lmlab.lab import Lab
-from lmlab.lm import turns
-from lmlab.lm.turns import SLICE, Turns, stepwise
+from lmlab.lm import fair_lock as turns
+from lmlab.lm.fair_lock import SLICE, Turns, stepwise
+from lmlab.page.app import launch
+from lmlab.parts.errors import alerts
+from lmlab.parts.fair_queue import OWN_SHARE, Iterators, kind_of
 from lmlab.results.completions import Step
 from lmlab.results.controls import GenerateConfig
 from lmlab.runs.store import RunFolder
 from lmlab.settings import Settings
-from lmlab.ui.app import launch
-from lmlab.ui.parts.errors import alerts
-from lmlab.ui.parts.lines import OWN_SHARE, Iterators, kind_of
+from lmlab.training import checkpoints
+from lmlab.training.events import TrainStep
 from tests import loops
 from tests.test_hosting import ROOT, asked, page
 from tests.tuningbits import DATA, TEMPLATE, quick
@@ -428,11 +428,13 @@ def test_what_visitors_left_goes_after_its_time_and_nothing_before(tmp_path, mon
 
 def test_sixty_short_visits_leave_nothing_behind(served, tmp_path, monkeypatch):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "files"))
-    monkeypatch.setattr("lmlab.ui.app.SESSIONS", 20)
+    monkeypatch.setattr("lmlab.page.app.SESSIONS", 20)
     real_every = sweep.every
-    monkeypatch.setattr("lmlab.ui.app.every", lambda s, work, running: real_every(1, work, running))
     monkeypatch.setattr(
-        "lmlab.ui.app.sweep", lambda folder, seconds, keep: sweep.sweep(folder, 3, keep)
+        "lmlab.page.app.every", lambda s, work, running: real_every(1, work, running)
+    )
+    monkeypatch.setattr(
+        "lmlab.page.app.sweep", lambda folder, seconds, keep: sweep.sweep(folder, 3, keep)
     )
     app, address = served(FakeLab(), "likelihood", "data")
     about, queue = Page.read(address), app.blocks._queue

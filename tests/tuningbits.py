@@ -3,15 +3,15 @@
 from dataclasses import replace
 from pathlib import Path
 
-from lmlab.finetuning.config import FinetuneConfig
-from lmlab.finetuning.events import TrainStep
-from lmlab.finetuning.methods import prepare
-from lmlab.finetuning.sets import TuningData
-from lmlab.finetuning.training import finetune
 from lmlab.models.loading import inspect, load
-from lmlab.prompts.templates import PromptTemplate
+from lmlab.runs.worker import material
 from lmlab.settings import Settings
-from lmlab.tuning.tunerun import material
+from lmlab.text.templates import PromptTemplate
+from lmlab.training.config import FinetuneConfig
+from lmlab.training.events import TrainStep
+from lmlab.training.finetune import finetune
+from lmlab.training.methods import prepare
+from lmlab.training.sets import TuningData
 
 TEMPLATE = PromptTemplate(
     name="say", query="Say {{ word }}:", target=" {{ answer }}", answer="answer", stop=("\n",)

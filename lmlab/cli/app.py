@@ -46,9 +46,9 @@ def _app(arguments: argparse.Namespace) -> None:
 
     settings = read_settings(**{name: getattr(arguments, name) for name in Settings.model_fields})
     from lmlab.hosting import logs
-    from lmlab.hosting.ending import end_politely
+    from lmlab.hosting.sigterm import end_politely
     from lmlab.lab import Lab
-    from lmlab.ui.app import launch
+    from lmlab.page.app import launch
 
     logs.start(settings)
     lab = Lab.open(settings)

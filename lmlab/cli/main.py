@@ -12,16 +12,16 @@ from typing import Any, NoReturn
 from lmlab import __version__
 from lmlab.cli.app import add_app
 from lmlab.cli.deploy import add_deploy
-from lmlab.cli.evaluate import add_evaluate
-from lmlab.cli.finetune import add_finetune
-from lmlab.cli.generate import add_compare, add_generate, write_json
-from lmlab.cli.merge import add_merge
-from lmlab.cli.pretrain import add_pretrain
-from lmlab.cli.prompt import add_prompt
-from lmlab.cli.runs import add_runs
-from lmlab.cli.scale import add_diff, add_scale
-from lmlab.cli.score import add_score
 from lmlab.errors import LabError
+from lmlab.features.completion.cli import add_compare, add_generate, write_json
+from lmlab.features.likelihood.cli import add_score
+from lmlab.features.pretraining.cli import add_pretrain
+from lmlab.features.prompt.cli import add_prompt
+from lmlab.features.prompt.evaluate_cli import add_evaluate
+from lmlab.features.scale.cli import add_diff, add_scale
+from lmlab.features.tuning.cli import add_finetune
+from lmlab.features.tuning.merge_cli import add_merge
+from lmlab.features.tuning.runs_cli import add_runs
 
 USAGE_ERROR = 2
 INTERRUPTED = 130

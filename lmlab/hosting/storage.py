@@ -12,9 +12,9 @@ from pathlib import Path
 
 from lmlab.errors import disk_error
 from lmlab.hosting.asgi import App, Receive, Scope, Send, header, refuse
+from lmlab.runs.room import free_disk
 from lmlab.runs.store import size_of
 from lmlab.settings import Settings
-from lmlab.tuning.room import free_disk
 
 UPLOAD = "/gradio_api/upload"
 ADDRESSES = 10_000  # whose uploads are remembered

@@ -16,12 +16,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from lmlab.features.tuning.service import Tuning
 from lmlab.lab import Lab, import_core
 from lmlab.models.store import ModelRef
+from lmlab.runs.jobs import Jobs
 from lmlab.runs.store import RunFolder
 from lmlab.settings import Settings
-from lmlab.tuning.jobs import Jobs
-from lmlab.tuning.service import Tuning
 
 MARK = "SPACES_ZERO_GPU"
 SHORT, LONG = 15, 60  # seconds that are asked for: scoring, generation
@@ -169,7 +169,7 @@ class Pieces:
 
 def train_piece(folder: str, settings: Mapping[str, Any]) -> None:
     """Train a run from its last checkpoint until a limit of the settings."""
-    from lmlab.tuning.tunerun import train
+    from lmlab.runs.worker import train
 
     for _ in train(RunFolder(Path(folder)), Settings(**settings)):
         pass

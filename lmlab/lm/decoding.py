@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lmlab.errors import MemoryLimitError, ModelError
-from lmlab.lm import lean, leangpt2
+from lmlab.lm import fast_gpt2, fast_llama
 from lmlab.lm.body import Past, close
 from lmlab.lm.model import LM
 from lmlab.lm.rowadapters import RowAdapter, row_adapters
@@ -22,8 +22,8 @@ from lmlab.results.completions import Reading
 # from the model alone: the same prompt is always read the same way.
 WORK = 1e11  # operations of one piece: less than a second on two cores
 KINDS: tuple[tuple[Any, Any], ...] = (
-    (lean.fits, lean.LeanLlama),
-    (leangpt2.fits, leangpt2.LeanGPT2),
+    (fast_llama.fits, fast_llama.LeanLlama),
+    (fast_gpt2.fits, fast_gpt2.LeanGPT2),
 )
 LEAST, MOST = 64, 2048  # tokens of one piece
 
@@ -46,7 +46,7 @@ class Decoder:
         # Which rows of the past, of how many, are those that go on.
         self._lanes: list[int] = []
         self._width = rows
-        self._lean: lean.LeanLlama | leangpt2.LeanGPT2 | None = None
+        self._lean: fast_llama.LeanLlama | fast_gpt2.LeanGPT2 | None = None
 
     def read(self, ids: Sequence[int]) -> Tensor:
         """Read the prompt; the logits [R, V] of what comes next."""

@@ -12,11 +12,11 @@ from torch.nn.utils.rnn import pad_sequence
 from lmlab.errors import InputError
 from lmlab.lm.adapters import Adapters, Attached
 from lmlab.lm.body import Body
+from lmlab.lm.fair_lock import Turns
 from lmlab.lm.grafts import bytes_of
 from lmlab.lm.head import Head
 from lmlab.lm.learned import learned_form
 from lmlab.lm.tokens import Vocabulary
-from lmlab.lm.turns import Turns
 from lmlab.lm.ways import Ways, choose
 from lmlab.results.forms import Form
 

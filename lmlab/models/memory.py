@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from lmlab.errors import MemoryLimitError
-from lmlab.lm.turns import Turns
+from lmlab.lm.fair_lock import Turns
 
 if TYPE_CHECKING:
     from lmlab.lm.model import Weights

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 
 from lmlab.errors import InputError, LabError, ModelError, disk_error
-from lmlab.finetuning.whole import put_in_place
 from lmlab.lm.adapters import Adapters
 from lmlab.lm.learned import learned_form, note_form
 from lmlab.lm.model import Weights
 from lmlab.models.loading import DTYPES, inspect, load
 from lmlab.models.refs import ModelRef
 from lmlab.models.store import ModelStore
+from lmlab.training.whole import put_in_place
 
 PROBE = 16  # tokens on which the merged model is held against the adapter
 CLOSE = 1e-3  # of the largest logit

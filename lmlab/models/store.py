@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lmlab.assets import models_dir
 from lmlab.errors import MemoryLimitError
-from lmlab.lm.turns import in_order
+from lmlab.lm.fair_lock import in_order
 from lmlab.models.memory import Entry, Memory
 from lmlab.models.places import Places, Progress
 from lmlab.models.refs import RUN, ModelRef

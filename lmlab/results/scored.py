@@ -156,7 +156,7 @@ class Scored:
         }
 
     def _repr_html_(self) -> str:
-        from lmlab.strips.strip import to_html
+        from lmlab.parts.strip import to_html
 
         html: str = to_html(self)
         return html

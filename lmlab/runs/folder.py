@@ -28,13 +28,13 @@ from typing import Any
 import psutil
 
 from lmlab.errors import InputError, disk_error
-from lmlab.finetuning.events import TrainEvent
-from lmlab.finetuning.sets import TuningData
-from lmlab.finetuning.whole import write_whole
 from lmlab.runs import learned, locks, log
 from lmlab.runs.reading import FIGURES, UnreadRunError, known_state, spec_of
 from lmlab.runs.rows import PLACES, read_rows, write_rows
 from lmlab.runs.specs import RunInfo, RunSpec, State, title_of
+from lmlab.training.events import TrainEvent
+from lmlab.training.sets import TuningData
+from lmlab.training.whole import write_whole
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from lmlab.finetuning.events import Finished, Lost, Started, TrainEvent, from_dict, to_dict
-from lmlab.finetuning.whole import write_whole
+from lmlab.training.events import Finished, Lost, Started, TrainEvent, from_dict, to_dict
+from lmlab.training.whole import write_whole
 
 NAME = "metrics.jsonl"
 DAMAGED = "metrics-damaged.jsonl"

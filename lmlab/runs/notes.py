@@ -4,9 +4,9 @@ import math
 import time
 from typing import Any
 
-from lmlab.finetuning.events import Evaluated, Finished, Started, TrainEvent, TrainStep
 from lmlab.runs.specs import FINAL
 from lmlab.runs.store import RunFolder
+from lmlab.training.events import Evaluated, Finished, Started, TrainEvent, TrainStep
 
 # Seconds between two notes.
 PULSE = 0.5

@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lmlab.data.records import Place, Row, place_of, restored, stored
 from lmlab.errors import InputError
-from lmlab.finetuning.whole import write_whole
+from lmlab.text.records import Place, Row, place_of, restored, stored
+from lmlab.training.whole import write_whole
 
 PLACES = "places.json"
 

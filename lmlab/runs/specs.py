@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lmlab.errors import InputError
-from lmlab.finetuning.config import FinetuneConfig
-from lmlab.finetuning.sets import TuningData
-from lmlab.pretraining.config import PretrainConfig
-from lmlab.prompts.templates import PromptTemplate
-from lmlab.prompts.wordings import shipped_source
+from lmlab.text.templates import PromptTemplate
+from lmlab.text.wordings import shipped_source
+from lmlab.training.config import FinetuneConfig
+from lmlab.training.pretrain_config import PretrainConfig
+from lmlab.training.sets import TuningData
 
 SHORTEST_OWNER = 8
 FORMAT = 1  # of a run.json; a later one may hold what this version cannot read

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from lmlab.assets import assets_dir
-from lmlab.data.sets import Table, read_file
 from lmlab.errors import InputError
 from lmlab.lm.model import LM
 from lmlab.maths import agreement
 from lmlab.maths.agreement import Interval
 from lmlab.results.scored import Scored
 from lmlab.scoring.score import score_many
+from lmlab.text.sets import Table, read_file
 
 # Pairs scored together; between two batches a run can be stopped.
 BATCH = 16

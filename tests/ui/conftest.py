@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from playwright.sync_api import TimeoutError as TooLateError
 
 from lmlab.lab import Lab
+from lmlab.page.app import launch
 from lmlab.settings import Settings
-from lmlab.ui.app import launch
 from tests.ui.fake import FakeLab
 
 TIMEOUT = 60_000

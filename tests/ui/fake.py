@@ -12,14 +12,14 @@ from pathlib import Path
 import torch
 
 from lmlab.errors import InputError, ModelError
+from lmlab.features.pretraining.service import Pretraining
 from lmlab.models.store import ModelStore
 from lmlab.results.compared import Compared
 from lmlab.results.completions import Advice, Given, Step
 from lmlab.results.controls import GenerateConfig
 from lmlab.results.scored import Alternative, Scored, Scoring, TokenScore, Windowing
+from lmlab.runs.jobs import Jobs
 from lmlab.settings import Settings
-from lmlab.tuning.jobs import Jobs
-from lmlab.tuning.pretraining import Pretraining
 from tests.ui.fakechanges import FakeChanging, FakeTimeMachine
 from tests.ui.fakecorpora import FakeCorpora
 from tests.ui.fakeprompts import FakePrompting

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lmlab.change.family import Relative
 from lmlab.errors import InputError
-from lmlab.results.changes import KnifePoint, MatrixChange
-from lmlab.results.matrices import Changes, Knifed, MatrixView, Picture
+from lmlab.features.change.changes import KnifePoint, MatrixChange
+from lmlab.features.change.family import Relative
+from lmlab.features.change.matrices import Changes, Knifed, MatrixView, Picture
 from lmlab.results.scored import Scoring
 
 KINDS = ("q_proj", "k_proj", "v_proj")
@@ -15,7 +15,7 @@ LAYERS = 4
 
 @dataclass(frozen=True)
 class FakeChanging:
-    """Answers what ``lmlab.change.service.Changing`` answers."""
+    """Answers what ``lmlab.features.change.service.Changing`` answers."""
 
     def tuned(self, base: str) -> list[Relative]:
         return [Relative("base-early", "earlier")] if base == "base" else []

@@ -4,10 +4,10 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from lmlab.corpus.quality import AT_ONCE
-from lmlab.corpus.service import Corpora
 from lmlab.errors import ModelError
-from lmlab.results.corpora import Quality
+from lmlab.features.data.findings import Quality
+from lmlab.features.data.quality import AT_ONCE
+from lmlab.features.data.service import Corpora
 
 
 @dataclass(frozen=True)

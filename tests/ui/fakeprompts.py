@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from lmlab.errors import ModelError
-from lmlab.prompting.queried import Asked, Weighed
-from lmlab.prompting.service import Prompting
-from lmlab.prompting.studies import Cell, Studying
-from lmlab.prompts.parts import Part, Prompt
-from lmlab.prompts.protocols import asked, drawn
-from lmlab.prompts.wordings import tuned_wording
+from lmlab.features.prompt.evaluations import Evaluation
+from lmlab.features.prompt.queried import Asked, Weighed
+from lmlab.features.prompt.service import Prompting
+from lmlab.features.prompt.studies import Cell, Studying
 from lmlab.results.completions import Step
 from lmlab.results.controls import GenerateConfig
-from lmlab.results.evaluations import Evaluation
-from lmlab.results.predictions import Prediction
 from lmlab.results.scored import Loading, Scored
 from lmlab.scoring.pairs import Judged, Pair, PairsResult, shipped_pairs
+from lmlab.text.parts import Part, Prompt
+from lmlab.text.predictions import Prediction
+from lmlab.text.protocols import asked, drawn
+from lmlab.text.wordings import tuned_wording
 
 CONTEXT = 64
 

@@ -5,17 +5,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lmlab.errors import ModelError
+from lmlab.features.scale.counts import Shape
+from lmlab.features.scale.measured import Measured
+from lmlab.features.scale.published import Row, row_of
 from lmlab.results.scored import Scoring
-from lmlab.scale.counts import Shape
-from lmlab.scale.measures import Measured
-from lmlab.scale.published import Row, row_of
 
 SHAPE = Shape(2, 48, 4, 100, 64, 192)
 
 
 @dataclass(frozen=True)
 class FakeScaling:
-    """Answers what ``lmlab.change.measuredscale.Scaling`` answers; ``letters`` has no shape."""
+    """Answers what ``lmlab.features.scale.service.Scaling`` answers; ``letters`` has no shape."""
 
     pause: float = 0.0
 

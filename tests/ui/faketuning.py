@@ -10,10 +10,14 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from lmlab.data.sets import read_table
 from lmlab.errors import InputError, ModelError
-from lmlab.finetuning.counting import count
-from lmlab.finetuning.events import (
+from lmlab.runs.jobs import Jobs
+from lmlab.runs.store import RunInfo
+from lmlab.settings import Settings
+from lmlab.text.sets import read_table
+from lmlab.text.wordings import shipped_templates
+from lmlab.training.counting import count
+from lmlab.training.events import (
     Evaluated,
     Finished,
     Sampled,
@@ -22,13 +26,9 @@ from lmlab.finetuning.events import (
     Started,
     TrainStep,
 )
-from lmlab.finetuning.masks import MaskToken, MaskView
-from lmlab.finetuning.sets import TuningData, shipped_data, split_table
-from lmlab.finetuning.shapes import ModelShape, Parameter
-from lmlab.prompts.wordings import shipped_templates
-from lmlab.runs.store import RunInfo
-from lmlab.settings import Settings
-from lmlab.tuning.jobs import Jobs
+from lmlab.training.masks import MaskToken, MaskView
+from lmlab.training.sets import TuningData, shipped_data, split_table
+from lmlab.training.shapes import ModelShape, Parameter
 
 WORD = re.compile(r"<\|\w+\|>| ?\w+|\n| ?[^\w\s]|\s")
 WIDTH, LAYERS, WORDS = 64, 3, 500

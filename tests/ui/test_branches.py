@@ -2,8 +2,8 @@
 
 import json
 
+from lmlab.features.completion.branches import ROOT, Tree, payload
 from lmlab.results.completions import Candidate, Step
-from lmlab.ui.completion.branches import ROOT, Tree, payload
 
 WORDS = ("a", "b", "c")
 

@@ -5,12 +5,12 @@ import math
 import pytest
 from playwright.sync_api import Page, expect
 
-from lmlab.change.service import KnifeTexts
+from lmlab.features.change.matrices import Changes, Knifed
+from lmlab.features.change.service import KnifeTexts
 from lmlab.lab import Lab
-from lmlab.results.matrices import Changes, Knifed
 from lmlab.runs.store import Runs
+from lmlab.runs.worker import train
 from lmlab.settings import Settings
-from lmlab.tuning.tunerun import train
 from tests.tuningbits import DATA, TEMPLATE, quick
 from tests.ui.conftest import handed_over, show_tab
 from tests.ui.test_keep import saved

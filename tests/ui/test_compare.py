@@ -7,9 +7,9 @@ from playwright.sync_api import Page, expect
 
 from lmlab.lab import Lab
 from lmlab.models.store import ModelRef, ModelStore
+from lmlab.parts.model_pair import KNOWN, pairs
 from lmlab.scoring.comparison import compare
 from lmlab.settings import Settings
-from lmlab.ui.parts.pairs import KNOWN, pairs
 from tests.test_sidebyside import adapter
 from tests.ui.test_likelihood import HOSTILE
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from playwright.sync_api import Page, expect
 
-from lmlab.corpus.mixtures import GPT3, PILE, mixed
+from lmlab.features.data.mixtures import GPT3, PILE, mixed
 from tests.ui.conftest import handed_over
 
 pytestmark = pytest.mark.browser

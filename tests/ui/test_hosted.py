@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import expect
 
 from lmlab.lab import Lab
+from lmlab.page.app import TABS
 from lmlab.settings import Settings
-from lmlab.ui.app import TABS
 from tests.test_visitors import Gated, ask, pages, until
 from tests.ui.conftest import handed_over
 from tests.ui.fake import FakeLab

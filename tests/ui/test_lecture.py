@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from lmlab.lab import Lab
-from lmlab.scenes.course import shipped
+from lmlab.page.scenes.course import shipped
 from lmlab.settings import Settings
 from tests.ui.conftest import handed_over
 

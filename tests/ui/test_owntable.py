@@ -41,7 +41,7 @@ FILES = {
 EXPECTED = {
     "alpaca.json": (r"### Instruction:[\s⏎]+Name thing \d+", r"### Response:"),
     "chats.jsonl": (r"System: Be brief\.[\s⏎]+User: Name thing \d+\.[\s⏎]+Assistant:", r"It"),
-    "semi.csv": (r"A lovely, warm film \d+", r"(posi|nega)?tive"),
+    "semi.csv": (r"Review: A lovely, warm film \d+", r"(posi|nega)?tive"),
 }
 STRIP = "#tuning-mask .lm-toks"
 

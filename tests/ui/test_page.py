@@ -5,9 +5,9 @@ from gradio_client import Client
 from playwright.sync_api import expect
 
 from lmlab.models.store import ModelStore
+from lmlab.page.app import build_page
 from lmlab.scoring.score import score
 from lmlab.settings import Settings
-from lmlab.ui.app import build_page
 
 TEXT = "The little dog ran over the hill."
 

@@ -8,12 +8,12 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from lmlab.data.sets import shipped
+from lmlab.features.prompt.evaluation import evaluate
 from lmlab.models.store import ModelStore
-from lmlab.prompting.evaluation import evaluate
-from lmlab.prompts.protocols import Protocol
-from lmlab.prompts.wordings import shipped_templates
 from lmlab.settings import Settings
+from lmlab.text.protocols import Protocol
+from lmlab.text.sets import shipped
+from lmlab.text.wordings import shipped_templates
 from tests.ui.conftest import handed_over, show_tab
 from tests.ui.test_likelihood import HOSTILE
 

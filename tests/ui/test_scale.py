@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from lmlab.scale.measures import Measured
+from lmlab.features.scale.measured import Measured
 from tests.ui.conftest import handed_over, show_tab
 
 pytestmark = pytest.mark.browser

@@ -6,7 +6,7 @@ import math
 import pytest
 from playwright.sync_api import Page, expect
 
-from lmlab.results.journeys import Moment
+from lmlab.features.change.journeys import Moment
 from lmlab.scoring.comparison import compare
 from tests.ui.conftest import handed_over
 from tests.ui.test_keep import saved

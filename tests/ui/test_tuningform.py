@@ -3,9 +3,9 @@
 import pytest
 
 from lmlab.errors import InputError
-from lmlab.finetuning.config import FinetuneConfig
-from lmlab.ui.tuning.form import KEYS, PRESETS, RACE, config_of, values_of
-from lmlab.ui.tuning.run import follower
+from lmlab.features.tuning.form import KEYS, PRESETS, RACE, config_of, values_of
+from lmlab.features.tuning.run import follower
+from lmlab.training.config import FinetuneConfig
 from tests.ui.faketuning import FakeTuning
 
 OWNER = "0123456789abcdef0123456789abcdef"

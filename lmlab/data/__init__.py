@@ -1,1 +1,0 @@
-"""Tables in, which may come from strangers, and the sets that ship."""

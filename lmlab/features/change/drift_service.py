@@ -1,0 +1,137 @@
+"""How far a tuned model moved, as the page asks for it: ``lab.drifting``. Imports no torch before
+something is scored.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from lmlab.errors import InputError
+from lmlab.features.change import passages
+from lmlab.features.change.changes import Drift
+from lmlab.features.change.passages import Kind, Task
+from lmlab.lm.fair_lock import stepwise
+from lmlab.lm.tokens import Vocabulary
+from lmlab.memo import Memo
+from lmlab.models.store import ModelRef, ModelStore
+from lmlab.results.scored import Loading
+from lmlab.settings import Settings
+
+Ready = Callable[[ModelRef], Iterator[Loading]]
+
+ROWS = 10
+MOST_ROWS = 40
+LONGEST = 400  # characters of a plain text that are read
+OWN = "your own text"
+KEPT = 200  # kinds of text, each under two models, whose drift is known
+Key = tuple[str, str, str, int]  # base, tuned, kind, rows
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """How far a measurement is: texts done, of how many, and of which kind the last one was."""
+
+    done: int
+    total: int
+    kind: str
+
+
+@dataclass(frozen=True)
+class Drifting:
+    """What can be asked about the distance between two models' distributions.
+
+    Attributes:
+        store: of models.
+        settings: the limits.
+        ready: loads a model and says so.
+        prepare: imports what runs models.
+    """
+
+    store: ModelStore
+    settings: Settings
+    ready: Ready
+    prepare: Callable[[], None]
+    _kept: Memo[Key, Drift] = field(default_factory=lambda: Memo(KEPT), repr=False)
+
+    def kinds(self, tuned: str, rows: int = ROWS, own: str = "") -> list[Kind]:
+        """Texts of several kinds: what the model was tuned for, general text, other tasks. Prompts
+        take the form that it was tuned in.
+
+        Args:
+            tuned: the model's name, which tells its task.
+            rows: most texts of a kind.
+            own: a visitor's texts of the task, which stand in the place of the known one's.
+
+        Raises:
+            LabError: too many rows asked for, or too long a text; or the model cannot be had.
+        """
+        self._check(rows, own)
+        known, chat = passages.task_of(tuned, self.store.runs), passages.chat_of(self.store, tuned)
+        found = [*_task(known, rows, own, chat), *passages.general(rows, LONGEST)]
+        for name in passages.tasks(self.store.embedded_adapters()):
+            if known is None or name != known[0]:
+                some = passages.passages(
+                    passages.wording(name), passages.held_out(name), rows, LONGEST, chat
+                )
+                found.append(Kind(name, passages.OTHER, some))
+        return [kind for kind in found if kind.passages]
+
+    def _check(self, rows: int, own: str) -> None:
+        if not 2 <= rows <= MOST_ROWS:
+            raise InputError(f"From 2 to {MOST_ROWS} texts of a kind are scored, not {rows}.")
+        if len(own) > self.settings.max_chars:
+            raise InputError(
+                f"The text has {len(own):,} characters; at most {self.settings.max_chars:,} are "
+                "read.",
+                "Give a shorter part of it.",
+            )
+
+    def measure(
+        self, base: str, tuned: str, *, rows: int = ROWS, own: str = ""
+    ) -> Iterator[Loading | Scoring | Drift]:
+        """Each kind's ``Drift`` as soon as it is known; others use the models in between.
+
+        Of models that ship the shipped texts are read once.
+
+        Raises:
+            LabError: a model cannot be read, or the two have different tokens.
+        """
+        self._check(rows, own)
+        self.prepare()
+        from lmlab.features.change.drift import iter_kind
+        from lmlab.scoring.score import ScoreRequest
+
+        refs = [ModelRef.parse(base), ModelRef.parse(tuned)]
+        for ref in refs:
+            yield from self.ready(ref)
+        found = self.kinds(tuned, rows, own)
+        stay = all(self.store.ships(ref) for ref in refs)
+        total, done = sum(len(kind.passages) for kind in found), 0
+        for kind in found:
+            key = (base, tuned, kind.name, rows) if stay and kind.name != OWN else None
+            if key and (known := self._kept.get(key)):
+                done += len(kind.passages)
+                yield known
+                continue
+            requests = [ScoreRequest(p.text, p.prefix, given=p.turn) for p in kind.passages]
+            with self.store.borrow_all(refs) as (one, two):
+                steps = iter_kind(
+                    one, two, kind.name, requests,
+                    group=kind.group, max_tokens=self.settings.max_tokens,
+                )  # fmt: skip
+                for step in stepwise([one, two], steps):
+                    if isinstance(step, Drift):
+                        if key:
+                            self._kept.put(key, step)
+                        yield step
+                    else:
+                        yield Scoring(done + step, total, kind.name)
+            done += len(requests)
+
+
+def _task(known: Task | None, rows: int, own: str, chat: Vocabulary | None) -> list[Kind]:
+    if own.strip():
+        return [Kind(OWN, passages.TASK, passages.own(own, rows, LONGEST))]
+    if known is None:
+        return []
+    name, template, found = known
+    return [Kind(name, passages.TASK, passages.passages(template, found, rows, LONGEST, chat))]

@@ -1,0 +1,148 @@
+"""The Change tab: a base, what was made from it, and what that changed. Picks the two once; each
+part below is a tab of its own with ``build(lab, base, tuned)``.
+"""
+
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import gradio as gr
+from gradio.context import Context
+
+from lmlab.errors import LabError
+from lmlab.features.change import (
+    drift_page,
+    knife_page,
+    taskmap_page,
+    timemachine_page,
+    weights_page,
+)
+from lmlab.features.tuning.after import saved
+from lmlab.features.tuning.widgets import ASKING
+from lmlab.lab import Lab
+from lmlab.parts import run_views
+from lmlab.parts.errors import alerts
+from lmlab.parts.pickers import model_picker
+from lmlab.parts.scripts import script
+from lmlab.parts.widgets import static
+
+NAME = "Change"
+QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
+# The adapter whose distributions are far on its own task and close elsewhere.
+CLEAREST = "+sentiment"
+TOLD = MappingProxyType(
+    {
+        "tuned": " · all weights tuned",
+        "parent": " · what it was made from",
+        "later": " · later in its training",
+        "earlier": " · earlier in its training",
+        "alike": " · same shape, kinship not stated",
+    }
+)
+# The browser's own name, so that its runs are among what can be chosen.
+WHO = f"(_, ...rest) => {{ {script('tuning-visitor')}\nreturn [visitor(), ...rest]; }}"
+
+# Another pair: the part that is in view, if it is quick, measures at once. Waits a moment, as a new
+# base may bring another tuned model with it.
+PRESS = """() => {
+  clearTimeout(window.lmlab.pairTimer);
+  window.lmlab.pairTimer = setTimeout(() => {
+    const buttons = [...document.querySelectorAll("#change-parts .lm-auto")];
+    buttons.find((button) => button.offsetParent && !button.disabled)?.click();
+  }, 300);
+}"""
+
+
+class Part(NamedTuple):
+    """A tab within the tab: its name, and what draws it from the lab and the two pickers."""
+
+    name: str
+    build: Callable[[Lab, gr.Dropdown, gr.Dropdown], None]
+
+
+PARTS = (
+    Part(weights_page.NAME, weights_page.build),
+    Part(knife_page.NAME, knife_page.build),
+    Part(drift_page.NAME, drift_page.build),
+    Part(timemachine_page.NAME, timemachine_page.build),
+    Part(taskmap_page.NAME, taskmap_page.build),
+)
+
+
+def build(lab: Lab) -> None:
+    """Draw the tab inside the current Blocks and wire it to the lab."""
+    tab = Context.block
+    first = lab.settings.model
+    names = tuned_choices(lab, "", first)
+    with gr.Row(elem_classes="lm-pickers lm-changepickers"):
+        base = model_picker(lab, "change-base", "Base  W", info=None)
+        tuned = model_picker(
+            lab, "change-tuned", "Tuned  W + ΔW", choices=names or [first],
+            value=shown_first(names) or first, info=None, follows=True,
+        )  # fmt: skip
+        owner = static("", elem_id="change-owner", elem_classes="lm-none")
+    with gr.Tabs(elem_id="change-parts"):
+        for part in PARTS:
+            with gr.Tab(part.name, id=f"change-{part.name.lower().replace(' ', '-')}"):
+                part.build(lab, base, tuned)
+    asked = [owner, base, tuned]
+    gr.on([tab.select, base.change], chooser(lab), asked, tuned, js=WHO, **QUIET)
+    _wire_run(lab, base, tuned)
+    gr.on([base.input, tuned.change], None, None, None, js=PRESS, **QUIET)
+
+
+def _wire_run(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
+    """Have a finished run of the Fine-tune tab open here, beside what it started from."""
+    blocks = Context.root_block.blocks.values()
+    known = {getattr(block, "elem_id", None): block for block in blocks}
+    tabs = next((block for block in blocks if isinstance(block, gr.Tabs)), None)
+    button, *mine = (known.get(f"tuning-{name}") for name in ("change", "owner", "current"))
+    if button is None or tabs is None or not all(mine):
+        return
+    button.visible = True
+    button.click(opener(lab), mine, [base, tuned, tabs], **ASKING, **QUIET)
+
+
+def opener(lab: Lab) -> Callable[..., list[Any]]:
+    """[base, tuned, tabs] for the run that is shown on the Fine-tune tab."""
+
+    @alerts
+    def opened(owner: str, run: str) -> list[Any]:
+        info = saved(lab, owner, run)
+        names = gr.update(choices=tuned_choices(lab, owner, info.model), value=info.model_name)
+        return [info.model, names, gr.update(selected="change")]
+
+    return opened
+
+
+def chooser(lab: Lab) -> Callable[..., Any]:
+    """The picker of tuned models for a base: what is chosen stays if it may."""
+
+    @alerts
+    def choose(owner: str, base: str, chosen: str) -> Any:
+        names = tuned_choices(lab, owner, base)
+        if not names or chosen in [name for _, name in names]:
+            return gr.update(choices=names)
+        return gr.update(choices=names, value=shown_first(names))
+
+    return choose
+
+
+def shown_first(choices: list[tuple[str, str]]) -> str:
+    """Which of the tuned models is chosen where nobody has; empty where there are none."""
+    names = [name for _, name in choices]
+    return next((name for name in names if name.endswith(CLEAREST)), names[0] if names else "")
+
+
+def tuned_choices(lab: Lab, owner: str, base: str) -> list[tuple[str, str]]:
+    """(label, name) of what was made from a base: embedded ones, then the visitor's own runs."""
+    found = [
+        (f"{one.name}{TOLD.get(one.kind, '')}", one.name) for one in lab.changes.tuned(base or "")
+    ]
+    try:
+        runs = lab.tuning.runs(owner) if owner else []
+    except LabError:
+        runs = []
+    own = [info for info in runs if info.model_name and info.model == base]
+    label = run_views.method_name
+    return found + [(f"your run: {label(i)} on {i.data}", i.model_name) for i in own]

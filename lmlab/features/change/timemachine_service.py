@@ -1,0 +1,146 @@
+"""One text under checkpoint after checkpoint, as the page asks for it: ``lab.timemachine``. Each is
+scored once; what was scored lately is kept for whoever asks for the same. Imports no torch before
+something is scored.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lmlab.errors import InputError
+from lmlab.features.change import journey_stops
+from lmlab.features.change.journeys import Moment, Stop, Travelling
+from lmlab.memo import Memo
+from lmlab.models.store import RUN, ModelRef, ModelStore
+from lmlab.results.controls import GenerateConfig
+from lmlab.results.scored import Loading, Scored
+from lmlab.settings import Settings
+
+if TYPE_CHECKING:
+    from lmlab.lm.model import LM
+
+Ready = Callable[[ModelRef], Iterator[Loading]]
+Key = tuple[str, int, str]  # model, step, text
+
+MOST_TOKENS = 500
+TOP = 8
+KEPT = 200  # moments
+OPENING = 24  # characters, to the end of the word
+WRITTEN = GenerateConfig(max_new_tokens=28, temperature=0.8, seed=20, alternatives=0)
+
+
+@dataclass(frozen=True)
+class TimeMachine:
+    """What can be asked about a model on its way.
+
+    Attributes:
+        store: of models.
+        settings: the limits.
+        ready: loads a model and says so.
+        prepare: imports what runs models.
+    """
+
+    store: ModelStore
+    settings: Settings
+    ready: Ready
+    prepare: Callable[[], None]
+    _kept: Memo[Key, Moment] = field(default_factory=lambda: Memo(KEPT), repr=False)
+
+    def shipped(self) -> tuple[Stop, ...]:
+        """The embedded checkpoints of a pre-training run; empty where none ship."""
+        return journey_stops.shipped(self.store.embedded())
+
+    def of_run(self, tuned: str) -> tuple[Stop, ...]:
+        """A fine-tuning run, ``base+run:ID`` or ``run:ID``, from its base on.
+
+        Raises:
+            InputError: that is no run, or it has saved nothing yet.
+        """
+        return journey_stops.of_run(tuned, self.store.runs)
+
+    def of_revisions(self, name: str, revisions: str) -> tuple[Stop, ...]:
+        """A model of the Hub at several revisions, from first to last.
+
+        Raises:
+            InputError: they cannot be read as steps.
+        """
+        return journey_stops.of_revisions(name, revisions)
+
+    def travel(self, stops: Sequence[Stop], text: str) -> Iterator[Loading | Travelling | Moment]:
+        """The text at each stop, as soon as it is scored.
+
+        Raises:
+            LabError: the text is empty or too long, or a checkpoint cannot be read or cuts the text
+                into other tokens than the first one.
+        """
+        if not text.strip():
+            raise InputError("There is no text.", "Type one, or choose an example.")
+        if len(text) > self.settings.max_chars:
+            raise InputError(
+                f"The text has {len(text):,} characters; at most {self.settings.max_chars:,} are "
+                "read.",
+                "Give a shorter part of it.",
+            )
+        self.prepare()
+        first: Scored | None = None
+        for done, stop in enumerate(stops):
+            yield Travelling(done, len(stops), stop.step)
+            key = (stop.model, stop.step, text)
+            moment = self._kept.get(key)
+            if moment is None:
+                ref = ModelRef.parse(stop.model)
+                yield from self.ready(ref)
+                with self.store.borrow(ref) as lm, _let_go(lm, ref):
+                    moment = _moment(lm, stop, text, min(MOST_TOKENS, self.settings.max_tokens))
+                self._keep(key, moment)
+            first = first or moment.scored
+            _check_same(first, moment.scored)
+            yield moment
+
+    def _keep(self, key: Key, moment: Moment) -> None:
+        # What lies in a folder of this machine may change.
+        if "@" not in key[0] and RUN not in key[0] and key[0] not in self.store.embedded():
+            return
+        self._kept.put(key, moment)
+
+
+def opening(text: str) -> str:
+    """The first words of a text, that a checkpoint goes on from.
+
+    >>> opening("Once upon a time there was a little dog who lived by the river.")
+    'Once upon a time there was'
+    """
+    start = text.strip()[: 3 * OPENING]
+    end = start.find(" ", OPENING)
+    return start if end < 0 else start[:end].rstrip()
+
+
+def _moment(lm: "LM", stop: Stop, text: str, most: int) -> Moment:
+    from lmlab.generation.complete import generate
+    from lmlab.scoring.score import ScoreRequest, iter_scores
+
+    steps = iter_scores(lm, [ScoreRequest(text)], top_k=TOP, max_tokens=most)
+    scored = next(step for step in steps if isinstance(step, Scored))
+    written = "".join(step.shown for step in generate(lm, opening(text), WRITTEN))
+    width = int(lm.model.get_output_embeddings().weight.shape[0])
+    return Moment(stop.step, scored, written, width)
+
+
+@contextmanager
+def _let_go(lm: "LM", ref: ModelRef) -> Iterator[None]:
+    """Detach a run's snapshot afterwards: there are many, and what they said is kept."""
+    try:
+        yield
+    finally:
+        if lm.folder is not None and "@" in (ref.adapter or ""):
+            lm.adapters.detach(lm.folder)
+
+
+def _check_same(first: Scored, other: Scored) -> None:
+    one, two = ([(t.id, t.start, t.end) for t in run.tokens] for run in (first, other))
+    if one != two:
+        raise InputError(
+            f"‘{first.model}’ and ‘{other.model}’ cut the text into different tokens.",
+            "Choose checkpoints of one model.",
+        )

@@ -1,0 +1,199 @@
+"""What happens in the Data tab's lower half: a corpus is read, looked at, cleaned, handed over."""
+
+import json
+import math
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from lmlab.errors import InputError
+from lmlab.features.data import cleaning, plots
+from lmlab.features.data.documents import CUTS
+from lmlab.features.data.findings import Cleaned, Cleaning, Inspected
+from lmlab.features.data.language_names import language_name
+from lmlab.lab import Lab
+from lmlab.parts.errors import alerts
+from lmlab.parts.waiting import busy, idle
+from lmlab.results.scored import Loading
+
+OWN = "own text"
+PATIENCE = 0.15  # seconds between two signs of progress
+N_DRAWN = 6
+EXACT, NEAR, MASK, FILTER = (
+    "drop exact duplicates",
+    "drop near duplicates",
+    "mask personal data",
+    "drop above the threshold",
+)
+WISHES = (EXACT, NEAR, MASK, FILTER)
+ALL = "all languages"
+
+
+def inspector(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
+    """The handler of Inspect: yields [status, stop, findings, quality, languages, threshold,
+    what is kept, summary]."""
+
+    @alerts
+    def inspect(
+        source: str,
+        file: Any,
+        pasted: str | None,
+        cut: str,
+        model: str,
+        similarity: float | None,
+        wishes: list[str],
+    ) -> Iterator[list[Any]]:
+        name, texts = chosen(lab, source, file, pasted, cut)
+        yield [*busy("reading …", 0), *[gr.skip()] * N_DRAWN]
+        if similarity is None:
+            raise InputError("The similarity of near duplicates is empty.", "Type a number.")
+        result, last = None, 0.0
+        with closing(lab.corpora.inspect(model, name, texts, float(similarity))) as steps:
+            for step in steps:
+                if isinstance(step, Inspected):
+                    result = step
+                elif isinstance(step, Loading):
+                    yield [*busy(step.message, 0.3), *[gr.skip()] * N_DRAWN]
+                elif time.monotonic() - last > PATIENCE:
+                    last = time.monotonic()
+                    yield [*busy(step.message, step.share), *[gr.skip()] * N_DRAWN]
+        yield [*idle(""), *drawn(result, wishes)]
+
+    return inspect
+
+
+def once(handler: Callable[..., Iterator[list[Any]]]) -> Callable[..., Iterator[list[Any]]]:
+    """The same handler for when the tab opens: does nothing where a corpus was looked at before."""
+
+    def opened(kept: Inspected | None, *values: Any) -> Iterator[list[Any]]:
+        if kept is None:
+            yield from handler(*values)
+        else:
+            yield [gr.skip()] * (2 + N_DRAWN)
+
+    return opened
+
+
+def chosen(
+    lab: Lab, source: str, file: Any, pasted: str | None, cut: str
+) -> tuple[str, tuple[str, ...]]:
+    """The corpus that is meant: its name and its documents."""
+    if source != OWN:
+        return source, lab.corpora.sample(source)
+    if cut not in CUTS:
+        raise InputError("Choose where the text is cut.")
+    if file is not None and lab.settings.uploads:
+        name = str(getattr(file, "orig_name", None) or file).rsplit("/", 1)[-1]
+        most = 4 * lab.corpora.limits.chars + 1
+        with open(str(file), "rb") as opened:
+            return name, lab.corpora.read(opened.read(most), name, cut)
+    if not (pasted or "").strip():
+        raise InputError("There is no text.", "Choose a file, or paste one.")
+    return "the pasted text", lab.corpora.read(pasted or "", "the pasted text", cut)
+
+
+def drawn(corpus: Inspected | None, wishes: list[str]) -> list[Any]:
+    """Findings, quality, choice of languages, threshold, what is kept, summary."""
+    if corpus is None:
+        return [gr.skip()] * N_DRAWN
+    at = plots.threshold(corpus)
+    names = [(ALL, "")] + [
+        (f"{language_name(code)} ({n})", code) for code, n in corpus.languages() if code
+    ]
+    return [
+        plots.findings(corpus),
+        plots.quality(corpus, at),
+        gr.update(choices=names, value=""),
+        at,
+        corpus,
+        summary(corpus, wishes, "", at),
+    ]
+
+
+def wanted(wishes: list[str], language: str | None, at: float | None) -> Cleaning:
+    """What the form says."""
+    return Cleaning(
+        exact=EXACT in wishes,
+        near=NEAR in wishes,
+        mask=MASK in wishes,
+        languages=(language,) if language else (),
+        most_bits=at if FILTER in wishes else None,
+    )
+
+
+def cut_at(event: gr.EventData) -> Any:
+    """Where the threshold was left."""
+    try:
+        at = float(event.at)
+    except (AttributeError, TypeError, ValueError):
+        return gr.skip()
+    return at if math.isfinite(at) and at >= 0 else gr.skip()
+
+
+@alerts
+def summed(
+    corpus: Inspected | None, wishes: list[str], language: str | None, at: float | None
+) -> str:
+    """The summary for what the form says now."""
+    return "" if corpus is None else summary(corpus, wishes, language, at)
+
+
+def summary(corpus: Inspected, wishes: list[str], language: str | None, at: float | None) -> str:
+    """What is left of a corpus step by step, as escaped HTML."""
+    left = cleaning.clean(corpus, wanted(wishes, language, at))
+    everything = len(corpus.documents)
+    rows, n = [_bar("as it came", everything, everything)], everything
+    for reason, count in left.dropped.items():
+        if count:
+            n -= count
+            rows.append(_bar(f"without {_plural(reason, language)}", n, everything, -count))
+    return (
+        f'<div class="lm-funnel">{"".join(rows)}</div>'
+        f'<p class="lm-left"><b>{len(left.kept):,} of {everything:,} documents</b>, '
+        f"{left.tokens:,} of {corpus.n_tokens:,} tokens{_masked(left)}.</p>"
+    )
+
+
+def _plural(reason: str, language: str | None) -> str:
+    if reason == "language":
+        return f"other languages than {language_name(language or '')}"
+    return "what lies above the threshold" if reason == "quality" else f"{reason}s"
+
+
+def _bar(label: str, n: int, of: int, change: int = 0) -> str:
+    less = f" <small>−{-change:,}</small>" if change else ""
+    return (
+        f'<div class="lm-step2"><span>{escape(label)}</span><span class="lm-track">'
+        f'<i style="width:{100 * n / max(1, of):.1f}%"></i></span><em>{n:,}{less}</em></div>'
+    )
+
+
+def _masked(left: Cleaned) -> str:
+    if not left.masked:
+        return ""
+    return f"; {left.masked:,} {'piece' if left.masked == 1 else 'pieces'} masked"
+
+
+def downloader(kind: str) -> Callable[..., str]:
+    """The handler that hands a file over: the cleaned corpus (``jsonl``) or the table (``csv``)."""
+
+    @alerts
+    def hand_over(
+        corpus: Inspected | None, wishes: list[str], language: str | None, at: float | None
+    ) -> str:
+        if corpus is None:
+            raise InputError("There is nothing to download yet.", "Inspect a corpus first.")
+        if kind == "csv":
+            file, text = "documents.csv", plots.to_csv(corpus)
+        else:
+            file = "cleaned.jsonl"
+            text = cleaning.to_jsonl(corpus, wanted(wishes, language, at))
+        value = {"action": "download", "name": uuid.uuid4().hex, "file": file, "text": text}
+        return json.dumps(value).replace("<", "\\u003c")
+
+    return hand_over

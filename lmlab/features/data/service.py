@@ -1,0 +1,139 @@
+"""Corpora as the page asks for them, within the settings' limits. Imports no torch before something
+is scored.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from threading import Lock
+from typing import Any
+
+from lmlab.errors import InputError
+from lmlab.features.data import documents, language, mixtures, privacy, quality
+from lmlab.features.data.documents import Cut, Limits
+from lmlab.features.data.duplicates import iter_twins
+from lmlab.features.data.findings import Inspected, Inspecting, Looked, Mixture, Pair, Quality
+from lmlab.lm.fair_lock import stepwise
+from lmlab.models.store import ModelRef, ModelStore
+from lmlab.results.scored import Loading
+from lmlab.settings import Settings
+
+Ready = Callable[[ModelRef], Iterator[Loading]]
+Scores = Iterator["Loading | list[Quality | None]"]
+MOST_DOCUMENTS = 1000
+# Rough shares of the time that an inspection takes.
+TWINS, LANGUAGES = 0.15, 0.3
+EVERY = 20  # documents between two signs of progress
+FIRST_USE = Lock()
+
+
+@dataclass(frozen=True)
+class Corpora:
+    """What can be asked about training text.
+
+    Attributes:
+        store: of models.
+        settings: the limits.
+        ready: loads a model and says so.
+        prepare: imports what runs models.
+    """
+
+    store: ModelStore
+    settings: Settings
+    ready: Ready
+    prepare: Callable[[], None]
+
+    @property
+    def limits(self) -> Limits:
+        """How much of a corpus is read."""
+        return Limits(MOST_DOCUMENTS, self.settings.max_corpus_chars)
+
+    @cached_property
+    def mixtures(self) -> dict[str, Mixture]:
+        """What models were trained on, by name."""
+        return {mixture.name: mixture for mixture in mixtures.mixtures()}
+
+    def samples(self) -> list[str]:
+        """Names of the corpora that ship."""
+        return documents.shipped_corpora()
+
+    def sample(self, name: str) -> tuple[str, ...]:
+        """The documents of one of them."""
+        return documents.shipped(name, self.limits)
+
+    def read(self, content: bytes | str, name: str, cut: Cut = "blank lines") -> tuple[str, ...]:
+        """A visitor's documents."""
+        return documents.read_documents(content, name, self.limits, cut)
+
+    def inspect(
+        self, model: str, name: str, texts: Sequence[str], threshold: float = 0.6
+    ) -> Iterator[Loading | Inspecting | Inspected]:
+        """Look at every document; yields progress, then the result.
+
+        Args:
+            model: whose tokens are counted and whose perplexity is the filter.
+            name: of the corpus, as shown to people.
+            texts: the documents.
+            threshold: similarity of near duplicates.
+
+        Raises:
+            InputError: there is no document, or the threshold is out of range.
+            LabError: what loading and scoring raise.
+        """
+        if not texts:
+            raise InputError("There are no documents to look at.")
+        twins = list[Pair | None]()
+        for twin in iter_twins(texts, threshold):
+            twins.append(twin)
+            if len(twins) % EVERY == 1:
+                yield _step("duplicates", len(twins), len(texts), 0, TWINS)
+        yield Inspecting("languages …", TWINS)
+        guessed = list[tuple[str, float]]()
+        for guess in language.guesses(self._identifier(), texts):
+            guessed.append(guess)
+            if len(guessed) % (10 * EVERY) == 0:
+                yield _step("languages", len(guessed), len(texts), TWINS, LANGUAGES)
+        scores = list[Quality | None]()
+        counts = list[int]()
+        for event in self._scores(model, texts, counts):
+            if isinstance(event, Loading):
+                yield event
+                continue
+            scores += event
+            yield _step(f"{model}: scored", len(scores), len(texts), LANGUAGES, 1)
+        columns = zip(texts, counts, guessed, twins, scores, strict=True)
+        yield Inspected(
+            name=name,
+            model=model,
+            threshold=threshold,
+            documents=tuple(
+                Looked(text, tokens, privacy.find(text), *guess, twin, score)
+                for text, tokens, guess, twin, score in columns
+            ),
+            scored_chars=quality.BEGINNING,
+        )
+
+    def _scores(self, model: str, texts: Sequence[str], counts: list[int]) -> Scores:
+        """The quality of some texts at a time; the tokens of each go to ``counts``."""
+        self.prepare()
+        ref = ModelRef.parse(model)
+        yield from self.ready(ref)
+        with self.store.borrow(ref) as lm:
+            for scores in stepwise([lm], quality.iter_quality(lm, texts)):
+                low = len(counts)
+                counts += [len(lm.vocabulary.ids(t)) for t in texts[low : low + len(scores)]]
+                yield scores
+
+    def _identifier(self) -> Any:
+        # Two first visitors at once would load it twice.
+        with FIRST_USE:
+            return self._loaded_identifier
+
+    @cached_property
+    def _loaded_identifier(self) -> Any:
+        return language.load()
+
+
+def _step(what: str, done: int, total: int, low: float, high: float) -> Inspecting:
+    message = f"{what}: {done:,} of {total:,} documents"
+    return Inspecting(message, low + (high - low) * done / max(1, total))

@@ -1,0 +1,222 @@
+"""``lmlab score``: one text, or many from JSONL. Imports models on use alone."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lmlab.errors import InputError
+from lmlab.features.completion.cli import BOS, write_json
+from lmlab.terminal.naming import add_model, asked_ref
+from lmlab.terminal.quiet import RECEIPT, quiet
+
+if TYPE_CHECKING:
+    from lmlab.lm.model import LM
+    from lmlab.results.scored import Scored
+
+# Lines that are scored together; each group is written before the next begins.
+GROUP = 16
+
+
+def add_score(commands: Any) -> None:
+    """Declare ``lmlab score``."""
+    score = commands.add_parser(
+        "score",
+        help="log-likelihood and perplexity of a text, token by token",
+        description="Score a text: natural logarithms in JSON, bits in the coloured strip.",
+    )
+    source = score.add_mutually_exclusive_group()
+    source.add_argument("--text", help="the text; default: standard input")
+    source.add_argument("--file", type=Path, help="a UTF-8 file that holds the text")
+    source.add_argument(
+        "--jsonl",
+        metavar="FILE",
+        help="many texts: one object a line with text and perhaps prefix, - for standard input; "
+        "each comes back with its own fields and its numbers, as soon as it is done",
+    )
+    add = score.add_argument
+    add_model(score)
+    add("--prefix", default="", help="what the text is conditioned on")
+    add("--chat", action="store_true", help="the prefix is a question in the model's chat form")
+    add("--windows", choices=["disjoint", "sliding"], default="sliding")
+    add("--stride", type=int, help="of sliding windows; default: half the context")
+    add("--context", type=int, help="tokens read at once, at most; default: the model's context")
+    add("--top-k", type=int, help="alternatives for each token; default: 10, with --jsonl none")
+    add("--bos", default="tokenizer", help=BOS)
+    add("--end", action="store_true", help="score the end token after the text too")
+    add("--words", action="store_true", help="surprisal by word, in bits")
+    form = score.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print one JSON object")
+    form.add_argument("--receipt", action="store_true", help=RECEIPT)
+    score.set_defaults(run=_score)
+
+
+def _score(arguments: argparse.Namespace) -> None:
+    _check(arguments)
+    if arguments.jsonl is not None:
+        rows = list(_rows(arguments))
+        with _model(arguments) as lm:
+            _many(lm, rows, arguments)
+        return
+    text = _read_text(arguments)
+    if not text:
+        raise InputError("There is no text to score.", "Type at least one character.")
+    with _model(arguments) as lm:
+        (scored,) = _scored(lm, [(text, arguments.prefix)], arguments, 10)
+    if arguments.json:
+        write_json(scored.to_dict() | _by_word(scored, arguments))
+    elif arguments.receipt:
+        from lmlab.receipts.texts import likelihood
+
+        sys.stdout.write(likelihood(scored))
+    elif arguments.words:
+        from lmlab.terminal.listing import print_words
+
+        print_words(scored)
+    else:
+        from lmlab.terminal.listing import print_scored
+
+        print_scored(scored)
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    if arguments.receipt and (arguments.jsonl is not None or arguments.end or arguments.words):
+        raise InputError("A receipt is of one text, without its end token and not by word.")
+
+
+def _model(arguments: argparse.Namespace) -> Any:
+    quiet()
+    from lmlab.models.store import ModelStore
+
+    return ModelStore().borrow(asked_ref(arguments))
+
+
+def _scored(
+    lm: "LM", pairs: list[tuple[str, str]], arguments: argparse.Namespace, top_k: int
+) -> "list[Scored]":
+    """Texts, each given its prefix."""
+    from lmlab.api import score_many
+    from lmlab.scoring.score import ScoreRequest
+
+    return score_many(
+        lm,
+        [ScoreRequest(text, prefix, arguments.end) for text, prefix in pairs],
+        top_k=top_k if arguments.top_k is None else arguments.top_k,
+        bos=arguments.bos,
+        windows=arguments.windows,
+        stride=arguments.stride,
+        context=arguments.context,
+        chat=arguments.chat,
+    )
+
+
+def _by_word(scored: "Scored", arguments: argparse.Namespace) -> dict[str, Any]:
+    if not arguments.words:
+        return {}
+    from lmlab.results.words import words
+
+    return {"words": [word.to_dict() for word in words(scored)]}
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One line of JSONL: its number, counted from 1, and its fields."""
+
+    number: int
+    fields: dict[str, Any]
+
+
+def _many(lm: "LM", rows: Sequence[_Row], arguments: argparse.Namespace) -> None:
+    """Score rows a few at a time and write each as soon as it is done."""
+    watched = sys.stderr.isatty()
+    for low in range(0, len(rows), GROUP):
+        group = rows[low : low + GROUP]
+        for row, scored in zip(group, _group(lm, group, arguments), strict=True):
+            found = scored.to_dict() | _by_word(scored, arguments)
+            if not arguments.top_k:
+                for token in found["tokens"]:
+                    del token["top"]
+            write_json(row.fields | {k: v for k, v in found.items() if k not in row.fields})
+        if watched:
+            done = low + len(group)
+            print(f"\r{done:,} of {len(rows):,} texts ", end="", file=sys.stderr, flush=True)
+    if watched:
+        print("\r\x1b[K", end="", file=sys.stderr)
+
+
+def _group(lm: "LM", rows: Sequence[_Row], arguments: argparse.Namespace) -> "list[Scored]":
+    pairs = [(row.fields["text"], row.fields["prefix"]) for row in rows]
+    try:
+        return _scored(lm, pairs, arguments, 0)
+    except InputError as error:
+        for row, pair in zip(rows, pairs, strict=True):
+            try:
+                _scored(lm, [pair], arguments, 0)
+            except InputError as mine:
+                raise InputError(f"Line {row.number}: {mine.message}", mine.hint) from None
+        raise error
+
+
+def _rows(arguments: argparse.Namespace) -> Iterator[_Row]:
+    """The lines of a JSONL file that are not empty.
+
+    Raises:
+        InputError: a line is no object with a text, or has a field that a result has; names it.
+    """
+    from lmlab.results.scored import Scored
+
+    taken = {*Scored("", "", "", ()).to_dict(), "words"} - {"text", "prefix"}
+    name = arguments.jsonl
+    text = _decoded(_bytes(None if name == "-" else Path(name)), "The file")
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        fields = _object(line, number)
+        prefix = fields.get("prefix", arguments.prefix)
+        if not isinstance(fields.get("text"), str) or not isinstance(prefix, str):
+            raise InputError(f"Line {number}: text, and prefix if there is one, must be strings.")
+        if not fields["text"]:
+            raise InputError(f"Line {number} has no text to score.")
+        if clash := sorted(taken & set(fields)):
+            raise InputError(
+                f"Line {number}: the field ‘{clash[0]}’ has the name of a result.", "Rename it."
+            )
+        yield _Row(number, fields | {"prefix": prefix})
+
+
+def _object(line: str, number: int) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+        json.dumps(value, allow_nan=False)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise InputError(f"Line {number} is no JSON object.", "JSONL has one on each line.")
+    return value
+
+
+def _read_text(arguments: argparse.Namespace) -> str:
+    """The text exactly as given, line ends included; a file's byte-order mark is no text."""
+    if arguments.text is not None:
+        return str(arguments.text)
+    return _decoded(_bytes(arguments.file), "The text")
+
+
+def _bytes(file: Path | None) -> bytes:
+    """Of a file, else of standard input."""
+    try:
+        return file.read_bytes() if file else sys.stdin.buffer.read()
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}.") from error
+
+
+def _decoded(data: bytes, what: str) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{what} is not UTF-8 (byte {error.start + 1}).", "Convert it to UTF-8."
+        ) from error

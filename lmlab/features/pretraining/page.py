@@ -1,0 +1,40 @@
+"""The Pre-training tab: text, size and run on one page. Lays out and wires; what happens is in
+text, size, run and after.
+"""
+
+import gradio as gr
+from gradio.context import Context
+
+from lmlab.features.pretraining import run as running
+from lmlab.features.pretraining import size as sizes
+from lmlab.features.pretraining import text as texts
+from lmlab.features.tuning.data import QUICK
+from lmlab.lab import Lab
+from lmlab.parts.errors import alerts
+from lmlab.parts.widgets import static
+
+NAME = "Pre-training"
+SWITCHED_OFF = (
+    '<p class="lm-said" id="pretraining-off">Training is switched off on this page: texts and '
+    "tokenizers can be looked at, no run can be started.</p>"
+)
+
+
+def build(lab: Lab) -> None:
+    """Draw the tab inside the current Blocks and wire it to the lab."""
+    tab = Context.block
+    if not lab.settings.training:
+        static(SWITCHED_OFF)
+    with gr.Row(elem_classes="lm-two"):
+        with gr.Column(scale=1, min_width=320):
+            text = texts.build(lab)
+        with gr.Column(scale=1, min_width=320):
+            size = sizes.build(lab)
+    run = running.build(lab)
+    shape = [text.vocabulary, *size.fields]
+    texts.wire(lab, text)
+    sizes.wire(lab, size, text.vocabulary)
+    running.wire(lab, run, text.values, shape)
+    tab.select(texts.shower(lab), [*text.values, text.vocabulary], text.shown, **QUICK)
+    counted = tab.select(sizes.counting(lab), shape, [size.counter, size.preset], **QUICK)
+    counted.then(alerts(lambda: lab.pretraining.warm()), None, None, **QUICK)

@@ -1,0 +1,183 @@
+"""Step 1 of the Pre-training tab: the text, and the tokenizer that is trained on it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from lmlab.errors import InputError, LabError
+from lmlab.features.pretraining import views
+from lmlab.features.pretraining.widgets import Tokens
+from lmlab.features.tuning.data import QUICK
+from lmlab.lab import Lab
+from lmlab.parts.errors import alerts
+from lmlab.parts.widgets import static
+from lmlab.training.pretrain_config import SMALLEST, PretrainConfig
+from lmlab.training.sets import TuningData
+
+OWN = "own text"
+MOST_VOCABULARY = 2048
+TABLES = (".jsonl", ".json", ".csv", ".tsv")  # a column of which is learned
+TYPES = [".txt", ".md", *TABLES]
+LONGEST_NAME = 40
+ABOUT = {
+    "stories": "Stories for children, in simple words (TinyStories, unseen by the shipped base).",
+    "plays": "Plays of Shakespeare, in verse.",
+}
+LATEST = {"trigger_mode": "always_last", **QUICK}
+NO_UPLOADS = '<p class="lm-said">Uploads are switched off on this page; a text can be pasted.</p>'
+
+
+@dataclass(frozen=True)
+class TextStep:
+    """The components of step 1."""
+
+    name: gr.Radio
+    own: gr.State
+    vocabulary: gr.Slider
+    facts: gr.HTML
+    tokens: Tokens
+    upload: gr.File
+    pasted: gr.Textbox
+    use: gr.Button
+    said: gr.HTML
+
+    @property
+    def values(self) -> list[Any]:
+        """What says which text is meant, in the order of ``data_of``."""
+        return [self.name, self.own]
+
+    @property
+    def shown(self) -> list[Any]:
+        """In the order of ``shower``."""
+        return [self.tokens, self.facts]
+
+
+def build(lab: Lab) -> TextStep:
+    """Draw step 1 inside the current column."""
+    names = lab.pretraining.names()
+    start = PretrainConfig()
+    with gr.Column(elem_classes="lm-panel lm-step"):
+        static('<h2 class="lm-h"><i>1</i> Text, and the tokens it is cut into</h2>')
+        name = gr.Radio(
+            [*names, OWN], value=names[0], label="Text", info=ABOUT[names[0]],
+            elem_id="pretraining-text",
+        )  # fmt: skip
+        vocabulary = gr.Slider(
+            SMALLEST, MOST_VOCABULARY, start.vocabulary, step=1, label="vocabulary V",
+            info="256 bytes, an end-of-text token, and merges", elem_id="pretraining-vocabulary",
+        )  # fmt: skip
+        with gr.Accordion("A text of your own", open=False, elem_id="pretraining-own"):
+            upload, pasted, use, said = _own(lab)
+        facts = static("", elem_id="pretraining-facts")
+        tokens = Tokens(elem_id="pretraining-tokens")
+    return TextStep(name, gr.State(None), vocabulary, facts, tokens, upload, pasted, use, said)
+
+
+def _own(lab: Lab) -> tuple[Any, ...]:
+    if not lab.settings.uploads:
+        static(NO_UPLOADS)
+    upload = gr.File(
+        label="text, or JSON, CSV or TSV, in UTF-8", file_types=TYPES, height=120,
+        visible=lab.settings.uploads, elem_id="pretraining-upload",
+    )  # fmt: skip
+    pasted = gr.Textbox(
+        "", label="or paste it" if lab.settings.uploads else "Paste it", lines=4, max_lines=10,
+        info="a line <|endoftext|> ends a document, else paragraphs do; kept in your runs alone",
+        max_length=lab.settings.max_corpus_chars, elem_id="pretraining-pasted",
+    )  # fmt: skip
+    with gr.Row(elem_classes="lm-buttons"):
+        use = gr.Button("Use this text", size="sm", elem_id="pretraining-use", min_width=120)
+        said = static("", elem_id="pretraining-said")
+    return upload, pasted, use, said
+
+
+def wire(lab: Lab, step: TextStep) -> None:
+    """Every change of text or vocabulary trains the tokenizer anew."""
+    asked = [*step.values, step.vocabulary]
+    step.name.input(
+        lambda name: gr.update(info=ABOUT.get(name, "What you upload or paste below.")),
+        step.name, step.name, **QUICK,
+    ).then(shower(lab), asked, step.shown, **QUICK)  # fmt: skip
+    step.vocabulary.change(shower(lab), asked, step.shown, **LATEST)
+    read = step.use.click(
+        reader(lab), [step.upload, step.pasted], [step.name, step.own, step.said], **QUICK
+    )
+    read.success(shower(lab), asked, step.shown, **QUICK)
+
+
+def data_of(lab: Lab, name: str, own: TuningData | None) -> TuningData:
+    """The documents that are meant.
+
+    Raises:
+        InputError: a text of the visitor's is chosen, and there is none.
+    """
+    if name != OWN:
+        return lab.pretraining.shipped(name or "")
+    if own is None:
+        raise InputError("There is no text of yours yet.", "Upload one, or paste it.")
+    return own
+
+
+def shower(lab: Lab) -> Callable[..., list[Any]]:
+    """[tokens, facts]; what is wrong stands in their place."""
+
+    @alerts
+    def show(name: str, own: TuningData | None, vocabulary: Any) -> list[Any]:
+        try:
+            size = vocabulary_of(vocabulary)
+            view = lab.pretraining.tokenizer(data_of(lab, name, own), size)
+        except LabError as error:
+            return [views.no_tokenizer(str(error)), ""]
+        return [views.tokenizer(view), views.facts(view)]
+
+    return show
+
+
+def vocabulary_of(value: Any) -> int:
+    """The slider's number.
+
+    Raises:
+        InputError: it is none, or out of bounds.
+    """
+    whole = isinstance(value, int | float) and value == value and abs(value) < 1e9
+    if not whole or not SMALLEST <= value <= MOST_VOCABULARY:
+        raise InputError(
+            "The vocabulary cannot be that.",
+            f"It is a whole number from {SMALLEST:,} to {MOST_VOCABULARY:,}.",
+        )
+    return int(value)
+
+
+def reader(lab: Lab) -> Callable[..., list[Any]]:
+    """A text of the visitor's: [name, own, said]."""
+
+    @alerts
+    def read(file: Any, pasted: str) -> list[Any]:
+        limit = lab.settings.max_corpus_chars
+        if file is not None and lab.settings.uploads:
+            name = str(getattr(file, "orig_name", None) or file).rsplit("/", 1)[-1]
+            with open(str(file), "rb") as opened:
+                # A character takes four bytes at most: what is longer is refused, not cut.
+                content: bytes | str = opened.read(4 * limit + 1)
+        elif (pasted or "").strip():
+            name, content = "pasted text", pasted
+        else:
+            raise InputError("There is no text.", "Choose a file, or paste some.")
+        name = name[-LONGEST_NAME:]
+        if name.lower().endswith(TABLES):
+            data = lab.pretraining.own_documents(lab.corpora.read(content, name), name)
+        else:
+            data = lab.pretraining.own(content, name)
+        size = sum(len(row["text"]) for row in (*data.train, *data.valid))
+        said = f"{escape(data.name)}: {size:,} characters, {len(data.train):,} to learn from, "
+        return [
+            OWN,
+            data,
+            f'<p class="lm-said">{said}{len(data.valid):,} held out (documents or parts of '
+            "one).</p>",
+        ]
+
+    return read

@@ -1,0 +1,242 @@
+"""Asks a model every query after one set of examples, and says what it answered to each."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from lmlab.errors import InputError
+from lmlab.generation.answering import complete
+from lmlab.generation.sampling import GenerateConfig
+from lmlab.lm.model import LM
+from lmlab.lm.tokens import Encoded, encode, encode_prompt
+from lmlab.maths.agreement import exact_match, token_f1
+from lmlab.results.forms import Form
+from lmlab.scoring.likelihoods import Likelihood, likelihoods
+from lmlab.text.chat import form_for, in_form, stops_in
+from lmlab.text.choosing import CONTENT_FREE, Blank, best, mean_shares, scored
+from lmlab.text.parts import Pieces, Prompt
+from lmlab.text.predictions import Prediction, Unfit
+from lmlab.text.protocols import Protocol
+from lmlab.text.templates import PromptTemplate
+
+
+@dataclass(frozen=True)
+class Query:
+    """A query that fits, ready to be asked."""
+
+    number: int
+    pieces: Pieces
+    prompt: Prompt
+
+    @property
+    def truth(self) -> str:
+        """The true answer."""
+        return self.pieces.truth or ""
+
+
+@dataclass(frozen=True)
+class Asking:
+    """A model, a wording and the instruction that opens every prompt.
+
+    Attributes:
+        lm: the model; the caller holds its weights' lock.
+        template: the wording.
+        protocol: how answers are chosen.
+        instruction: rendered.
+        blanks: queries without content, rendered; none for free answers.
+        share: whether the model can go on from a common beginning.
+    """
+
+    lm: LM
+    template: PromptTemplate
+    protocol: Protocol
+    instruction: str
+    blanks: Sequence[Pieces]
+    share: bool
+
+    @cached_property
+    def form(self) -> Form:
+        """The form that prompts take."""
+        lm = self.lm
+        return form_for(lm.vocabulary, self.template, self.protocol.form, lm.form)
+
+    def ask(
+        self, draw: int, shown: Sequence[Pieces], queries: Sequence[Pieces]
+    ) -> Iterator[Unfit | list[Prediction]]:
+        """Every query after these examples; yields what does not fit, then answers by batch."""
+        fitting = []
+        prompts = self.prompts(shown, queries)
+        for number, (pieces, prompt) in enumerate(zip(queries, prompts, strict=True), 1):
+            length = self._length(prompt)
+            if length > self.lm.context:
+                yield Unfit(number, draw, length)
+            else:
+                fitting.append(Query(number, pieces, prompt))
+        if not fitting:
+            return
+        if self.template.chooses:
+            yield from self._choose(draw, fitting, self._blanks(shown, fitting))
+        else:
+            yield from self._write(draw, fitting)
+
+    def prompt(self, shown: Sequence[Pieces], query: Pieces) -> Prompt:
+        """In the form that was asked for, or that the model was tuned in."""
+        return self.prompts(shown, [query])[0]
+
+    def prompts(self, shown: Sequence[Pieces], queries: Sequence[Pieces]) -> list[Prompt]:
+        """The same for many queries."""
+        instruction, separator = self.instruction, self.template.separator
+        return in_form(self.lm.vocabulary, self.form, instruction, shown, separator, queries)
+
+    def weigh(self, shown: Sequence[Pieces], prompt: Prompt) -> tuple[tuple[float, ...], Blank]:
+        """ln p of each choice after one prompt, and what the choices get where nothing is asked."""
+        ends = list(prompt.targets.values())
+        items = [self._encoded(prompt, end) for end in ends]
+        found = self._all(items)
+        blank = Blank(self._unconditional([ends])[0], self._content_free(shown))
+        return tuple(found[i].logprob for i in range(len(items))), blank
+
+    def _length(self, prompt: Prompt) -> int:
+        ends = {prompt.target, *prompt.targets.values()}
+        return max(len(encode_prompt(self.lm.vocabulary, prompt.text + end)) for end in ends)
+
+    def _choose(
+        self, draw: int, queries: Sequence[Query], blanks: Sequence[Blank]
+    ) -> Iterator[list[Prediction]]:
+        """By likelihood; a query is answered once all of its choices are scored."""
+        items, owner = list[Encoded](), list[int]()
+        for place, query in enumerate(queries):
+            for end in query.prompt.targets.values():
+                items.append(self._encoded(query.prompt, end))
+                owner.append(place)
+        waiting: dict[int, dict[int, Likelihood]] = {}
+        for part in likelihoods(self.lm, items, share=self._sharing):
+            for i, found in part.items():
+                waiting.setdefault(owner[i], {})[i] = found
+            ready = sorted(p for p in waiting if len(waiting[p]) == len(queries[p].prompt.targets))
+            yield [
+                self._chosen(draw, queries[place], _in_order(waiting.pop(place)), blanks[place])
+                for place in ready
+            ]
+
+    def _chosen(
+        self, draw: int, query: Query, found: Sequence[Likelihood], blank: Blank
+    ) -> Prediction:
+        choices = list(query.prompt.targets)
+        logprobs = tuple(one.logprob for one in found)
+        scores = scored(logprobs, list(query.prompt.targets.values()), blank)
+        chosen = {way: best(values, choices) for way, values in scores.items()}
+        answer = chosen[self.protocol.way if self.protocol.way in chosen else "sum"]
+        true = found[choices.index(query.truth)]
+        return Prediction(
+            row=query.number,
+            draw=draw,
+            query=query.pieces.query,
+            truth=query.truth,
+            answer=answer,
+            correct=answer == query.truth,
+            nll=-true.logprob,
+            n_tokens=true.n_tokens,
+            n_prompt=true.n_context,
+            logprobs=logprobs,
+            calibrated=scores.get("calibrated", ()),
+            choices=tuple(chosen.items()),
+            options=tuple(choices) if self.template.options else (),
+        )
+
+    def _write(self, draw: int, queries: Sequence[Query]) -> Iterator[list[Prediction]]:
+        """By greedy completion, read by the template's G."""
+        items = [self._encoded(query.prompt, query.prompt.target) for query in queries]
+        true = self._all(items)
+        prompts = [encode_prompt(self.lm.vocabulary, query.prompt.text) for query in queries]
+        config = GenerateConfig(
+            max_new_tokens=self.protocol.max_new_tokens,
+            temperature=0,
+            stop=stops_in(self.lm.vocabulary, self.form, self.template.stop),
+            alternatives=0,
+        )
+        for part in complete(self.lm, prompts, config, share=self._sharing):
+            places, written = list(part), list(part.values())
+            ended = [finish in ("end", "stop") for _, finish in written]
+            answers = self.template.decode_all([text for text, _ in written], ended)
+            yield [
+                Prediction(
+                    row=queries[i].number,
+                    draw=draw,
+                    query=queries[i].pieces.query,
+                    truth=queries[i].truth,
+                    answer=answer.value,
+                    correct=exact_match(answer.value or "", queries[i].truth),
+                    nll=-true[i].logprob,
+                    n_tokens=true[i].n_tokens,
+                    n_prompt=len(prompts[i]),
+                    completion=text,
+                    reason=answer.reason,
+                    f1=token_f1(answer.value or "", queries[i].truth),
+                )
+                for i, (text, _), answer in zip(places, written, answers, strict=True)
+            ]
+
+    def _blanks(self, shown: Sequence[Pieces], queries: Sequence[Query]) -> list[Blank]:
+        """For each query what its choices get where nothing is asked."""
+        free = self._content_free(shown)
+        ends = [tuple(query.prompt.targets.values()) for query in queries]
+        return [Blank(alone, free) for alone in self._unconditional(ends)]
+
+    def _unconditional(self, choices: Sequence[Sequence[str]]) -> list[tuple[float, ...]]:
+        """ln p of each choice with nothing before it; empty where that cannot be had."""
+        ends = list(dict.fromkeys(end for row in choices for end in row))
+        bare = [encode(self.lm.vocabulary, end) for end in ends]
+        if not all(item.n_context and len(item.ids) <= self.lm.context for item in bare):
+            return [()] * len(choices)
+        found = self._all(bare)
+        alone = {end: found[i].logprob for i, end in enumerate(ends)}
+        return [tuple(alone[end] for end in row) for row in choices]
+
+    def _content_free(self, shown: Sequence[Pieces]) -> tuple[float, ...]:
+        """ln of each label's share after these examples and no content; empty without labels."""
+        if not self.protocol.calibrate or not self.blanks:
+            return ()
+        prompts = self.prompts(shown, self.blanks)
+        items = [self._encoded(p, end) for p in prompts for end in p.targets.values()]
+        if max(len(item.ids) for item in items) > self.lm.context:
+            return ()
+        found, n = self._all(items), len(self.template.labels)
+        return mean_shares(
+            [[found[p * n + j].logprob for j in range(n)] for p in range(len(prompts))]
+        )
+
+    @property
+    def _sharing(self) -> bool:
+        return self.share and self.protocol.share
+
+    def _encoded(self, prompt: Prompt, end: str) -> Encoded:
+        found = encode(self.lm.vocabulary, end, prompt.text, given=prompt.turn)
+        if found.n_context == 0:
+            raise InputError("The prompt is empty: nothing stands before the answer.")
+        return found
+
+    def _all(self, items: Sequence[Encoded]) -> dict[int, Likelihood]:
+        found: dict[int, Likelihood] = {}
+        for part in likelihoods(self.lm, items, share=self._sharing):
+            found |= part
+        return found
+
+
+def _in_order(found: Mapping[int, Likelihood]) -> list[Likelihood]:
+    return [found[i] for i in sorted(found)]
+
+
+def content_free(template: PromptTemplate) -> list[dict[str, str]]:
+    """Rows without content and without an answer, one for each stand-in; only for labels, and only
+    where a wording can do without content: one that compares numbers cannot."""
+    if not template.labels:
+        return []
+    names = [name for name in template.columns if name != template.answer]
+    rows = [dict.fromkeys(names, stand_in) for stand_in in CONTENT_FREE]
+    if not template.shipped:
+        try:
+            template.pieces(rows)
+        except InputError:
+            return []
+    return rows

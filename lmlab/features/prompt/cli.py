@@ -1,0 +1,193 @@
+"""The command ``prompt``: one query through a template; and what ``evaluate`` shares with it."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lmlab.errors import InputError
+from lmlab.results.forms import FORMS
+from lmlab.terminal.naming import add_model, asked_ref
+from lmlab.terminal.tables import TABLES, pair, table_of, tell
+
+if TYPE_CHECKING:
+    from lmlab.results.forms import Form
+    from lmlab.text.sets import Dataset, Table
+    from lmlab.text.templates import PromptTemplate
+
+
+TEMPLATE = "a shipped name, or a YAML file"
+
+
+def add_prompt(commands: Any) -> None:
+    """The parser of ``lmlab prompt``."""
+    prompt = commands.add_parser(
+        "prompt",
+        help="build a prompt from a template, complete it, read the answer",
+        description="One query through a prompt template: F builds the prompt, G reads the answer.",
+    )
+    add_common(prompt)
+    add_model(prompt)
+    prompt.add_argument("--template", required=True, help=TEMPLATE)
+    prompt.add_argument("--query", help="the query’s first field; default: standard input")
+    prompt.add_argument(
+        "--field", action="append", default=[], metavar="NAME=VALUE", help="another field"
+    )
+    prompt.add_argument("--shots", type=int, default=0, help="examples before the query")
+    prompt.add_argument("--show", action="store_true", help="print the prompt as well")
+    prompt.set_defaults(run=_prompt)
+
+
+def add_common(command: Any) -> None:
+    """The arguments about data."""
+    command.add_argument("--data", help=f"a shipped set; {TABLES}")
+    command.add_argument(
+        "--map", action="append", default=[], metavar="FIELD=COLUMN", help="name a file’s columns"
+    )
+    command.add_argument(
+        "--examples", metavar="DATA", help="draw examples from this; all of --data is asked"
+    )
+    command.add_argument(
+        "--skip-bad", action="store_true", help="leave out rows that cannot be used; they are told"
+    )
+    command.add_argument("--seed", type=int, default=0, help="of the examples that are drawn")
+    command.add_argument(
+        "--form", choices=FORMS,
+        help="plain text, or the turns of the model’s chat template; default: as it was tuned, "
+        "else as the template says, else chat where the model has a chat template",
+    )  # fmt: skip
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def template_of(name: str) -> "PromptTemplate":
+    """A shipped template, or one from a file."""
+    from lmlab.text.templates import PromptTemplate
+    from lmlab.text.wordings import shipped_template
+
+    path = Path(name)
+    if not path.is_file():
+        return shipped_template(name)
+    try:
+        return PromptTemplate.parse(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path.name} cannot be read: {error}.") from error
+
+
+def dataset_of(
+    arguments: argparse.Namespace,
+    template: "PromptTemplate",
+    *,
+    split: str = "test",
+    shots: bool = True,
+) -> "Dataset":
+    """The set that the arguments name: one that ships; a file cut in two; or, where no examples
+    are drawn or they come from another file, a file as a whole.
+
+    Raises:
+        InputError: it is not there or cannot be read, or a row lacks something.
+    """
+    from lmlab.text import sets as data
+
+    wanted = arguments.data or template.data
+    if not wanted:
+        raise InputError("The template names no data set.", "Name one with --data.")
+    if wanted in data.shipped_sets() and not arguments.examples:
+        return data.shipped(wanted, split)
+    skip = arguments.skip_bad
+
+    def read(name: str) -> "Table":
+        found = table_of(name, arguments.map, split=split, skip=skip)
+        return found.usable(template.reads, skip=skip)
+
+    if wanted in data.shipped_sets():
+        found = data.shipped(wanted, split)
+        table = data.Table(wanted, template.columns, found.queries)
+    else:
+        table = read(wanted)
+    if arguments.examples or not shots:
+        examples = read(arguments.examples) if arguments.examples else None
+        return data.undivided(table, examples, template.reads)
+    return data.split(table, arguments.seed, reads=template.reads)
+
+
+def _prompt(arguments: argparse.Namespace) -> None:
+    template = template_of(arguments.template)
+    if not template.fields:
+        raise InputError("The template’s query has no field.")
+    text = _piped() if arguments.query is None else arguments.query
+    query = {template.fields[0]: text, **dict(map(pair, arguments.field))}
+    examples = []
+    if arguments.shots:
+        from lmlab.text.protocols import draw
+
+        found = dataset_of(arguments, template)
+        found.check(template.needed)
+        tell(found.notes)
+        examples = draw(found.pool, arguments.shots, arguments.seed)
+    with open_lab() as lab:
+        model = str(asked_ref(arguments))
+        said = _answered(lab, model, template, examples, query, arguments.form)
+    if arguments.json:
+        dump(said)
+        return
+    for note in said["notes"]:
+        print(f"lmlab: {note}", file=sys.stderr)
+    if arguments.show:
+        print(f"{said['prompt']}⟶{said['completion']}\n")
+    if said["labels"]:
+        for label, p in said["labels"].items():
+            print(f"{label}\t{p:.4f}")
+    print(said["answer"] if said["answer"] is not None else f"(no answer: {said['reason']})")
+
+
+def _answered(
+    lab: Any,
+    model: str,
+    template: "PromptTemplate",
+    examples: Any,
+    query: Any,
+    form: "Form | None",
+) -> dict[str, Any]:
+    """Ask one query and gather what there is to say about it."""
+    from lmlab.features.prompt.queried import Asked, Weighed
+    from lmlab.results.completions import Step
+    from lmlab.text.reading import Answer
+
+    said: dict[str, Any] = {"model": model, "template": template.name, "completion": ""}
+    said |= {"shots": len(examples), "labels": None}
+    for event in lab.prompts.run(model, template, examples, query, form=form):
+        if isinstance(event, Asked):
+            said |= {"prompt": event.prompt.text, "n_tokens": event.n_tokens}
+            said |= {"form": event.form, "notes": list(event.notes)}
+        elif isinstance(event, Step):
+            said["completion"] += event.shown
+        elif isinstance(event, Answer):
+            said |= {"answer": event.value, "reason": event.reason}
+        elif isinstance(event, Weighed):
+            said["labels"] = dict(zip(event.labels, event.probabilities, strict=True))
+            said |= {"answer": event.choices["sum"], "reason": ""}
+    return said
+
+
+def dump(value: dict[str, Any]) -> None:
+    """One JSON object on standard output."""
+    utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    sys.stdout.write(json.dumps(value, ensure_ascii=not utf8, allow_nan=False) + "\n")
+
+
+@contextmanager
+def open_lab() -> Iterator[Any]:
+    """A lab of this process, with the libraries kept quiet."""
+    from lmlab.lab import Lab
+    from lmlab.terminal.quiet import quiet
+
+    quiet()
+    yield Lab.open()
+
+
+def _piped() -> str:
+    """Standard input without the end of its last line; a byte-order mark is no text."""
+    return sys.stdin.read().removeprefix("\ufeff").rstrip("\n")

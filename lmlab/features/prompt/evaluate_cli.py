@@ -1,0 +1,210 @@
+"""The command ``evaluate``: a prompt design measured, or one thing about it changed."""
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from lmlab.errors import InputError
+from lmlab.features.prompt.cli import TEMPLATE, add_common, dataset_of, dump, open_lab, template_of
+from lmlab.terminal.naming import ADAPTER, MODEL, asked_models
+from lmlab.text.predictions import WAYS
+
+if TYPE_CHECKING:
+    from lmlab.features.prompt.evaluations import Evaluation
+    from lmlab.features.prompt.studies import Design
+    from lmlab.text.sets import Dataset
+    from lmlab.text.templates import PromptTemplate
+
+STUDIES = ("shots", "templates", "order", "models")
+
+Labelled = tuple[str, "Evaluation"]
+
+
+def add_evaluate(commands: Any) -> None:
+    """The parser of ``lmlab evaluate``."""
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="measure a prompt template on a labelled set",
+        description="Accuracy, with bootstrap intervals, and log-likelihood of the true answers.",
+    )
+    add_common(evaluate)
+    evaluate.add_argument("--model", action="append", help=f"{MODEL}; once for each of --study")
+    evaluate.add_argument("--adapter", action="append", help=f"{ADAPTER}; once for each of --study")
+    evaluate.add_argument("--template", action="append", required=True, help=TEMPLATE)
+    evaluate.add_argument(
+        "--study", choices=STUDIES, default="shots",
+        help="what changes: the number of shots; the wording (the templates named, or all shipped "
+        "ones for the same data); the order of the same examples; the model",
+    )  # fmt: skip
+    evaluate.add_argument("--shots", default="0", help="one number, or for shots several: 0,1,2,4")
+    evaluate.add_argument("--draws", type=int, default=1, help="sets of examples for each number")
+    evaluate.add_argument("--limit", type=int, help="most queries; default: all")
+    evaluate.add_argument("--split", default="test", help="test or valid; of the Hub, any")
+    evaluate.add_argument("--way", choices=WAYS, default="sum", help="how a label is chosen")
+    evaluate.add_argument("--csv", action="store_true", help="print every prediction as CSV")
+    evaluate.set_defaults(run=_evaluate)
+
+
+def _evaluate(arguments: argparse.Namespace) -> None:
+    if arguments.csv and arguments.json:
+        raise InputError("Choose one of --json and --csv.")
+    models = asked_models(arguments.model or ["base"], arguments.adapter or ())
+    study = arguments.study
+    for several, name, wanted in (
+        (models, "--model", "models"),
+        (arguments.template, "--template", "templates"),
+    ):
+        if len(several) > 1 and study != wanted:
+            raise InputError(f"Several of {name} need --study {wanted}.")
+    templates = [template_of(name) for name in arguments.template]
+    first = templates[0]
+    shots = any(_numbers(arguments.shots))
+    found = dataset_of(arguments, first, split=arguments.split, shots=shots)
+    with open_lab() as lab:
+        lab.prompts.prepare()
+        designs = _designs(arguments, models, templates, found)
+        results = list(_measured(lab, designs))
+    if arguments.csv:
+        from lmlab.features.prompt.answer_sheet import to_csv
+
+        sys.stdout.write(to_csv([result for _, result in results]))
+    elif arguments.json:
+        dump(_as_dict(study, designs, results))
+    else:
+        _print(study, results)
+
+
+def _designs(
+    arguments: argparse.Namespace,
+    models: Sequence[str],
+    templates: "Sequence[PromptTemplate]",
+    found: "Dataset",
+) -> "list[Design]":
+    """What to measure."""
+    from lmlab.features.prompt import studies
+    from lmlab.text.protocols import Protocol
+
+    shots = _numbers(arguments.shots)
+    protocol = Protocol(
+        draws=arguments.draws,
+        seed=arguments.seed,
+        limit=arguments.limit,
+        way=arguments.way,
+        form=arguments.form,
+    )
+    if arguments.study == "shots":
+        return studies.shots_study(models[0], templates[0], found, protocol, shots)
+    if len(shots) != 1:
+        raise InputError(f"The study of {arguments.study} takes one number of shots.")
+    protocol = replace(protocol, shots=shots[0])
+    if arguments.study == "order":
+        return studies.order_study(models[0], templates[0], found, protocol)
+    if arguments.study == "models":
+        return studies.models_study(models, templates[0], found, protocol)
+    wordings = templates if len(templates) > 1 else _wordings(templates[0])
+    return studies.templates_study(models[0], wordings, found, protocol)
+
+
+def _wordings(template: "PromptTemplate") -> "list[PromptTemplate]":
+    from lmlab.text.wordings import wordings_like
+
+    found = [template, *wordings_like(template)]
+    if len(found) < 2:
+        raise InputError("There is no other wording for this.", "Name others with --template.")
+    return found
+
+
+def _measured(lab: Any, designs: "Sequence[Design]") -> Iterator[Labelled]:
+    """Each design's label and result; progress on standard error where that is a terminal."""
+    from lmlab.features.prompt.studies import Cell, Studying, iter_study
+
+    for event in iter_study(lab.store.borrow, designs):
+        if isinstance(event, Studying) and sys.stderr.isatty():
+            print(f"\r{event.label}: {event.done}/{event.total} ", end="", file=sys.stderr)
+        elif isinstance(event, Cell) and event.final:
+            yield event.label, event.evaluation
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr)
+
+
+def _as_dict(
+    study: str, designs: "Sequence[Design]", results: Sequence[Labelled]
+) -> dict[str, Any]:
+    """The documented object; other studies than shots say which, and name each result."""
+    first = results[0][1]
+    value: dict[str, Any] = {
+        "model": first.model,
+        "template": first.template,
+        "data": first.data,
+        "results": [result.to_dict() for _, result in results],
+    }
+    if notes := dict.fromkeys(note for _, result in results for note in result.notes):
+        value["notes"] = list(notes)
+    if study == "shots":
+        return value
+    for (label, result), printed in zip(results, value["results"], strict=True):
+        printed |= {"label": label, "model": result.model, "template": result.template}
+    if study == "order" and designs[0].examples is not None:
+        ways = designs[0].examples
+        rows = list(ways[0])
+        value["examples"] = [dict(row) for row in rows]
+        value["orders"] = [[rows.index(row) + 1 for row in way] for way in ways]
+        value["results"][0] |= {"nll_by_draw": first.nll_by_draw}
+        if "calibrated" in first.by_way:
+            by_draw = first.draws_by("calibrated")
+            value["results"][0] |= {"accuracy_by_draw_calibrated": by_draw}
+    return {"study": study, **value}
+
+
+def _print(study: str, results: Sequence[Labelled]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    head = {"shots": "shots", "templates": "wording", "order": "", "models": "model"}[study]
+    table = Table(head, "accuracy", "95 %", "over draws", "NLL, nats", "queries", box=None)
+    for label, one in results:
+        found = one.accuracy
+        spread = f"± {one.spread:.3f}" if one.draws > 1 else ""
+        if study == "order":
+            spread = f"{min(one.by_draw):.3f} – {max(one.by_draw):.3f}"
+        table.add_row(
+            _plain(label),
+            f"{found.mean:.3f}",
+            f"{found.low:.3f} – {found.high:.3f}",
+            spread,
+            f"{one.nll.mean:.3f}",
+            f"{one.n} × {one.draws}",
+        )
+    first = results[0][1]
+    forms = dict.fromkeys(one.form for _, one in results)
+    named = {"templates": (first.model, first.data), "models": (first.template, first.data)}
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(
+        ", ".join((*named.get(study, (first.model, first.template, first.data)), _form_of(forms))),
+        markup=False,
+    )
+    console.print(table)
+    for note in dict.fromkeys(note for _, one in results for note in one.notes):
+        console.print(note, markup=False)
+
+
+def _form_of(forms: Iterable[str]) -> str:
+    """The form of the prompts in words; of several, all."""
+    return " and ".join(f"{form} form" for form in forms)
+
+
+def _plain(label: str) -> Any:
+    from rich.text import Text
+
+    return Text(label)
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise InputError(
+            f"‘{text[:40]}’ is no list of numbers.", "For instance --shots 0,1,2,4."
+        ) from None

@@ -1,0 +1,215 @@
+"""What an evaluation gives back: the figures that follow from its predictions.
+
+Frozen results of plain Python values; log-likelihoods in nats. No torch, no models, no page.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from lmlab.maths import agreement
+from lmlab.maths.agreement import Bin, Interval, finite
+from lmlab.results.forms import Form
+from lmlab.text.predictions import Prediction, Unfit, Way
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A design measured on a labelled set.
+
+    Attributes:
+        model: display name.
+        template: the template's name.
+        data: the set's name.
+        shots: examples in each prompt.
+        draws: how many sets of examples.
+        seed: of the draws.
+        labels: of the template; empty for free answers, and where each row has its own options.
+        way: how a label is chosen.
+        predictions: one a query and draw.
+        unfit: prompts that were too long.
+        notes: what a reader has to know, in sentences.
+        seconds: that it took.
+        form: that the prompts had: ``plain`` or ``chat``.
+    """
+
+    model: str
+    template: str
+    data: str
+    shots: int
+    draws: int
+    seed: int
+    labels: tuple[str, ...]
+    way: Way
+    predictions: tuple[Prediction, ...]
+    unfit: tuple[Unfit, ...] = ()
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+    form: Form = "plain"
+
+    @property
+    def n(self) -> int:
+        """Queries that were asked."""
+        return len({p.row for p in self.predictions})
+
+    @property
+    def chosen(self) -> bool:
+        """Whether answers were chosen by likelihood, rather than written."""
+        return any(p.logprobs for p in self.predictions)
+
+    @cached_property
+    def accuracy(self) -> Interval:
+        """Share of right answers (exact match for free ones), resampled by query."""
+        return self._interval([float(p.correct) for p in self.predictions])
+
+    @cached_property
+    def nll(self) -> Interval:
+        """Negative log-likelihood of the true answer, in nats."""
+        return self._interval([p.nll for p in self.predictions])
+
+    @cached_property
+    def f1(self) -> Interval:
+        """Token F1 of free answers; NaN where they are chosen."""
+        return self._interval([] if self.chosen else [p.f1 for p in self.predictions])
+
+    @property
+    def by_draw(self) -> list[float]:
+        """Accuracy of each draw."""
+        return self.draws_by(None)
+
+    def draws_by(self, way: Way | None) -> list[float]:
+        """Accuracy of each draw with labels chosen in one way; None for the evaluation's own."""
+        hits = (
+            p.correct if way is None else dict(p.choices).get(way, p.answer) == p.truth
+            for p in self.predictions
+        )
+        return self._draws(hits)
+
+    @property
+    def nll_by_draw(self) -> list[float]:
+        """Mean negative log-likelihood of the true answer in each draw, in nats."""
+        return self._draws(p.nll for p in self.predictions)
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of accuracy over draws."""
+        return agreement.spread(self.by_draw)
+
+    @property
+    def by_way(self) -> dict[Way, float]:
+        """Accuracy for each way of choosing a label; empty for free answers."""
+        hits: dict[Way, list[bool]] = {}
+        for p in self.predictions:
+            for way, choice in p.choices:
+                hits.setdefault(way, []).append(choice == p.truth)
+        return {way: sum(found) / len(found) for way, found in hits.items()}
+
+    @property
+    def macro_f1(self) -> float:
+        """Mean F1 of the labels; NaN where there are none that all rows share."""
+        return agreement.macro_f1(self._truths, self._answers, self.labels)
+
+    @property
+    def confusion(self) -> list[list[int]]:
+        """Counts by true label (row) and answered label (column)."""
+        return agreement.confusion(self._truths, self._answers, self.labels)
+
+    @cached_property
+    def reliability(self) -> list[Bin]:
+        """Confidence in the chosen label against how often it is right."""
+        sure = [max(self.probabilities(p)) for p in self.predictions if p.logprobs]
+        hits = [self._likeliest(p) == p.truth for p in self.predictions if p.logprobs]
+        return agreement.reliability(sure, hits)
+
+    @property
+    def calibration_error(self) -> float:
+        """Expected calibration error; NaN for free answers."""
+        return agreement.calibration_error(self.reliability)
+
+    @property
+    def brier(self) -> float:
+        """Brier score, from 0 to 2; NaN for free answers."""
+        kept = [p for p in self.predictions if p.logprobs]
+        truths = [self.choices(p).index(p.truth) for p in kept]
+        return agreement.brier([self.probabilities(p) for p in kept], truths)
+
+    def choices(self, p: Prediction) -> tuple[str, ...]:
+        """What a prediction was chosen from."""
+        return p.options or self.labels
+
+    def probabilities(self, p: Prediction) -> tuple[float, ...]:
+        """Of what it was chosen from, in proportion to exp(ln p), calibrated if that is the way."""
+        scores = p.calibrated if self.way == "calibrated" and p.calibrated else p.logprobs
+        return agreement.softmax(scores)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready dict of the figures, without the predictions; NaN becomes None."""
+        figures: dict[str, Any] = {
+            "form": self.form,
+            "shots": self.shots,
+            "draws": self.draws,
+            "n": self.n,
+            "accuracy": self.accuracy.mean,
+            "accuracy_low": self.accuracy.low,
+            "accuracy_high": self.accuracy.high,
+            "accuracy_spread": self.spread,
+            "nll": self.nll.mean,
+            "unfit": len(self.unfit),
+            "seconds": round(self.seconds, 3),
+        }
+        if self.draws > 1:
+            figures["accuracy_by_draw"] = self.by_draw
+        if self.labels:
+            figures["macro_f1"] = self.macro_f1
+            figures |= {"confusion": self.confusion, "labels": list(self.labels)}
+        if self.chosen:
+            figures |= {"calibration_error": self.calibration_error, "brier": self.brier}
+            figures["accuracy_by_way"] = {w: finite(value) for w, value in self.by_way.items()}
+        else:
+            figures["f1"] = self.f1.mean
+        notes = {"notes": list(self.notes)} if self.notes else {}
+        return {name: finite(value) for name, value in figures.items()} | notes
+
+    def _interval(self, values: Sequence[float]) -> Interval:
+        groups: dict[int, list[float]] = {}
+        for p, value in zip(self.predictions, values, strict=bool(values)):
+            groups.setdefault(p.row, []).append(value)
+        if not values:
+            return Interval(math.nan, math.nan, math.nan)
+        return agreement.bootstrap(list(groups.values()), self.seed)
+
+    def _draws(self, values: Iterable[float]) -> list[float]:
+        """The mean of each draw."""
+        groups: dict[int, list[float]] = {}
+        for p, value in zip(self.predictions, values, strict=True):
+            groups.setdefault(p.draw, []).append(value)
+        return [sum(found) / len(found) for _, found in sorted(groups.items())]
+
+    @property
+    def _truths(self) -> list[str]:
+        return [p.truth for p in self.predictions]
+
+    @property
+    def _answers(self) -> list[str | None]:
+        return [p.answer for p in self.predictions]
+
+    def _likeliest(self, p: Prediction) -> str:
+        probabilities = self.probabilities(p)
+        return self.choices(p)[probabilities.index(max(probabilities))]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluating:
+    """Progress of an evaluation.
+
+    Attributes:
+        done: predictions made.
+        total: all that will be.
+        so_far: the figures of those that are made; None before the first.
+    """
+
+    done: int
+    total: int
+    so_far: Evaluation | None = None

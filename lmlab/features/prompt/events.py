@@ -1,0 +1,122 @@
+"""What happens on the Prompt tab while a design is put together: set, wording, preview."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import gradio as gr
+
+from lmlab.errors import InputError, LabError
+from lmlab.features.prompt import prompt_view
+from lmlab.features.prompt import sheet as sheets
+from lmlab.features.prompt.run import Ran
+from lmlab.features.prompt.sheet import Sheet
+from lmlab.lab import Lab
+from lmlab.parts import upload_table
+from lmlab.parts.errors import alerts
+from lmlab.parts.upload_table import OWN
+from lmlab.results.forms import form_named
+
+FIRST = (
+    "german-lecture", "qa-question", "sentiment-review", "similarity-meaning", "topic-story",
+    "opposite-instruction", "plural-instruction", "choice-question",
+)  # fmt: skip
+
+
+def wordings(lab: Lab, name: str) -> list[tuple[str, str]]:
+    """The templates for a set, by title; for a table of the visitor's all of them."""
+    # The plainest wording comes first; an arrow says least of what is meant.
+    templates = lab.prompts.templates().values()
+    found = sorted(templates, key=lambda t: (t.name not in FIRST, t.task, t.name))
+    return [
+        (template.title if name != OWN else f"{template.task}: {template.title}", template.name)
+        for template in found
+        if name in (template.data, OWN)
+    ]
+
+
+def chooser(lab: Lab) -> Callable[..., list[Any]]:
+    """Another set: its wordings, the first of them in the editor, and the model tuned for it."""
+
+    @alerts
+    def chosen(name: str) -> list[Any]:
+        found = wordings(lab, name)
+        if not found:
+            raise InputError("There is no wording for this set.", "Choose another one.")
+        first = found[0][1]
+        wording = gr.update(choices=found, value=first)
+        return [wording, lab.prompts.source(first), tuned(lab, name) or gr.skip()]
+
+    return chosen
+
+
+def tuned(lab: Lab, name: str) -> str:
+    """The model that was tuned for a set; empty where there is none."""
+    found = lab.prompts.tuned(name)
+    return found.tuned if found is not None else ""
+
+
+def others(lab: Lab, name: str) -> list[str]:
+    """What a study of models compares by itself: the siblings, and the model tuned for the set."""
+    names = lab.model_names()
+    wanted = ("small", "tiny", tuned(lab, name))
+    return [name for name in wanted if name in names and name != lab.settings.model]
+
+
+def opener_of(lab: Lab) -> Callable[..., str]:
+    """Another wording: its YAML."""
+    return alerts(lambda name: lab.prompts.source(name))
+
+
+def reader(lab: Lab) -> Callable[..., list[Any]]:
+    """A table of the visitor's: [data, table, said, wording, source, *mapping]."""
+
+    @alerts
+    def read(file: Any, pasted: str, second: Any, skip: bool, wording: str) -> list[Any]:
+        own = upload_table.read(lab.prompts.table, file, pasted, second, skip)
+        template = None
+        with suppress(LabError):
+            template = lab.prompts.parse(wording)
+        other = upload_table.wording_for(own, template)
+        named: list[Any] = [gr.update(choices=wordings(lab, OWN)), gr.skip()]
+        if other is not None:
+            template = other
+            named = [gr.update(choices=wordings(lab, OWN), value=other.name),
+                     lab.prompts.source(other.name)]  # fmt: skip
+        picked = upload_table.picked(template.reads if template else None, own.table)
+        return [gr.update(value=OWN), own, upload_table.said(own), *named, *picked]
+
+    return read
+
+
+def previewer(lab: Lab) -> Callable[..., str]:
+    """The prompt as the model gets it, with its length; what is wrong stands in its place.
+
+    What the model wrote to this very prompt stays.
+    """
+
+    @alerts
+    def preview(
+        sheet: Sheet | None, wording: str, model: str, form: str = "", ran: Ran | None = None
+    ) -> str:
+        try:
+            template = lab.prompts.parse(wording)
+            kept = sheet or Sheet()
+            examples = sheets.solved(kept.examples, template)
+            query = sheets.asked(kept.query, template)
+            prompt = template.encode(examples, query)
+        except LabError as error:
+            return prompt_view.problem(str(error))
+        try:
+            taken = form_named(form)
+            found = lab.prompts.preview(model, template, examples, query, form=taken)
+        except LabError as error:
+            return prompt_view.preview(prompt, notes=[str(error)])
+        if ran is not None and (ran.model, ran.asked.prompt) == (model, found.prompt):
+            return ran.shown
+        length = (found.n_tokens, found.context)
+        return prompt_view.preview(
+            found.prompt, length=length, plain=found.plain, notes=found.notes
+        )
+
+    return preview

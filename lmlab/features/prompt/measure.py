@@ -1,0 +1,212 @@
+"""The Prompt tab's lower half: studies of the design, and predictions. Lays out and wires; what
+happens is in measure_events.
+"""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import gradio as gr
+
+from lmlab.features.prompt import events as prompt_events
+from lmlab.features.prompt import measure_events as events
+from lmlab.features.prompt import pairs as prompt_pairs
+from lmlab.features.prompt import study_plots
+from lmlab.features.prompt.design import FIRST
+from lmlab.features.prompt.design import Inputs as Design
+from lmlab.features.prompt.widgets import Predictions
+from lmlab.lab import Lab
+from lmlab.parts import receipt_notes, waiting
+from lmlab.parts.receipt_button import Keep, follow
+from lmlab.parts.widgets import Handover, static
+from lmlab.text.predictions import WAYS
+
+QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
+# Studies take long: they wait in a line of their own.
+STUDYING = MappingProxyType({**QUIET, "concurrency_id": "study", "concurrency_limit": 1})
+MOST_QUERIES, MOST_DRAWS = 400, 20
+KINDS = (
+    ("Shots", "shots"),
+    ("Wordings", "wordings"),
+    ("Order of the examples", "order"),
+    ("Models", "models"),
+)
+ONE_CLICK = (
+    ("three", "Zero-shot, few-shot, tuned"),
+    ("few", "Zero-shot against few-shot"),
+    ("tuned", "This model against the second"),
+)
+CHARTS = (("Accuracy", "accuracy"), ("Log-likelihood of the true answer", "nll"))
+KEPT = [f"prompt-{part}" for part in ("plot", "nll", "reliability", "figures", "details")]
+SWITCH = "(what) => { document.querySelector('#prompt-charts').dataset.shown = what; }"
+INVITATION = """<b>Nothing measured yet</b>
+<p><em>Zero-shot, few-shot, tuned</em> takes one click: the same queries are asked without examples,
+with as many as stand above, and of a model that was fine-tuned for the task. Accuracy stands side
+by side with 95 % intervals; a click on a prediction loads it above.</p>
+<p><em>Measure</em> asks what changes with the shots, the wording, the order of the examples, or the
+model.</p>"""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The form."""
+
+    kind: gr.Radio
+    shots: gr.Textbox
+    draws: gr.Number
+    queries: gr.Number
+    way: gr.Dropdown
+    models: gr.Dropdown
+    above: gr.Checkbox
+    buttons: dict[str, gr.Button]
+    status: gr.HTML
+
+    @property
+    def values(self) -> list[Any]:
+        """In the order of ``prompt_studies.Plan``."""
+        fixed = [self.kind, self.shots, self.draws, self.queries, self.way, self.models]
+        return [*fixed, self.above]
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a study is shown in."""
+
+    plot: gr.Plot
+    nll: gr.Plot
+    table: gr.HTML
+    details: gr.HTML
+    reliability: gr.Plot
+    predictions: Predictions
+    kept: gr.State
+    download: gr.Button
+    handover: Handover
+    invitation: gr.Column
+    results: gr.Column
+    keep: Keep
+
+    @property
+    def drawn(self) -> list[Any]:
+        """In the order of ``measure_events.draw``."""
+        return [
+            self.plot, self.nll, self.table, self.details, self.reliability, self.predictions,
+            self.kept, self.invitation, self.results,
+        ]  # fmt: skip
+
+
+def build(lab: Lab, design: Design, sheet: gr.State) -> Outputs:
+    """Draw the lower half and wire it; what it gives back can ask for a query."""
+    with gr.Column(elem_classes="lm-panel"):
+        inputs = _inputs(lab)
+    outputs = _outputs()
+    line = [inputs.status, inputs.buttons["stop"]]
+    asked = [sheet, design.model, design.other, *design.values, *inputs.values]
+    kinds = {"measure": "", "three": "three", "few": "few", "tuned": "tuned"}
+    running = [
+        inputs.buttons[name].click(
+            events.measurer(lab, len(design.values), kind), asked, [*line, *outputs.drawn],
+            trigger_mode="once", **STUDYING,
+        )
+        for name, kind in kinds.items()
+    ]  # fmt: skip
+    waiting.stoppable(inputs.buttons["stop"], line, running)
+    note = receipt_notes.of_study(lab)
+    follow(outputs.keep, running, note, [outputs.kept], lazy=True)
+    outputs.download.click(events.table, outputs.kept, outputs.handover, **QUIET)
+    inputs.kind.change(
+        lambda kind: [gr.update(visible=kind == "shots"), gr.update(visible=kind == "models")],
+        inputs.kind, [inputs.shots, inputs.models], queue=False, **QUIET,
+    )  # fmt: skip
+    design.data.input(
+        lambda name: prompt_events.others(lab, name), design.data, inputs.models, **QUIET
+    )
+    prompt_pairs.build(lab, design.model)
+    return outputs
+
+
+def _inputs(lab: Lab) -> Inputs:
+    buttons: dict[str, gr.Button] = {}
+    with gr.Row(elem_classes="lm-tablehead"):
+        static('<h2 class="lm-h">How good is the design?</h2>')
+        for name, said in ONE_CLICK:
+            buttons[name] = gr.Button(said, size="sm", min_width=120, elem_id=f"prompt-{name}")
+    kind, shots, draws, queries, way, models, above = _controls(lab)
+    with gr.Row(elem_classes="lm-buttons"):
+        buttons["measure"] = gr.Button(
+            "Measure", variant="primary", elem_id="prompt-measure", scale=0, min_width=160
+        )
+        buttons["stop"] = gr.Button(
+            "Stop", interactive=False, elem_id="prompt-measure-stop", scale=0, min_width=90
+        )
+        status = static("", elem_id="prompt-measure-status", elem_classes="lm-status")
+    return Inputs(kind, shots, draws, queries, way, models, above, buttons, status)
+
+
+def _controls(lab: Lab) -> tuple[Any, ...]:
+    with gr.Row(elem_classes="lm-controls"):
+        kind = gr.Radio(
+            list(KINDS), value="shots", label="What changes", elem_id="prompt-kind", min_width=320
+        )
+        shots = gr.Textbox(
+            "0, 1, 2, 4, 8", label="Shots to try", elem_id="prompt-curve", min_width=120,
+            max_lines=1,
+        )  # fmt: skip
+        draws = gr.Number(
+            3, label="Draws of examples", precision=0, minimum=1, maximum=MOST_DRAWS,
+            elem_id="prompt-draws", min_width=90,
+        )  # fmt: skip
+        queries = gr.Number(
+            60, label="Queries", precision=0, minimum=1, maximum=MOST_QUERIES,
+            elem_id="prompt-queries", min_width=90,
+        )  # fmt: skip
+        way = gr.Dropdown(
+            list(WAYS), value="sum", label="Label chosen by", elem_id="prompt-way", min_width=140
+        )
+        models = gr.Dropdown(
+            lab.model_names(), value=prompt_events.others(lab, FIRST[0]), multiselect=True,
+            label="Other models", elem_id="prompt-models", min_width=330, visible=False,
+        )  # fmt: skip
+        above = gr.Checkbox(
+            False, label="with the examples above", info="else drawn by seed",
+            elem_id="prompt-above", min_width=200,
+        )  # fmt: skip
+    return kind, shots, draws, queries, way, models, above
+
+
+def _outputs() -> Outputs:
+    with gr.Column(elem_id="prompt-invitation", elem_classes="lm-panel") as invitation:
+        static(INVITATION, elem_classes="lm-invite")
+    with gr.Column(visible=False, elem_id="prompt-results") as results:
+        with gr.Row(elem_classes="lm-result"):
+            with gr.Column(scale=1, min_width=320, elem_classes="lm-panel lm-plotbox2"):
+                plot, nll, reliability = _charts()
+            with gr.Column(scale=1, min_width=320, elem_classes="lm-panel"):
+                table = static("", elem_id="prompt-figures")
+                details = static("", elem_id="prompt-details")
+                keep = Keep("prompt-study", KEPT)
+        with gr.Column(elem_classes="lm-panel"):
+            with gr.Row(elem_classes="lm-tablehead"):
+                static('<h2 class="lm-h">Every prediction</h2>')
+                download = gr.Button("CSV", size="sm", min_width=60, elem_id="prompt-csv")
+            predictions = Predictions(elem_id="prompt-predictions")
+            handover = Handover(elem_id="prompt-handover")
+    kept = gr.State(None)
+    return Outputs(
+        plot, nll, table, details, reliability, predictions, kept, download, handover, invitation,
+        results, keep,
+    )  # fmt: skip
+
+
+def _charts() -> tuple[gr.Plot, gr.Plot, gr.Plot]:
+    """Accuracy and log-likelihood in one place, and the reliability curve below."""
+    looks: dict[str, Any] = {"show_label": False, "container": False, "elem_classes": "lm-plot"}
+    shown = gr.Radio(
+        list(CHARTS), value="accuracy", show_label=False, label="Chart of", container=False,
+        elem_id="prompt-shown",
+    )  # fmt: skip
+    with gr.Column(elem_id="prompt-charts"):
+        plot = gr.Plot(study_plots.empty(), elem_id="prompt-plot", **looks)
+        nll = gr.Plot(study_plots.empty(), elem_id="prompt-nll", **looks)
+    reliability = gr.Plot(None, elem_id="prompt-reliability", visible=False, **looks)
+    shown.change(None, shown, None, js=SWITCH, **QUIET)
+    return plot, nll, reliability

@@ -1,0 +1,155 @@
+"""What happens in the Prompt tab's lower half: a study as it comes, predictions, their table."""
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from lmlab.errors import InputError
+from lmlab.features.prompt import answer_sheet, prompt_view, study_plots
+from lmlab.features.prompt import sheet as sheets
+from lmlab.features.prompt.evaluations import Evaluation
+from lmlab.features.prompt.sheet import Form, Sheet
+from lmlab.features.prompt.views import cells, details
+from lmlab.lab import Lab
+from lmlab.parts.errors import alerts
+from lmlab.parts.waiting import busy, idle
+from lmlab.results.scored import Loading
+from lmlab.text.rows import Row
+
+if TYPE_CHECKING:
+    from lmlab.features.prompt.studies import Design
+
+PATIENCE = 0.25  # seconds between two signs of progress
+DRAWING = 0.8  # seconds between two drawings of a design under way
+N_DRAWN = 9
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a visitor's session keeps of a study.
+
+    Attributes:
+        kind: ``shots``, ``order``, or another, which is drawn as bars.
+        results: each design's label and figures.
+        queries: the rows that were asked.
+        under_way: whether the last design is not done.
+        last: the last design.
+    """
+
+    kind: str
+    results: tuple[tuple[str, Evaluation], ...]
+    queries: tuple[Row, ...]
+    under_way: bool = False
+    last: "Design | None" = None
+
+
+def measurer(lab: Lab, n_form: int, kind: str = "") -> Callable[..., Iterator[list[Any]]]:
+    """Run a study: yields [status, stop, *draw].
+
+    Args:
+        lab: the backend.
+        n_form: how many of the values are the design's; the rest are the Measure form's.
+        kind: which; empty takes the form's.
+    """
+
+    @alerts
+    def measure(sheet: Sheet | None, model: str, second: str, *values: Any) -> Iterator[list[Any]]:
+        yield [*busy("Preparing …", 0), *[gr.skip()] * N_DRAWN]
+        lab.prompts.prepare()
+        from lmlab.features.prompt.study_designs import Bench, Plan
+
+        form, plan = Form.read(*values[:n_form]), Plan(*values[n_form:])
+        chosen = kind or plan.kind
+        designs = Bench(lab, form, plan, sheet or Sheet(), model, second).designs(chosen)
+        found: dict[int, tuple[str, Evaluation]] = {}
+        told = drawn = 0.0
+        for event in _steps(lab, designs):
+            now = time.monotonic()
+            if isinstance(event, Loading):
+                yield [*busy(event.message, 0), *[gr.skip()] * N_DRAWN]
+            elif hasattr(event, "evaluation"):
+                found[event.design] = (event.label, event.evaluation)
+                if event.final or now - drawn > DRAWING:
+                    drawn = now
+                    some = _measured(chosen, found, designs, under_way=not event.final)
+                    yield [gr.skip(), gr.skip(), *draw(some)]
+            elif now - told > PATIENCE:
+                told = now
+                share = (event.design + event.done / max(1, event.total)) / event.designs
+                said = f"{event.label}: {event.done:,} of {event.total:,} prompts"
+                yield [*busy(said, share), *[gr.skip()] * N_DRAWN]
+        yield [*idle(""), *draw(_measured(chosen, found, designs), final=True)]
+
+    return measure
+
+
+def _steps(lab: Lab, designs: "Sequence[Design]") -> Iterator[Any]:
+    with closing(lab.prompts.study(designs)) as events:
+        yield from events
+
+
+def _measured(
+    kind: str,
+    found: dict[int, tuple[str, Evaluation]],
+    designs: "Sequence[Design]",
+    *,
+    under_way: bool = False,
+) -> Measured:
+    from lmlab.text.protocols import asked
+
+    queries = asked(designs[0].data, designs[0].protocol)
+    results = tuple(found[i] for i in sorted(found))
+    return Measured(kind, results, queries, under_way, designs[len(results) - 1])
+
+
+def draw(measured: Measured, *, final: bool = False) -> list[Any]:
+    """Both charts, table, details, second plot, predictions, what is kept, the invitation, all of
+    the results' part."""
+    results = measured.results
+    label, last = results[-1]
+    labelled = last.chosen
+    second = gr.update(value=study_plots.reliability(last) if labelled else None, visible=labelled)
+    rows = prompt_view.predictions(results) if final else gr.skip()
+    charts = [
+        study_plots.chart(measured.kind, results, what, under_way=measured.under_way)
+        for what in study_plots.MEASURES
+    ]
+    table = cells(results, under_way=measured.under_way)
+    shown = [gr.update(visible=False), gr.update(visible=True)]
+    return [*charts, table, details(label, last), second, rows, measured, *shown]
+
+
+def loader(lab: Lab) -> Callable[..., list[Any]]:
+    """A prediction that was clicked becomes the query: [query, sheet]."""
+
+    @alerts
+    def load(
+        measured: Measured | None, sheet: Sheet | None, wording: str, event: gr.EventData
+    ) -> list[Any]:
+        template = lab.prompts.parse(wording)
+        try:
+            row = int(event.row) - 1
+        except (AttributeError, TypeError, ValueError, OverflowError):
+            row = -1
+        if measured is None or not 0 <= row < len(measured.queries):
+            return [gr.skip()] * 2
+        changed = replace(sheet or Sheet(), query=dict(measured.queries[row]))
+        return [sheets.query_json(changed, template), changed]
+
+    return load
+
+
+@alerts
+def table(measured: Measured | None) -> str:
+    """All predictions as a CSV file."""
+    if measured is None:
+        raise InputError("There are no predictions yet.", "Measure something first.")
+    text = answer_sheet.to_csv([evaluation for _, evaluation in measured.results])
+    value = {"action": "download", "name": uuid.uuid4().hex, "file": "predictions.csv"}
+    return json.dumps({**value, "text": text}).replace("<", "\\u003c")

@@ -1,0 +1,35 @@
+"""What a reader has to know about prompts as a model is given them: sentences. Knows no torch."""
+
+from collections.abc import Iterator, Sequence
+
+from lmlab.lm import controls
+from lmlab.lm.tokens import Vocabulary
+from lmlab.results.forms import Form
+from lmlab.text.rows import Row
+from lmlab.text.templates import PromptTemplate
+
+
+def notes_of(
+    vocabulary: Vocabulary,
+    template: PromptTemplate,
+    examples: Sequence[Row],
+    queries: Sequence[Row],
+    form: Form,
+    learned: Form | None,
+) -> Iterator[str]:
+    """Another form than the model was tuned in, and control tokens that were typed in rows.
+
+    Args:
+        vocabulary: the model's.
+        template: the wording, whose columns are looked at.
+        examples: solved rows.
+        queries: the rows that are asked.
+        form: of the prompts.
+        learned: what the model was tuned in, where that is known.
+    """
+    if learned is not None and learned != form:
+        yield f"The model was tuned in the {learned} form, and is asked in the {form} form here."
+    find = controls.finder(vocabulary)
+    for what, rows in (("Query", queries), ("Example", examples)):
+        typed = [find(row.get(column, "") for column in template.columns) for row in rows]
+        yield from controls.said([(n, one) for n, one in enumerate(typed, 1) if one], what)

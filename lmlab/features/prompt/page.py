@@ -1,0 +1,214 @@
+"""The Prompt tab: what F builds, what the model makes of it, what G reads, and how good that is.
+Lays out and wires; what happens is in prompt_events, prompt_rows and prompt_run.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import gradio as gr
+from gradio.context import Context
+
+from lmlab.features.prompt import design as prompt_design
+from lmlab.features.prompt import events, rows
+from lmlab.features.prompt import measure as prompt_measure
+from lmlab.features.prompt import run as running
+from lmlab.features.prompt.design import Inputs
+from lmlab.features.prompt.views import NOTHING
+from lmlab.features.prompt.widgets import Preview, Rows
+from lmlab.lab import Lab
+from lmlab.parts import receipt_notes, waiting
+from lmlab.parts.first_open import Following, Led, unless_led
+from lmlab.parts.receipt_button import Keep, follow
+from lmlab.parts.widgets import Strip, static
+
+NAME = "Prompt"
+GROUP = "prompt"
+QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
+RUNNING = MappingProxyType({**QUIET, "concurrency_id": "generate", "concurrency_limit": 2})
+QUICK = MappingProxyType({**QUIET, "concurrency_id": "preview", "concurrency_limit": 4})
+EMPTY = """<b>Nothing run yet</b>Press Run (Ctrl + Enter): the model goes on from the prompt above,
+and G reads the answer out of what it writes."""
+INTO_VIEW = "() => document.querySelector('#prompt-query').scrollIntoView({block: 'center'})"
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What the design and its run are shown in."""
+
+    examples: Rows
+    query: Rows
+    following: gr.Button
+    view: Preview
+    strip: Strip
+    answer: gr.HTML
+    go: gr.Button
+    stop: gr.Button
+    status: gr.HTML
+    sheet: gr.State
+    keep: Keep
+    ran: gr.State
+
+    @property
+    def rows(self) -> list[Any]:
+        """In the order of ``prompt_events.filler``."""
+        return [self.examples, self.query, self.sheet]
+
+    @property
+    def line(self) -> list[Any]:
+        return [self.status, self.stop]
+
+
+def build(lab: Lab) -> None:
+    """Draw the tab inside the current Blocks and wire it to the lab."""
+    tab = Context.block
+    with gr.Row(elem_classes="lm-two"):
+        with gr.Column(scale=2, min_width=320):
+            inputs, examples = prompt_design.build(lab)
+        with gr.Column(scale=3, min_width=320):
+            outputs = _result(examples)
+    _wire_design(lab, inputs, outputs)
+    _wire_rows(lab, inputs, outputs)
+    _wire_run(lab, inputs, outputs, tab)
+    measure = prompt_measure.build(lab, inputs, outputs.sheet)
+    loaded = measure.predictions.choose(
+        prompt_measure.events.loader(lab),
+        [measure.kept, outputs.sheet, inputs.source],
+        [outputs.query, outputs.sheet],
+        **QUICK,
+    )
+    loaded.then(
+        events.previewer(lab),
+        [outputs.sheet, inputs.source, inputs.model, inputs.form, outputs.ran],
+        outputs.view,
+        **QUICK,
+    ).then(None, None, None, js=INTO_VIEW, **QUIET)
+
+
+def _result(examples: Rows) -> Outputs:
+    """Query, prompt, completion and what is read in it."""
+    sheet = gr.State(None)
+    with gr.Column(elem_classes="lm-panel"):
+        with gr.Row(elem_classes="lm-tablehead"):
+            static('<h2 class="lm-h">Query</h2>')
+            following = gr.Button("Next query", size="sm", min_width=80, elem_id="prompt-next")
+        query = Rows(elem_id="prompt-query")
+        with gr.Row(elem_classes="lm-buttons"):
+            go = gr.Button(
+                "Run",
+                variant="primary",
+                elem_id="prompt-go",
+                elem_classes="lm-go",
+                scale=0,
+                min_width=160,
+            )
+            stop = gr.Button(
+                "Stop", interactive=False, elem_id="prompt-stop", scale=0, min_width=90
+            )
+            status = static("", elem_id="prompt-status", elem_classes="lm-status")
+    with gr.Column(elem_classes="lm-panel"):
+        static('<h2 class="lm-h">The prompt that <var>F</var> builds</h2>')
+        view = Preview(elem_id="prompt-view")
+    strip = Strip(group=GROUP, elem_id="prompt-strip", empty=EMPTY, measure="probability")
+    with gr.Column(elem_classes="lm-panel"):
+        static('<h2 class="lm-h">The answer that <var>G</var> reads</h2>')
+        answer = static(NOTHING, elem_id="prompt-answer")
+        keep = Keep(GROUP, [f"{GROUP}-{part}" for part in ("view", "strip", "answer")])
+    ran = gr.State(None)
+    return Outputs(
+        examples, query, following, view, strip, answer, go, stop, status, sheet, keep, ran
+    )
+
+
+def _wire_design(lab: Lab, inputs: Inputs, outputs: Outputs) -> None:
+    """Every change of the design draws its rows and its preview anew."""
+    filled = [outputs.sheet, *inputs.values]
+    fill, refit = rows.filler(lab), rows.refitter(lab)
+    restart = rows.filler(lab, lambda _: 0)
+    show = _shower(lab, inputs, outputs)
+    chosen = inputs.data.input(
+        events.chooser(lab), inputs.data, [inputs.wording, inputs.source, inputs.other], **QUICK
+    )
+    show(chosen.then(restart, filled, outputs.rows, **QUICK))
+    worded = inputs.wording.input(events.opener_of(lab), inputs.wording, inputs.source, **QUICK)
+    show(worded.then(refit, filled, outputs.rows, **QUICK))
+    # A box that has just come into view swallows its first input, not its first change.
+    typed = gr.on(
+        [inputs.source.input, inputs.source.change],
+        refit, filled, outputs.rows, trigger_mode="always_last", **QUICK,
+    )  # fmt: skip
+    show(typed)
+    drawn = gr.on(
+        [inputs.shots.change, inputs.seed.change],
+        fill, filled, outputs.rows, trigger_mode="always_last", **QUICK,
+    )  # fmt: skip
+    show(drawn)
+    show(gr.on([c.input for c in inputs.columns], fill, filled, outputs.rows, **QUICK))
+    read = inputs.use.click(
+        events.reader(lab),
+        [inputs.upload, inputs.pasted, inputs.second, inputs.skip, inputs.source],
+        [inputs.data, inputs.table, inputs.said, inputs.wording, inputs.source, *inputs.columns],
+        **QUICK,
+    )
+    show(read.success(restart, filled, outputs.rows, **QUICK))
+    switched = gr.on(
+        [inputs.model.change, inputs.form.change], lambda: None, queue=False,
+        trigger_mode="always_last", **QUIET,
+    )  # fmt: skip
+    show(switched)
+
+
+def _shower(lab: Lab, inputs: Inputs, outputs: Outputs) -> Callable[[Any], None]:
+    """``show(event)``: after it the preview is drawn anew, and the rows to choose from."""
+    filled = [outputs.sheet, *inputs.values]
+    preview, pool = events.previewer(lab), rows.pooler(lab)
+    seen = [outputs.sheet, inputs.source, inputs.model, inputs.form, outputs.ran]
+
+    def show(event: Any) -> None:
+        event.then(preview, seen, outputs.view, **QUICK)
+        event.then(pool, filled, inputs.pool, **QUICK)
+
+    return show
+
+
+def _wire_rows(lab: Lab, inputs: Inputs, outputs: Outputs) -> None:
+    """Rows typed, chosen by hand, drawn anew, and the next query."""
+    filled = [outputs.sheet, *inputs.values]
+    show = _shower(lab, inputs, outputs)
+    following = rows.filler(lab, lambda sheet: sheet.row + 1, anew=False)
+    show(outputs.following.click(following, filled, outputs.rows, **QUICK))
+    for part, box in (("examples", outputs.examples), ("query", outputs.query)):
+        edit = box.edit(
+            rows.editor(lab, part), [outputs.sheet, inputs.source], [outputs.sheet, inputs.shots],
+            trigger_mode="always_last", **QUICK,
+        )  # fmt: skip
+        show(edit)
+    show(outputs.examples.anew(rows.restarter(lab), filled, outputs.rows, **QUICK))
+    sought = inputs.pool.seek(
+        rows.seek, outputs.sheet, outputs.sheet, trigger_mode="always_last", **QUICK
+    )
+    sought.then(rows.pooler(lab), filled, inputs.pool, **QUICK)
+    taken = inputs.pool.take(
+        rows.taker(lab), filled, [outputs.examples, outputs.sheet, inputs.shots],
+        trigger_mode="multiple", **QUICK,
+    )  # fmt: skip
+    show(taken)
+
+
+def _wire_run(lab: Lab, inputs: Inputs, outputs: Outputs, tab: Any) -> None:
+    """Run on the button and when the tab is first opened; stop on demand."""
+    asked = [outputs.sheet, inputs.source, inputs.model, inputs.form]
+    drawn = [*outputs.line, outputs.view, outputs.strip, outputs.answer, outputs.ran]
+    run = outputs.go.click(running.runner(lab), asked, drawn, trigger_mode="once", **RUNNING)
+    fresh, led = gr.State(False), Led(False)
+    first_rows = [*outputs.rows, fresh]
+    led.following = Following([*inputs.values], outputs.rows, rows.beginner(lab))
+    opened = tab.select(
+        unless_led(rows.opener(lab), len(first_rows)),
+        [led, outputs.sheet, *inputs.values], first_rows, trigger_mode="once", **QUICK,
+    )  # fmt: skip
+    opened.then(rows.pooler(lab), [outputs.sheet, *inputs.values], inputs.pool, **QUICK)
+    first = opened.then(running.first_runner(lab), [fresh, *asked], drawn, **RUNNING)
+    follow(outputs.keep, [run, first], receipt_notes.of_query, [outputs.ran])
+    waiting.stoppable(outputs.stop, outputs.line, [run, first])

@@ -1,0 +1,264 @@
+"""Prompt design as the page and the command line ask for it, within the settings' limits.
+
+Imports no torch before something is run.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lmlab.errors import InputError
+from lmlab.features.prompt.notes import notes_of
+from lmlab.features.prompt.queried import Asked, Weighed, in_full, weighed, written
+from lmlab.lm.fair_lock import stepwise
+from lmlab.models.store import ModelRef, ModelStore
+from lmlab.results.forms import Form
+from lmlab.results.scored import Loading
+from lmlab.settings import Settings
+from lmlab.text import sets as data
+from lmlab.text.parquet import read_any
+from lmlab.text.parts import Prompt, joined
+from lmlab.text.protocols import Protocol, asked, drawn
+from lmlab.text.rows import Row
+from lmlab.text.sets import Dataset, Table
+from lmlab.text.templates import PromptTemplate
+from lmlab.text.wordings import shipped_source, shipped_templates, tuned_wording
+
+if TYPE_CHECKING:
+    from lmlab.features.prompt.studies import Cell, Design, Studying
+    from lmlab.lm.model import LM
+    from lmlab.lm.tokens import Vocabulary
+    from lmlab.results.completions import Step
+    from lmlab.scoring.pairs import Judged, Pair, PairsResult
+    from lmlab.text.reading import Answer
+
+# A model's tokens, how many it can read, and the form that it was tuned in.
+Known = tuple["Vocabulary", int, Form | None]
+Ready = Callable[[ModelRef], Iterator[Loading]]
+
+MOST_PROMPTS = 6000
+MOST_PAIRS = 2000
+KNOWN = 16
+
+
+@dataclass(frozen=True)
+class Prompting:
+    """What can be asked about prompts.
+
+    Attributes:
+        store: of models.
+        settings: the limits.
+        ready: loads a model and says so.
+        prepare: imports what runs models.
+    """
+
+    store: ModelStore
+    settings: Settings
+    ready: Ready
+    prepare: Callable[[], None]
+    _known: "dict[str, Known]" = field(default_factory=dict, repr=False)
+
+    def templates(self) -> dict[str, PromptTemplate]:
+        """The shipped templates by name."""
+        return shipped_templates()
+
+    def source(self, name: str) -> str:
+        """The YAML of a shipped template."""
+        if name not in self.templates():
+            raise InputError(f"There is no template named ‘{str(name)[:60]}’.")
+        return shipped_source(name)
+
+    def parse(self, text: str) -> PromptTemplate:
+        """A template from YAML; one that ships is known by its text."""
+        found = PromptTemplate.parse(text)
+        known = self.templates().get(found.name)
+        return known if known is not None and self.source(found.name) == text else found
+
+    def sets(self) -> list[str]:
+        """Names of the shipped sets that some template fits."""
+        wanted = {template.data for template in self.templates().values()}
+        return [name for name in data.shipped_sets() if name in wanted]
+
+    def dataset(self, name: str, split: str = "test") -> Dataset:
+        """A shipped set."""
+        return data.shipped(name, split)
+
+    def table(self, content: bytes | str, name: str, *, skip: bool = False) -> Table:
+        """A visitor's table; ``skip`` leaves out rows that cannot be read."""
+        return read_any(content, name, skip=skip)
+
+    def tuned(self, name: str) -> PromptTemplate | None:
+        """The wording of a set that an embedded model was tuned on; its ``tuned`` names the model.
+
+        None where there is none, or where that model is not here.
+        """
+        found = tuned_wording(name)
+        if found is None:
+            return None
+        ref = ModelRef.parse(found.tuned)
+        adapter = ref.adapter is None or ref.adapter in self.store.embedded_adapters()
+        return found if adapter and ref.name in self.store.embedded() else None
+
+    def preview(
+        self,
+        model: str,
+        template: PromptTemplate,
+        examples: Sequence[Row],
+        query: Row,
+        *,
+        form: Form | None = None,
+    ) -> Asked:
+        """The prompt in the form that a model gets, its length, and the plain form beside it.
+
+        Args:
+            model: name.
+            template: the wording.
+            examples: solved rows.
+            query: the row that is asked.
+            form: plain or chat; None as the model was tuned, see ``Protocol``.
+
+        Raises:
+            LabError: the model cannot be read, or has no chat form.
+        """
+        instruction, pieces = template.pieces([query, *examples])
+        plain = joined(instruction, pieces[1:], template.separator, pieces[0])
+        self._check(plain.text)
+        self.prepare()
+        from lmlab.lm.tokens import encode_prompt
+        from lmlab.text.chat import form_for, in_form
+
+        vocabulary, context, learned = self._vocabulary(model)
+        taken = form_for(vocabulary, template, form, learned)
+        (prompt,) = in_form(
+            vocabulary, taken, instruction, pieces[1:], template.separator, pieces[:1]
+        )
+        n_tokens = len(encode_prompt(vocabulary, prompt.text))
+        notes = tuple(notes_of(vocabulary, template, examples, [query], taken, learned))
+        beside = plain if taken == "chat" else None
+        return Asked(prompt, beside, n_tokens, context, taken, notes)
+
+    def _vocabulary(self, model: str) -> "Known":
+        """What is known of a model; loads it the first time."""
+        if model not in self._known:
+            ref = ModelRef.parse(model)
+            for _ in self.ready(ref):
+                pass
+            with self.store.borrow(ref) as lm:
+                while len(self._known) >= KNOWN:
+                    self._known.pop(next(iter(self._known)))
+                self._known[model] = (lm.vocabulary, lm.context, lm.form)
+        return self._known[model]
+
+    def run(
+        self,
+        model: str,
+        template: PromptTemplate,
+        examples: Sequence[Row],
+        query: Row,
+        *,
+        form: Form | None = None,
+    ) -> "Iterator[Loading | Asked | Step | Answer | Weighed]":
+        """One query: the prompt, the completion token by token, G's reading of it, the labels."""
+        self.prepare()
+        from lmlab.features.prompt.asking import Asking, content_free
+        from lmlab.lm.sharedprefix import can_share
+
+        blanks = content_free(template)
+        instruction, pieces = template.pieces([query, *blanks, *examples])
+        shown = pieces[1 + len(blanks) :]
+        ref = ModelRef.parse(model)
+        yield from self.ready(ref)
+        with self.store.borrow(ref) as lm:
+            protocol = Protocol(form=form)
+            share = can_share(lm)
+            asking = Asking(lm, template, protocol, instruction, pieces[1 : 1 + len(blanks)], share)
+            prompt = asking.prompt(shown, pieces[0])
+            self._check(prompt.text)
+            plain = joined(instruction, shown, template.separator, pieces[0])
+            taken = asking.form
+            notes = notes_of(lm.vocabulary, template, examples, [query], taken, lm.form)
+            yield in_full(lm, prompt, plain if taken == "chat" else None, tuple(notes))
+            yield from stepwise([lm], written(lm, template, prompt, asking.form))
+            if template.chooses:
+                yield weighed(asking, shown, prompt)
+
+    def study(self, designs: "Sequence[Design]") -> "Iterator[Loading | Studying | Cell]":
+        """Measure designs one after another."""
+        self.prepare()
+        from lmlab.features.prompt.studies import iter_study
+
+        prompts = sum(
+            min(len(d.data.queries), d.protocol.limit or len(d.data.queries))
+            * (len(d.examples) if d.examples else d.protocol.draws if d.protocol.shots else 1)
+            for d in designs
+        )
+        if prompts > MOST_PROMPTS:
+            raise InputError(
+                f"That would be {prompts:,} prompts; at most {MOST_PROMPTS:,} are asked at once.",
+                "Ask fewer queries, or take fewer draws.",
+            )
+        for name in dict.fromkeys(design.model for design in designs):
+            yield from self.ready(ModelRef.parse(name))
+        yield from iter_study(self._borrow, designs)
+
+    def prompts_of(self, design: "Design") -> Iterator[tuple[int, int, Prompt, str]]:
+        """What a design asks: (row from 1, draw, prompt, true answer), in the form of the model."""
+        from lmlab.text.chat import form_for, in_form
+
+        template, protocol = design.template, design.protocol
+        queries = asked(design.data, protocol)
+        sets = design.examples or drawn(design.data, protocol)
+        instruction, pieces = template.pieces([*queries, *(row for rows in sets for row in rows)])
+        vocabulary, _, learned = self._vocabulary(design.model)
+        form = form_for(vocabulary, template, protocol.form, learned)
+        at = len(queries)
+        for which, rows in enumerate(sets):
+            shown, at = pieces[at : at + len(rows)], at + len(rows)
+            of_queries = pieces[: len(queries)]
+            prompts = in_form(vocabulary, form, instruction, shown, template.separator, of_queries)
+            for number, (prompt, piece) in enumerate(zip(prompts, of_queries, strict=True), 1):
+                yield number, which, prompt, piece.truth or ""
+
+    def judge(self, model: str, good: str, bad: str) -> "Iterator[Loading | Judged]":
+        """Which of two sentences a model prefers."""
+        self.prepare()
+        from lmlab.scoring.pairs import Pair, judge
+
+        for text in (good, bad):
+            self._check(text)
+        ref = ModelRef.parse(model)
+        yield from self.ready(ref)
+        with self.store.borrow(ref) as lm:
+            yield judge(lm, [Pair("own", good, bad)])[0]
+
+    def judge_all(
+        self, model: str, pairs: "Sequence[Pair] | None" = None
+    ) -> "Iterator[Loading | PairsResult]":
+        """Many minimal pairs: a visitor's, or the shipped ones."""
+        self.prepare()
+        from lmlab.scoring.pairs import iter_pairs, shipped_pairs
+
+        if pairs is not None and len(pairs) > MOST_PAIRS:
+            raise InputError(
+                f"That are {len(pairs):,} pairs; at most {MOST_PAIRS:,} are read at once.",
+                "Take a part of them.",
+            )
+        for pair in pairs or ():
+            self._check(pair.good + pair.bad)
+        ref = ModelRef.parse(model)
+        yield from self.ready(ref)
+        with self.store.borrow(ref) as lm:
+            wanted = shipped_pairs() if pairs is None else pairs
+            yield from stepwise([lm], iter_pairs(lm, wanted))
+
+    def _borrow(self, name: str) -> "AbstractContextManager[LM]":
+        return self.store.borrow(ModelRef.parse(name))
+
+    def _check(self, text: str) -> None:
+        if len(text) > self.settings.max_chars:
+            raise InputError(
+                f"The prompt has {len(text):,} characters; at most {self.settings.max_chars:,} are "
+                "read.",
+                "Take fewer or shorter examples.",
+            )

@@ -1,0 +1,73 @@
+"""What a model reaches on held-out text, beside how large it is. Plain numbers."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lmlab.features.scale.counts import training_flops
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One model on the texts of one kind.
+
+    Attributes:
+        model: display name.
+        kind: of the texts.
+        parameters: N, the model's own, those of an adapter left out.
+        tokens_seen: D, in training; None where it is not known.
+        nats: −Σ ln p over all texts.
+        n_tokens: scored.
+        n_bytes: UTF-8 bytes scored.
+        n_texts: how many texts.
+        vocabulary: tells whether two models have the same tokens.
+        longest: tokens of the longest text.
+    """
+
+    model: str
+    kind: str
+    parameters: int
+    tokens_seen: int | None
+    nats: float
+    n_tokens: int
+    n_bytes: int
+    n_texts: int
+    vocabulary: str
+    longest: int = 0
+
+    @property
+    def bits_per_byte(self) -> float:
+        """−Σ ln p / (ln 2 · bytes): comparable whatever the tokens."""
+        return self.nats / (math.log(2) * self.n_bytes)
+
+    @property
+    def perplexity(self) -> float:
+        """exp(−Σ ln p / tokens), comparable between models with the same tokens alone."""
+        mean = self.nats / self.n_tokens
+        return math.inf if mean >= 700 else math.exp(mean)
+
+    @property
+    def flops(self) -> float | None:
+        """6·N·D of its training."""
+        return None if not self.tokens_seen else training_flops(self.parameters, self.tokens_seen)
+
+
+def same_tokens(found: Sequence[Measured]) -> bool:
+    """Whether perplexities of all of them compare."""
+    return len({one.vocabulary for one in found}) <= 1
+
+
+def slope(found: Sequence[tuple[float, float]]) -> float | None:
+    """The exponent of the power law through points (x, y): least squares in log–log.
+
+    None with fewer than two different x.
+
+    >>> round(slope([(1, 8.0), (10, 4.0), (100, 2.0)]), 4)
+    -0.301
+    """
+    logs = [(math.log(x), math.log(y)) for x, y in found if x > 0 and y > 0]
+    if len({x for x, _ in logs}) < 2:
+        return None
+    mx, my = (sum(column) / len(logs) for column in zip(*logs, strict=True))
+    both = math.fsum((x - mx) * (y - my) for x, y in logs)
+    return both / math.fsum((x - mx) * (x - mx) for x, _ in logs)

@@ -1,0 +1,253 @@
+"""How large the models at hand are and what they reach, as the page asks for it: ``lab.scaling``.
+
+Imports no torch before a model is looked at. A row needs a model's config alone, no weights.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from lmlab.assets import assets_dir
+from lmlab.errors import InputError
+from lmlab.features.scale.architectures import from_config
+from lmlab.features.scale.counts import Shape, parameters
+from lmlab.features.scale.measured import Measured
+from lmlab.features.scale.published import Opened, Row, row_of
+from lmlab.lm.fair_lock import stepwise
+from lmlab.models.store import ModelRef, ModelStore
+from lmlab.results.scored import Loading, Scored, Scoring
+from lmlab.settings import Settings
+from lmlab.text.sets import read_file
+
+if TYPE_CHECKING:
+    from lmlab.lm.model import LM
+
+K = TypeVar("K")
+V = TypeVar("V")
+MOST_MODELS = 12
+MOST_TEXTS = 80
+KNOWN = 200  # rows and figures that are kept
+_STEP = re.compile(r"step-(\d+)$")
+OWN = Opened("yes", "partly", "yes")
+OWN_DATA = "the mixture that its card names"
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """What can be asked about size.
+
+    Attributes:
+        store: of models.
+        settings: the limits.
+        ready: loads a model and says meanwhile what is going on.
+        prepare: imports what runs models.
+    """
+
+    store: ModelStore
+    settings: Settings
+    ready: Callable[[ModelRef], Iterator[Loading]]
+    prepare: Callable[[], None]
+    _rows: dict[str, Row] = field(default_factory=dict, repr=False)
+    _found: dict[tuple[str, str, int], Measured] = field(default_factory=dict, repr=False)
+
+    def siblings(self) -> list[str]:
+        """The embedded models that differ in size, largest first, as far as they are there."""
+        names = self.store.embedded()
+        return [name for name in ("base", "small", "tiny") if name in names]
+
+    def kinds(self) -> dict[str, int]:
+        """Kinds of the shipped held-out texts, and how many there are of each."""
+        return {kind: len(texts) for kind, texts in probes().items()}
+
+    def row(self, model: str) -> Row:
+        """A model's row, from its config alone.
+
+        Raises:
+            LabError: there is no such model, or its config cannot be read.
+        """
+        if model in self._rows:
+            return self._rows[model]
+        self.prepare()
+        from lmlab.models import configs
+
+        ref = ModelRef.parse(model)
+        folder = configs.config_folder(ref, self.store)
+        config = configs.read_config(folder, ref.name)
+        exact = configs.counted(folder, ref.name)
+        with suppress(KeyError, TypeError, ValueError, InputError):
+            shape = from_config(config.to_dict())
+            if shape and parameters(shape) == exact:
+                return self._kept(model, self._told(row_of(model, shape), ref, folder))
+        row = Row(
+            model,
+            configs.number(config, "num_hidden_layers"),
+            configs.number(config, "hidden_size"),
+            configs.number(config, "num_attention_heads"),
+            configs.number(config, "vocab_size"),
+            configs.number(config, "max_position_embeddings"),
+            exact=exact,
+        )
+        return self._kept(model, self._told(row, ref, folder))
+
+    def shape(self, model: str) -> Shape:
+        """A model's shape.
+
+        Raises:
+            LabError: what ``row`` raises; or an architecture that is not counted by part.
+        """
+        row = self.row(model)
+        if row.shape is None:
+            raise InputError(
+                f"The architecture of ‘{model[:100]}’ is not one that is counted by part.",
+                f"It has {row.exact:,} parameters." if row.exact else "",
+            )
+        return row.shape
+
+    def added(self, model: str) -> int | None:
+        """The numbers in a model's adapter; None of a model without one.
+
+        Raises:
+            LabError: there is no such adapter, or it does not fit; what ``row`` raises.
+        """
+        self.row(model)
+        from lmlab.models import configs
+
+        ref = ModelRef.parse(model)
+        adapter = self.store.adapter_of(ref, lambda message: None)
+        if adapter is None:
+            return None
+        return configs.added(configs.config_folder(ref, self.store), ref.name, adapter)
+
+    def measure(
+        self, models: Sequence[str], kinds: Sequence[str], count: int
+    ) -> Iterator[Loading | Scoring | Measured]:
+        """Bits per byte of models on held-out texts, one ``Measured`` a model and kind.
+
+        Args:
+            models: names, each once.
+            kinds: of ``kinds()``.
+            count: most texts of a kind, the first ones; all where there are fewer.
+
+        Raises:
+            LabError: no model or kind, too many, or what loading a model raises.
+        """
+        self.prepare()
+        texts = _chosen(kinds, count)
+        names = list(dict.fromkeys(name.strip() for name in models if name and name.strip()))
+        if not 1 <= len(names) <= MOST_MODELS:
+            raise InputError(f"Choose from 1 to {MOST_MODELS} models, not {len(names)}.")
+        for name in names:
+            known = [self._found.get((name, kind, count)) for kind in texts]
+            if all(known):
+                yield from (one for one in known if one)
+                continue
+            ref = ModelRef.parse(name)
+            yield from self.ready(ref)
+            with self.store.borrow(ref) as lm:
+                yield from stepwise([lm], self._measured(lm, name, texts, count))
+
+    def _measured(
+        self, lm: "LM", name: str, texts: dict[str, list[str]], count: int
+    ) -> Iterator[Scoring | Measured]:
+        from lmlab.features.change.weight_change import parameters as own
+        from lmlab.scoring.score import iter_scores
+
+        size = sum(parameter.numel() for parameter in own(lm).values())
+        seen = self._seen(ModelRef.parse(name))
+        tokens = vocabulary_of(lm)
+        for kind, some in texts.items():
+            scored: list[Scored] = []
+            for step in iter_scores(lm, some, top_k=0, max_tokens=self.settings.max_tokens):
+                if isinstance(step, Scored):
+                    scored.append(step)
+                else:
+                    yield step
+            if lost := sum(one.unknown for one in scored):
+                raise InputError(
+                    f"The tokenizer of ‘{name}’ has no token for {lost:,} pieces of the {kind} "
+                    "texts: its bits per byte would mean nothing.",
+                    "Choose models whose tokenizer knows every character.",
+                )
+            found = Measured(
+                model=name,
+                kind=kind,
+                parameters=size,
+                tokens_seen=seen,
+                nats=-sum(one.logprob for one in scored),
+                n_tokens=sum(one.n_tokens for one in scored),
+                n_bytes=sum(one.n_bytes for one in scored),
+                n_texts=len(scored),
+                vocabulary=tokens,
+                longest=max(one.n_tokens for one in scored),
+            )
+            # A folder or a run may change; what ships does not.
+            if ModelRef.parse(name).name in self.store.embedded():
+                _keep(self._found, (name, kind, count), found)
+            yield found
+
+    def _told(self, row: Row, ref: ModelRef, folder: Path) -> Row:
+        why = "The adapter’s own parameters are left out." if ref.adapter else ""
+        if ref.name not in self.store.embedded():
+            return replace(row, why=why, source="its config")
+        return replace(
+            row, why=why, source="its config and card", tokens=self._seen(ref), opened=OWN,
+            data=OWN_DATA,
+        )  # fmt: skip
+
+    def _seen(self, ref: ModelRef) -> int | None:
+        """Tokens of an embedded model's pre-training, from the record beside its weights."""
+        if ref.name not in self.store.embedded():
+            return None
+        folder = self.store.resolve(ref, lambda message: None)
+        try:
+            told = json.loads((folder / "training.json").read_text("utf-8"))
+            rounds = told["rounds"]
+            if step := _STEP.search(ref.name):
+                return int(step[1]) * int(rounds[0]["batch_tokens"])
+            return sum(int(one["tokens"]) for one in rounds)
+        except (OSError, ValueError, KeyError, TypeError, IndexError):
+            return None
+
+    def _kept(self, model: str, row: Row) -> Row:
+        if ModelRef.parse(model).name in self.store.embedded():
+            _keep(self._rows, model, row)
+        return row
+
+
+def probes() -> dict[str, list[str]]:
+    """{kind: texts} of the shipped held-out texts."""
+    found: dict[str, list[str]] = {}
+    for row in read_file(assets_dir() / "datasets" / "probes" / "general.jsonl").rows:
+        found.setdefault(row["kind"], []).append(row["text"])
+    return found
+
+
+def vocabulary_of(lm: "LM") -> str:
+    """The same for two models that cut text into the same tokens."""
+    return hashlib.sha256(lm.vocabulary.spelling.cutting.encode()).hexdigest()[:16]
+
+
+def _chosen(kinds: Sequence[str], count: int) -> dict[str, list[str]]:
+    texts = probes()
+    if unknown := [kind for kind in kinds if kind not in texts]:
+        raise InputError(
+            f"There are no texts of the kind ‘{unknown[0][:60]}’.",
+            f"There are: {', '.join(texts)}.",
+        )
+    if not kinds:
+        raise InputError("Choose a kind of text at least.")
+    if not 1 <= count <= MOST_TEXTS:
+        raise InputError(f"From 1 to {MOST_TEXTS} texts of a kind are read, not {count}.")
+    return {kind: texts[kind][:count] for kind in texts if kind in kinds}
+
+
+def _keep(kept: dict[K, V], key: K, value: V) -> None:
+    """Keep a result, the oldest dropped first."""
+    for old in list(kept)[: max(0, len(kept) + 1 - KNOWN)]:
+        kept.pop(old, None)
+    kept[key] = value

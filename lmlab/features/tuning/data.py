@@ -1,0 +1,250 @@
+"""Step 1 of the Fine-tune tab: which rows, in which form, and which of their tokens carry loss."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from html import escape
+from types import MappingProxyType
+from typing import Any
+
+import gradio as gr
+
+from lmlab.errors import LabError
+from lmlab.features.tuning.form import KEYS, PLAIN, PRESETS, Choice, config_of, reads_of
+from lmlab.features.tuning.widgets import Mask
+from lmlab.lab import Lab
+from lmlab.parts import run_views, upload_table
+from lmlab.parts.errors import alerts
+from lmlab.parts.pickers import Choices, model_picker
+from lmlab.parts.upload_table import FIELDS, OWN
+from lmlab.parts.widgets import static
+
+PLAIN_COLUMN = "text"  # that is learned where there is no wording
+QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
+QUICK = MappingProxyType({**QUIET, "concurrency_id": "preview", "concurrency_limit": 4})
+
+
+@dataclass(frozen=True)
+class DataStep:
+    """The components of step 1."""
+
+    model: gr.Dropdown
+    data: gr.Dropdown
+    wording: gr.Dropdown
+    source: gr.Textbox
+    table: gr.State
+    columns: tuple[gr.Dropdown, ...]
+    upload: gr.File
+    pasted: gr.Textbox
+    second: gr.File
+    skip: gr.Checkbox
+    hub: gr.Textbox
+    use: gr.Button
+    said: gr.HTML
+    mask: Mask
+    row: gr.State
+    place: gr.HTML
+    back: gr.Button
+    forth: gr.Button
+
+    @property
+    def values(self) -> list[Any]:
+        """In the order of ``Choice``."""
+        return [self.model, self.data, self.table, self.wording, self.source, *self.columns]
+
+    @property
+    def preview(self) -> list[Any]:
+        """What a row is shown in."""
+        return [self.mask, self.row, self.place]
+
+
+def build(lab: Lab) -> DataStep:
+    """Draw step 1 inside the current column."""
+    first = PRESETS[0]
+    with gr.Column(elem_classes="lm-panel lm-step"):
+        static('<h2 class="lm-h"><i>1</i> Data: what <var>F</var> makes of a row</h2>')
+        with gr.Row(elem_classes="lm-pickers"):
+            model = model_picker(lab, "tuning-model", "Base model", info=None, min_width=110)
+            data = gr.Dropdown(
+                [*lab.tuning.sets(), OWN], value=first.data, label="Data",
+                elem_id="tuning-data", min_width=110,
+            )  # fmt: skip
+            wording = Choices(
+                wordings(lab, first.data), value=first.template, label="Wording",
+                elem_id="tuning-wording", min_width=150,
+            )  # fmt: skip
+        with gr.Row(elem_classes="lm-tablehead"):
+            place = static("", elem_id="tuning-place", elem_classes="lm-status")
+            back = gr.Button("‹ Previous", size="sm", min_width=60, elem_id="tuning-back")
+            forth = gr.Button("Next ›", size="sm", min_width=60, elem_id="tuning-forth")
+        mask = Mask(elem_id="tuning-mask")
+        table, *given, said, columns = _own(lab)
+        with gr.Accordion("Edit the wording (YAML)", open=False, elem_id="tuning-editor"):
+            source = gr.Textbox(
+                lab.prompts.source(first.template), show_label=False, label="Wording in YAML",
+                lines=8, max_lines=20, elem_id="tuning-source", elem_classes="lm-mono",
+                container=False,
+            )  # fmt: skip
+    row = gr.State(0)
+    return DataStep(
+        model, data, wording, source, table, columns, *given, said, mask, row, place, back, forth
+    )  # fmt: skip
+
+
+def _own(lab: Lab) -> tuple[Any, ...]:
+    table = gr.State(None)
+    settings = lab.settings
+    asked = settings.allow_hub and settings.allow_datasets and not settings.offline
+    with gr.Accordion("A table of your own", open=False, elem_id="tuning-own"):
+        given = upload_table.given("tuning", lab.settings.uploads, types=upload_table.TYPES)
+        more = upload_table.more("tuning", lab.settings.uploads, "held-out rows (optional)")
+        hub = gr.Textbox(
+            "", label="or a data set of the Hub", max_lines=1,
+            placeholder="owner/name, with @revision and :subset",
+            max_length=200, visible=asked, elem_id="tuning-set",
+        )  # fmt: skip
+        with gr.Row(elem_classes="lm-buttons"):
+            use = gr.Button("Use this table", size="sm", elem_id="tuning-use", min_width=120)
+            said = static("", elem_id="tuning-said")
+        with gr.Row():
+            columns = upload_table.pickers("tuning")
+    return table, *given, *more, hub, use, said, columns
+
+
+def wire(lab: Lab, step: DataStep, settings: list[Any]) -> Callable[[Any], Any]:
+    """Every change of data, wording or length shows the row anew.
+
+    Args:
+        lab: the backend.
+        step: the components.
+        settings: of the method step, in the order of ``tuning_form.KEYS``.
+
+    Returns:
+        What appends the preview to an event.
+    """
+    asked = [step.row, *step.values, *settings]
+    here, again = shower(lab), shower(lab, 0)
+
+    def show(event: Any, handler: Any = here) -> Any:
+        return event.then(handler, asked, step.preview, **QUICK)
+
+    form = settings[KEYS.index("form")]
+    chosen = step.data.input(chooser(lab), step.data, [step.wording, step.source], **QUICK)
+    show(chosen.then(former(lab), [step.wording, step.source], form, **QUICK), again)
+    worded = step.wording.input(opener(lab), step.wording, step.source, **QUICK)
+    show(worded.then(former(lab), [step.wording, step.source], form, **QUICK), again)
+    for event in (step.source.input, step.source.change):
+        event(here, asked, step.preview, trigger_mode="always_last", **QUICK)
+    gr.on(
+        [step.model.change, *(column.input for column in step.columns)],
+        here, asked, step.preview, **QUICK,
+    )  # fmt: skip
+    for button, stride in ((step.back, -1), (step.forth, 1)):
+        button.click(shower(lab, None, stride), asked, step.preview, **QUICK)
+    read = step.use.click(
+        reader(lab),
+        [step.upload, step.pasted, step.second, step.skip, step.hub, step.wording, step.source],
+        [step.data, step.table, step.said, step.wording, step.source, *step.columns],
+        **QUICK,
+    )
+    show(read.success(lambda: None, None, None, **QUICK), again)
+    return show
+
+
+def wordings(lab: Lab, name: str) -> list[tuple[str, str]]:
+    """The wordings for a set, the best for tuning first; for a table of the visitor's, all."""
+    found = []
+    for template in lab.tuning.templates_for("" if name == OWN else name):
+        if template is None:
+            found.append(("Plain text, as it is", PLAIN))
+        else:
+            title = f"{template.task}: {template.title}" if name == OWN else template.title
+            found.append((title, template.name))
+    return found
+
+
+def source_of(lab: Lab, wording: str) -> str:
+    """The YAML of a wording; empty for plain text."""
+    return "" if wording == PLAIN else lab.prompts.source(wording)
+
+
+def chooser(lab: Lab) -> Callable[..., list[Any]]:
+    """Another set: its wordings, the first of them in the editor."""
+
+    @alerts
+    def chosen(name: str) -> list[Any]:
+        found = wordings(lab, name)
+        first = found[0][1]
+        return [gr.update(choices=found, value=first), source_of(lab, first)]
+
+    return chosen
+
+
+def opener(lab: Lab) -> Callable[..., str]:
+    """Another wording: its YAML."""
+    return alerts(lambda wording: source_of(lab, wording))
+
+
+def former(lab: Lab) -> Callable[..., Any]:
+    """The form that a wording is made for; as it was where it says nothing."""
+
+    @alerts
+    def formed(wording: str, source: str) -> Any:
+        return (lab.prompts.parse(source).form if wording != PLAIN else "") or gr.skip()
+
+    return formed
+
+
+def reader(lab: Lab) -> Callable[..., list[Any]]:
+    """A table of the visitor's: [data, table, said, wording, source, *columns]."""
+
+    @alerts
+    def read(
+        file: Any, pasted: str, second: Any, skip: bool, hub: str, wording: str, source: str
+    ) -> list[Any]:
+        name = (hub or "").strip()
+        if name and file is None and not (pasted or "").strip():
+            table = lab.tuning.hub_table(name, skip=bool(skip))
+            own = upload_table.with_second(lab.tuning.table, table, second, skip)
+        else:
+            own = upload_table.read(lab.tuning.table, file, pasted, second, skip)
+        template = None
+        with suppress(LabError):
+            template = None if wording == PLAIN else lab.prompts.parse(source)
+        fits = wording == PLAIN and PLAIN_COLUMN in own.table.columns
+        other = None if fits else upload_table.wording_for(own, template)
+        chosen = other.name if other else wording
+        choices = gr.update(choices=wordings(lab, OWN), value=chosen)
+        yaml = lab.prompts.source(other.name) if other else gr.skip()
+        picked = upload_table.picked(reads_of(other or template), own.table)
+        return [gr.update(value=OWN), own, upload_table.said(own), choices, yaml, *picked]
+
+    return read
+
+
+def shower(lab: Lab, start: int | None = None, stride: int = 0) -> Callable[..., list[Any]]:
+    """A row with its mask: [mask, row, place]; what is wrong stands in its place.
+
+    Args:
+        lab: the backend.
+        start: the row to show; None stays at the one that is shown.
+        stride: how far to go from there.
+    """
+
+    @alerts
+    def show(row: int | None, *values: Any) -> list[Any]:
+        choice = Choice.read(*values[: 5 + FIELDS])
+        at = (start if start is not None else int(row or 0)) + stride
+        try:
+            template = choice.template(lab)
+            data = choice.rows(lab, template)
+            config = config_of(values[5 + FIELDS :])
+            view = lab.tuning.preview(choice.model, data, template, config, at)
+        except LabError as error:
+            return [run_views.no_mask(str(error)), at if stride == 0 else row or 0, ""]
+        held = f", {len(data.valid):,} held out" if data.valid else ""
+        notes = escape("".join(f". {note}" for note in data.notes))
+        place = f'<p class="lm-said">Row {view.row + 1:,} of {view.rows:,}{held}{notes}</p>'
+        return [run_views.mask(view, config.max_length), view.row, place]
+
+    return show

@@ -1,0 +1,171 @@
+"""Runs that there are: ``lmlab runs`` lists them, and one of them is found to go on with."""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lmlab.errors import InputError
+from lmlab.terminal.run_report import dump
+
+if TYPE_CHECKING:
+    from lmlab.runs.store import RunFolder, RunSpec
+
+PLAIN = "none"
+LISTED = (
+    "id title model data template state step trainable total train_loss valid_loss probe_before "
+    "probe_loss accuracy seconds"
+).split()
+
+
+def add_runs(commands: Any) -> None:
+    """The parser of ``lmlab runs``."""
+    runs = commands.add_parser("runs", help="list fine-tuning runs")
+    runs.add_argument("folder", nargs="?", type=Path, help="look there instead")
+    runs.add_argument("--json", action="store_true", help="print one JSON object")
+    runs.set_defaults(run=_runs)
+
+
+def resumed(arguments: argparse.Namespace, given: dict[str, Any]) -> "RunFolder":
+    """The run in --out, if it was asked for with the same settings; more steps make it longer.
+
+    Raises:
+        InputError: it is no run, is under way or done, or other settings are asked for now.
+    """
+    from lmlab.runs.store import RunFolder
+    from lmlab.training.config import steps_of
+
+    if arguments.out is None:
+        raise InputError("Which run is to go on?", "Name its folder with --out.")
+    folder = RunFolder(arguments.out)
+    spec, config = folder.spec, folder.spec.config
+    if epochs := vars(arguments).get("epochs"):
+        rows = len(folder.data(spec).train)
+        steps = steps_of(epochs, rows, config.batch_size, config.accumulation)
+        given = {**given, "steps": steps}
+    given, steps = longer(given, config.steps)
+    if changed := _differences(arguments, given, spec):
+        raise InputError(
+            f"The run in ‘{arguments.out.name}’ has other settings: {'; '.join(changed)}.",
+            "Leave them out to go on with it, or start another run.",
+        )
+    return unfinished(folder, steps)
+
+
+def longer(given: dict[str, Any], steps: int) -> tuple[dict[str, Any], int]:
+    """The settings without a number of steps that makes a run longer, and that number, else 0."""
+    if given.get("steps", 0) <= steps:
+        return given, 0
+    return {key: value for key, value in given.items() if key != "steps"}, given["steps"]
+
+
+def unfinished(folder: "RunFolder", more: int = 0) -> "RunFolder":
+    """A run that can go on; ``more``: the steps that it is to have from now on, 0: as before.
+
+    Raises:
+        InputError: it is under way, or all its steps are made.
+    """
+    from lmlab.training.checkpoints import step_of
+
+    steps = more or folder.spec.config.steps
+    if folder.state.get("state") == "running" and folder.is_alive:
+        raise InputError("This run is under way already.")
+    if step_of(folder.path) >= steps:
+        raise InputError(
+            f"All {steps:,} steps of this run are made.", "More of them are made with --steps."
+        )
+    if more:
+        folder.lengthen(more)
+    folder.stop_file.unlink(missing_ok=True)
+    return folder
+
+
+def _differences(
+    arguments: argparse.Namespace, given: dict[str, Any], spec: "RunSpec"
+) -> list[str]:
+    """What is asked for now and was not then, in words."""
+    then = {
+        "model": spec.model,
+        "adapter": spec.adapter or PLAIN,
+        "data": spec.data,
+        "template": spec.template.name if spec.template else PLAIN,
+    }
+    same = {
+        "model": _same_model,
+        "adapter": _same_adapter,
+        "data": _same_data,
+        "template": _same_template,
+    }
+    asked = {name: text for name in then if (text := vars(arguments).get(name)) is not None}
+    changed = [
+        f"{name} is {then[name]}, not {text}"
+        for name, text in asked.items()
+        if not same[name](text, spec)
+    ]
+    wanted = replace(spec.config, **given)
+    for name, (old, new) in spec.config.difference(wanted).items():
+        changed.append(f"{name.replace('_', ' ')} is {old}, not {new}")
+    return changed
+
+
+def _same_model(asked: str, spec: "RunSpec") -> bool:
+    """With the adapter that the run started from, or the base by itself."""
+    from lmlab.models.refs import ModelRef
+    from lmlab.terminal.naming import is_same_model
+
+    ref = ModelRef.parse(asked)
+    base, top = str(replace(ref, adapter=None)), ref.adapter or ""
+    if is_same_model(asked, spec.adapter):  # run:ID is both in one
+        return True
+    return is_same_model(base, spec.model) and (not top or is_same_model(top, spec.adapter))
+
+
+def _same_adapter(asked: str, spec: "RunSpec") -> bool:
+    from lmlab.terminal.naming import is_same_model
+
+    return is_same_model(asked, spec.adapter)
+
+
+def _same_data(asked: str, spec: "RunSpec") -> bool:
+    """The run has its own copy of the rows; where their file lies is no matter."""
+    return spec.data in (asked, Path(asked).name, asked.partition(":")[2])
+
+
+def _same_template(asked: str, spec: "RunSpec") -> bool:
+    """By what a file says, not by its name; the run has its own copy of one that has gone."""
+    if asked == PLAIN or spec.template is None:
+        return asked == PLAIN and spec.template is None
+    path = Path(asked)
+    if path.is_file():
+        from lmlab.features.prompt.cli import template_of
+
+        mine, theirs = (
+            one.model_dump(exclude={"name", "shipped"})
+            for one in (template_of(asked), spec.template)
+        )
+        return mine == theirs
+    return asked == spec.template.name or path.suffix.lower() in (".yaml", ".yml")
+
+
+def _runs(arguments: argparse.Namespace) -> None:
+    from lmlab.runs.store import Runs, default_root
+    from lmlab.settings import Settings
+
+    root = arguments.folder or Settings().runs_dir or default_root()
+    found = sorted((one.info() for one in Runs(root).all()), key=lambda info: -info.created)
+    if arguments.json:
+        dump({"folder": str(root), "runs": [{k: getattr(i, k) for k in LISTED} for i in found]})
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("run", "what", "state", "step", "held out", "right", box=None, header_style="dim")
+    for info in found:
+        valid = "" if info.valid_loss is None else f"{info.valid_loss:.4f}"
+        right = "" if info.accuracy is None else f"{info.accuracy:.3f}"
+        place = f"{info.step:,}/{info.config.steps:,}"
+        table.add_row(info.id, Text(info.title), info.state, place, valid, right)
+    Console(highlight=False, soft_wrap=True).print(
+        table if found else f"There are no runs in {root}."
+    )

@@ -1,0 +1,272 @@
+"""Fine-tuning as the page asks for it, within the settings' limits: ``lab.tuning``.
+
+Imports no torch before a model has to be looked at. ``owner`` is a long random text that the
+visitor's browser keeps; what one owner started no other can see, stop or delete.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from lmlab.errors import InputError
+from lmlab.models.hubtoken import token_of
+from lmlab.runs.lengths import CHECKED, longest_batch, longest_rows, row_tokens
+from lmlab.runs.owned_runs import TuningRuns
+from lmlab.runs.room import check_memory
+from lmlab.text import sets as data
+from lmlab.text.parquet import read_any
+from lmlab.text.rows import Faults
+from lmlab.text.sets import Table
+from lmlab.text.templates import PromptTemplate
+from lmlab.text.wordings import shipped_templates
+from lmlab.training.config import FinetuneConfig
+from lmlab.training.counting import Counts, count
+from lmlab.training.masks import MaskView
+from lmlab.training.memory import Load
+from lmlab.training.sets import TuningData, shipped_data, split_table
+from lmlab.training.shapes import selected
+
+if TYPE_CHECKING:
+    from lmlab.training.outlines import Outline
+
+DEMO = "qa"
+PLAIN = "text"
+KNOWN = 16  # models whose outline is kept
+SMALLER = "Take smaller batches with more accumulation, shorter rows, LoRA, or a smaller model."
+LONGEST = 32  # of the longest rows: those that tell how large a batch is
+
+
+@dataclass(frozen=True)
+class Tuning(TuningRuns):
+    """What can be asked about fine-tuning; what about runs that there are, in ``TuningRuns``.
+
+    Attributes:
+        prepare: imports what runs models.
+    """
+
+    prepare: Callable[[], None]
+    _outlines: "dict[str, Outline]" = field(default_factory=dict, repr=False)
+
+    def sets(self) -> list[str]:
+        """Names of the shipped sets, the demo's first."""
+        return sorted(data.shipped_sets(), key=lambda name: name != DEMO)
+
+    def dataset(self, name: str) -> TuningData:
+        """A shipped set.
+
+        Raises:
+            InputError: there is none of that name.
+        """
+        return shipped_data(name)
+
+    def table(self, content: bytes, name: str, *, skip: bool = False) -> Table:
+        """A visitor's file: CSV, TSV, JSON or Parquet, told by its name's ending; ``skip`` leaves
+        out rows that cannot be read.
+
+        Raises:
+            InputError: says which row or what else cannot be read.
+        """
+        return read_any(content, name, skip=skip)
+
+    def hub_table(self, name: str, split: str = "train", *, skip: bool = False) -> Table:
+        """The first rows of a data set of the Hub: owner/name, with @revision and :subset.
+
+        Raises:
+            InputError: it cannot be found or read, or the Hub may not be asked.
+        """
+        settings = self.settings
+        if settings.offline or not (settings.allow_hub and settings.allow_datasets):
+            raise InputError("The Hub is not asked here.", "Upload the table instead.")
+        from lmlab.runs.hub import HubSet, hub_table
+
+        wanted, token = HubSet.parse(name), token_of(settings)
+        return hub_table(wanted, split, settings.max_train_rows, skip=skip, token=token)
+
+    def split(
+        self, table: Table, fields: Mapping[str, str] | None = None, **how: Any
+    ) -> TuningData:
+        """A table in two parts, with no more rows than are allowed; as ``split_table``."""
+        return split_table(table, fields, limit=self.settings.max_train_rows, **how)
+
+    def templates_for(self, name: str) -> list[PromptTemplate | None]:
+        """Templates that fit a shipped set, the best for tuning first.
+
+        None stands for no template: the column ``text`` is learned as it is. For a name that is no
+        shipped set: every shipped template, and None.
+        """
+        known = shipped_templates().values()
+        if name not in data.shipped_sets():
+            return [*known, None]
+        fitting = sorted((t for t in known if t.data == name), key=lambda t: not t.tuned)
+        plain = PLAIN in shipped_data(name).columns
+        return [*fitting, None] if plain else [*fitting]
+
+    def preview(
+        self,
+        model: str,
+        data: TuningData,
+        template: PromptTemplate | None,
+        config: FinetuneConfig,
+        row: int,
+    ) -> MaskView:
+        """A training row as tokens, each with or without loss; ``row`` wraps around.
+
+        Raises:
+            LabError: the model cannot be read, or the row lacks a column.
+        """
+        outline = self._outline(model)
+        from lmlab.training.examples import columns_of, mask_view, structured
+
+        if not data.train:
+            raise InputError(f"‘{data.name}’ has no rows.")
+        place = row % len(data.train)
+        chosen = (data.train[place],)
+        TuningData(data.name, chosen, ()).check_rows(columns_of(template), place + 1)
+        vocabulary, context = outline.vocabulary, outline.shape.context
+        context -= config.length if config.method == "prompt" else 0
+        found = next(
+            structured(vocabulary, template, chosen, config, context, place + 1, outline.end)
+        )
+        return mask_view(vocabulary, found, config, len(data.train))
+
+    def count(self, model: str, config: FinetuneConfig, data: TuningData | None = None) -> Counts:
+        """Parameters, memory and, with data, time; quick enough for a slider after its first call.
+
+        Raises:
+            LabError: the model cannot be read, or the config does not fit it.
+        """
+        outline = self._outline(model)
+        row, load = 0.0, None
+        if data and data.train:
+            context = min(config.max_length or outline.shape.context, outline.shape.context)
+            row, longest = row_tokens(outline.vocabulary, data)
+            load = Load(min(config.batch_size, len(data.train)), *longest_batch(longest, context))
+        return self._counted(outline, config, load, row)
+
+    def _counted(
+        self, outline: "Outline", config: FinetuneConfig, load: Load | None, row: float
+    ) -> Counts:
+        return count(
+            outline.shape,
+            config,
+            row_tokens=row,
+            flops_per_second=self._speed,
+            load=load,
+            kept=outline.kept,
+        )
+
+    def linear_names(self, model: str) -> tuple[tuple[str, ...], tuple[str, ...], int]:
+        """Names for the targets' picker, those that ``auto`` means, and the number of layers."""
+        shape = self._outline(model).shape
+        return shape.linear_names, shape.auto_targets, shape.layers
+
+    def parameters(self, model: str) -> int:
+        """How many numbers a model has."""
+        return self._outline(model).shape.total
+
+    def warm(self) -> None:
+        """Have a process ready, so that the next start is quick; returns at once."""
+        if self.settings.training:
+            self.jobs.warm()
+
+    def start(
+        self,
+        owner: str,
+        model: str,
+        data: TuningData,
+        template: PromptTemplate | None,
+        config: FinetuneConfig,
+    ) -> str:
+        """Queue a run in the background; its id.
+
+        Raises:
+            LabError: something that can be told at once: a limit of the settings, a target that
+                matches nothing, a row that cannot be learned from.
+        """
+        self._check_allowed()
+        self._check_limits(config, data)
+        self._counted(self._outline(model), config, None, 0.0)
+        load = self._check_rows(model, data, template, config)
+        counts = self._counted(self._outline(model), config, load, 0.0)
+        check_memory(counts.memory_bytes, self.store, SMALLER)
+        from lmlab.runs.bases import settled
+
+        asked = settled(model, self.store, config.to_dict())
+        return self._begin(
+            owner,
+            lambda: self.store.runs.new(owner, asked.base, data, template, config, asked.adapter),
+            counts.disk_bytes + data.n_bytes,
+        )
+
+    @cached_property
+    def _speed(self) -> float:
+        """Floating-point operations a second that training gets out of this machine, roughly."""
+        from lmlab.training.outlines import measured_speed
+
+        return measured_speed()
+
+    def learned(self, model: str, config: FinetuneConfig) -> tuple[str, ...]:
+        """Names of the parameters that selective fine-tuning trains; none in other methods."""
+        if config.method != "selective":
+            return ()
+        return tuple(p.name for p in selected(self._outline(model).shape, config.parts))
+
+    def _outline(self, model: str) -> "Outline":
+        """A model's parameters and tokenizer, without its weights."""
+        self.prepare()
+        from lmlab.runs.worker import outline_of
+
+        if model not in self._outlines:
+            found = outline_of(model, self.store)
+            while len(self._outlines) >= KNOWN:
+                self._outlines.pop(next(iter(self._outlines)))
+            self._outlines[model] = found
+        return self._outlines[model]
+
+    def _check_limits(self, config: FinetuneConfig, found: TuningData) -> None:
+        settings = self.settings
+        limits = (
+            ("steps", config.steps, settings.max_steps),
+            ("rows", len(found.train) + len(found.valid), settings.max_train_rows),
+            ("as the rank", config.rank if config.method == "lora" else 0, settings.max_rank),
+        )
+        for name, value, most in limits:
+            if value > most:
+                raise InputError(f"At most {most:,} {name} are allowed here, not {value:,}.")
+
+    def _check_rows(
+        self,
+        model: str,
+        found: TuningData,
+        template: PromptTemplate | None,
+        config: FinetuneConfig,
+    ) -> Load:
+        """What can be said at once: missing columns, and the rows most likely to be too long; the
+        longest batch.
+        """
+        outline = self._outline(model)
+        from lmlab.training.examples import checked, columns_of, structured
+
+        found.check(columns_of(template))
+        context = outline.shape.context - (config.length if config.method == "prompt" else 0)
+        n = max(CHECKED, min(config.batch_size, LONGEST))
+        longest = longest_rows(found, n)
+        # One by one, for a sentence to name the row.
+        vocabulary, end = outline.vocabulary, outline.end
+        faults = Faults(config.skip_bad)
+        examples = [
+            example
+            for number, row in longest[:CHECKED]
+            for example in structured(
+                vocabulary, template, (row,), config, context, number, end, faults
+            )
+        ]
+        checked(examples, faults)
+        rest = [row for _, row in longest[CHECKED:]]
+        with suppress(InputError):  # the run says which row it is
+            examples += structured(vocabulary, template, rest, config, context, end=end)
+        width = max(len(example.ids) for example in examples)
+        kept = width - min(example.loss_from for example in examples)
+        return Load(min(config.batch_size, len(found.train)), width, max(1, kept))

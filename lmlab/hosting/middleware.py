@@ -1,0 +1,57 @@
+"""All that stands around the page's app, outermost first, as pairs of a class and its arguments."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lmlab.hosting.bodies import Bodies
+from lmlab.hosting.guests import Beats, Guests
+from lmlab.hosting.headers import SPACES, Headers
+from lmlab.hosting.health import Health, vitals
+from lmlab.hosting.logs import RequestLog
+from lmlab.hosting.page_cache import Shelf
+from lmlab.hosting.route_filter import Doors
+from lmlab.hosting.storage import Storage
+from lmlab.lab import Lab
+
+Layer = tuple[type[Any], dict[str, Any]]
+# A multipart form is a little longer than the file in it.
+AROUND = 65_536
+
+
+def layers(
+    lab: Lab,
+    waiting: Callable[[], int],
+    on_space: bool = False,
+    guests: Guests | None = None,
+    files: Callable[[], frozenset[str]] = frozenset,
+) -> list[Layer]:
+    """The layers around a page over a lab.
+
+    Args:
+        lab: what the page asks.
+        waiting: tells how many requests are in the page's queue.
+        on_space: whether this is a Space, whose page the Hub shows in a frame.
+        guests: told whose page is open.
+        files: paths of the files that the page is made of.
+    """
+    settings = lab.settings
+    framed_by = (*settings.framed_by, *(SPACES if on_space else ()))
+    upload_bytes = int(settings.max_upload_mb * 1e6) + AROUND
+    return [
+        (RequestLog, {}),
+        (Headers, {"framed_by": framed_by}),
+        (Health, {"look": lambda: vitals(lab, waiting), "metrics": settings.metrics}),
+        (Doors, {"uploads": settings.uploads, "upload_bytes": upload_bytes}),
+        (Storage, {"settings": settings, "folder": _uploaded}),
+        (Bodies, {}),
+        (Beats, {"guests": guests or Guests()}),
+        (Shelf, {"files": files}),
+    ]
+
+
+def _uploaded() -> Path:
+    """Where Gradio is told to put visitors' files."""
+    return Path(os.environ.get("GRADIO_TEMP_DIR") or Path(tempfile.gettempdir(), "gradio"))

@@ -1,0 +1,125 @@
+"""The lecture bar: goes from scene to scene, copies links, saves and opens scenes. Draws and wires;
+what is shown is drawn by ``assets/lecture.js``, what it asks is answered in ``events.py``.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import gradio as gr
+
+from lmlab.lab import Lab
+from lmlab.page.lecture import events, links
+from lmlab.page.lecture.filling import Filling
+from lmlab.page.lecture.stage import stages
+from lmlab.page.scenes.scene import Scene
+from lmlab.parts.scripts import script
+
+QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
+QUICK = MappingProxyType({**QUIET, "concurrency_id": "lecture", "concurrency_limit": 4})
+AHEAD = MappingProxyType({**QUIET, "concurrency_id": "ahead", "concurrency_limit": 1})
+BAR = """
+<div class="lm-wants" role="alert" hidden></div>
+<section class="lm-lecture" aria-label="Lecture" hidden>
+  <div class="lm-lecturehead">
+    <button type="button" class="lm-back" aria-label="Previous scene" title="← or Page Up">‹
+    </button>
+    <button type="button" class="lm-list" aria-expanded="false" title="All scenes">☰</button>
+    <h2 tabindex="-1"></h2><span class="lm-count"></span><span class="space"></span>
+    <button type="button" class="lm-larger" aria-pressed="false" title="Larger type: L">Aa</button>
+    <button type="button" class="lm-full" title="Full screen: F">Full</button>
+    <button type="button" class="lm-leave" aria-label="Leave the lecture" title="Leave">×</button>
+    <button type="button" class="lm-forward" aria-label="Next scene" title="→ or Page Down">›
+    </button>
+  </div>
+  <p class="lm-point"></p>
+  <div class="lm-ask" hidden></div>
+  <ol class="lm-look"></ol>
+  <div class="lm-stored" hidden></div>
+  <div class="lm-scenes" hidden></div>
+</section>
+"""
+
+
+class Bar(gr.HTML):
+    """The bar; its value is JSON of all scenes, and of the tabs' names by the ids that select them.
+
+    Its events ask, for the tab ``T``: ``fill_T`` for it to be filled in as a scene or a link says,
+    ``tell_T`` for what it shows, as a link or a scene's file. For no tab: ``bring`` opens scene
+    files of the visitor's, ``ahead`` prepares the scene after one, ``lost`` is a link that leads
+    nowhere.
+    """
+
+    def __init__(self, value: str = "", names: Sequence[str] = (), **kwargs: Any) -> None:
+        # Gradio knows an event by its name in the script.
+        events = {name: {"fill": f"fill_{name}", "tell": f"tell_{name}"} for name in names}
+        super().__init__(
+            value,
+            html_template=BAR,
+            js_on_load=f"const EVENTS = {json.dumps(events)};\n"
+            + script("files", "lecture-guess", "lecture-list", "lecture"),
+            apply_default_css=False,
+            **kwargs,
+        )
+
+
+class Mail(gr.HTML):
+    """Shows nothing: its value, JSON, is told to the bar."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            "",
+            html_template="<span hidden></span>",
+            js_on_load=script("lecture-mail"),
+            apply_default_css=False,
+            container=False,
+            elem_classes="lm-none",
+            **kwargs,
+        )
+
+
+@dataclass(frozen=True)
+class Lecture:
+    """The components.
+
+    Attributes:
+        bar: what is seen.
+        mail: what the server answers it.
+        own: scenes that the visitor opened.
+    """
+
+    bar: Bar
+    mail: Mail
+    own: gr.State
+
+
+def build(names: Sequence[str]) -> Lecture:
+    """Draw the bar inside the current Blocks, above the tabs; hidden until it is wanted.
+
+    Args:
+        names: of the tabs that will follow.
+    """
+    return Lecture(Bar(names=names, elem_id="lecture"), Mail(), gr.State(()))
+
+
+def wire(lab: Lab, page: gr.Blocks, lecture: Lecture, course: tuple[Scene, ...]) -> None:
+    """Have the bar reach every tab of the built page. One event a tab, as an event that names the
+    controls of all tabs takes a browser seconds.
+    """
+    filling = Filling(lab, stages(page))
+    shown = tuple(scene for scene in course if scene.tab in filling.stages)
+    names = {stage.tab: name for name, stage in filling.stages.items()}
+    lecture.bar.value = json.dumps({"tabs": names, "scenes": events.listed(shown)})
+    for name, stage in filling.stages.items():
+        filled = [*filling.outputs(name), lecture.mail]
+        fill, tell = getattr(lecture.bar, f"fill_{name}"), getattr(lecture.bar, f"tell_{name}")
+        given = [lecture.own, *filling.inputs(name)]
+        fill(events.filler(filling, stage, shown), given, filled, **QUICK)
+        values = list(links.linkable(stage).values())
+        tell(events.teller(stage), values, lecture.mail, **QUICK)
+    mails = [lecture.mail, lecture.own]
+    lecture.bar.bring(events.adder(filling, shown), lecture.own, mails, **QUICK)
+    lecture.bar.lost(events.finder(filling, shown), None, lecture.mail, **QUICK)
+    lecture.bar.ahead(events.preparer(lab, shown), lecture.own, None, **AHEAD)

@@ -1,0 +1,205 @@
+"""What the lecture bar asks: functions of Gradio's events, and their answers, told to the bar."""
+
+import json
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import gradio as gr
+
+from lmlab.errors import InputError
+from lmlab.features.change.drift_service import ROWS
+from lmlab.lab import Lab
+from lmlab.models.nearby import source
+from lmlab.models.store import ModelRef
+from lmlab.page.lecture import links
+from lmlab.page.lecture.filling import Filling
+from lmlab.page.lecture.stage import Stage
+from lmlab.page.scenes.course import LARGEST, MOST, check_total, unique
+from lmlab.page.scenes.scene import Scene, parse, written
+from lmlab.parts.errors import alerts
+
+SCENES_AHEAD = 2  # are prepared while one is shown: some take longer than one is shown
+MODELS = ("model", "second", "model-1", "model-2", "base", "tuned")
+
+
+def filler(filling: Filling, stage: Stage, course: tuple[Scene, ...]) -> Callable[..., list[Any]]:
+    """A tab as a scene, by its name, or a link's query asks for it: [*filling.outputs, mail]."""
+
+    @alerts
+    def fill(own: tuple[Scene, ...], asked: gr.EventData, *known: Any) -> list[Any]:
+        name, query = _of(asked, "name"), str(getattr(asked, "query", "") or "")
+        strange = bool(query)
+        if query:
+            tab, values, pressed = links.read(query)
+            run = "go" if pressed and "go" in stage.buttons else None
+        else:
+            scene = _found(name, (*course, *own))
+            strange = scene not in course
+            tab, values, run = scene.tab, scene.inputs, scene.run
+        if tab != stage.name:
+            raise InputError(f"This belongs to the tab ‘{tab[:40]}’.", "Load the page anew.")
+        wanted = _wanted(filling.lab, stage, values) if strange else {}
+        if not wanted or getattr(asked, "agreed", None) is True:
+            updates = filling.updates(tab, values, known)
+            return [*updates, _mail("filled", name=name, tab=tab, run=run)]
+        # Controls that name a model ask for it as soon as they are filled in.
+        rest = {key: value for key, value in values.items() if key not in wanted}
+        updates = filling.updates(tab, rest, known)
+        said = " and ".join(dict.fromkeys(wanted.values()))
+        return [*updates, _mail("filled", name=name, tab=tab, run=None, wants=said, query=query)]
+
+    return fill
+
+
+def _wanted(lab: Lab, stage: Stage, values: Mapping[str, Any]) -> dict[str, str]:
+    """Of the controls that name models which are not here: from where those would be had."""
+    found = {}
+    for key in {*stage.models} & {*values}:
+        names = [values[key]] if isinstance(values[key], str) else list(values[key] or ())
+        said = [source(one, lab.store) for one in names if isinstance(one, str) and one.strip()]
+        if any(said):
+            found[key] = " and ".join(one for one in said if one)
+    return found
+
+
+def teller(stage: Stage) -> Callable[..., str]:
+    """What a tab shows, as a link or as a scene's file: mail."""
+
+    @alerts
+    def tell(asked: gr.EventData, *values: Any) -> str:
+        if not values:
+            raise InputError("This tab has nothing that a link could carry.")
+        query = links.query(stage, values)
+        if _of(asked, "kind") != "scene":
+            return _mail("copy", query=query)
+        _, inputs, _ = links.read(query)
+        title = _of(asked, "title").strip()[:120] or stage.title
+        scene = Scene(
+            name="own",
+            title=title,
+            part="My scenes",
+            point=_of(asked, "point").strip()[:600] or title,
+            tab=stage.name,
+            inputs=inputs,
+            run="go" if "go" in stage.buttons else None,
+        )
+        return _mail("file", text=written(scene))
+
+    return tell
+
+
+def finder(filling: Filling, course: tuple[Scene, ...]) -> Callable[..., str]:
+    """Why a link leads nowhere on this page: a sentence."""
+
+    @alerts
+    def find(event: gr.EventData) -> str:
+        tab, values, _ = links.read(str(getattr(event, "query", "")))
+        if links.SCENE in values:
+            _found(str(values[links.SCENE]), course)
+        else:
+            filling.stage(tab)
+        return ""
+
+    return find
+
+
+def adder(filling: Filling, course: tuple[Scene, ...]) -> Callable[..., list[Any]]:
+    """Scene files of the visitor's: [mail, all of them]."""
+
+    @alerts
+    def add(own: tuple[Scene, ...], asked: gr.EventData) -> list[Any]:
+        files = getattr(asked, "files", None)
+        files = files if isinstance(files, list) else []
+        if not 1 <= len(files) <= MOST:
+            raise InputError(f"From 1 to {MOST} scene files are opened at once.")
+        texts = [_of_file(one) for one in files]
+        check_total(len(text.encode("utf-8", "replace")) for _, text in texts)
+        found = [parse(text, name) for name, text in texts]
+        for scene in found:
+            check(filling, scene)
+        kept = unique([*(one for one in own if one.name not in {s.name for s in found}), *found])
+        unique([*course, *kept])
+        if len(kept) > MOST:
+            raise InputError(f"At most {MOST} scenes of one’s own are kept.", "Load the page anew.")
+        return [_mail("scenes", scenes=listed(kept), name=found[0].name), kept]
+
+    return add
+
+
+def preparer(lab: Lab, course: tuple[Scene, ...]) -> Callable[..., None]:
+    """Load, and measure, what the scenes after the one that was entered will ask."""
+
+    def prepare(own: tuple[Scene, ...], asked: gr.EventData) -> None:
+        every = (*course, *own)
+        names = [scene.name for scene in every]
+        name = _of(asked, "name")
+        after = names.index(name) + 1 if name in names else len(every)
+        for scene in every[after : after + SCENES_AHEAD]:
+            for _ in _ahead(lab, scene):
+                pass
+
+    return prepare
+
+
+def _ahead(lab: Lab, scene: Scene) -> Iterator[object]:
+    """The steps of what takes long in a scene; what they give is kept where it is computed."""
+    known = lab.model_names()
+    given = {key: scene.inputs[key] for key in MODELS if key in scene.inputs}
+    models = {key: name for key, name in given.items() if isinstance(name, str) and name in known}
+    for name in models.values():
+        yield from lab.ready(ModelRef.parse(name))
+    if scene.run == "drift-go" and {"base", "tuned"} <= set(models) and "own" not in scene.inputs:
+        rows = int(float(str(scene.inputs.get("rows", ROWS))))
+        yield from lab.drifting.measure(models["base"], models["tuned"], rows=rows)
+
+
+def check(filling: Filling, scene: Scene) -> None:
+    """Whether a scene names only what is there.
+
+    Raises:
+        InputError: it does not; says the scene and the field.
+    """
+    try:
+        filling.updates(scene.tab, scene.inputs)
+        stage = filling.stage(scene.tab)
+        wanted = [("look", one.at) for one in scene.look]
+        wanted += [("ask.hide", name) for name in (scene.ask.hide if scene.ask else ())]
+        for field, name in wanted:
+            if name not in stage.parts:
+                raise InputError(f"{field}: the tab ‘{scene.tab}’ has no part ‘{name}’.")
+        if scene.run and scene.run not in stage.buttons:
+            raise InputError(f"run: the tab ‘{scene.tab}’ has no button ‘{scene.run}’.")
+    except InputError as error:
+        raise InputError(f"Scene ‘{scene.name}’: {error.message}", error.hint) from None
+
+
+def _of_file(one: Any) -> tuple[str, str]:
+    """A file's name and text."""
+    known: Mapping[str, Any] = one if isinstance(one, dict) else {}
+    name, text = str(known.get("name", ""))[:100], known.get("text")
+    if not isinstance(text, str) or len(text) > LARGEST:
+        raise InputError(f"‘{name}’ is no scene file of at most {LARGEST // 1000} kB.")
+    return name or "scene.yaml", text
+
+
+def _found(name: str, scenes: tuple[Scene, ...]) -> Scene:
+    for scene in scenes:
+        if scene.name == name:
+            return scene
+    raise InputError(f"There is no scene ‘{name[:60]}’.", "Choose one from the list.")
+
+
+def listed(scenes: tuple[Scene, ...]) -> list[dict[str, Any]]:
+    """Scenes as the bar takes them."""
+    return [scene.model_dump(exclude={"inputs"}) for scene in scenes]
+
+
+def _mail(action: str, **fields: Any) -> str:
+    # A name of its own, so that the same answer twice is still a change.
+    return json.dumps({"id": uuid.uuid4().hex, "action": action, **fields})
+
+
+def _of(asked: gr.EventData, name: str) -> str:
+    """A text that the event came with; empty where a stranger's event came without."""
+    return str(getattr(asked, name, "") or "")[:1000]

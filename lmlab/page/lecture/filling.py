@@ -1,0 +1,113 @@
+"""Fills a tab's controls in, for scenes and links alike."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import gradio as gr
+
+from lmlab.errors import InputError
+from lmlab.features.prompt.events import wordings as prompt_wordings
+from lmlab.features.tuning.data import source_of
+from lmlab.features.tuning.data import wordings as tuning_wordings
+from lmlab.lab import Lab
+from lmlab.page.lecture.stage import Stage
+
+Values = Mapping[str, Any]
+# Tabs on which one control's choices, and another's text, follow from the choice of data.
+WORDED: Mapping[str, Callable[[Lab, str], list[tuple[str, str]]]] = MappingProxyType(
+    {"prompt": prompt_wordings, "tuning": tuning_wordings}
+)
+
+
+@dataclass(frozen=True)
+class Filling:
+    """What is filled in: all controls of all tabs, in one order.
+
+    Attributes:
+        lab: for what follows from a choice.
+        stages: by name.
+    """
+
+    lab: Lab
+    stages: Mapping[str, Stage]
+
+    def outputs(self, name: str) -> list[Any]:
+        """What says that the tab is led, its controls, what follows from them."""
+        stage = self.stages[name]
+        more = [part for one in stage.following for part in one.outputs]
+        return [*stage.leds, *stage.controls.values(), *more]
+
+    def inputs(self, name: str) -> list[Any]:
+        """What has to be known besides a scene or a link."""
+        return [part for one in self.stages[name].following for part in one.inputs]
+
+    def stage(self, name: str) -> Stage:
+        """A tab by name.
+
+        Raises:
+            InputError: there is none.
+        """
+        if name not in self.stages:
+            raise InputError(
+                f"There is no tab ‘{name[:40]}’.", f"There are: {', '.join(self.stages)}."
+            )
+        return self.stages[name]
+
+    def updates(self, name: str, values: Values, known: Sequence[Any] = ()) -> list[Any]:
+        """What a tab's ``outputs`` are given so that it shows some values.
+
+        Args:
+            name: of the tab.
+            values: by the names of its controls.
+            known: what its ``inputs`` hold.
+
+        Raises:
+            InputError: there is no such tab or control, or it cannot have that value.
+        """
+        stage = self.stage(name)
+        changed = self._worded(stage, values) | {
+            key: _update(stage.controls.get(key), stage.value(key, given))
+            for key, given in values.items()
+            if key not in ("wording", "source") or name not in WORDED
+        }
+        found = [changed.get(key, gr.skip()) for key in stage.controls]
+        return [*[True for _ in stage.leds], *found, *_followed(stage, found, known)]
+
+    def _worded(self, stage: Stage, values: Values) -> dict[str, Any]:
+        """Wording and its text, whose choices follow from the data."""
+        if stage.name not in WORDED or not {"data", "wording", "source"} & set(values):
+            return {}
+        data = values.get("data", stage.controls["data"].value)
+        choices = WORDED[stage.name](self.lab, str(stage.value("data", data)))
+        names = [name for _, name in choices]
+        chosen = str(values.get("wording", names[0]))
+        if chosen not in names:
+            raise InputError(
+                f"‘{stage.name}-wording’ has no choice ‘{chosen[:60]}’ for ‘{data}’.",
+                f"There are: {', '.join(names[:12])}.",
+            )
+        source = values.get("source") or source_of(self.lab, chosen)
+        return {
+            "wording": gr.update(choices=choices, value=chosen),
+            "source": stage.value("source", source),
+        }
+
+
+def _followed(stage: Stage, found: Sequence[Any], known: Sequence[Any]) -> list[Any]:
+    """What follows from the controls, once they are as they are to be."""
+    new = dict(zip(map(id, stage.controls.values()), found, strict=True))
+    rest, made = iter(known), list[Any]()
+    for one in stage.following if known else ():
+        held = [(new.get(id(part)), next(rest)) for part in one.inputs]
+        made += one.make(*(old if new is None or _skips(new) else new for new, old in held))
+    return made
+
+
+def _skips(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("__type__") == "update"
+
+
+def _update(control: Any, value: Any) -> Any:
+    return gr.update(selected=value) if isinstance(control, gr.Tabs) else value

@@ -1,0 +1,166 @@
+"""The controls of every tab by name, read off the built page: what a scene or a link may set.
+
+A control's id is its tab's name and its own, ``likelihood-text``, or its own alone where a part of
+a tab has a name for itself, ``drift-rows``; so a new tab takes part without being listed anywhere.
+Data that a visitor gave, and secrets, never do.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from lmlab.errors import InputError
+from lmlab.parts.first_open import Following, Led
+from lmlab.parts.pickers import NAMES_MODELS
+
+CONTROLS = (
+    gr.Textbox, gr.Dropdown, gr.Slider, gr.Number, gr.Checkbox, gr.CheckboxGroup, gr.Radio, gr.Tabs
+)  # fmt: skip
+PRIVATE = ("token", "repo", "pasted", "upload", "set", "column")
+LONGEST = 8000  # characters of one value
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One tab.
+
+    Attributes:
+        name: what its controls' ids begin with; scenes and links call the tab so.
+        tab: the id that selects it.
+        title: on the page.
+        controls: what can be set, by name.
+        buttons: what can be pressed.
+        parts: names of all that has one.
+        leds: to be set where the tab is filled in.
+    """
+
+    name: str
+    tab: str
+    title: str
+    controls: Mapping[str, Any]
+    buttons: frozenset[str]
+    parts: frozenset[str]
+    leds: tuple[Led, ...] = ()
+
+    @property
+    def models(self) -> list[str]:
+        """Names of the controls whose value is a model's name, or several."""
+        found = self.controls.items()
+        return [key for key, one in found if NAMES_MODELS in (one.elem_classes or ())]
+
+    @property
+    def following(self) -> list[Following]:
+        """What follows from the controls."""
+        return [led.following for led in self.leds if led.following is not None]
+
+    def value(self, name: str, given: Any) -> Any:
+        """A value as the control takes it.
+
+        Raises:
+            InputError: there is no such control, or it cannot have that value.
+        """
+        control = self.controls.get(name)
+        if control is None:
+            raise InputError(
+                f"The tab ‘{self.name}’ has no control ‘{name[:60]}’.",
+                f"It has: {', '.join(sorted(self.controls))}.",
+            )
+        return _value(f"{self.name}-{name}", control, given)
+
+
+def outer(page: gr.Blocks) -> gr.Tabs:
+    """The page's own row of tabs."""
+    return next(block for block in page.blocks.values() if isinstance(block, gr.Tabs))
+
+
+def stages(page: gr.Blocks) -> dict[str, Stage]:
+    """Every tab of a built page that has something to set, by name."""
+    found = [_stage(tab) for tab in outer(page).children if isinstance(tab, gr.Tab)]
+    return {stage.name: stage for stage in found if stage is not None}
+
+
+def _stage(tab: gr.Tab) -> Stage | None:
+    blocks = tuple(_below(tab))
+    named = {str(block.elem_id): block for block in blocks if getattr(block, "elem_id", None)}
+    if not named:
+        return None
+    name = Counter(key.split("-")[0] for key in named).most_common(1)[0][0]
+    own = {key.removeprefix(f"{name}-"): block for key, block in named.items()}
+    controls = {
+        key: block
+        for key, block in own.items()
+        if isinstance(block, CONTROLS) and not any(part in key.split("-") for part in PRIVATE)
+    }
+    buttons = frozenset(key for key, block in own.items() if isinstance(block, gr.Button))
+    leds = tuple(block for block in blocks if isinstance(block, Led))
+    return Stage(name, str(tab.id), str(tab.label), controls, buttons, frozenset(own), leds)
+
+
+def _below(block: Any) -> Iterator[Any]:
+    for child in getattr(block, "children", ()):
+        yield child
+        yield from _below(child)
+
+
+def _value(what: str, control: Any, given: Any) -> Any:
+    if isinstance(control, gr.Tabs):
+        return _one_of(what, [str(tab.id) for tab in control.children], given)
+    if isinstance(control, gr.Checkbox):
+        return _truth(what, given)
+    if isinstance(control, gr.Slider | gr.Number):
+        return _number(what, control, given)
+    if isinstance(control, gr.CheckboxGroup) or getattr(control, "multiselect", None):
+        parts = [given] if isinstance(given, str) else list(given or ())
+        return [_choice(what, control, part) for part in parts[:50]]
+    if isinstance(control, gr.Dropdown | gr.Radio):
+        return _choice(what, control, given)
+    return _text(what, given)
+
+
+def _text(what: str, given: Any) -> str:
+    if not isinstance(given, str):
+        raise InputError(f"‘{what}’ takes one text.")
+    if len(given) > LONGEST:
+        raise InputError(f"‘{what}’ is longer than {LONGEST:,} characters.")
+    return given
+
+
+def _truth(what: str, given: Any) -> bool:
+    known = {"true": True, "false": False, "yes": True, "no": False}
+    found = given if isinstance(given, bool) else known.get(str(given).lower())
+    if found is None:
+        raise InputError(f"‘{what}’ is true or false, not ‘{str(given)[:40]}’.")
+    return bool(found)
+
+
+def _number(what: str, control: Any, given: Any) -> float | int:
+    try:
+        number = float(str(given)[:40])
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(f"‘{what}’ takes a number, not ‘{str(given)[:40]}’.")
+    low, high = control.minimum, control.maximum
+    if (low is not None and number < low) or (high is not None and number > high):
+        raise InputError(f"‘{what}’ goes from {low} to {high}, not to {str(given)[:40]}.")
+    return int(number) if number == int(number) else number
+
+
+def _choice(what: str, control: Any, given: Any) -> Any:
+    values = {str(value): value for _, value in control.choices}
+    if getattr(control, "allow_custom_value", False) and given not in values:
+        return _text(what, given)
+    return values[_one_of(what, list(values), given)]
+
+
+def _one_of(what: str, known: Sequence[str], given: Any) -> str:
+    text = _text(what, given)
+    if text not in known:
+        raise InputError(
+            f"‘{what}’ has no choice ‘{text[:60]}’.", f"There are: {', '.join(known[:12])}."
+        )
+    return text

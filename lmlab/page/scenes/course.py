@@ -1,0 +1,83 @@
+"""A course: the scenes of a folder, in the order of their files' names."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from lmlab.assets import assets_dir
+from lmlab.errors import InputError
+from lmlab.page.scenes.scene import Scene, parse
+
+MOST = 200
+LARGEST = 40_000  # bytes of a file
+ALL = 300_000  # bytes of all files: some seconds of reading
+
+
+def shipped() -> tuple[Scene, ...]:
+    """The chapter that comes with lmlab."""
+    return course(assets_dir() / "scenes")
+
+
+def course(folder: Path) -> tuple[Scene, ...]:
+    """All scenes of a folder.
+
+    Raises:
+        InputError: there is no such folder, no scene in it, or a mistake in one: says the file and
+            the field.
+    """
+    if not folder.is_dir():
+        raise InputError(
+            f"There is no folder ‘{folder}’.", "Give a folder of scene files (*.yaml)."
+        )
+    files = sorted(folder.glob("*.yaml"))
+    if not files:
+        raise InputError(f"There is no scene in ‘{folder}’.", "A scene is a file ending in .yaml.")
+    if len(files) > MOST:
+        raise InputError(f"‘{folder}’ has {len(files)} scenes; at most {MOST} are read.")
+    check_total(file.stat().st_size for file in files)
+    return unique(read(file) for file in files)
+
+
+def check_total(sizes: Iterable[int]) -> None:
+    """Refuse what would take long to read.
+
+    Args:
+        sizes: of all files, bytes.
+
+    Raises:
+        InputError: they are larger than ``ALL`` together.
+    """
+    total = sum(sizes)
+    if total > ALL:
+        raise InputError(
+            f"The scene files have {total // 1000} kB together; at most {ALL // 1000} kB are read.",
+            "Take fewer of them, or shorter ones.",
+        )
+
+
+def read(file: Path) -> Scene:
+    """One scene of a file.
+
+    Raises:
+        InputError: too large, not UTF-8, or what ``parse`` raises.
+    """
+    if file.stat().st_size > LARGEST:
+        raise InputError(f"{file.name} is larger than {LARGEST // 1000} kB.")
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InputError(f"{file.name} is not UTF-8 text.") from None
+    return parse(text, file.name)
+
+
+def unique(scenes: Iterable[Scene]) -> tuple[Scene, ...]:
+    """The scenes, each name once.
+
+    Raises:
+        InputError: two have one name.
+    """
+    found: dict[str, Scene] = {}
+    for scene in scenes:
+        if scene.name in found:
+            raise InputError(f"Two scenes are called ‘{scene.name}’.", "Rename one of the files.")
+        found[scene.name] = scene
+    return tuple(found.values())

@@ -1,0 +1,136 @@
+"""One scene of a lecture, as its file says it. Every field is explained in ``docs/scenes.md``."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from lmlab.errors import InputError
+from lmlab.text.strict_yaml import load_mapping
+
+Value = str | tuple[str, ...]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
+Lines = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=600)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Question(_Part):
+    """What the room is asked to predict before it is shown.
+
+    Attributes:
+        say: the question.
+        options: to choose from.
+        answer: what to see, shown after the guess.
+        hide: names of the tab's parts that stay hidden until then.
+    """
+
+    say: Lines
+    options: tuple[Line, ...] = Field(min_length=2, max_length=5)
+    answer: Lines
+    hide: tuple[Name, ...] = Field((), max_length=6)
+
+
+class Callout(_Part):
+    """A note that points at a part of the page.
+
+    Attributes:
+        at: name of the part within its tab, for instance ``strip``.
+        say: the note.
+    """
+
+    at: Name
+    say: Lines
+
+
+class Stored(_Part):
+    """A result kept from an earlier run, for where the model cannot run.
+
+    Attributes:
+        made: the day, as 2026-01-31.
+        model: that made it.
+        table: rows of cells, the first one the heads.
+    """
+
+    made: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\d$")]
+    model: Line
+    table: tuple[tuple[Annotated[str, StringConstraints(max_length=200)], ...], ...] = Field(
+        min_length=2, max_length=30
+    )
+
+
+class Scene(_Part):
+    """What a lecturer shows with one press.
+
+    Attributes:
+        name: of the file, without its number; what a link calls the scene.
+        title: in the list and the bar.
+        part: of the lecture; scenes of one part stand together in the list.
+        point: what the scene is to show, in a sentence or two.
+        tab: that it opens, for instance ``likelihood``.
+        inputs: values by the names of the tab's controls, as text or lists of text.
+        run: name of the tab's button that is pressed then; none if empty.
+        ask: a question to the room.
+        look: what to look at.
+        stored: a result for where the model cannot run.
+    """
+
+    name: Name
+    title: Line
+    part: Line = "Scenes"
+    point: Lines
+    tab: Name
+    inputs: Mapping[Name, Value] = {}
+    run: Name | None = None
+    ask: Question | None = None
+    look: tuple[Callout, ...] = Field((), max_length=3)
+    stored: Stored | None = None
+
+
+def parse(text: str, file: str) -> Scene:
+    """A scene from its file's text.
+
+    Args:
+        text: YAML.
+        file: its name, which gives the scene its own, and for what is said of mistakes.
+
+    Raises:
+        InputError: says the file, the field and what is wrong with it.
+    """
+    try:
+        raw = load_mapping(text, what=f"scene {file}")
+        return Scene(**{"name": name_of(file), **raw})
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise InputError(
+            f"{file}: field ‘{field}’: {first['msg'][:200]}.", "docs/scenes.md explains the fields."
+        ) from None
+    except TypeError as error:
+        raise InputError(f"{file}: {str(error)[:200]}.") from None
+
+
+def name_of(file: str) -> str:
+    """The scene's own name.
+
+    >>> name_of("04-sense-and-nonsense.yaml")
+    'sense-and-nonsense'
+    """
+    return re.sub(r"^\d+-", "", file.rsplit("/", 1)[-1].rsplit(".", 1)[0])
+
+
+def written(scene: Scene) -> str:
+    """The scene as a file's text, which ``parse`` reads again."""
+    raw = _plain(scene.model_dump(exclude_defaults=True, exclude={"name"}))
+    return str(yaml.safe_dump(raw, allow_unicode=True, sort_keys=False, width=100))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, tuple | list) else value

@@ -1,0 +1,1 @@
+"""What features draw with: the strip, tables, charts, forms, receipts. Never runs a model."""

@@ -1,0 +1,65 @@
+"""Comparisons that work with one click, chosen from the models that are there."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from lmlab.parts.examples import STORY
+
+COLUMNS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A prompt for several models, and two texts to compare the first two on.
+
+    Attributes:
+        name: of the chip.
+        prompt: what each model completes.
+        models: those wanted after the base, most wanted first.
+        task: a text of the kind that tuning was for.
+        general: a text of another kind, on which forgetting shows.
+        least: how many of the models have to be there.
+    """
+
+    name: str
+    prompt: str
+    models: tuple[str, ...]
+    task: str
+    general: str = STORY
+    least: int = 1
+
+
+ASKED = "<|question|>What is the comparative of hard?<|answer|>"
+PLAY = "KING EDWARD IV:\nA pleasing cordial, princely Buckingham,\nis this thy vow unto my heart."
+KNOWN = (
+    Pair("A question", ASKED, ("base+qa", "qa", "base+qa-prompt"), f"{ASKED}harder"),
+    Pair("A story start", "Once upon a time there was a king", ("base+verse",), PLAY),
+    Pair(
+        "A review",
+        "Review: a warm, funny and engaging film\nSentiment:",
+        ("base+sentiment",),
+        "Review: a warm, funny and engaging film\nSentiment: positive",
+    ),
+    Pair(
+        "Into German",
+        "English: she sees a book\nGerman:",
+        ("base+german",),
+        "English: she sees a book\nGerman: sie sieht ein Buch",
+    ),
+    Pair("Sizes", "Once upon a time there was a little", ("small", "tiny"), STORY, PLAY),
+)
+ANY = Pair("Two models", "Once upon a time there was a little", (), STORY, PLAY)
+
+
+def pairs(names: Sequence[str], first: str) -> list[Pair]:
+    """The comparisons whose models are there, each with ``first`` in the first column.
+
+    Never empty: where nothing tuned is there, any other model is taken, or the first one twice.
+    """
+    found = []
+    for pair in KNOWN:
+        there = [name for name in pair.models if name in names and name != first]
+        if len(there) >= pair.least:
+            found.append(replace(pair, models=(first, *there)[:COLUMNS]))
+    other = next((name for name in names if name != first), first)
+    return found or [replace(ANY, models=(first, other))]

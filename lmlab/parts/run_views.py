@@ -1,0 +1,228 @@
+"""What the Fine-tune tab is given, as JSON: a run's news, a row's mask, the table of runs.
+
+Knows what runs say of themselves; no model, no torch.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lmlab.parts.strip import dump, whole
+from lmlab.runs.store import RunInfo
+from lmlab.training.events import (
+    Evaluated,
+    Finished,
+    Levels,
+    Lost,
+    Sampled,
+    Started,
+    TrainEvent,
+    TrainStep,
+)
+from lmlab.training.masks import MaskView
+
+# Characters of a sample's prompt that are shown.
+PROMPT_SHOWN = 400
+# Points of a curve in the table of runs: more than the chart has pixels would be wasted.
+MOST_POINTS = 400
+SMOOTHING = 0.9
+
+
+def news(events: Sequence[TrainEvent]) -> list[list[Any]]:
+    """Events as short lists, in order; those that nothing is drawn of are left out.
+
+    ``["plan", {…}]``, ``["step", step, loss, learning rate, gradient norm, tokens, seconds]``,
+    ``["eval", step, held-out loss, loss on general text, accuracy]``, of a model from nothing with
+    its bits a byte at the end, ``["sample", {…}]``, ``["levels", {…}]``, ``["end", {…}]``,
+    ``["lost", line]``. What is not a finite number is None.
+    """
+    return [made for event in events if (made := _short(event)) is not None]
+
+
+def _short(event: TrainEvent) -> list[Any] | None:
+    match event:
+        case TrainStep():
+            figures = (event.loss, event.learning_rate, event.grad_norm)
+            numbers = [_number(figure) for figure in figures]
+            return ["step", event.step, *numbers, event.tokens, round(event.seconds, 4)]
+        case Evaluated():
+            figures3 = (event.valid_loss, event.probe_loss, event.accuracy)
+            bits = [] if event.bits is None else [_number(event.bits)]
+            return ["eval", event.step, *(_number(figure) for figure in figures3), *bits]
+        case Sampled():
+            return ["sample", _sample(event)]
+        case Levels():
+            lines = {
+                "uniform": event.uniform,
+                "unigram": event.unigram,
+                "base": event.base,
+                "bytes": event.bytes_per_token,
+            }
+            return ["levels", {key: _number(value) for key, value in lines.items()}]
+        case Started():
+            plan = {
+                "steps": event.steps,
+                "first": event.first,
+                "rows": event.rows,
+                "epochs": round(event.epochs, 2),
+                "warnings": list(event.warnings),
+            }
+            return ["plan", plan]
+        case Finished():
+            return ["end", {"reason": event.reason, "step": event.step, "seconds": event.seconds}]
+        case Lost():
+            return ["lost", event.line]
+        case _:
+            return None
+
+
+def _sample(event: Sampled) -> dict[str, Any]:
+    cut = len(event.prompt) > PROMPT_SHOWN
+    return {
+        "step": event.step,
+        "index": event.index,
+        "prompt": ("… " if cut else "") + event.prompt[-PROMPT_SHOWN:],
+        "truth": event.truth[:PROMPT_SHOWN],
+        "text": event.text[:PROMPT_SHOWN],
+        "tokens": [[t.text, whole(-t.logprob)] for t in event.tokens],
+        **({} if event.words is None else {"words": _number(event.words)}),
+    }
+
+
+def curves(events: Sequence[TrainEvent]) -> dict[str, list[list[float | None]]]:
+    """A run's curves as [steps, values]: smoothed ``loss``, ``valid`` and ``probe``."""
+    found: dict[str, list[list[float | None]]] = {
+        key: [[], []] for key in ("loss", "valid", "probe")
+    }
+    mean = weight = 0.0
+    for event in events:
+        if isinstance(event, TrainStep) and math.isfinite(event.loss):
+            mean = SMOOTHING * mean + (1 - SMOOTHING) * event.loss
+            weight = SMOOTHING * weight + (1 - SMOOTHING)
+            _add(found["loss"], event.step, mean / weight)
+        elif isinstance(event, Evaluated):
+            _add(found["valid"], event.step, event.valid_loss)
+            _add(found["probe"], event.step, event.probe_loss)
+    return {key: _thinned(line) for key, line in found.items()}
+
+
+def mask(view: MaskView, limit: int = 0) -> str:
+    """A row with the tokens that carry loss, as JSON.
+
+    Args:
+        view: the row.
+        limit: most tokens that a row may have; 0 leaves that out.
+    """
+    tokens = [[t.text, int(t.loss), int(t.kind in ("start", "end"))] for t in view.tokens]
+    return dump(
+        {
+            "row": view.row,
+            "tokens": tokens,
+            "loss": view.n_loss,
+            "limit": limit,
+            "warnings": list(view.warnings),
+            "error": view.error,
+        }
+    )
+
+
+def no_mask(error: str) -> str:
+    """A sentence where there is no row to show."""
+    row = {"row": 0, "tokens": [], "loss": 0, "limit": 0, "warnings": [], "error": error}
+    return dump(row)
+
+
+def table(
+    runs: Sequence[RunInfo],
+    chosen: Sequence[str] = (),
+    lines: Mapping[str, Mapping[str, Any]] | None = None,
+    current: str = "",
+) -> str:
+    """The table of runs as JSON, newest first.
+
+    Args:
+        runs: newest first.
+        chosen: ids of those whose curves are drawn.
+        lines: ``curves`` of each of them, by id.
+        current: the run that is shown above.
+    """
+    numbers = {info.id: len(runs) - i for i, info in enumerate(runs)}
+    rows = [_row(info, numbers[info.id], info.id == current) for info in runs]
+    known = [info.id for info in runs if info.id in chosen]
+    return dump({"rows": rows, "chosen": known, "curves": dict(lines or {})})
+
+
+def method_name(info: RunInfo) -> str:
+    """A run's method in a few words, with what sets it apart."""
+    config = info.config
+    if own := info.pretraining:
+        return f"{own.size or f'{own.layers} × {own.width}'} from nothing"
+    match config.method:
+        case "lora":
+            return f"LoRA, ℓ = {config.rank}"
+        case "prompt":
+            return f"prompt tuning, {config.length}"
+        case "selective":
+            return ", ".join(
+                part if not _is_number(part) else f"layer {part}" for part in config.parts
+            )
+        case _:
+            return "full"
+
+
+def state_name(info: RunInfo) -> str:
+    """A run's state in a word or two."""
+    if info.state == "queued" and info.place is not None:
+        return f"waiting, place {info.place + 1}"
+    if info.state in ("done", "stopped") and info.reason in ("limit", "nan"):
+        return "not a number" if info.reason == "nan" else "at a limit"
+    return {"done": "finished", "queued": "waiting"}.get(info.state, info.state)
+
+
+def _is_number(part: str) -> bool:
+    return part.removeprefix("-").isdecimal()
+
+
+def _row(info: RunInfo, number: int, current: bool) -> dict[str, Any]:
+    forgetting = info.forgetting
+    return {
+        "id": info.id,
+        "name": f"{number}. {method_name(info)} · {info.data}"[:90],
+        "about": f"{info.title}, {info.model}"[:200],
+        "state": state_name(info),
+        "trainable": f"{info.trainable:,}" if info.trainable else "–",
+        "steps": f"{info.step:,} of {info.config.steps:,}",
+        "valid": _shown(info.valid_loss),
+        "accuracy": "–" if info.accuracy is None else f"{100 * info.accuracy:.0f} %",
+        "forgetting": "–" if forgetting is None else f"{forgetting:+.3f}".replace("-", "−"),
+        "seconds": f"{info.seconds:,.0f}" if info.seconds else "–",
+        "current": current,
+    }
+
+
+def _shown(value: float | None) -> str:
+    return "–" if value is None or not math.isfinite(value) else f"{value:.3f}"
+
+
+def _add(line: list[list[float | None]], step: int, value: float | None) -> None:
+    if value is None or not math.isfinite(value):
+        return
+    # A run that went on from a checkpoint makes some of its steps again.
+    while line[0] and (line[0][-1] or 0) >= step:
+        line[0].pop()
+        line[1].pop()
+    line[0].append(step)
+    line[1].append(_number(value))
+
+
+def _thinned(line: list[list[float | None]]) -> list[list[float | None]]:
+    steps, values = line
+    stride = max(1, math.ceil(len(steps) / MOST_POINTS))
+    # The last point stays, whatever the stride.
+    kept = [i for i in range(len(steps)) if (len(steps) - 1 - i) % stride == 0]
+    return [[steps[i] for i in kept], [values[i] for i in kept]]
+
+
+def _number(value: float | None) -> float | None:
+    """With six digits; None where it is no finite number."""
+    return float(f"{value:.6g}") if value is not None and math.isfinite(value) else None

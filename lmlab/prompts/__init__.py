@@ -1,1 +1,0 @@
-"""Prompts and answers as text: the lecture's F and G, rows chosen, answers read."""

@@ -1,0 +1,177 @@
+"""An owner's fine-tuning runs, as the page asks for them. Imports no torch."""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from lmlab.errors import InputError
+from lmlab.models.store import ModelStore
+from lmlab.runs.jobs import Jobs
+from lmlab.runs.room import check_disk
+from lmlab.runs.store import RunFolder, RunInfo, RunSpec, archive, fingerprint, handed_out
+from lmlab.settings import Settings
+from lmlab.training.events import TrainEvent
+
+
+@dataclass(frozen=True)
+class TuningRuns:
+    """What can be asked about runs that there are; none of it tells one owner of another's.
+
+    Attributes:
+        store: of models.
+        settings: the limits: ``max_steps``, ``max_train_rows``, ``max_rank`` and the like.
+    """
+
+    store: ModelStore
+    settings: Settings
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """The runs in the background."""
+        return Jobs(self.settings)
+
+    def recover(self) -> list[str]:
+        """Take up the runs that a page which died has left; ids of those that go on or wait."""
+        if not self.settings.training:
+            return []
+        runs = self.store.runs
+        runs.set_aside()
+        return self.jobs.recover(runs.all())
+
+    def read(self, owner: str, run_id: str, after: int = 0) -> list[TrainEvent]:
+        """The events from number ``after`` on, counted from 0; returns at once (for a timer).
+
+        A run that was killed has its log cut at its last checkpoint when it goes on, and then says
+        the same again.
+        """
+        return self.store.runs.of(owner, run_id).events(after)
+
+    def events(
+        self, owner: str, run_id: str, after: int = 0, wait: float = 1.0
+    ) -> Iterator[TrainEvent | None]:
+        """The events from number ``after`` on, as they come, until the run is over.
+
+        Yields None when nothing has come for ``wait`` seconds, so that a page can look elsewhere.
+        """
+        return self.jobs.events(self.store.runs.of(owner, run_id), after, wait)
+
+    def run(self, owner: str, run_id: str) -> RunInfo:
+        """One run.
+
+        Raises:
+            InputError: there is none of that id that belongs to the owner.
+        """
+        return self.jobs.info(self.store.runs.of(owner, run_id))
+
+    def spec(self, owner: str, run_id: str) -> RunSpec:
+        """What a run was asked to do; as ``run``."""
+        return self.store.runs.of(owner, run_id).spec
+
+    def runs(self, owner: str) -> list[RunInfo]:
+        """The owner's runs of this kind, newest first."""
+        found = []
+        for folder in self.store.runs.owned(owner):
+            with suppress(InputError):  # it may have been deleted just now
+                found += [self.jobs.info(folder)] if self._is_kind(folder.spec) else []
+        return found
+
+    def stop(self, owner: str, run_id: str) -> None:
+        """Take a run from the queue, or let it end after its current step; what it learned is kept.
+
+        Returns at once: the run's state tells when it has stopped.
+        """
+        self.jobs.stop(self.store.runs.of(owner, run_id))
+
+    def resume(self, owner: str, run_id: str) -> None:
+        """Queue a run again, to go on from its last checkpoint.
+
+        Raises:
+            InputError: all its steps are made, or it is under way.
+        """
+        self._check_allowed()
+        folder = self.store.runs.of(owner, run_id)
+        info = self.jobs.info(folder)
+        if not info.is_over:
+            raise InputError("This run is under way already.")
+        if not info.can_resume:
+            raise InputError("All steps of this run are made.", "Start another one.")
+        self.jobs.submit(folder)
+
+    def delete(self, owner: str, run_id: str) -> None:
+        """Stop a run and remove all it wrote."""
+        folder = self.store.runs.of(owner, run_id)
+        self.jobs.kill(folder)
+        self.store.runs.delete(folder)
+
+    def archive(self, owner: str, run_id: str) -> Path:
+        """A zip of what was learned, with its card and config; the file is the caller's.
+
+        Raises:
+            InputError: nothing has been saved yet.
+        """
+        return archive(self._learned(owner, run_id))
+
+    def push(self, owner: str, run_id: str, repo: str, token: str, *, private: bool = True) -> str:
+        """Upload what was learned to the Hub with the visitor's own token; its address there.
+
+        The token is used for this call alone: never stored, never logged, never in an error.
+
+        Raises:
+            InputError: a name or token that the Hub refuses, or nothing has been saved yet.
+        """
+        if self.settings.offline or not self.settings.allow_hub:
+            raise InputError("The Hub is not asked here.", "Download the files instead.")
+        from lmlab.runs.hub import push
+
+        run = self._learned(owner, run_id)
+        assert run.learned is not None
+        with handed_out(run, run.learned) as made:
+            return push(made, repo, token, private)
+
+    def _check_allowed(self) -> None:
+        if not self.settings.training:
+            raise InputError(
+                "Fine-tuning is switched off on this page.", "On a machine of your own it is on."
+            )
+
+    def _begin(self, owner: str, make: Callable[[], RunFolder], n_bytes: int) -> str:
+        """Make a run's folder and queue it; its id. What fails leaves nothing.
+
+        Args:
+            owner: whose it is.
+            make: makes the folder.
+            n_bytes: that it will take on the disk.
+
+        Raises:
+            InputError: there are too many runs, or no room for another.
+        """
+        runs = self.store.runs
+        runs.tidy(self.settings.keep_days)
+        if len(runs.owned(owner)) >= self.settings.max_runs:
+            raise InputError(
+                f"You have {self.settings.max_runs} runs, those of fine-tuning and from nothing "
+                "together; no more are kept.",
+                "Delete some first.",
+            )
+        self.jobs.check_room(fingerprint(owner))
+        check_disk(runs, owner, n_bytes, self.settings)
+        folder = make()
+        try:
+            self.jobs.submit(folder)
+        except BaseException:
+            with suppress(InputError):
+                runs.delete(folder)
+            raise
+        return folder.path.name
+
+    def _is_kind(self, spec: RunSpec) -> bool:
+        """Whether a run is of the kind that is asked about: fine-tuning."""
+        return spec.pretraining is None
+
+    def _learned(self, owner: str, run_id: str) -> RunFolder:
+        folder = self.store.runs.of(owner, run_id)
+        if folder.learned is None:
+            raise InputError("This run has not saved anything yet.", "Stop it, or wait.")
+        return folder

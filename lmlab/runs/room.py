@@ -1,0 +1,97 @@
+"""Whether there is room for another run: on the disk and in memory. Knows no torch."""
+
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from lmlab.errors import DiskError, MemoryLimitError
+from lmlab.models.store import ModelStore
+from lmlab.runs.processes import PROCESS_BYTES
+from lmlab.runs.store import Runs
+from lmlab.settings import Settings
+
+# Of a control group: what a container may take, and what it has taken.
+_GROUP = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current"))
+
+
+def check_disk(runs: Runs, owner: str, n_bytes: int, settings: Settings) -> None:
+    """Refuse a run that there is no room for.
+
+    Args:
+        runs: those that there are.
+        owner: whose it would be.
+        n_bytes: that it would take.
+        settings: the totals.
+
+    Raises:
+        DiskError: says what is full: the owner's part, all of it, or the disk.
+    """
+    own, whole = settings.own_runs_gb * 1e9, settings.runs_gb * 1e9
+    if n_bytes > min(own, whole):
+        raise DiskError(
+            f"This run would take {_gb(n_bytes)} on the disk, and one may take "
+            f"{_gb(min(own, whole))} here.",
+            "Take LoRA, or a smaller model.",
+        )
+    if (taken := runs.n_bytes(owner)) + n_bytes > own:
+        raise DiskError(
+            f"Your runs take {_gb(taken)} of the {_gb(own)} that one visitor's may, and this one "
+            f"would take {_gb(n_bytes)}.",
+            "Delete some first.",
+        )
+    if (taken := runs.n_bytes()) + n_bytes > whole:
+        raise DiskError(
+            f"The runs of all visitors take {_gb(taken)} of {_gb(whole)}, and this one would take "
+            f"{_gb(n_bytes)}.",
+            "Try again later, or delete runs of yours.",
+        )
+    if free_disk(runs.root) - n_bytes < settings.free_gb * 1e9:
+        raise DiskError(
+            f"The disk is full: this run would take {_gb(n_bytes)}, and "
+            f"{_gb(free_disk(runs.root))} are free.",
+            "Make room and try again.",
+        )
+
+
+def free_disk(folder: Path) -> int:
+    """Bytes that are free where a folder lies or would lie."""
+    for path in (folder, *folder.absolute().parents):
+        with suppress(OSError):
+            return shutil.disk_usage(path).free
+    return 0
+
+
+def free_memory() -> int:
+    """Bytes that this machine, or its container, could still give."""
+    free = int(psutil.virtual_memory().available)
+    with suppress(OSError, ValueError):
+        most, taken = (int(path.read_text()) for path in _GROUP)
+        free = min(free, most - taken)
+    return free
+
+
+def check_memory(need: int, store: ModelStore, hint: str) -> None:
+    """Refuse a run that takes more than is set aside for one, or than is free.
+
+    Raises:
+        MemoryLimitError: says how much of what.
+    """
+    if need > store.budget:
+        raise MemoryLimitError(
+            f"This needs {_gb(need)}, and {_gb(store.budget)} are set aside.", hint
+        )
+    if need + PROCESS_BYTES > (free := free_memory()):
+        raise MemoryLimitError(
+            f"This needs {_gb(need + PROCESS_BYTES)} of memory, and {_gb(free)} are free just now.",
+            f"{hint.rstrip('.')}, or try again later.",
+        )
+
+
+def _gb(n_bytes: float) -> str:
+    """
+    >>> _gb(1_234_000_000), _gb(2_400_000)
+    ('1.2 GB', '0.0024 GB')
+    """
+    return f"{n_bytes / 1e9:.2g} GB"

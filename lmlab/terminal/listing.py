@@ -1,0 +1,147 @@
+"""Results in a terminal: a scored text as a coloured strip, completions, two models compared."""
+
+import math
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lmlab.parts.strip import INK, RAMP, bin_of, unknown_note
+from lmlab.results.compared import Compared
+from lmlab.results.completions import Completion
+from lmlab.results.scored import Scored, TokenScore
+from lmlab.results.words import words
+
+WORST = 5
+
+
+def print_scored(scored: Scored, console: Console | None = None) -> None:
+    """Print a result; colours appear only where the output is a terminal that has them."""
+    console = console or Console(highlight=False, soft_wrap=True)
+    console.print(_strip(scored))
+    console.print()
+    console.print(_figures(scored))
+    console.print(_worst(scored))
+
+
+def print_words(scored: Scored) -> None:
+    """Print one word a line with its surprisal in bits, between tabs."""
+    for word in words(scored):
+        shown = "—" if word.bits is None else f"{word.bits:.4f}"
+        print(f"{visible_text(word.text)}\t{shown}")
+
+
+def print_completions(runs: Sequence[Completion], console: Console | None = None) -> None:
+    """Print several models' completions of one prompt, one below the other."""
+    console = console or Console(highlight=False, soft_wrap=True)
+    for run in runs:
+        facts = f"{len(run.steps)} tokens, perplexity {run.perplexity:.2f}, {run.finish_reason}"
+        console.print(Text(run.model, style="bold"), Text(f"  {facts}", style="dim"))
+        console.print(Text(visible_text(run.prompt), style="dim") + Text(visible_text(run.text)))
+        console.print()
+
+
+def print_compared(found: Compared, console: Console | None = None) -> None:
+    """Print two models' figures on a text, and the tokens that moved most."""
+    console = console or Console(highlight=False, soft_wrap=True)
+    table = Table("model", "perplexity", "bits per byte", box=None, header_style="dim")
+    for scored in (found.first, found.second):
+        table.add_row(Text(scored.model), f"{scored.perplexity:,.2f}", _bits_per_byte(scored))
+    console.print(table)
+    for note in found.notes:
+        console.print(Text(note, style="dim"))
+    if not found.same_tokens:
+        console.print("The models have different tokens: compare them by bits per byte alone.\n")
+        return
+    forward, backward = found.mean_kl
+    console.print(f"mean KL(1‖2) {forward:.4f} bits, KL(2‖1) {backward:.4f} bits\n")
+    console.print(_moved(found))
+
+
+def _moved(found: Compared) -> Table:
+    """The tokens at which the distributions differ most."""
+    headings = ("moved most", "KL(1‖2)", "KL(2‖1)", "log₂ p₂ − log₂ p₁")
+    table = Table(*headings, box=None, header_style="dim")
+    for i in found.moved("kl", WORST):
+        token, difference = found.first.tokens[i], found.differences[i]
+        kl = [column[i] if column else None for column in (found.kl, found.kl_reverse)]
+        table.add_row(
+            Text(visible_text(repr(token.text)[1:-1])),
+            *(f"{value:.3f}" for value in (*kl, difference) if value is not None),
+        )
+    return table
+
+
+def _strip(scored: Scored) -> Text:
+    text = Text(scored.prefix, style="dim")
+    for token in scored.tokens:
+        text.append(visible_text(token.text), style=_style(token))
+    return text
+
+
+def _style(token: TokenScore) -> str:
+    if token.logprob is None:
+        return "underline"
+    level = bin_of(bits(token), "surprisal")
+    return f"{INK[level]} on {RAMP[level]}" if level else ""
+
+
+def visible_text(text: str) -> str:
+    """Control characters as their pictures, so that a text cannot drive the terminal."""
+    return "".join(c if c == "\n" or c.isprintable() else _picture(c) for c in text)
+
+
+def _picture(char: str) -> str:
+    code = ord(char)
+    return chr(0x2400 + code) if code < 0x20 else "␡" if code == 0x7F else f"⟨U+{code:04X}⟩"
+
+
+def _figures(scored: Scored) -> Table:
+    table = Table.grid(padding=(0, 2))
+    rows = [
+        ("model", scored.model),
+        ("perplexity", f"{scored.perplexity:,.2f}"),
+        ("log-perplexity", f"{scored.log_perplexity:.4f} nats a token"),
+        ("log-likelihood", f"{scored.logprob:,.3f} nats"),
+        ("bits per byte", _bits_per_byte(scored)),
+        ("scored", f"{scored.n_tokens:,} tokens, {scored.n_bytes:,} bytes"),
+    ]
+    rows.append(("start", " ".join(scored.context) or "nothing before the first token"))
+    if scored.windowing:
+        w = scored.windowing
+        rows.append(("windows", f"{w.count} {w.mode}, stride {w.stride}"))
+    if scored.first_unscored:
+        rows.append(("note", "the first token has nothing before it and is not scored"))
+    if scored.moved:
+        rows.append(("note", f"{scored.moved!r} at the end of the prefix is scored with the text"))
+    rows += [("note", note) for note in scored.notes]
+    if scored.unknown:
+        rows.append(("note", unknown_note(scored)))
+    for name, value in rows:
+        table.add_row(Text(name, style="dim"), Text(value))
+    return table
+
+
+def _bits_per_byte(scored: Scored) -> str:
+    return "—" if math.isnan(scored.bits_per_byte) else f"{scored.bits_per_byte:.4f}"
+
+
+def _worst(scored: Scored) -> Table:
+    """The most surprising tokens, and what the model would rather have seen."""
+    table = Table("most surprising", "bits", "rank", "expected", box=None, header_style="dim")
+    ranked = sorted(scored.scored_tokens, key=lambda token: token.logprob or 0.0)
+    for token in ranked[:WORST]:
+        best = token.top[0].text if token.top else ""
+        table.add_row(
+            Text(visible_text(repr(token.text)[1:-1])),
+            f"{bits(token):.1f}",
+            str(token.rank),
+            Text(visible_text(repr(best)[1:-1])),
+        )
+    return table
+
+
+def bits(token: TokenScore) -> float:
+    """Surprisal in bits."""
+    return -(token.logprob or 0.0) / math.log(2)

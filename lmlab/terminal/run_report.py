@@ -1,0 +1,101 @@
+"""A fine-tuning run in a terminal: a progress bar on the way, a table or JSON at the end."""
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from lmlab.errors import InputError
+from lmlab.runs.store import RunFolder
+from lmlab.training.events import Finished, Started
+
+
+def shown(events: Iterator[Any], steps: int, leads: bool) -> Iterator[Any]:
+    """The same events, with a progress bar on standard error where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    from lmlab.training.events import Evaluated, TrainStep
+
+    console = Console(stderr=True)
+    columns = [
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    ]
+    with Progress(*columns, console=console, disable=not (leads and console.is_terminal)) as bar:
+        task, loss, valid = bar.add_task("", total=steps), "", ""
+        for event in events:
+            if isinstance(event, TrainStep):
+                loss = f"loss {event.loss:.3f}"
+                bar.update(task, completed=event.step, description=f"{loss}  {valid}")
+            elif isinstance(event, Evaluated) and event.valid_loss is not None:
+                valid = f"held out {event.valid_loss:.3f}"
+            elif isinstance(event, Started) and leads:
+                for warning in event.warnings:
+                    print(f"lmlab: {warning}", file=sys.stderr)
+            yield event
+
+
+def report(folder: RunFolder, started: Started, finished: Finished, as_json: bool) -> None:
+    if as_json:
+        said = {
+            "run": str(folder.path),
+            "steps": finished.step,
+            "form": folder.spec.config.form,
+            "trainable": started.trainable,
+            "total": started.total,
+            "train_loss": finished.train_loss,
+            "valid_loss": finished.valid_loss,
+            "probe_loss_before": finished.probe_before,
+            "probe_loss": finished.probe_loss,
+            "seconds": round(finished.seconds, 3),
+            "rows": started.rows,
+            "held_out": started.valid_rows,
+            "adapter": str(folder.path / finished.path) if finished.path else None,
+            "reason": finished.reason,
+            "accuracy_before": finished.accuracy_before,
+            "accuracy": finished.accuracy,
+        }
+        dump(said)
+    else:
+        _print(folder, started, finished)
+    if finished.reason == "nan":
+        raise InputError(finished.message)
+
+
+def _print(folder: RunFolder, started: Started, finished: Finished) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("", "before", "after", box=None, header_style="dim")
+    for name, before, after in (
+        ("training loss, nats a token", None, finished.train_loss),
+        ("held-out loss", finished.valid_before, finished.valid_loss),
+        ("loss on general text", finished.probe_before, finished.probe_loss),
+        ("answered right", finished.accuracy_before, finished.accuracy),
+    ):
+        if after is not None:
+            table.add_row(name, "" if before is None else f"{before:.4f}", f"{after:.4f}")
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(table)
+    console.print(
+        f"{finished.step:,} steps, {started.trainable:,} of {started.total:,} parameters, "
+        f"{finished.seconds:.1f} s{f'; {finished.message}' if finished.message else ''}",
+        markup=False,
+    )
+    if finished.path:
+        console.print(str(folder.path / finished.path), markup=False)
+
+
+def dump(value: dict[str, Any]) -> None:
+    """Print one JSON object."""
+    utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    sys.stdout.write(json.dumps(value, ensure_ascii=not utf8, allow_nan=False) + "\n")

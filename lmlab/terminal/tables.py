@@ -1,0 +1,73 @@
+"""Tables as the commands name them: a file, or a data set of the Hub."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lmlab.errors import InputError
+
+if TYPE_CHECKING:
+    from lmlab.text.sets import Table
+
+HUB = "hub:"
+TABLES = "a JSON, CSV, TSV or Parquet file, or hub:OWNER/NAME, with @REVISION and :SUBSET"
+
+
+def is_table(name: str) -> bool:
+    """Whether a name is that of a file, or of a set of the Hub."""
+    return name.startswith(HUB) or Path(name).is_file()
+
+
+def table_of(
+    name: str, maps: Sequence[str] = (), *, split: str = "train", skip: bool = False
+) -> "Table":
+    """A table by name.
+
+    Args:
+        name: a path, or ``hub:owner/name@revision:subset``.
+        maps: FIELD=COLUMN, each another name for a column.
+        split: of a set of the Hub.
+        skip: leave out rows that cannot be read.
+
+    Raises:
+        InputError: it is not there, or cannot be read.
+    """
+    from lmlab.text import sets as data
+    from lmlab.text.parquet import read_parquet
+    from lmlab.text.rows import MAX_ROWS
+
+    path = Path(name)
+    if name.startswith(HUB):
+        from lmlab.runs.hub import HubSet, hub_table
+
+        found = HubSet.parse(name[len(HUB) :])
+        table = hub_table(found, split, MAX_ROWS, skip=skip)
+    elif not path.is_file():
+        sets = ", ".join(data.shipped_sets())
+        raise InputError(f"There is no data named ‘{name[:60]}’.", f"There are: {sets}.")
+    elif path.suffix.lower() == ".parquet":
+        table = read_parquet(path, path.name, skip=skip)
+    else:
+        table = data.read_file(path, skip=skip)
+    if not maps:
+        return table
+    return table.mapped({**{c: c for c in table.columns}, **dict(map(pair, maps))})
+
+
+def tell(notes: Iterable[str]) -> None:
+    """What became of rows, on standard error."""
+    for note in notes:
+        print(f"lmlab: {note}", file=sys.stderr)
+
+
+def pair(text: str) -> tuple[str, str]:
+    """NAME=VALUE in two parts.
+
+    Raises:
+        InputError: there is no ‘=’.
+    """
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"‘{text[:40]}’ has no ‘=’.", "Write NAME=VALUE.")
+    return name.strip(), value

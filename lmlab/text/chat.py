@@ -1,0 +1,144 @@
+"""The same design as a chat: a turn for every example, in the form of the model's tokenizer."""
+
+from collections.abc import Sequence
+
+from lmlab.errors import InputError
+from lmlab.lm.chat import Message, has_chat, rendered, turn_end
+from lmlab.lm.tokens import Vocabulary
+from lmlab.results.forms import Form
+from lmlab.text.parts import Part, PartKind, Pieces, Prompt, joined
+from lmlab.text.templates import PromptTemplate
+
+
+def form_for(
+    vocabulary: Vocabulary,
+    template: PromptTemplate,
+    asked: Form | None = None,
+    learned: Form | None = None,
+) -> Form:
+    """The form that a model is asked in.
+
+    Args:
+        vocabulary: the model's.
+        template: the wording, which may name a form.
+        asked: what somebody wants; None leaves it open.
+        learned: what the model was tuned in, where that is known.
+
+    Raises:
+        InputError: the chat form of a model without a chat template.
+    """
+    form = asked or learned or template.form
+    if not form:
+        return "chat" if has_chat(vocabulary) else "plain"
+    check_form(vocabulary, form)
+    return form
+
+
+def check_form(vocabulary: Vocabulary, form: Form) -> None:
+    """Refuse a form that the model does not have.
+
+    Raises:
+        InputError: the chat form of a model without a chat template.
+    """
+    if form == "chat" and not has_chat(vocabulary):
+        raise InputError(
+            "This model has no chat template, so that there is no chat form.",
+            "Take the plain form, or a model that was tuned for chats.",
+        )
+
+
+def messages(instruction: str, examples: Sequence[Pieces], query: Pieces) -> list[Message]:
+    """The turns: the instruction opens the first question, every target is an answer."""
+    turns = []
+    for example in examples:
+        turns += _asked(example)
+        turns.append({"role": "assistant", "content": example.target.strip()})
+    turns += _asked(query)
+    if instruction.strip():
+        first = next((turn for turn in turns if turn["role"] == "user"), turns[0])
+        first["content"] = f"{instruction.strip()}\n\n{first['content']}"
+    return turns
+
+
+def _asked(piece: Pieces) -> list[Message]:
+    """The question of a row, or the chat that it holds, up to the answer."""
+    if piece.turns:
+        return [{"role": role, "content": content} for role, content in piece.turns]
+    return [{"role": "user", "content": piece.query.strip()}]
+
+
+def in_form(
+    vocabulary: Vocabulary,
+    form: Form,
+    instruction: str,
+    examples: Sequence[Pieces],
+    separator: str,
+    queries: Sequence[Pieces],
+) -> list[Prompt]:
+    """One prompt for each query, in one form or the other.
+
+    Raises:
+        ModelError: the tokenizer's chat template fails on one.
+    """
+    if form == "chat":
+        return as_chats(vocabulary, instruction, examples, queries)
+    return [joined(instruction, examples, separator, query) for query in queries]
+
+
+def as_chat(
+    vocabulary: Vocabulary, instruction: str, examples: Sequence[Pieces], query: Pieces
+) -> Prompt:
+    """The prompt in the tokenizer's own chat form, up to where the model's turn begins.
+
+    Raises:
+        ModelError: the tokenizer's template fails on it, or takes too long.
+    """
+    return as_chats(vocabulary, instruction, examples, [query])[0]
+
+
+def as_chats(
+    vocabulary: Vocabulary, instruction: str, examples: Sequence[Pieces], queries: Sequence[Pieces]
+) -> list[Prompt]:
+    """One prompt for each query.
+
+    Raises:
+        ModelError: as ``as_chat``.
+    """
+    texts = rendered(vocabulary, [messages(instruction, examples, query) for query in queries])
+    return [
+        Prompt(
+            text,
+            tuple(_parts(text, instruction, examples, query)),
+            query.target.strip(),
+            {label: target.strip() for label, target in query.targets.items()},
+            turn=True,
+        )
+        for text, query in zip(texts, queries, strict=True)
+    ]
+
+
+def stops_in(vocabulary: Vocabulary, form: Form, stop: Sequence[str]) -> tuple[str, ...]:
+    """A template's stop strings and, in the chat form, what ends the model's turn."""
+    end = turn_end(vocabulary) if form == "chat" else ""
+    return tuple(dict.fromkeys([*stop, *([end] if end else [])]))
+
+
+def _parts(text: str, instruction: str, examples: Sequence[Pieces], query: Pieces) -> list[Part]:
+    """Where each piece went, searched for in order; all else is the chat's own."""
+    wanted: list[tuple[PartKind, str, int]] = [("instruction", instruction.strip(), -1)]
+    for index, example in enumerate(examples):
+        wanted += [("example", example.query.strip(), index)]
+        wanted += [("example", example.target.strip(), index)]
+    wanted.append(("query", query.query.strip(), -1))
+    parts, at = [], 0
+    for kind, piece, index in wanted:
+        start = text.find(piece, at) if piece else -1
+        if start < 0:
+            continue
+        if start > at:
+            parts.append(Part("chat", at, start))
+        at = start + len(piece)
+        parts.append(Part(kind, start, at, index))
+    if at < len(text):
+        parts.append(Part("chat", at, len(text)))
+    return parts

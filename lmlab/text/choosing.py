@@ -1,0 +1,68 @@
+"""Which label is chosen, in each of the usual ways: mathematics over log-likelihoods in nats."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lmlab.maths.agreement import softmax
+from lmlab.text.predictions import Way
+
+# Stand-ins for a query without content (Zhao et al. 2021).
+CONTENT_FREE = ("N/A", "", "[MASK]")
+
+
+@dataclass(frozen=True)
+class Blank:
+    """What the labels get where nothing is asked.
+
+    Attributes:
+        unconditional: ln p of each label with nothing before it; empty where that cannot be had.
+        content_free: ln of each label's share after a query without content; empty where it was not
+            asked for.
+    """
+
+    unconditional: tuple[float, ...] = ()
+    content_free: tuple[float, ...] = ()
+
+
+def mean_shares(rows: Sequence[Sequence[float]]) -> tuple[float, ...]:
+    """ln of the mean over rows of the labels' shares, from the rows' ln p."""
+    shares = [softmax(row) for row in rows]
+    means = (sum(column) / len(rows) for column in zip(*shares, strict=True))
+    return tuple(math.log(max(mean, 1e-300)) for mean in means)
+
+
+def scored(
+    logprobs: Sequence[float], targets: Sequence[str], blank: Blank
+) -> dict[Way, tuple[float, ...]]:
+    """Every way's score of each label.
+
+    Args:
+        logprobs: ln p(target | prompt), Σ over its tokens.
+        targets: the labels as they would be written; lengths leave out white space at the ends.
+        blank: what the labels get by themselves; ways that need what it lacks are left out.
+    """
+    words = [target.strip() for target in targets]
+    found: dict[Way, tuple[float, ...]] = {
+        "sum": tuple(logprobs),
+        "per character": _over(logprobs, [len(word) for word in words]),
+        "per byte": _over(logprobs, [len(word.encode()) for word in words]),
+    }
+    if blank.unconditional:
+        found["minus unconditional"] = _less(logprobs, blank.unconditional)
+    if blank.content_free:
+        found["calibrated"] = _less(logprobs, blank.content_free)
+    return found
+
+
+def best(scores: Sequence[float], labels: Sequence[str]) -> str:
+    """The label of the highest score, the first of equals."""
+    return labels[max(range(len(labels)), key=lambda i: scores[i])]
+
+
+def _over(logprobs: Sequence[float], lengths: Sequence[int]) -> tuple[float, ...]:
+    return tuple(lp / max(1, n) for lp, n in zip(logprobs, lengths, strict=True))
+
+
+def _less(logprobs: Sequence[float], others: Sequence[float]) -> tuple[float, ...]:
+    return tuple(lp - other for lp, other in zip(logprobs, others, strict=True))

@@ -1,0 +1,298 @@
+"""Prompt templates: the lecture's encoder F builds a prompt from an instruction, examples and a
+query; its decoder G reads the answer out of the completion. Runs no model.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from lmlab.errors import InputError
+from lmlab.rendering import Job, Renderer
+from lmlab.results.forms import Form
+from lmlab.text.batch import Batch
+from lmlab.text.blocks import asked_for, fields_of
+from lmlab.text.options import options_of
+from lmlab.text.parts import Pieces, Prompt, joined, pieces_of
+from lmlab.text.reading import Answer, Decoder, read
+from lmlab.text.records import Row, placed
+from lmlab.text.strict_yaml import load_mapping
+from lmlab.text.turns import turns_before_answer
+from lmlab.text.twins import Reads
+
+MAX_LABELS = 1000
+MOST_NAMED = 20  # labels that an error lists
+LABELS = "labels"
+
+
+class PromptTemplate(BaseModel):
+    """One prompt design. Blocks are Jinja; a row's fields are inserted as ``{{ field }}``.
+
+    Attributes:
+        name: short, of letters, digits and hyphens.
+        title: as shown to people.
+        task: what it asks for; templates of one task are wordings of each other.
+        data: the shipped set it fits.
+        about: one line on where the wording comes from.
+        instruction: stands before everything; knows no row, but ``labels``.
+        example: one solved example; by default query and target together.
+        separator: stands after every example.
+        query: what is asked, up to where the answer begins.
+        target: how the true answer goes on after the query.
+        answer: the field that holds the true answer.
+        labels: label to word, where the answer is one of a few; blocks see the word.
+        options: the field that holds the options, where each row has its own; blocks see a list.
+        stop: strings that end a completion.
+        decoder: how G reads a completion; ``decode`` in YAML.
+        form: ``plain`` or ``chat``, where the wording is made for one of them; else empty.
+        turns: the column with a whole chat, a JSON list of role and content: in the chat form its
+            turns before the last answer stand as they are, in place of the query.
+        tuned: the embedded model that was fine-tuned on this very wording.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,59}$")
+    title: str = ""
+    task: str = ""
+    data: str = ""
+    about: str = ""
+    instruction: str = ""
+    example: str = ""
+    separator: str = "\n"
+    query: str = Field(min_length=1)
+    target: str = Field(min_length=1)
+    answer: str = Field(min_length=1)
+    labels: dict[str, str] = {}
+    options: str = ""
+    tuned: str = ""
+    stop: tuple[str, ...] = ()
+    decoder: Decoder = Field(Decoder(), alias="decode")
+    form: Form | Literal[""] = ""
+    turns: str = ""
+    shipped: bool = Field(False, exclude=True)
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _mapping(cls, value: Any) -> Any:
+        return {word: word for word in value} if isinstance(value, list) else value
+
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _sensible(self) -> "PromptTemplate":
+        words = list(self.labels.values())
+        if len(words) == 1:
+            raise ValueError("labels: there must be at least two")
+        if len(words) > MAX_LABELS:
+            raise ValueError(f"labels: there may be at most {MAX_LABELS}")
+        if any(not word.strip() for word in (*words, *self.labels)):
+            raise ValueError("labels: a label is empty")
+        if len(set(words)) < len(words):
+            raise ValueError("labels: two labels have the same word")
+        if "" in self.stop:
+            raise ValueError("stop: a stop string is empty")
+        if self.decoder.how == "label" and not self.chooses:
+            raise ValueError("decode: ‘label’ needs labels, or options")
+        if self.options and words:
+            raise ValueError("options: there are labels for all rows already")
+        if self.options == self.answer:
+            raise ValueError("options: they cannot stand in the field of the answer")
+        if self.answer in fields_of(self.query):
+            raise ValueError(f"query: it gives the answer away, ‘{self.answer}’")
+        if not words and self.answer not in fields_of(self.target):
+            raise ValueError(f"target: it does not use the answer, ‘{self.answer}’")
+        return self
+
+    @classmethod
+    def parse(cls, text: str, *, shipped: bool = False) -> "PromptTemplate":
+        """Read a template from YAML.
+
+        Raises:
+            InputError: no YAML, an unknown or missing field, or one that cannot be.
+        """
+        raw = load_mapping(text)
+        raw.pop("shipped", None)
+        try:
+            return cls(**raw, shipped=shipped)
+        except ValidationError as error:
+            raise InputError(*_said(error)) from None
+
+    @property
+    def blocks(self) -> dict[str, str]:
+        """Every block by name."""
+        return {
+            "instruction": self.instruction,
+            "example": self.example or self.query + self.target,
+            "query": self.query,
+            "target": self.target,
+        }
+
+    @property
+    def chooses(self) -> bool:
+        """Whether the answer is one of a few, rather than free."""
+        return bool(self.labels or self.options)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that a query needs, in the order of their first use."""
+        return self._inputs(self.query)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The fields that a solved example needs, the answer last."""
+        return (*self._inputs("".join((self.query, self.target, self.example))), self.answer)
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The columns that may not be empty: all that no block asks whether they are there."""
+        asked = asked_for("".join((self.query, self.target, self.example)))
+        return tuple(name for name in self.columns if name not in asked or name == self.answer)
+
+    @property
+    def reads(self) -> Reads:
+        """What it reads of a row."""
+        own = (self.turns,) if self.turns and self.turns not in self.columns else ()
+        return Reads((*self.columns, *own), self.needed, self.fields, self.check_row)
+
+    def _inputs(self, block: str) -> tuple[str, ...]:
+        used = dict.fromkeys([*fields_of(block), *([self.options] if self.options else [])])
+        return tuple(name for name in used if name not in (LABELS, self.answer))
+
+    @property
+    def renderer(self) -> Renderer:
+        """Who renders its blocks."""
+        return Renderer(self.shipped)
+
+    def encode(self, examples: Sequence[Row], query: Row) -> Prompt:
+        """The lecture's F: the prompt, and which characters came from which part.
+
+        Args:
+            examples: solved rows, in order; none for zero-shot.
+            query: the row that is asked; its answer may be missing.
+
+        Raises:
+            InputError: a field is missing, a label is none of the template's, or a block fails.
+        """
+        instruction, pieces = self.pieces([*examples, query])
+        return joined(instruction, pieces[:-1], self.separator, pieces[-1])
+
+    def pieces(self, rows: Sequence[Row], first: int = 1) -> tuple[str, list[Pieces]]:
+        """The instruction, and each row's query, example and answers, rendered; ``first`` is the
+        number of the first row, where rows do not know their place."""
+        batch = Batch(self.blocks)
+        batch.add(None, [("instruction", {LABELS: list(self.labels.values())})])
+        for number, row in enumerate(rows, first):
+            batch.add(row, self._jobs(row, number))
+        ((instruction,), *texts) = batch.rendered(self.renderer)
+        found = []
+        for number, (row, (query, *rest)) in enumerate(zip(rows, texts, strict=True), first):
+            truth = row.get(self.answer)
+            made = pieces_of(query, rest, truth, tuple(self.choices(row, number)))
+            turns = turns_before_answer(row.get(self.turns, "")) if self.turns else ()
+            found.append(replace(made, turns=turns))
+        return instruction, found
+
+    def _jobs(self, row: Row, number: int) -> Iterable[Job]:
+        """Query; then, where the answer is known, example and target; then a target a choice."""
+        given: dict[str, Any] = {LABELS: list(self.labels.values())}
+        given |= dict.fromkeys(self.reads.optional, "")
+        given |= {key: value for key, value in row.items() if key != self.answer}
+        choices = self.choices(row, number)
+        if self.options:
+            given[self.options] = list(choices)
+        yield "query", given
+        truth = row.get(self.answer)
+        if truth is not None:
+            word = self.word(truth, choices, number, row)
+            yield "example", {**given, self.answer: word}
+            yield "target", {**given, self.answer: word}
+        for word in choices.values():
+            yield "target", {**given, self.answer: word}
+
+    def choices(self, row: Row, number: int = 0) -> Mapping[str, str]:
+        """What a row's answer is chosen from, and how each is written; empty for free answers.
+
+        Raises:
+            InputError: the row's options cannot be read; ``number`` tells which row it is.
+        """
+        if not self.options:
+            return self.labels
+        try:
+            return {option: option for option in options_of(row.get(self.options, ""))}
+        except InputError as error:
+            raise InputError(placed(row, number, error.message), error.hint) from None
+
+    def word(
+        self, answer: str, choices: Mapping[str, str], number: int = 0, row: Row | None = None
+    ) -> str:
+        """How an answer is written: a label's word, or the answer itself; of which row it is."""
+        if not self.chooses:
+            return answer
+        if answer not in choices:
+            kind, hint = ("answer", "The answer has to be one of the row’s options.")
+            if self.labels:
+                kind, hint = ("label", "Map the template’s labels to those of the data.")
+            known = ", ".join(choice[:40] for choice in list(choices)[:MOST_NAMED])
+            known += ", …" if len(choices) > MOST_NAMED else ""
+            said = f"the {kind} ‘{answer[:40]}’ is none of {known}."
+            raise InputError(placed(row or {}, number, said), hint)
+        return choices[answer]
+
+    def check(self, rows: Sequence[Row]) -> None:
+        """Refuse rows whose answers are none that can be chosen; names the first.
+
+        Raises:
+            InputError: an unknown label, or options that cannot be read.
+        """
+        for number, row in enumerate(rows, 1):
+            self.check_row(row, number)
+
+    def check_row(self, row: Row, number: int = 0) -> None:
+        """The same for one row."""
+        self.word(row[self.answer], self.choices(row, number), number, row)
+
+    def decode(
+        self, completion: str, *, ended: bool = True, targets: Mapping[str, str] | None = None
+    ) -> Answer:
+        """The lecture's G: what a completion answers, or why that cannot be said.
+
+        Args:
+            completion: what the model wrote, without a stop string that ended it.
+            ended: whether it came to an end, rather than being cut at a length.
+            targets: how each option would be written, where every row has its own.
+        """
+        labels = (targets or {}) if self.options else self.labels
+        return read(
+            self.decoder, [completion], labels=labels, ended=[ended], renderer=self.renderer
+        )[0]
+
+    def decode_all(self, completions: Sequence[str], ended: Sequence[bool]) -> list[Answer]:
+        """G for many completions.
+
+        Args:
+            completions: what the model wrote, without a stop string that ended it.
+            ended: whether each came to an end, rather than being cut at a length.
+        """
+        return read(
+            self.decoder, completions, labels=self.labels, ended=ended, renderer=self.renderer
+        )
+
+
+def _said(error: ValidationError) -> tuple[str, str]:
+    """The first thing that is wrong, in one sentence, and what there is to choose from."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    fields = ", ".join(
+        f.alias or n for n, f in PromptTemplate.model_fields.items() if not f.exclude
+    )
+    if first["type"] == "extra_forbidden":
+        return f"The template has an unknown field, ‘{place}’.", f"There are: {fields}."
+    if first["type"] == "missing":
+        return f"The template has no ‘{place}’.", "It needs name, query, target and answer."
+    message = str(first["msg"]).removeprefix("Value error, ")
+    return f"The template is not valid: {f'{place}: ' if place else ''}{message}.", ""

@@ -1,0 +1,63 @@
+"""The templates that ship with lmlab, and the embedded models that some were tuned with."""
+
+from collections.abc import Sequence
+
+from lmlab.assets import assets_dir
+from lmlab.errors import InputError
+from lmlab.text.templates import PromptTemplate
+
+# Wordings that belong to no set: of chats, and of instructions with or without an input.
+CHAT, INSTRUCTION = "chat-turns", "instruction-alpaca"
+
+
+def shipped_templates() -> dict[str, PromptTemplate]:
+    """The templates that come with lmlab, by name."""
+    folder = assets_dir() / "templates"
+    texts = (file.read_text(encoding="utf-8") for file in sorted(folder.glob("*.yaml")))
+    found = (PromptTemplate.parse(text, shipped=True) for text in texts)
+    return {template.name: template for template in found}
+
+
+def shipped_template(name: str) -> PromptTemplate:
+    """A shipped template by name.
+
+    Raises:
+        InputError: there is none of that name; says which there are.
+    """
+    known = shipped_templates()
+    if name not in known:
+        raise InputError(
+            f"There is no template named ‘{name[:60]}’.", f"There are: {', '.join(known)}."
+        )
+    return known[name]
+
+
+def shipped_source(name: str) -> str:
+    """The YAML of a shipped template, as it was written."""
+    return (assets_dir() / "templates" / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def fitting_wording(columns: Sequence[str], *, chat: bool = False) -> PromptTemplate | None:
+    """The shipped wording for a table of chats, or of instructions; None where none is meant for
+    such a table.
+    """
+    if chat:
+        return shipped_template(CHAT)
+    found = shipped_template(INSTRUCTION)
+    return found if set(found.needed) <= set(columns) else None
+
+
+def tuned_wording(data: str) -> PromptTemplate | None:
+    """The wording of a set that an embedded model was fine-tuned on; None where none was."""
+    return next((t for t in shipped_templates().values() if t.data == data and t.tuned), None)
+
+
+def wordings_like(template: PromptTemplate) -> list[PromptTemplate]:
+    """The other shipped wordings for the same set and columns."""
+    return [
+        other
+        for other in shipped_templates().values()
+        if other.name != template.name
+        and other.data == template.data
+        and set(other.columns) == set(template.columns)
+    ]

@@ -1,0 +1,147 @@
+"""The rows that a run learns from, and those that are held out. Knows no model."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lmlab.assets import assets_dir
+from lmlab.errors import InputError
+from lmlab.text import sets as data
+from lmlab.text import twins
+from lmlab.text.records import Row, place_of, where
+from lmlab.text.sets import Table
+from lmlab.text.twins import Reads
+
+HELD_OUT = 0.1
+FEWEST = 8
+
+
+@dataclass(frozen=True)
+class TuningData:
+    """Two parts of a set that share no row.
+
+    Attributes:
+        name: as shown to people.
+        train: what is learned from.
+        valid: what is held out; may be empty.
+        origin: where it came from: ``shipped``, ``upload``, ``hub`` or ``file``.
+        notes: what became of rows that are in neither part, in sentences.
+    """
+
+    name: str
+    train: tuple[Row, ...]
+    valid: tuple[Row, ...]
+    origin: str = "shipped"
+    notes: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns, in the order of their first appearance."""
+        return tuple(dict.fromkeys(key for row in self.train for key in row))
+
+    @property
+    def n_bytes(self) -> int:
+        """What the rows take on the disk, about."""
+        rows = (*self.train, *self.valid)
+        return sum(
+            len(k) + len(v.encode("utf-8", "replace")) + 8 for r in rows for k, v in r.items()
+        )
+
+    def check(self, columns: Sequence[str]) -> None:
+        """Refuse a row that lacks a column or has nothing in it.
+
+        Raises:
+            InputError: names the row of the file, else counted from 1 within its part; or there are
+                too few rows.
+        """
+        if len(self.train) < FEWEST:
+            raise InputError(
+                f"‘{self.name}’ has {len(self.train)} rows to learn from; that is too few.",
+                f"Give at least {FEWEST}.",
+            )
+        self.check_rows(columns)
+
+    def check_rows(self, columns: Sequence[str], first: int = 1) -> None:
+        """The same for however few rows; ``first`` is the number of the first."""
+        for part, rows in (("training", self.train), ("held-out", self.valid)):
+            for number, row in enumerate(rows, first):
+                known = place_of(row) is not None
+                place = where(row, number) if known else f"row {number} of the {part} part"
+                twins.check_row(row, columns, f"{self.name}, {place}")
+
+
+def shipped_data(name: str) -> TuningData:
+    """A shipped set: its training and validation parts."""
+    found = data.shipped(name, "valid")
+    return TuningData(name, found.pool, found.queries)
+
+
+def split_table(
+    table: Table,
+    fields: Mapping[str, str] | None = None,
+    *,
+    seed: int = 0,
+    held_out: float = HELD_OUT,
+    limit: int | None = None,
+    origin: str = "upload",
+    reads: Reads | None = None,
+    skip: bool = False,
+    second: Table | None = None,
+) -> TuningData:
+    """Two parts of one table, by chance; a row that occurs twice is kept once, and rows that have
+    the same before the answer stay in one part.
+
+    Args:
+        table: the rows.
+        fields: {a template's field: the table's column}; columns not named keep their names.
+        seed: of the split.
+        held_out: share of the rows that is held out, from 0 to 0.9.
+        limit: most rows; the first ones after shuffling are kept.
+        origin: where the table came from.
+        reads: what the wording reads; by default every column, none of ``fields`` may be empty.
+        skip: leave out rows that cannot be used, and say which.
+        second: all rows that are held out, in place of a share; their twins are not learned from.
+
+    Raises:
+        InputError: a column that is not there, or is empty in some row; says which.
+    """
+    if not 0 <= held_out <= 0.9:
+        raise InputError("The share of rows held out is a number from 0 to 0.9.")
+    table = _usable(table, fields, reads, skip)
+    notes = table.notes
+    rows: Sequence[Row] = table.rows
+    if second is not None:
+        second = _usable(second, fields, reads, skip)
+        held_out, notes = 0.0, (*notes, *second.notes)
+        rows = twins.apart(rows, second.rows, reads)
+        if lost := len(table.rows) - len(rows):
+            notes += (
+                f"{lost:,} of {len(table.rows):,} rows stand in {second.name} as well and are not "
+                "learned from.",
+            )
+    groups = twins.families(rows, reads)
+    dropped = len(rows) - sum(map(len, groups))
+    valid, train = twins.halves(
+        groups, seed, limit, lambda n: max(0, min(n - 1, round(n * held_out)))
+    )
+    notes += twins.told(dropped, len(rows), reads)
+    held = second.rows if second else valid
+    return TuningData(table.name, train, held, origin, notes)
+
+
+def _usable(
+    table: Table, fields: Mapping[str, str] | None, reads: Reads | None, skip: bool
+) -> Table:
+    """The rows under a template's names, each looked at while it knows its place."""
+    if fields:
+        used = set(fields.values())
+        same = {column: column for column in table.columns if column not in used}
+        table = table.mapped({**same, **fields})
+    columns = tuple(fields or ())
+    return table.usable(reads or Reads(columns, columns, ()), skip=skip)
+
+
+def probe_texts(count: int) -> list[str]:
+    """General texts for forgetting, an even choice among the shipped ones."""
+    rows = data.read_file(assets_dir() / "datasets" / "probes" / "general.jsonl").rows
+    count = min(count, len(rows))
+    return [rows[i * len(rows) // count]["text"] for i in range(count)]

@@ -1,1 +1,0 @@
-"""Fine-tuning as a service: runs in processes of their own, queued, owned, within limits."""

@@ -1,1 +1,0 @@
-"""What the tabs share: widgets, pickers, status, errors."""

@@ -1,0 +1,1 @@
+"""What makes documents, pictures and audits; not shipped."""
