@@ -12,9 +12,9 @@ import pytest
 from bench.visitor import Page, Visitor
 from lmlab.errors import InputError
 from lmlab.fair import Fair, Ticket, makes_room, order
-from lmlab.hosting.guests import HALL, LEFT, Beats, Guests, place
 from lmlab.features.likelihood.events import api
 from lmlab.features.tuning.data import source_of
+from lmlab.hosting.guests import HALL, LEFT, Beats, Guests, place
 from lmlab.page.app import build_page
 from lmlab.parts import fair_queue, sessions, vault
 from lmlab.parts.packed_state import _taken
