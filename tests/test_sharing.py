@@ -158,6 +158,26 @@ def test_long_work_without_a_page_waits_while_a_page_asks(served):
         until(lambda: len(lab.order) == 7)
 
 
+def test_one_address_does_not_hold_all_places_while_a_page_is_open_elsewhere(served):
+    """Two long texts from one address had a short one from another wait for the end of one."""
+    lab = Gated()
+    app, address = served(lab, "likelihood")
+    queue = app.blocks._queue
+    for name in ("bad 1", "bad 2"):
+        queue.guests.come(name, "198.51.100.1")
+    assert not queue.guests.elsewhere("198.51.100.1")
+    with pages(address, "home"):
+        until(lambda: queue.guests.elsewhere("198.51.100.1"))
+        for name in ("bad 1", "bad 2"):
+            assert ask(address, name, name).status_code == 200
+        until(lambda: lab.order == ["bad 1"])
+        assert ask(address, "home", "home").status_code == 200
+        until(lambda: lab.order == ["bad 1", "home"])
+        assert queue.waiting("scoring") == 1
+        lab.gate.set()
+        until(lambda: len(lab.ended) == 3)
+
+
 def test_long_work_is_several_turns():
     fair = Fair()
     waiting = tickets(*["bad/1"] * 6, *["home/1"] * 6)

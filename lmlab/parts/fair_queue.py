@@ -135,19 +135,25 @@ class Lines(queueing.Queue):
     def _next(self, name: str, line: queueing.EventQueue) -> queueing.Event | None:
         """The first request of a line that may run now.
 
-        A visitor does not hold all places of a line: one is left for those who come. And long work
-        of a session without a page waits while a page's is there.
+        A visitor does not hold all places of a line: one is left for those who come, and of a line
+        of long work for those elsewhere whose page is open. And long work of a session without a
+        page waits while a page's is there.
         """
         limit = line.concurrency_limit
         if not line.queue or (limit is not None and line.current_concurrency >= limit):
             return None
-        running = Counter(one.who for at, one in self._running.values() if at == name)
+        at_work = [one for at, one in self._running.values() if at == name]
+        running = Counter(one.who for one in at_work)
         tickets = {event._id: self._ticket(event) for event in line.queue}
         asking = {*running, *(one.who for one in tickets.values())}
-        pages_first = kind_of(name) != "quick" and any(visitor for _, visitor in asking)
+        is_long = kind_of(name) != "quick"
+        pages_first = is_long and any(visitor for _, visitor in asking)
         for event in line.queue:
             who = tickets[event._id].who
-            holds_all = limit is not None and limit > 1 and running[who] >= limit - 1
+            held = running[who]
+            if is_long and self.guests.elsewhere(who[0]):
+                held = sum(one.address == who[0] for one in at_work)
+            holds_all = limit is not None and limit > 1 and held >= limit - 1
             if not holds_all and (who[1] or not pages_first):
                 return event
         return None
