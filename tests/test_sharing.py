@@ -13,7 +13,7 @@ from bench.visitor import Page, Visitor
 from lmlab.errors import InputError
 from lmlab.fair import Fair, Ticket, makes_room, order
 from lmlab.features.likelihood.events import api
-from lmlab.features.tuning.data import source_of
+from lmlab.features.tuning.service import Tuning
 from lmlab.hosting.guests import HALL, LEFT, Beats, Guests, place
 from lmlab.page.app import build_page
 from lmlab.parts import fair_queue, sessions, vault
@@ -22,6 +22,7 @@ from lmlab.parts.sessions import STRANGERS, Session, Sessions
 from lmlab.parts.vault import Packed, Vault
 from lmlab.runs.specs import fingerprint
 from lmlab.text.sets import Table
+from lmlab.text.wordings import shipped_source
 from tests import loops
 from tests.test_visitors import Gated, ask, pages, served, until
 from tests.ui.fake import FakeLab
@@ -237,9 +238,9 @@ def test_an_open_page_is_a_connection():
 
 def test_a_run_is_asked_for_from_somewhere(served, monkeypatch):
     lab, asked = FakeLab(), []
-    start = lab.tuning.start
-    tell = lambda *given: asked.append(lab.tuning.jobs._queue.whence()) or start(*given)  # noqa: E731
-    monkeypatch.setattr(lab.tuning, "start", tell)
+    start = lab.service(Tuning).start
+    tell = lambda *given: asked.append(lab.jobs._queue.whence()) or start(*given)  # noqa: E731
+    monkeypatch.setattr(lab.service(Tuning), "start", tell)
     _, address = served(lab, "tuning")
 
     async def train():
@@ -248,7 +249,7 @@ def test_a_run_is_asked_for_from_somewhere(served, monkeypatch):
 
     loops.run(train())
     assert asked == ["127.0.0.1"]
-    assert lab.tuning.jobs._queue.whence() == ""
+    assert lab.jobs._queue.whence() == ""
 
 
 # Sessions
@@ -430,7 +431,7 @@ def test_calls_made_by_hand_get_sentences():
     with pytest.raises(Exception, match="top_k must be"):
         api(lab)("a text", top_k=True)
     with pytest.raises(InputError, match="no template named ‘None’"):
-        source_of(lab, None)
+        shipped_source(None)
 
 
 def test_an_empty_field_is_an_empty_text_and_an_unknown_set_a_sentence():

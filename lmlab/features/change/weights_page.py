@@ -12,6 +12,7 @@ from gradio.context import Context
 from lmlab.errors import InputError, LabError
 from lmlab.features.change import receipt_notes, views, weight_plots, weight_views
 from lmlab.features.change.matrices import Changes, MatrixView, Unchanged
+from lmlab.features.change.service import Changing
 from lmlab.features.change.widgets import ChangeMap, MatrixPictures
 from lmlab.lab import Lab
 from lmlab.parts import waiting
@@ -19,7 +20,7 @@ from lmlab.parts.errors import alerts
 from lmlab.parts.receipt_button import Keep, follow
 from lmlab.parts.waiting import busy, idle
 from lmlab.parts.widgets import Handover, static
-from lmlab.results.scored import Loading, Scoring
+from lmlab.progress import Loading, Progress
 
 NAME = "Weights"
 QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
@@ -123,11 +124,11 @@ def runner(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
         found: Changes | None = None
         yield [*busy("reading …", 0), *still]
         try:
-            with closing(lab.changes.weights(base, tuned)) as steps:
+            with closing(lab.service(Changing).weights(base, tuned)) as steps:
                 for step in steps:
                     if isinstance(step, Loading):
                         yield [*busy(step.message, 0), *still]
-                    elif isinstance(step, Scoring):
+                    elif isinstance(step, Progress):
                         share = step.done / max(1, step.total)
                         yield [*busy(f"{step.done} of {step.total} matrices", share), *still]
                     elif isinstance(step, Unchanged):
@@ -189,7 +190,7 @@ def no_matrix(said: str) -> list[Any]:
 def _matrix(lab: Lab, shown: Shown | None, name: str) -> list[Any]:
     if shown is None or not name or not shown.csv:
         return no_matrix(views.NOTHING)
-    with closing(lab.changes.matrix(shown.base, shown.tuned, name)) as steps:
+    with closing(lab.service(Changing).matrix(shown.base, shown.tuned, name)) as steps:
         found = next(step for step in steps if isinstance(step, MatrixView))
     kept = (shown.base, shown.tuned, found.change)
     return [views.figures(found), weight_plots.spectra(found), weight_views.pictures(found), kept]
