@@ -194,7 +194,7 @@ class Changing:
             return "your text", [self._own(on.task)]
         rows = held_out(self.lab.store, tuned, on.data)
         count = max(1, min(on.rows, TASK_ROWS))
-        chat = chat_of(self.store, tuned) if rows.template else None
+        chat = chat_of(self.lab.store, tuned) if rows.template else None
         asked = texts(rows, count, TASK_CHARACTERS, chat)
         found = [ScoreRequest(one.text, one.prefix, given=one.turn) for one in asked]
         what = "texts" if rows.template is None else "answers, given their prompts"

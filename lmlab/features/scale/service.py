@@ -113,10 +113,10 @@ class Scaling:
         from lmlab.models import configs
 
         ref = ModelRef.parse(model)
-        adapter = self.store.adapter_of(ref, lambda message: None)
+        adapter = self.lab.store.adapter_of(ref, lambda message: None)
         if adapter is None:
             return None
-        return configs.added(configs.config_folder(ref, self.store), ref.name, adapter)
+        return configs.added(configs.config_folder(ref, self.lab.store), ref.name, adapter)
 
     def measure(
         self, models: Sequence[str], kinds: Sequence[str], count: int
