@@ -296,11 +296,12 @@ def test_who_stops_slow_steps_waits_for_no_batch_of_measuring(tmp_path, model, m
         return forward(*args, **named)
 
     monkeypatch.setattr(LlamaModel, "forward", slow)
-    made_one = False
+    steps = []
     folder = made(tmp_path, model, replace(LONG, steps=9, evaluate_every=0))
-    for event in train(folder, SETTINGS, should_stop=lambda: "stopped" if made_one else None):
+    for event in train(folder, SETTINGS, should_stop=lambda: "stopped" if steps else None):
         if isinstance(event, TrainStep):
-            made_one, passes = True, 0
+            steps.append(event)
+            passes = 0
     assert (event.reason, event.step, passes) == ("stopped", 1, 0)
     assert "ended before it was measured" in event.message
 
