@@ -14,17 +14,19 @@ from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from lmlab.errors import InputError
+from lmlab.generation.completions import Given
+from lmlab.generation.config import GenerateConfig
 from lmlab.lm.fair_lock import stepwise
+from lmlab.lm.windows import WindowMode
 from lmlab.models.store import ModelRef, ModelStore
-from lmlab.results.completions import Given, Reading
-from lmlab.results.controls import GenerateConfig
-from lmlab.results.scored import Loading, Scored, Scoring, WindowMode
+from lmlab.progress import Loading, Progress, Reading
 from lmlab.runs.jobs import Jobs
+from lmlab.scoring.scored import Scored
 from lmlab.settings import Settings
 
 if TYPE_CHECKING:
-    from lmlab.results.compared import Compared
-    from lmlab.results.completions import Beliefs, Next, Step
+    from lmlab.generation.completions import Beliefs, Next, Step
+    from lmlab.scoring.compared import Compared
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -158,7 +160,7 @@ class Lab:
         windows: WindowMode = "sliding",
         bos: str = "tokenizer",
         chat: bool = False,
-    ) -> Iterator[Loading | Scoring | Scored]:
+    ) -> Iterator[Loading | Progress | Scored]:
         """Score a visitor's text within the settings' limits; yields progress, then the result.
 
         With ``chat`` the text is scored as the answer to the question ``prefix``.
@@ -264,7 +266,7 @@ class Lab:
         *,
         alpha: float = 1.0,
         chat: bool = False,
-    ) -> "Iterator[Loading | Scoring | Compared]":
+    ) -> "Iterator[Loading | Progress | Compared]":
         """Compare two models on a text; α turns the second one's adapter, if it has one."""
         import_core()
         from lmlab.scoring.comparison import iter_compare

@@ -31,6 +31,8 @@ from lmlab.features.prompt.service import Prompting
 from lmlab.features.prompt.studies import Design
 from lmlab.features.scale.service import Scaling
 from lmlab.features.tuning.service import Tuning
+from lmlab.generation.completions import Step
+from lmlab.generation.config import GenerateConfig
 from lmlab.hosting import sweep
 from lmlab.hosting.headers import Headers
 from lmlab.hosting.page_cache import BYTES, Shelf
@@ -41,8 +43,6 @@ from lmlab.lm.fair_lock import SLICE, Turns, stepwise
 from lmlab.page.app import launch
 from lmlab.parts.errors import alerts
 from lmlab.parts.fair_queue import OWN_SHARE, Iterators, kind_of
-from lmlab.results.completions import Step
-from lmlab.results.controls import GenerateConfig
 from lmlab.runs.store import RunFolder
 from lmlab.settings import Settings
 from lmlab.text.protocols import Protocol

@@ -13,12 +13,12 @@ from lmlab.errors import InputError
 from lmlab.lm.adapters import Adapters, Attached
 from lmlab.lm.body import Body
 from lmlab.lm.fair_lock import Turns
+from lmlab.lm.forms import Form
 from lmlab.lm.grafts import bytes_of
 from lmlab.lm.head import Head
 from lmlab.lm.learned import learned_form
 from lmlab.lm.tokens import Vocabulary
 from lmlab.lm.ways import Ways, choose
-from lmlab.results.forms import Form
 
 CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
 CONTEXT_WITHOUT_LIMIT = 2048

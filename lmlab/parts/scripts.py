@@ -4,8 +4,9 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from lmlab import palette
 from lmlab.assets import assets_dir
-from lmlab.parts import palette, strip
+from lmlab.parts import strip
 
 SHEETS = ("style", "completing", "prompting", "tuning", "scale", "data", "lecture", "change",
           "timemachine", "pretraining", "keep")  # fmt: skip

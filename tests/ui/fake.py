@@ -19,13 +19,15 @@ from lmlab.features.pretraining.service import Pretraining
 from lmlab.features.prompt.service import Prompting
 from lmlab.features.scale.service import Scaling
 from lmlab.features.tuning.service import Tuning
+from lmlab.generation.completions import Advice, Given, Step
+from lmlab.generation.config import GenerateConfig
 from lmlab.lab import Lab
 from lmlab.models.store import ModelStore
-from lmlab.results.compared import Compared
-from lmlab.results.completions import Advice, Given, Step
-from lmlab.results.controls import GenerateConfig
-from lmlab.results.scored import Alternative, Scored, Scoring, TokenScore, Windowing
+from lmlab.progress import Progress
 from lmlab.runs.jobs import Jobs
+from lmlab.scoring.compared import Compared
+from lmlab.scoring.scored import Scored, Windowing
+from lmlab.scoring.tokens import Alternative, TokenScore
 from lmlab.settings import Settings
 from tests.ui.fakechanges import FakeChanging, FakeTimeMachine
 from tests.ui.fakecorpora import FakeCorpora
@@ -120,7 +122,7 @@ class FakeLab:
         windows: str = "sliding",
         bos: str = "tokenizer",
         chat: bool = False,
-    ) -> Iterator[Scoring | Scored]:
+    ) -> Iterator[Progress | Scored]:
         prefix = f"[user] {prefix} [model]" if chat else prefix
         if not text:
             raise InputError("There is no text to score.", "Type at least one character.")
@@ -138,7 +140,7 @@ class FakeLab:
         for done in range(0, len(tokens), 500):
             if len(tokens) > 1000:
                 time.sleep(self.pause)
-            yield Scoring(done, len(tokens))
+            yield Progress(done, len(tokens))
         kept = prefix.rstrip()
         yield Scored(
             model=model,

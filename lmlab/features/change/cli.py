@@ -11,7 +11,7 @@ from lmlab.terminal.quiet import RECEIPT, quiet
 
 if TYPE_CHECKING:
     from lmlab.features.change.changes import MatrixChange
-    from lmlab.results.compared import Compared
+    from lmlab.scoring.compared import Compared
 
 MOST_ROWS = 40
 

@@ -8,10 +8,10 @@ from lmlab.errors import InputError
 from lmlab.features.change.changes import Drift
 from lmlab.lm.model import LM
 from lmlab.maths import agreement
-from lmlab.results.compared import Compared
-from lmlab.results.scored import bits_per_byte
+from lmlab.scoring.compared import Compared
 from lmlab.scoring.comparison import iter_compare, same_vocabulary
 from lmlab.scoring.score import ScoreRequest
+from lmlab.scoring.scored import bits_per_byte
 
 
 def iter_drift(
@@ -83,8 +83,9 @@ def summary(kind: str, compared: Sequence[Compared], group: str = "") -> Drift:
 
 def _compared(base: LM, tuned: LM, request: ScoreRequest, max_tokens: int | None) -> Compared:
     steps = iter_compare(
-        base, tuned, request.text, prefix=request.prefix, top_k=0, max_tokens=max_tokens
-    )
+        base, tuned, request.text, prefix=request.prefix, given=request.given,
+        top_k=0, max_tokens=max_tokens,
+    )  # fmt: skip
     return next(step for step in steps if isinstance(step, Compared))
 
 

@@ -11,9 +11,10 @@ from lmlab.features.change.changes import Drift
 from lmlab.features.change.passages import Kind, Task
 from lmlab.lab import Lab, import_core, runs_models
 from lmlab.lm.fair_lock import stepwise
+from lmlab.lm.tokens import Vocabulary
 from lmlab.memo import Memo
 from lmlab.models.store import ModelRef
-from lmlab.results.scored import Loading
+from lmlab.progress import Loading
 
 ROWS = 10
 MOST_ROWS = 40
@@ -24,7 +25,7 @@ Key = tuple[str, str, str, int]  # base, tuned, kind, rows
 
 
 @dataclass(frozen=True, slots=True)
-class Scoring:
+class DriftProgress:
     """How far a measurement is: texts done, of how many, and of which kind the last one was."""
 
     done: int
@@ -44,7 +45,8 @@ class Drifting:
     _kept: Memo[Key, Drift] = field(default_factory=lambda: Memo(KEPT), repr=False)
 
     def kinds(self, tuned: str, rows: int = ROWS, own: str = "") -> list[Kind]:
-        """Texts of several kinds: what the model was tuned for, general text, other tasks.
+        """Texts of several kinds: what the model was tuned for, general text, other tasks. Prompts
+        take the form that it was tuned in.
 
         Args:
             tuned: the model's name, which tells its task.
@@ -52,24 +54,28 @@ class Drifting:
             own: a visitor's texts of the task, which stand in the place of the known one's.
 
         Raises:
-            InputError: too many rows asked for, or too long a text.
+            LabError: too many rows asked for, or too long a text; or the model cannot be had.
         """
-        if not 2 <= rows <= MOST_ROWS:
-            raise InputError(f"From 2 to {MOST_ROWS} texts of a kind are scored, not {rows}.")
-        self.lab.check_length(own)
+        self._check(rows, own)
         known = passages.task_of(tuned, self.lab.store.runs)
-        found = [*_task(known, rows, own), *passages.general(rows, LONGEST)]
+        chat = passages.chat_of(self.lab.store, tuned)
+        found = [*_task(known, rows, own, chat), *passages.general(rows, LONGEST)]
         for name in passages.tasks(self.lab.store.embedded_adapters()):
             if known is None or name != known[0]:
                 some = passages.passages(
-                    passages.wording(name), passages.held_out(name), rows, LONGEST
+                    passages.wording(name), passages.held_out(name), rows, LONGEST, chat
                 )
                 found.append(Kind(name, passages.OTHER, some))
         return [kind for kind in found if kind.passages]
 
+    def _check(self, rows: int, own: str) -> None:
+        if not 2 <= rows <= MOST_ROWS:
+            raise InputError(f"From 2 to {MOST_ROWS} texts of a kind are scored, not {rows}.")
+        self.lab.check_length(own)
+
     def measure(
         self, base: str, tuned: str, *, rows: int = ROWS, own: str = ""
-    ) -> Iterator[Loading | Scoring | Drift]:
+    ) -> Iterator[Loading | DriftProgress | Drift]:
         """Each kind's ``Drift`` as soon as it is known; others use the models in between.
 
         Of models that ship the shipped texts are read once.
@@ -77,10 +83,11 @@ class Drifting:
         Raises:
             LabError: a model cannot be read, or the two have different tokens.
         """
-        found = self.kinds(tuned, rows, own)
+        self._check(rows, own)
         refs = [ModelRef.parse(base), ModelRef.parse(tuned)]
         for ref in refs:
             yield from self.lab.ready(ref)
+        found = self.kinds(tuned, rows, own)
         stay = all(self.lab.store.ships(ref) for ref in refs)
         total, done = sum(len(kind.passages) for kind in found), 0
         for kind in found:
@@ -88,7 +95,7 @@ class Drifting:
             known = self._kept.get(key) if stay and kind.name != OWN else None
             for step in [known] if known else self._measured(base, tuned, kind):
                 if not isinstance(step, Drift):
-                    yield Scoring(done + step, total, kind.name)
+                    yield DriftProgress(done + step, total, kind.name)
                     continue
                 if stay and kind.name != OWN:
                     self._kept.put(key, step)
@@ -102,7 +109,7 @@ class Drifting:
         from lmlab.features.change.drift import iter_kind
         from lmlab.scoring.score import ScoreRequest
 
-        requests = [ScoreRequest(*one) for one in kind.passages]
+        requests = [ScoreRequest(p.text, p.prefix, given=p.turn) for p in kind.passages]
         most = self.lab.settings.max_tokens
         refs = [ModelRef.parse(base), ModelRef.parse(tuned)]
         with self.lab.store.borrow_all(refs) as (one, two):
@@ -110,10 +117,10 @@ class Drifting:
             yield from stepwise([one, two], steps)
 
 
-def _task(known: Task | None, rows: int, own: str) -> list[Kind]:
+def _task(known: Task | None, rows: int, own: str, chat: Vocabulary | None) -> list[Kind]:
     if own.strip():
         return [Kind(OWN, passages.TASK, passages.own(own, rows, LONGEST))]
     if known is None:
         return []
     name, template, found = known
-    return [Kind(name, passages.TASK, passages.passages(template, found, rows, LONGEST))]
+    return [Kind(name, passages.TASK, passages.passages(template, found, rows, LONGEST, chat))]

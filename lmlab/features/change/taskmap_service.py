@@ -15,7 +15,7 @@ from lmlab.features.change.taskmap import TaskMap
 from lmlab.lab import Lab, import_core, runs_models
 from lmlab.maths.agreement import spread
 from lmlab.models.store import ModelRef
-from lmlab.results.scored import Loading
+from lmlab.progress import Loading
 
 if TYPE_CHECKING:
     from lmlab.features.change.between import Between
@@ -103,7 +103,7 @@ class TaskMaps:
             yield Mapped(done, total, kind.name)
             with self.lab.store.borrow_all(refs) as lms:
                 for passage in kind.passages:
-                    found.setdefault(kind.name, []).append(between(lms, ScoreRequest(*passage)))
+                    found.setdefault(kind.name, []).append(between(lms, ScoreRequest(*passage[:2])))
                     done += 1
                     yield Mapped(done, total, kind.name)
         yield _map(self.variants(), found)

@@ -6,15 +6,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
-from lmlab.results.controls import GenerateConfig
+from lmlab.generation.config import GenerateConfig
 from lmlab.terminal.naming import BOS, CHAT
 from lmlab.terminal.quiet import RECEIPT, quiet, say, write_json
 from lmlab.terminal.sampling import PLAIN, add_sampling, config_of
 
 if TYPE_CHECKING:
+    from lmlab.generation.completions import Step
     from lmlab.lm.model import LM
     from lmlab.models.store import ModelRef
-    from lmlab.results.completions import Step
 
 
 def add_compare(commands: Any) -> None:
@@ -69,8 +69,8 @@ def _dialled(ref: "ModelRef", alpha: float) -> "ModelRef":
 
 def _compare_prompt(lms: "list[LM]", arguments: argparse.Namespace, config: GenerateConfig) -> None:
     from lmlab.generation.advice import given
+    from lmlab.generation.completions import collect
     from lmlab.generation.sidebyside import generate_side_by_side
-    from lmlab.results.completions import collect
     from lmlab.terminal.listing import print_completions
 
     steps: list[list[Step]] = [[] for _ in lms]

@@ -21,7 +21,8 @@ from lmlab.features.scale.published import Opened, Row, row_of
 from lmlab.lab import Lab, import_core, runs_models
 from lmlab.lm.fair_lock import stepwise
 from lmlab.models.store import ModelRef
-from lmlab.results.scored import Loading, Scored, Scoring
+from lmlab.progress import Loading, Progress
+from lmlab.scoring.scored import Scored
 from lmlab.text.sets import read_file
 
 if TYPE_CHECKING:
@@ -102,9 +103,24 @@ class Scaling:
             )
         return row.shape
 
+    def added(self, model: str) -> int | None:
+        """The numbers in a model's adapter; None of a model without one.
+
+        Raises:
+            LabError: there is no such adapter, or it does not fit; what ``row`` raises.
+        """
+        self.row(model)
+        from lmlab.models import configs
+
+        ref = ModelRef.parse(model)
+        adapter = self.store.adapter_of(ref, lambda message: None)
+        if adapter is None:
+            return None
+        return configs.added(configs.config_folder(ref, self.store), ref.name, adapter)
+
     def measure(
         self, models: Sequence[str], kinds: Sequence[str], count: int
-    ) -> Iterator[Loading | Scoring | Measured]:
+    ) -> Iterator[Loading | Progress | Measured]:
         """Bits per byte of models on held-out texts, one ``Measured`` a model and kind.
 
         Args:
@@ -134,7 +150,7 @@ class Scaling:
     @runs_models("name")
     def _measured(
         self, name: str, texts: dict[str, list[str]]
-    ) -> Iterator[Loading | Scoring | Measured]:
+    ) -> Iterator[Loading | Progress | Measured]:
         import_core()
         ref = ModelRef.parse(name)
         yield from self.lab.ready(ref)
@@ -143,7 +159,7 @@ class Scaling:
 
     def _figures(
         self, lm: "LM", name: str, texts: dict[str, list[str]]
-    ) -> Iterator[Scoring | Measured]:
+    ) -> Iterator[Progress | Measured]:
         from lmlab.scoring.score import iter_scores
 
         size = sum(parameter.numel() for parameter in lm.own_parameters().values())

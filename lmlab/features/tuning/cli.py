@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from lmlab.errors import InputError
 from lmlab.features.tuning.runs_cli import PLAIN, resumed
-from lmlab.results.forms import FORMS
+from lmlab.lm.forms import FORMS
 from lmlab.terminal.naming import ADAPTER, MODEL, add_model, asked_ref
 from lmlab.terminal.run_control import OWNER, interruptible
 from lmlab.terminal.run_report import report, shown
