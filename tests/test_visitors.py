@@ -629,9 +629,9 @@ def test_work_on_a_lent_gpu_is_marked_at_the_start_and_bounded(zero, folder, mon
     assert lent(plain) is plain
 
 
-def test_what_features_ask_runs_on_a_lent_gpu(zero, folder):
+def test_what_features_ask_runs_on_a_lent_gpu(zero):
     lab, fake = zero
-    plain, model = Lab.open(lab.settings), str(folder("llama", "bytelevel-bos"))
+    plain, model = Lab.open(lab.settings), "tiny"
     template, data = shipped_template("qa-question"), shipped("qa")
     query = data.queries[0]
     design = Design("", model, template, data, Protocol(limit=2))

@@ -1,4 +1,4 @@
-"""How far a tuned model moved, as the page asks for it: ``lab.drifting``. Imports no torch before
+"""How far a tuned model moved, as the page asks for it. Imports no torch before
 something is scored.
 """
 

@@ -1,4 +1,4 @@
-"""What fine-tuning changed in the weights, as the page asks for it: ``lab.changes``.
+"""What fine-tuning changed in the weights, as the page asks for it.
 
 Imports no torch before a model has to be looked at.
 """

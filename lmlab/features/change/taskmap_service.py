@@ -1,4 +1,4 @@
-"""The map of tasks, as the page asks for it: ``lab.taskmap``. It follows from the embedded suite
+"""The map of tasks, as the page asks for it. It follows from the embedded suite
 alone, so that it is measured once and kept for everybody. Imports no torch before it is measured.
 """
 

@@ -1,4 +1,4 @@
-"""One text under checkpoint after checkpoint, as the page asks for it: ``lab.timemachine``. Each is
+"""One text under checkpoint after checkpoint, as the page asks for it. Each is
 scored once; what was scored lately is kept for whoever asks for the same. Imports no torch before
 something is scored.
 """

@@ -1,4 +1,4 @@
-"""How large the models at hand are and what they reach, as the page asks for it: ``lab.scaling``.
+"""How large the models at hand are and what they reach, as the page asks for it.
 
 Imports no torch before a model is looked at. A row needs a model's config alone, no weights.
 """
