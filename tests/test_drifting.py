@@ -20,9 +20,9 @@ from lmlab.features.change.timemachine_service import TimeMachine, opening
 from lmlab.lab import Lab
 from lmlab.maths import mds
 from lmlab.maths.jensenshannon import distance, entropy
-from lmlab.models.store import ModelStore
 from lmlab.page.lecture.events import preparer
 from lmlab.page.scenes.course import shipped
+from lmlab.runs.model_store import ModelStore
 from lmlab.runs.store import Runs
 from lmlab.runs.worker import train
 from lmlab.scoring.comparison import compare

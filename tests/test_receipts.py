@@ -17,7 +17,7 @@ from lmlab.features.change.drift import iter_drift
 from lmlab.features.change.drift_service import Drifting
 from lmlab.features.change.matrices import Knifed
 from lmlab.features.change.rank_knife import iter_knife
-from lmlab.features.change.service import KnifeTexts
+from lmlab.features.change.service import Changing, KnifeTexts
 from lmlab.features.change.weight_change import iter_changes
 from lmlab.features.prompt import receipt as prompts
 from lmlab.features.prompt import receipt_notes
@@ -32,12 +32,12 @@ from lmlab.features.tuning.service import Tuning
 from lmlab.generation.completions import Completion
 from lmlab.generation.config import GenerateConfig
 from lmlab.lab import Lab
-from lmlab.lm.forms import Form
 from lmlab.measures import measures
-from lmlab.models.store import ModelStore
+from lmlab.models.forms import Form
 from lmlab.receipts import completions, texts
 from lmlab.receipts.script import source_of
 from lmlab.runs.bases import settled
+from lmlab.runs.model_store import ModelStore
 from lmlab.runs.store import RunFolder
 from lmlab.scoring.score import ScoreRequest
 from lmlab.scoring.scored import Scored
@@ -329,7 +329,7 @@ def test_the_change_of_a_run_in_the_chat_form(numbers: Numbers, tmp_path: Path) 
     steps = lab.service(Drifting).measure(str(base), tuned, rows=3)
     moved = [step for step in steps if isinstance(step, Drift)]
     on = KnifeTexts(data="plural", rows=3, probes=2)
-    *_, cut = lab.changes.knife(str(base), tuned, on)
+    *_, cut = lab.service(Changing).knife(str(base), tuned, on)
     assert isinstance(cut, Knifed)
     assert "in the chat form, of ‘plural’" in cut.task
     asked = next(one for one in moved if one.kind == "qa")

@@ -56,8 +56,8 @@ def boxes(page: Page, tab: str) -> list[str]:
 
 
 @pytest.mark.timeout(600)
-def test_every_tab_in_light_dark_by_keyboard_and_on_a_phone(visit, fake_page):
-    page = visit(fake_page())
+def test_every_tab_in_light_dark_by_keyboard_and_on_a_phone(visit, small_page):
+    page = visit(small_page())
     page.evaluate(SCRIPTS)
     wrong = []
     for tab in features():
@@ -67,8 +67,8 @@ def test_every_tab_in_light_dark_by_keyboard_and_on_a_phone(visit, fake_page):
 
 
 @pytest.mark.parametrize("name", [tab.name for tab in features() if tab.first.press])
-def test_hostile_text_in_every_box_stays_text(visit, fake_page, name):
-    page = visit(fake_page(name))
+def test_hostile_text_in_every_box_stays_text(visit, small_page, name):
+    page = visit(small_page(name))
     tab = next(one for one in features() if one.name == name)
     first_result(page, tab)
     for box in boxes(page, name):
