@@ -27,6 +27,7 @@ def layers(
     on_space: bool = False,
     guests: Guests | None = None,
     files: Callable[[], frozenset[str]] = frozenset,
+    sent: Callable[[bytes], bytes] = bytes,
 ) -> list[Layer]:
     """The layers around a page over a lab.
 
@@ -36,6 +37,7 @@ def layers(
         on_space: whether this is a Space, whose page the Hub shows in a frame.
         guests: told whose page is open.
         files: paths of the files that the page is made of.
+        sent: what is sent of the page.
     """
     settings = lab.settings
     framed_by = (*settings.framed_by, *(SPACES if on_space else ()))
@@ -48,7 +50,7 @@ def layers(
         (Storage, {"settings": settings, "folder": _uploaded}),
         (Bodies, {}),
         (Beats, {"guests": guests or Guests()}),
-        (Shelf, {"files": files}),
+        (Shelf, {"files": files, "sent": sent}),
     ]
 
 

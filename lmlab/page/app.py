@@ -3,7 +3,9 @@
 import os
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -32,8 +34,10 @@ from lmlab.hosting.wire import careful_config
 from lmlab.lab import Lab
 from lmlab.page import theme
 from lmlab.page.lecture import bar as lecture
+from lmlab.page.lecture.stage import outer
 from lmlab.page.scenes.course import course, shipped
 from lmlab.parts.fair_queue import put_lines, whence
+from lmlab.parts.later_tabs import defer, first_part
 from lmlab.parts.packed_state import put_between
 from lmlab.parts.scripts import style
 from lmlab.parts.sessions import use_small_sessions
@@ -100,6 +104,7 @@ def build_page(lab: Lab, names: Sequence[str] = ()) -> gr.Blocks:
                     tab.build(lab)
         lecture.wire(lab, page, bar, scenes)
         theme.footer()
+    page.later = defer(page, outer(page).children[1:])
     put_lines(page, lab.settings.max_waiting, limit=4, guests=Guests())
     put_between(page, Vault())
     _set_events(page)
@@ -133,7 +138,8 @@ def serve(
     lab.tuning.jobs.ask_whence(whence)
     use_small_sessions(lines.guests)
     on_space = "SPACE_ID" in os.environ
-    around = layers(lab, lambda: len(lines), on_space, lines.guests, page_files)
+    sent = partial(first_part, parts=page.later)
+    around = layers(lab, lambda: len(lines), on_space, lines.guests, page_files, sent)
     middleware = [Middleware(layer, **arguments) for layer, arguments in around]
     return page.launch(
         app_kwargs={"middleware": middleware},
