@@ -2,8 +2,9 @@
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from lmlab.hosting.bodies import Bodies
@@ -14,6 +15,7 @@ from lmlab.hosting.logs import RequestLog
 from lmlab.hosting.page_cache import Shelf
 from lmlab.hosting.route_filter import Doors
 from lmlab.hosting.storage import Storage
+from lmlab.hosting.web_files import WebFiles
 from lmlab.lab import Lab
 
 Layer = tuple[type[Any], dict[str, Any]]
@@ -28,6 +30,7 @@ def layers(
     guests: Guests | None = None,
     files: Callable[[], frozenset[str]] = frozenset,
     sent: Callable[[bytes], bytes] = bytes,
+    own: Mapping[str, bytes] = MappingProxyType({}),
 ) -> list[Layer]:
     """The layers around a page over a lab.
 
@@ -38,6 +41,7 @@ def layers(
         guests: told whose page is open.
         files: paths of the files that the page is made of.
         sent: what is sent of the page.
+        own: files of ours, by their path.
     """
     settings = lab.settings
     framed_by = (*settings.framed_by, *(SPACES if on_space else ()))
@@ -51,6 +55,7 @@ def layers(
         (Bodies, {}),
         (Beats, {"guests": guests or Guests()}),
         (Shelf, {"files": files, "sent": sent}),
+        (WebFiles, {"files": own}),
     ]
 
 

@@ -166,9 +166,7 @@ class Shelf:
             await send({"type": "http.response.body", "body": bytes(taken.body)})
             return False
         body = bytes(taken.body)
-        kept = await asyncio.to_thread(
-            _keep, headers, self.sent(body) if key == PAGE else body
-        )
+        kept = await asyncio.to_thread(_keep, headers, self.sent(body) if key == PAGE else body)
         self._kept[key] = kept
         while sum(one.n_bytes for one in self._kept.values()) > BYTES and len(self._kept) > 2:
             # The page itself takes longest to be made: it stays.

@@ -13,7 +13,7 @@ from typing import Any
 
 import gradio as gr
 
-from lmlab.parts.scripts import script
+from lmlab.parts.scripts import mounts
 
 CONFIG = re.compile(rb"(?<=window\.gradio_config = ).*?(?=;</script>)", re.DOTALL)
 
@@ -26,7 +26,7 @@ class Opening(gr.HTML):
         super().__init__(
             "",
             html_template="<span hidden></span>",
-            js_on_load=script("opening"),
+            js_on_load=mounts("parts/web/opening", "open"),
             apply_default_css=False,
             container=False,
             elem_classes="lm-none",
@@ -94,7 +94,9 @@ def _events(page: gr.Blocks, tab: gr.Tab, blocks: frozenset[int]) -> frozenset[i
     """The events of a tab's components, of its being opened, and what follows on them."""
     found: set[int] = set()
     for number, event in page.fns.items():
-        inside = any(at in blocks or (at, what) == (tab._id, "select") for at, what in event.targets)
+        inside = any(
+            at in blocks or (at, what) == (tab._id, "select") for at, what in event.targets
+        )
         if inside or event.trigger_after in found:
             found.add(number)
     return frozenset(found)
@@ -106,9 +108,10 @@ def _below(block: Any) -> Iterator[Any]:
         yield from _below(child)
 
 
-def first_part(html: bytes, parts: Sequence[Part]) -> bytes:
-    """The page as it is sent: without what some parts bring."""
-    return CONFIG.sub(lambda found: _without(found[0], parts), html, count=1)
+def first_part(html: bytes, parts: Sequence[Part], heads: str = "") -> bytes:
+    """The page as it is sent: without what some parts bring, with some more lines in its head."""
+    sent = CONFIG.sub(lambda found: _without(found[0], parts), html, count=1)
+    return sent.replace(b"</head>", heads.encode() + b"</head>", 1)
 
 
 def _without(text: bytes, parts: Sequence[Part]) -> bytes:

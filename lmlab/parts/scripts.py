@@ -1,35 +1,80 @@
-"""The page's scripts and style sheet, put together from ``assets/``. Holds no visitor's text."""
+"""The page's modules and style sheet: files beside what they belong to, served by an address that
+changes with what is in them, so that a browser loads each once and keeps it. Holds no visitor's
+text.
+"""
 
-from collections.abc import Sequence
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
 
-from lmlab.assets import assets_dir
+import lmlab
 from lmlab.parts import palette, strip
 
-SHEETS = ("style", "completing", "prompting", "tuning", "scale", "data", "lecture", "change",
-          "timemachine", "pretraining", "keep")  # fmt: skip
+PACKAGE = Path(lmlab.__file__).parent
+# What Gradio makes of a page's own style sheet: each rule once more, stronger than its own.
+STRONGER = ".gradio-container.gradio-container .contain"
 
 
-def script(*names: str) -> str:
-    """Some scripts of ``assets/`` as one body of code, what all of them need before it."""
-    parts = [_read(f"{name}.js") for name in ("common", *names)]
-    return "\n".join([f"const KEY = {strip.key()};", *parts])
+@cache
+def files() -> Mapping[str, bytes]:
+    """All that is served, by its path within the package."""
+    found = {path.relative_to(PACKAGE).as_posix(): path.read_bytes() for path in _own("*.js")}
+    terms = (PACKAGE / "page" / "terms.json").read_text(encoding="utf-8")
+    made = f"export const KEY = {strip.key()};\nexport const TERMS = {terms};\n"
+    return {**found, "made.js": made.encode(), "style.css": style().encode()}
 
 
-def terms() -> str:
-    """The line about each term, as the constant that ``terms.js`` reads."""
-    return f"const TERMS = {_read('terms.json')};"
+@cache
+def folder() -> str:
+    """The path, below the page's own, that ``files`` are served under."""
+    told = hashlib.sha256()
+    for name, text in files().items():
+        told.update(f"{name} {len(text)} ".encode() + text)
+    return f"web/{told.hexdigest()[:16]}"
 
 
-def within(*names: str) -> str:
-    """More scripts, for a body of code that has begun with ``script`` already."""
-    return "\n".join(_read(f"{name}.js") for name in names)
+def mounts(module: str, *events: str) -> str:
+    """A component's ``js_on_load``: its module is loaded, and its ``mount`` called with the element
+    and what Gradio gives a component.
+
+    Args:
+        module: path within the package, without ``.js``.
+        events: that it triggers; Gradio knows them by their names in quotes.
+    """
+    named = " ".join(json.dumps(name) for name in events)
+    gives = "element, { props, watch, trigger, server }"
+    return f"{loads(module)}.then((made) => made.mount({gives})); // {named}"
 
 
-def enclosed(function: str, *names: str, gives: Sequence[str]) -> str:
-    """A component's scripts as a function of what Gradio hands a component, so that another one can
-    hold it; it returns an object of the functions named in ``gives``."""
-    head = f"function {function}(element, props, watch, trigger) {{"
-    return f"{head}\n{within(*names)}\nreturn {{ {', '.join(gives)} }};\n}}"
+def loads(module: str) -> str:
+    """The expression that loads a module."""
+    return f'import(new URL("{folder()}/{module}.js", document.baseURI))'
+
+
+def links(modules: Sequence[str]) -> str:
+    """What the page's head says: the style sheet, and modules that are wanted at once.
+
+    Args:
+        modules: their paths within the package; what they import follows.
+    """
+    wanted: dict[str, None] = {}
+    for module in modules:
+        _follow(f"{module}.js", wanted)
+    heads = [f'<link rel="stylesheet" href="{folder()}/style.css">']
+    heads += [f'<link rel="modulepreload" href="{folder()}/{name}">' for name in wanted]
+    return "\n".join(heads)
+
+
+def _follow(name: str, found: dict[str, None]) -> None:
+    if name in found:
+        return
+    found[name] = None
+    for other in re.findall(r'^import .*"(\..*)";$', files()[name].decode(), re.MULTILINE):
+        at = (PACKAGE / name).parent / other
+        _follow(at.resolve().relative_to(PACKAGE.resolve()).as_posix(), found)
 
 
 def style() -> str:
@@ -43,14 +88,18 @@ def style() -> str:
         for kind in "bd"
         for i in range(len(palette.RAMP))
     )
-    sheets = "\n".join(_read(f"{name}.css") for name in SHEETS)
-    return f":root{{{light}}} .dark{{{dark}}} {levels}\n{sheets}"
+    texts = [levels, *(path.read_text(encoding="utf-8") for path in _own("*.css"))]
+    sheet = "\n".join(texts)
+    inside = re.sub(r"(^|[,}{]\s*)\.dark (?=[^{])", r"\1.dark & ", sheet, flags=re.MULTILINE)
+    return f":root{{{light}}} .dark{{{dark}}}\n{sheet}\n{STRONGER} {{\n{inside}\n}}\n"
+
+
+def _own(pattern: str) -> list[Path]:
+    """Files of the page, what all of it shares first."""
+    folders = ("parts", "page", "features")
+    return [path for name in folders for path in sorted((PACKAGE / name).rglob(pattern))]
 
 
 def _variables(kind: str, ramp: Sequence[str], ink: Sequence[str]) -> str:
     pairs = enumerate(zip(ramp, ink, strict=True))
     return "".join(f"--{kind}{i}:{back};--{kind}{i}-ink:{fore};" for i, (back, fore) in pairs)
-
-
-def _read(name: str) -> str:
-    return (assets_dir() / name).read_text(encoding="utf-8")

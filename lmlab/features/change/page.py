@@ -23,7 +23,6 @@ from lmlab.lab import Lab
 from lmlab.parts import run_views
 from lmlab.parts.errors import alerts
 from lmlab.parts.pickers import model_picker
-from lmlab.parts.scripts import script
 from lmlab.parts.widgets import static
 
 NAME = "Change"
@@ -40,7 +39,7 @@ TOLD = MappingProxyType(
     }
 )
 # The browser's own name, so that its runs are among what can be chosen.
-WHO = f"(_, ...rest) => {{ {script('tuning-visitor')}\nreturn [visitor(), ...rest]; }}"
+WHO = "(_, ...rest) => [window.lmlab.visitor(), ...rest]"
 
 # Another pair: the part that is in view, if it is quick, measures at once. Waits a moment, as a new
 # base may bring another tuned model with it.

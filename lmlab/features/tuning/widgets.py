@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from lmlab.parts.scripts import script
+from lmlab.parts.scripts import mounts
 
 ASKING = MappingProxyType({"js": "(_, ...rest) => [window.lmlab.visitor(), ...rest]"})
 MASK = """
@@ -38,10 +38,10 @@ found again when the page is opened anew.</div>
 """
 
 
-def _component(template: str, *code: str, **kwargs: Any) -> dict[str, Any]:
+def _component(template: str, module: str, *events: str, **kwargs: Any) -> dict[str, Any]:
     return {
         "html_template": template,
-        "js_on_load": script(*code),
+        "js_on_load": mounts(f"features/tuning/{module}", *events),
         "apply_default_css": False,
         **kwargs,
     }
@@ -56,8 +56,7 @@ class Owner(gr.HTML):
             "",
             **_component(
                 "<span hidden></span>",
-                "tuning-visitor",
-                "tuning-owner",
+                "owner",
                 elem_classes="lm-none",
                 **kwargs,
             ),
@@ -68,7 +67,7 @@ class Mask(gr.HTML):
     """A row with its loss mask: ``tuningviews.mask``."""
 
     def __init__(self, value: str = "", **kwargs: Any) -> None:
-        super().__init__(value, **_component(MASK, "tuning-mask", **kwargs))
+        super().__init__(value, **_component(MASK, "mask", **kwargs))
 
 
 class Monitor(gr.HTML):
@@ -80,9 +79,10 @@ class Monitor(gr.HTML):
     """
 
     def __init__(self, follow: Callable[[Any], Any] | None = None, **kwargs: Any) -> None:
-        code = ("tuning-visitor", "tuning-chart", "tuning-samples", "tuning-monitor")
         functions = [follow] if follow else None
-        super().__init__("", **_component(MONITOR, *code, server_functions=functions, **kwargs))
+        super().__init__(
+            "", **_component(MONITOR, "samples", "turn", server_functions=functions, **kwargs)
+        )
 
 
 class Runs(gr.HTML):
@@ -90,4 +90,4 @@ class Runs(gr.HTML):
     ``reopen`` and ``drop`` (id) say what the visitor chose."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__("", **_component(RUNS, "tuning-chart", "tuning-runs", **kwargs))
+        super().__init__("", **_component(RUNS, "runs", "pick", "reopen", "drop", **kwargs))

@@ -1,0 +1,8 @@
+// Hands what the server says to the lecture bar.
+import { tell } from "../../parts/web/dom.js";
+
+export function mount(element, { props, watch }) {
+  watch("value", () => {
+    try { tell("lecture", JSON.parse(props.value)); } catch { /* nothing came */ }
+  });
+}
