@@ -13,14 +13,15 @@ import pytest
 from lmlab.assets import assets_dir
 from lmlab.errors import InputError
 from lmlab.features.data import cleaning, language, mixtures, plots, privacy, quality
-from lmlab.features.data.documents import Limits, read_documents, shipped_corpora
 from lmlab.features.data.duplicates import iter_twins, jaccard, plain, shingles
 from lmlab.features.data.findings import Cleaning, Inspected, Looked, Mixture, Pair, Part, Quality
+from lmlab.features.data.service import Corpora
 from lmlab.lab import Lab
 from lmlab.models.store import ModelStore
 from lmlab.results.scored import Loading
 from lmlab.scoring.score import score
 from lmlab.settings import Settings
+from lmlab.text.documents import Limits, read_documents, shipped_corpora
 
 LIMITS = Limits(50, 2_000)
 
@@ -33,7 +34,7 @@ def planted() -> list[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def inspected() -> Inspected:
-    corpora = Lab.open(Settings(offline=True)).corpora
+    corpora = Lab.open(Settings(offline=True)).service(Corpora)
     steps = list(corpora.inspect("tiny", "scraps", corpora.sample("scraps")))
     shares = [step.share for step in steps if not isinstance(step, Inspected | Loading)]
     assert shares == sorted(shares)
@@ -287,7 +288,7 @@ def test_tables_run_no_formula_and_json_is_valid():
 
 
 def test_limits_come_from_the_settings():
-    corpora = Lab.open(Settings(offline=True, max_corpus_chars=40)).corpora
+    corpora = Lab.open(Settings(offline=True, max_corpus_chars=40)).service(Corpora)
     with pytest.raises(InputError, match="at most 40"):
         corpora.read("x" * 41, "a.txt")
     with pytest.raises(InputError, match="no documents"):

@@ -25,7 +25,7 @@ CARD = re.compile(r"^\| [\w-]+ \|(?: [\d.]+ \|)+$", re.MULTILINE)
 
 @pytest.fixture(scope="module")
 def scaling() -> Scaling:
-    return Lab.open(Settings(offline=True)).scaling
+    return Lab.open(Settings(offline=True)).service(Scaling)
 
 
 def on_card(model: str) -> float:
@@ -154,7 +154,7 @@ def test_of_the_hub_the_config_alone_is_fetched(folder, monkeypatch):
     sizes = type("Told", (), {"size": 900})
     monkeypatch.setattr("huggingface_hub.hf_hub_download", fetch)
     monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", lambda url, token: sizes())
-    scaling = Lab.open(Settings()).scaling
+    scaling = Lab.open(Settings()).service(Scaling)
     assert scaling.row("someone/model@v1").layers == 2
     assert asked == [("someone/model", "config.json", "v1")]
     sizes.size = 10**9
@@ -167,7 +167,7 @@ def test_no_odd_name_reaches_the_hub(name, monkeypatch):
     monkeypatch.setattr("huggingface_hub.hf_hub_download", None)
     monkeypatch.setattr("lmlab.models.hub.fetch", None)
     with pytest.raises(LabError):
-        Lab.open(Settings(allow_local=False)).scaling.row(name)
+        Lab.open(Settings(allow_local=False)).service(Scaling).row(name)
 
 
 def test_a_power_law_has_its_exponent():

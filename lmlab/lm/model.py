@@ -101,6 +101,11 @@ class LM:
         return 0 if self.soft_prompt is None else len(self.soft_prompt)
 
     @torch.inference_mode()
+    def own_parameters(self) -> dict[str, Tensor]:
+        """The model's own parameters, without those of adapters, tied ones once."""
+        self.adapters.activate(None)
+        return {name: found.detach() for name, found in self.model.named_parameters()}
+
     def rows(self, sequences: Sequence[Sequence[int]]) -> Tensor:
         """The body's row at each position, of what stands up to there alone: [B, T, H].
 

@@ -57,12 +57,19 @@ class Part:
         """Nothing is to be computed."""
 
 
-def defer(page: gr.Blocks, tabs: Sequence[gr.Tab]) -> list[Part]:
+def defer(page: gr.Blocks, tabs: Sequence[gr.Tab]) -> None:
     """Have tabs of a built page made when they are opened."""
-    return [_deferred(page, tab) for tab in tabs]
+    for tab in tabs:
+        _defer(page, tab)
 
 
-def _deferred(page: gr.Blocks, tab: gr.Tab) -> Part:
+def parts_of(page: gr.Blocks) -> list[Part]:
+    """What of a page is sent later."""
+    found = (event.renderable for event in page.fns.values())
+    return [one for one in found if isinstance(one, Part)]
+
+
+def _defer(page: gr.Blocks, tab: gr.Tab) -> None:
     with page, tab:
         holder = gr.Column()
         with holder:
@@ -87,7 +94,6 @@ def _deferred(page: gr.Blocks, tab: gr.Tab) -> Part:
     page.fns[made["id"]].renderable = part
     for number in events:
         page.fns[number].rendered_in = part
-    return part
 
 
 def _events(page: gr.Blocks, tab: gr.Tab, blocks: frozenset[int]) -> frozenset[int]:

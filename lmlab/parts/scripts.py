@@ -5,12 +5,13 @@ text.
 
 import hashlib
 import json
+import posixpath
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-import lmlab
+import lmlab.features
 from lmlab.parts import palette, strip
 
 PACKAGE = Path(lmlab.__file__).parent
@@ -18,20 +19,30 @@ PACKAGE = Path(lmlab.__file__).parent
 STRONGER = ".gradio-container.gradio-container .contain"
 
 
-@cache
 def files() -> Mapping[str, bytes]:
-    """All that is served, by its path within the package."""
-    found = {path.relative_to(PACKAGE).as_posix(): path.read_bytes() for path in _own("*.js")}
-    terms = (PACKAGE / "page" / "terms.json").read_text(encoding="utf-8")
-    made = f"export const KEY = {strip.key()};\nexport const TERMS = {terms};\n"
-    return {**found, "made.js": made.encode(), "style.css": style().encode()}
+    """All that is served, by its path within the package; of features elsewhere too."""
+    return _files(tuple(lmlab.features.__path__))
 
 
-@cache
 def folder() -> str:
     """The path, below the page's own, that ``files`` are served under."""
+    return _folder(tuple(lmlab.features.__path__))
+
+
+@cache
+def _files(features: tuple[str, ...]) -> Mapping[str, bytes]:
+    found = {name: path.read_bytes() for name, path in _own("*.js", features)}
+    terms: dict[str, str] = {}
+    for _, path in _own("terms.json", features):
+        terms |= json.loads(path.read_text(encoding="utf-8"))
+    made = f"export const KEY = {strip.key()};\nexport const TERMS = {json.dumps(terms)};\n"
+    return {**found, "made.js": made.encode(), "style.css": style(features).encode()}
+
+
+@cache
+def _folder(features: tuple[str, ...]) -> str:
     told = hashlib.sha256()
-    for name, text in files().items():
+    for name, text in _files(features).items():
         told.update(f"{name} {len(text)} ".encode() + text)
     return f"web/{told.hexdigest()[:16]}"
 
@@ -73,11 +84,10 @@ def _follow(name: str, found: dict[str, None]) -> None:
         return
     found[name] = None
     for other in re.findall(r'^import .*"(\..*)";$', files()[name].decode(), re.MULTILINE):
-        at = (PACKAGE / name).parent / other
-        _follow(at.resolve().relative_to(PACKAGE.resolve()).as_posix(), found)
+        _follow(posixpath.normpath(posixpath.join(posixpath.dirname(name), other)), found)
 
 
-def style() -> str:
+def style(features: Sequence[str] = ()) -> str:
     """The style sheet, with the colours of the strip as variables."""
     light = _variables("b", palette.RAMP, palette.INK)
     light += _variables("d", palette.DIFF_RAMP, palette.DIFF_INK)
@@ -88,16 +98,18 @@ def style() -> str:
         for kind in "bd"
         for i in range(len(palette.RAMP))
     )
-    texts = [levels, *(path.read_text(encoding="utf-8") for path in _own("*.css"))]
+    texts = [levels, *(path.read_text(encoding="utf-8") for _, path in _own("*.css", features))]
     sheet = "\n".join(texts)
     inside = re.sub(r"(^|[,}{]\s*)\.dark (?=[^{])", r"\1.dark & ", sheet, flags=re.MULTILINE)
     return f":root{{{light}}} .dark{{{dark}}}\n{sheet}\n{STRONGER} {{\n{inside}\n}}\n"
 
 
-def _own(pattern: str) -> list[Path]:
-    """Files of the page, what all of it shares first."""
-    folders = ("parts", "page", "features")
-    return [path for name in folders for path in sorted((PACKAGE / name).rglob(pattern))]
+def _own(pattern: str, features: Sequence[str]) -> Iterator[tuple[str, Path]]:
+    """Files of the page by name, what all of it shares first."""
+    shared = ((name, PACKAGE / name) for name in ("parts", "page"))
+    for name, root in (*shared, *(("features", Path(one)) for one in features)):
+        for path in sorted(root.rglob(pattern)):
+            yield f"{name}/{path.relative_to(root).as_posix()}", path
 
 
 def _variables(kind: str, ramp: Sequence[str], ink: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ and what it forgot. Lays out, wires, and asks the lab.
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from html import escape
 from types import MappingProxyType
@@ -16,7 +16,7 @@ import gradio as gr
 from lmlab.errors import InputError
 from lmlab.features.change import drift_plots, drift_views, receipt_notes
 from lmlab.features.change.changes import Drift
-from lmlab.features.change.drift_service import MOST_ROWS, ROWS
+from lmlab.features.change.drift_service import MOST_ROWS, ROWS, Drifting
 from lmlab.lab import Lab
 from lmlab.parts import waiting
 from lmlab.parts.errors import alerts
@@ -37,6 +37,13 @@ WHY = (
 EMPTY = '<p class="lm-why">What the tuned model forgot will stand here: press Measure.</p>'
 PATIENCE = 0.4  # seconds between two drawings of what comes in
 Found = receipt_notes.Moved
+
+
+def ahead(lab: Lab, pressed: str | None, inputs: Mapping[str, Any]) -> Iterator[object]:
+    """The steps of what a scene will ask; what they give is kept."""
+    if pressed == "drift-go" and {"base", "tuned"} <= set(inputs) and "own" not in inputs:
+        rows = int(float(str(inputs.get("rows", ROWS))))
+        yield from lab.service(Drifting).measure(inputs["base"], inputs["tuned"], rows=rows)
 
 
 def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
@@ -107,7 +114,7 @@ def measurer(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
         found: list[Drift] = []
         kept, last = None, 0.0
         with closing(
-            lab.drifting.measure(base, tuned, rows=int(rows or 0), own=own or "")
+            lab.service(Drifting).measure(base, tuned, rows=int(rows or 0), own=own or "")
         ) as steps:
             for step in steps:
                 if isinstance(step, Loading):

@@ -2,20 +2,19 @@
 something is scored.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from lmlab.errors import InputError
 from lmlab.features.change import passages
 from lmlab.features.change.changes import Drift
 from lmlab.features.change.passages import Kind, Task
+from lmlab.lab import Lab, import_core, runs_models
 from lmlab.lm.fair_lock import stepwise
+from lmlab.lm.tokens import Vocabulary
 from lmlab.memo import Memo
-from lmlab.models.store import ModelRef, ModelStore
+from lmlab.models.store import ModelRef
 from lmlab.results.scored import Loading
-from lmlab.settings import Settings
-
-Ready = Callable[[ModelRef], Iterator[Loading]]
 
 ROWS = 10
 MOST_ROWS = 40
@@ -39,20 +38,15 @@ class Drifting:
     """What can be asked about the distance between two models' distributions.
 
     Attributes:
-        store: of models.
-        settings: the limits.
-        ready: loads a model and says so.
-        prepare: imports what runs models.
+        lab: over whose models.
     """
 
-    store: ModelStore
-    settings: Settings
-    ready: Ready
-    prepare: Callable[[], None]
+    lab: Lab
     _kept: Memo[Key, Drift] = field(default_factory=lambda: Memo(KEPT), repr=False)
 
     def kinds(self, tuned: str, rows: int = ROWS, own: str = "") -> list[Kind]:
-        """Texts of several kinds: what the model was tuned for, general text, other tasks.
+        """Texts of several kinds: what the model was tuned for, general text, other tasks. Prompts
+        take the form that it was tuned in.
 
         Args:
             tuned: the model's name, which tells its task.
@@ -60,25 +54,24 @@ class Drifting:
             own: a visitor's texts of the task, which stand in the place of the known one's.
 
         Raises:
-            InputError: too many rows asked for, or too long a text.
+            LabError: too many rows asked for, or too long a text; or the model cannot be had.
         """
-        if not 2 <= rows <= MOST_ROWS:
-            raise InputError(f"From 2 to {MOST_ROWS} texts of a kind are scored, not {rows}.")
-        if len(own) > self.settings.max_chars:
-            raise InputError(
-                f"The text has {len(own):,} characters; at most {self.settings.max_chars:,} are "
-                "read.",
-                "Give a shorter part of it.",
-            )
-        known = passages.task_of(tuned, self.store.runs)
-        found = [*_task(known, rows, own), *passages.general(rows, LONGEST)]
-        for name in passages.tasks(self.store.embedded_adapters()):
+        self._check(rows, own)
+        known = passages.task_of(tuned, self.lab.store.runs)
+        chat = passages.chat_of(self.lab.store, tuned)
+        found = [*_task(known, rows, own, chat), *passages.general(rows, LONGEST)]
+        for name in passages.tasks(self.lab.store.embedded_adapters()):
             if known is None or name != known[0]:
                 some = passages.passages(
-                    passages.wording(name), passages.held_out(name), rows, LONGEST
+                    passages.wording(name), passages.held_out(name), rows, LONGEST, chat
                 )
                 found.append(Kind(name, passages.OTHER, some))
         return [kind for kind in found if kind.passages]
+
+    def _check(self, rows: int, own: str) -> None:
+        if not 2 <= rows <= MOST_ROWS:
+            raise InputError(f"From 2 to {MOST_ROWS} texts of a kind are scored, not {rows}.")
+        self.lab.check_length(own)
 
     def measure(
         self, base: str, tuned: str, *, rows: int = ROWS, own: str = ""
@@ -90,42 +83,44 @@ class Drifting:
         Raises:
             LabError: a model cannot be read, or the two have different tokens.
         """
+        self._check(rows, own)
+        refs = [ModelRef.parse(base), ModelRef.parse(tuned)]
+        for ref in refs:
+            yield from self.lab.ready(ref)
         found = self.kinds(tuned, rows, own)
-        self.prepare()
+        stay = all(self.lab.store.ships(ref) for ref in refs)
+        total, done = sum(len(kind.passages) for kind in found), 0
+        for kind in found:
+            key = (base, tuned, kind.name, rows)
+            known = self._kept.get(key) if stay and kind.name != OWN else None
+            for step in [known] if known else self._measured(base, tuned, kind):
+                if not isinstance(step, Drift):
+                    yield Scoring(done + step, total, kind.name)
+                    continue
+                if stay and kind.name != OWN:
+                    self._kept.put(key, step)
+                yield step
+            done += len(kind.passages)
+
+    @runs_models("base", "tuned")
+    def _measured(self, base: str, tuned: str, kind: Kind) -> Iterator[int | Drift]:
+        """Texts of a kind that are done, then its drift."""
+        import_core()
         from lmlab.features.change.drift import iter_kind
         from lmlab.scoring.score import ScoreRequest
 
+        requests = [ScoreRequest(p.text, p.prefix, given=p.turn) for p in kind.passages]
+        most = self.lab.settings.max_tokens
         refs = [ModelRef.parse(base), ModelRef.parse(tuned)]
-        for ref in refs:
-            yield from self.ready(ref)
-        stay = all(self.store.ships(ref) for ref in refs)
-        total, done = sum(len(kind.passages) for kind in found), 0
-        for kind in found:
-            key = (base, tuned, kind.name, rows) if stay and kind.name != OWN else None
-            if key and (known := self._kept.get(key)):
-                done += len(kind.passages)
-                yield known
-                continue
-            requests = [ScoreRequest(*one) for one in kind.passages]
-            with self.store.borrow_all(refs) as (one, two):
-                steps = iter_kind(
-                    one, two, kind.name, requests,
-                    group=kind.group, max_tokens=self.settings.max_tokens,
-                )  # fmt: skip
-                for step in stepwise([one, two], steps):
-                    if isinstance(step, Drift):
-                        if key:
-                            self._kept.put(key, step)
-                        yield step
-                    else:
-                        yield Scoring(done + step, total, kind.name)
-            done += len(requests)
+        with self.lab.store.borrow_all(refs) as (one, two):
+            steps = iter_kind(one, two, kind.name, requests, group=kind.group, max_tokens=most)
+            yield from stepwise([one, two], steps)
 
 
-def _task(known: Task | None, rows: int, own: str) -> list[Kind]:
+def _task(known: Task | None, rows: int, own: str, chat: Vocabulary | None) -> list[Kind]:
     if own.strip():
         return [Kind(OWN, passages.TASK, passages.own(own, rows, LONGEST))]
     if known is None:
         return []
     name, template, found = known
-    return [Kind(name, passages.TASK, passages.passages(template, found, rows, LONGEST))]
+    return [Kind(name, passages.TASK, passages.passages(template, found, rows, LONGEST, chat))]

@@ -10,7 +10,7 @@ import gradio as gr
 from lmlab.errors import InputError
 from lmlab.features.change import receipt_notes, views, weight_views
 from lmlab.features.change.matrices import Knifed, Unchanged
-from lmlab.features.change.service import KnifeTexts
+from lmlab.features.change.service import Changing, KnifeTexts
 from lmlab.features.change.weights_page import QUIET, bar
 from lmlab.features.change.widgets import KnifeCurves
 from lmlab.lab import Lab
@@ -33,7 +33,7 @@ def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
     """Draw the part inside the current tab and wire it to the lab."""
     static(WHY)
     with gr.Row(elem_classes="lm-inputs"):
-        sets = [(LEARNED, ""), *((name, name) for name in lab.changes.sets())]
+        sets = [(LEARNED, ""), *((name, name) for name in lab.service(Changing).sets())]
         source = gr.Dropdown(
             sets, value="", label="Task text: held-out rows of", elem_id="change-knife-data",
             min_width=200, scale=1,
@@ -71,7 +71,7 @@ def runner(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
         same = shown is not None and (shown.base, shown.tuned) == (base, tuned)
         # The curve of another pair would stand below the names of this one.
         yield [*busy("reading …", 0), *([gr.skip()] * 2 if same else ["", None]), asked]
-        with closing(lab.changes.knife(base, tuned, asked)) as steps:
+        with closing(lab.service(Changing).knife(base, tuned, asked)) as steps:
             for step in steps:
                 yield [*_drawn(step), gr.skip()]
 

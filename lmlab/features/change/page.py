@@ -17,13 +17,15 @@ from lmlab.features.change import (
     timemachine_page,
     weights_page,
 )
-from lmlab.features.tuning.after import saved
-from lmlab.features.tuning.widgets import ASKING
+from lmlab.features.change.service import Changing
 from lmlab.lab import Lab
 from lmlab.parts import run_views
 from lmlab.parts.errors import alerts
 from lmlab.parts.pickers import model_picker
+from lmlab.parts.run_following import saved
+from lmlab.parts.run_widgets import ASKING
 from lmlab.parts.widgets import static
+from lmlab.runs.owned_runs import TuningRuns
 
 NAME = "Change"
 QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
@@ -38,8 +40,6 @@ TOLD = MappingProxyType(
         "alike": " · same shape, kinship not stated",
     }
 )
-# The browser's own name, so that its runs are among what can be chosen.
-WHO = "(_, ...rest) => [window.lmlab.visitor(), ...rest]"
 
 # Another pair: the part that is in view, if it is quick, measures at once. Waits a moment, as a new
 # base may bring another tuned model with it.
@@ -85,7 +85,7 @@ def build(lab: Lab) -> None:
             with gr.Tab(part.name, id=f"change-{part.name.lower().replace(' ', '-')}"):
                 part.build(lab, base, tuned)
     asked = [owner, base, tuned]
-    gr.on([tab.select, base.change], chooser(lab), asked, tuned, js=WHO, **QUIET)
+    gr.on([tab.select, base.change], chooser(lab), asked, tuned, **ASKING, **QUIET)
     _wire_run(lab, base, tuned)
     gr.on([base.input, tuned.change], None, None, None, js=PRESS, **QUIET)
 
@@ -107,7 +107,7 @@ def opener(lab: Lab) -> Callable[..., list[Any]]:
 
     @alerts
     def opened(owner: str, run: str) -> list[Any]:
-        info = saved(lab, owner, run)
+        info = saved(lab.service(TuningRuns), owner, run)
         names = gr.update(choices=tuned_choices(lab, owner, info.model), value=info.model_name)
         return [info.model, names, gr.update(selected="change")]
 
@@ -136,10 +136,11 @@ def shown_first(choices: list[tuple[str, str]]) -> str:
 def tuned_choices(lab: Lab, owner: str, base: str) -> list[tuple[str, str]]:
     """(label, name) of what was made from a base: embedded ones, then the visitor's own runs."""
     found = [
-        (f"{one.name}{TOLD.get(one.kind, '')}", one.name) for one in lab.changes.tuned(base or "")
+        (f"{one.name}{TOLD.get(one.kind, '')}", one.name)
+        for one in lab.service(Changing).tuned(base or "")
     ]
     try:
-        runs = lab.tuning.runs(owner) if owner else []
+        runs = lab.service(TuningRuns).runs(owner) if owner else []
     except LabError:
         runs = []
     own = [info for info in runs if info.model_name and info.model == base]

@@ -3,7 +3,7 @@
 Imports no torch before a model has to be looked at.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from lmlab.errors import InputError, MemoryLimitError
 from lmlab.features.change.family import Relative, relatives
 from lmlab.features.change.matrices import Changes, Knifed, MatrixView, Unchanged
+from lmlab.features.change.passages import chat_of
 from lmlab.features.change.task_texts import held_out, made_for, texts
-from lmlab.models.store import ModelRef, ModelStore
+from lmlab.lab import Lab, import_core, runs_models
+from lmlab.models.store import ModelRef
 from lmlab.results.scored import Loading, Scoring
-from lmlab.settings import Settings
 from lmlab.text import sets as data
 from lmlab.training.sets import probe_texts
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from lmlab.lm.model import LM
     from lmlab.scoring.score import ScoreRequest
 
-Ready = Callable[[ModelRef], Iterator[Loading]]
 
 TASK_ROWS = 60  # held-out rows that the knife scores at most
 TASK_CHARACTERS = 5000
@@ -57,20 +57,14 @@ class Changing:
     """What can be asked about a base and what was made from it.
 
     Attributes:
-        store: of models.
-        settings: the limits.
-        ready: loads a model and says so.
-        prepare: imports what runs models.
+        lab: over whose models.
     """
 
-    store: ModelStore
-    settings: Settings
-    ready: Ready
-    prepare: Callable[[], None]
+    lab: Lab
 
     def tuned(self, base: str) -> list[Relative]:
         """What was made from a base: adapters first, then whole models of its shape."""
-        return relatives(self.store, base)
+        return relatives(self.lab.store, base)
 
     def sets(self) -> list[str]:
         """Names of the shipped sets with held-out rows."""
@@ -78,15 +72,16 @@ class Changing:
 
     def made_for(self, tuned: str) -> str:
         """The set that a model was tuned on; empty where nothing says so."""
-        return made_for(self.store, tuned) if tuned else ""
+        return made_for(self.lab.store, tuned) if tuned else ""
 
+    @runs_models("base", "tuned")
     def weights(self, base: str, tuned: str) -> "Iterator[Loading | Scoring | Changes | Unchanged]":
         """Measure every ΔW; progress counts matrices.
 
         Raises:
             LabError: a model cannot be had, or the two do not belong together.
         """
-        self.prepare()
+        import_core()
         from lmlab.features.change.weight_change import count_changes, iter_changes
 
         refs = _pair(base, tuned)
@@ -103,13 +98,14 @@ class Changing:
                 raise _same(base, tuned)
             yield Changes(one.name, two.name, tuple(found))
 
+    @runs_models("base", "tuned")
     def matrix(self, base: str, tuned: str, name: str) -> Iterator[Loading | MatrixView]:
         """One matrix in full.
 
         Raises:
             LabError: there is none of that name, or what ``weights`` raises.
         """
-        self.prepare()
+        import_core()
         from lmlab.features.change.pictures import view
         from lmlab.features.change.weight_change import deltas
 
@@ -121,6 +117,7 @@ class Changing:
                 raise InputError(f"No changed matrix is named ‘{name[:80]}’.")
             yield view(wanted)
 
+    @runs_models("base", "tuned")
     def knife(
         self, base: str, tuned: str, on: KnifeTexts | None = None
     ) -> "Iterator[Loading | Scoring | Knifed | Unchanged]":
@@ -133,13 +130,14 @@ class Changing:
             LabError: no text, one that is too long, models that do not belong together, or too
                 little memory.
         """
-        self.prepare()
+        import_core()
         from lmlab.features.change import rank_knife
 
         refs, asked = _pair(base, tuned), on or KnifeTexts()
-        (about, task), (about_general, general) = self._task(tuned, asked), self._general(asked)
-        rank_knife.check(task, general)
+        about_general, general = self._general(asked)
         yield from self._ready(refs)
+        about, task = self._task(tuned, asked)
+        rank_knife.check(task, general)
         cuts: list[Cut] = []
         for step in self._cuts(refs, cuts):
             yield step
@@ -159,14 +157,16 @@ class Changing:
 
     def knife_texts(
         self, tuned: str, on: KnifeTexts
-    ) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-        """(prefix, text) of all that ``knife`` scores: of the task, and general.
+    ) -> tuple[list[tuple[str, str]], list[tuple[str, str]], bool]:
+        """(prefix, text) of all that ``knife`` scores, of the task and general; and whether the
+        prefixes of the task open a chat's turn.
 
         Raises:
             InputError: no text, or one that is too long.
         """
         task, general = self._task(tuned, on)[1], self._general(on)[1]
-        return [(one.prefix, one.text) for one in task], [(one.prefix, one.text) for one in general]
+        pairs = [[(one.prefix, one.text) for one in part] for part in (task, general)]
+        return pairs[0], pairs[1], any(one.given for one in task)
 
     def _cuts(self, refs: list[ModelRef], cuts: "list[Cut]") -> "Iterator[Scoring | Unchanged]":
         """Decompose every ΔW into ``cuts``."""
@@ -190,11 +190,14 @@ class Changing:
 
         if on.task:
             return "your text", [self._own(on.task)]
-        rows = held_out(self.store, tuned, on.data)
+        rows = held_out(self.lab.store, tuned, on.data)
         count = max(1, min(on.rows, TASK_ROWS))
-        found = [ScoreRequest(t, given) for given, t in texts(rows, count, TASK_CHARACTERS)]
+        chat = chat_of(self.store, tuned) if rows.template else None
+        asked = texts(rows, count, TASK_CHARACTERS, chat)
+        found = [ScoreRequest(one.text, one.prefix, given=one.turn) for one in asked]
         what = "texts" if rows.template is None else "answers, given their prompts"
-        return f"{len(found)} held-out {what}, of ‘{rows.name[:60]}’", found
+        form = " in the chat form" if chat else ""
+        return f"{len(found)} held-out {what}{form}, of ‘{rows.name[:60]}’", found
 
     def _general(self, on: KnifeTexts) -> "tuple[str, list[ScoreRequest]]":
         from lmlab.scoring.score import ScoreRequest
@@ -207,34 +210,28 @@ class Changing:
     def _own(self, text: str) -> "ScoreRequest":
         from lmlab.scoring.score import ScoreRequest
 
-        if len(text) > self.settings.max_chars:
-            raise InputError(
-                f"The text has {len(text):,} characters; at most {self.settings.max_chars:,} are "
-                "read.",
-                "Give a shorter part of it.",
-            )
+        self.lab.check_length(text)
         return ScoreRequest(text)
 
     def _check_room(self, one: "LM", two: "LM") -> None:
         """Refuse to decompose more than there is memory for; an adapter is always small."""
         if one.model is two.model:
             return
-        from lmlab.features.change.weight_change import parameters
 
-        need = BYTES_CUT * sum(parameter.numel() for parameter in parameters(one).values())
-        if need > self.store.budget:
+        need = BYTES_CUT * sum(parameter.numel() for parameter in one.own_parameters().values())
+        if need > (budget := self.lab.store.budget):
             raise MemoryLimitError(
-                f"All of ΔW in parts needs {need / 1e9:.2g} GB, and {self.store.budget / 1e9:.2g} "
-                "GB are set aside.",
+                f"All of ΔW in parts needs {need / 1e9:.2g} GB, and {budget / 1e9:.2g} GB are set "
+                "aside.",
                 "Take a smaller model, or one that was tuned with LoRA.",
             )
 
     def _ready(self, refs: list[ModelRef]) -> Iterator[Loading]:
         for ref in refs:
-            yield from self.ready(ref)
+            yield from self.lab.ready(ref)
 
     def _borrow(self, refs: list[ModelRef]) -> "AbstractContextManager[list[LM]]":
-        return self.store.borrow_all(refs)
+        return self.lab.store.borrow_all(refs)
 
 
 def _pair(base: str, tuned: str) -> list[ModelRef]:

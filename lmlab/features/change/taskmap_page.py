@@ -13,6 +13,7 @@ from lmlab.errors import InputError
 from lmlab.features.change import drift_plots, drift_views
 from lmlab.features.change.drift_page import QUIET, download
 from lmlab.features.change.taskmap import TaskMap
+from lmlab.features.change.taskmap_service import TaskMaps
 from lmlab.lab import Lab
 from lmlab.parts import waiting
 from lmlab.parts.errors import alerts
@@ -73,7 +74,7 @@ def measurer(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
     def measure(rows: float) -> Iterator[list[Any]]:
         still = [gr.skip()] * 4
         yield [*waiting.busy("Preparing …", 0), *still]
-        with closing(lab.taskmap.measure(int(rows or 0))) as steps:
+        with closing(lab.service(TaskMaps).measure(int(rows or 0))) as steps:
             for step in steps:
                 if isinstance(step, Loading):
                     yield [*waiting.busy(step.message, 0), *still]

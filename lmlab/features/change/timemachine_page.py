@@ -16,6 +16,7 @@ from lmlab.errors import InputError
 from lmlab.features.change import travel
 from lmlab.features.change.drift_page import QUIET, download
 from lmlab.features.change.journeys import Moment, Stop
+from lmlab.features.change.timemachine_service import TimeMachine
 from lmlab.features.change.timemachine_widget import TimeStrip
 from lmlab.lab import Lab
 from lmlab.parts import waiting
@@ -46,7 +47,7 @@ WHY = (
 
 def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
     """Draw the part inside the current tab and wire it to the lab."""
-    tab, shipped = Context.block, lab.timemachine.shipped()
+    tab, shipped = Context.block, lab.service(TimeMachine).shipped()
     static(WHY)
     with gr.Row(elem_classes="lm-inputs"):
         text = gr.Textbox(
@@ -123,7 +124,7 @@ def traveller(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
         yield [*waiting.busy("Preparing …", 0), gr.skip(), gr.skip()]
         stops = stops_of(lab, way, tuned, model, revisions)
         steps, found, name = [stop.step for stop in stops], list[Moment](), uuid.uuid4().hex[:12]
-        with closing(lab.timemachine.travel(stops, text or "")) as events:
+        with closing(lab.service(TimeMachine).travel(stops, text or "")) as events:
             for event in events:
                 if isinstance(event, Moment):
                     found.append(event)
@@ -150,10 +151,10 @@ def stops_of(lab: Lab, way: str, tuned: str, model: str, revisions: str) -> Sequ
         InputError: there are none.
     """
     if way == RUN:
-        return lab.timemachine.of_run(tuned or "base")
+        return lab.service(TimeMachine).of_run(tuned or "base")
     if way == REVISIONS:
-        return lab.timemachine.of_revisions(model or "", revisions or "")
-    found = lab.timemachine.shipped()
+        return lab.service(TimeMachine).of_revisions(model or "", revisions or "")
+    found = lab.service(TimeMachine).shipped()
     if not found:
         raise InputError("No checkpoints ship with this lab.", "Choose a model’s revisions.")
     return found

@@ -12,6 +12,7 @@ from gradio.context import Context
 from lmlab.errors import InputError, LabError
 from lmlab.features.change import receipt_notes, views, weight_plots, weight_views
 from lmlab.features.change.matrices import Changes, MatrixView, Unchanged
+from lmlab.features.change.service import Changing
 from lmlab.features.change.widgets import ChangeMap, MatrixPictures
 from lmlab.lab import Lab
 from lmlab.parts import waiting
@@ -123,7 +124,7 @@ def runner(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
         found: Changes | None = None
         yield [*busy("reading …", 0), *still]
         try:
-            with closing(lab.changes.weights(base, tuned)) as steps:
+            with closing(lab.service(Changing).weights(base, tuned)) as steps:
                 for step in steps:
                     if isinstance(step, Loading):
                         yield [*busy(step.message, 0), *still]
@@ -189,7 +190,7 @@ def no_matrix(said: str) -> list[Any]:
 def _matrix(lab: Lab, shown: Shown | None, name: str) -> list[Any]:
     if shown is None or not name or not shown.csv:
         return no_matrix(views.NOTHING)
-    with closing(lab.changes.matrix(shown.base, shown.tuned, name)) as steps:
+    with closing(lab.service(Changing).matrix(shown.base, shown.tuned, name)) as steps:
         found = next(step for step in steps if isinstance(step, MatrixView))
     kept = (shown.base, shown.tuned, found.change)
     return [views.figures(found), weight_plots.spectra(found), weight_views.pictures(found), kept]

@@ -10,11 +10,11 @@ from typing import Any
 import gradio as gr
 from gradio.context import Context
 
-from lmlab.features.compare import events
+from lmlab.features.compare import events, receipt_notes
 from lmlab.features.compare.views import WAITING
-from lmlab.features.likelihood import events as likelihood_events
 from lmlab.lab import Lab
-from lmlab.parts import asking, receipt_notes, waiting
+from lmlab.parts import asking, waiting
+from lmlab.parts.alternatives import alternatives
 from lmlab.parts.first_open import Led, unless_led
 from lmlab.parts.model_pair import COLUMNS, Pair, pairs
 from lmlab.parts.pickers import model_picker
@@ -226,7 +226,7 @@ def _wire(lab: Lab, inputs: Inputs, outputs: Outputs, tab: Any) -> None:
     running = [asked, opened, *after, pressed, turned]
     waiting.stoppable(inputs.stop, line, running)
     outputs.strip.need(
-        likelihood_events.alternatives,
+        alternatives,
         outputs.shown,
         outputs.answers,
         trigger_mode="multiple",

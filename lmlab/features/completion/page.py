@@ -10,10 +10,10 @@ from typing import Any
 import gradio as gr
 from gradio.context import Context
 
-from lmlab.features.completion import events
+from lmlab.features.completion import events, receipt_notes
 from lmlab.features.completion.views import figures
 from lmlab.lab import Lab
-from lmlab.parts import asking, controls, receipt_notes, waiting
+from lmlab.parts import asking, controls, waiting
 from lmlab.parts.controls import Controls
 from lmlab.parts.first_open import Led, unless_led
 from lmlab.parts.pickers import model_picker

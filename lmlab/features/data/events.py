@@ -13,13 +13,14 @@ import gradio as gr
 
 from lmlab.errors import InputError
 from lmlab.features.data import cleaning, plots
-from lmlab.features.data.documents import CUTS
 from lmlab.features.data.findings import Cleaned, Cleaning, Inspected
 from lmlab.features.data.language_names import language_name
+from lmlab.features.data.service import Corpora
 from lmlab.lab import Lab
 from lmlab.parts.errors import alerts
 from lmlab.parts.waiting import busy, idle
 from lmlab.results.scored import Loading
+from lmlab.text.documents import CUTS
 
 OWN = "own text"
 PATIENCE = 0.15  # seconds between two signs of progress
@@ -53,7 +54,7 @@ def inspector(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
         if similarity is None:
             raise InputError("The similarity of near duplicates is empty.", "Type a number.")
         result, last = None, 0.0
-        with closing(lab.corpora.inspect(model, name, texts, float(similarity))) as steps:
+        with closing(lab.service(Corpora).inspect(model, name, texts, float(similarity))) as steps:
             for step in steps:
                 if isinstance(step, Inspected):
                     result = step
@@ -84,17 +85,17 @@ def chosen(
 ) -> tuple[str, tuple[str, ...]]:
     """The corpus that is meant: its name and its documents."""
     if source != OWN:
-        return source, lab.corpora.sample(source)
+        return source, lab.service(Corpora).sample(source)
     if cut not in CUTS:
         raise InputError("Choose where the text is cut.")
     if file is not None and lab.settings.uploads:
         name = str(getattr(file, "orig_name", None) or file).rsplit("/", 1)[-1]
-        most = 4 * lab.corpora.limits.chars + 1
+        most = 4 * lab.service(Corpora).limits.chars + 1
         with open(str(file), "rb") as opened:
-            return name, lab.corpora.read(opened.read(most), name, cut)
+            return name, lab.service(Corpora).read(opened.read(most), name, cut)
     if not (pasted or "").strip():
         raise InputError("There is no text.", "Choose a file, or paste one.")
-    return "the pasted text", lab.corpora.read(pasted or "", "the pasted text", cut)
+    return "the pasted text", lab.service(Corpora).read(pasted or "", "the pasted text", cut)
 
 
 def drawn(corpus: Inspected | None, wishes: list[str]) -> list[Any]:

@@ -10,7 +10,7 @@ import gradio as gr
 from gradio.context import Context
 
 from lmlab.features.data import events, receipt_notes
-from lmlab.features.data.documents import CUTS
+from lmlab.features.data.service import Corpora
 from lmlab.features.data.widgets import Findings, QualityView
 from lmlab.lab import Lab
 from lmlab.parts import waiting
@@ -18,6 +18,7 @@ from lmlab.parts.first_open import Led, unless_led
 from lmlab.parts.pickers import model_picker
 from lmlab.parts.receipt_button import Keep, follow
 from lmlab.parts.widgets import Handover, static
+from lmlab.text.documents import CUTS
 
 QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
 RUNNING = MappingProxyType({**QUIET, "concurrency_id": "score", "concurrency_limit": 2})
@@ -89,7 +90,7 @@ def build(lab: Lab) -> None:
 
 
 def _inputs(lab: Lab) -> Inputs:
-    names = lab.corpora.samples()
+    names = lab.service(Corpora).samples()
     with gr.Column(elem_classes="lm-panel"):
         with gr.Row(elem_classes="lm-inputs"):
             source = gr.Radio(
@@ -118,7 +119,7 @@ def _inputs(lab: Lab) -> Inputs:
 
 def _own(lab: Lab) -> tuple[gr.File, gr.Textbox, gr.Radio]:
     """Where a visitor's own text is given."""
-    limits, uploads = lab.corpora.limits, lab.settings.uploads
+    limits, uploads = lab.service(Corpora).limits, lab.settings.uploads
     if not uploads:
         static(NO_UPLOADS)
     with gr.Row(elem_classes="lm-inputs"):

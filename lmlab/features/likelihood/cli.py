@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
-from lmlab.features.completion.cli import BOS, write_json
-from lmlab.terminal.naming import add_model, asked_ref
-from lmlab.terminal.quiet import RECEIPT, quiet
+from lmlab.terminal.naming import BOS, add_model, asked_ref
+from lmlab.terminal.quiet import RECEIPT, quiet, write_json
 
 if TYPE_CHECKING:
     from lmlab.lm.model import LM
@@ -98,18 +97,19 @@ def _scored(
     lm: "LM", pairs: list[tuple[str, str]], arguments: argparse.Namespace, top_k: int
 ) -> "list[Scored]":
     """Texts, each given its prefix."""
-    from lmlab.api import score_many
-    from lmlab.scoring.score import ScoreRequest
+    from lmlab.lm.chat import question
+    from lmlab.lm.model import narrowed
+    from lmlab.scoring.score import ScoreRequest, score_many
 
+    if arguments.chat:
+        pairs = [(text, question(lm.vocabulary, prefix)) for text, prefix in pairs]
     return score_many(
-        lm,
+        narrowed(lm, arguments.context),
         [ScoreRequest(text, prefix, arguments.end) for text, prefix in pairs],
         top_k=top_k if arguments.top_k is None else arguments.top_k,
         bos=arguments.bos,
         windows=arguments.windows,
         stride=arguments.stride,
-        context=arguments.context,
-        chat=arguments.chat,
     )
 
 

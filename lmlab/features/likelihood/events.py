@@ -18,7 +18,6 @@ from lmlab.parts.columnar import Shown
 from lmlab.parts.errors import alerts
 from lmlab.results.scored import Loading, Scored
 
-PAGE = 40  # tokens whose alternatives are sent at once; the same in strip.js
 PATIENCE = 0.2  # seconds between two signs of progress
 N_DRAWN = 5
 
@@ -61,16 +60,6 @@ def draw(shown: Shown, scored: Scored, other: Scored | None = None) -> list[Any]
     ]
 
 
-@alerts
-def alternatives(shown: Shown | None, event: gr.EventData) -> Any:
-    """The alternatives of the tokens around one that is looked at."""
-    run, low = _index(event, "run"), _index(event, "low")
-    if shown is None or not 0 <= run < len(shown.runs):
-        return gr.skip()
-    tokens = shown.runs[run].tokens(low, low + PAGE)
-    return strip.tops_json(shown.name, run, low, tokens)
-
-
 def table(action: str) -> Callable[..., str]:
     """The handler that hands the factors to the visitor: to the clipboard or as a file."""
 
@@ -103,13 +92,6 @@ def api(lab: Lab) -> Callable[..., dict[str, Any]]:
             return next(step for step in steps if isinstance(step, Scored)).to_dict()
 
     return score
-
-
-def _index(event: gr.EventData, name: str) -> int:
-    try:
-        return int(getattr(event, name))
-    except (AttributeError, TypeError, ValueError, OverflowError):
-        return -1
 
 
 def _busy(said: str, share: float) -> list[Any]:

@@ -10,11 +10,12 @@ from typing import Any
 import gradio as gr
 from gradio.context import Context
 
-from lmlab.features.likelihood import events
+from lmlab.features.likelihood import events, receipt_notes
 from lmlab.features.likelihood.definition import no_definition
 from lmlab.features.likelihood.figures import no_figures
 from lmlab.lab import Lab
-from lmlab.parts import asking, plots, receipt_notes, waiting
+from lmlab.parts import asking, plots, waiting
+from lmlab.parts.alternatives import alternatives
 from lmlab.parts.examples import EXAMPLES, Example
 from lmlab.parts.pickers import model_picker
 from lmlab.parts.receipt_button import Keep, follow
@@ -186,7 +187,7 @@ def _fill(example: Example) -> str:
 def _wire_result(outputs: Outputs) -> None:
     """Alternatives on demand, copy and download: quick answers from what the session keeps."""
     outputs.strip.need(
-        events.alternatives,
+        alternatives,
         outputs.shown,
         outputs.answers,
         trigger_mode="multiple",

@@ -10,12 +10,12 @@ import gradio as gr
 from gradio.context import Context
 
 from lmlab.errors import InputError
-from lmlab.features.tuning.after import WRITING, known
-from lmlab.features.tuning.data import QUICK, QUIET
-from lmlab.features.tuning.widgets import ASKING
+from lmlab.features.pretraining.service import Pretraining
 from lmlab.lab import Lab
 from lmlab.parts import run_views
 from lmlab.parts.errors import alerts
+from lmlab.parts.run_following import QUICK, QUIET, WRITING, known
+from lmlab.parts.run_widgets import ASKING
 from lmlab.runs.store import RunInfo
 
 FETCH = (
@@ -83,7 +83,7 @@ def packer(lab: Lab) -> Callable[..., list[Any]]:
 
     @alerts
     def pack(owner: str, run: str, last: str) -> list[Any]:
-        path = str(lab.pretraining.archive(known(owner), run))
+        path = str(lab.service(Pretraining).archive(known(owner), run))
         if last and last != path:
             with suppress(OSError):
                 Path(last).unlink()
@@ -114,7 +114,7 @@ def saved(lab: Lab, owner: str, run: str) -> RunInfo:
     """
     if not run:
         raise InputError("No run is shown.", "Start one, or choose one below.")
-    info = lab.pretraining.run(known(owner), run)
+    info = lab.service(Pretraining).run(known(owner), run)
     if not info.model_name:
         raise InputError("This run has saved nothing yet.", "Wait for it, or let it run longer.")
     return info

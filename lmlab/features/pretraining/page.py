@@ -8,9 +8,10 @@ from gradio.context import Context
 from lmlab.features.pretraining import run as running
 from lmlab.features.pretraining import size as sizes
 from lmlab.features.pretraining import text as texts
-from lmlab.features.tuning.data import QUICK
+from lmlab.features.pretraining.service import Pretraining
 from lmlab.lab import Lab
 from lmlab.parts.errors import alerts
+from lmlab.parts.run_following import QUICK
 from lmlab.parts.widgets import static
 
 NAME = "Pre-training"
@@ -37,4 +38,4 @@ def build(lab: Lab) -> None:
     running.wire(lab, run, text.values, shape)
     tab.select(texts.shower(lab), [*text.values, text.vocabulary], text.shown, **QUICK)
     counted = tab.select(sizes.counting(lab), shape, [size.counter, size.preset], **QUICK)
-    counted.then(alerts(lambda: lab.pretraining.warm()), None, None, **QUICK)
+    counted.then(alerts(lambda: lab.service(Pretraining).warm()), None, None, **QUICK)

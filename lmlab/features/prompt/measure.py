@@ -11,12 +11,12 @@ import gradio as gr
 from lmlab.features.prompt import events as prompt_events
 from lmlab.features.prompt import measure_events as events
 from lmlab.features.prompt import pairs as prompt_pairs
-from lmlab.features.prompt import study_plots
+from lmlab.features.prompt import receipt_notes, study_plots
 from lmlab.features.prompt.design import FIRST
 from lmlab.features.prompt.design import Inputs as Design
 from lmlab.features.prompt.widgets import Predictions
 from lmlab.lab import Lab
-from lmlab.parts import receipt_notes, waiting
+from lmlab.parts import waiting
 from lmlab.parts.receipt_button import Keep, follow
 from lmlab.parts.widgets import Handover, static
 from lmlab.text.predictions import WAYS

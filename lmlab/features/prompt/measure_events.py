@@ -14,6 +14,7 @@ from lmlab.errors import InputError
 from lmlab.features.prompt import answer_sheet, prompt_view, study_plots
 from lmlab.features.prompt import sheet as sheets
 from lmlab.features.prompt.evaluations import Evaluation
+from lmlab.features.prompt.service import Prompting
 from lmlab.features.prompt.sheet import Form, Sheet
 from lmlab.features.prompt.views import cells, details
 from lmlab.lab import Lab
@@ -21,6 +22,7 @@ from lmlab.parts.errors import alerts
 from lmlab.parts.waiting import busy, idle
 from lmlab.results.scored import Loading
 from lmlab.text.rows import Row
+from lmlab.text.wordings import read_wording
 
 if TYPE_CHECKING:
     from lmlab.features.prompt.studies import Design
@@ -61,7 +63,7 @@ def measurer(lab: Lab, n_form: int, kind: str = "") -> Callable[..., Iterator[li
     @alerts
     def measure(sheet: Sheet | None, model: str, second: str, *values: Any) -> Iterator[list[Any]]:
         yield [*busy("Preparing …", 0), *[gr.skip()] * N_DRAWN]
-        lab.prompts.prepare()
+        lab.service(Prompting).prepare()
         from lmlab.features.prompt.study_designs import Bench, Plan
 
         form, plan = Form.read(*values[:n_form]), Plan(*values[n_form:])
@@ -90,7 +92,7 @@ def measurer(lab: Lab, n_form: int, kind: str = "") -> Callable[..., Iterator[li
 
 
 def _steps(lab: Lab, designs: "Sequence[Design]") -> Iterator[Any]:
-    with closing(lab.prompts.study(designs)) as events:
+    with closing(lab.service(Prompting).study(designs)) as events:
         yield from events
 
 
@@ -132,7 +134,7 @@ def loader(lab: Lab) -> Callable[..., list[Any]]:
     def load(
         measured: Measured | None, sheet: Sheet | None, wording: str, event: gr.EventData
     ) -> list[Any]:
-        template = lab.prompts.parse(wording)
+        template = read_wording(wording)
         try:
             row = int(event.row) - 1
         except (AttributeError, TypeError, ValueError, OverflowError):

@@ -11,14 +11,14 @@ import gradio as gr
 from gradio.context import Context
 
 from lmlab.features.prompt import design as prompt_design
-from lmlab.features.prompt import events, rows
+from lmlab.features.prompt import events, receipt_notes, rows
 from lmlab.features.prompt import measure as prompt_measure
 from lmlab.features.prompt import run as running
 from lmlab.features.prompt.design import Inputs
 from lmlab.features.prompt.views import NOTHING
 from lmlab.features.prompt.widgets import Preview, Rows
 from lmlab.lab import Lab
-from lmlab.parts import receipt_notes, waiting
+from lmlab.parts import waiting
 from lmlab.parts.first_open import Following, Led, unless_led
 from lmlab.parts.receipt_button import Keep, follow
 from lmlab.parts.widgets import Strip, static

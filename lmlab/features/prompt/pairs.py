@@ -9,6 +9,7 @@ import gradio as gr
 
 from lmlab.errors import InputError
 from lmlab.features.prompt import prompt_view
+from lmlab.features.prompt.service import Prompting
 from lmlab.features.prompt.views import pair_list, pair_table
 from lmlab.features.prompt.widgets import PairBox
 from lmlab.lab import Lab
@@ -92,7 +93,7 @@ def judger(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
         if not (good or "").strip() or not (bad or "").strip():
             raise InputError("A pair needs two sentences.", "Fill both boxes.")
         yield [*busy(f"{model}: reading …", 0), gr.skip()]
-        with closing(lab.prompts.judge(model, good, bad)) as events:
+        with closing(lab.service(Prompting).judge(model, good, bad)) as events:
             for event in events:
                 if isinstance(event, Loading):
                     yield [*busy(event.message, 0), gr.skip()]
@@ -120,10 +121,10 @@ def own_measurer(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
 
     @alerts
     def measure(model: str, file: Any, pasted: str) -> Iterator[list[Any]]:
-        lab.prompts.prepare()
+        lab.service(Prompting).prepare()
         from lmlab.scoring.pairs import pairs_of
 
-        table = lab.prompts.table(*upload_table.content(file, pasted))
+        table = lab.service(Prompting).table(*upload_table.content(file, pasted))
         yield from _measured(lab, model, pairs_of(table))
 
     return measure
@@ -132,7 +133,7 @@ def own_measurer(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
 def _measured(lab: Lab, model: str, pairs: Any) -> Iterator[list[Any]]:
     yield [*busy(f"{model}: reading …", 0), gr.skip(), gr.skip()]
     last: Any = None
-    with closing(lab.prompts.judge_all(model, pairs)) as events:
+    with closing(lab.service(Prompting).judge_all(model, pairs)) as events:
         for event in events:
             if isinstance(event, Loading):
                 yield [*busy(event.message, 0), gr.skip(), gr.skip()]

@@ -12,6 +12,7 @@ import gradio as gr
 from lmlab.features.prompt import prompt_view
 from lmlab.features.prompt import sheet as sheets
 from lmlab.features.prompt.queried import Asked, Weighed
+from lmlab.features.prompt.service import Prompting
 from lmlab.features.prompt.sheet import Sheet
 from lmlab.features.prompt.views import reading
 from lmlab.lab import Lab
@@ -22,6 +23,7 @@ from lmlab.results.completions import Step
 from lmlab.results.forms import form_named
 from lmlab.results.scored import Loading
 from lmlab.text.reading import Answer
+from lmlab.text.wordings import read_wording
 
 BEFORE = 60  # characters of the prompt that stand before the completion
 PATIENCE = 0.08  # seconds between two drawings of a completion on its way
@@ -57,7 +59,7 @@ def runner(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
 
     @alerts
     def run(sheet: Sheet | None, wording: str, model: str, form: str = "") -> Iterator[list[Any]]:
-        template = lab.prompts.parse(wording)
+        template = read_wording(wording)
         kept = sheet or Sheet()
         examples = sheets.solved(kept.examples, template)
         query = sheets.asked(kept.query, template)
@@ -68,7 +70,9 @@ def runner(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
         answer: Answer | None = None
         weighed: Weighed | None = None
         taken = form_named(form)
-        with closing(lab.prompts.run(model, template, examples, query, form=taken)) as events:
+        with closing(
+            lab.service(Prompting).run(model, template, examples, query, form=taken)
+        ) as events:
             for event in events:
                 if isinstance(event, Loading):
                     yield [*busy(event.message, 0), *[gr.skip()] * N_DRAWN]

@@ -17,6 +17,7 @@ from lmlab.text import sets as data
 from lmlab.text.rows import Row
 from lmlab.text.sets import Dataset
 from lmlab.text.templates import PromptTemplate
+from lmlab.text.wordings import read_wording
 
 MOST_SHOTS = 16
 LONGEST_CELL = 20_000
@@ -89,7 +90,7 @@ class Form:
 
     def template(self, prompts: Prompting) -> PromptTemplate:
         """The wording as it stands in the editor."""
-        return prompts.parse(self.wording)
+        return read_wording(self.wording)
 
     def dataset(
         self, prompts: Prompting, template: PromptTemplate, *, shots: bool | None = None

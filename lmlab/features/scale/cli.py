@@ -1,22 +1,21 @@
-"""``lmlab scale`` and ``lmlab diff``: how large a model is, and what fine-tuning changed in it."""
+"""``lmlab scale``: how large a model is."""
 
 import argparse
 import json
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
 from lmlab.features.scale import counts as scale
 from lmlab.features.scale.counts import Shape
+from lmlab.features.scale.service import Scaling
+from lmlab.terminal.naming import ADAPTER, MODEL, add_model, asked_ref
 from lmlab.terminal.quiet import RECEIPT, quiet
 
 if TYPE_CHECKING:
-    from lmlab.features.change.changes import MatrixChange
-    from lmlab.results.compared import Compared
+    pass
 
 SIZES = ("layers", "width", "heads", "vocab", "context")
-MOST_ROWS = 40
 
 
 def add_scale(commands: Any) -> None:
@@ -27,7 +26,7 @@ def add_scale(commands: Any) -> None:
         description="Count a decoder's parameters by part, from its shape alone.",
     )
     add = parser.add_argument
-    add("--model", help="embedded name, folder or Hub id, instead of a shape")
+    add_model(parser, None, f"{MODEL}, instead of a shape", f"{ADAPTER}, counted by itself")
     add("--layers", type=int, help="L")
     add("--width", type=int, help="d, of the residual stream")
     add("--heads", type=int, help="of attention")
@@ -52,34 +51,18 @@ def add_scale(commands: Any) -> None:
     parser.set_defaults(run=_scale)
 
 
-def add_diff(commands: Any) -> None:
-    """Declare ``lmlab diff``."""
-    parser = commands.add_parser(
-        "diff",
-        help="what fine-tuning changed in the weights",
-        description="‖ΔW‖/‖W‖, singular values and ranks of every matrix that fine-tuning changed; "
-        "with --text, how far the distributions moved on it.",
-    )
-    parser.add_argument("--base", default="base", help="embedded name, folder or Hub id")
-    parser.add_argument("--tuned", required=True, help="what was made from it, as base+qa")
-    parser.add_argument("--text", help="a text that both models score")
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="print one JSON object")
-    form.add_argument(
-        "--receipt", action="store_true", help=f"of the matrix that changed most: {RECEIPT}"
-    )
-    parser.set_defaults(run=_diff)
-
-
 def _scale(arguments: argparse.Namespace) -> None:
-    if arguments.receipt and not arguments.model:
-        raise InputError("A receipt counts a model.", "Name one with --model.")
-    shape = _shape_of_model(arguments.model) if arguments.model else _shape(arguments)
+    if (arguments.receipt or arguments.adapter) and not arguments.model:
+        asked = "A receipt counts" if arguments.receipt else "An adapter stands on"
+        raise InputError(f"{asked} a model.", "Name one with --model.")
+    model = str(asked_ref(arguments)) if arguments.model else None
+    shape, added = _counted(model) if model else (_shape(arguments), None)
     found = {
-        "model": arguments.model,
+        "model": model,
         "shape": asdict(shape),
         "parts": [asdict(part) | {"total": part.total} for part in scale.parts(shape)],
         "parameters": scale.parameters(shape),
+        "adapter": added,
         "non_embedding": scale.non_embedding(shape),
         "bytes": {
             dtype: scale.weights_bytes(scale.parameters(shape), dtype) for dtype in scale.BYTES
@@ -93,7 +76,7 @@ def _scale(arguments: argparse.Namespace) -> None:
     elif arguments.receipt:
         from lmlab.features.scale.receipt import parameters
 
-        print(parameters(arguments.model, scale.parameters(shape)), end="")
+        print(parameters(str(model), scale.parameters(shape), added), end="")
     else:
         _print_scale(shape, found)
 
@@ -121,12 +104,13 @@ def _shape(arguments: argparse.Namespace) -> Shape:
     )
 
 
-def _shape_of_model(name: str) -> Shape:
-    """From its config alone: no weights are read."""
+def _counted(name: str) -> tuple[Shape, int | None]:
+    """A model's shape, from its config alone: no weights of it are read; and its adapter's size."""
     quiet()
     from lmlab.lab import Lab
 
-    return Lab.open().scaling.shape(name)
+    scaling = Lab.open().service(Scaling)
+    return scaling.shape(name), scaling.added(name)
 
 
 def _lora(shape: Shape, arguments: argparse.Namespace) -> dict[str, Any] | None:
@@ -156,6 +140,9 @@ def _print_scale(shape: Shape, found: dict[str, Any]) -> None:
     console = Console(highlight=False)
     console.print(table)
     console.print(f"\n{found['parameters']:,} parameters", style="bold")
+    if found["adapter"] is not None:
+        share = 100 * found["adapter"] / found["parameters"]
+        console.print(f"{found['adapter']:,} more in the adapter: {share:.3g} %", style="bold")
     memory = ", ".join(f"{dtype} {_bytes(size)}" for dtype, size in found["bytes"].items())
     console.print(f"weights: {memory}")
     console.print(f"keys and values: {_bytes(found['cache_bytes_per_token'])} a token in float16")
@@ -189,70 +176,3 @@ def _bytes(size: float) -> str:
             return f"{size:.3g} {unit}"
         size /= 1000
     return f"{size:.3g} TB"
-
-
-def _diff(arguments: argparse.Namespace) -> None:
-    quiet()
-    from lmlab.features.change.weight_change import iter_changes
-    from lmlab.models.store import ModelRef, ModelStore
-    from lmlab.scoring.comparison import compare
-
-    refs = [ModelRef.parse(name) for name in (arguments.base, arguments.tuned)]
-    with ModelStore().borrow_all(refs) as (base, tuned):
-        changes = list(iter_changes(base, tuned))
-        compared = compare(base, tuned, arguments.text) if arguments.text else None
-    if arguments.json:
-        print(json.dumps(_diff_dict(arguments, changes, compared), ensure_ascii=False))
-    elif arguments.receipt:
-        from lmlab.features.change.receipt import matrix
-
-        if not changes:
-            raise InputError("No matrix differs.")
-        most = max(changes, key=lambda change: change.relative)
-        print(matrix(arguments.base, arguments.tuned, most), end="")
-    else:
-        _print_diff(changes, compared)
-
-
-def _diff_dict(
-    arguments: argparse.Namespace, changes: "Sequence[MatrixChange]", compared: "Compared | None"
-) -> dict[str, Any]:
-    ranks = ("relative", "effective_rank", "stable_rank")
-    return {
-        "base": arguments.base,
-        "tuned": arguments.tuned,
-        "matrices": [asdict(c) | {name: getattr(c, name) for name in ranks} for c in changes],
-        "text": compared.to_dict() if compared else None,
-    }
-
-
-def _print_diff(changes: "Sequence[MatrixChange]", compared: "Compared | None") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    from lmlab.terminal.listing import print_compared
-
-    names = ("d × k", "‖ΔW‖/‖W‖", "ℓ", "effective rank", "stable rank")
-    table = Table(box=None, header_style="dim")
-    table.add_column("matrix", no_wrap=True)
-    for name in names:
-        table.add_column(name)
-    ordered = sorted(changes, key=lambda change: -change.relative)
-    for change in ordered[:MOST_ROWS]:
-        values = [f"{change.effective_rank:.1f}", f"{change.stable_rank:.1f}"]
-        table.add_row(
-            change.name,
-            " × ".join(map(str, change.shape)),
-            f"{change.relative:.4f}",
-            str(change.rank or "–"),
-            *(values if change.singular_values else ("–", "–")),
-        )
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(table)
-    if len(ordered) > MOST_ROWS:
-        console.print(f"… and {len(ordered) - MOST_ROWS} more; --json has all of them")
-    if not ordered:
-        console.print("No matrix differs.")
-    if compared:
-        console.print()
-        print_compared(compared)

@@ -14,6 +14,7 @@ from lmlab.features.scale import plots, receipt_notes, tables
 from lmlab.features.scale.form import whole
 from lmlab.features.scale.measured import Measured, same_tokens
 from lmlab.features.scale.plots import flops, short
+from lmlab.features.scale.service import Scaling
 from lmlab.features.scale.table_page import MOST, defaults, handed
 from lmlab.lab import Lab
 from lmlab.parts import waiting
@@ -123,7 +124,7 @@ def measurer(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
         found: list[Measured] = []
         last = 0.0
         yield [*waiting.busy("reading …", 0), gr.skip(), gr.skip()]
-        with closing(lab.scaling.measure(names, chosen, whole(count, "texts"))) as steps:
+        with closing(lab.service(Scaling).measure(names, chosen, whole(count, "texts"))) as steps:
             for step in steps:
                 if isinstance(step, Measured):
                     found.append(step)

@@ -1,14 +1,11 @@
 """The Fine-tune tab's own components: constant templates, data as JSON, DOM by textContent."""
 
-from collections.abc import Callable
-from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
 
-from lmlab.parts.scripts import mounts
+from lmlab.parts.run_widgets import component
 
-ASKING = MappingProxyType({"js": "(_, ...rest) => [window.lmlab.visitor(), ...rest]"})
 MASK = """
 <div class="lm-mask-notes lm-notes"></div>
 <div class="lm-mask-toks lm-toks" tabindex="0" role="region" aria-label="A row as tokens"
@@ -17,77 +14,10 @@ MASK = """
 <span class="lm-mask-key"><i class="lm-tok loss">carries loss</i><i class="lm-tok">given</i>
 <i class="lm-tok special">special</i></span></div>
 """
-MONITOR = """
-<div class="lm-monitor none">
-<div class="lm-run-empty lm-empty"><b>Nothing trained yet</b>Press Start: the loss curve draws
-itself, and the model's answers change beside it.</div>
-<div class="lm-run-head" hidden></div><div class="lm-live" aria-live="polite"></div>
-<div class="lm-run-numbers lm-nums six" hidden></div>
-<div class="lm-run-charts lm-charts" hidden></div>
-<div class="lm-run-samples" hidden></div></div>
-"""
-RUNS = """
-<div class="lm-runs-empty lm-empty"><b>No runs yet</b>What this browser trains is listed here, and
-found again when the page is opened anew.</div>
-<div class="lm-runs-table lm-scroll" tabindex="0" role="region" aria-label="Runs" hidden></div>
-<div class="lm-runs-tools lm-measures" role="radiogroup" aria-label="Curves" hidden>
-<label><input type="radio" name="lm-curve" value="valid" checked><span>held-out loss</span></label>
-<label><input type="radio" name="lm-curve" value="loss"><span>train loss</span></label>
-<label><input type="radio" name="lm-curve" value="probe"><span>general text</span></label></div>
-<div class="lm-runs-curves lm-charts" hidden></div>
-"""
-
-
-def _component(template: str, module: str, *events: str, **kwargs: Any) -> dict[str, Any]:
-    return {
-        "html_template": template,
-        "js_on_load": mounts(f"features/tuning/{module}", *events),
-        "apply_default_css": False,
-        **kwargs,
-    }
-
-
-class Owner(gr.HTML):
-    """Shows nothing: the first input of every event that asks who the visitor is, which has
-    ``**ASKING`` among its options, so that the browser puts its long random name there."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(
-            "",
-            **_component(
-                "<span hidden></span>",
-                "owner",
-                elem_classes="lm-none",
-                **kwargs,
-            ),
-        )
 
 
 class Mask(gr.HTML):
     """A row with its loss mask: ``tuningviews.mask``."""
 
     def __init__(self, value: str = "", **kwargs: Any) -> None:
-        super().__init__(value, **_component(MASK, "mask", **kwargs))
-
-
-class Monitor(gr.HTML):
-    """A run as it goes. A value ``{"run": id}`` has it follow that run; it begins with the
-    visitor's latest. Its event ``turn`` tells run and state whenever the state has changed.
-
-    Args:
-        follow: gets {owner, run, have} and answers with what is new (``tuning_run.follower``).
-    """
-
-    def __init__(self, follow: Callable[[Any], Any] | None = None, **kwargs: Any) -> None:
-        functions = [follow] if follow else None
-        super().__init__(
-            "", **_component(MONITOR, "samples", "turn", server_functions=functions, **kwargs)
-        )
-
-
-class Runs(gr.HTML):
-    """The table of runs and their curves: ``tuningviews.table``. Its events ``pick`` (ids),
-    ``reopen`` and ``drop`` (id) say what the visitor chose."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__("", **_component(RUNS, "runs", "pick", "reopen", "drop", **kwargs))
+        super().__init__(value, **component(MASK, "features/tuning/mask", **kwargs))

@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from lmlab.features import Feature, wordings
 from lmlab.lab import Lab
 from lmlab.page.lecture import events, links
 from lmlab.page.lecture.filling import Filling
@@ -102,11 +103,17 @@ def build(names: Sequence[str]) -> Lecture:
     return Lecture(Bar(names=names, elem_id="lecture"), Mail(), gr.State(()))
 
 
-def wire(lab: Lab, page: gr.Blocks, lecture: Lecture, course: tuple[Scene, ...]) -> None:
+def wire(
+    lab: Lab,
+    page: gr.Blocks,
+    lecture: Lecture,
+    course: tuple[Scene, ...],
+    features: Sequence[Feature],
+) -> None:
     """Have the bar reach every tab of the built page. One event a tab, as an event that names the
     controls of all tabs takes a browser seconds.
     """
-    filling = Filling(lab, stages(page))
+    filling = Filling(lab, stages(page), wordings(features))
     shown = tuple(scene for scene in course if scene.tab in filling.stages)
     names = {stage.tab: name for name, stage in filling.stages.items()}
     first = str(outer(page).children[0].id)
@@ -121,4 +128,4 @@ def wire(lab: Lab, page: gr.Blocks, lecture: Lecture, course: tuple[Scene, ...])
     mails = [lecture.mail, lecture.own]
     lecture.bar.bring(events.adder(filling, shown), lecture.own, mails, **QUICK)
     lecture.bar.lost(events.finder(filling, shown), None, lecture.mail, **QUICK)
-    lecture.bar.ahead(events.preparer(lab, shown), lecture.own, None, **AHEAD)
+    lecture.bar.ahead(events.preparer(lab, shown, features), lecture.own, None, **AHEAD)

@@ -1,6 +1,6 @@
 // All runs of this browser: a table to choose from, and what was chosen as curves over one another.
-import { newAxis, newChart, redraw } from "../../parts/web/chart.js";
-import { el } from "../../parts/web/dom.js";
+import { newAxis, newChart, redraw } from "./chart.js";
+import { el } from "./dom.js";
 
 export function mount(element, { props, watch, trigger }) {
   const INKS = ["--lm-c0", "--lm-c1", "--lm-c2", "--lm-c3", "--lm-c4", "--lm-c5", "--lm-c6", "--lm-c7"];

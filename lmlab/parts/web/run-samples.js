@@ -1,9 +1,9 @@
 // What the model answers before and now, side by side as tokens.
 import { KEY } from "../../made.js";
-import { el } from "../../parts/web/dom.js";
-import { count, label, probability, visible } from "../../parts/web/format.js";
-import { level } from "../../parts/web/measures.js";
-import { watchRun } from "../../parts/web/monitor.js";
+import { el } from "./dom.js";
+import { count, label, probability, visible } from "./format.js";
+import { level } from "./measures.js";
+import { watchRun } from "./monitor.js";
 
 function toks(sample) {
   const line = el("div", "lm-toks");
