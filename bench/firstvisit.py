@@ -13,7 +13,6 @@ import json
 import os
 import shutil
 import statistics
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -27,8 +26,17 @@ from bench.scenes import FLAGS
 TABS = 10
 PATIENCE = 120_000  # ms
 COLOURED = "#likelihood-strip .lm-tok:is(.b0,.b1,.b2,.b3,.b4,.b5,.b6,.b7,.b8)"
-FIRST = f"() => document.querySelector('{COLOURED}')"
-TABBED = f"() => document.querySelectorAll('[role=tab]').length >= {TABS}"
+TABBED = "[role=tab]"
+# When there were so many of something on the page, and a picture of them, by the page's own clock.
+SEEN = """(([selector, many]) => {
+  const look = () => document.querySelectorAll(selector).length >= many;
+  const watcher = new MutationObserver(() => {
+    if (!look()) return;
+    watcher.disconnect();
+    requestAnimationFrame(() => { window.seenAt = performance.now(); });
+  });
+  watcher.observe(document, { childList: true, subtree: true, attributeFilter: ["class"] });
+})("""
 # Milliseconds from a click on a chip to the strip's new tokens, by the page's own clock.
 CLICK = """(i) => new Promise((done) => {
   const strip = document.querySelector("#likelihood-strip .lm-runs"), began = performance.now();
@@ -57,13 +65,13 @@ def empty() -> Iterator[str]:
         page.close()
 
 
-def opened(browser: Browser, address: str, there: str) -> tuple[Page, float]:
-    """A page in a context of its own, and seconds until something is there."""
+def opened(browser: Browser, address: str, selector: str, many: int = 1) -> tuple[Page, float]:
+    """A page in a context of its own, and seconds until so many of something are seen."""
     page = browser.new_context(viewport={"width": 1280, "height": 720}).new_page()
-    began = time.perf_counter()
+    page.add_init_script(f"{SEEN}{json.dumps([selector, many])})")
     page.goto(address, wait_until="commit", timeout=PATIENCE)
-    page.wait_for_function(there, timeout=PATIENCE)
-    return page, time.perf_counter() - began
+    page.wait_for_function("() => window.seenAt", timeout=PATIENCE)
+    return page, float(page.evaluate("window.seenAt")) / 1000
 
 
 def clicked(page: Page, clicks: int) -> list[float]:
@@ -92,9 +100,9 @@ def main() -> None:
     with served(public=False) as server, empty() as other, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         for number in range(given.rounds + 1):
-            page, before = opened(browser, other, TABBED)
+            page, before = opened(browser, other, TABBED, TABS)
             page.context.close()
-            page, seconds = opened(browser, server.address, FIRST)
+            page, seconds = opened(browser, server.address, COLOURED)
             if number:  # the first round has the servers make their pages
                 bare.append(before)
                 ours.append(seconds)

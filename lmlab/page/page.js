@@ -88,7 +88,7 @@ const cancels = new Set();
 const send = window.fetch;
 window.fetch = (...request) => {
   const sent = send(...request);
-  if (/\/cancel$/.test(request[0]?.url ?? request[0])) {
+  if (/\/cancel$/.test(request[0] instanceof Request ? request[0].url : String(request[0]))) {
     cancels.add(sent);
     const forget = () => setTimeout(() => cancels.delete(sent), SETTLING);
     sent.then(forget, forget);

@@ -1,8 +1,8 @@
 // A small line chart in SVG: perplexity, on a logarithmic axis, for each k that was cut.
 import { count } from "../../parts/web/format.js";
 
-export const SVG = "http://www.w3.org/2000/svg";
-export const BOX = { width: 460, height: 250, left: 54, right: 16, top: 14, bottom: 40 };
+const SVG = "http://www.w3.org/2000/svg";
+const BOX = { width: 460, height: 250, left: 54, right: 16, top: 14, bottom: 40 };
 
 // As wide as it is shown, so that its letters are of one size everywhere.
 export function fitted(wide) {
@@ -10,7 +10,7 @@ export function fitted(wide) {
   BOX.height = BOX.width < 360 ? 220 : 250;
 }
 
-export function svg(tag, attributes, text) {
+function svg(tag, attributes, text) {
   const node = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes || {})) node.setAttribute(name, value);
   if (text != null) node.textContent = text;
@@ -18,7 +18,7 @@ export function svg(tag, attributes, text) {
 }
 
 // 1, 2, 5, 10 … where the range is wide, else round numbers.
-export function ticksBetween(low, high) {
+function ticksBetween(low, high) {
   const found = [];
   if (high / low >= 6) {
     for (let power = 10 ** Math.floor(Math.log10(low)); power <= high; power *= 10)
@@ -31,7 +31,7 @@ export function ticksBetween(low, high) {
   return found;
 }
 
-export const tickText = (value) => (value >= 1e6 ? value.toExponential(0).replace("e+", "·10^") : value >= 1000 ? count(value) : String(+value.toPrecision(4)));
+const tickText = (value) => (value >= 1e6 ? value.toExponential(0).replace("e+", "·10^") : value >= 1000 ? count(value) : String(+value.toPrecision(4)));
 
 // Perplexities as people read them.
 export function perplexity(nats) {

@@ -4,6 +4,7 @@ import { emptied } from "./empty.js";
 import { el } from "../../parts/web/dom.js";
 import { minus, probability } from "../../parts/web/format.js";
 
+/** @param {HTMLElement} element @param {Given} given */
 export function mount(element, { props, watch }) {
   const ENOUGH = 0.95, NARROW = 364; // pixels of a column
   const KINDS = [

@@ -3,6 +3,7 @@ import { emptied } from "./empty.js";
 import { el } from "../../parts/web/dom.js";
 import { count } from "../../parts/web/format.js";
 
+/** @param {HTMLElement} element @param {Given} given */
 export function mount(element, { props, watch, trigger }) {
   const LEVELS = 9;
   const SHOWN = [

@@ -3,6 +3,7 @@
 import { el, onTold } from "../../parts/web/dom.js";
 import { count, minus } from "../../parts/web/format.js";
 
+/** @param {HTMLElement} element @param {Given} given */
 export function mount(element, { props, watch }) {
   const TALLEST = 440, LEAST = 2, READABLE = 9;
   let shown = null, asked = 0;

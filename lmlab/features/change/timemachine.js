@@ -4,6 +4,7 @@ import { mount as mountStrip } from "../../parts/web/strip.js";
 import { onTold } from "../../parts/web/dom.js";
 import { count, fixed, visible } from "../../parts/web/format.js";
 
+/** @param {HTMLElement} element @param {Given} given */
 export function mount(element, { props, watch }) {
   const one = (selector) => element.querySelector(selector);
   const slider = one(".lm-time-slider"), play = one(".lm-time-play");
@@ -15,7 +16,7 @@ export function mount(element, { props, watch }) {
 
   const inner = { value: "", group: props.group, colour_by: "surprisal" };
   let redrawStrip = () => {};
-  const strip = mountStrip(one(".lm-time-strip"), { props: inner, watch: (_, handler) => { redrawStrip = handler; }, trigger: () => {} });
+  const strip = mountStrip(one(".lm-time-strip"), { props: inner, watch: (_, handler) => { redrawStrip = handler; }, trigger: () => {}, server: {} });
 
   function runOf(moment) {
     return { ...moment, context: head.context, prefix: head.prefix, cut: head.cut, texts: head.texts };

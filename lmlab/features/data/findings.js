@@ -2,6 +2,7 @@
 import { el } from "../../parts/web/dom.js";
 import { count, visible } from "../../parts/web/format.js";
 
+/** @param {HTMLElement} element @param {Given} given */
 export function mount(element, { props, watch }) {
   const root = element.querySelector(".lm-findings");
 

@@ -2,6 +2,7 @@
 // follow. epochs = weight · total / size, the same as lmlab.features.data.mixtures.
 import { el } from "../../parts/web/dom.js";
 
+/** @param {HTMLElement} element @param {Given} given */
 export function mount(element, { props, watch }) {
   let all = null, shown = 0, warn = 4;
   const root = element.querySelector(".lm-mix"), body = el("div", "lm-mixbody");

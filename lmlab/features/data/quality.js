@@ -3,6 +3,7 @@
 import { el } from "../../parts/web/dom.js";
 import { count } from "../../parts/web/format.js";
 
+/** @param {HTMLElement} element @param {Given} given */
 export function mount(element, { props, watch, trigger }) {
   const BINS = 28, SIDE = 4, STEPS = 1000;
   const root = element.querySelector(".lm-quality");

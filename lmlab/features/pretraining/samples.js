@@ -61,6 +61,7 @@ function drawGrowth(box, samples) {
   box.replaceChildren(...made);
 }
 
+/** @param {HTMLElement} element @param {Given} data */
 export function mount(element, data) {
   watchRun(element, data, drawGrowth, true);
 }

@@ -3,6 +3,7 @@
 import { el } from "../../parts/web/dom.js";
 import { count, label, visible } from "../../parts/web/format.js";
 
+/** @param {HTMLElement} element @param {Given} given */
 export function mount(element, { props, watch }) {
   const SHADES = 6;
   const parts = Object.fromEntries(["toks", "now", "merges", "often", "error"].map((name) => [name, element.querySelector(".lm-bpe-" + name)]));

@@ -3,6 +3,7 @@ import { el } from "../../parts/web/dom.js";
 import { count, fixed, visible } from "../../parts/web/format.js";
 import { LN2, level } from "../../parts/web/measures.js";
 
+/** @param {HTMLElement} element @param {Given} given */
 export function mount(element, { props, watch }) {
   function tokens(side) {
     const line = el("div", "lm-toks");

@@ -3,6 +3,7 @@
 import { el } from "../../parts/web/dom.js";
 import { count, visible } from "../../parts/web/format.js";
 
+/** @param {HTMLElement} element @param {Given} given */
 export function mount(element, { props, watch, trigger }) {
   const WAIT = 250; // milliseconds without a key before it is sought
   const body = element.querySelector("tbody"), box = element.querySelector("input"), said = element.querySelector(".lm-count");

@@ -3,6 +3,7 @@
 import { el } from "../../parts/web/dom.js";
 import { count, fixed, visible } from "../../parts/web/format.js";
 
+/** @param {HTMLElement} element @param {Given} given */
 export function mount(element, { props, watch, trigger }) {
   const CHUNK = 100;
   const body = element.querySelector("tbody"), scroller = element.querySelector(".lm-scroll");

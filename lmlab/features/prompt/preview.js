@@ -2,6 +2,7 @@
 import { el, tell } from "../../parts/web/dom.js";
 import { count, visible } from "../../parts/web/format.js";
 
+/** @param {HTMLElement} element @param {Given} given */
 export function mount(element, { props, watch }) {
   const NAMES = { instruction: "instruction", example: "example", separator: "separator", query: "query", chat: "chat form", added: "added by the model", read: "read by G" };
 

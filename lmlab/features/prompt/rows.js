@@ -2,6 +2,7 @@
 // is told by the event `edit` with all rows.
 import { el } from "../../parts/web/dom.js";
 
+/** @param {HTMLElement} element @param {Given} given */
 export function mount(element, { props, watch, trigger }) {
   const WAIT = 350; // milliseconds without a key before a change is told
   let sheet = null, timer = 0;

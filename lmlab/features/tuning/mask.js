@@ -2,6 +2,7 @@
 import { el } from "../../parts/web/dom.js";
 import { count, label, visible } from "../../parts/web/format.js";
 
+/** @param {HTMLElement} element @param {Given} given */
 export function mount(element, { props, watch }) {
   const parts = Object.fromEntries(["key", "notes", "toks", "count"].map((name) => [name, element.querySelector(".lm-mask-" + name)]));
 

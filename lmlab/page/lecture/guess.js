@@ -1,7 +1,7 @@
 // A question to the room: hands are counted, then what was hidden is shown.
 import { el } from "../../parts/web/dom.js";
 
-export const GUESSES = (window.lmlab.guesses ||= {}); // scene → hands by option
+const GUESSES = (window.lmlab.guesses ||= {}); // scene → hands by option
 
 export function veil(tab, names, on) {
   const sheet = document.getElementById("lm-veil") || document.head.appendChild(Object.assign(el("style"), { id: "lm-veil" }));
@@ -14,7 +14,7 @@ export function veil(tab, names, on) {
 }
 
 // One option: a bar that grows with each hand, and says how many.
-export function option(text, i, hands, redraw) {
+function option(text, i, hands, redraw) {
   const button = el("button", "lm-option");
   button.type = "button";
   const total = hands.reduce((a, b) => a + b, 0), bar = el("i");

@@ -5,6 +5,7 @@ import { listed, own } from "./list.js";
 import { el, onHere, onTold, tell } from "../../parts/web/dom.js";
 import { copyText, notice, saveAs } from "../../parts/web/files.js";
 
+/** @param {HTMLElement} element @param {Given} given */
 export function mount(element, { props, trigger }) {
   const bar = element.querySelector(".lm-lecture");
   const part = (name) => bar.querySelector(".lm-" + name);
@@ -94,7 +95,7 @@ export function mount(element, { props, trigger }) {
     unmark();
     draw();
     watch();
-    try { sessionStorage.setItem("lmlab-scene", here); } catch { /* private window */ }
+    try { sessionStorage.setItem("lmlab-scene", String(here)); } catch { /* private window */ }
     bar.dataset.state = "filling";
     fill(current().tab, { name: current().name });
   }

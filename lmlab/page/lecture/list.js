@@ -17,7 +17,7 @@ export function listed(scenes, here, go) {
   });
 }
 
-export function field(text, className) {
+function field(text, className) {
   const label = el("label", className, text), input = el("input");
   input.type = "text";
   input.maxLength = 600;
@@ -25,7 +25,7 @@ export function field(text, className) {
   return [label, input];
 }
 
-export async function opened(files, add) {
+async function opened(files, add) {
   const read = [...files].slice(0, 200).map(async (file) => ({ name: file.name, text: await file.text() }));
   add(await Promise.all(read));
 }

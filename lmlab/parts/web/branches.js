@@ -2,6 +2,7 @@
 import { el } from "./dom.js";
 import { count, fixed, label } from "./format.js";
 
+/** @param {HTMLElement} element @param {Given} given */
 export function mount(element, { props, watch, trigger }) {
   const box = element.querySelector(".lm-branches");
 

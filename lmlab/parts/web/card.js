@@ -19,7 +19,7 @@ export function alternatives(tops, row) {
 
 // The bars of a distribution: the likeliest, then the actual token where it is not among them, then
 // all the rest together.
-export function bars(found, actual, limit) {
+function bars(found, actual, limit) {
   const rows = found.slice(0, limit);
   if (actual.p != null && !rows.some((r) => r.actual)) rows.push({ ...actual, actual: true, far: true });
   const rest = Math.max(0, 1 - rows.reduce((sum, r) => sum + r.p, 0));
@@ -40,11 +40,12 @@ export function bars(found, actual, limit) {
   return list;
 }
 
-export function waiting() {
+function waiting() {
   return el("div", "lm-wait", "alternatives …");
 }
 
-export const FIELDS = [
+/** @type {[string, string, (value: number) => string][]} */
+const FIELDS = [
   ["surprisal", "surprisal", (v) => fixed(v, 2) + " bits"],
   ["logprob", "ln p", (v) => fixed(v, 3) + " nats"],
   ["probability", "p", probability],
@@ -53,7 +54,7 @@ export const FIELDS = [
 ];
 
 // The measures of a token, one column for each run that shares it.
-export function facts(runs, which, i) {
+function facts(runs, which, i) {
   const table = el("div", "lm-facts" + (which.length > 1 ? " two" : ""));
   if (which.length > 1) {
     table.append(el("span"), ...which.map((r) => el("span", "lm-head", runs[r].model)));
@@ -68,24 +69,24 @@ export function facts(runs, which, i) {
   return table;
 }
 
-export function title(runs, run, i, tag) {
+function title(runs, run, i, tag) {
   const head = el("div", "lm-title"), name = el(tag, "", label(runs[run].texts[i]));
   name.dir = "auto";
   head.append(name, el("span", "lm-place", "token " + count(i + 1) + " of " + count(runs[run].texts.length)));
   return head;
 }
 
-export function unscored() {
+function unscored() {
   return el("p", "lm-why", "Not scored: nothing stands before the first token, so the model has no distribution for it.");
 }
 
 // A distribution as bars; beside them what the controls made of it, where that is known.
-export function distribution(found, actual, limit, pick) {
+function distribution(found, actual, limit, pick) {
   if (!found) return waiting();
   return found.controlled ? choiceBars(found, { limit, pick }) : bars(found, actual, limit);
 }
 
-export function apart(runs, i) {
+function apart(runs, i) {
   return el("p", "lm-why", "The models cut this piece into " + count(runs[0].counts[i]) + " and " + count(runs[1].counts[i])
     + " tokens: only sums over it can be compared.");
 }
@@ -103,7 +104,7 @@ export function drawCard(card, data, run, i, look) {
 }
 
 // How far two models are apart at a token, in words.
-export function shifts(data, i) {
+function shifts(data, i) {
   const found = [], d = valueOf(data.runs, 0, i, data.pieces ? "per_byte" : "difference");
   if (d != null) found.push("difference " + (d > 0 ? "+" : "") + fixed(d, 2) + (data.pieces ? " bits a byte" : " bits"));
   for (const key of ["kl", "kl_reverse"]) {
@@ -113,7 +114,7 @@ export function shifts(data, i) {
   return found;
 }
 
-export function actualOf(runs, run, i) {
+function actualOf(runs, run, i) {
   return { text: runs[run].texts[i], p: valueOf(runs, run, i, "probability"), rank: runs[run].rank[i] };
 }
 

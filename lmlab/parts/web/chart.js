@@ -3,14 +3,14 @@
 import { el, onTold } from "./dom.js";
 import { SUPERSCRIPT, count, minus } from "./format.js";
 
-export const PAD = { left: 52, right: 14, top: 10, bottom: 24 };
+const PAD = { left: 52, right: 14, top: 10, bottom: 24 };
 
 // The axis of some charts: `series` holds {x: [...], y: [...]} by key.
 export function newAxis() {
   return { series: {}, total: 1, from: null, to: null, at: null, charts: [], frame: 0 };
 }
 
-export function range(axis) {
+function range(axis) {
   return [axis.from ?? 0, axis.to ?? Math.max(axis.total, 1)];
 }
 
@@ -19,7 +19,7 @@ export function redraw(axis) {
   axis.frame = requestAnimationFrame(() => axis.charts.forEach((chart) => chart.draw()));
 }
 
-export function zoom(axis, from, to) {
+function zoom(axis, from, to) {
   const whole = from == null || to - from >= axis.total;
   axis.from = whole ? null : Math.max(0, from);
   axis.to = whole ? null : Math.min(axis.total, Math.max(to, axis.from + 2));
@@ -27,7 +27,7 @@ export function zoom(axis, from, to) {
 }
 
 // The index of the last point at or before a step; −1 where there is none.
-export function before(xs, step) {
+function before(xs, step) {
   let low = 0, high = xs.length;
   while (low < high) {
     const middle = (low + high) >> 1;
@@ -37,7 +37,7 @@ export function before(xs, step) {
   return low - 1;
 }
 
-export function ticks(low, high, most) {
+function ticks(low, high, most) {
   const raw = (high - low) / most, power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= raw * 0.999);
   const found = [];
@@ -45,7 +45,7 @@ export function ticks(low, high, most) {
   return found;
 }
 
-export function short(value) {
+function short(value) {
   if (value === 0) return "0";
   const size = Math.abs(value);
   if (size >= 10000 || size < 0.001) {
@@ -56,7 +56,7 @@ export function short(value) {
 }
 
 // Lowest and highest of what is to be seen; a noisy series does not set the range by its outliers.
-export function extent(axis, lines) {
+function extent(axis, lines) {
   const [from, to] = range(axis);
   let low = Infinity, high = -Infinity;
   for (const line of lines) {

@@ -3,7 +3,7 @@ import { el } from "./dom.js";
 import { label, probability } from "./format.js";
 
 // `pick`, where given, is called with the place of the token that a visitor takes.
-export function choiceBars(found, { limit, pick, keepSize }) {
+export function choiceBars(found, { limit, pick, keepSize = false }) {
   const rows = found.slice(0, limit), hidden = found.slice(limit);
   const drawn = found.drawn || hidden.find((c) => c.actual);
   if (drawn) rows.push({ ...drawn, actual: true, far: true });
@@ -16,7 +16,7 @@ export function choiceBars(found, { limit, pick, keepSize }) {
   return list;
 }
 
-export function choiceRow(c, top, pick) {
+function choiceRow(c, top, pick) {
   const free = pick && !c.others && c.which != null && !c.far;
   const row = el(free ? "button" : "div", "lm-choice"
     + (c.actual ? " actual" : "") + (c.others ? " rest" : "") + (c.far ? " far" : "") + (c.after > 0 ? "" : " cut"));

@@ -4,6 +4,7 @@ import { el, onTold, tell } from "./dom.js";
 import { count, fixed, label, probability } from "./format.js";
 import { level, valueOf } from "./measures.js";
 
+/** @param {HTMLElement} element @param {Given} given */
 export function mount(element, { props }) {
   const group = props.group;
   const CHUNK = 150;

@@ -31,7 +31,7 @@ export function notice(text) {
 }
 
 // A cell that no spreadsheet takes for a formula; the same as lmlab.parts.tables.neutral.
-export function cell(value) {
+function cell(value) {
   let text = value == null ? "" : String(value);
   if (typeof value === "string" && /^[=+\-@\t\r\n＝＋－＠]/.test(text.replace(/^ +/, ""))) text = "'" + text;
   return /[",\r\n]/.test(text) ? '"' + text.replaceAll('"', '""') + '"' : text;

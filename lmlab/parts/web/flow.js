@@ -4,7 +4,7 @@ import { el } from "./dom.js";
 import { count, fixed, probability } from "./format.js";
 import { LN2 } from "./measures.js";
 
-export const ENDS = { end: "end token", stop: "stop string", length: "length reached", context: "context full" };
+const ENDS = { end: "end token", stop: "stop string", length: "length reached", context: "context full" };
 
 export function read(text) {
   if (!text) return null;
@@ -14,7 +14,7 @@ export function read(text) {
   } catch { return null; }
 }
 
-export function flowing(head, lines) {
+function flowing(head, lines) {
   const column = (k) => lines.map((line) => line[k]);
   const run = {
     model: head.model, context: head.context, prefix: head.prefix, cut: head.cut, bpb: null,

@@ -1,6 +1,7 @@
 // Puts a text into the clipboard or saves it as a file, and says so.
 import { CSV_MARK, copyText, saveAs } from "./files.js";
 
+/** @param {HTMLElement} element @param {Given} given */
 export function mount(element, { props, watch }) {
   const said = element.querySelector(".lm-handed");
   let timer = 0;

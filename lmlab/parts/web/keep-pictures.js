@@ -1,14 +1,14 @@
 // Figures as pictures and tables: plotly's, drawings in SVG, canvases, the token strip.
 import { el } from "./dom.js";
 
-export const SVGNS = "http://www.w3.org/2000/svg";
-export const DENSE = 2; // pixels of a PNG for each of the page
-export const TALLEST = 16000; // pixels that a canvas can be high
-export const INKS = ["fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-linecap", "opacity", "fill-opacity",
+const SVGNS = "http://www.w3.org/2000/svg";
+const DENSE = 2; // pixels of a PNG for each of the page
+const TALLEST = 16000; // pixels that a canvas can be high
+const INKS = ["fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-linecap", "opacity", "fill-opacity",
   "font-family", "font-size", "font-weight", "font-style", "text-anchor", "dominant-baseline", "paint-order"];
 
 // The colour behind a figure, as the page shows it.
-export function behind(node) {
+function behind(node) {
   for (let at = node; at; at = at.parentElement) {
     const colour = getComputedStyle(at).backgroundColor;
     if (colour && !/, 0\)$|transparent/.test(colour)) return colour;
@@ -26,7 +26,7 @@ export function drawnPlot(figure, format) {
   return window.Plotly.toImage({ data: figure.data, layout, config: {} }, { format, width, height, scale: format === "png" ? DENSE : 1 });
 }
 
-export const listOf = (values) => (values == null ? [] : Array.from(values));
+const listOf = (values) => (values == null ? [] : Array.from(values));
 
 // Every point of every trace; of a map one row a cell.
 export function plotRows(figure) {
@@ -101,9 +101,9 @@ export function grounded(canvas) {
 
 // --- what is HTML on the page --------------------------------------------------------------------
 
-export const LEFT_OUT = "script, style, button, input, select, textarea, canvas, svg, iframe, img, .lm-save, .lm-card, .lm-live, .lm-empty, .lm-keep, [hidden]";
-export const KEPT_ATTRIBUTES = ["class", "dir", "style", "title", "colspan", "rowspan", "scope"];
-export const SIZES = /^(\s*(width|height|--share)\s*:[\d.\s%a-z]+;?)*$/; // styles that say how long a bar is
+const LEFT_OUT = "script, style, button, input, select, textarea, canvas, svg, iframe, img, .lm-save, .lm-card, .lm-live, .lm-empty, .lm-keep, [hidden]";
+const KEPT_ATTRIBUTES = ["class", "dir", "style", "title", "colspan", "rowspan", "scope"];
+const SIZES = /^(\s*(width|height|--share)\s*:[\d.\s%a-z]+;?)*$/; // styles that say how long a bar is
 
 // A part of the page as it is now, without what can be pressed: nothing in it runs.
 export function frozen(node) {
@@ -117,7 +117,7 @@ export function frozen(node) {
 }
 
 // The colours of the strip, light or as the page has them.
-export function ramps(dark) {
+function ramps(dark) {
   const from = getComputedStyle(dark ? document.body : document.documentElement);
   let rules = "";
   for (const kind of "bd") for (let i = 0; i < 9; i++) {
@@ -144,7 +144,7 @@ export function stripDocument(strip) {
   return { box, style: sheet(dark) };
 }
 
-export const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 // A whole file of HTML that asks for nothing and runs nothing.
 export function wholePage(title, style, body) {

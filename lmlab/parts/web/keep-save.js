@@ -29,6 +29,7 @@ const ofDrawings = (of) => ({
 });
 
 // What can be saved, by where it stands; each way takes the place and the file's name.
+/** @type {{at: string, into?: string, inParent?: boolean, ready: (box: any) => any, ways: Record<string, any>}[]} */
 const KINDS = [
   {
     at: ".lm-plot",

@@ -2,6 +2,7 @@
 import { tell } from "./dom.js";
 import { copyText, notice, saveAs } from "./files.js";
 
+/** @param {HTMLElement} element @param {Given} given */
 export function mount(element, { props, watch, trigger }) {
   const part = (name) => element.querySelector(".lm-keep-" + name);
   const opener = part("open");

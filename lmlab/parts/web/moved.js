@@ -5,6 +5,7 @@ import { el, onTold, tell } from "./dom.js";
 import { count, fixed, label, probability } from "./format.js";
 import { measureOf, valueOf } from "./measures.js";
 
+/** @param {HTMLElement} element @param {Given} given */
 export function mount(element, { props }) {
   const group = props.group, box = element.querySelector(".lm-scroll"), MOST = 12;
   let data = null, by = "difference";

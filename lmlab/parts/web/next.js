@@ -4,6 +4,7 @@ import { el } from "./dom.js";
 import { choicesFrom } from "./flow.js";
 import { count, fixed } from "./format.js";
 
+/** @param {HTMLElement} element @param {Given} given */
 export function mount(element, { props, watch, trigger }) {
   const box = element.querySelector(".lm-next");
 

@@ -5,6 +5,7 @@ import { tell } from "./dom.js";
 const made = new Map(); // by tab: has its first doings begin
 const held = new Set(); // tabs whose beginning waits
 
+/** @param {HTMLElement} element @param {Given} given */
 export function mount(element, { props, trigger }) {
   const begin = () => trigger("open", {});
   made.set(props.tab, begin);

@@ -48,6 +48,7 @@ function drawSamples(box, samples) {
   box.replaceChildren(el("h3", "lm-h", "The same prompts, before and now"), ...made);
 }
 
+/** @param {HTMLElement} element @param {Given} data */
 export function mount(element, data) {
   watchRun(element, data, drawSamples);
 }

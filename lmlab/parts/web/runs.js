@@ -2,6 +2,7 @@
 import { newAxis, newChart, redraw } from "./chart.js";
 import { el } from "./dom.js";
 
+/** @param {HTMLElement} element @param {Given} given */
 export function mount(element, { props, watch, trigger }) {
   const INKS = ["--lm-c0", "--lm-c1", "--lm-c2", "--lm-c3", "--lm-c4", "--lm-c5", "--lm-c6", "--lm-c7"];
   const COLUMNS = [

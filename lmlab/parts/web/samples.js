@@ -2,6 +2,7 @@
 import { el } from "./dom.js";
 import { count, fixed, probability, visible } from "./format.js";
 
+/** @param {HTMLElement} element @param {Given} given */
 export function mount(element, { props, watch }) {
   const box = element.querySelector(".lm-scroll");
 

@@ -7,6 +7,7 @@ import { count, label } from "./format.js";
 import { level, measureOf, valueOf } from "./measures.js";
 import { SHIFTS, diverging, firstStrong, given, lowered, offered, token } from "./strip-tokens.js";
 
+/** @param {HTMLElement} element @param {Given} given */
 export function mount(element, { props, watch, trigger }) {
   const FIRST = props.colour_by || "surprisal";
   const $ = (selector) => element.querySelector(selector);
