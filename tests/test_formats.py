@@ -1,4 +1,4 @@
-"""Numbers and white space as people read them: the cases that the page's modules are held to too."""
+"""Numbers and white space as people read them: the cases that the modules are held to too."""
 
 import json
 from pathlib import Path
