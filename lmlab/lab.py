@@ -14,24 +14,32 @@ from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from lmlab.errors import InputError
-from lmlab.lm.fair_lock import stepwise
-from lmlab.models.store import ModelRef, ModelStore
-from lmlab.results.completions import Given, Reading
-from lmlab.results.controls import GenerateConfig
-from lmlab.results.scored import Loading, Scored, Scoring, WindowMode
+from lmlab.generation.completions import Given
+from lmlab.generation.config import GenerateConfig
+from lmlab.models.backends import scheme
+from lmlab.models.fair_lock import stepwise
+from lmlab.models.windows import WindowMode
+from lmlab.progress import Loading, Progress, Reading
 from lmlab.runs.jobs import Jobs
+from lmlab.runs.model_store import ModelRef, ModelStore
+from lmlab.scoring.scored import Scored
 from lmlab.settings import Settings
 
 if TYPE_CHECKING:
-    from lmlab.results.compared import Compared
-    from lmlab.results.completions import Beliefs, Next, Step
+    from lmlab.generation.completions import Beliefs, Next, Step
+    from lmlab.scoring.compared import Compared
 
 S = TypeVar("S")
 T = TypeVar("T")
 Stream = Callable[..., Iterator[Any]]
 # Transformers' modules load themselves piece by piece, which two threads at once would break.
 FIRST_IMPORT = Lock()
-HEAVY = ("models.loading", "scoring.score", "generation.sidebyside", "scoring.comparison")
+HEAVY = (
+    "models.backends.transformers.loading",
+    "scoring.score",
+    "generation.sidebyside",
+    "scoring.comparison",
+)
 LONGEST = 1024  # tokens of a visitor's completion
 MOST_ALPHA = 100  # how far an adapter is turned up or, below 0, against itself
 MOST_SAMPLES = 64
@@ -123,7 +131,8 @@ class Lab:
         names = self.store.embedded()
         if "base" in names:
             names += [f"base+{name}" for name in self.store.embedded_adapters()]
-        names += [] if self.settings.offline else self.settings.listed
+        offline = self.settings.offline
+        names += [name for name in self.settings.listed if scheme(name) or not offline]
         return sorted(names, key=lambda name: name != self.settings.model)
 
     def ready(self, ref: ModelRef) -> Iterator[Loading]:
@@ -158,13 +167,13 @@ class Lab:
         windows: WindowMode = "sliding",
         bos: str = "tokenizer",
         chat: bool = False,
-    ) -> Iterator[Loading | Scoring | Scored]:
+    ) -> Iterator[Loading | Progress | Scored]:
         """Score a visitor's text within the settings' limits; yields progress, then the result.
 
         With ``chat`` the text is scored as the answer to the question ``prefix``.
         """
         import_core()
-        from lmlab.lm.chat import question
+        from lmlab.models.chat import question
         from lmlab.scoring.score import ScoreRequest, iter_scores
 
         self.check_length(text + prefix)
@@ -264,7 +273,7 @@ class Lab:
         *,
         alpha: float = 1.0,
         chat: bool = False,
-    ) -> "Iterator[Loading | Scoring | Compared]":
+    ) -> "Iterator[Loading | Progress | Compared]":
         """Compare two models on a text; α turns the second one's adapter, if it has one."""
         import_core()
         from lmlab.scoring.comparison import iter_compare

@@ -14,11 +14,19 @@ from lmlab.assets import assets_dir
 from lmlab.errors import InputError
 from lmlab.features.data import cleaning, language, mixtures, plots, privacy, quality
 from lmlab.features.data.duplicates import iter_twins, jaccard, plain, shingles
-from lmlab.features.data.findings import Cleaning, Inspected, Looked, Mixture, Pair, Part, Quality
+from lmlab.features.data.findings import (
+    Cleaning,
+    Duplicate,
+    Inspected,
+    Looked,
+    Mixture,
+    Part,
+    Quality,
+)
 from lmlab.features.data.service import Corpora
 from lmlab.lab import Lab
-from lmlab.models.store import ModelStore
-from lmlab.results.scored import Loading
+from lmlab.progress import Loading
+from lmlab.runs.model_store import ModelStore
 from lmlab.scoring.score import score
 from lmlab.settings import Settings
 from lmlab.text.documents import Limits, read_documents, shipped_corpora
@@ -243,7 +251,7 @@ def test_only_the_beginning_is_scored():
 
 def corpus() -> Inspected:
     texts = ("good", "good", "goods", "=1+1 a@example.org", "schlecht")
-    twins = (None, Pair(0, 1, 1.0, True), Pair(0, 2, 0.7, False), None, None)
+    twins = (None, Duplicate(0, 1, 1.0, True), Duplicate(0, 2, 0.7, False), None, None)
     bits = (1.0, 1.0, 1.1, 2.0, 3.0)
     documents = tuple(
         Looked(t, 1, privacy.find(t), "de" if b == 3 else "en", 1.0, twin, Quality(b, math.inf, 1))

@@ -5,13 +5,13 @@ import torch
 
 from lmlab.api import load
 from lmlab.generation.complete import generate, iter_sample, prompt_ids, unfold
+from lmlab.generation.completions import Next
+from lmlab.generation.config import GenerateConfig
 from lmlab.generation.sidebyside import iter_side_by_side
 from lmlab.lab import Lab
-from lmlab.lm import decoding
-from lmlab.models.store import ModelRef, ModelStore
-from lmlab.results.completions import Next, Reading
-from lmlab.results.controls import GenerateConfig
-from lmlab.results.scored import Loading
+from lmlab.models.backends.transformers import decoding
+from lmlab.progress import Loading, Reading
+from lmlab.runs.model_store import ModelRef, ModelStore
 from lmlab.settings import Settings
 from tests import folders
 from tests.test_sidebyside import adapter
@@ -73,9 +73,11 @@ def test_short_prompts_and_small_models_are_read_at_once(folder):
 
 def test_a_stop_ends_the_reading(folder, pieces, monkeypatch):
     passes = []
-    plain = decoding.Decoder._call
+    plain = decoding.CachedDecoder._call
     monkeypatch.setattr(
-        decoding.Decoder, "_call", lambda self, inputs: passes.append(1) or plain(self, inputs)
+        decoding.CachedDecoder,
+        "_call",
+        lambda self, inputs: passes.append(1) or plain(self, inputs),
     )
     lab = Lab.open(Settings(offline=True))
     path = str(folder("llama", "bytelevel-bos"))

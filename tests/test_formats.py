@@ -4,15 +4,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lmlab.parts.numbers import probability, signed
-from lmlab.parts.palette import bin_of, visible
+from lmlab.measures import measure
+from lmlab.numbers import probability, signed
+from lmlab.palette import visible
 
 CASES: dict[str, list[list[Any]]] = json.loads(
     Path(__file__).with_name("format_cases.json").read_text(encoding="utf-8")
 )
 FORMATS = {
     "probability": probability, "visible": visible, "fixed": signed, "count": "{:,}".format,
-    "level": bin_of,
+    "level": lambda value, key: measure(key).level(value),
 }  # fmt: skip
 
 

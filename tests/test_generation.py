@@ -9,9 +9,9 @@ import torch
 from lmlab.api import load
 from lmlab.errors import InputError, ModelError
 from lmlab.generation.complete import generate, prompt_ids, sample, unfold
+from lmlab.generation.completions import Next, Step, collect
 from lmlab.generation.nexttoken import beliefs
 from lmlab.generation.sampling import GenerateConfig
-from lmlab.results.completions import Next, Step, collect
 from lmlab.scoring.score import score
 from tests import folders
 
@@ -252,7 +252,7 @@ def test_nothing_is_believed_beyond_the_context(lm):
 
 
 def test_a_closed_stream_lets_the_weights_go(folder):
-    from lmlab.models.store import ModelStore
+    from lmlab.runs.model_store import ModelStore
 
     store = ModelStore()
     with store.borrow(str(folder("llama", "bytelevel-bos"))) as lm:

@@ -22,13 +22,13 @@ from bench.fuzz import Fuzz
 from lmlab.errors import InputError, LabError, ModelError
 from lmlab.features.prompt.service import Prompting
 from lmlab.features.tuning.service import Tuning
+from lmlab.generation.config import GenerateConfig
 from lmlab.lab import Lab
 from lmlab.models import hub
-from lmlab.models.store import ModelStore
 from lmlab.page.app import launch
-from lmlab.results.controls import GenerateConfig
-from lmlab.results.scored import Scored
+from lmlab.runs.model_store import ModelStore
 from lmlab.runs.store import Runs
+from lmlab.scoring.scored import Scored
 from lmlab.settings import Settings
 from lmlab.text.sets import read_table
 from lmlab.text.wordings import shipped_source

@@ -9,7 +9,7 @@ from lmlab.features.prompt.service import MOST_PAIRS, Prompting
 from lmlab.features.prompt.sheet import Key, Sheet
 from lmlab.features.prompt.study_plots import MEASURES, chart
 from lmlab.lab import Lab
-from lmlab.results.scored import Loading
+from lmlab.progress import Loading
 from lmlab.scoring.pairs import pairs_of
 from lmlab.settings import Settings
 from lmlab.text.sets import read_table, shipped

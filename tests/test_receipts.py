@@ -14,9 +14,10 @@ from lmlab.features.change import receipt as changes
 from lmlab.features.change import receipt_notes as of_change
 from lmlab.features.change.changes import Drift
 from lmlab.features.change.drift import iter_drift
+from lmlab.features.change.drift_service import Drifting
 from lmlab.features.change.matrices import Knifed
 from lmlab.features.change.rank_knife import iter_knife
-from lmlab.features.change.service import KnifeTexts
+from lmlab.features.change.service import Changing, KnifeTexts
 from lmlab.features.change.weight_change import iter_changes
 from lmlab.features.prompt import receipt as prompts
 from lmlab.features.prompt import receipt_notes
@@ -28,17 +29,18 @@ from lmlab.features.scale import receipt as sizes
 from lmlab.features.tuning import receipt as tuning
 from lmlab.features.tuning import receipt_notes as of_tuning
 from lmlab.features.tuning.service import Tuning
+from lmlab.generation.completions import Completion
+from lmlab.generation.config import GenerateConfig
 from lmlab.lab import Lab
-from lmlab.models.store import ModelStore
+from lmlab.measures import measures
+from lmlab.models.forms import Form
 from lmlab.receipts import completions, texts
 from lmlab.receipts.script import source_of
-from lmlab.results.completions import Completion
-from lmlab.results.controls import GenerateConfig
-from lmlab.results.forms import Form
-from lmlab.results.scored import Scored
 from lmlab.runs.bases import settled
+from lmlab.runs.model_store import ModelStore
 from lmlab.runs.store import RunFolder
 from lmlab.scoring.score import ScoreRequest
+from lmlab.scoring.scored import Scored
 from lmlab.settings import Settings
 from lmlab.text.protocols import Protocol, asked
 from lmlab.text.sets import shipped
@@ -62,7 +64,10 @@ LONG = "The king was sad. He went to the wood. " * 30
 def test_the_likelihood_of_a_text(numbers: Numbers, model: str, text: str, prefix: str) -> None:
     scored = api.score(model, text, prefix=prefix)
     found = numbers(texts.likelihood(scored))
-    assert found == pytest.approx([scored.logprob, scored.perplexity], rel=1e-5, abs=1e-4)
+    assert found[:2] == pytest.approx([scored.logprob, scored.perplexity], rel=1e-5, abs=1e-4)
+    told = [one for one in measures(scored.tokens.columns) if one.receipt]
+    means = [scored.measured(one.key).mean() for one in told]
+    assert found[2:] == pytest.approx(means, rel=1e-4, abs=1e-4)
 
 
 @pytest.mark.parametrize("mode", ["sliding", "disjoint"])
@@ -244,7 +249,7 @@ def test_what_cannot_be_repeated_is_refused_in_words() -> None:
 
 def scored_by_hand(model: str, text: str = "Hello", prefix: str = "") -> Scored:
     """A result with one token."""
-    from lmlab.results.scored import TokenScore
+    from lmlab.scoring.tokens import TokenScore
 
     token = TokenScore(5, text, 0, len(text), -1.5, 2, 0.5)
     return Scored(model, text, prefix, (token,), context=("<s>",))
@@ -321,10 +326,10 @@ def test_the_change_of_a_run_in_the_chat_form(numbers: Numbers, tmp_path: Path) 
     assert learned is not None
     tuned = f"{base}+{learned.rename(tmp_path / 'plural')}"
     lab = Lab.open(Settings(device="cpu", dtype="float32"))
-    steps = lab.drifting.measure(str(base), tuned, rows=3)
+    steps = lab.service(Drifting).measure(str(base), tuned, rows=3)
     moved = [step for step in steps if isinstance(step, Drift)]
     on = KnifeTexts(data="plural", rows=3, probes=2)
-    *_, cut = lab.changes.knife(str(base), tuned, on)
+    *_, cut = lab.service(Changing).knife(str(base), tuned, on)
     assert isinstance(cut, Knifed)
     assert "in the chat form, of ‘plural’" in cut.task
     asked = next(one for one in moved if one.kind == "qa")
@@ -340,7 +345,7 @@ def test_the_change_of_a_run_in_the_chat_form(numbers: Numbers, tmp_path: Path) 
 
 def test_the_drift_of_the_page_is_that_of_its_receipt(numbers: Numbers) -> None:
     lab = Lab.open(Settings(offline=True))
-    steps = lab.drifting.measure("base", "base+sentiment", rows=2)
+    steps = lab.service(Drifting).measure("base", "base+sentiment", rows=2)
     found = next(step for step in steps if isinstance(step, Drift))
     note = of_change.of_drift(lab)(("base", "base+sentiment", (found,), 2, ""))
     assert note is not None

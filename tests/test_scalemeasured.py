@@ -15,7 +15,7 @@ from lmlab.features.scale.measured import Measured, same_tokens, slope
 from lmlab.features.scale.plots import Axis
 from lmlab.features.scale.service import Scaling, probes
 from lmlab.lab import Lab
-from lmlab.results.scored import Loading, Scoring
+from lmlab.progress import Loading, Progress
 from lmlab.settings import Settings
 from tests import folders
 
@@ -51,7 +51,7 @@ def test_the_siblings_reach_what_their_cards_say(scaling):
     assert [one.tokens_seen for one in found] == [27_000_000, 3_000_000, 2_000_000]
     assert same_tokens(found)
     assert any(isinstance(event, Loading) for event in events)
-    assert any(isinstance(event, Scoring) for event in events)
+    assert any(isinstance(event, Progress) for event in events)
 
 
 def test_what_was_measured_is_not_measured_again(scaling, monkeypatch):
@@ -62,7 +62,7 @@ def test_what_was_measured_is_not_measured_again(scaling, monkeypatch):
 
 def test_stopping_gives_the_model_back(scaling):
     steps = scaling.measure(["tiny"], ["stories"], 3)
-    assert next(step for step in steps if isinstance(step, Scoring))
+    assert next(step for step in steps if isinstance(step, Progress))
     steps.close()
     with scaling.store.borrow("tiny") as lm:
         assert lm.model.num_parameters() == 298_416

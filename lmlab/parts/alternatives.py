@@ -5,8 +5,8 @@ from typing import Any
 import gradio as gr
 
 from lmlab.parts import strip
-from lmlab.parts.columnar import Shown
 from lmlab.parts.errors import alerts
+from lmlab.parts.strip import Shown
 
 PAGE = 40  # tokens whose alternatives are sent at once; the same in strip.js
 
@@ -17,8 +17,8 @@ def alternatives(shown: Shown | None, event: gr.EventData) -> Any:
     run, low = _index(event, "run"), _index(event, "low")
     if shown is None or not 0 <= run < len(shown.runs):
         return gr.skip()
-    tokens = shown.runs[run].tokens(low, low + PAGE)
-    return strip.tops_json(shown.name, run, low, tokens)
+    found = strip.tops(shown.runs[run], low, low + PAGE)
+    return strip.tops_json(shown.name, run, low, found)
 
 
 def _index(event: gr.EventData, name: str) -> int:

@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 import gradio as gr
 
-from lmlab.results.completions import Given
+from lmlab.generation.completions import Given
 
 QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
 WORDS = MappingProxyType({"space": "Take it away", "chat": "Ask in the chat form"})

@@ -6,6 +6,7 @@ import functools
 import inspect
 import numbers
 from collections.abc import Callable, Iterator, Sequence
+from math import inf
 from typing import Any
 
 import gradio as gr
@@ -99,7 +100,7 @@ def _fits(component: Any, value: Any) -> bool:
     if isinstance(component, gr.Checkbox):
         return isinstance(value, bool)
     if isinstance(component, gr.Slider | gr.Number):
-        return isinstance(value, numbers.Real) and not isinstance(value, bool)
+        return isinstance(value, numbers.Real) and type(value) is not bool and -inf < value < inf
     if isinstance(component, gr.Textbox):
         return isinstance(value, str)
     if not isinstance(component, gr.CheckboxGroup | gr.Dropdown | gr.Radio):

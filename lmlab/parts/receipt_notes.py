@@ -1,13 +1,9 @@
 """What the notes of several tabs share; each tab's own stand in its ``receipt_notes.py``."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable
 
 from lmlab.errors import InputError
-from lmlab.parts.columnar import Kept
 from lmlab.parts.receipt_button import Note
-from lmlab.results.scored import Scored, TokenScore
 from lmlab.runs.owned_runs import TuningRuns
 from lmlab.runs.specs import RunInfo
 
@@ -38,23 +34,3 @@ def whole(info: RunInfo, steps: int) -> dict[str, float | None]:
     if info.step < steps:
         raise InputError("This run has not made all its steps.", "Resume it, then ask again.")
     return {"before": info.valid_before, "after": info.valid_loss}
-
-
-def light(kept: Kept) -> Scored:
-    """A result with its tokens' log-probabilities and nothing else of them."""
-    none = [value != value for value in kept.logprobs]
-    tokens = tuple(
-        TokenScore(0, "", 0, 0, None if empty else value, None, None)
-        for value, empty in zip(kept.logprobs, none, strict=True)
-    )
-    return replace(kept.frame, tokens=tokens)
-
-
-def alike(runs: Sequence[Kept]) -> bool:
-    """Whether two models cut a text into the same tokens."""
-    one, two = runs[0], runs[1]
-    return one.texts == two.texts and _spans(one) == _spans(two)
-
-
-def _spans(kept: Kept) -> Any:
-    return kept.columns[:3]

@@ -12,7 +12,8 @@ from functools import cache
 from pathlib import Path
 
 import lmlab.features
-from lmlab.parts import palette, strip
+from lmlab import palette
+from lmlab.parts import strip
 
 PACKAGE = Path(lmlab.__file__).parent
 # What Gradio makes of a page's own style sheet: each rule once more, stronger than its own.
@@ -21,28 +22,28 @@ STRONGER = ".gradio-container.gradio-container .contain"
 
 def files() -> Mapping[str, bytes]:
     """All that is served, by its path within the package; of features elsewhere too."""
-    return _files(tuple(lmlab.features.__path__))
+    return _files(tuple(lmlab.features.__path__), strip.key())
 
 
 def folder() -> str:
     """The path, below the page's own, that ``files`` are served under."""
-    return _folder(tuple(lmlab.features.__path__))
+    return _folder(tuple(lmlab.features.__path__), strip.key())
 
 
 @cache
-def _files(features: tuple[str, ...]) -> Mapping[str, bytes]:
+def _files(features: tuple[str, ...], key: str) -> Mapping[str, bytes]:
     found = {name: path.read_bytes() for name, path in _own("*.js", features)}
     terms: dict[str, str] = {}
     for _, path in _own("terms.json", features):
         terms |= json.loads(path.read_text(encoding="utf-8"))
-    made = f"export const KEY = {strip.key()};\nexport const TERMS = {json.dumps(terms)};\n"
+    made = f"export const KEY = {key};\nexport const TERMS = {json.dumps(terms)};\n"
     return {**found, "made.js": made.encode(), "style.css": style(features).encode()}
 
 
 @cache
-def _folder(features: tuple[str, ...]) -> str:
+def _folder(features: tuple[str, ...], key: str) -> str:
     told = hashlib.sha256()
-    for name, text in _files(features).items():
+    for name, text in _files(features, key).items():
         told.update(f"{name} {len(text)} ".encode() + text)
     return f"web/{told.hexdigest()[:16]}"
 

@@ -26,8 +26,7 @@ UNSCORED = """<b>Nothing scored yet</b>Type a text or choose an example, then pr
 FACTORS = """
 <div class="lm-scroll" tabindex="0" role="region" aria-label="Table of factors">
 <table class="lm-table">
-<thead><tr><th>i</th><th>token</th><th>p</th><th>ln p</th><th>bits</th><th>rank</th>
-<th>entropy</th><th class="lm-second" hidden>difference</th></tr></thead>
+<thead><tr></tr></thead>
 <tbody></tbody></table></div>
 """
 

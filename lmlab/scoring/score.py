@@ -5,20 +5,22 @@ Batches by length, cuts long texts into windows, and never holds a table of leng
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lmlab.errors import InputError, MemoryLimitError, ModelError
-from lmlab.lm.model import LM
-from lmlab.lm.tokens import BosSetting, Encoded, Vocabulary, encode, with_end
-from lmlab.lm.windows import Window, default_stride, plan
 from lmlab.maths.metrics import RowStats
-from lmlab.results.scored import Alternative, Scored, Scoring, TokenScore, Windowing, WindowMode
-
-# What a batch leaves in a processor's cache is read again; a graphics processor wants to be filled.
-BATCH_TOKENS = {"cpu": 1024}
-BATCH_TOKENS_ELSEWHERE = 16_384
+from lmlab.measures import Column
+from lmlab.models.model import LM, Read
+from lmlab.models.tokens import BosSetting, Encoded, Vocabulary, encode, with_end
+from lmlab.models.windows import Window, WindowMode, default_stride, plan
+from lmlab.progress import Progress
+from lmlab.scoring.scored import Scored, Windowing
+from lmlab.scoring.tokens import Alternatives, Tokens, integers
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +49,8 @@ class Job:
     window: Window
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Statistics of consecutive positions, as plain numbers."""
-
-    logprob: list[float]
-    rank: list[int]
-    entropy: list[float]
-    top_ids: list[list[int]]
-    top_logprobs: list[list[float]]
+# Statistics of consecutive positions by the names of ``RowStats``, on the CPU.
+Rows = dict[str, NDArray[Any]]
 
 
 def score(
@@ -114,7 +109,7 @@ def iter_scores(
     windows: WindowMode = "sliding",
     stride: int | None = None,
     max_tokens: int | None = None,
-) -> Iterator[Scoring | Scored]:
+) -> Iterator[Progress | Scored]:
     """Like ``score_many``, as a stream: progress after each batch, then the results in order."""
     if top_k < 0:
         raise InputError(f"top_k must be 0 or more, not {top_k}.")
@@ -126,11 +121,10 @@ def iter_scores(
     jobs = [Job(i, encoded[i].ids, w) for i, plan_ in enumerate(plans) for w in plan_ if w.length]
     total, done = sum(job.window.length for job in jobs), 0
     rows: dict[tuple[int, int], Rows] = {}
-    limit = BATCH_TOKENS.get(lm.device.type, BATCH_TOKENS_ELSEWHERE)
-    for batch in _batches(jobs, limit):
+    for batch in _batches(jobs, lm.batch_tokens):
         rows |= _score_batch(lm, batch, top_k)
         done += sum(job.window.length for job in batch)
-        yield Scoring(done, total)
+        yield Progress(done, total)
     for i, item in enumerate(encoded):
         parts = [rows[i, w.low] for w in plans[i] if w.length]
         yield assemble(lm, item, parts, windowing(len(plans[i]), windows, stride, lm.context))
@@ -165,32 +159,37 @@ def _batches(jobs: list[Job], limit: int) -> Iterator[list[Job]]:
 
 def _score_batch(lm: LM, batch: list[Job], top_k: int) -> dict[tuple[int, int], Rows]:
     """Run one batch; the rows of each window, by request and first position."""
-    rows, targets = predictions(lm, batch)
-    stats = statistics(lm, rows, targets, top_k)
+    stats = _checked(lm, lambda: lm.score(_reads(batch), top_k))
     counts = [job.window.high - job.window.low for job in batch]
     pieces = zip(batch, split(stats, counts), strict=True)
     return {(job.request, job.window.low): rows for job, rows in pieces}
 
 
-@torch.inference_mode()
 def predictions(lm: LM, batch: list[Job]) -> tuple[Tensor, Tensor]:
     """The rows [N, H] that predict a batch's scored positions, and those positions' ids [N]."""
-    read = [job.ids[job.window.start : job.window.high - 1] for job in batch]
     try:
-        return _scored_rows(lm.rows(read), batch)
+        return lm.predictions(_reads(batch))
     except torch.OutOfMemoryError as error:
         raise _no_memory() from error
 
 
-@torch.inference_mode()
 def statistics(lm: LM, rows: Tensor, targets: Tensor, top_k: int) -> RowStats:
     """What is kept of the distributions that rows predict.
 
     Raises:
         ModelError: they are not-a-number.
     """
+    return _checked(lm, lambda: lm.head.stats(rows, targets, top_k))
+
+
+def _reads(batch: list[Job]) -> list[Read]:
+    return [Read(job.ids[w.start : w.high], w.low - w.start) for job in batch for w in [job.window]]
+
+
+@torch.inference_mode()
+def _checked(lm: LM, ask: Callable[[], RowStats]) -> RowStats:
     try:
-        stats = lm.head.stats(rows, targets, top_k)
+        stats = ask()
     except torch.OutOfMemoryError as error:
         raise _no_memory() from error
     if stats.logprob.isnan().any():
@@ -204,21 +203,19 @@ def _no_memory() -> MemoryLimitError:
     return MemoryLimitError("There is not enough memory for this text.", "Shorten it.")
 
 
-def _scored_rows(hidden: Tensor, batch: list[Job]) -> tuple[Tensor, Tensor]:
-    rows = [
-        hidden[i, job.window.low - 1 - job.window.start : job.window.length]
-        for i, job in enumerate(batch)
-    ]
-    targets = [token for job in batch for token in job.ids[job.window.low : job.window.high]]
-    return torch.cat(rows), torch.tensor(targets, device=hidden.device)
-
-
 def split(stats: RowStats, counts: list[int]) -> Iterator[Rows]:
-    """Statistics of several windows apart, as plain numbers."""
-    names = ("logprob", "rank", "entropy", "top_ids", "top_logprobs")
-    columns = [getattr(stats, name).cpu().split(counts) for name in names]
+    """Statistics of several windows apart."""
+    names = RowStats.__dataclass_fields__
+    columns = [_parts(getattr(stats, name), counts) for name in names]
     for parts in zip(*columns, strict=True):
-        yield Rows(*(part.tolist() for part in parts))
+        yield dict(zip(names, parts, strict=True))
+
+
+def _parts(column: Tensor | None, counts: list[int]) -> list[NDArray[Any]]:
+    """A column of several windows apart; NaN where the backend does not give it."""
+    if column is None:
+        return [np.full(count, np.nan) for count in counts]
+    return [part.numpy() for part in torch.split(column.cpu(), counts)]
 
 
 def windowing(count: int, mode: WindowMode, stride: int | None, context: int) -> Windowing | None:
@@ -232,36 +229,17 @@ def windowing(count: int, mode: WindowMode, stride: int | None, context: int) ->
 def assemble(lm: LM, item: Encoded, parts: list[Rows], windowing: Windowing | None) -> Scored:
     """The result of one text from the rows of its windows."""
     vocabulary = lm.vocabulary
-    ids = item.ids[item.n_context :]
-    tokens = [] if item.n_context else [_unscored(vocabulary, item)]
-    positions = range(len(tokens), len(ids))
-    flat = ((part, j) for part in parts for j in range(len(part.logprob)))
-    for i, (part, j) in zip(positions, flat, strict=True):
-        start, end = item.spans[i]
-        tokens.append(
-            TokenScore(
-                id=ids[i],
-                text=_shown(vocabulary, ids[i], item.text[start:end]),
-                start=start,
-                end=end,
-                # Rounding can lift a certain token's log-probability a hair above 0.
-                logprob=min(part.logprob[j], 0.0),
-                rank=part.rank[j],
-                entropy=max(part.entropy[j], 0.0),
-                top=_alternatives(vocabulary.reader(item.ids, item.n_context + i), part, j),
-            )
-        )
     return Scored(
         model=lm.name,
         text=item.text,
         prefix=item.prefix,
-        tokens=tuple(tokens),
+        tokens=_tokens(vocabulary, item, parts),
         moved=item.moved,
         context=tuple(vocabulary.text(i) for i in item.lead),
         windowing=windowing,
         limit=lm.context,
         unknown=_unknown(vocabulary, item),
-        notes=(*vocabulary.notes, *lm.ways.reading()),
+        notes=(*vocabulary.notes, *lm.reading),
     )
 
 
@@ -271,12 +249,6 @@ def _unknown(vocabulary: Vocabulary, item: Encoded) -> int:
     return vocabulary.unknown(item.ids[item.n_context + first :], characters)
 
 
-def _unscored(vocabulary: Vocabulary, item: Encoded) -> TokenScore:
-    start, end = item.spans[0]
-    shown = _shown(vocabulary, item.ids[0], item.text[start:end])
-    return TokenScore(item.ids[0], shown, start, end, None, None, None)
-
-
 def _shown(vocabulary: Vocabulary, token_id: int, characters: str) -> str:
     """The characters that a token completes, or its bytes where it holds part of one."""
     if not characters or vocabulary.is_partial(token_id):
@@ -284,6 +256,49 @@ def _shown(vocabulary: Vocabulary, token_id: int, characters: str) -> str:
     return characters
 
 
-def _alternatives(text: Callable[[int], str], part: Rows, j: int) -> tuple[Alternative, ...]:
-    pairs = zip(part.top_ids[j], part.top_logprobs[j], strict=True)
-    return tuple(Alternative(i, text(i), min(lp, 0.0)) for i, lp in pairs)
+def _tokens(vocabulary: Vocabulary, item: Encoded, parts: list[Rows]) -> Tokens:
+    """The tokens of a text; the first has no statistics where nothing stands before it."""
+    ids = item.ids[item.n_context :]
+    spans = item.spans[: len(ids)]
+    unscored = np.full(0 if item.n_context else 1, np.nan)
+
+    def column(name: str) -> Column:
+        return np.concatenate([unscored, *(part[name] for part in parts)]).astype(np.float64)
+
+    return Tokens(
+        texts=tuple(
+            _shown(vocabulary, token, item.text[start:end])
+            for token, (start, end) in zip(ids, spans, strict=True)
+        ),
+        starts=integers([start for start, _ in spans]),
+        ends=integers([end for _, end in spans]),
+        columns={
+            "id": np.array(ids, dtype=np.float64),
+            "rank": column("rank"),
+            "entropy": np.maximum(column("entropy"), 0.0),
+            # Rounding can lift a certain token's log-probability a hair above 0.
+            **{name: np.minimum(column(name), 0.0) for name in ("logprob", "best")},
+        },
+        top=_alternatives(vocabulary, item, len(unscored), parts),
+    )
+
+
+def _alternatives(
+    vocabulary: Vocabulary, item: Encoded, unscored: int, parts: list[Rows]
+) -> Alternatives:
+    """Those of all positions; what an id shows as depends on whether a word begins there."""
+    if not parts or not parts[0]["top_ids"].size:
+        return Alternatives.none(len(item.spans))
+    ids = np.concatenate([part["top_ids"] for part in parts])
+    count, k = ids.shape
+    spelling, first = vocabulary.spelling, item.n_context + unscored
+    begins = np.array([[spelling.begins(item.ids, first + i)] for i in range(count)])
+    keys, places = np.unique(2 * ids + begins, return_inverse=True)
+    words = ((key >> 1, bool(key & 1)) for key in keys.tolist())
+    logprobs = np.concatenate([part["top_logprobs"] for part in parts]).astype(np.float64)
+    return Alternatives(
+        ends=integers([0] * unscored + [k * (i + 1) for i in range(count)]),
+        words=tuple((token, spelling.shown(token, bare=bare)) for token, bare in words),
+        places=integers(places.ravel()),
+        logprobs=np.minimum(logprobs.ravel(), 0.0),
+    )

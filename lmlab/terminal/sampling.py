@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from lmlab.results.controls import GenerateConfig
+from lmlab.generation.config import GenerateConfig
 
 PLAIN = GenerateConfig()
 

@@ -46,7 +46,7 @@ def module_page(browser: Browser) -> Iterator[Page]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Files)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     page, errors = browser.new_page(), []
-    page.on("pageerror", errors.append)
+    page.on("pageerror", lambda error: errors.append(error))
     page.goto(f"http://127.0.0.1:{server.server_port}/")
     yield page
     page.close()
@@ -91,10 +91,12 @@ def test_a_tab_made_later_begins_at_once_or_once_it_is_filled_in(module_page):
 def test_the_strip_draws_tells_and_pins(module_page):
     run = {
         "model": "m", "context": [], "prefix": "", "cut": False, "bpb": None,
-        "texts": ["Once", " upon"], "nll": [None, 2000], "rank": [None, 2], "entropy": [None, 3000],
+        "texts": ["Once", " upon"], "logprob": [None, -2000], "rank": [None, 2],
         "tops": {"words": [" upon", " a"], "rows": [None, [0, 0, 2000, 1, 2500]]},
     }  # fmt: skip
-    value = json.dumps({"name": "n", "same": False, "notes": [], "runs": [run]})
+    value = json.dumps(
+        {"name": "n", "same": False, "measures": ["surprisal", "rank"], "notes": [], "runs": [run]}
+    )
     body = f"""
       const strip = await import("/parts/web/strip.js"), host = document.getElementById("here");
       for (const name of {PARTS}) host.append(Object.assign(document.createElement("div"),

@@ -11,7 +11,7 @@ from lmlab.terminal.quiet import RECEIPT, quiet
 
 if TYPE_CHECKING:
     from lmlab.features.change.changes import MatrixChange
-    from lmlab.results.compared import Compared
+    from lmlab.scoring.compared import Compared
 
 MOST_ROWS = 40
 
@@ -38,7 +38,7 @@ def add_diff(commands: Any) -> None:
 def _diff(arguments: argparse.Namespace) -> None:
     quiet()
     from lmlab.features.change.weight_change import iter_changes
-    from lmlab.models.store import ModelRef, ModelStore
+    from lmlab.runs.model_store import ModelRef, ModelStore
     from lmlab.scoring.comparison import compare
 
     refs = [ModelRef.parse(name) for name in (arguments.base, arguments.tuned)]

@@ -22,7 +22,7 @@ from lmlab.parts import waiting
 from lmlab.parts.errors import alerts
 from lmlab.parts.receipt_button import Keep, follow
 from lmlab.parts.widgets import Handover, static
-from lmlab.results.scored import Loading
+from lmlab.progress import Loading
 
 NAME = "Distribution"
 QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})

@@ -10,11 +10,11 @@ from lmlab.features.change import passages
 from lmlab.features.change.changes import Drift
 from lmlab.features.change.passages import Kind, Task
 from lmlab.lab import Lab, import_core, runs_models
-from lmlab.lm.fair_lock import stepwise
-from lmlab.lm.tokens import Vocabulary
 from lmlab.memo import Memo
-from lmlab.models.store import ModelRef
-from lmlab.results.scored import Loading
+from lmlab.models.fair_lock import stepwise
+from lmlab.models.refs import ModelRef
+from lmlab.models.tokens import Vocabulary
+from lmlab.progress import Loading
 
 ROWS = 10
 MOST_ROWS = 40
@@ -25,7 +25,7 @@ Key = tuple[str, str, str, int]  # base, tuned, kind, rows
 
 
 @dataclass(frozen=True, slots=True)
-class Scoring:
+class DriftProgress:
     """How far a measurement is: texts done, of how many, and of which kind the last one was."""
 
     done: int
@@ -75,7 +75,7 @@ class Drifting:
 
     def measure(
         self, base: str, tuned: str, *, rows: int = ROWS, own: str = ""
-    ) -> Iterator[Loading | Scoring | Drift]:
+    ) -> Iterator[Loading | DriftProgress | Drift]:
         """Each kind's ``Drift`` as soon as it is known; others use the models in between.
 
         Of models that ship the shipped texts are read once.
@@ -95,7 +95,7 @@ class Drifting:
             known = self._kept.get(key) if stay and kind.name != OWN else None
             for step in [known] if known else self._measured(base, tuned, kind):
                 if not isinstance(step, Drift):
-                    yield Scoring(done + step, total, kind.name)
+                    yield DriftProgress(done + step, total, kind.name)
                     continue
                 if stay and kind.name != OWN:
                     self._kept.put(key, step)

@@ -19,7 +19,7 @@ from lmlab.parts.errors import alerts
 from lmlab.parts.receipt_button import Keep, follow
 from lmlab.parts.waiting import busy, idle
 from lmlab.parts.widgets import static
-from lmlab.results.scored import Loading, Scoring
+from lmlab.progress import Loading, Progress
 
 NAME = "Rank knife"
 CUTTING = MappingProxyType({**QUIET, "concurrency_id": "knife", "concurrency_limit": 2})
@@ -83,7 +83,7 @@ def _drawn(step: Any) -> list[Any]:
     match step:
         case Loading():
             return [*busy(step.message, 0), *still]
-        case Scoring():
+        case Progress():
             said, share = f"{step.done} of {step.total} ΔW in parts", step.done / max(1, step.total)
             return [*busy(said, 0.1 * share), *still]
         case Unchanged():

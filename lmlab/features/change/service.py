@@ -14,15 +14,15 @@ from lmlab.features.change.matrices import Changes, Knifed, MatrixView, Unchange
 from lmlab.features.change.passages import chat_of
 from lmlab.features.change.task_texts import held_out, made_for, texts
 from lmlab.lab import Lab, import_core, runs_models
-from lmlab.models.store import ModelRef
-from lmlab.results.scored import Loading, Scoring
+from lmlab.models.refs import ModelRef
+from lmlab.progress import Loading, Progress
 from lmlab.text import sets as data
 from lmlab.training.sets import probe_texts
 
 if TYPE_CHECKING:
     from lmlab.features.change.changes import MatrixChange
     from lmlab.features.change.rank_knife import Cut
-    from lmlab.lm.model import LM
+    from lmlab.models.model import LM
     from lmlab.scoring.score import ScoreRequest
 
 
@@ -75,7 +75,9 @@ class Changing:
         return made_for(self.lab.store, tuned) if tuned else ""
 
     @runs_models("base", "tuned")
-    def weights(self, base: str, tuned: str) -> "Iterator[Loading | Scoring | Changes | Unchanged]":
+    def weights(
+        self, base: str, tuned: str
+    ) -> "Iterator[Loading | Progress | Changes | Unchanged]":
         """Measure every ΔW; progress counts matrices.
 
         Raises:
@@ -93,7 +95,7 @@ class Changing:
             found: list[MatrixChange] = []
             for change in iter_changes(one, two):
                 found.append(change)
-                yield Scoring(len(found), count_changes(one, two))
+                yield Progress(len(found), count_changes(one, two))
             if not found:
                 raise _same(base, tuned)
             yield Changes(one.name, two.name, tuple(found))
@@ -120,7 +122,7 @@ class Changing:
     @runs_models("base", "tuned")
     def knife(
         self, base: str, tuned: str, on: KnifeTexts | None = None
-    ) -> "Iterator[Loading | Scoring | Knifed | Unchanged]":
+    ) -> "Iterator[Loading | Progress | Knifed | Unchanged]":
         """Cut every ΔW to its k largest singular values and score both kinds of text, k by k.
 
         Yields a ``Knifed`` after each k; the models are free for others between two of them. In
@@ -168,7 +170,7 @@ class Changing:
         pairs = [[(one.prefix, one.text) for one in part] for part in (task, general)]
         return pairs[0], pairs[1], any(one.given for one in task)
 
-    def _cuts(self, refs: list[ModelRef], cuts: "list[Cut]") -> "Iterator[Scoring | Unchanged]":
+    def _cuts(self, refs: list[ModelRef], cuts: "list[Cut]") -> "Iterator[Progress | Unchanged]":
         """Decompose every ΔW into ``cuts``."""
         from lmlab.features.change.rank_knife import iter_cuts
         from lmlab.features.change.weight_change import count_changes
@@ -181,7 +183,7 @@ class Changing:
             total = count_changes(one, two)
             for cut in iter_cuts(one, two):
                 cuts.append(cut)
-                yield Scoring(len(cuts), total)
+                yield Progress(len(cuts), total)
         if not cuts:
             raise _same(*map(str, refs))
 
@@ -192,7 +194,7 @@ class Changing:
             return "your text", [self._own(on.task)]
         rows = held_out(self.lab.store, tuned, on.data)
         count = max(1, min(on.rows, TASK_ROWS))
-        chat = chat_of(self.store, tuned) if rows.template else None
+        chat = chat_of(self.lab.store, tuned) if rows.template else None
         asked = texts(rows, count, TASK_CHARACTERS, chat)
         found = [ScoreRequest(one.text, one.prefix, given=one.turn) for one in asked]
         what = "texts" if rows.template is None else "answers, given their prompts"

@@ -18,7 +18,7 @@ from lmlab.lab import Lab
 from lmlab.parts import waiting
 from lmlab.parts.errors import alerts
 from lmlab.parts.widgets import Handover, static
-from lmlab.results.scored import Loading
+from lmlab.progress import Loading
 
 NAME = "Map of tasks"
 # One after another: who waits then gets what the first one measured.

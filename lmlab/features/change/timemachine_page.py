@@ -23,7 +23,7 @@ from lmlab.parts import waiting
 from lmlab.parts.errors import alerts
 from lmlab.parts.examples import STORY
 from lmlab.parts.widgets import Handover, static
-from lmlab.results.scored import Loading
+from lmlab.progress import Loading
 
 NAME = "Time machine"
 TRAVELLING = MappingProxyType({**QUIET, "concurrency_id": "timemachine", "concurrency_limit": 2})
@@ -180,8 +180,7 @@ def _opening(moment: Moment) -> str:
 
 def _lean(moment: Moment) -> Moment:
     """Without alternatives, which the table does not show."""
-    tokens = tuple(replace(token, top=()) for token in moment.scored.tokens)
-    return replace(moment, scored=replace(moment.scored, tokens=tokens))
+    return replace(moment, scored=replace(moment.scored, tokens=moment.scored.tokens.bare))
 
 
 def _said(found: Sequence[Moment]) -> str:

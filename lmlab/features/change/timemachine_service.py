@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 from lmlab.errors import InputError
 from lmlab.features.change import journey_stops
 from lmlab.features.change.journeys import Moment, Stop, Travelling
+from lmlab.generation.config import GenerateConfig
 from lmlab.lab import SHORT, Lab, import_core, runs_models
 from lmlab.memo import Memo
-from lmlab.models.store import RUN, ModelRef
-from lmlab.results.controls import GenerateConfig
-from lmlab.results.scored import Loading, Scored
+from lmlab.models.refs import RUN, ModelRef
+from lmlab.progress import Loading
+from lmlab.scoring.scored import Scored
 
 if TYPE_CHECKING:
-    from lmlab.lm.model import LM
+    from lmlab.models.model import LM
 
 Key = tuple[str, int, str]  # model, step, text
 
@@ -115,7 +116,7 @@ def _moment(lm: "LM", stop: Stop, text: str, most: int) -> Moment:
     steps = iter_scores(lm, [ScoreRequest(text)], top_k=TOP, max_tokens=most)
     scored = next(step for step in steps if isinstance(step, Scored))
     written = "".join(step.shown for step in generate(lm, opening(text), WRITTEN))
-    width = int(lm.model.get_output_embeddings().weight.shape[0])
+    width = lm.width
     return Moment(stop.step, scored, written, width)
 
 
@@ -130,8 +131,8 @@ def _let_go(lm: "LM", ref: ModelRef) -> Iterator[None]:
 
 
 def _check_same(first: Scored, other: Scored) -> None:
-    one, two = ([(t.id, t.start, t.end) for t in run.tokens] for run in (first, other))
-    if one != two:
+    one, two = first.tokens, other.tokens
+    if not one.alike(two) or one.columns["id"].tolist() != two.columns["id"].tolist():
         raise InputError(
             f"‘{first.model}’ and ‘{other.model}’ cut the text into different tokens.",
             "Choose checkpoints of one model.",

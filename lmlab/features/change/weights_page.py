@@ -20,7 +20,7 @@ from lmlab.parts.errors import alerts
 from lmlab.parts.receipt_button import Keep, follow
 from lmlab.parts.waiting import busy, idle
 from lmlab.parts.widgets import Handover, static
-from lmlab.results.scored import Loading, Scoring
+from lmlab.progress import Loading, Progress
 
 NAME = "Weights"
 QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
@@ -128,7 +128,7 @@ def runner(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
                 for step in steps:
                     if isinstance(step, Loading):
                         yield [*busy(step.message, 0), *still]
-                    elif isinstance(step, Scoring):
+                    elif isinstance(step, Progress):
                         share = step.done / max(1, step.total)
                         yield [*busy(f"{step.done} of {step.total} matrices", share), *still]
                     elif isinstance(step, Unchanged):

@@ -6,15 +6,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
-from lmlab.results.controls import GenerateConfig
+from lmlab.generation.config import GenerateConfig
 from lmlab.terminal.naming import BOS, CHAT
 from lmlab.terminal.quiet import RECEIPT, quiet, say, write_json
 from lmlab.terminal.sampling import PLAIN, add_sampling, config_of
 
 if TYPE_CHECKING:
-    from lmlab.lm.model import LM
-    from lmlab.models.store import ModelRef
-    from lmlab.results.completions import Step
+    from lmlab.generation.completions import Step
+    from lmlab.models.model import LM
+    from lmlab.models.refs import ModelRef
 
 
 def add_compare(commands: Any) -> None:
@@ -46,7 +46,7 @@ def add_compare(commands: Any) -> None:
 def _compare(arguments: argparse.Namespace) -> None:
     config = config_of(arguments)
     quiet()
-    from lmlab.models.store import ModelRef, ModelStore
+    from lmlab.runs.model_store import ModelRef, ModelStore
 
     names = [name for name in arguments.models.split(",") if name.strip()]
     if len(names) < 2:
@@ -69,8 +69,8 @@ def _dialled(ref: "ModelRef", alpha: float) -> "ModelRef":
 
 def _compare_prompt(lms: "list[LM]", arguments: argparse.Namespace, config: GenerateConfig) -> None:
     from lmlab.generation.advice import given
+    from lmlab.generation.completions import collect
     from lmlab.generation.sidebyside import generate_side_by_side
-    from lmlab.results.completions import collect
     from lmlab.terminal.listing import print_completions
 
     steps: list[list[Step]] = [[] for _ in lms]
@@ -90,7 +90,7 @@ def _compare_prompt(lms: "list[LM]", arguments: argparse.Namespace, config: Gene
 
 
 def _compare_text(lms: "list[LM]", arguments: argparse.Namespace) -> None:
-    from lmlab.lm.model import narrowed
+    from lmlab.models.model import narrowed
     from lmlab.scoring.comparison import compare
     from lmlab.terminal.listing import print_compared
 

@@ -11,17 +11,17 @@ import gradio as gr
 
 from lmlab.errors import InputError
 from lmlab.features.compare.views import said, sums
+from lmlab.generation.completions import Given, Step
+from lmlab.generation.config import GenerateConfig
 from lmlab.lab import Lab
 from lmlab.parts import shift_strip
 from lmlab.parts.asking import advice
-from lmlab.parts.columnar import Shown
 from lmlab.parts.errors import alerts
 from lmlab.parts.model_pair import COLUMNS
+from lmlab.parts.strip import Shown
 from lmlab.parts.waiting import busy, idle
-from lmlab.results.compared import Compared
-from lmlab.results.completions import Given, Step
-from lmlab.results.controls import GenerateConfig
-from lmlab.results.scored import Loading, Scoring
+from lmlab.progress import Loading, Progress
+from lmlab.scoring.compared import Compared
 
 PATIENCE = 0.08  # seconds between two drawings of completions on their way
 N_SHIFT = 3
@@ -91,11 +91,11 @@ def shifter(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
                 for step in steps:
                     if isinstance(step, Compared):
                         found.append(step)
-                    elif isinstance(step, Scoring) and step.total > 1000:
+                    elif isinstance(step, Progress) and step.total > 1000:
                         share = step.done / max(1, step.total)
                         yield [*busy("comparing …", share), *[gr.skip()] * N_SHIFT]
         task, other = found[0], found[1] if len(found) > 1 else None
-        shown = Shown.pack([task.first, task.second])
+        shown = Shown.of([task.first, task.second])
         status = f'<p class="lm-said">{escape(said(task, _number(alpha)))}</p>'
         strip = shift_strip.compared(task, name=shown.name)
         yield [*idle(status), strip, sums(task, other), shown]

@@ -16,7 +16,7 @@ from lmlab.lab import Lab
 from lmlab.parts import asking, waiting
 from lmlab.parts.alternatives import alternatives
 from lmlab.parts.first_open import Led, unless_led
-from lmlab.parts.model_pair import COLUMNS, Pair, pairs
+from lmlab.parts.model_pair import COLUMNS, ModelPair, pairs
 from lmlab.parts.pickers import model_picker
 from lmlab.parts.receipt_button import Keep, follow
 from lmlab.parts.widgets import Answers, Moved, Strip, static
@@ -129,7 +129,7 @@ def _drawing() -> tuple[Any, ...]:
 
 
 def _columns(
-    lab: Lab, first: Pair
+    lab: Lab, first: ModelPair
 ) -> tuple[tuple[gr.Dropdown, ...], tuple[gr.Column, ...], tuple[Strip, ...]]:
     """Pickers in one row, strips of those that have a model in the next."""
     names = lab.model_names()
@@ -159,7 +159,7 @@ def _columns(
     return tuple(models), tuple(columns), tuple(strips)
 
 
-def _shift(first: Pair) -> tuple[Any, ...]:
+def _shift(first: ModelPair) -> tuple[Any, ...]:
     """What moved from model 1 to model 2, on texts of the visitor's choice."""
     static(
         '<h2 class="lm-h2">What moved from model 1 to model 2</h2>'
@@ -235,7 +235,7 @@ def _wire(lab: Lab, inputs: Inputs, outputs: Outputs, tab: Any) -> None:
     )
 
 
-def _wire_chips(inputs: Inputs, known: list[Pair]) -> None:
+def _wire_chips(inputs: Inputs, known: list[ModelPair]) -> None:
     """An example fills everything and runs."""
     filled = [inputs.prompt, inputs.text, inputs.general, *inputs.models]
     for chip, pair in zip(inputs.chips, known, strict=True):

@@ -1,8 +1,7 @@
 """Notes of what the Compare tab shows: title and receipt."""
 
-from lmlab.parts.columnar import Shown
 from lmlab.parts.receipt_button import Note, quoted
-from lmlab.parts.receipt_notes import alike, light
+from lmlab.parts.strip import Shown, same_tokens
 from lmlab.receipts import texts
 
 
@@ -10,12 +9,12 @@ def of_comparison(shown: Shown | None) -> Note | None:
     """A text under two models, on the Compare tab."""
     if shown is None or len(shown.runs) < 2:
         return None
-    first, second = (light(run) for run in shown.runs)
+    first, second = shown.runs
     base = second.model.partition(" (")[0]
     key = f"compare {first.model} {base} {hash((first.prefix, first.text))}"
 
     def write() -> str:
-        if alike(shown.runs):
+        if same_tokens(first, second):
             return texts.two_models(first, second)
         return texts.likelihood(first)
 

@@ -8,14 +8,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
-from lmlab.results.controls import GenerateConfig
+from lmlab.generation.config import GenerateConfig
 from lmlab.terminal.naming import BOS, CHAT, add_model, asked_ref
 from lmlab.terminal.quiet import RECEIPT, quiet, say, write_json
 from lmlab.terminal.sampling import PLAIN, add_sampling, config_of
 
 if TYPE_CHECKING:
-    from lmlab.lm.model import LM
-    from lmlab.results.completions import Completion, Given, Step
+    from lmlab.generation.completions import Completion, Given, Step
+    from lmlab.models.model import LM
 
 
 def add_generate(commands: Any) -> None:
@@ -48,7 +48,7 @@ def _generate(arguments: argparse.Namespace) -> None:
     if arguments.receipt and (arguments.n > 1 or arguments.bos != "tokenizer"):
         raise InputError("A receipt is of one sample, begun as the tokenizer does.")
     quiet()
-    from lmlab.models.store import ModelStore
+    from lmlab.runs.model_store import ModelStore
 
     with ModelStore().borrow(asked_ref(arguments)) as lm:
         from lmlab.generation.advice import given
@@ -92,7 +92,7 @@ def _samples(
 ) -> "Iterator[tuple[int, Completion]]":
     """Each sample as it ends."""
     from lmlab.generation.complete import sample
-    from lmlab.results.completions import collect
+    from lmlab.generation.completions import collect
 
     drawn: list[list[Step]] = [[] for _ in range(arguments.n)]
     steps = sample(lm, arguments.prompt, config, n=arguments.n, bos=arguments.bos)
@@ -108,7 +108,7 @@ def _stream(
 ) -> None:
     """Write the text as it is drawn, sample after sample; how it went goes to stderr."""
     from lmlab.generation.complete import generate
-    from lmlab.results.completions import collect
+    from lmlab.generation.completions import collect
     from lmlab.terminal.listing import visible_text
 
     for i in range(arguments.n):

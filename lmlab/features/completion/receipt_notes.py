@@ -1,9 +1,9 @@
 """Notes of what the Completion tab shows: title and receipt."""
 
 from lmlab.features.completion.branches import Tree
+from lmlab.generation.completions import Completion
 from lmlab.parts.receipt_button import Note, quoted
 from lmlab.receipts.completions import completion
-from lmlab.results.completions import Completion
 
 
 def of_completion(tree: Tree | None) -> Note | None:

@@ -19,7 +19,7 @@ from lmlab.features.data.service import Corpora
 from lmlab.lab import Lab
 from lmlab.parts.errors import alerts
 from lmlab.parts.waiting import busy, idle
-from lmlab.results.scored import Loading
+from lmlab.progress import Loading
 from lmlab.text.documents import CUTS
 
 OWN = "own text"

@@ -13,8 +13,8 @@ from lmlab.terminal.naming import BOS, add_model, asked_ref
 from lmlab.terminal.quiet import RECEIPT, quiet, write_json
 
 if TYPE_CHECKING:
-    from lmlab.lm.model import LM
-    from lmlab.results.scored import Scored
+    from lmlab.models.model import LM
+    from lmlab.scoring.scored import Scored
 
 # Lines that are scored together; each group is written before the next begins.
 GROUP = 16
@@ -46,6 +46,7 @@ def add_score(commands: Any) -> None:
     add("--top-k", type=int, help="alternatives for each token; default: 10, with --jsonl none")
     add("--bos", default="tokenizer", help=BOS)
     add("--end", action="store_true", help="score the end token after the text too")
+    add("--colour-by", default="surprisal", help="the strip's measure; default: surprisal")
     add("--words", action="store_true", help="surprisal by word, in bits")
     form = score.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one JSON object")
@@ -78,7 +79,7 @@ def _score(arguments: argparse.Namespace) -> None:
     else:
         from lmlab.terminal.listing import print_scored
 
-        print_scored(scored)
+        print_scored(scored, colour_by=arguments.colour_by)
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -88,7 +89,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _model(arguments: argparse.Namespace) -> Any:
     quiet()
-    from lmlab.models.store import ModelStore
+    from lmlab.runs.model_store import ModelStore
 
     return ModelStore().borrow(asked_ref(arguments))
 
@@ -97,8 +98,8 @@ def _scored(
     lm: "LM", pairs: list[tuple[str, str]], arguments: argparse.Namespace, top_k: int
 ) -> "list[Scored]":
     """Texts, each given its prefix."""
-    from lmlab.lm.chat import question
-    from lmlab.lm.model import narrowed
+    from lmlab.models.chat import question
+    from lmlab.models.model import narrowed
     from lmlab.scoring.score import ScoreRequest, score_many
 
     if arguments.chat:
@@ -116,7 +117,7 @@ def _scored(
 def _by_word(scored: "Scored", arguments: argparse.Namespace) -> dict[str, Any]:
     if not arguments.words:
         return {}
-    from lmlab.results.words import words
+    from lmlab.scoring.words import words
 
     return {"words": [word.to_dict() for word in words(scored)]}
 
@@ -166,7 +167,7 @@ def _rows(arguments: argparse.Namespace) -> Iterator[_Row]:
     Raises:
         InputError: a line is no object with a text, or has a field that a result has; names it.
     """
-    from lmlab.results.scored import Scored
+    from lmlab.scoring.scored import Scored
 
     taken = {*Scored("", "", "", ()).to_dict(), "words"} - {"text", "prefix"}
     name = arguments.jsonl

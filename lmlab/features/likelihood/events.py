@@ -14,9 +14,10 @@ from lmlab.features.likelihood.definition import definition
 from lmlab.features.likelihood.figures import figures
 from lmlab.lab import Lab
 from lmlab.parts import plots, strip, tables, waiting
-from lmlab.parts.columnar import Shown
 from lmlab.parts.errors import alerts
-from lmlab.results.scored import Loading, Scored
+from lmlab.parts.strip import Shown
+from lmlab.progress import Loading
+from lmlab.scoring.scored import Scored
 
 PATIENCE = 0.2  # seconds between two signs of progress
 N_DRAWN = 5
@@ -44,7 +45,7 @@ def scorer(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
                         last = time.monotonic()
                         said = f"{name}: {step.done:,} of {step.total:,} tokens"
                         yield _busy(said, step.done / max(1, step.total))
-        yield [*waiting.idle(""), *draw(Shown.pack(runs), *runs)]
+        yield [*waiting.idle(""), *draw(Shown.of(runs), *runs)]
 
     return score
 
@@ -67,9 +68,8 @@ def table(action: str) -> Callable[..., str]:
     def hand_over(shown: Shown | None) -> str:
         if shown is None:
             raise InputError("There is no table yet.", "Score a text first.")
-        scored, other = shown.unpack()
-        if other is not None and not strip.same_tokens(scored, other):
-            other = None
+        scored, *others = shown.runs
+        other = next((one for one in others if strip.same_tokens(scored, one)), None)
         text = tables.to_csv(scored, other, separator="\t" if action == "copy" else ",")
         # A new name each time, so that the page notices a second request for the same table.
         value = {"action": action, "name": uuid.uuid4().hex, "file": "factors.csv", "text": text}
@@ -86,7 +86,7 @@ def api(lab: Lab) -> Callable[..., dict[str, Any]]:
         """Log-likelihood and perplexity of a text, token by token, in nats."""
         if not all(isinstance(one, str) for one in (text, prefix, model)):
             raise InputError("text, prefix and model must be strings.")
-        if not isinstance(top_k, int) or not 0 <= top_k <= 100:
+        if type(top_k) is not int or not 0 <= top_k <= 100:
             raise InputError(f"top_k must be a whole number from 0 to 100, not {str(top_k)[:40]}.")
         with closing(lab.score(model or lab.settings.model, text, prefix, top_k=top_k)) as steps:
             return next(step for step in steps if isinstance(step, Scored)).to_dict()

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
 from lmlab.features.prompt.service import Prompting
-from lmlab.results.forms import FORMS
+from lmlab.models.forms import FORMS
 from lmlab.terminal.naming import add_model, asked_ref
 from lmlab.terminal.tables import TABLES, pair, table_of, tell, template_of
 
 if TYPE_CHECKING:
-    from lmlab.results.forms import Form
+    from lmlab.models.forms import Form
     from lmlab.text.sets import Dataset, Table
     from lmlab.text.templates import PromptTemplate
 
@@ -139,7 +139,7 @@ def _answered(
 ) -> dict[str, Any]:
     """Ask one query and gather what there is to say about it."""
     from lmlab.features.prompt.queried import Asked, Weighed
-    from lmlab.results.completions import Step
+    from lmlab.generation.completions import Step
     from lmlab.text.reading import Answer
 
     said: dict[str, Any] = {"model": model, "template": template.name, "completion": ""}

@@ -11,7 +11,7 @@ from typing import Any
 
 from lmlab.maths import agreement
 from lmlab.maths.agreement import Bin, Interval, finite
-from lmlab.results.forms import Form
+from lmlab.models.forms import Form
 from lmlab.text.predictions import Prediction, Unfit, Way
 
 

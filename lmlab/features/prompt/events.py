@@ -13,10 +13,10 @@ from lmlab.features.prompt.run import Ran
 from lmlab.features.prompt.service import Prompting
 from lmlab.features.prompt.sheet import Sheet
 from lmlab.lab import Lab
+from lmlab.models.forms import form_named
 from lmlab.parts import upload_table
 from lmlab.parts.errors import alerts
 from lmlab.parts.upload_table import OWN
-from lmlab.results.forms import form_named
 from lmlab.text.wordings import read_wording, shipped_source, titled
 
 

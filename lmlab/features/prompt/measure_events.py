@@ -20,7 +20,7 @@ from lmlab.features.prompt.views import cells, details
 from lmlab.lab import Lab
 from lmlab.parts.errors import alerts
 from lmlab.parts.waiting import busy, idle
-from lmlab.results.scored import Loading
+from lmlab.progress import Loading
 from lmlab.text.rows import Row
 from lmlab.text.wordings import read_wording
 

@@ -17,7 +17,7 @@ from lmlab.parts import upload_table, waiting
 from lmlab.parts.errors import alerts
 from lmlab.parts.waiting import busy, idle
 from lmlab.parts.widgets import static
-from lmlab.results.scored import Loading
+from lmlab.progress import Loading
 
 QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
 STUDYING = MappingProxyType({**QUIET, "concurrency_id": "study", "concurrency_limit": 1})

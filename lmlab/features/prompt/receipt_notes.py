@@ -8,11 +8,11 @@ from lmlab.features.prompt.measure_events import Measured
 from lmlab.features.prompt.receipt import Question
 from lmlab.features.prompt.run import Ran
 from lmlab.features.prompt.service import Prompting
+from lmlab.generation.completions import Completion
+from lmlab.generation.config import GenerateConfig
 from lmlab.lab import Lab
 from lmlab.parts.receipt_button import Note, quoted
 from lmlab.receipts.completions import completion
-from lmlab.results.completions import Completion
-from lmlab.results.controls import GenerateConfig
 
 
 def of_query(ran: Ran | None) -> Note | None:

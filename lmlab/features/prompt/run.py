@@ -15,13 +15,13 @@ from lmlab.features.prompt.queried import Asked, Weighed
 from lmlab.features.prompt.service import Prompting
 from lmlab.features.prompt.sheet import Sheet
 from lmlab.features.prompt.views import reading
+from lmlab.generation.completions import Step
 from lmlab.lab import Lab
+from lmlab.models.forms import form_named
 from lmlab.parts import shift_strip
 from lmlab.parts.errors import alerts
 from lmlab.parts.waiting import busy, idle
-from lmlab.results.completions import Step
-from lmlab.results.forms import form_named
-from lmlab.results.scored import Loading
+from lmlab.progress import Loading
 from lmlab.text.reading import Answer
 from lmlab.text.wordings import read_wording
 

@@ -11,10 +11,10 @@ from lmlab.errors import InputError
 from lmlab.features.prompt.notes import notes_of
 from lmlab.features.prompt.queried import Asked, Weighed, in_full, weighed, written
 from lmlab.lab import Lab, import_core, runs_models
-from lmlab.lm.fair_lock import stepwise
-from lmlab.models.store import ModelRef
-from lmlab.results.forms import Form
-from lmlab.results.scored import Loading
+from lmlab.models.fair_lock import stepwise
+from lmlab.models.forms import Form
+from lmlab.models.refs import ModelRef
+from lmlab.progress import Loading
 from lmlab.text import sets as data
 from lmlab.text.parquet import read_any
 from lmlab.text.parts import Prompt, joined
@@ -26,9 +26,9 @@ from lmlab.text.wordings import tuned_wording
 
 if TYPE_CHECKING:
     from lmlab.features.prompt.studies import Cell, Design, Studying
-    from lmlab.lm.tokens import Vocabulary
-    from lmlab.results.completions import Step
-    from lmlab.scoring.pairs import Judged, Pair, PairsResult
+    from lmlab.generation.completions import Step
+    from lmlab.models.tokens import Vocabulary
+    from lmlab.scoring.pairs import Judged, MinimalPair, PairsResult
     from lmlab.text.reading import Answer
 
 # A model's tokens, how many it can read, and the form that it was tuned in.
@@ -96,7 +96,7 @@ class Prompting:
         plain = joined(instruction, pieces[1:], template.separator, pieces[0])
         self.lab.check_length(plain.text, "The prompt", SHORTER)
         import_core()
-        from lmlab.lm.tokens import encode_prompt
+        from lmlab.models.tokens import encode_prompt
         from lmlab.text.chat import form_for, in_form
 
         vocabulary, context, learned = self._vocabulary(model)
@@ -134,7 +134,6 @@ class Prompting:
         """One query: the prompt, the completion token by token, G's reading of it, the labels."""
         import_core()
         from lmlab.features.prompt.asking import Asking, content_free
-        from lmlab.lm.sharedprefix import can_share
 
         blanks = content_free(template)
         instruction, pieces = template.pieces([query, *blanks, *examples])
@@ -143,7 +142,7 @@ class Prompting:
         yield from self.lab.ready(ref)
         with self.lab.store.borrow(ref) as lm:
             protocol = Protocol(form=form)
-            share = can_share(lm)
+            share = lm.shares
             asking = Asking(lm, template, protocol, instruction, pieces[1 : 1 + len(blanks)], share)
             prompt = asking.prompt(shown, pieces[0])
             self.lab.check_length(prompt.text, "The prompt", SHORTER)
@@ -202,18 +201,18 @@ class Prompting:
     def judge(self, model: str, good: str, bad: str) -> "Iterator[Loading | Judged]":
         """Which of two sentences a model prefers."""
         import_core()
-        from lmlab.scoring.pairs import Pair, judge
+        from lmlab.scoring.pairs import MinimalPair, judge
 
         for text in (good, bad):
             self.lab.check_length(text)
         ref = ModelRef.parse(model)
         yield from self.lab.ready(ref)
         with self.lab.store.borrow(ref) as lm:
-            yield judge(lm, [Pair("own", good, bad)])[0]
+            yield judge(lm, [MinimalPair("own", good, bad)])[0]
 
     @runs_models("model")
     def judge_all(
-        self, model: str, pairs: "Sequence[Pair] | None" = None
+        self, model: str, pairs: "Sequence[MinimalPair] | None" = None
     ) -> "Iterator[Loading | PairsResult]":
         """Many minimal pairs: a visitor's, or the shipped ones."""
         import_core()

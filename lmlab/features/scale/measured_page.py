@@ -17,13 +17,14 @@ from lmlab.features.scale.plots import flops, short
 from lmlab.features.scale.service import Scaling
 from lmlab.features.scale.table_page import MOST, defaults, handed
 from lmlab.lab import Lab
+from lmlab.models.backends import WEIGHTS
+from lmlab.numbers import large
 from lmlab.parts import waiting
 from lmlab.parts.errors import alerts
-from lmlab.parts.numbers import large
 from lmlab.parts.pickers import model_picker
 from lmlab.parts.receipt_button import Keep, follow
 from lmlab.parts.widgets import Handover, static
-from lmlab.results.scored import Loading, Scoring
+from lmlab.progress import Loading, Progress
 
 QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
 RUNNING = MappingProxyType({**QUIET, "concurrency_id": "score", "concurrency_limit": 2})
@@ -60,7 +61,7 @@ def build(lab: Lab, tab: Any) -> None:
         with gr.Column(scale=4, min_width=300):
             models = model_picker(
                 lab, "scale-measured-models", "Models", multiselect=True, value=defaults(lab),
-                max_choices=MOST,
+                max_choices=MOST, needs=WEIGHTS,
             )  # fmt: skip
             kinds = gr.CheckboxGroup(
                 list(KINDS), value=list(FIRST), label="kinds of text", elem_id="scale-kinds"
@@ -134,7 +135,7 @@ def measurer(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
                     yield [*line, drawn(told, axis, against), told]
                 elif isinstance(step, Loading):
                     yield [*waiting.busy(step.message, len(found) / wanted), *[gr.skip()] * 2]
-                elif isinstance(step, Scoring) and time.monotonic() - last > PATIENCE:
+                elif isinstance(step, Progress) and time.monotonic() - last > PATIENCE:
                     last = time.monotonic()
                     share = (len(found) + step.done / max(1, step.total)) / wanted
                     said = f"{len(found)} of {wanted} measured, {step.done:,} tokens of the next"

@@ -19,13 +19,14 @@ from lmlab.features.scale.counts import Shape, parameters
 from lmlab.features.scale.measured import Measured
 from lmlab.features.scale.published import Opened, Row, row_of
 from lmlab.lab import Lab, import_core, runs_models
-from lmlab.lm.fair_lock import stepwise
-from lmlab.models.store import ModelRef
-from lmlab.results.scored import Loading, Scored, Scoring
+from lmlab.models.fair_lock import stepwise
+from lmlab.models.refs import ModelRef
+from lmlab.progress import Loading, Progress
+from lmlab.scoring.scored import Scored
 from lmlab.text.sets import read_file
 
 if TYPE_CHECKING:
-    from lmlab.lm.model import LM
+    from lmlab.models.model import LM
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -112,14 +113,14 @@ class Scaling:
         from lmlab.models import configs
 
         ref = ModelRef.parse(model)
-        adapter = self.store.adapter_of(ref, lambda message: None)
+        adapter = self.lab.store.adapter_of(ref, lambda message: None)
         if adapter is None:
             return None
-        return configs.added(configs.config_folder(ref, self.store), ref.name, adapter)
+        return configs.added(configs.config_folder(ref, self.lab.store), ref.name, adapter)
 
     def measure(
         self, models: Sequence[str], kinds: Sequence[str], count: int
-    ) -> Iterator[Loading | Scoring | Measured]:
+    ) -> Iterator[Loading | Progress | Measured]:
         """Bits per byte of models on held-out texts, one ``Measured`` a model and kind.
 
         Args:
@@ -149,7 +150,7 @@ class Scaling:
     @runs_models("name")
     def _measured(
         self, name: str, texts: dict[str, list[str]]
-    ) -> Iterator[Loading | Scoring | Measured]:
+    ) -> Iterator[Loading | Progress | Measured]:
         import_core()
         ref = ModelRef.parse(name)
         yield from self.lab.ready(ref)
@@ -158,7 +159,7 @@ class Scaling:
 
     def _figures(
         self, lm: "LM", name: str, texts: dict[str, list[str]]
-    ) -> Iterator[Scoring | Measured]:
+    ) -> Iterator[Progress | Measured]:
         from lmlab.scoring.score import iter_scores
 
         size = sum(parameter.numel() for parameter in lm.own_parameters().values())

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from lmlab.numbers import signed
 from lmlab.parts import run_drawings
-from lmlab.parts.numbers import signed
 from lmlab.parts.run_drawings import Contender
 from lmlab.parts.run_views import duration, memory, method_name
 from lmlab.runs.store import RunInfo

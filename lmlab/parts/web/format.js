@@ -1,4 +1,4 @@
-// Numbers and white space as people read them; the same as lmlab.parts.numbers and palette.visible,
+// Numbers and white space as people read them; the same as lmlab.numbers and lmlab.palette.visible,
 // by the cases of tests/format_cases.json.
 
 const NAMED = {

@@ -1,17 +1,6 @@
-// What a strip is made of: tokens, what stands before them, and which measures it offers.
+// What a strip is made of: tokens, and what stands before them.
 import { el } from "./dom.js";
 import { visible } from "./format.js";
-export const SHIFTS = ["difference", "kl", "kl_reverse", "per_byte"];
-export const diverging = (key) => key === "difference" || key === "per_byte";
-
-// Whether what is shown has a value for a measure.
-export function offered(data, key) {
-  if (key === "per_byte") return !!data.pieces;
-  if (data.pieces) return key === "surprisal";
-  if (key === "difference") return data.same;
-  if (key === "kl" || key === "kl_reverse") return !!data.runs[0].kl;
-  return true;
-}
 
 // What was conditioned on: start tokens and the end of the prefix.
 export function given(r, flow) {

@@ -5,7 +5,7 @@ import { el, onTold, tell } from "./dom.js";
 import { choicesOf, flowHeading, read } from "./flow.js";
 import { count, label } from "./format.js";
 import { level, measureOf, valueOf } from "./measures.js";
-import { SHIFTS, diverging, firstStrong, given, lowered, offered, token } from "./strip-tokens.js";
+import { firstStrong, given, lowered, token } from "./strip-tokens.js";
 
 /** @param {HTMLElement} element @param {Given} given */
 export function mount(element, { props, watch, trigger }) {
@@ -83,7 +83,7 @@ export function mount(element, { props, watch, trigger }) {
     box.setAttribute("aria-roledescription", "token strip");
     box.setAttribute("aria-label", spokenName(r));
     box.dir = firstStrong(r.prefix + r.texts.join(""));
-    const made = r.texts.map((text, i) => token(text, i, r.nll[i] == null));
+    const made = r.texts.map((text, i) => token(text, i, r.logprob[i] == null));
     if (data.flow && !made.length) box.classList.add("bare");
     spans[run] = made;
     box.append(...given(r, data.flow), ...made);
@@ -152,7 +152,7 @@ export function mount(element, { props, watch, trigger }) {
   function spoken(run, i) {
     const value = valueOf(data.runs, run, i, "surprisal"), name = label(data.runs[run].texts[i]);
     return value == null ? `token ${i + 1}, ${name}, not scored`
-      : `token ${i + 1}, ${name}, ${value.toFixed(1)} bits, rank ${data.runs[run].rank[i]}`;
+      : `token ${i + 1}, ${name}, ${value.toFixed(1)} bits` + (data.runs[run].rank ? `, rank ${data.runs[run].rank[i]}` : "");
   }
 
   function showCard(run, i) {
@@ -244,18 +244,18 @@ export function mount(element, { props, watch, trigger }) {
   // The comparison's own measure when two models come, what was chosen before when one goes.
   function chooseMeasure() {
     const own = data.pieces ? "per_byte" : "difference";
-    if (data.same && !SHIFTS.includes(measure)) { before = measure; measure = own; }
-    if (!data.same && SHIFTS.includes(measure)) measure = before || FIRST;
-    if (!offered(data, measure)) measure = data.same ? own : FIRST;
+    if (data.same && !measureOf(measure).pair) { before = measure; measure = own; }
+    if (!data.same && measureOf(measure).pair) measure = before || FIRST;
+    if (!data.measures.includes(measure)) measure = data.same ? own : FIRST;
     for (const box of element.querySelectorAll(".lm-measures label")) {
-      box.hidden = !offered(data, box.firstChild.value);
+      box.hidden = !data.measures.includes(box.firstChild.value);
       box.firstChild.checked = box.firstChild.value === measure;
     }
     colour();
   }
 
   function colour() {
-    const letter = diverging(measure) ? "d" : "b";
+    const letter = measureOf(measure).diverging ? "d" : "b";
     spans.forEach((made, run) => made.forEach((span, i) => {
       const value = valueOf(data.runs, run, i, measure);
       const bin = value == null ? "" : letter + level(value, measure);
@@ -271,9 +271,9 @@ export function mount(element, { props, watch, trigger }) {
   function legend(letter) {
     const m = measureOf(measure), cells = el("span", "lm-cells");
     m.labels.forEach((text, n) => cells.append(el("i", letter + n, text)));
-    const formula = diverging(m.key) ? "positive: the first model is more surprised" : m.formula;
+    const formula = m.pair && m.diverging ? "positive: the first model is more surprised" : m.formula;
     const parts = [lowered(formula), cells, el("span", "", m.unit)];
-    if (data.runs.some((r) => r.nll[0] === null)) parts.push(el("i", "lm-tok none", "not scored"));
+    if (data.runs.some((r) => r.logprob[0] === null)) parts.push(el("i", "lm-tok none", "not scored"));
     $(".lm-legend").replaceChildren(...parts);
   }
 
@@ -285,10 +285,11 @@ export function mount(element, { props, watch, trigger }) {
       input.value = m.key;
       input.onchange = () => {
         measure = m.key;
-        if (!SHIFTS.includes(m.key)) before = m.key;
+        if (!m.pair) before = m.key;
         if (data) colour();
         tell("measure", { group, key: m.key });
       };
+      box.title = m.about;
       box.append(input, el("span", "", m.label));
       $(".lm-measures").append(box);
     }
