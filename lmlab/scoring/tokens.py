@@ -86,9 +86,8 @@ class Alternatives:
     def of(self, i: int, most: int | None = None) -> tuple[Alternative, ...]:
         """Those of a token, the likeliest ones."""
         span = self.span(i)[:most]
-        return tuple(
-            Alternative(*self.words[self.places[j]], float(self.logprobs[j])) for j in span
-        )
+        rows = ((*self.words[self.places[j]], float(self.logprobs[j])) for j in span)
+        return tuple(map(Alternative._make, rows))
 
 
 @dataclass(frozen=True, eq=False)
