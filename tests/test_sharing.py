@@ -235,9 +235,9 @@ def test_an_open_page_is_a_connection():
 
 def test_a_run_is_asked_for_from_somewhere(served, monkeypatch, mock_lab):
     lab, asked = mock_lab(), []
-    start = lab.service(Tuning).start
+    start = Tuning.start
     tell = lambda *given: asked.append(lab.jobs._queue.whence()) or start(*given)  # noqa: E731
-    monkeypatch.setattr(lab.service(Tuning), "start", tell)
+    monkeypatch.setattr(Tuning, "start", tell)
     _, address = served(lab, "tuning")
 
     async def train():
