@@ -30,11 +30,12 @@ from lmlab.hosting.page_cache import Shelf
 from lmlab.lab import Lab
 from lmlab.models import hub
 from lmlab.models.store import ModelStore
-from lmlab.page.app import build_page, launch, page_files
+from lmlab.page.app import build_page, launch
 from lmlab.page.lecture import events, links
 from lmlab.page.lecture.filling import Filling
 from lmlab.page.lecture.stage import stages
 from lmlab.page.scenes.scene import Scene
+from lmlab.parts.gradio_compat.server import page_files
 from lmlab.receipts.script import source_of
 from lmlab.settings import Settings, read_settings
 from tests.test_hosting import asked, page

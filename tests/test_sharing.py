@@ -12,9 +12,10 @@ from lmlab.errors import InputError
 from lmlab.fair import Fair, Ticket, makes_room, order
 from lmlab.hosting.guests import HALL, LEFT, Beats, Guests, place
 from lmlab.page.app import build_page
-from lmlab.parts import sessions, vault
-from lmlab.parts.packed_state import _taken
-from lmlab.parts.sessions import STRANGERS, Session, Sessions
+from lmlab.parts import vault
+from lmlab.parts.gradio_compat import sessions
+from lmlab.parts.gradio_compat.handlers import _taken
+from lmlab.parts.gradio_compat.sessions import STRANGERS, Session, Sessions
 from lmlab.parts.vault import Packed, Vault
 from lmlab.text.sets import Table
 from tests import loops
@@ -265,7 +266,7 @@ def test_a_post_without_a_page_evicts_nobody(served, monkeypatch):
 @pytest.fixture
 def keeping(holder):
     """(a vault, a session that keeps states 1 to 4)."""
-    from lmlab.parts.sessions import State
+    from lmlab.parts.gradio_compat.sessions import State
 
     holder.blocks.default_config.blocks.update({i: State(None) for i in range(1, 5)})
     holder.guests.come("one", "192.0.2.1")

@@ -29,8 +29,8 @@ from lmlab.lab import Lab
 from lmlab.lm import fair_lock as turns
 from lmlab.lm.fair_lock import SLICE, Turns, stepwise
 from lmlab.page.app import launch
-from lmlab.parts.errors import alerts
-from lmlab.parts.fair_queue import OWN_SHARE, Iterators, kind_of
+from lmlab.parts.gradio_compat.handlers import alerts
+from lmlab.parts.gradio_compat.queue import OWN_SHARE, Iterators, kind_of
 from lmlab.results.completions import Step
 from lmlab.results.controls import GenerateConfig
 from lmlab.runs.store import RunFolder

@@ -16,7 +16,7 @@ from lmlab.hosting.route_filter import Doors
 from lmlab.hosting.storage import Storage
 from lmlab.lab import Lab
 
-Layer = tuple[type[Any], dict[str, Any]]
+Layer = tuple[Any, dict[str, Any]]
 # A multipart form is a little longer than the file in it.
 AROUND = 65_536
 

@@ -3,13 +3,9 @@
 import os
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import gradio as gr
-import uvicorn
-from gradio import http_server, queueing, routes
 from starlette.middleware import Middleware
 
 from lmlab.errors import InputError
@@ -33,10 +29,11 @@ from lmlab.lab import Lab
 from lmlab.page import theme
 from lmlab.page.lecture import bar as lecture
 from lmlab.page.scenes.course import course, shipped
-from lmlab.parts.fair_queue import put_lines, whence
-from lmlab.parts.packed_state import put_between
+from lmlab.parts.gradio_compat import server
+from lmlab.parts.gradio_compat.handlers import put_between, set_events
+from lmlab.parts.gradio_compat.queue import lines_of, put_lines, whence
+from lmlab.parts.gradio_compat.sessions import use_small_sessions
 from lmlab.parts.scripts import style
-from lmlab.parts.sessions import use_small_sessions
 from lmlab.parts.vault import Vault
 
 SESSIONS = 300  # visitors whose last result is kept
@@ -84,12 +81,13 @@ def chosen(names: Sequence[str]) -> tuple[Tab, ...]:
 def build_page(lab: Lab, names: Sequence[str] = ()) -> gr.Blocks:
     """The page over a lab, of the tabs named, else of those of its settings; loads no model."""
     kept = int(60 * lab.settings.file_minutes)
-    with gr.Blocks(
+    page = gr.Blocks(
         title="lmlab",
         fill_width=True,
         analytics_enabled=False,
         delete_cache=(NEVER, kept),
-    ) as page:
+    )
+    with page:
         theme.header()
         tabs = chosen(names or lab.settings.tabs)
         scenes = course(lab.settings.scenes) if lab.settings.scenes else shipped()
@@ -102,38 +100,23 @@ def build_page(lab: Lab, names: Sequence[str] = ()) -> gr.Blocks:
         theme.footer()
     put_lines(page, lab.settings.max_waiting, limit=4, guests=Guests())
     put_between(page, Vault())
-    _set_events(page)
+    set_events(page)
     return page
-
-
-def _set_events(page: gr.Blocks) -> None:
-    """What holds for every event of the page.
-
-    Gradio's own signs of progress go nowhere, the tabs show theirs: the browser would else hand
-    each sign to every component that any event ever had as an output, and copy each one's value
-    for it: seconds, once some tabs are open. And a preview of what was chosen is asked for anew
-    where one is on its way: dropped, as a second click is, the page would show what held before.
-    """
-    for event in page.fns.values():
-        event.show_progress_on = []
-        clicked = any(name in ("click", "select") for _, name in event.targets)
-        if event.concurrency_id == "preview" and event.trigger_mode == "once" and not clicked:
-            event.trigger_mode = "always_last"
 
 
 def serve(
     page: gr.Blocks, lab: Lab, *, host: str | None = None, port: int | None = None, **options: Any
 ) -> Any:
     """Answer requests until stopped; by default on this machine alone, on the next free port."""
-    _log_misfits()
+    server.say_of_misfits(logs.misfit)
     logs.calm()
-    _stand_before(page, lab, host or http_server.LOCALHOST_NAME)
+    _stand_before(page, lab, host or server.LOCALHOST)
     _forget(page, lab)
-    lines: Any = page._queue
+    lines = lines_of(page)
     lab.tuning.jobs.ask_whence(whence)
     use_small_sessions(lines.guests)
     on_space = "SPACE_ID" in os.environ
-    around = layers(lab, lambda: len(lines), on_space, lines.guests, page_files)
+    around = layers(lab, lambda: len(lines), on_space, lines.guests, server.page_files)
     middleware = [Middleware(layer, **arguments) for layer, arguments in around]
     return page.launch(
         app_kwargs={"middleware": middleware},
@@ -159,21 +142,9 @@ def _stand_before(page: gr.Blocks, lab: Lab, bound: str) -> None:
     site = site_of(lab.settings, bound, os.environ)
 
     def config(app: Any, **given: Any) -> Any:
-        if app.get_blocks() is not page:
-            return uvicorn.Config(app=app, **given)
         return careful_config(Gate(app, site), lab.settings.max_connections, **given)
 
-    # Gradio makes its server's configuration itself, by this name.
-    http_server.uvicorn = SimpleNamespace(Config=config, Server=uvicorn.Server)
-
-
-def page_files() -> frozenset[str]:
-    """The paths, on the page, of all files that Gradio's page is made of."""
-    found = {"/theme.css"}
-    for name, root in (("assets", routes.BUILD_PATH_LIB), ("static", routes.STATIC_PATH_LIB)):
-        base = Path(str(root))
-        found |= {f"/{name}/{path.relative_to(base).as_posix()}" for path in base.rglob("*.*")}
-    return frozenset(found)
+    server.serve_through(page, config)
 
 
 def _forget(page: gr.Blocks, lab: Lab) -> None:
@@ -184,26 +155,14 @@ def _forget(page: gr.Blocks, lab: Lab) -> None:
     seconds = 60 * lab.settings.file_minutes
 
     def work() -> None:
-        blocks = page.blocks.values()
-        keep = {path for one in blocks for path in getattr(one, "keep_in_cache", ())}
-        sweep(Path(page.app.uploaded_file_dir), seconds, keep)
+        sweep(server.uploads(page), seconds, server.own_files(page))
         sweep_zips(seconds)
-        for known in page.temp_file_sets:
-            known.difference_update([path for path in tuple(known) if not Path(path).exists()])
+        server.forget_missing(page)
         lab.store.runs.tidy(lab.settings.keep_days)
 
     began = time.monotonic()
     # A page that is being opened does not run yet.
     every(seconds, work, lambda: page.is_running or time.monotonic() - began < OPENING)
-
-
-def _log_misfits() -> None:
-    """Gradio prints a traceback, and in it what was sent, of a call that its components refuse: one
-    line of the log stands for it.
-    """
-    said = SimpleNamespace(print_exc=logs.misfit)
-    for module in (queueing, routes):
-        module.traceback = said
 
 
 def launch(

@@ -5,9 +5,9 @@ from types import MappingProxyType
 
 import gradio as gr
 
+from lmlab.parts.stream import QUIET
 from lmlab.results.completions import Given
 
-QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
 WORDS = MappingProxyType({"space": "Take it away", "chat": "Ask in the chat form"})
 TRIM = "(prompt) => prompt.trimEnd()"
 

@@ -1,10 +1,11 @@
 """The page's own components. Each has a constant template; data reaches it as a JSON string and
 becomes DOM by textContent, so nothing a visitor types is ever taken for HTML or script."""
 
-from typing import Any
+from typing import Any, Unpack
 
 import gradio as gr
 
+from lmlab.parts.gradio_compat.building import Placed
 from lmlab.parts.scripts import script
 
 STRIP = """
@@ -54,7 +55,7 @@ class Strip(gr.HTML):
         group: str,
         empty: str = UNSCORED,
         colour_by: str = "surprisal",
-        **kwargs: Any,
+        **kwargs: Unpack[Placed],
     ) -> None:
         super().__init__(
             value,
@@ -70,7 +71,7 @@ class Strip(gr.HTML):
 class Answers(gr.HTML):
     """Shows nothing: its value, ``strip.tops_json``, goes to the strip of the same group."""
 
-    def __init__(self, *, group: str, **kwargs: Any) -> None:
+    def __init__(self, *, group: str) -> None:
         super().__init__(
             "",
             html_template="<span hidden></span>",
@@ -79,14 +80,13 @@ class Answers(gr.HTML):
             container=False,
             elem_classes="lm-none",
             group=group,
-            **kwargs,
         )
 
 
 class Factors(gr.HTML):
     """The table of what the strip of the same group shows."""
 
-    def __init__(self, *, group: str, **kwargs: Any) -> None:
+    def __init__(self, *, group: str, **kwargs: Unpack[Placed]) -> None:
         super().__init__(
             "",
             html_template=FACTORS,
@@ -106,7 +106,7 @@ class Handover(gr.HTML):
     """Hands a text to the visitor: its value is JSON with ``action`` (copy or download), ``file``
     and ``text``."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Unpack[Placed]) -> None:
         super().__init__(
             "",
             html_template='<span class="lm-handed" role="status"></span>',
@@ -120,7 +120,7 @@ class NextToken(gr.HTML):
     """The next token's distribution before and after the controls: ``shiftstrip.next_token``. Its
     event ``choose`` asks for a token to be taken."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Unpack[Placed]) -> None:
         super().__init__(
             "",
             html_template='<div class="lm-next"></div>',
@@ -133,7 +133,7 @@ class NextToken(gr.HTML):
 class Branches(gr.HTML):
     """The tree of what was tried: its value is ``branches.payload``; ``goto`` asks for a branch."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Unpack[Placed]) -> None:
         super().__init__(
             "",
             html_template='<div class="lm-branches"></div>',
@@ -146,7 +146,7 @@ class Branches(gr.HTML):
 class Samples(gr.HTML):
     """A table of samples, JSON of a list."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Unpack[Placed]) -> None:
         super().__init__(
             "",
             html_template='<div class="lm-scroll" tabindex="0" role="region" '
@@ -160,7 +160,7 @@ class Samples(gr.HTML):
 class Moved(gr.HTML):
     """The positions that moved most in the strip of the same group."""
 
-    def __init__(self, *, group: str, **kwargs: Any) -> None:
+    def __init__(self, *, group: str, **kwargs: Unpack[Placed]) -> None:
         super().__init__(
             "",
             html_template='<div class="lm-scroll" tabindex="0" role="region" '

@@ -1,9 +1,10 @@
 """The time machine's component: constant template, data as lines of JSON, DOM by textContent."""
 
-from typing import Any
+from typing import Unpack
 
 import gradio as gr
 
+from lmlab.parts.gradio_compat.building import Placed
 from lmlab.parts.scripts import enclosed, script, within
 from lmlab.parts.widgets import STRIP
 
@@ -39,7 +40,7 @@ class TimeStrip(gr.HTML):
     """A text under checkpoint after checkpoint: ``drawing.travel.payload``. The slider needs no
     server."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Unpack[Placed]) -> None:
         parts = ("choices", "flow", "card", "strip-colours", "strip", "timestrip")
         code = [script(), enclosed("stripIn", *parts, gives=("turnTo", "pinAt"))]
         super().__init__(

@@ -1,9 +1,10 @@
 """The Change tab's own components: constant templates, data as JSON, DOM by textContent."""
 
-from typing import Any
+from typing import Any, Unpack
 
 import gradio as gr
 
+from lmlab.parts.gradio_compat.building import Placed
 from lmlab.parts.scripts import script
 
 MAP = """
@@ -51,21 +52,21 @@ def _component(template: str, *code: str, **kwargs: Any) -> dict[str, Any]:
 class ChangeMap(gr.HTML):
     """Layers × matrices: ``changeviews.change_map``. Its event ``choose`` tells a matrix's name."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Unpack[Placed]) -> None:
         super().__init__("", **_component(MAP, "change-empty", "change-map", **kwargs))
 
 
 class MatrixPictures(gr.HTML):
     """W, and ΔW with V beside it and U above it, at true proportions: ``changeviews.pictures``."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Unpack[Placed]) -> None:
         super().__init__("", **_component(PICTURES, "change-pictures", **kwargs))
 
 
 class KnifeCurves(gr.HTML):
     """Perplexity against k, and a slider over k: ``changeviews.knife``."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Unpack[Placed]) -> None:
         super().__init__(
             "", **_component(KNIFE, "change-empty", "change-chart", "change-knife", **kwargs)
         )

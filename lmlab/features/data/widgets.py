@@ -1,9 +1,10 @@
 """The Data tab's own components: constant templates, data as JSON, DOM by textContent."""
 
-from typing import Any
+from typing import Any, Unpack
 
 import gradio as gr
 
+from lmlab.parts.gradio_compat.building import Placed
 from lmlab.parts.scripts import script
 
 EMPTY = '<div class="lm-empty"><b>Nothing looked at yet</b>Choose a corpus and press Inspect.</div>'
@@ -22,20 +23,20 @@ def _component(value: str, name: str, code: str, empty: str = "", **kwargs: Any)
 class MixtureView(gr.HTML):
     """Mixtures whose weights can be turned: ``corpusplots.mixtures``."""
 
-    def __init__(self, value: str = "", **kwargs: Any) -> None:
+    def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
         super().__init__(**_component(value, "lm-mix", "data-mixture", **kwargs))
 
 
 class Findings(gr.HTML):
     """Counts, duplicates, personal data, languages: ``corpusplots.findings``."""
 
-    def __init__(self, value: str = "", **kwargs: Any) -> None:
+    def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
         super().__init__(**_component(value, "lm-findings", "data-findings", EMPTY, **kwargs))
 
 
 class QualityView(gr.HTML):
     """A movable threshold: ``corpusplots.quality``. Its event ``cut`` tells where it was left."""
 
-    def __init__(self, value: str = "", **kwargs: Any) -> None:
+    def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
         why = '<p class="lm-why">How the documents lie will stand here.</p>'
         super().__init__(**_component(value, "lm-quality", "data-quality", why, **kwargs))

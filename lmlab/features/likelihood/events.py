@@ -1,10 +1,8 @@
 """What happens on the Likelihood tab: handlers that ask the lab and hand results to the views."""
 
 import json
-import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -13,55 +11,44 @@ from lmlab.errors import InputError
 from lmlab.features.likelihood.definition import definition
 from lmlab.features.likelihood.figures import figures
 from lmlab.lab import Lab
-from lmlab.parts import plots, strip, tables, waiting
+from lmlab.parts import plots, strip, tables
 from lmlab.parts.columnar import Shown
-from lmlab.parts.errors import alerts
-from lmlab.results.scored import Loading, Scored
+from lmlab.parts.stream import Busy, Work, result
+from lmlab.results.scored import Scored, Scoring
 
 PAGE = 40  # tokens whose alternatives are sent at once; the same in strip.js
-PATIENCE = 0.2  # seconds between two signs of progress
-N_DRAWN = 5
 
 
-def scorer(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
-    """The handler that scores a text: yields [status, stop button, *what is drawn]."""
+def scorer(lab: Lab) -> Callable[..., Work]:
+    """The handler that scores a text."""
 
-    @alerts
-    def score(
-        text: str, prefix: str, model: str, second: str, start: str, chat: bool
-    ) -> Iterator[list[Any]]:
-        yield _busy(f"{model}: reading …", 0)
+    def score(text: str, prefix: str, model: str, second: str, start: str, chat: bool) -> Work:
+        yield Busy(f"{model}: reading …")
         runs: list[Scored] = []
         for name in (model, second) if second else (model,):
-            last = 0.0
             asked = lab.score(name, text or "", prefix or "", bos=start or "tokenizer", chat=chat)
-            with closing(asked) as steps:
-                for step in steps:
-                    if isinstance(step, Scored):
-                        runs.append(step)
-                    elif isinstance(step, Loading):
-                        yield _busy(step.message, 0)
-                    elif time.monotonic() - last > PATIENCE:
-                        last = time.monotonic()
-                        said = f"{name}: {step.done:,} of {step.total:,} tokens"
-                        yield _busy(said, step.done / max(1, step.total))
-        yield [*waiting.idle(""), *draw(Shown.pack(runs), *runs)]
+
+            def progress(step: Scoring, name: str = name) -> Busy:
+                said = f"{name}: {step.done:,} of {step.total:,} tokens"
+                return Busy(said, step.done / max(1, step.total))
+
+            runs.append((yield from result(asked, Scored, progress)))
+        return draw(Shown.pack(runs), *runs)
 
     return score
 
 
-def draw(shown: Shown, scored: Scored, other: Scored | None = None) -> list[Any]:
-    """Strip, plot, figures, definition and what the session keeps."""
-    return [
-        strip.payload(scored, other, name=shown.name),
-        plots.surprisal(scored, other),
-        figures(scored, other),
-        definition(scored, several=other is not None),
-        shown,
-    ]
+def draw(shown: Shown, scored: Scored, other: Scored | None = None) -> dict[str, Any]:
+    """What a result is shown in, and what the session keeps of it."""
+    return {
+        "strip": strip.payload(scored, other, name=shown.name),
+        "plot": plots.surprisal(scored, other),
+        "figures": figures(scored, other),
+        "definition": definition(scored, several=other is not None),
+        "shown": shown,
+    }
 
 
-@alerts
 def alternatives(shown: Shown | None, event: gr.EventData) -> Any:
     """The alternatives of the tokens around one that is looked at."""
     run, low = _index(event, "run"), _index(event, "low")
@@ -74,7 +61,6 @@ def alternatives(shown: Shown | None, event: gr.EventData) -> Any:
 def table(action: str) -> Callable[..., str]:
     """The handler that hands the factors to the visitor: to the clipboard or as a file."""
 
-    @alerts
     def hand_over(shown: Shown | None) -> str:
         if shown is None:
             raise InputError("There is no table yet.", "Score a text first.")
@@ -92,15 +78,14 @@ def table(action: str) -> Callable[..., str]:
 def api(lab: Lab) -> Callable[..., dict[str, Any]]:
     """The endpoint for programs: the JSON of ``lmlab score --json``."""
 
-    @alerts
     def score(text: str, prefix: str = "", model: str = "", top_k: int = 10) -> dict[str, Any]:
         """Log-likelihood and perplexity of a text, token by token, in nats."""
         if not all(isinstance(one, str) for one in (text, prefix, model)):
             raise InputError("text, prefix and model must be strings.")
         if not isinstance(top_k, int) or not 0 <= top_k <= 100:
             raise InputError(f"top_k must be a whole number from 0 to 100, not {str(top_k)[:40]}.")
-        with closing(lab.score(model or lab.settings.model, text, prefix, top_k=top_k)) as steps:
-            return next(step for step in steps if isinstance(step, Scored)).to_dict()
+        steps = lab.score(model or lab.settings.model, text, prefix, top_k=top_k)
+        return next(step for step in steps if isinstance(step, Scored)).to_dict()
 
     return score
 
@@ -110,7 +95,3 @@ def _index(event: gr.EventData, name: str) -> int:
         return int(getattr(event, name))
     except (AttributeError, TypeError, ValueError, OverflowError):
         return -1
-
-
-def _busy(said: str, share: float) -> list[Any]:
-    return [*waiting.busy(said, share), *[gr.skip()] * N_DRAWN]

@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.context import Context
 
 from lmlab.errors import InputError
 from lmlab.features.tuning.after import WRITING, known
-from lmlab.features.tuning.data import QUICK, QUIET
 from lmlab.features.tuning.widgets import ASKING
 from lmlab.lab import Lab
 from lmlab.parts import run_views
-from lmlab.parts.errors import alerts
+from lmlab.parts.gradio_compat.building import elsewhere
+from lmlab.parts.stream import QUICK, QUIET
 from lmlab.runs.store import RunInfo
 
 FETCH = (
@@ -75,20 +74,16 @@ def wire(lab: Lab, step: After, owner: Any, current: gr.State) -> None:
         **ASKING, **WRITING,
     )  # fmt: skip
     packed.success(None, None, None, js=FETCH, **QUIET)
-    blocks = Context.root_block.blocks.values()
-    tabs = next((block for block in blocks if isinstance(block, gr.Tabs)), None)
-    known_ids = {getattr(block, "elem_id", None): block for block in blocks}
-    filled = [known_ids.get(f"completion-{name}") for name in FILLED]
-    step.complete.visible = tabs is not None and all(filled)
-    if tabs is not None and all(filled):
-        opened = step.complete.click(completer(lab), mine, [*filled, tabs], **ASKING, **QUICK)
+    filled = elsewhere("completion", FILLED)
+    step.complete.visible = bool(filled)
+    if filled:
+        opened = step.complete.click(completer(lab), mine, filled, **ASKING, **QUICK)
         opened.success(None, None, None, js=PRESS, **QUIET)
 
 
 def packer(lab: Lab) -> Callable[..., list[Any]]:
     """The model as a zip: [download button, its path, for it to be removed later]."""
 
-    @alerts
     def pack(owner: str, run: str, last: str) -> list[Any]:
         path = str(lab.pretraining.archive(known(owner), run))
         if last and last != path:
@@ -102,7 +97,6 @@ def packer(lab: Lab) -> Callable[..., list[Any]]:
 def completer(lab: Lab) -> Callable[..., list[Any]]:
     """[model, prompt, tabs]: the Completion tab from nothing, with this model."""
 
-    @alerts
     def opened(owner: str, run: str) -> list[Any]:
         info = saved(lab, owner, run)
         own = f"{run_views.method_name(info)} on {info.data}"

@@ -13,13 +13,12 @@ from lmlab.features.pretraining.size import config_of
 from lmlab.features.pretraining.text import data_of
 from lmlab.features.pretraining.widgets import GrowthMonitor
 from lmlab.features.tuning.after import WRITING, known
-from lmlab.features.tuning.data import QUICK, QUIET
 from lmlab.features.tuning.run import buttons, followed, follower, resumer, stopper
 from lmlab.features.tuning.widgets import ASKING, Owner, Runs
 from lmlab.lab import Lab
 from lmlab.parts import run_views
-from lmlab.parts.errors import alerts
 from lmlab.parts.receipt_button import Keep, follow
+from lmlab.parts.stream import QUICK, QUIET
 from lmlab.parts.widgets import static
 from lmlab.runs.store import RunInfo
 
@@ -122,7 +121,6 @@ def _wire_table(lab: Lab, step: RunStep, mine: list[Any]) -> None:
 def starter(lab: Lab, texts: int) -> Callable[..., list[Any]]:
     """Queue a run: [monitor, start button]; ``texts`` values say which text is meant."""
 
-    @alerts
     def start(owner: str, *values: Any) -> list[Any]:
         config = config_of(*values[texts:])
         data = data_of(lab, *values[:texts])
@@ -135,7 +133,6 @@ def starter(lab: Lab, texts: int) -> Callable[..., list[Any]]:
 def turned(lab: Lab) -> Callable[..., list[Any]]:
     """A run's state has changed: its buttons, the table, what is chosen in it."""
 
-    @alerts
     def turn(owner: str, chosen: list[str], event: gr.EventData) -> list[Any]:
         runs = lab.pretraining.runs(known(owner))
         name = str(getattr(event, "run", "") or "")
@@ -149,7 +146,6 @@ def turned(lab: Lab) -> Callable[..., list[Any]]:
 def picker(lab: Lab) -> Callable[..., list[Any]]:
     """Other runs are compared."""
 
-    @alerts
     def pick(owner: str, current: str, event: gr.EventData) -> list[Any]:
         runs = lab.pretraining.runs(known(owner))
         ids = _valid(str(getattr(event, "ids", "")).split(), runs)
@@ -161,7 +157,6 @@ def picker(lab: Lab) -> Callable[..., list[Any]]:
 def reopener(lab: Lab) -> Callable[..., str]:
     """Show an earlier run above."""
 
-    @alerts
     def reopen(owner: str, event: gr.EventData) -> str:
         return followed(lab.pretraining.run(known(owner), str(getattr(event, "id", ""))).id)
 
@@ -171,7 +166,6 @@ def reopener(lab: Lab) -> Callable[..., str]:
 def dropper(lab: Lab) -> Callable[..., list[Any]]:
     """Delete a run: [monitor, chosen, table]."""
 
-    @alerts
     def drop(owner: str, current: str, chosen: list[str], event: gr.EventData) -> list[Any]:
         name = str(getattr(event, "id", ""))
         lab.pretraining.delete(known(owner), name)

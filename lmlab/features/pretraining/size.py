@@ -9,10 +9,9 @@ import gradio as gr
 from lmlab.errors import InputError, LabError
 from lmlab.features.pretraining import views
 from lmlab.features.pretraining.text import vocabulary_of
-from lmlab.features.tuning.data import QUICK
 from lmlab.features.tuning.views import duration, memory, problem
 from lmlab.lab import Lab
-from lmlab.parts.errors import alerts
+from lmlab.parts.stream import QUICK
 from lmlab.parts.widgets import static
 from lmlab.training.pretrain_config import SIZES, PretrainConfig
 
@@ -115,7 +114,6 @@ def filler(name: str) -> list[Any]:
 def counting(lab: Lab) -> Callable[..., list[Any]]:
     """[counter, preset]; what is wrong stands in the counter's place."""
 
-    @alerts
     def count(*values: Any) -> list[Any]:
         try:
             config = config_of(*values)

@@ -10,9 +10,8 @@ import gradio as gr
 from lmlab.errors import InputError, LabError
 from lmlab.features.pretraining import views
 from lmlab.features.pretraining.widgets import Tokens
-from lmlab.features.tuning.data import QUICK
 from lmlab.lab import Lab
-from lmlab.parts.errors import alerts
+from lmlab.parts.stream import QUICK
 from lmlab.parts.widgets import static
 from lmlab.training.pretrain_config import SMALLEST, PretrainConfig
 from lmlab.training.sets import TuningData
@@ -124,7 +123,6 @@ def data_of(lab: Lab, name: str, own: TuningData | None) -> TuningData:
 def shower(lab: Lab) -> Callable[..., list[Any]]:
     """[tokens, facts]; what is wrong stands in their place."""
 
-    @alerts
     def show(name: str, own: TuningData | None, vocabulary: Any) -> list[Any]:
         try:
             size = vocabulary_of(vocabulary)
@@ -154,7 +152,6 @@ def vocabulary_of(value: Any) -> int:
 def reader(lab: Lab) -> Callable[..., list[Any]]:
     """A text of the visitor's: [name, own, said]."""
 
-    @alerts
     def read(file: Any, pasted: str) -> list[Any]:
         limit = lab.settings.max_corpus_chars
         if file is not None and lab.settings.uploads:

@@ -1,10 +1,12 @@
 """The Pre-training tab's own components: constant templates, data as JSON, DOM by textContent."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack
 
 import gradio as gr
 
+from lmlab.parts.gradio_compat.building import Placed
+from lmlab.parts.gradio_compat.handlers import alerts
 from lmlab.parts.scripts import script
 
 TOKENS = """
@@ -34,7 +36,7 @@ and what the model writes turns from bytes into words.</div>
 class Tokens(gr.HTML):
     """A tokenizer that was trained on a text: ``pretrainviews.tokenizer``."""
 
-    def __init__(self, value: str = "", **kwargs: Any) -> None:
+    def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
         super().__init__(
             value,
             html_template=TOKENS,
@@ -48,13 +50,15 @@ class GrowthMonitor(gr.HTML):
     """A run from nothing as it goes; used as ``tuning.widgets.Monitor``, with the lines
     that its loss is measured against, and all its samples."""
 
-    def __init__(self, follow: Callable[[Any], Any] | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, follow: Callable[[Any], Any] | None = None, **kwargs: Unpack[Placed]
+    ) -> None:
         code = ("tuning-visitor", "tuning-chart", "pretraining-samples", "tuning-monitor")
         super().__init__(
             "",
             html_template=GROWTH,
             js_on_load=script(*code),
             apply_default_css=False,
-            server_functions=[follow] if follow else None,
+            server_functions=[alerts(follow)] if follow else None,
             **kwargs,
         )

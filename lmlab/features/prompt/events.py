@@ -13,7 +13,6 @@ from lmlab.features.prompt.run import Ran
 from lmlab.features.prompt.sheet import Sheet
 from lmlab.lab import Lab
 from lmlab.parts import upload_table
-from lmlab.parts.errors import alerts
 from lmlab.parts.upload_table import OWN
 from lmlab.results.forms import form_named
 
@@ -38,7 +37,6 @@ def wordings(lab: Lab, name: str) -> list[tuple[str, str]]:
 def chooser(lab: Lab) -> Callable[..., list[Any]]:
     """Another set: its wordings, the first of them in the editor, and the model tuned for it."""
 
-    @alerts
     def chosen(name: str) -> list[Any]:
         found = wordings(lab, name)
         if not found:
@@ -65,13 +63,12 @@ def others(lab: Lab, name: str) -> list[str]:
 
 def opener_of(lab: Lab) -> Callable[..., str]:
     """Another wording: its YAML."""
-    return alerts(lambda name: lab.prompts.source(name))
+    return lambda name: lab.prompts.source(name)
 
 
 def reader(lab: Lab) -> Callable[..., list[Any]]:
     """A table of the visitor's: [data, table, said, wording, source, *mapping]."""
 
-    @alerts
     def read(file: Any, pasted: str, second: Any, skip: bool, wording: str) -> list[Any]:
         own = upload_table.read(lab.prompts.table, file, pasted, second, skip)
         template = None
@@ -95,7 +92,6 @@ def previewer(lab: Lab) -> Callable[..., str]:
     What the model wrote to this very prompt stays.
     """
 
-    @alerts
     def preview(
         sheet: Sheet | None, wording: str, model: str, form: str = "", ran: Ran | None = None
     ) -> str:

@@ -14,13 +14,12 @@ import gradio as gr
 from lmlab.errors import InputError, LabError
 from lmlab.features.tuning import after as tuning_after
 from lmlab.features.tuning.after import WRITING, After, known
-from lmlab.features.tuning.data import QUIET
 from lmlab.features.tuning.form import Choice, config_of
 from lmlab.features.tuning.widgets import ASKING, Monitor, Owner
 from lmlab.lab import Lab
 from lmlab.parts import run_views
-from lmlab.parts.errors import alerts
 from lmlab.parts.receipt_button import Keep
+from lmlab.parts.stream import QUIET
 from lmlab.parts.upload_table import FIELDS
 from lmlab.parts.widgets import static
 from lmlab.runs.owned_runs import TuningRuns
@@ -99,7 +98,6 @@ def wire(lab: Lab, step: RunStep, asked: list[Any]) -> None:
 def starter(lab: Lab) -> Callable[..., list[Any]]:
     """Queue a run: [monitor, start button]."""
 
-    @alerts
     def start(owner: str, *values: Any) -> list[Any]:
         choice = Choice.read(*values[: 5 + FIELDS])
         config = config_of(values[5 + FIELDS :])
@@ -119,7 +117,6 @@ def followed(run: str) -> str:
 def stopper(runs: TuningRuns) -> Callable[..., Any]:
     """Stop the run that is shown; what it learned stays."""
 
-    @alerts
     def stop(owner: str, run: str) -> Any:
         if run:
             runs.stop(known(owner), run)
@@ -131,7 +128,6 @@ def stopper(runs: TuningRuns) -> Callable[..., Any]:
 def resumer(runs: TuningRuns) -> Callable[..., str]:
     """Have the run that is shown go on."""
 
-    @alerts
     def resume(owner: str, run: str) -> str:
         runs.resume(known(owner), run)
         return followed(run)

@@ -7,15 +7,14 @@ from typing import Any
 import gradio as gr
 
 from lmlab.features.tuning.after import WRITING, known
-from lmlab.features.tuning.data import QUICK, QUIET
 from lmlab.features.tuning.form import RACE, Choice, config_of
 from lmlab.features.tuning.run import INTO_VIEW, RunStep, buttons, followed
 from lmlab.features.tuning.views import race, settings_table
 from lmlab.features.tuning.widgets import ASKING, Runs
 from lmlab.lab import Lab
 from lmlab.parts import receipt_notes, run_views
-from lmlab.parts.errors import alerts
 from lmlab.parts.receipt_button import follow
+from lmlab.parts.stream import QUICK, QUIET
 from lmlab.parts.upload_table import FIELDS
 from lmlab.parts.widgets import static
 from lmlab.runs.store import RunInfo
@@ -99,7 +98,6 @@ def wire(lab: Lab, step: RunsStep, run: RunStep, asked: list[Any]) -> None:
 def turned(lab: Lab) -> Callable[..., list[Any]]:
     """A run's state has changed: its buttons, the table, what is chosen."""
 
-    @alerts
     def turn(owner: str, chosen: list[str], event: gr.EventData) -> list[Any]:
         runs = lab.tuning.runs(known(owner))
         name = str(getattr(event, "run", "") or "")
@@ -113,7 +111,6 @@ def turned(lab: Lab) -> Callable[..., list[Any]]:
 def picker(lab: Lab) -> Callable[..., list[Any]]:
     """Other runs are compared."""
 
-    @alerts
     def pick(owner: str, current: str, event: gr.EventData) -> list[Any]:
         runs = lab.tuning.runs(known(owner))
         ids = _valid(str(getattr(event, "ids", "")).split(), runs)
@@ -125,7 +122,6 @@ def picker(lab: Lab) -> Callable[..., list[Any]]:
 def reopener(lab: Lab) -> Callable[..., str]:
     """Show an earlier run above."""
 
-    @alerts
     def reopen(owner: str, event: gr.EventData) -> str:
         return followed(lab.tuning.run(known(owner), str(getattr(event, "id", ""))).id)
 
@@ -135,7 +131,6 @@ def reopener(lab: Lab) -> Callable[..., str]:
 def dropper(lab: Lab) -> Callable[..., list[Any]]:
     """Delete a run: [monitor, chosen, *shown]."""
 
-    @alerts
     def drop(owner: str, current: str, chosen: list[str], event: gr.EventData) -> list[Any]:
         name = str(getattr(event, "id", ""))
         lab.tuning.delete(known(owner), name)
@@ -150,7 +145,6 @@ def dropper(lab: Lab) -> Callable[..., list[Any]]:
 def racer(lab: Lab) -> Callable[..., list[Any]]:
     """Queue one run a method: [monitor, chosen]."""
 
-    @alerts
     def start(owner: str, *values: Any) -> list[Any]:
         choice = Choice.read(*values[: 5 + FIELDS])
         config = config_of(values[5 + FIELDS :])

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Unpack
 
 import gradio as gr
 
+from lmlab.parts.gradio_compat.building import Placed
+from lmlab.parts.gradio_compat.handlers import alerts
 from lmlab.parts.scripts import script
+from lmlab.parts.stream import Options
 
-ASKING = MappingProxyType({"js": "(_, ...rest) => [window.lmlab.visitor(), ...rest]"})
+ASKING: Options = MappingProxyType({"js": "(_, ...rest) => [window.lmlab.visitor(), ...rest]"})
 MASK = """
 <div class="lm-mask-notes lm-notes"></div>
 <div class="lm-mask-toks lm-toks" tabindex="0" role="region" aria-label="A row as tokens"
@@ -51,7 +54,7 @@ class Owner(gr.HTML):
     """Shows nothing: the first input of every event that asks who the visitor is, which has
     ``**ASKING`` among its options, so that the browser puts its long random name there."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Unpack[Placed]) -> None:
         super().__init__(
             "",
             **_component(
@@ -67,7 +70,7 @@ class Owner(gr.HTML):
 class Mask(gr.HTML):
     """A row with its loss mask: ``tuningviews.mask``."""
 
-    def __init__(self, value: str = "", **kwargs: Any) -> None:
+    def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
         super().__init__(value, **_component(MASK, "tuning-mask", **kwargs))
 
 
@@ -79,9 +82,11 @@ class Monitor(gr.HTML):
         follow: gets {owner, run, have} and answers with what is new (``tuning_run.follower``).
     """
 
-    def __init__(self, follow: Callable[[Any], Any] | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, follow: Callable[[Any], Any] | None = None, **kwargs: Unpack[Placed]
+    ) -> None:
         code = ("tuning-visitor", "tuning-chart", "tuning-samples", "tuning-monitor")
-        functions = [follow] if follow else None
+        functions = [alerts(follow)] if follow else None
         super().__init__("", **_component(MONITOR, *code, server_functions=functions, **kwargs))
 
 
@@ -89,5 +94,5 @@ class Runs(gr.HTML):
     """The table of runs and their curves: ``tuningviews.table``. Its events ``pick`` (ids),
     ``reopen`` and ``drop`` (id) say what the visitor chose."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Unpack[Placed]) -> None:
         super().__init__("", **_component(RUNS, "tuning-chart", "tuning-runs", **kwargs))

@@ -5,8 +5,7 @@ what is shown is drawn by ``assets/lecture.js``, what it asks is answered in ``e
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any
+from typing import Unpack
 
 import gradio as gr
 
@@ -15,11 +14,12 @@ from lmlab.page.lecture import events, links
 from lmlab.page.lecture.filling import Filling
 from lmlab.page.lecture.stage import stages
 from lmlab.page.scenes.scene import Scene
+from lmlab.parts.gradio_compat.building import Placed
 from lmlab.parts.scripts import script
+from lmlab.parts.stream import waits_in
 
-QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
-QUICK = MappingProxyType({**QUIET, "concurrency_id": "lecture", "concurrency_limit": 4})
-AHEAD = MappingProxyType({**QUIET, "concurrency_id": "ahead", "concurrency_limit": 1})
+QUICK = waits_in("lecture", 4)
+AHEAD = waits_in("ahead", 1)
 BAR = """
 <div class="lm-wants" role="alert" hidden></div>
 <section class="lm-lecture" aria-label="Lecture" hidden>
@@ -52,7 +52,9 @@ class Bar(gr.HTML):
     nowhere.
     """
 
-    def __init__(self, value: str = "", names: Sequence[str] = (), **kwargs: Any) -> None:
+    def __init__(
+        self, value: str = "", names: Sequence[str] = (), **kwargs: Unpack[Placed]
+    ) -> None:
         # Gradio knows an event by its name in the script.
         events = {name: {"fill": f"fill_{name}", "tell": f"tell_{name}"} for name in names}
         super().__init__(
@@ -68,7 +70,7 @@ class Bar(gr.HTML):
 class Mail(gr.HTML):
     """Shows nothing: its value, JSON, is told to the bar."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self) -> None:
         super().__init__(
             "",
             html_template="<span hidden></span>",
@@ -76,7 +78,6 @@ class Mail(gr.HTML):
             apply_default_css=False,
             container=False,
             elem_classes="lm-none",
-            **kwargs,
         )
 
 

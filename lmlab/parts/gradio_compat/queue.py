@@ -8,13 +8,14 @@ import time
 from collections import Counter
 from typing import Any
 
+import gradio as gr
 from fastapi import HTTPException
 from gradio import queueing
-from gradio.context import LocalContext
 from gradio.server_messages import ProcessCompletedMessage
 
 from lmlab.fair import Fair, Ticket, makes_room, order
 from lmlab.hosting.guests import LONGEST, Guests, place
+from lmlab.parts.gradio_compat.building import request
 
 OWN_SHARE = 24  # requests of one visitor that may wait at a time; a page that opens sends a few
 UNREAD = 64  # sessions without a page whose answers are kept until somebody asks for them
@@ -236,11 +237,10 @@ def _full(said: str) -> HTTPException:
 
 def whence() -> str:
     """The address that asks for what is going on in this thread; empty outside of a request."""
-    request = getattr(LocalContext.request.get(None), "request", None)
-    return place(getattr(getattr(request, "client", None), "host", ""))
+    return place(getattr(getattr(request(), "client", None), "host", ""))
 
 
-def put_lines(page: Any, most: int, limit: int, guests: Guests) -> Lines:
+def put_lines(page: gr.Blocks, most: int, limit: int, guests: Guests) -> Lines:
     """Give a page its lines, in place of its queue; before it is served.
 
     Args:
@@ -252,7 +252,7 @@ def put_lines(page: Any, most: int, limit: int, guests: Guests) -> Lines:
     # What is queued cannot be called past the queue.
     page.queue(max_size=None, default_concurrency_limit=limit, api_open=False)
     # Those who wait are told of their place once a second: at each change it would be all to all.
-    page._queue = Lines(
+    lines = page._queue = Lines(
         most,
         guests,
         live_updates=False,
@@ -262,4 +262,11 @@ def put_lines(page: Any, most: int, limit: int, guests: Guests) -> Lines:
         blocks=page,
         default_concurrency_limit=limit,
     )
-    return page._queue
+    return lines
+
+
+def lines_of(page: gr.Blocks) -> Lines:
+    """A page's lines."""
+    lines = page._queue
+    assert isinstance(lines, Lines)
+    return lines
