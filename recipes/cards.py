@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from lmlab.assets import SHIPPED
 from recipes import heldout
 from recipes.config import SHAPES
 from recipes.publish import STEPS
@@ -131,6 +132,7 @@ def tuned(models: Path, tuning: Tuning, report: Figures) -> str:
         f"`python -m recipes.tune --only {tuning.name}`: {tuning.epochs} epochs, learning rate "
         f"{tuning.lr}, seed 20, {made['seconds']} s on two cores; held-out loss after each epoch "
         f"{', '.join(map(str, made['valid_loss']))} nats.",
+        "## Use\n\n" + _use(tuning),
         "## Form\n\nThe loss is on what follows ⟶, and on the end token after it:\n\n"
         f"```\n{form}\n```",
         f"## At its task (test split), {figures.get('measure', '')}\n\n| | |\n|---|---|\n"
@@ -143,8 +145,19 @@ def tuned(models: Path, tuning: Tuning, report: Figures) -> str:
         LIMITS,
     ]
     library = "transformers" if tuning.method == "full" else "peft"
-    front = FRONT.format(licence="apache-2.0", library=library, origin="\nbase_model: base")
+    front = FRONT.format(
+        licence="apache-2.0", library=library, origin=f"\nbase_model: {SHIPPED}base"
+    )
     return front + "\n\n".join(part.strip() for part in parts if part) + "\n"
+
+
+def _use(tuning: Tuning) -> str:
+    """How it is had without lmlab."""
+    auto = "AutoModelForCausalLM" if tuning.method == "full" else "AutoPeftModelForCausalLM"
+    return (
+        f'In a checkout of lmlab: `{auto}.from_pretrained("{SHIPPED}{tuning.name}")`; the base '
+        f"and its tokenizer are `{SHIPPED}base`."
+    )
 
 
 def parameters(folder: Path) -> int:

@@ -22,6 +22,7 @@ from peft import LoraConfig, PromptTuningConfig, PromptTuningInit, TaskType, get
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from lmlab.assets import SHIPPED
 from lmlab.lm.tokens import Vocabulary, encode
 from recipes.config import ASSETS, DEFAULT_WORK
 from recipes.sets import Row
@@ -230,9 +231,9 @@ def save(model: Any, vocabulary: Vocabulary, tuning: Tuning, folder: Path) -> No
     (folder / "README.md").unlink(missing_ok=True)
     path = folder / "adapter_config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
-    config |= {"base_model_name_or_path": "base"}
+    config |= {"base_model_name_or_path": f"{SHIPPED}base"}
     if "tokenizer_name_or_path" in config:
-        config["tokenizer_name_or_path"] = "base"
+        config["tokenizer_name_or_path"] = f"{SHIPPED}base"
     write_text(path, json.dumps(config, indent=2, sort_keys=True) + "\n")
 
 

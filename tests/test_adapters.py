@@ -19,8 +19,10 @@ from lmlab.generation.complete import generate
 from lmlab.generation.sampling import GenerateConfig
 from lmlab.generation.sidebyside import batches, generate_side_by_side
 from lmlab.lm import grafts
+from lmlab.lm.adapters import Adapters
 from lmlab.lm.rowadapters import RowAdapter
 from lmlab.lm.sharedprefix import SharedPrefix, can_share
+from lmlab.models.loading import inspect, outline
 from lmlab.models.store import ModelRef, ModelStore
 from lmlab.scoring.comparison import compare
 from lmlab.scoring.score import score
@@ -361,6 +363,22 @@ def test_a_config_that_cannot_be_is_said(base, store, untouched, tmp_path, kind)
         pass
     with store.borrow(str(base)) as lm:
         assert score(lm, TEXT).logprob == untouched
+
+
+def test_what_an_adapter_adds_is_counted_beside_an_outline(base, tmp_path):
+    def counted(path):
+        return Adapters(outline(inspect(base, "base"))).count(path)
+
+    for number, make_config in enumerate(KINDS.values()):
+        path = make(tmp_path / str(number), base, make_config())
+        tensors = load_file(path / WEIGHTS)
+        own = [tensor for name, tensor in tensors.items() if ".base_layer." not in name]
+        assert counted(path) == sum(tensor.numel() for tensor in own)
+    for name, (change, said) in MISFITS.items():
+        path = rewritten(make(tmp_path / name, base, lora()), change)
+        if name != "of the base":  # its names and shapes are right
+            with pytest.raises(ModelError, match=said):
+                counted(path)
 
 
 def changed(tensors, how, which, part):

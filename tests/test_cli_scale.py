@@ -34,9 +34,21 @@ def test_a_model_is_counted(capsys, folder):
     assert found["parameters"] == sum(part["total"] for part in found["parts"])
 
 
+def test_an_adapter_is_counted_beside_its_model(capsys):
+    for name, count in (("qa", 208_128), ("qa-prompt", 20 * 256)):
+        asking = ("scale", "--model", "base", "--adapter", name)
+        found = json.loads(asked(capsys, *asking, "--json"))
+        assert found["adapter"] == count
+        assert f"{count:,} more in the adapter" in asked(capsys, *asking)
+    assert json.loads(asked(capsys, "scale", "--model", "base", "--json"))["adapter"] is None
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (("--adapter", "qa"), "stands on a model"),
+        (("--model", "tiny", "--adapter", "qa"), "does not fit this model"),
+        (("--model", "base", "--adapter", "nothing"), "‘nothing’"),
         ((), "needs --layers"),
         ((*GPT2, "--heads", "5"), "cannot be shared"),
         (("--model", "../nowhere"), "no model named"),

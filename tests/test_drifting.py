@@ -13,6 +13,7 @@ from lmlab.features.change.between import between
 from lmlab.features.change.changes import Drift
 from lmlab.features.change.drift_service import OWN, Drifting
 from lmlab.features.change.journeys import Moment, Travelling
+from lmlab.features.change.service import KnifeTexts
 from lmlab.features.change.taskmap import TaskMap
 from lmlab.features.change.timemachine_service import TimeMachine, opening
 from lmlab.lab import Lab, import_core
@@ -27,6 +28,7 @@ from lmlab.scoring.comparison import compare
 from lmlab.scoring.score import ScoreRequest, score
 from lmlab.settings import Settings
 from lmlab.training import snapshots
+from tests.folders import save_chat_model
 from tests.tuningbits import DATA, TEMPLATE, quick
 
 OWNER = "owner-one-0000"
@@ -85,6 +87,26 @@ def test_what_a_run_learned_is_its_task(run):
     kinds = lab.drifting.kinds(f"{made.spec.model}+run:{made.spec.id}", 3)
     assert (kinds[0].name, kinds[0].group) == ("words", "task")
     assert kinds[0].passages[0].prefix.startswith("Say ")
+
+
+def test_a_run_in_the_chat_form_is_asked_in_it(tmp_path):
+    lab = Lab.open(SETTINGS.model_copy(update={"runs_dir": tmp_path}))
+    base = save_chat_model(tmp_path / "model")
+    for form in ("plain", "chat"):
+        made = Runs(tmp_path).new(OWNER, str(base), DATA, TEMPLATE, quick(steps=1, form=form))
+        for _ in train(made, SETTINGS):
+            pass
+        tuned = f"{base}+run:{made.spec.id}"
+        task, *others = [kind for kind in lab.drifting.kinds(tuned, 3) if kind.name != "german"]
+        in_chat = [p.prefix.endswith("<|im_start|>assistant\n") for p in task.passages]
+        assert in_chat == [p.turn for p in task.passages] == [form == "chat"] * 3
+        assert task.passages[0].text == " the dog"[form == "chat" :]
+        asked = {kind.name: kind.passages[0].turn for kind in others}
+        assert asked["qa"] == (form == "chat")
+        assert not asked["verse"]
+        pairs, _, turn = lab.changes.knife_texts(tuned, KnifeTexts(rows=3, probes=1))
+        assert turn == (form == "chat")
+        assert pairs[0] == (task.passages[0].prefix, task.passages[0].text)
 
 
 def test_measured_drift_is_the_mean_of_the_texts(lab):

@@ -3,12 +3,14 @@
 import argparse
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
 from peft import AutoPeftModelForCausalLM
 from transformers import AutoTokenizer
 
+from lmlab.assets import SHIPPED, assets_dir
 from lmlab.cli.main import main
 from lmlab.errors import InputError
 from lmlab.features.tuning.runs_cli import resumed
@@ -18,7 +20,7 @@ from lmlab.models.refs import ModelRef
 from lmlab.models.store import ModelStore
 from lmlab.receipts.script import source_of
 from lmlab.runs.specs import new_spec
-from lmlab.runs.store import RunFolder, Runs, archive
+from lmlab.runs.store import RunFolder, Runs, archive, handed_out
 from lmlab.runs.worker import train
 from lmlab.scoring.score import score
 from lmlab.settings import Settings
@@ -124,7 +126,28 @@ def test_what_is_handed_out_names_a_shipped_base_by_its_name(here):
         config = json.loads(opened.read("adapter_config.json"))
         assert {WEIGHTS, "tokenizer.json"} <= set(opened.namelist())
     packed.unlink()
-    assert config["base_model_name_or_path"] == "tiny"
+    assert config["base_model_name_or_path"] == "assets/models/tiny"
+    card = (run.path / done.path / "README.md").read_text()
+    assert 'base_model: "assets/models/tiny"' in card
+    assert str(here) not in card
+    with handed_out(run, run.learned) as made:
+        assert json.loads((made / "adapter_config.json").read_text()) == config
+        assert (made / WEIGHTS).read_bytes() == (run.learned / WEIGHTS).read_bytes()
+
+
+@pytest.mark.parametrize("name", ModelStore(SETTINGS).embedded_adapters())
+def test_a_stranger_in_a_checkout_finds_a_shipped_adapter_s_base(monkeypatch, name):
+    monkeypatch.chdir(assets_dir().parent)
+    folder = f"{SHIPPED}adapters/{name}"
+    model = AutoPeftModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    named = json.loads(Path(folder, "adapter_config.json").read_text())["base_model_name_or_path"]
+    assert f"\nbase_model: {named}\n" in Path(folder, "README.md").read_text()
+    ids = AutoTokenizer.from_pretrained(named)(TEXT, return_tensors="pt").input_ids
+    with torch.no_grad():
+        rows = model(input_ids=ids).logits[0, -ids.shape[1] :].log_softmax(-1)
+    expected = float(rows[:-1].gather(-1, ids[0, 1:, None]).sum())
+    with ModelStore(SETTINGS).borrow(f"base+{name}") as lm:
+        assert score(lm, TEXT).logprob == pytest.approx(expected, abs=1e-3)
 
 
 def test_a_hub_base_keeps_its_revision():
@@ -186,6 +209,13 @@ def test_an_adapter_is_named_beside_every_model(here, base, capsys):
     ):
         assert main([*command, *common]) == 0
         assert json.loads(capsys.readouterr().out)["model"] == f"{base}+a+d"
+    assert main(["scale", "--json", *common]) == 0
+    found = json.loads(capsys.readouterr().out)
+    learned = AutoPeftModelForCausalLM.from_pretrained("a+d")
+    assert (found["model"], found["adapter"]) == (
+        f"{base}+a+d",
+        sum(p.numel() for name, p in learned.named_parameters() if "lora_" in name),
+    )
     assert main(["finetune", "--template", "w.yaml", "--data", "rows.jsonl", *common]) == 2
     assert "cannot go on from the adapter ‘a+d’" in capsys.readouterr().err
 

@@ -11,8 +11,12 @@ import pytest
 from lmlab import api
 from lmlab.errors import InputError
 from lmlab.features.change import receipt as changes
+from lmlab.features.change import receipt_notes as of_change
+from lmlab.features.change.changes import Drift
 from lmlab.features.change.drift import iter_drift
+from lmlab.features.change.matrices import Knifed
 from lmlab.features.change.rank_knife import iter_knife
+from lmlab.features.change.service import KnifeTexts
 from lmlab.features.change.weight_change import iter_changes
 from lmlab.features.completion import receipt as completions
 from lmlab.features.prompt import receipt as prompts
@@ -30,6 +34,7 @@ from lmlab.results.completions import Completion
 from lmlab.results.controls import GenerateConfig
 from lmlab.results.forms import Form
 from lmlab.results.scored import Scored
+from lmlab.runs.bases import settled
 from lmlab.runs.store import RunFolder
 from lmlab.scoring.score import ScoreRequest
 from lmlab.settings import Settings
@@ -196,6 +201,8 @@ def test_parameters_are_counted_again(numbers: Numbers) -> None:
     assert "AutoTokenizer" not in script
     count = re.search(r"(\d+) parameters", script)
     assert numbers(script.replace(' parameters")', '.0")')) == [float(count[1])]
+    script = sizes.parameters("base+qa", 5, 208_128)
+    assert numbers(script.replace(' in the adapter")', '.0")')) == [208_128.0]
 
 
 TASK = [("<|question|>What is the past tense of blow?<|answer|>", "blew<|eos|>")]
@@ -279,6 +286,58 @@ def test_a_run_s_id_which_is_its_owner_s_secret_is_in_no_receipt() -> None:
     assert source_of("base-steps/step-15").model == "assets/models/base-steps/step-15"
 
 
-def test_a_run_that_went_on_from_an_adapter_has_no_receipt():
-    with pytest.raises(InputError, match="went on from an adapter"):
-        tuning.finetuned("base", "qa", None, FinetuneConfig(), {}, adapter="qa")
+@pytest.mark.parametrize("adapter", ["qa", "qa-prompt"])
+def test_a_run_that_goes_on_from_an_adapter_is_made_again(
+    numbers: Numbers, tmp_path: Path, adapter: str
+) -> None:
+    more = {"steps": 3, "batch_size": 4, "evaluate_every": 0, "sample_every": 0}
+    more |= {"answer_rows": 0, "probe_rows": 0, "samples": 0, "dropout": 0.1}
+    store, template = ModelStore(Settings(offline=True)), shipped_template("qa-tuned")
+    config = settled(f"base+{adapter}", store, more).config
+    *_, end = api.finetune(f"base+{adapter}", "qa", template, config, out=tmp_path / "run")
+    spec = RunFolder(tmp_path / "run").spec
+    losses = {"before": end.valid_before, "after": end.valid_loss}
+    script = tuning.finetuned(
+        spec.model, spec.data, spec.template, spec.config, losses, adapter=spec.adapter
+    )
+    assert f"assets/models/adapters/{adapter}" in script
+    assert numbers(script) == pytest.approx(list(losses.values()), abs=1e-3)
+
+
+def test_the_change_of_a_run_in_the_chat_form(numbers: Numbers, tmp_path: Path) -> None:
+    """Its task is worded as it was learned, on the page's drift and rank knife, and in receipts."""
+    config = FinetuneConfig(
+        steps=4, batch_size=4, form="chat", targets="all-linear", learning_rate=1e-2,
+        evaluate_every=0, sample_every=0, answer_rows=0, probe_rows=0, samples=0,
+    )  # fmt: skip
+    base, template = save_chat_model(tmp_path / "model"), shipped_template("plural-instruction")
+    for _ in api.finetune(str(base), "plural", template, config, out=tmp_path / "run"):
+        pass
+    learned = RunFolder(tmp_path / "run").learned
+    assert learned is not None
+    tuned = f"{base}+{learned.rename(tmp_path / 'plural')}"
+    lab = Lab.open(Settings(device="cpu", dtype="float32"))
+    steps = lab.drifting.measure(str(base), tuned, rows=3)
+    moved = [step for step in steps if isinstance(step, Drift)]
+    on = KnifeTexts(data="plural", rows=3, probes=2)
+    *_, cut = lab.changes.knife(str(base), tuned, on)
+    assert isinstance(cut, Knifed)
+    assert "in the chat form, of ‘plural’" in cut.task
+    asked = next(one for one in moved if one.kind == "qa")
+    note = of_change.of_drift(lab)((str(base), tuned, (asked,), 3, ""))
+    assert note is not None
+    assert "<|im_start|>assistant" in note.write()
+    assert numbers(note.write()) == pytest.approx([asked.kl, asked.kl_reverse], abs=1e-4)
+    note = of_change.of_knife(lab)(cut, on)
+    assert note is not None
+    point = next(one for one in cut.points if one.k)
+    assert numbers(note.write()) == pytest.approx([point.task, point.general], abs=1e-3)
+
+
+def test_the_drift_of_the_page_is_that_of_its_receipt(numbers: Numbers) -> None:
+    lab = Lab.open(Settings(offline=True))
+    steps = lab.drifting.measure("base", "base+sentiment", rows=2)
+    found = next(step for step in steps if isinstance(step, Drift))
+    note = of_change.of_drift(lab)(("base", "base+sentiment", (found,), 2, ""))
+    assert note is not None
+    assert numbers(note.write()) == pytest.approx([found.kl, found.kl_reverse], abs=1e-4)

@@ -2,7 +2,8 @@
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,24 +15,15 @@ from torch import Tensor
 
 from lmlab.errors import MemoryLimitError, ModelError
 from lmlab.lm.adapterkeys import MisfitError, fitted
-from lmlab.lm.grafts import NAME, Graft, graft
+from lmlab.lm.grafts import NAME, Graft, filled, graft, numbers
 
 WEIGHTS = "adapter_model.safetensors"
 # What makes a LoRA adapter more than W + α·s·V·U, by the names in its config.
 BEYOND_LORA = (
-    "use_dora",
-    "use_qalora",
-    "use_bdlora",
-    "modules_to_save",
-    "trainable_token_indices",
-    "target_parameters",
-    "lora_bias",
-    "alora_invocation_tokens",
-    "layer_replication",
-    "arrow_config",
-    "monteclora_config",
-    "velora_config",
-)
+    "use_dora", "use_qalora", "use_bdlora", "modules_to_save", "trainable_token_indices",
+    "target_parameters", "lora_bias", "alora_invocation_tokens", "layer_replication",
+    "arrow_config", "monteclora_config", "velora_config",
+)  # fmt: skip
 SOFT = (PeftType.PROMPT_TUNING, PeftType.P_TUNING)
 
 
@@ -118,6 +110,21 @@ class Adapters:
         self._active = (folder, alpha, attached)
         return attached
 
+    def count(self, folder: Path) -> int:
+        """The numbers that an adapter adds; the model may be an outline, which is of no use
+        afterwards.
+
+        Raises:
+            ModelError: the folder holds no adapter that fits this model.
+        """
+        with _read(folder) as (config, tensors):
+            if config.peft_type in SOFT:
+                return self._soft_prompt(tensors, config).numel()
+            try:
+                return numbers(filled(self._model, config, tensors))
+            except NotImplementedError:  # where some kinds look at weights, an outline has none
+                return sum(tensor.numel() for tensor in tensors.values())
+
     def detach(self, folder: Path) -> None:
         """Let go of an adapter's own matrices or soft prompt; does nothing where it is not here."""
         self._soft.pop(folder, None)
@@ -172,21 +179,34 @@ class Adapters:
             made.put_in()
 
     def _attach(self, folder: Path) -> None:
-        # What PEFT would say on standard error is said by what is raised here, or of no use.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            self._read(folder, _checked_config(folder))
-
-    def _read(self, folder: Path, config: Any) -> None:
         self._active = None
         self._put_in(None)
-        try:
-            tensors = load_file(folder / WEIGHTS)
+        with _read(folder) as (config, tensors):
             if config.peft_type in SOFT:
                 self._soft[folder] = self._soft_prompt(tensors, config)
-                return
+            else:
+                self._grafts[folder] = self._inside = graft(self._model, config, tensors)
+
+    def _soft_prompt(self, tensors: Mapping[str, Tensor], config: Any) -> Tensor:
+        table = self._model.get_input_embeddings().weight
+        length = int(config.num_virtual_tokens) * int(config.num_transformer_submodules or 1)
+        expected = table.new_empty(length, table.shape[1], device="meta")
+        fitting = fitted(tensors, {"prompt_embeddings": expected}, {})
+        prompt: Tensor = fitting["prompt_embeddings"].to(table.device, table.dtype)
+        return prompt
+
+
+@contextmanager
+def _read(folder: Path) -> Iterator[tuple[Any, dict[str, Tensor]]]:
+    """An adapter's config and tensors; what goes wrong with them becomes a sentence."""
+    # What PEFT would say on standard error is said by what is raised here, or of no use.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        config = _checked_config(folder)
+        try:
+            tensors = load_file(folder / WEIGHTS)
             _check_ranks(tensors, config)
-            self._grafts[folder] = self._inside = graft(self._model, config, tensors)
+            yield config, tensors
         except MisfitError as error:
             raise _misfit(folder, config, error.reason) from error
         except (MemoryError, torch.OutOfMemoryError) as error:
@@ -197,14 +217,6 @@ class Adapters:
         except Exception as error:
             lines = str(error).strip().splitlines() or [type(error).__name__]
             raise _misfit(folder, config, lines[0][:200]) from error
-
-    def _soft_prompt(self, tensors: Mapping[str, Tensor], config: Any) -> Tensor:
-        table = self._model.get_input_embeddings().weight
-        length = int(config.num_virtual_tokens) * int(config.num_transformer_submodules or 1)
-        expected = table.new_empty(length, table.shape[1], device="meta")
-        fitting = fitted(tensors, {"prompt_embeddings": expected}, {})
-        prompt: Tensor = fitting["prompt_embeddings"].to(table.device, table.dtype)
-        return prompt
 
 
 def _is_scalable(made: Graft) -> bool:

@@ -113,7 +113,7 @@ def graft(model: nn.Module, config: Any, tensors: dict[str, Tensor]) -> Graft:
     before, n_bytes = _logits(model, ids), bytes_of(model)
     children = _children(model)
     with _undone(children), _guarded(model, config):
-        peft = _filled(model, config, tensors)
+        peft = filled(model, config, tensors)
         layers = tuple(
             (layer, float(layer.scaling[NAME]))
             for layer in model.modules()
@@ -132,8 +132,8 @@ def graft(model: nn.Module, config: Any, tensors: dict[str, Tensor]) -> Graft:
 
 
 @torch.no_grad()
-def _filled(model: nn.Module, config: Any, tensors: dict[str, Tensor]) -> Any:
-    """PEFT's model with the adapter's tensors in it."""
+def filled(model: nn.Module, config: Any, tensors: dict[str, Tensor]) -> Any:
+    """PEFT's model with the adapter's tensors in it; arguments and errors as of ``graft``."""
     base = model.state_dict()
     config.inference_mode = True
     peft = _injected(model, config, tensors)
@@ -147,6 +147,12 @@ def _filled(model: nn.Module, config: Any, tensors: dict[str, Tensor]) -> Any:
         raise MisfitError(f"PEFT has no place for ‘{report.unexpected_keys[0]}’")
     peft.eval().requires_grad_(False)
     return peft
+
+
+def numbers(peft: Any) -> int:
+    """The numbers that PEFT's model has beside the base's own."""
+    own = get_peft_model_state_dict(peft, adapter_name=NAME, save_embedding_layers=False)
+    return sum(tensor.numel() for tensor in own.values())
 
 
 def _converted(

@@ -11,6 +11,7 @@ from transformers import AutoConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from lmlab.errors import ModelError
+from lmlab.lm.adapters import Adapters
 from lmlab.models.hubtoken import gated_hint, token_of
 from lmlab.models.loading import Folder, outline, reading_error
 from lmlab.models.refs import local_folder
@@ -70,6 +71,15 @@ def counted(folder: Path, name: str) -> int:
         ModelError: it cannot be built.
     """
     return int(outline(Folder(folder, name, ())).num_parameters())
+
+
+def added(folder: Path, name: str, adapter: Path) -> int:
+    """The numbers in an adapter for a folder's model; ``read_config`` comes first.
+
+    Raises:
+        ModelError: it does not fit.
+    """
+    return Adapters(outline(Folder(folder, name, ()))).count(adapter)
 
 
 def number(config: Any, name: str) -> int | None:

@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-from lmlab.assets import models_dir
+from lmlab.assets import in_checkout
 from lmlab.errors import InputError
 from lmlab.models.refs import ModelRef
 
-SHIPPED = "assets/models/"
 MOST = 400_000  # characters of a script
-_NAME = re.compile(r"[\w.-]+(/[\w.-]+)*")
 _ALPHA = re.compile(r" \(α = ([-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?)\)$")
 TURNED = """\
 for module in {model}.modules():
@@ -52,6 +50,8 @@ def rows(model, prefix, text):  # log-probabilities at each scored token, and it
     return table[max(1, first) - 1 : -1].double(), ids[max(1, first) :]
 
 """
+# After a prefix that opens a chat's turn, white space at its end is given as well.
+TURN = ROWS.replace("len(prefix.rstrip())", "len(prefix)")
 
 
 @dataclass(frozen=True)
@@ -89,21 +89,12 @@ revision='', own=False)
     elif adapter.startswith("run:"):
         adapter = "downloaded"
     return Source(
-        model=_place(name, "", "config.json"),
-        adapter=_place(adapter, "adapters/", "adapter_config.json") if adapter else "",
+        model=in_checkout(name),
+        adapter=in_checkout(adapter, "adapters/", "adapter_config.json") if adapter else "",
         alpha=float(turned[1]) if turned else 1.0,
         revision=revision,
         own=own,
     )
-
-
-def _place(name: str, below: str, marker: str) -> str:
-    """A shipped folder as it lies in a checkout; any other name as it is."""
-    short = name.removeprefix(below)
-    shipped = models_dir() / f"{below}{short}" / marker
-    if _NAME.fullmatch(name) and ".." not in name and shipped.is_file():
-        return f"{SHIPPED}{below}{short}"
-    return name
 
 
 def script(
@@ -174,7 +165,14 @@ CALLED = (
     "TopPLogitsWarper",
     "get_scheduler",
 )
-ADAPTERS = ("LoraConfig", "PeftModel", "PromptTuningConfig", "get_peft_model")
+ADAPTERS = (
+    "LoraConfig",
+    "PeftModel",
+    "PromptTuningConfig",
+    "get_peft_model",
+    "load_peft_weights",
+    "set_peft_model_state_dict",
+)
 CUTTING = ("Regex", "Tokenizer", "models", "pre_tokenizers", "trainers")
 NEEDED = {
     "math.": "import math",

@@ -1,6 +1,7 @@
 """A function of receipts: −ln p of each token of a text, as lmlab scores it by default."""
 
-from lmlab.receipts.script import SHIPPED, Source
+from lmlab.assets import SHIPPED
+from lmlab.receipts.script import Source
 
 # Exactly one start token; windows of which half is new.
 SURPRISALS = """\

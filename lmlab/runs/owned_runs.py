@@ -10,7 +10,7 @@ from lmlab.errors import InputError
 from lmlab.models.store import ModelStore
 from lmlab.runs.jobs import Jobs
 from lmlab.runs.room import check_disk
-from lmlab.runs.store import RunFolder, RunInfo, RunSpec, archive, fingerprint
+from lmlab.runs.store import RunFolder, RunInfo, RunSpec, archive, fingerprint, handed_out
 from lmlab.settings import Settings
 from lmlab.training.events import TrainEvent
 
@@ -125,9 +125,10 @@ class TuningRuns:
             raise InputError("The Hub is not asked here.", "Download the files instead.")
         from lmlab.runs.hub import push
 
-        learned = self._learned(owner, run_id).learned
-        assert learned is not None
-        return push(learned, repo, token, private)
+        run = self._learned(owner, run_id)
+        assert run.learned is not None
+        with handed_out(run, run.learned) as made:
+            return push(made, repo, token, private)
 
     def _check_allowed(self) -> None:
         if not self.settings.training:

@@ -11,11 +11,12 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from lmlab.assets import in_checkout
 from lmlab.errors import InputError, disk_error
 from lmlab.runs import locks
 from lmlab.runs.folder import RunFolder
@@ -254,23 +255,32 @@ def archive(folder: RunFolder) -> Path:
 
 def _pack(folder: RunFolder, learned: Path, name: str) -> None:
     spec = {key: value for key, value in folder.spec.to_dict().items() if key != "owner"}
-    with zipfile.ZipFile(name, "w", zipfile.ZIP_DEFLATED) as packed:
-        for file in sorted(learned.iterdir()):
-            if file.name == "adapter_config.json":
-                packed.writestr(file.name, _portable(file, str(spec["model"])))
-            else:
-                packed.write(file, file.name)
+    with (
+        handed_out(folder, learned) as made,
+        zipfile.ZipFile(name, "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for file in sorted(made.iterdir()):
+            packed.write(file, file.name)
         packed.writestr("run.json", json.dumps(spec, indent=2) + "\n")
         if (folder.path / "metrics.jsonl").exists():
             packed.write(folder.path / "metrics.jsonl", "metrics.jsonl")
 
 
-def _portable(file: Path, model: str) -> str:
-    """An adapter's config without the path that a shipped base has on this machine."""
-    config = json.loads(file.read_text(encoding="utf-8"))
-    if Path(str(config.get("base_model_name_or_path"))).is_absolute():
-        config["base_model_name_or_path"] = model
-    return json.dumps(config, indent=2, sort_keys=True) + "\n"
+@contextmanager
+def handed_out(folder: RunFolder, learned: Path) -> Iterator[Path]:
+    """A folder of what was learned, in which a shipped base has no path of this machine."""
+    with tempfile.TemporaryDirectory(prefix="lmlab-") as name:
+        made = Path(name)
+        for file in learned.iterdir():
+            (made / file.name).symlink_to(file.resolve())
+        if (file := learned / "adapter_config.json").is_file():
+            config = json.loads(file.read_text(encoding="utf-8"))
+            if Path(str(config.get("base_model_name_or_path"))).is_absolute():
+                config["base_model_name_or_path"] = in_checkout(folder.spec.model)
+            (made / file.name).unlink()
+            text = json.dumps(config, indent=2, sort_keys=True) + "\n"
+            (made / file.name).write_text(text, encoding="utf-8")
+        yield made
 
 
 def default_root() -> Path:

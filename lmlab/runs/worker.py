@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 import torch
 
+from lmlab.assets import in_checkout
 from lmlab.errors import DiskError, LabError, disk_error
 from lmlab.models.store import ModelRef, ModelStore
 from lmlab.runs import pretrain_worker
@@ -165,7 +166,8 @@ def _write_card(folder: RunFolder, spec: RunSpec, started: Started, event: Finis
         text = pretrain_worker.card(folder, spec, started, event)
     else:
         template = spec.template.name if spec.template else ""
-        text = card(title_of(spec), spec.model, spec.data, template, spec.config, started, event)
+        base = in_checkout(spec.model)
+        text = card(title_of(spec), base, spec.data, template, spec.config, started, event)
     write_whole(folder.path / "README.md", text)
     learned = folder.learned
     if learned is not None:

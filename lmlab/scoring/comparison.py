@@ -77,16 +77,18 @@ def iter_compare(
     windows: WindowMode = "sliding",
     max_tokens: int | None = None,
     chat: bool = False,
+    given: bool = False,
 ) -> Iterator[Scoring | Compared]:
-    """Like ``compare``, as a stream: progress, then the result."""
+    """Like ``compare``, as a stream: progress, then the result; ``given`` as of ``encode``."""
     lms = (first, second)
     prefixes = [question(lm.vocabulary, prefix) if chat else prefix for lm in lms]
     item, other = (
-        encode(lm.vocabulary, text, asked, bos) for lm, asked in zip(lms, prefixes, strict=True)
+        encode(lm.vocabulary, text, asked, bos, given=given)
+        for lm, asked in zip(lms, prefixes, strict=True)
     )
     size, notes = _shared(first, second, item, other)
     if not size:
-        requests = [ScoreRequest(text, asked) for asked in prefixes]
+        requests = [ScoreRequest(text, asked, given=given) for asked in prefixes]
         yield from _apart(lms, requests, top_k, bos, windows, max_tokens)
         return
     check_length(item, max_tokens)

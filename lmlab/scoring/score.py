@@ -29,11 +29,13 @@ class ScoreRequest:
         text: what is scored.
         prefix: what it is conditioned on (the lecture's x_{1:t}).
         end: whether the end token after the text is scored too.
+        given: whether white space at the end of the prefix stays there, as ``encode`` has it.
     """
 
     text: str
     prefix: str = ""
     end: bool = False
+    given: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ def iter_scores(
 
 
 def _encoded(vocabulary: Vocabulary, request: ScoreRequest, bos: BosSetting) -> Encoded:
-    item = encode(vocabulary, request.text, request.prefix, bos)
+    item = encode(vocabulary, request.text, request.prefix, bos, given=request.given)
     return with_end(vocabulary, item) if request.end else item
 
 

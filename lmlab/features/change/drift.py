@@ -83,8 +83,9 @@ def summary(kind: str, compared: Sequence[Compared], group: str = "") -> Drift:
 
 def _compared(base: LM, tuned: LM, request: ScoreRequest, max_tokens: int | None) -> Compared:
     steps = iter_compare(
-        base, tuned, request.text, prefix=request.prefix, top_k=0, max_tokens=max_tokens
-    )
+        base, tuned, request.text, prefix=request.prefix, given=request.given,
+        top_k=0, max_tokens=max_tokens,
+    )  # fmt: skip
     return next(step for step in steps if isinstance(step, Compared))
 
 

@@ -10,6 +10,7 @@ from lmlab.features.change import passages
 from lmlab.features.change.changes import Drift
 from lmlab.features.change.passages import Kind, Task
 from lmlab.lm.fair_lock import stepwise
+from lmlab.lm.tokens import Vocabulary
 from lmlab.memo import Memo
 from lmlab.models.store import ModelRef, ModelStore
 from lmlab.results.scored import Loading
@@ -52,7 +53,8 @@ class Drifting:
     _kept: Memo[Key, Drift] = field(default_factory=lambda: Memo(KEPT), repr=False)
 
     def kinds(self, tuned: str, rows: int = ROWS, own: str = "") -> list[Kind]:
-        """Texts of several kinds: what the model was tuned for, general text, other tasks.
+        """Texts of several kinds: what the model was tuned for, general text, other tasks. Prompts
+        take the form that it was tuned in.
 
         Args:
             tuned: the model's name, which tells its task.
@@ -60,8 +62,20 @@ class Drifting:
             own: a visitor's texts of the task, which stand in the place of the known one's.
 
         Raises:
-            InputError: too many rows asked for, or too long a text.
+            LabError: too many rows asked for, or too long a text; or the model cannot be had.
         """
+        self._check(rows, own)
+        known, chat = passages.task_of(tuned, self.store.runs), passages.chat_of(self.store, tuned)
+        found = [*_task(known, rows, own, chat), *passages.general(rows, LONGEST)]
+        for name in passages.tasks(self.store.embedded_adapters()):
+            if known is None or name != known[0]:
+                some = passages.passages(
+                    passages.wording(name), passages.held_out(name), rows, LONGEST, chat
+                )
+                found.append(Kind(name, passages.OTHER, some))
+        return [kind for kind in found if kind.passages]
+
+    def _check(self, rows: int, own: str) -> None:
         if not 2 <= rows <= MOST_ROWS:
             raise InputError(f"From 2 to {MOST_ROWS} texts of a kind are scored, not {rows}.")
         if len(own) > self.settings.max_chars:
@@ -70,15 +84,6 @@ class Drifting:
                 "read.",
                 "Give a shorter part of it.",
             )
-        known = passages.task_of(tuned, self.store.runs)
-        found = [*_task(known, rows, own), *passages.general(rows, LONGEST)]
-        for name in passages.tasks(self.store.embedded_adapters()):
-            if known is None or name != known[0]:
-                some = passages.passages(
-                    passages.wording(name), passages.held_out(name), rows, LONGEST
-                )
-                found.append(Kind(name, passages.OTHER, some))
-        return [kind for kind in found if kind.passages]
 
     def measure(
         self, base: str, tuned: str, *, rows: int = ROWS, own: str = ""
@@ -90,7 +95,7 @@ class Drifting:
         Raises:
             LabError: a model cannot be read, or the two have different tokens.
         """
-        found = self.kinds(tuned, rows, own)
+        self._check(rows, own)
         self.prepare()
         from lmlab.features.change.drift import iter_kind
         from lmlab.scoring.score import ScoreRequest
@@ -98,6 +103,7 @@ class Drifting:
         refs = [ModelRef.parse(base), ModelRef.parse(tuned)]
         for ref in refs:
             yield from self.ready(ref)
+        found = self.kinds(tuned, rows, own)
         stay = all(self.store.ships(ref) for ref in refs)
         total, done = sum(len(kind.passages) for kind in found), 0
         for kind in found:
@@ -106,7 +112,7 @@ class Drifting:
                 done += len(kind.passages)
                 yield known
                 continue
-            requests = [ScoreRequest(*one) for one in kind.passages]
+            requests = [ScoreRequest(p.text, p.prefix, given=p.turn) for p in kind.passages]
             with self.store.borrow_all(refs) as (one, two):
                 steps = iter_kind(
                     one, two, kind.name, requests,
@@ -122,10 +128,10 @@ class Drifting:
             done += len(requests)
 
 
-def _task(known: Task | None, rows: int, own: str) -> list[Kind]:
+def _task(known: Task | None, rows: int, own: str, chat: Vocabulary | None) -> list[Kind]:
     if own.strip():
         return [Kind(OWN, passages.TASK, passages.own(own, rows, LONGEST))]
     if known is None:
         return []
     name, template, found = known
-    return [Kind(name, passages.TASK, passages.passages(template, found, rows, LONGEST))]
+    return [Kind(name, passages.TASK, passages.passages(template, found, rows, LONGEST, chat))]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from lmlab.assets import SHIPPED
 from lmlab.errors import ModelError
 from lmlab.models.store import ModelRef, ModelStore
 
@@ -79,7 +80,7 @@ def _made_from(store: ModelStore, name: str) -> str:
         return ""
     front = card[:_FRONT].split("---", 2)
     found = _MADE_FROM.search(front[1]) if len(front) == 3 and not front[0].strip() else None
-    return found[1] if found else ""
+    return found[1].removeprefix(SHIPPED) if found else ""
 
 
 def _shape(store: ModelStore, name: str) -> tuple[Any, ...]:

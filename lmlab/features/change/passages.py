@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from lmlab.assets import assets_dir
-from lmlab.models.store import RUN, ModelRef
+from lmlab.lm.chat import has_chat
+from lmlab.lm.learned import learned_form
+from lmlab.lm.tokens import Vocabulary
+from lmlab.models.store import RUN, ModelRef, ModelStore
 from lmlab.runs.store import RunFolder, Runs
 from lmlab.text import sets as data
+from lmlab.text.chat import as_chats
 from lmlab.text.parts import joined
 from lmlab.text.rows import Row
 from lmlab.text.templates import PromptTemplate
@@ -25,10 +29,11 @@ Task = tuple[str, PromptTemplate | None, tuple[Row, ...]]
 
 
 class Passage(NamedTuple):
-    """What is scored, and what stands before it."""
+    """What is scored, what stands before it, and whether that opens a chat's turn."""
 
     text: str
     prefix: str = ""
+    turn: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,8 +86,23 @@ def held_out(name: str) -> tuple[Row, ...]:
     return data.shipped(name).queries
 
 
+def chat_of(store: ModelStore, tuned: str) -> Vocabulary | None:
+    """The tokenizer of a model that was tuned in the chat form; None of any other."""
+    ref = ModelRef.parse(tuned)
+    folder = store.adapter_of(ref, _silent)
+    form = learned_form(folder) or learned_form(store.resolve(ref, _silent))
+    if form != "chat":
+        return None
+    with store.borrow(ref) as lm:
+        return lm.vocabulary if has_chat(lm.vocabulary) else None
+
+
 def passages(
-    template: PromptTemplate | None, rows: Sequence[Row], count: int, longest: int
+    template: PromptTemplate | None,
+    rows: Sequence[Row],
+    count: int,
+    longest: int,
+    chat: Vocabulary | None = None,
 ) -> tuple[Passage, ...]:
     """Some rows, evenly chosen, as an answer given its prompt; plain text as it is.
 
@@ -91,9 +111,10 @@ def passages(
         rows: with the template's columns.
         count: most passages.
         longest: characters of a plain text that are read.
+        chat: the tokenizer whose chat form the prompts take; None for the plain form.
     """
     chosen = evenly(rows, count)
-    found = _answers(template, chosen) if template else _plain(chosen, longest)
+    found = answers(template, chosen, chat) if template else _plain(chosen, longest)
     return tuple(one for one in found if one.text)
 
 
@@ -101,11 +122,18 @@ def _plain(rows: Sequence[Row], longest: int) -> Iterator[Passage]:
     return (Passage(row.get(PLAIN, "")[:longest]) for row in rows)
 
 
-def _answers(template: PromptTemplate, rows: Sequence[Row]) -> Iterator[Passage]:
+def answers(
+    template: PromptTemplate, rows: Sequence[Row], chat: Vocabulary | None = None
+) -> Iterator[Passage]:
+    """Each row's answer given its prompt, as ``passages``.
+
+    Raises:
+        InputError: a row lacks a column or cannot be rendered.
+    """
     instruction, pieces = template.pieces(rows)
-    for piece in pieces:
-        prompt = joined(instruction, (), template.separator, piece)
-        yield Passage(piece.target, prompt.text)
+    plain = (joined(instruction, (), template.separator, piece) for piece in pieces)
+    for prompt in as_chats(chat, instruction, (), pieces) if chat else plain:
+        yield Passage(prompt.target, prompt.text, prompt.turn)
 
 
 def general(count: int, longest: int) -> list[Kind]:
@@ -132,3 +160,7 @@ def evenly(rows: Sequence[Row], count: int) -> list[Row]:
     """An even choice of at most ``count`` rows."""
     count = min(count, len(rows))
     return [rows[i * len(rows) // count] for i in range(count)]
+
+
+def _silent(message: str) -> None:
+    """Nothing is said: the model is fetched where it is loaded."""

@@ -3,7 +3,16 @@
 from collections.abc import Sequence
 
 from lmlab.features.change.changes import Drift, KnifePoint, MatrixChange
-from lmlab.receipts.script import LEAD, ROWS, arguments, literal, loading, script, source_of
+from lmlab.receipts.script import (
+    LEAD,
+    ROWS,
+    TURN,
+    arguments,
+    literal,
+    loading,
+    script,
+    source_of,
+)
 
 Texts = Sequence[tuple[str, str]]
 MERGED = """\
@@ -38,7 +47,9 @@ def matrix(base: str, tuned: str, change: MatrixChange) -> str:
     return script("What fine-tuning added to one matrix.", found, body, sources)
 
 
-def knife(base: str, tuned: str, point: KnifePoint, task: Texts, general: Texts) -> str:
+def knife(
+    base: str, tuned: str, point: KnifePoint, task: Texts, general: Texts, turn: bool = False
+) -> str:
     """Log-perplexity with the k largest singular values of every ΔW.
 
     Args:
@@ -47,6 +58,7 @@ def knife(base: str, tuned: str, point: KnifePoint, task: Texts, general: Texts)
         point: what lmlab found.
         task: (prefix, text) of the task; what is given before a text is not counted.
         general: the same of general text.
+        turn: whether the prefixes of the task open a chat's turn.
     """
     sources = [source_of(base), source_of(tuned)]
     body = [
@@ -57,7 +69,7 @@ def knife(base: str, tuned: str, point: KnifePoint, task: Texts, general: Texts)
         *loading(sources),
         LEAD,
         MERGED,
-        ROWS,
+        TURN if turn else ROWS,
         "with torch.no_grad():",
         "    for name, p in model.named_parameters():",
         "        added = delta[name] if K else torch.zeros_like(delta[name])",
@@ -75,7 +87,7 @@ def knife(base: str, tuned: str, point: KnifePoint, task: Texts, general: Texts)
     return script(f"The rank knife at k = {point.k}.", found, body, sources)
 
 
-def drift(base: str, tuned: str, found: Drift, texts: Texts) -> str:
+def drift(base: str, tuned: str, found: Drift, texts: Texts, turn: bool = False) -> str:
     """How far the tuned model's distributions are from the base's on one kind of text.
 
     Args:
@@ -83,6 +95,7 @@ def drift(base: str, tuned: str, found: Drift, texts: Texts) -> str:
         tuned: the name of what was made from it.
         found: what lmlab found.
         texts: (prefix, text) of this kind.
+        turn: whether the prefixes open a chat's turn.
     """
     sources = [source_of(base), source_of(tuned)]
     body = [
@@ -90,7 +103,7 @@ def drift(base: str, tuned: str, found: Drift, texts: Texts) -> str:
         f"TEXTS = {literal([tuple(one) for one in texts])}",
         *loading(sources),
         LEAD,
-        ROWS,
+        TURN if turn else ROWS,
         "away = back = 0.0",
         "with torch.no_grad():",
         "    for prefix, text in TEXTS:",

@@ -50,7 +50,9 @@ def of_drift(lab: Lab) -> Callable[[Moved | None], Note | None]:
 
         def write() -> str:
             kind = next(k for k in lab.drifting.kinds(tuned, rows, own) if k.name == found[0].kind)
-            return receipt.drift(base, tuned, found[0], kind.passages)
+            pairs = [(one.prefix, one.text) for one in kind.passages]
+            turn = any(one.turn for one in kind.passages)
+            return receipt.drift(base, tuned, found[0], pairs, turn)
 
         title = f"KL between {tuned} and {base} on {len(found)} kinds of text"
         return Note(f"drift {base} {tuned} {rows}", f"{title}; receipt of {found[0].kind}", write)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from lmlab.errors import InputError, MemoryLimitError
 from lmlab.features.change.family import Relative, relatives
 from lmlab.features.change.matrices import Changes, Knifed, MatrixView, Unchanged
+from lmlab.features.change.passages import chat_of
 from lmlab.features.change.task_texts import held_out, made_for, texts
 from lmlab.models.store import ModelRef, ModelStore
 from lmlab.results.scored import Loading, Scoring
@@ -137,9 +138,10 @@ class Changing:
         from lmlab.features.change import rank_knife
 
         refs, asked = _pair(base, tuned), on or KnifeTexts()
-        (about, task), (about_general, general) = self._task(tuned, asked), self._general(asked)
-        rank_knife.check(task, general)
+        about_general, general = self._general(asked)
         yield from self._ready(refs)
+        about, task = self._task(tuned, asked)
+        rank_knife.check(task, general)
         cuts: list[Cut] = []
         for step in self._cuts(refs, cuts):
             yield step
@@ -159,14 +161,16 @@ class Changing:
 
     def knife_texts(
         self, tuned: str, on: KnifeTexts
-    ) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-        """(prefix, text) of all that ``knife`` scores: of the task, and general.
+    ) -> tuple[list[tuple[str, str]], list[tuple[str, str]], bool]:
+        """(prefix, text) of all that ``knife`` scores, of the task and general; and whether the
+        prefixes of the task open a chat's turn.
 
         Raises:
             InputError: no text, or one that is too long.
         """
         task, general = self._task(tuned, on)[1], self._general(on)[1]
-        return [(one.prefix, one.text) for one in task], [(one.prefix, one.text) for one in general]
+        pairs = [[(one.prefix, one.text) for one in part] for part in (task, general)]
+        return pairs[0], pairs[1], any(one.given for one in task)
 
     def _cuts(self, refs: list[ModelRef], cuts: "list[Cut]") -> "Iterator[Scoring | Unchanged]":
         """Decompose every ΔW into ``cuts``."""
@@ -192,9 +196,12 @@ class Changing:
             return "your text", [self._own(on.task)]
         rows = held_out(self.store, tuned, on.data)
         count = max(1, min(on.rows, TASK_ROWS))
-        found = [ScoreRequest(t, given) for given, t in texts(rows, count, TASK_CHARACTERS)]
+        chat = chat_of(self.store, tuned) if rows.template else None
+        asked = texts(rows, count, TASK_CHARACTERS, chat)
+        found = [ScoreRequest(one.text, one.prefix, given=one.turn) for one in asked]
         what = "texts" if rows.template is None else "answers, given their prompts"
-        return f"{len(found)} held-out {what}, of ‘{rows.name[:60]}’", found
+        form = " in the chat form" if chat else ""
+        return f"{len(found)} held-out {what}{form}, of ‘{rows.name[:60]}’", found
 
     def _general(self, on: KnifeTexts) -> "tuple[str, list[ScoreRequest]]":
         from lmlab.scoring.score import ScoreRequest

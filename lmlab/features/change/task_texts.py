@@ -5,15 +5,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lmlab.errors import InputError, LabError
+from lmlab.features.change.passages import PLAIN, Passage, answers
+from lmlab.lm.tokens import Vocabulary
 from lmlab.models.store import RUN, ModelRef, ModelStore
 from lmlab.text import sets as data
-from lmlab.text.parts import joined
 from lmlab.text.rows import Row
 from lmlab.text.templates import PromptTemplate
 from lmlab.text.wordings import shipped_templates, tuned_wording
 from lmlab.training.sets import shipped_data
 
-PLAIN = "text"  # the column that is scored where there is no wording
 _CARD = re.compile(r"`assets/datasets/([a-z][a-z-]*)`")
 _CARD_READ = 4000  # characters of a card in which its data is looked for
 
@@ -78,32 +78,25 @@ def wording(name: str, tuned: str = "") -> PromptTemplate | None:
     return own or tuned_wording(name) or (known[0] if known else None)
 
 
-def texts(rows: TaskRows, most_rows: int, most_characters: int) -> Iterator[tuple[str, str]]:
-    """(what is given, what is scored) of the first rows, up to a number of characters.
+def texts(
+    rows: TaskRows, most_rows: int, most_characters: int, chat: Vocabulary | None = None
+) -> Iterator[Passage]:
+    """The first rows, up to a number of characters; the first is always there.
 
-    The first row is always there.
+    Prompts take the chat form of a tokenizer, where one is given.
 
     Raises:
         InputError: a row lacks a column or cannot be rendered.
     """
     room = most_characters
-    for number, (given, scored) in enumerate(_rendered(rows, most_rows)):
-        room -= len(given) + len(scored)
+    chosen = rows.rows[:most_rows]
+    plain = (Passage(row[PLAIN]) for row in chosen if row.get(PLAIN))
+    found = answers(rows.template, chosen, chat) if rows.template else plain
+    for number, one in enumerate(found):
+        room -= len(one.prefix) + len(one.text)
         if room < 0 and number:
             return
-        yield given, scored
-
-
-def _rendered(rows: TaskRows, most_rows: int) -> Iterator[tuple[str, str]]:
-    chosen = rows.rows[:most_rows]
-    if rows.template is None:
-        for row in chosen:
-            if row.get(PLAIN):
-                yield "", row[PLAIN]
-        return
-    instruction, pieces = rows.template.pieces(chosen)
-    for piece in pieces:
-        yield joined(instruction, (), rows.template.separator, piece).text, piece.target
+        yield one
 
 
 def _of_run(store: ModelStore, name: str) -> TaskRows:

@@ -106,7 +106,7 @@ class TaskMaps:
             yield Mapped(done, total, kind.name)
             with self.store.borrow_all(refs) as lms:
                 for passage in kind.passages:
-                    found.setdefault(kind.name, []).append(between(lms, ScoreRequest(*passage)))
+                    found.setdefault(kind.name, []).append(between(lms, ScoreRequest(*passage[:2])))
                     done += 1
                     yield Mapped(done, total, kind.name)
         return _map(variants, found)

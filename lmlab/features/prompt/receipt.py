@@ -6,11 +6,18 @@ from dataclasses import dataclass
 
 from lmlab.errors import InputError
 from lmlab.features.prompt.evaluations import Evaluation
-from lmlab.receipts.script import LEAD, ROWS, arguments, literal, loading, script, source_of
+from lmlab.receipts.script import (
+    LEAD,
+    ROWS,
+    TURN,
+    arguments,
+    literal,
+    loading,
+    script,
+    source_of,
+)
 from lmlab.results.forms import Form
 
-# The opening of a chat's turn is given as it is, with the white space at its end.
-TURN = ROWS.replace("len(prefix.rstrip())", "len(prefix)")
 # ln P(answer | prompt), in nats.
 LIKELIHOOD = """ROWS
 def logp(prompt, answer):

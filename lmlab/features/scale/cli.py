@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lmlab.errors import InputError
 from lmlab.features.scale import counts as scale
 from lmlab.features.scale.counts import Shape
+from lmlab.terminal.naming import ADAPTER, MODEL, add_model, asked_ref
 from lmlab.terminal.quiet import RECEIPT, quiet
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def add_scale(commands: Any) -> None:
         description="Count a decoder's parameters by part, from its shape alone.",
     )
     add = parser.add_argument
-    add("--model", help="embedded name, folder or Hub id, instead of a shape")
+    add_model(parser, None, f"{MODEL}, instead of a shape", f"{ADAPTER}, counted by itself")
     add("--layers", type=int, help="L")
     add("--width", type=int, help="d, of the residual stream")
     add("--heads", type=int, help="of attention")
@@ -72,14 +73,17 @@ def add_diff(commands: Any) -> None:
 
 
 def _scale(arguments: argparse.Namespace) -> None:
-    if arguments.receipt and not arguments.model:
-        raise InputError("A receipt counts a model.", "Name one with --model.")
-    shape = _shape_of_model(arguments.model) if arguments.model else _shape(arguments)
+    if (arguments.receipt or arguments.adapter) and not arguments.model:
+        asked = "A receipt counts" if arguments.receipt else "An adapter stands on"
+        raise InputError(f"{asked} a model.", "Name one with --model.")
+    model = str(asked_ref(arguments)) if arguments.model else None
+    shape, added = _counted(model) if model else (_shape(arguments), None)
     found = {
-        "model": arguments.model,
+        "model": model,
         "shape": asdict(shape),
         "parts": [asdict(part) | {"total": part.total} for part in scale.parts(shape)],
         "parameters": scale.parameters(shape),
+        "adapter": added,
         "non_embedding": scale.non_embedding(shape),
         "bytes": {
             dtype: scale.weights_bytes(scale.parameters(shape), dtype) for dtype in scale.BYTES
@@ -93,7 +97,7 @@ def _scale(arguments: argparse.Namespace) -> None:
     elif arguments.receipt:
         from lmlab.features.scale.receipt import parameters
 
-        print(parameters(arguments.model, scale.parameters(shape)), end="")
+        print(parameters(str(model), scale.parameters(shape), added), end="")
     else:
         _print_scale(shape, found)
 
@@ -121,12 +125,13 @@ def _shape(arguments: argparse.Namespace) -> Shape:
     )
 
 
-def _shape_of_model(name: str) -> Shape:
-    """From its config alone: no weights are read."""
+def _counted(name: str) -> tuple[Shape, int | None]:
+    """A model's shape, from its config alone: no weights of it are read; and its adapter's size."""
     quiet()
     from lmlab.lab import Lab
 
-    return Lab.open().scaling.shape(name)
+    scaling = Lab.open().scaling
+    return scaling.shape(name), scaling.added(name)
 
 
 def _lora(shape: Shape, arguments: argparse.Namespace) -> dict[str, Any] | None:
@@ -156,6 +161,9 @@ def _print_scale(shape: Shape, found: dict[str, Any]) -> None:
     console = Console(highlight=False)
     console.print(table)
     console.print(f"\n{found['parameters']:,} parameters", style="bold")
+    if found["adapter"] is not None:
+        share = 100 * found["adapter"] / found["parameters"]
+        console.print(f"{found['adapter']:,} more in the adapter: {share:.3g} %", style="bold")
     memory = ", ".join(f"{dtype} {_bytes(size)}" for dtype, size in found["bytes"].items())
     console.print(f"weights: {memory}")
     console.print(f"keys and values: {_bytes(found['cache_bytes_per_token'])} a token in float16")

@@ -14,19 +14,25 @@ COUNTED = """\
 with torch.device("meta"):  # shapes without weights
     model = AutoModelForCausalLM.from_config(config)
 print(f"{sum(p.numel() for p in model.parameters())} parameters")"""
+ADDED = """\
+added = load_peft_weights(ADAPTER, "cpu").values()
+print(f"{sum(tensor.numel() for tensor in added)} in the adapter")"""
 TEXTS = "assets/datasets/probes/general.jsonl"
 
 
-def parameters(model: str, count: int) -> str:
-    """How many parameters a model has, from its config alone; tied ones count once."""
+def parameters(model: str, count: int, added: int | None = None) -> str:
+    """How many parameters a model has, from its config alone, and how many more its adapter; tied
+    ones count once."""
     source = source_of(model)
     revision = f", revision={literal(source.revision)}" if source.revision else ""
     body = [
         *arguments([source]),
         f"config = AutoConfig.from_pretrained(MODEL{revision})",
         COUNTED,
+        *([] if added is None else [ADDED]),
     ]
-    return script("The parameters of a model.", [f"{count} parameters"], body, [source])
+    found = [f"{count} parameters", *([] if added is None else [f"and {added} in the adapter"])]
+    return script("The parameters of a model.", found, body, [source])
 
 
 def shape(asked: Shape) -> str:

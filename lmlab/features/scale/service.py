@@ -108,6 +108,21 @@ class Scaling:
             )
         return row.shape
 
+    def added(self, model: str) -> int | None:
+        """The numbers in a model's adapter; None of a model without one.
+
+        Raises:
+            LabError: there is no such adapter, or it does not fit; what ``row`` raises.
+        """
+        self.row(model)
+        from lmlab.models import configs
+
+        ref = ModelRef.parse(model)
+        adapter = self.store.adapter_of(ref, lambda message: None)
+        if adapter is None:
+            return None
+        return configs.added(configs.config_folder(ref, self.store), ref.name, adapter)
+
     def measure(
         self, models: Sequence[str], kinds: Sequence[str], count: int
     ) -> Iterator[Loading | Scoring | Measured]:

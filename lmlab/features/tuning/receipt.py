@@ -102,6 +102,8 @@ model = get_peft_model(model, PromptTuningConfig(
 table = model.get_input_embeddings().weight
 START
 model.prompt_encoder["default"].embedding.weight.data.copy_(table[chosen])"""
+ONWARD = """\
+set_peft_model_state_dict(model, load_peft_weights(ADAPTER, "cpu"))"""
 
 
 def finetuned(
@@ -131,11 +133,11 @@ def finetuned(
         adapter: that the run went on from, if any.
 
     Raises:
-        InputError: a wording, or a start, that a short script cannot repeat.
+        InputError: a wording that a short script cannot repeat.
     """
-    source = source_of(model)
+    source = source_of(f"{model}+{adapter}" if adapter else model)
     chat = config.form == "chat" and template is not None
-    _check_short(template, chat, adapter)
+    _check_short(template, chat)
     body = [
         *arguments([source], DATA=_place(data, shipped)),
         *_wording(template, chat),
@@ -148,6 +150,7 @@ def finetuned(
         *_ends(config, chat),
         f"torch.manual_seed({config.seed})",
         *_method(config, learned),
+        *([ONWARD] if adapter else []),
         _reading(config, template, chat),
         TRAIN,
     ]
@@ -156,9 +159,7 @@ def finetuned(
     return script(title, [f"held-out losses {', '.join(said)}"], body, [source], ["DATA"])
 
 
-def _check_short(template: PromptTemplate | None, chat: bool, adapter: str) -> None:
-    if adapter:
-        raise InputError("There is no receipt of a run that went on from an adapter.")
+def _check_short(template: PromptTemplate | None, chat: bool) -> None:
     if template is not None and template.options:
         raise InputError("There is no receipt of a wording whose options differ by row.")
     if chat and template is not None and template.turns:
