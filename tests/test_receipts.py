@@ -20,14 +20,15 @@ from lmlab.features.change.service import KnifeTexts
 from lmlab.features.change.weight_change import iter_changes
 from lmlab.features.completion import receipt as completions
 from lmlab.features.prompt import receipt as prompts
+from lmlab.features.prompt import receipt_notes
 from lmlab.features.prompt.evaluation import evaluate
 from lmlab.features.prompt.measure_events import Measured
 from lmlab.features.prompt.studies import Cell, Design
 from lmlab.features.scale import receipt as sizes
 from lmlab.features.tuning import receipt as tuning
+from lmlab.features.tuning.receipt_notes import of_run
 from lmlab.lab import Lab
 from lmlab.models.store import ModelStore
-from lmlab.parts import receipt_notes
 from lmlab.receipts import texts
 from lmlab.receipts.script import source_of
 from lmlab.results.completions import Completion
@@ -147,7 +148,7 @@ def test_the_receipt_of_a_run_that_is_on_the_disk(numbers: Numbers, tmp_path: Pa
     runs = SimpleNamespace(
         run=lambda *_: folder.info(), spec=lambda *_: folder.spec, learned=learned
     )
-    note = receipt_notes.of_run(SimpleNamespace(tuning=runs))("me", "run")
+    note = of_run(SimpleNamespace(tuning=runs))("me", "run")
     assert note is not None
     found = numbers(note.write())
     assert found == pytest.approx([end.valid_before, end.valid_loss], abs=1e-3)

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from lmlab import __version__
 from lmlab.cli.app import add_app
 from lmlab.cli.deploy import add_deploy
 from lmlab.errors import LabError
@@ -22,6 +21,7 @@ from lmlab.features.scale.cli import add_diff, add_scale
 from lmlab.features.tuning.cli import add_finetune
 from lmlab.features.tuning.merge_cli import add_merge
 from lmlab.features.tuning.runs_cli import add_runs
+from lmlab.version import __version__
 
 USAGE_ERROR = 2
 INTERRUPTED = 130

@@ -1,29 +1,16 @@
-"""Notes of what each tab shows, from what the session keeps of it: title and receipt."""
+"""Notes of what several tabs show, from what the session keeps of it: title and receipt."""
 
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lmlab.errors import InputError
-from lmlab.features.completion import receipt as completions
-from lmlab.features.prompt import receipt as prompts
-from lmlab.features.prompt.receipt import Question
-from lmlab.features.tuning import receipt as tuning
-from lmlab.lab import Lab
 from lmlab.parts.columnar import Kept, Shown
 from lmlab.parts.receipt_button import Note, quoted
 from lmlab.receipts import texts
-from lmlab.results.completions import Completion
-from lmlab.results.controls import GenerateConfig
 from lmlab.results.scored import Scored, TokenScore
 from lmlab.runs.owned_runs import TuningRuns
 from lmlab.runs.specs import RunInfo
-
-if TYPE_CHECKING:
-    from lmlab.features.completion.branches import Tree
-    from lmlab.features.prompt.measure_events import Measured
-    from lmlab.features.prompt.run import Ran
 
 
 def of_texts(shown: Shown | None) -> Note | None:
@@ -55,84 +42,6 @@ def of_comparison(shown: Shown | None) -> Note | None:
         return texts.likelihood(first)
 
     return Note(key, f"{first.model} against {second.model} on {quoted(first.text)}", write)
-
-
-def of_completion(tree: "Tree | None") -> Note | None:
-    """A completion, drawn or chosen."""
-    if tree is None or not tree.path():
-        return None
-    done = Completion(tree.model, tree.form, tree.path())
-    title = f"Completion of {quoted(tree.prompt)} by {tree.model}"
-    return Note(tree.name, title, lambda: completions.completion(done, tree.drawn))
-
-
-def of_query(ran: "Ran | None") -> Note | None:
-    """One query on the Prompt tab: its choices by likelihood, else its completion."""
-    if ran is None:
-        return None
-    prompt = ran.asked.prompt
-
-    def write() -> str:
-        if ran.weighed:
-            return prompts.choices(
-                ran.model,
-                prompt.text,
-                prompt.targets,
-                ran.weighed.probabilities,
-                ran.asked.form,
-            )
-        done = Completion(ran.model, prompt.text, ran.steps)
-        return completions.completion(done, GenerateConfig(temperature=0))
-
-    end = " ".join(prompt.text.split())[-60:]
-    return Note(uuid.uuid4().hex, f"Prompt ending in {quoted(end)}, asked of {ran.model}", write)
-
-
-def of_study(lab: Lab) -> Callable[["Measured | None"], Note | None]:
-    """A study on the Prompt tab; the receipt is its last design's."""
-
-    def note(measured: "Measured | None") -> Note | None:
-        if measured is None or measured.last is None:
-            return None
-        label, found = measured.results[-1]
-        design = measured.last
-
-        def write() -> str:
-            known = {(p.row, p.draw) for p in found.predictions}
-            questions = [
-                Question(prompt.text, prompt.targets or {truth: prompt.target}, truth)
-                for row, draw, prompt, truth in lab.prompts.prompts_of(design)
-                if (row, draw) in known
-            ]
-            return prompts.evaluation(found, questions)
-
-        title = f"{found.data}, {found.template}: {', '.join(name for name, _ in measured.results)}"
-        return Note(
-            f"study {found.template} {found.seconds}",
-            f"Study of {title}; receipt of {label}",
-            write,
-        )
-
-    return note
-
-
-def of_run(lab: Lab) -> Callable[[str, str], Note | None]:
-    """A fine-tuning run that is over."""
-
-    def write(owner: str, info: RunInfo) -> str:
-        spec = lab.tuning.spec(owner, info.id)
-        return tuning.finetuned(
-            spec.model,
-            spec.data,
-            spec.template,
-            spec.config,
-            whole(info, info.config.steps),
-            shipped=spec.origin == "shipped",
-            learned=lab.tuning.learned(spec.model, spec.config),
-            adapter=spec.adapter,
-        )
-
-    return of_runs(lab.tuning, "Fine-tuning", write)
 
 
 def of_runs(

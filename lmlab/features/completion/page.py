@@ -8,10 +8,10 @@ from typing import Any
 
 import gradio as gr
 
-from lmlab.features.completion import events
+from lmlab.features.completion import events, receipt_notes
 from lmlab.features.completion.views import figures
 from lmlab.lab import Lab
-from lmlab.parts import asking, controls, receipt_notes
+from lmlab.parts import asking, controls
 from lmlab.parts.controls import Controls
 from lmlab.parts.first_open import Led
 from lmlab.parts.gradio_compat import building

@@ -10,19 +10,18 @@ import gradio as gr
 from lmlab.features.prompt import events as prompt_events
 from lmlab.features.prompt import measure_events as events
 from lmlab.features.prompt import pairs as prompt_pairs
-from lmlab.features.prompt import study_plots
+from lmlab.features.prompt import receipt_notes, study_plots
 from lmlab.features.prompt.design import FIRST
 from lmlab.features.prompt.design import Inputs as Design
+from lmlab.features.prompt.sheet import MOST_DRAWS, MOST_QUERIES
 from lmlab.features.prompt.widgets import Predictions
 from lmlab.lab import Lab
-from lmlab.parts import receipt_notes
 from lmlab.parts.receipt_button import Keep, follow
 from lmlab.parts.stream import QUIET, STUDYING, Line
 from lmlab.parts.widgets import Handover, static
 from lmlab.text.predictions import WAYS
 
 # Studies take long: they wait in a line of their own.
-MOST_QUERIES, MOST_DRAWS = 400, 20
 KINDS = (
     ("Shots", "shots"),
     ("Wordings", "wordings"),

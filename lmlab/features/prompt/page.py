@@ -9,14 +9,13 @@ from typing import Any
 import gradio as gr
 
 from lmlab.features.prompt import design as prompt_design
-from lmlab.features.prompt import events, measure_events, rows
+from lmlab.features.prompt import events, measure_events, receipt_notes, rows
 from lmlab.features.prompt import measure as prompt_measure
 from lmlab.features.prompt import run as running
 from lmlab.features.prompt.design import Inputs
 from lmlab.features.prompt.views import NOTHING
 from lmlab.features.prompt.widgets import Preview, Rows
 from lmlab.lab import Lab
-from lmlab.parts import receipt_notes
 from lmlab.parts.first_open import Following, Led
 from lmlab.parts.gradio_compat import building
 from lmlab.parts.receipt_button import Keep, follow

@@ -19,6 +19,7 @@ from lmlab.text.sets import Dataset
 from lmlab.text.templates import PromptTemplate
 
 MOST_SHOTS = 16
+MOST_QUERIES, MOST_DRAWS = 400, 20
 LONGEST_CELL = 20_000
 
 

@@ -6,13 +6,14 @@ from typing import Any
 
 import gradio as gr
 
+from lmlab.features.tuning import receipt_notes
 from lmlab.features.tuning.after import WRITING, known
 from lmlab.features.tuning.form import RACE, Choice, config_of
 from lmlab.features.tuning.run import INTO_VIEW, RunStep, buttons, followed
 from lmlab.features.tuning.views import race, settings_table
 from lmlab.features.tuning.widgets import ASKING, Runs
 from lmlab.lab import Lab
-from lmlab.parts import receipt_notes, run_views
+from lmlab.parts import run_views
 from lmlab.parts.receipt_button import follow
 from lmlab.parts.stream import QUICK, QUIET
 from lmlab.parts.upload_table import FIELDS

@@ -1,0 +1,15 @@
+"""Note of what the Completion tab shows: title and receipt."""
+
+from lmlab.features.completion import receipt
+from lmlab.features.completion.branches import Tree
+from lmlab.parts.receipt_button import Note, quoted
+from lmlab.results.completions import Completion
+
+
+def of_completion(tree: Tree | None) -> Note | None:
+    """A completion, drawn or chosen."""
+    if tree is None or not tree.path():
+        return None
+    done = Completion(tree.model, tree.form, tree.path())
+    title = f"Completion of {quoted(tree.prompt)} by {tree.model}"
+    return Note(tree.name, title, lambda: receipt.completion(done, tree.drawn))
