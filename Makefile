@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: app test sweep lint requirements constraints hosting scenes audit screenshots clean
+.PHONY: app test sweep lint requirements constraints hosting tables audit screenshots clean
 
 app: $(VENV)/.app
 	$(BIN)/lmlab app
@@ -30,8 +30,8 @@ constraints: $(VENV)/.app
 hosting: $(VENV)/.app
 	$(BIN)/python -m tools.settings_table docs/hosting.md
 
-scenes: $(VENV)/.app
-	$(BIN)/python -m tools.scenes README.md
+tables: $(VENV)/.app
+	$(BIN)/python -m tools.readme_tables README.md
 
 audit: $(VENV)/.app
 	$(BIN)/python -m tools.audit constraints.txt

@@ -3,6 +3,7 @@
 import os
 
 from lmlab.hosting import logs, space
+from lmlab.runs.owned_runs import TuningRuns
 
 # Before anything that reads where models are kept.
 space.keep(os.environ)
@@ -21,6 +22,6 @@ demo = build_page(lab)
 
 if __name__ == "__main__":
     logs.start(settings)
-    lab.tuning.recover()
+    lab.service(TuningRuns).recover()
     end_politely()
     serve(demo, lab)

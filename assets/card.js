@@ -38,26 +38,17 @@ function waiting() {
   return el("div", "lm-wait", "alternatives …");
 }
 
-const FIELDS = [
-  ["surprisal", "surprisal", (v) => fixed(v, 2) + " bits"],
-  ["logprob", "ln p", (v) => fixed(v, 3) + " nats"],
-  ["probability", "p", probability],
-  ["rank", "rank", count],
-  ["entropy", "entropy", (v) => fixed(v, 2) + " bits"],
-];
+const measuresIn = (data, pair) => KEY.measures.filter((m) => m.pair === pair && data.measures.includes(m.key));
 
 // The measures of a token, one column for each run that shares it.
-function facts(runs, which, i) {
+function facts(data, which, i) {
+  const runs = data.runs;
   const table = el("div", "lm-facts" + (which.length > 1 ? " two" : ""));
   if (which.length > 1) {
     table.append(el("span"), ...which.map((r) => el("span", "lm-head", runs[r].model)));
   }
-  for (const [key, name, show] of FIELDS) {
-    table.append(el("span", "lm-name", name));
-    for (const r of which) {
-      const value = valueOf(runs, r, i, key);
-      table.append(el("span", "lm-num", value == null ? "–" : show(value)));
-    }
+  for (const m of measuresIn(data, false)) {
+    table.append(el("span", "lm-name", m.short), ...which.map((r) => el("span", "lm-num", withUnit(m, valueOf(runs, r, i, m.key)))));
   }
   return table;
 }
@@ -87,8 +78,8 @@ function apart(runs, i) {
 function drawCard(card, data, run, i, look) {
   const runs = data.runs, which = data.same ? [0, 1] : [run];
   card.replaceChildren(title(runs, run, i, "h4"));
-  if (runs[run].nll[i] == null) return card.append(unscored());
-  card.append(facts(runs, which, i));
+  if (runs[run].logprob[i] == null) return card.append(unscored());
+  card.append(facts(data, which, i));
   if (data.same) {
     for (const text of shifts(data, i)) card.append(el("div", "lm-diff", text));
   }
@@ -98,17 +89,12 @@ function drawCard(card, data, run, i, look) {
 
 // How far two models are apart at a token, in words.
 function shifts(data, i) {
-  const found = [], d = valueOf(data.runs, 0, i, data.pieces ? "per_byte" : "difference");
-  if (d != null) found.push("difference " + (d > 0 ? "+" : "") + fixed(d, 2) + (data.pieces ? " bits a byte" : " bits"));
-  for (const key of ["kl", "kl_reverse"]) {
-    const value = valueOf(data.runs, 0, i, key);
-    if (value != null) found.push(measureOf(key).label + " " + fixed(value, 2) + " bits");
-  }
-  return found;
+  const found = measuresIn(data, true).map((m) => [m, valueOf(data.runs, 0, i, m.key)]);
+  return found.filter(([, value]) => value != null).map(([m, value]) => m.label + " " + withUnit(m, value));
 }
 
 function actualOf(runs, run, i) {
-  return { text: runs[run].texts[i], p: valueOf(runs, run, i, "probability"), rank: runs[run].rank[i] };
+  return { text: runs[run].texts[i], p: valueOf(runs, run, i, "probability"), rank: runs[run].rank?.[i] };
 }
 
 function drawPinned(panel, data, pin, look, close, pick) {
@@ -121,7 +107,7 @@ function drawPinned(panel, data, pin, look, close, pick) {
   button.onclick = close;
   head.append(button);
   panel.append(head);
-  if (runs[pin.run].nll[pin.i] == null) return panel.append(unscored());
+  if (runs[pin.run].logprob[pin.i] == null) return panel.append(unscored());
   const row = el("div", "lm-dists");
   for (const r of data.pieces ? [] : which) {
     const block = el("section", "lm-dist");
@@ -130,7 +116,7 @@ function drawPinned(panel, data, pin, look, close, pick) {
     row.append(block);
   }
   const block = el("section", "lm-dist facts");
-  block.append(el("h3", "", data.pieces ? "this piece" : "this token"), facts(runs, which, pin.i));
+  block.append(el("h3", "", data.pieces ? "this piece" : "this token"), facts(data, which, pin.i));
   if (data.same) for (const text of shifts(data, pin.i)) block.append(el("div", "lm-diff", text));
   if (data.pieces) block.append(apart(runs, pin.i));
   if (data.flow) block.append(...flowFacts(runs[0], pin.i));

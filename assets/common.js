@@ -40,29 +40,27 @@ const minus = (text) => text.replace("-", "−");
 const fixed = (x, digits) => minus(x.toFixed(digits));
 const count = (n) => n.toLocaleString("en");
 
-// The value of one token of a run in a measure's own unit; null where there is none.
-function valueOf(runs, run, i, key) {
-  const r = runs[run];
-  if (key === "rank") return r.rank[i];
-  if (key === "entropy") return r.entropy[i] == null ? null : r.entropy[i] / KEY.scale / LN2;
-  if (key === "kl" || key === "kl_reverse") {
-    const value = runs[0][key]?.[i];
-    return value == null ? null : value / KEY.scale / LN2;
-  }
-  if (r.nll[i] == null) return null;
-  const nats = r.nll[i] / KEY.scale;
-  if (key === "surprisal") return nats / LN2;
-  if (key === "probability") return Math.exp(-nats);
-  if (key === "difference" || key === "per_byte") {
-    const size = key === "per_byte" ? r.bytes[i] : 1;
-    return runs[1].nll[i] == null ? null : (runs[0].nll[i] - runs[1].nll[i]) / KEY.scale / LN2 / size;
-  }
-  return -nats;
-}
-
 const measureOf = (key) => KEY.measures.find((m) => m.key === key);
 
-// The colour of a value; the same as lmlab.palette.bin_of.
+// The value of one token of a run in a measure's own unit; null where there is none. The same as
+// Measure.value of lmlab.measures.
+function valueOf(runs, run, i, key) {
+  const m = measureOf(key), r = runs[m.pair ? 0 : run], own = r[m.column]?.[i], other = m.gap ? runs[1]?.[m.column]?.[i] : 0;
+  if (own == null || other == null) return null;
+  const value = ((m.gap ? other - own : own) * m.times) / (m.per ? r[m.per][i] : 1);
+  return m.exp ? Math.exp(value) : value;
+}
+
+// A value without its unit; the same as Measure.show.
+function valueText(m, value) {
+  if (value == null) return "–";
+  if (m.digits == null) return probability(value);
+  return (m.diverging && value > 0 ? "+" : "") + (m.digits ? fixed(value, m.digits) : count(value));
+}
+
+const withUnit = (m, value) => valueText(m, value) + (value != null && m.unit ? " " + m.unit : "");
+
+// The colour of a value; the same as Measure.level.
 function level(value, key) {
   const edges = measureOf(key).edges;
   const falling = edges[0] > edges[edges.length - 1];

@@ -3,7 +3,7 @@
 const group = props.group;
 const CHUNK = 150;
 const body = element.querySelector("tbody"), scroller = element.querySelector(".lm-scroll");
-let data = null, made = 0;
+let data = null, made = 0, columns = [];
 
 function cell(text, kind) {
   return el("td", kind || "", text);
@@ -11,14 +11,14 @@ function cell(text, kind) {
 
 function row(i) {
   const run = data.runs[0], tr = el("tr"), name = cell(label(run.texts[i]), "tok");
-  const value = (key, show) => { const v = valueOf(data.runs, 0, i, key); return cell(v == null ? "–" : show(v)); };
   name.dir = "auto";
-  const surprisal = valueOf(data.runs, 0, i, "surprisal");
-  const bits = cell(surprisal == null ? "not scored" : surprisal.toFixed(2));
-  if (surprisal != null) bits.append(el("i", "chip b" + level(surprisal, "surprisal")));
-  tr.append(cell(count(i + 1)), name, value("probability", probability), value("logprob", (v) => fixed(v, 4)), bits,
-    value("rank", count), value("entropy", (v) => v.toFixed(2)));
-  if (data.same) tr.append(value("difference", (v) => (v > 0 ? "+" : "") + fixed(v, 2)));
+  tr.append(cell(count(i + 1)), name, ...columns.map((m) => {
+    const value = valueOf(data.runs, 0, i, m.key), made = cell(valueText(m, value));
+    if (m.key !== "surprisal") return made;
+    if (value == null) made.textContent = "not scored";
+    else made.append(el("i", "chip b" + level(value, m.key)));
+    return made;
+  }));
   tr.dataset.i = i;
   return tr;
 }
@@ -34,7 +34,12 @@ function draw(value) {
   data = value;
   made = 0;
   body.replaceChildren();
-  element.querySelector(".lm-second").hidden = !(data && data.same);
+  columns = KEY.measures.filter((m) => !data || data.measures.includes(m.key)).filter((m) => data || !m.pair);
+  element.querySelector("thead tr").replaceChildren(...["i", "token"].map((name) => el("th", "", name)), ...columns.map((m) => {
+    const head = el("th", "", m.short + (m.unit ? ", " + m.unit : ""));
+    head.title = m.about;
+    return head;
+  }));
   if (data) more();
 }
 

@@ -14,16 +14,16 @@ function flowing(head, lines) {
   const column = (k) => lines.map((line) => line[k]);
   const run = {
     model: head.model, context: head.context, prefix: head.prefix, cut: head.cut, bpb: null,
-    texts: column(0), nll: column(1), rank: column(2), entropy: column(3), after: column(4),
-    entropyAfter: column(5), place: column(6), choices: column(7), finish: column(8),
+    texts: column(0), after: column(2), entropyAfter: column(3), place: column(4), choices: column(5), finish: column(6),
   };
-  return { name: head.name, flow: true, forks: head.forks, headed: head.headed, same: false, notes: [], runs: [run] };
+  head.columns.forEach((name, k) => { run[name] = lines.map((line) => line[1][k]); });
+  return { ...head, flow: true, same: false, notes: [], runs: [run] };
 }
 
 // The alternatives of one step, before and after the controls.
 function choicesOf(run, i) {
   const found = choicesFrom(run.choices[i], run.place[i]);
-  if (run.place[i] < 0) found.drawn = { text: run.texts[i], p: Math.exp(-run.nll[i] / KEY.scale), after: run.after[i], rank: run.rank[i] };
+  if (run.place[i] < 0) found.drawn = { text: run.texts[i], p: valueOf([run], 0, i, "probability"), after: run.after[i], rank: run.rank[i] };
   return found;
 }
 
@@ -36,7 +36,7 @@ function choicesFrom(top, place) {
 // Above a completion: whose it is, how likely it is by now, and why it ended.
 function flowHeading(run) {
   const head = el("div", "lm-runhead"), n = run.texts.length;
-  const nats = run.nll.reduce((sum, x) => sum + x, 0) / KEY.scale, end = ENDS[run.finish[n - 1]];
+  const nats = -run.logprob.reduce((sum, x) => sum + x, 0) / KEY.scale, end = ENDS[run.finish[n - 1]];
   head.append(el("b", "", run.model));
   if (n) head.append(el("span", "", count(n) + (n === 1 ? " token" : " tokens")), el("span", "", "ln p " + fixed(-nats, 1)),
     el("span", "", "perplexity " + Math.exp(nats / n).toPrecision(3)));

@@ -3,16 +3,12 @@
 const group = props.group, box = element.querySelector(".lm-scroll"), MOST = 12;
 let data = null, by = "difference";
 
-function offered(key) {
-  return key === "difference" ? !data.pieces : key === "per_byte" ? !!data.pieces : !!data.runs[0].kl;
-}
-
 function row(i, value) {
-  const tr = el("tr"), r = data.runs, text = el("td", "tok", label(r[0].texts[i])), p = (run) => probability(Math.exp(-r[run].nll[i] / KEY.scale));
+  const tr = el("tr"), r = data.runs, text = el("td", "tok", label(r[0].texts[i])), p = (run) => probability(valueOf(r, run, i, "probability"));
   text.dir = "auto";
   tr.dataset.i = i;
   tr.tabIndex = 0;
-  tr.append(el("td", "", count(i + 1)), text, el("td", "", p(0)), el("td", "", p(1)), el("td", "", (value > 0 ? "+" : "") + fixed(value, 2)));
+  tr.append(el("td", "", count(i + 1)), text, el("td", "", p(0)), el("td", "", p(1)), el("td", "", valueText(measureOf(by), value)));
   const pin = () => tell("token", { group, run: 0, i, from: "table", pin: true });
   tr.onclick = pin;
   tr.onkeydown = (event) => { if (event.key === "Enter") pin(); };
@@ -21,7 +17,7 @@ function row(i, value) {
 
 function draw() {
   if (!data) return box.replaceChildren(el("p", "lm-why", "The tokens that moved most will be listed here."));
-  if (!offered(by)) by = data.pieces ? "per_byte" : "difference";
+  if (!data.measures.includes(by) || (data.pieces && by === "difference")) by = data.pieces ? "per_byte" : "difference";
   const values = data.runs[0].texts.map((_, i) => [i, valueOf(data.runs, 0, i, by)]).filter(([, v]) => v != null);
   values.sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]) || a[0] - b[0]);
   const table = el("table", "lm-table"), head = el("tr"), top = el("thead"), body = el("tbody");
@@ -35,7 +31,7 @@ function draw() {
 
 onTold(element, "shown", (told) => { if (told.group === group) { data = told.data; draw(); } });
 onTold(element, "measure", (told) => {
-  if (told.group !== group || !data || !["difference", "kl", "kl_reverse", "per_byte"].includes(told.key)) return;
+  if (told.group !== group || !data || !measureOf(told.key).pair) return;
   by = told.key;
   draw();
 });

@@ -1,22 +1,14 @@
 // How a strip is coloured, and what its colours mean. A part of strip.js, which comes after it.
-const SHIFTS = ["difference", "kl", "kl_reverse", "per_byte"];
-const diverging = (key) => key === "difference" || key === "per_byte";
 const FIRST = props.colour_by || "surprisal";
 
 // Whether what is shown has a value for a measure.
-function offered(key) {
-  if (key === "per_byte") return !!data.pieces;
-  if (data.pieces) return key === "surprisal";
-  if (key === "difference") return data.same;
-  if (key === "kl" || key === "kl_reverse") return !!data.runs[0].kl;
-  return true;
-}
+const offered = (key) => data.measures.includes(key);
 
 // The comparison's own measure when two models come, what was chosen before when one goes.
 function chooseMeasure() {
   const own = data.pieces ? "per_byte" : "difference";
-  if (data.same && !SHIFTS.includes(measure)) { before = measure; measure = own; }
-  if (!data.same && SHIFTS.includes(measure)) measure = before || FIRST;
+  if (data.same && !measureOf(measure).pair) { before = measure; measure = own; }
+  if (!data.same && measureOf(measure).pair) measure = before || FIRST;
   if (!offered(measure)) measure = data.same ? own : FIRST;
   for (const box of element.querySelectorAll(".lm-measures label")) {
     box.hidden = !offered(box.firstChild.value);
@@ -26,7 +18,7 @@ function chooseMeasure() {
 }
 
 function colour() {
-  const letter = diverging(measure) ? "d" : "b";
+  const letter = measureOf(measure).diverging ? "d" : "b";
   spans.forEach((made, run) => made.forEach((span, i) => {
     const value = valueOf(data.runs, run, i, measure);
     const bin = value == null ? "" : letter + level(value, measure);
@@ -42,9 +34,9 @@ function colour() {
 function legend(letter) {
   const m = measureOf(measure), cells = el("span", "lm-cells");
   m.labels.forEach((text, n) => cells.append(el("i", letter + n, text)));
-  const formula = diverging(m.key) ? "positive: the first model is more surprised" : m.formula;
+  const formula = m.pair && m.diverging ? "positive: the first model is more surprised" : m.formula;
   const parts = [lowered(formula), cells, el("span", "", m.unit)];
-  if (data.runs.some((r) => r.nll[0] === null)) parts.push(el("i", "lm-tok none", "not scored"));
+  if (data.runs.some((r) => r.logprob[0] === null)) parts.push(el("i", "lm-tok none", "not scored"));
   $(".lm-legend").replaceChildren(...parts);
 }
 
@@ -63,10 +55,11 @@ function measures() {
     input.value = m.key;
     input.onchange = () => {
       measure = m.key;
-      if (!SHIFTS.includes(m.key)) before = m.key;
+      if (!m.pair) before = m.key;
       if (data) colour();
       tell("measure", { group, key: m.key });
     };
+    box.title = m.about;
     box.append(input, el("span", "", m.label));
     $(".lm-measures").append(box);
   }

@@ -73,7 +73,7 @@ function drawRun(run) {
   box.setAttribute("aria-roledescription", "token strip");
   box.setAttribute("aria-label", spokenName(r));
   box.dir = firstStrong(r.prefix + r.texts.join(""));
-  const made = r.texts.map((text, i) => token(text, i, r.nll[i] == null));
+  const made = r.texts.map((text, i) => token(text, i, r.logprob[i] == null));
   if (data.flow && !made.length) box.classList.add("bare");
   spans[run] = made;
   box.append(...given(r), ...made);
@@ -177,7 +177,7 @@ function go(run, i, from) {
 function spoken(run, i) {
   const value = valueOf(data.runs, run, i, "surprisal"), name = label(data.runs[run].texts[i]);
   return value == null ? `token ${i + 1}, ${name}, not scored`
-    : `token ${i + 1}, ${name}, ${value.toFixed(1)} bits, rank ${data.runs[run].rank[i]}`;
+    : `token ${i + 1}, ${name}, ${value.toFixed(1)} bits` + (data.runs[run].rank ? `, rank ${data.runs[run].rank[i]}` : "");
 }
 
 function showCard(run, i) {

@@ -35,7 +35,7 @@ function draw() {
   if (fresh) {
     halt();
     follow = true;
-    inner.value = JSON.stringify({ name: head.name, same: false, notes: head.notes, runs: [runOf(moments[0])] });
+    inner.value = JSON.stringify({ name: head.name, same: false, notes: head.notes, measures: head.measures, runs: [runOf(moments[0])] });
     redrawStrip();
   }
   if (moments.length === head.steps.length) strip.pinAt(mostChanged());
@@ -45,11 +45,11 @@ function draw() {
 
 // The token that the first and the last checkpoint see most differently.
 function mostChanged() {
-  const first = moments[0].nll, last = moments[moments.length - 1].nll;
+  const first = moments[0].logprob, last = moments[moments.length - 1].logprob;
   let best = -1, most = -1;
-  first.forEach((nll, i) => {
-    if (nll == null || !/\p{L}/u.test(head.texts[i])) return;
-    if (nll - last[i] > most) { most = nll - last[i]; best = i; }
+  first.forEach((logprob, i) => {
+    if (logprob == null || !/\p{L}/u.test(head.texts[i])) return;
+    if (last[i] - logprob > most) { most = last[i] - logprob; best = i; }
   });
   return best;
 }

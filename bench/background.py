@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.scoring import text_of
+from lmlab.features.tuning.service import Tuning
 from lmlab.lab import Lab
 from lmlab.page.app import build_page, serve
 from lmlab.settings import Settings
@@ -52,13 +53,15 @@ def _lab() -> Iterator[Lab]:
         try:
             yield lab
         finally:
-            lab.tuning.jobs.close()
+            lab.jobs.close()
 
 
 def _start(lab: Lab, steps: int) -> str:
     config = replace(demo(), steps=steps, evaluate_every=0, sample_every=0, save_every=0)
     template = shipped_template("qa-tuned")
-    return lab.tuning.start(OWNER, "base", lab.tuning.dataset("qa"), template, config)
+    return lab.service(Tuning).start(
+        OWNER, "base", lab.service(Tuning).dataset("qa"), template, config
+    )
 
 
 def _waiting(rounds: int) -> Table:
@@ -77,7 +80,7 @@ def _waiting(rounds: int) -> Table:
         list(lab.score("base", text))
         idle = waits()
         run = _start(lab, 100_000)
-        for event in lab.tuning.events(OWNER, run):
+        for event in lab.service(Tuning).events(OWNER, run):
             if isinstance(event, TrainStep):
                 break
         busy = waits()
@@ -109,10 +112,12 @@ def _seconds_a_step(pages: int, steps: int) -> float:
         over = threading.Event()
         for _ in range(pages):
             threading.Thread(target=_watch, args=(address, monitor, run, over), daemon=True).start()
-        while not lab.tuning.run(OWNER, run).is_over:
+        while not lab.service(Tuning).run(OWNER, run).is_over:
             time.sleep(0.5)
         over.set()
-        found = [one for one in lab.tuning.read(OWNER, run, 0) if isinstance(one, TrainStep)]
+        found = [
+            one for one in lab.service(Tuning).read(OWNER, run, 0) if isinstance(one, TrainStep)
+        ]
     return statistics.fmean(one.seconds for one in found[5:])
 
 

@@ -8,11 +8,11 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
 
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from lmlab.features import Feature, features
 from lmlab.lab import Lab
 from lmlab.page.app import launch
 from lmlab.settings import Settings
@@ -25,38 +25,6 @@ COLOURS = 224  # of a picture's palette
 WAIT = 240_000  # milliseconds; a run on a busy machine takes its time
 
 
-class Shot(NamedTuple):
-    """A tab's title, what is waited for, what is pressed before, what comes to the top."""
-
-    title: str
-    ready: str
-    press: str = ""
-    top: str = ""
-
-
-SHOTS = {
-    "likelihood": Shot("Likelihood", "#likelihood-plot .scatterlayer"),
-    "completion": Shot("Completion", "#completion-strip .lm-tok", "#completion-go"),
-    "compare": Shot("Compare", "#compare-shift-strip .lm-tok"),
-    "prompt": Shot("Prompt", "#prompt-strip .lm-tok", "#prompt-go"),
-    "fine-tune": Shot(
-        "Fine-tune",
-        '#tuning-monitor .lm-monitor[data-state="done"]',
-        "#tuning-start-go",
-        "#tuning-counter",
-    ),
-    "change-dark": Shot("Change", "#change-pictures canvas"),
-    "scale": Shot("Scale", "#scale-measured svg.lm-curve"),
-    "data": Shot("Data", "#data-mixture .lm-mixtable"),
-    "pre-training": Shot(
-        "Pre-training",
-        '#pretraining-monitor .lm-monitor[data-state="done"]',
-        "#pretraining-go",
-        "#pretraining-live",
-    ),
-}
-
-
 def main(*asked: str) -> None:
     """Every tab, one of them in dark colours, and a scene of the lecture."""
     lab = Lab.open(Settings(offline=True, runs_dir=Path(tempfile.mkdtemp())))
@@ -65,15 +33,15 @@ def main(*asked: str) -> None:
     path = os.environ.get("LMLAB_CHROMIUM") or shutil.which("chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        for name, shot in SHOTS.items():
-            if asked and name not in asked:
-                continue
-            theme = "dark" if name.endswith("-dark") else "light"
-            take(browser, f"{address}?__theme={theme}", name, shot)
+        for tab in features():
+            look = tab.picture or tab.first
+            name = f"{tab.title.lower()}{'-dark' if look.dark else ''}"
+            if tab.pictured and (not asked or name in asked):
+                take(browser, f"{address}?__theme={'dark' if look.dark else 'light'}", name, tab)
         if not asked or "lecture" in asked:
             lecture(browser, address)
         browser.close()
-    lab.tuning.jobs.close()
+    lab.jobs.close()
 
 
 def opened(browser: Browser, address: str) -> Page:
@@ -84,18 +52,19 @@ def opened(browser: Browser, address: str) -> Page:
     return page
 
 
-def take(browser: Browser, address: str, name: str, shot: Shot) -> None:
+def take(browser: Browser, address: str, name: str, tab: Feature) -> None:
     """One tab once it shows a result."""
+    look = tab.picture or tab.first
     page = opened(browser, address)
     if not name.startswith("likelihood"):
         page.get_by_label("Close this line").click()
-    page.get_by_role("tab", name=shot.title, exact=True).click()
-    if shot.press:
-        page.locator(shot.press).click()
-    page.locator(shot.ready).first.wait_for()
+    page.get_by_role("tab", name=tab.title, exact=True).click()
+    if look.press:
+        page.locator(look.press).click()
+    page.locator(look.ready).first.wait_for()
     page.wait_for_timeout(2500)
-    top = f"document.querySelector('{shot.top}').getBoundingClientRect().top - 12"
-    page.evaluate(f"scrollTo(0, {f'scrollY + {top}' if shot.top else 0})")
+    top = f"document.querySelector('{look.top}').getBoundingClientRect().top - 12"
+    page.evaluate(f"scrollTo(0, {f'scrollY + {top}' if look.top else 0})")
     save(page, name)
 
 

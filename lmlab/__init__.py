@@ -27,13 +27,14 @@ if TYPE_CHECKING:
     )
     from lmlab.errors import LabError
     from lmlab.features.prompt.evaluations import Evaluation
+    from lmlab.generation.completions import Completion, Step
+    from lmlab.generation.config import GenerateConfig
     from lmlab.models.store import ModelRef, ModelStore
-    from lmlab.results.compared import Compared
-    from lmlab.results.completions import Completion, Step
-    from lmlab.results.controls import GenerateConfig
-    from lmlab.results.scored import Alternative, Scored, TokenScore
-    from lmlab.results.words import Word, words
+    from lmlab.scoring.compared import Compared
     from lmlab.scoring.score import ScoreRequest
+    from lmlab.scoring.scored import Scored
+    from lmlab.scoring.tokens import Alternative, TokenScore
+    from lmlab.scoring.words import Word, words
     from lmlab.text.sets import Dataset
     from lmlab.text.templates import PromptTemplate
     from lmlab.training.config import FinetuneConfig
@@ -51,10 +52,10 @@ _HOMES = {
     "score": "lmlab.api",
     "score_many": "lmlab.api",
     "side_by_side": "lmlab.api",
-    "Compared": "lmlab.results.compared",
-    "Completion": "lmlab.results.completions",
-    "Step": "lmlab.results.completions",
-    "GenerateConfig": "lmlab.results.controls",
+    "Compared": "lmlab.scoring.compared",
+    "Completion": "lmlab.generation.completions",
+    "Step": "lmlab.generation.completions",
+    "GenerateConfig": "lmlab.generation.config",
     "Dataset": "lmlab.text.sets",
     "LabError": "lmlab.errors",
     "Evaluation": "lmlab.features.prompt.evaluations",
@@ -63,11 +64,11 @@ _HOMES = {
     "TuningData": "lmlab.training.sets",
     "ModelRef": "lmlab.models.store",
     "ModelStore": "lmlab.models.store",
-    "Alternative": "lmlab.results.scored",
-    "Scored": "lmlab.results.scored",
-    "TokenScore": "lmlab.results.scored",
-    "Word": "lmlab.results.words",
-    "words": "lmlab.results.words",
+    "Alternative": "lmlab.scoring.tokens",
+    "Scored": "lmlab.scoring.scored",
+    "TokenScore": "lmlab.scoring.tokens",
+    "Word": "lmlab.scoring.words",
+    "words": "lmlab.scoring.words",
     "ScoreRequest": "lmlab.scoring.score",
     "PromptTemplate": "lmlab.text.templates",
 }

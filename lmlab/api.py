@@ -9,20 +9,21 @@ from lmlab.features.prompt import evaluation
 from lmlab.features.prompt.evaluations import Evaluation
 from lmlab.generation import complete as generation
 from lmlab.generation import sidebyside
+from lmlab.generation.completions import Completion, Step, collect
+from lmlab.generation.config import GenerateConfig
 from lmlab.lm.chat import question
 from lmlab.lm.model import LM, narrowed
 from lmlab.lm.tokens import BosSetting
+from lmlab.lm.windows import WindowMode
 from lmlab.models.store import ModelRef, ModelStore
-from lmlab.results.compared import Compared
-from lmlab.results.completions import Completion, Step, collect
-from lmlab.results.controls import GenerateConfig
-from lmlab.results.scored import Scored, WindowMode
 from lmlab.runs import bases, pretrain_worker, worker
 from lmlab.runs.starts import tried
 from lmlab.runs.store import RunFolder, new_pretraining, new_spec
 from lmlab.scoring import comparison
 from lmlab.scoring import score as scoring
+from lmlab.scoring.compared import Compared
 from lmlab.scoring.score import ScoreRequest
+from lmlab.scoring.scored import Scored
 from lmlab.settings import Settings
 from lmlab.text.protocols import Protocol
 from lmlab.text.sets import Dataset, shipped

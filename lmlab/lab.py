@@ -3,43 +3,86 @@
 Knows what can be asked for and within which limits; never draws anything.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, wraps
 from importlib import import_module
 from itertools import chain
 from queue import SimpleQueue
 from threading import Lock, Thread
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from lmlab.errors import InputError
-from lmlab.features.change.drift_service import Drifting
-from lmlab.features.change.service import Changing
-from lmlab.features.change.taskmap_service import TaskMaps
-from lmlab.features.change.timemachine_service import TimeMachine
-from lmlab.features.data.service import Corpora
-from lmlab.features.pretraining.service import Pretraining
-from lmlab.features.prompt.service import Prompting
-from lmlab.features.scale.service import Scaling
-from lmlab.features.tuning.service import Tuning
+from lmlab.generation.completions import Given
+from lmlab.generation.config import GenerateConfig
 from lmlab.lm.fair_lock import stepwise
+from lmlab.lm.windows import WindowMode
 from lmlab.models.store import ModelRef, ModelStore
-from lmlab.results.completions import Given, Reading
-from lmlab.results.controls import GenerateConfig
-from lmlab.results.scored import Loading, Scored, Scoring, WindowMode
+from lmlab.progress import Loading, Progress, Reading
+from lmlab.runs.jobs import Jobs
+from lmlab.scoring.scored import Scored
 from lmlab.settings import Settings
 
 if TYPE_CHECKING:
-    from lmlab.results.compared import Compared
-    from lmlab.results.completions import Beliefs, Next, Step
+    from lmlab.generation.completions import Beliefs, Next, Step
+    from lmlab.scoring.compared import Compared
 
+S = TypeVar("S")
 T = TypeVar("T")
+Stream = Callable[..., Iterator[Any]]
 # Transformers' modules load themselves piece by piece, which two threads at once would break.
 FIRST_IMPORT = Lock()
 HEAVY = ("models.loading", "scoring.score", "generation.sidebyside", "scoring.comparison")
 LONGEST = 1024  # tokens of a visitor's completion
 MOST_ALPHA = 100  # how far an adapter is turned up or, below 0, against itself
 MOST_SAMPLES = 64
+SHORT, LONG = 15, 60  # seconds of a lent GPU: scoring, generation
+SHORTER = "Give a shorter part of it."
+
+
+def runs_models(*names: str, seconds: int = LONG) -> Callable[[Stream], Stream]:
+    """Mark a generator of a service, or of the lab, as one that runs models: on a lent GPU where
+    there is one. What it is given and what it yields goes from one process to another there.
+
+    Args:
+        names: of its arguments that name models, or hold what has a ``model``.
+        seconds: that it may take there.
+    """
+
+    def mark(method: Stream) -> Stream:
+        signature = inspect.signature(method)
+
+        @wraps(method)
+        def stream(self: Any, *args: Any, **given: Any) -> Iterator[Any]:
+            known = signature.bind(self, *args, **given).arguments
+            models = [model for name in names for model in _named(known[name])]
+            lab = self if isinstance(self, Lab) else self.lab
+            found: Iterator[Any] = lab.run(Work(self, method, models, seconds, args, given))
+            return found
+
+        return stream
+
+    return mark
+
+
+def _named(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if hasattr(value, "model"):
+        return [value.model]
+    return [name for one in value for name in _named(one)]
+
+
+class Work(NamedTuple):
+    """A call of a stream that runs models, its arguments beside it."""
+
+    service: Any
+    method: Stream
+    models: Sequence[str]
+    seconds: int
+    args: tuple[Any, ...]
+    given: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -48,6 +91,7 @@ class Lab:
 
     store: ModelStore
     settings: Settings
+    _services: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def open(cls, settings: Settings | None = None) -> "Lab":
@@ -59,6 +103,22 @@ class Lab:
             settings = settings.model_copy(update={"hub_token": False})
         settings = settings or Settings()
         return cls(ModelStore(settings), settings)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """The runs in the background: one queue for every kind."""
+        return Jobs(self.settings)
+
+    def service(self, kind: Callable[["Lab"], S]) -> S:
+        """What a feature asks of this lab: ``kind(lab)``, made once."""
+        if kind not in self._services:
+            self._services.setdefault(kind, kind(self))
+        found: S = self._services[kind]
+        return found
+
+    def run(self, work: Work) -> Iterator[Any]:
+        """The events of a stream that runs models."""
+        return work.method(work.service, *work.args, **work.given)
 
     def model_names(self) -> list[str]:
         """Names for the model picker: embedded models and adapters, listed models of the Hub."""
@@ -89,6 +149,7 @@ class Lab:
                 raise message
             yield Loading(message)
 
+    @runs_models("model", seconds=SHORT)
     def score(
         self,
         model: str,
@@ -99,7 +160,7 @@ class Lab:
         windows: WindowMode = "sliding",
         bos: str = "tokenizer",
         chat: bool = False,
-    ) -> Iterator[Loading | Scoring | Scored]:
+    ) -> Iterator[Loading | Progress | Scored]:
         """Score a visitor's text within the settings' limits; yields progress, then the result.
 
         With ``chat`` the text is scored as the answer to the question ``prefix``.
@@ -108,7 +169,7 @@ class Lab:
         from lmlab.lm.chat import question
         from lmlab.scoring.score import ScoreRequest, iter_scores
 
-        self._check_length(text, prefix)
+        self.check_length(text + prefix)
         ref = ModelRef.parse(model)
         yield from self.ready(ref)
         with self.store.borrow(ref) as lm:
@@ -117,6 +178,7 @@ class Lab:
             most = self.settings.max_tokens
             yield from stepwise([lm], iter_scores(lm, [request], max_tokens=most, **options))
 
+    @runs_models("model")
     def complete(
         self,
         model: str,
@@ -146,6 +208,7 @@ class Lab:
 
         return beliefs(place, config)
 
+    @runs_models("model")
     def sample(
         self, model: str, prompt: str, config: GenerateConfig, n: int, *, chat: bool = False
     ) -> "Iterator[Loading | tuple[int, Step]]":
@@ -163,6 +226,7 @@ class Lab:
             asked = given(lm, prompt, chat=chat).prompt
             yield from stepwise([lm], _told(iter_sample(lm, asked, config, n=n), lm.name))
 
+    @runs_models("models")
     def side_by_side(
         self,
         models: Sequence[str],
@@ -192,6 +256,7 @@ class Lab:
             events = _told(iter_side_by_side(lms, prompts, config), "the prompt")
             yield from stepwise(lms, events)
 
+    @runs_models("first", "second", seconds=SHORT)
     def compare(
         self,
         first: str,
@@ -201,12 +266,12 @@ class Lab:
         *,
         alpha: float = 1.0,
         chat: bool = False,
-    ) -> "Iterator[Loading | Scoring | Compared]":
+    ) -> "Iterator[Loading | Progress | Compared]":
         """Compare two models on a text; α turns the second one's adapter, if it has one."""
         import_core()
         from lmlab.scoring.comparison import iter_compare
 
-        self._check_length(text, prefix)
+        self.check_length(text + prefix)
         refs = _dialled([first, second], alpha)
         for ref in refs:
             yield from self.ready(ref)
@@ -215,61 +280,14 @@ class Lab:
             steps = iter_compare(one, two, text, prefix=prefix, max_tokens=limit, chat=chat)
             yield from stepwise([one, two], steps)
 
-    @cached_property
-    def prompts(self) -> Prompting:
-        """What can be asked about prompt designs."""
-        return Prompting(self.store, self.settings, self.ready, import_core)
-
-    @cached_property
-    def tuning(self) -> Tuning:
-        """What can be asked about fine-tuning."""
-        return Tuning(self.store, self.settings, import_core)
-
-    @cached_property
-    def pretraining(self) -> Pretraining:
-        """What can be asked about models from nothing."""
-        return Pretraining(self.store, self.settings, import_core, lambda: self.tuning.jobs)
-
-    @cached_property
-    def scaling(self) -> Scaling:
-        """What can be asked about size."""
-        return Scaling(self.store, self.settings, self.ready, import_core)
-
-    @cached_property
-    def changes(self) -> Changing:
-        """What can be asked about what fine-tuning changed in the weights."""
-        return Changing(self.store, self.settings, self.ready, import_core)
-
-    @cached_property
-    def drifting(self) -> Drifting:
-        """What can be asked about the distance between two models' distributions."""
-        return Drifting(self.store, self.settings, self.ready, import_core)
-
-    @cached_property
-    def timemachine(self) -> TimeMachine:
-        """What can be asked about a model on its way."""
-        return TimeMachine(self.store, self.settings, self.ready, import_core)
-
-    @cached_property
-    def taskmap(self) -> TaskMaps:
-        """What can be asked about the embedded variants together."""
-        return TaskMaps(self.store, self.settings, self.ready, import_core)
-
-    @cached_property
-    def corpora(self) -> Corpora:
-        """What can be asked about training text."""
-        return Corpora(self.store, self.settings, self.ready, import_core)
-
-    def _check_length(self, text: str, prefix: str = "") -> None:
-        length, limit = len(text) + len(prefix), self.settings.max_chars
+    def check_length(self, text: str, what: str = "The text", hint: str = SHORTER) -> None:
+        """Raise an InputError where a text is longer than the settings let a visitor send."""
+        length, limit = len(text), self.settings.max_chars
         if length > limit:
-            raise InputError(
-                f"The text has {length:,} characters; at most {limit:,} are read.",
-                "Give a shorter part of it.",
-            )
+            raise InputError(f"{what} has {length:,} characters; at most {limit:,} are read.", hint)
 
     def _check_run(self, prompt: str, config: GenerateConfig, started: int = 0) -> None:
-        self._check_length(prompt)
+        self.check_length(prompt)
         if config.max_new_tokens - started > LONGEST:
             raise InputError(f"At most {LONGEST:,} new tokens are drawn at once.")
 

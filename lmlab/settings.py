@@ -1,5 +1,6 @@
 """What the person who starts lmlab can set, by environment (``LMLAB_…``) or flags. Frozen."""
 
+import os
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from ipaddress import ip_network
@@ -13,6 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from lmlab.errors import InputError
 
 Names = Annotated[tuple[str, ...], NoDecode]
+Folders = Annotated[tuple[Path, ...], NoDecode]
 
 # What a public page starts from where nothing else is said: strangers get no folder of the machine,
 # few models of the Hub, and runs that a small host bears.
@@ -113,6 +115,9 @@ class Settings(BaseSettings):
     )
     training: bool = Field(True, description="whether visitors may start fine-tuning runs")
     tabs: Names = Field((), description="tabs of the page, names as in its links; default: all")
+    features: Folders = Field(
+        (), description="folders of further tabs, paths as in PATH; see CONTRIBUTING.md"
+    )
     scenes: Path | None = Field(None, description="folder of lecture scenes; default: the shipped")
     runs_dir: Path | None = Field(None, description="where fine-tuning runs are kept")
     max_jobs: int = Field(1, ge=1, description="fine-tuning runs at one time; others wait")
@@ -191,6 +196,11 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part for part in value.replace(",", " ").split())
         return value
+
+    @field_validator("features", mode="before")
+    @classmethod
+    def _split_paths(cls, value: Any) -> Any:
+        return value.split(os.pathsep) if isinstance(value, str) else value
 
     @field_validator("proxies")
     @classmethod

@@ -11,9 +11,9 @@ from random import Random
 from statistics import mean, pstdev
 
 from lmlab.models.loading import LM
-from lmlab.results import scored as results
-from lmlab.results.scored import Scored
+from lmlab.scoring import scored as results
 from lmlab.scoring.score import ScoreRequest, score_many
+from lmlab.scoring.scored import Scored
 from recipes.formats import Format
 from recipes.sentencetasks import SentenceTask
 from recipes.taskdocs import Pair, Task

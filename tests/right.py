@@ -5,11 +5,12 @@ import torch
 
 from lmlab.generation import answering
 from lmlab.generation.complete import iter_sample, prompt_ids, unfold
+from lmlab.generation.completions import Next
+from lmlab.generation.config import GenerateConfig
 from lmlab.lm import decoding
 from lmlab.lm.sharedprefix import SharedPrefix, can_share
 from lmlab.lm.tokens import encode
-from lmlab.results.completions import Next, Reading
-from lmlab.results.controls import GenerateConfig
+from lmlab.progress import Reading
 from lmlab.scoring.likelihoods import likelihoods
 from lmlab.scoring.score import score, score_many
 

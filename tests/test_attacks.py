@@ -22,6 +22,9 @@ import pytest
 import uvicorn
 
 from lmlab.errors import InputError, ModelError
+from lmlab.features import features, wordings
+from lmlab.features.scale.service import Scaling
+from lmlab.features.tuning.service import Tuning
 from lmlab.hosting import guests, wire
 from lmlab.hosting.bodies import DEEPEST, MOST_VALUES, Bodies, Counted, NoTextError, TooMuchError
 from lmlab.hosting.gate import Gate, site_of
@@ -607,9 +610,9 @@ def test_a_pages_visitors_do_not_use_the_token_that_is_stored(lab, token, asked_
     with pytest.raises(ModelError), lab.store.borrow("evil/x"):
         pass
     with pytest.raises(ModelError):
-        lab.scaling.shape("evil/x")
+        lab.service(Scaling).shape("evil/x")
     with pytest.raises(InputError):
-        lab.tuning.hub_table("evil/x")
+        lab.service(Tuning).hub_table("evil/x")
     kinds = {kind for kind, _ in asked_hub}
     assert {"api", "snapshot", "config", "data"} <= kinds
     # The second snapshot is a look into the cache, which sends nothing.
@@ -646,7 +649,7 @@ def test_a_share_of_another_machine_is_not_looked_at(monkeypatch):
             with pytest.raises(ModelError), store.borrow(name):
                 pass
         with pytest.raises(ModelError):
-            Lab.open(Settings()).scaling.shape(share)
+            Lab.open(Settings()).service(Scaling).shape(share)
     # ‘base+’ before it makes it a path of here.
     assert [one for one in looked if re.match(r"[\\/ ]+.*host|smb:", one)] == []
 
@@ -656,7 +659,7 @@ def filled(tmp_path_factory):
     """``filled(query, **more)``: (a link's updates by control, what the lecture bar is told)."""
     lab = Lab.open(Settings(runs_dir=tmp_path_factory.mktemp("runs")))
     blocks = build_page(lab)
-    filling = Filling(lab, stages(blocks))
+    filling = Filling(lab, stages(blocks), wordings(features()))
 
     def fill(query, name="likelihood", own=(), course=(), scene="", **more):
         stage = filling.stages[name]

@@ -5,14 +5,14 @@ import pytest
 from lmlab.errors import LabError
 from lmlab.features.change import weight_plots
 from lmlab.features.change.matrices import Changes, Knifed, MatrixView
-from lmlab.features.change.service import KnifeTexts
+from lmlab.features.change.service import Changing, KnifeTexts
 from lmlab.lab import Lab
 from lmlab.settings import Settings
 
 
 @pytest.fixture(scope="module")
 def changes():
-    return Lab.open(Settings(offline=True)).changes
+    return Lab.open(Settings(offline=True)).service(Changing)
 
 
 def last(steps, kind):

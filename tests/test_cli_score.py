@@ -11,8 +11,9 @@ from transformers import MambaConfig, MambaForCausalLM
 import lmlab
 from lmlab.cli.main import main
 from lmlab.lm.model import context_of
-from lmlab.results.scored import Scored, TokenScore
-from lmlab.results.words import words
+from lmlab.scoring.scored import Scored
+from lmlab.scoring.tokens import TokenScore
+from lmlab.scoring.words import words
 from tests import folders
 
 

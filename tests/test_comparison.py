@@ -13,16 +13,17 @@ from tokenizers import processors
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from lmlab.errors import InputError
+from lmlab.generation.completions import Beliefs, Candidate
 from lmlab.generation.nexttoken import choose
 from lmlab.maths.metrics import divergences
 from lmlab.models.store import ModelRef, ModelStore
 from lmlab.parts import shift_strip
-from lmlab.results.compared import Compared
-from lmlab.results.completions import Beliefs, Candidate
-from lmlab.results.scored import Scored, TokenScore
 from lmlab.scoring import comparison
+from lmlab.scoring.compared import Compared
 from lmlab.scoring.comparison import compare
 from lmlab.scoring.score import score
+from lmlab.scoring.scored import Scored
+from lmlab.scoring.tokens import TokenScore
 from tests.test_sidebyside import adapter
 
 TEXT = "the little dog ran over the hill 🙂 and saw a big red ball"

@@ -13,14 +13,23 @@ import pytest
 from lmlab.assets import assets_dir
 from lmlab.errors import InputError
 from lmlab.features.data import cleaning, language, mixtures, plots, privacy, quality
-from lmlab.features.data.documents import Limits, read_documents, shipped_corpora
 from lmlab.features.data.duplicates import iter_twins, jaccard, plain, shingles
-from lmlab.features.data.findings import Cleaning, Inspected, Looked, Mixture, Pair, Part, Quality
+from lmlab.features.data.findings import (
+    Cleaning,
+    Duplicate,
+    Inspected,
+    Looked,
+    Mixture,
+    Part,
+    Quality,
+)
+from lmlab.features.data.service import Corpora
 from lmlab.lab import Lab
 from lmlab.models.store import ModelStore
-from lmlab.results.scored import Loading
+from lmlab.progress import Loading
 from lmlab.scoring.score import score
 from lmlab.settings import Settings
+from lmlab.text.documents import Limits, read_documents, shipped_corpora
 
 LIMITS = Limits(50, 2_000)
 
@@ -33,7 +42,7 @@ def planted() -> list[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def inspected() -> Inspected:
-    corpora = Lab.open(Settings(offline=True)).corpora
+    corpora = Lab.open(Settings(offline=True)).service(Corpora)
     steps = list(corpora.inspect("tiny", "scraps", corpora.sample("scraps")))
     shares = [step.share for step in steps if not isinstance(step, Inspected | Loading)]
     assert shares == sorted(shares)
@@ -242,7 +251,7 @@ def test_only_the_beginning_is_scored():
 
 def corpus() -> Inspected:
     texts = ("good", "good", "goods", "=1+1 a@example.org", "schlecht")
-    twins = (None, Pair(0, 1, 1.0, True), Pair(0, 2, 0.7, False), None, None)
+    twins = (None, Duplicate(0, 1, 1.0, True), Duplicate(0, 2, 0.7, False), None, None)
     bits = (1.0, 1.0, 1.1, 2.0, 3.0)
     documents = tuple(
         Looked(t, 1, privacy.find(t), "de" if b == 3 else "en", 1.0, twin, Quality(b, math.inf, 1))
@@ -287,7 +296,7 @@ def test_tables_run_no_formula_and_json_is_valid():
 
 
 def test_limits_come_from_the_settings():
-    corpora = Lab.open(Settings(offline=True, max_corpus_chars=40)).corpora
+    corpora = Lab.open(Settings(offline=True, max_corpus_chars=40)).service(Corpora)
     with pytest.raises(InputError, match="at most 40"):
         corpora.read("x" * 41, "a.txt")
     with pytest.raises(InputError, match="no documents"):

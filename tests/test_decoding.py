@@ -5,13 +5,13 @@ import torch
 
 from lmlab.api import load
 from lmlab.generation.complete import generate, iter_sample, prompt_ids, unfold
+from lmlab.generation.completions import Next
+from lmlab.generation.config import GenerateConfig
 from lmlab.generation.sidebyside import iter_side_by_side
 from lmlab.lab import Lab
 from lmlab.lm import decoding
 from lmlab.models.store import ModelRef, ModelStore
-from lmlab.results.completions import Next, Reading
-from lmlab.results.controls import GenerateConfig
-from lmlab.results.scored import Loading
+from lmlab.progress import Loading, Reading
 from lmlab.settings import Settings
 from tests import folders
 from tests.test_sidebyside import adapter

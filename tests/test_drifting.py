@@ -15,8 +15,9 @@ from lmlab.features.change.drift_service import OWN, Drifting
 from lmlab.features.change.journeys import Moment, Travelling
 from lmlab.features.change.service import KnifeTexts
 from lmlab.features.change.taskmap import TaskMap
+from lmlab.features.change.taskmap_service import TaskMaps
 from lmlab.features.change.timemachine_service import TimeMachine, opening
-from lmlab.lab import Lab, import_core
+from lmlab.lab import Lab
 from lmlab.maths import mds
 from lmlab.maths.jensenshannon import distance, entropy
 from lmlab.models.store import ModelStore
@@ -61,30 +62,30 @@ def moments(machine: TimeMachine, stops, text: str) -> list[Moment]:
 
 
 def test_the_task_comes_first_then_general_text_then_other_tasks(lab):
-    kinds = lab.drifting.kinds("base+sentiment", 4)
+    kinds = lab.service(Drifting).kinds("base+sentiment", 4)
     assert [kind.group for kind in kinds] == ["task"] + ["general"] * 5 + ["other"] * 4
     assert kinds[0].name == "sentiment"
     assert "sentiment" not in [kind.name for kind in kinds[1:]]
     assert all(1 < len(kind.passages) <= 4 for kind in kinds)
     assert kinds[0].passages[0].text in (" positive", " negative")
     assert kinds[0].passages[0].prefix.startswith("Review:")
-    assert lab.drifting.kinds("base+qa-prompt", 4)[0].name == "qa"
-    assert lab.drifting.kinds("base", 4)[0].group == "general"
+    assert lab.service(Drifting).kinds("base+qa-prompt", 4)[0].name == "qa"
+    assert lab.service(Drifting).kinds("base", 4)[0].group == "general"
 
 
 def test_a_visitors_text_stands_in_the_place_of_the_task(lab):
-    kinds = lab.drifting.kinds("base+sentiment", 4, "one text\n\nanother\n\n\n")
+    kinds = lab.service(Drifting).kinds("base+sentiment", 4, "one text\n\nanother\n\n\n")
     assert (kinds[0].name, kinds[0].group) == (OWN, "task")
     assert [one.text for one in kinds[0].passages] == ["one text", "another"]
     with pytest.raises(InputError, match="characters"):
-        lab.drifting.kinds("base", 4, "x" * (SETTINGS.max_chars + 1))
+        lab.service(Drifting).kinds("base", 4, "x" * (SETTINGS.max_chars + 1))
     with pytest.raises(InputError, match="From 2 to"):
-        lab.drifting.kinds("base", 1)
+        lab.service(Drifting).kinds("base", 1)
 
 
 def test_what_a_run_learned_is_its_task(run):
     made, lab = run
-    kinds = lab.drifting.kinds(f"{made.spec.model}+run:{made.spec.id}", 3)
+    kinds = lab.service(Drifting).kinds(f"{made.spec.model}+run:{made.spec.id}", 3)
     assert (kinds[0].name, kinds[0].group) == ("words", "task")
     assert kinds[0].passages[0].prefix.startswith("Say ")
 
@@ -110,7 +111,7 @@ def test_a_run_in_the_chat_form_is_asked_in_it(tmp_path):
 
 
 def test_measured_drift_is_the_mean_of_the_texts(lab):
-    small = Drifting(lab.store, lab.settings, lab.ready, import_core)
+    small = Drifting(lab)
     found = []
     for step in small.measure("base", "base+german", rows=3):
         if isinstance(step, Drift):
@@ -135,7 +136,9 @@ def test_measured_drift_is_the_mean_of_the_texts(lab):
 
 
 def drifts(lab, *asked, **more):
-    return [step for step in lab.drifting.measure(*asked, **more) if isinstance(step, Drift)]
+    return [
+        step for step in lab.service(Drifting).measure(*asked, **more) if isinstance(step, Drift)
+    ]
 
 
 def test_what_ships_is_measured_once(lab, monkeypatch):
@@ -162,7 +165,7 @@ def test_the_next_scene_is_measured_while_one_is_shown(monkeypatch):
     before = names[names.index("forgetting") - 1]
     preparer(lab, shipped())((), SimpleNamespace(name=before))
     monkeypatch.setattr("lmlab.features.change.drift.iter_kind", lambda *_, **__: iter(()))
-    assert len(drifts(lab, "base", "qa")) == len(lab.drifting.kinds("qa"))
+    assert len(drifts(lab, "base", "qa")) == len(lab.service(Drifting).kinds("qa"))
 
 
 def test_a_run_keeps_snapshots_evenly_and_each_loads_as_a_model(run):
@@ -196,19 +199,19 @@ def test_a_full_run_is_looked_back_on_too(folder, tmp_path):
     for _ in train(made, SETTINGS):
         pass
     lab = Lab.open(SETTINGS.model_copy(update={"runs_dir": tmp_path}))
-    stops = lab.timemachine.of_run(f"run:{made.spec.id}")
+    stops = lab.service(TimeMachine).of_run(f"run:{made.spec.id}")
     assert [stop.step for stop in stops] == [0, 1, 2, 3]
-    found = moments(lab.timemachine, stops, "Say dog: the dog")
+    found = moments(lab.service(TimeMachine), stops, "Say dog: the dog")
     assert len({round(m.scored.logprob, 4) for m in found}) == 4
 
 
 def test_the_shipped_journey_is_in_order_and_becomes_language(lab):
-    stops = lab.timemachine.shipped()
+    stops = lab.service(TimeMachine).shipped()
     steps = [stop.step for stop in stops]
     assert steps[0] == 0
     assert steps == sorted(steps)
     assert len(steps) > 5
-    found = moments(lab.timemachine, [stops[0], stops[4], stops[-1]], TEXT)
+    found = moments(lab.service(TimeMachine), [stops[0], stops[4], stops[-1]], TEXT)
     first, middle, last = (moment.scored.perplexity for moment in found)
     assert first == pytest.approx(found[0].vocabulary, rel=0.35)
     assert first > middle > last
@@ -220,18 +223,18 @@ def test_the_shipped_journey_is_in_order_and_becomes_language(lab):
 
 
 def test_what_was_scored_is_not_scored_again(lab, monkeypatch):
-    stops = lab.timemachine.shipped()[:2]
-    before = moments(lab.timemachine, stops, TEXT)
+    stops = lab.service(TimeMachine).shipped()[:2]
+    before = moments(lab.service(TimeMachine), stops, TEXT)
 
     def never(*_):
         raise AssertionError("it was borrowed again")
 
     monkeypatch.setattr(ModelStore, "borrow", never)
-    assert moments(lab.timemachine, stops, TEXT) == before
+    assert moments(lab.service(TimeMachine), stops, TEXT) == before
 
 
 def test_progress_is_told_and_stopping_keeps_what_is_there(lab):
-    steps = lab.timemachine.travel(lab.timemachine.shipped(), TEXT)
+    steps = lab.service(TimeMachine).travel(lab.service(TimeMachine).shipped(), TEXT)
     seen = []
     for step in steps:
         seen.append(step)
@@ -244,9 +247,9 @@ def test_progress_is_told_and_stopping_keeps_what_is_there(lab):
 
 def test_a_run_s_journey_starts_at_its_base(run):
     made, lab = run
-    stops = lab.timemachine.of_run(f"{made.spec.model}+run:{made.spec.id}")
+    stops = lab.service(TimeMachine).of_run(f"{made.spec.model}+run:{made.spec.id}")
     assert [stop.step for stop in stops] == [0, 2, 4, 6, 8, 10, 12]
-    found = moments(lab.timemachine, stops, "Say dog: the dog")
+    found = moments(lab.service(TimeMachine), stops, "Say dog: the dog")
     assert found[0].scored.logprob < found[-1].scored.logprob
     # Its snapshots are let go of, and can be had again.
     with lab.store.borrow(stops[0].model) as lm:
@@ -255,18 +258,20 @@ def test_a_run_s_journey_starts_at_its_base(run):
         again = score(lm, "Say dog: the dog")
     assert again.logprob == pytest.approx(found[1].scored.logprob, rel=1e-5)
     with pytest.raises(InputError, match="not a run"):
-        lab.timemachine.of_run("base+sentiment")
+        lab.service(TimeMachine).of_run("base+sentiment")
     with pytest.raises(InputError, match="not a run"):
-        lab.timemachine.of_run("run:0123456789abcdef")
+        lab.service(TimeMachine).of_run("run:0123456789abcdef")
 
 
 def test_revisions_are_put_in_order_of_their_steps(lab, folder):
-    stops = lab.timemachine.of_revisions("EleutherAI/pythia-70m", "step64, step0 step1000")
+    stops = lab.service(TimeMachine).of_revisions("EleutherAI/pythia-70m", "step64, step0 step1000")
     assert [stop.step for stop in stops] == [0, 64, 1000]
     assert stops[1].model == "EleutherAI/pythia-70m@step64"
-    here = lab.timemachine.of_revisions(str(folder("llama", "bytelevel-bos")), "step0 step64")
+    here = lab.service(TimeMachine).of_revisions(
+        str(folder("llama", "bytelevel-bos")), "step0 step64"
+    )
     with pytest.raises(ModelError, match="no revisions"):
-        moments(lab.timemachine, here, "the dog")
+        moments(lab.service(TimeMachine), here, "the dog")
 
 
 @pytest.mark.parametrize(
@@ -282,16 +287,16 @@ def test_revisions_are_put_in_order_of_their_steps(lab, folder):
 )
 def test_revisions_that_cannot_be_are_refused(lab, name, revisions, words):
     with pytest.raises(InputError, match=words):
-        lab.timemachine.of_revisions(name, revisions)
+        lab.service(TimeMachine).of_revisions(name, revisions)
 
 
 def test_a_text_that_cannot_be_is_refused(lab):
-    stops = lab.timemachine.shipped()[:1]
+    stops = lab.service(TimeMachine).shipped()[:1]
     for text, words in ((" ", "no text"), ("x" * (SETTINGS.max_chars + 1), "characters")):
         with pytest.raises(InputError, match=words):
-            list(lab.timemachine.travel(stops, text))
+            list(lab.service(TimeMachine).travel(stops, text))
     with pytest.raises(InputError, match="tokens"):
-        list(lab.timemachine.travel(stops, "dog " * 700))
+        list(lab.service(TimeMachine).travel(stops, "dog " * 700))
 
 
 def test_checkpoints_with_other_tokens_are_refused(lab, folder):
@@ -301,7 +306,7 @@ def test_checkpoints_with_other_tokens_are_refused(lab, folder):
 
     stops = [replace(stop, model=str(path)) for stop, path in zip(stops, paths, strict=True)]
     with pytest.raises(InputError, match="different tokens"):
-        list(lab.timemachine.travel(stops, TEXT))
+        list(lab.service(TimeMachine).travel(stops, TEXT))
 
 
 def test_an_opening_ends_with_a_word():
@@ -382,7 +387,7 @@ def test_models_between_each_other(lab):
 
 
 def test_the_map_is_measured_once_and_for_everybody(lab, monkeypatch):
-    steps = list(lab.taskmap.measure(2))
+    steps = list(lab.service(TaskMaps).measure(2))
     found = steps[-1]
     assert isinstance(found, TaskMap)
     assert found.names[0] == "base"
@@ -394,14 +399,14 @@ def test_the_map_is_measured_once_and_for_everybody(lab, monkeypatch):
     assert all(found.moved(i, kind) < 0 for i, kind in enumerate(own, 1))
     assert all(found.moved(0, kind) == 0 for kind in range(len(found.kinds)))
     monkeypatch.setattr(ModelStore, "borrow_all", None)
-    assert list(lab.taskmap.measure(2)) == [found]
-    assert lab.taskmap.kept(2) is found
-    assert lab.taskmap.kept(3) is None
+    assert list(lab.service(TaskMaps).measure(2)) == [found]
+    assert lab.service(TaskMaps).kept(2) is found
+    assert lab.service(TaskMaps).kept(3) is None
     with pytest.raises(InputError, match="From 2 to"):
-        list(lab.taskmap.measure(1))
+        list(lab.service(TaskMaps).measure(1))
 
 
 def test_without_variants_there_is_no_map(tmp_path):
     lab = Lab(ModelStore(SETTINGS, models=tmp_path), SETTINGS)
     with pytest.raises(InputError, match="no tuned variants"):
-        list(lab.taskmap.measure())
+        list(lab.service(TaskMaps).measure())

@@ -11,13 +11,13 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from lmlab.errors import DiskError, InputError, MemoryLimitError, ModelError
+from lmlab.features.tuning.service import Tuning
 from lmlab.lab import Lab
 from lmlab.parts.run_views import news
 from lmlab.runs import folder as folders
@@ -81,7 +81,7 @@ def faked():
 
 def lab_over(root: Path, faked: Faked, **settings) -> Lab:
     lab = Lab.open(Settings(device="cpu", dtype="float32", runs_dir=root, **settings))
-    lab.tuning.__dict__["jobs"] = Jobs(lab.settings, faked)
+    lab.__dict__["jobs"] = Jobs(lab.settings, faked)
     return lab
 
 
@@ -113,23 +113,23 @@ def test_one_bad_folder_costs_itself_alone(tmp_path, faked, caplog):
     (other.path / "state.json").unlink()
     lab = lab_over(tmp_path, faked, keep_days=100)
     with caplog.at_level(logging.WARNING, "lmlab"):
-        assert [info.id for info in lab.tuning.runs(OWNER)] == [mine.path.name]
+        assert [info.id for info in lab.service(Tuning).runs(OWNER)] == [mine.path.name]
         assert len(caplog.records) == len(BAD)
-        lab.tuning.runs(OTHER)
+        lab.service(Tuning).runs(OTHER)
         assert len(caplog.records) == len(BAD)  # said once
     assert not any(f"{i:016x}" in caplog.text for i in range(len(BAD)))
-    lab.tuning.recover()
+    lab.service(Tuning).recover()
     assert sorted(path.name for path in (tmp_path / ASIDE).iterdir()) == [
         f"{i:016x}" for i in range(len(BAD))
     ]
     assert (tmp_path / ASIDE / f"{1:016x}" / "run.json").read_bytes() == BAD["torn"]
     lab.store.runs.tidy(100)
-    assert [info.state for info in lab.tuning.runs(OTHER)] == ["interrupted"]
+    assert [info.state for info in lab.service(Tuning).runs(OTHER)] == ["interrupted"]
     with pytest.raises(InputError, match="no such run"):
-        lab.tuning.run(OWNER, f"{0:016x}")
-    lab.tuning.resume(OWNER, mine.path.name)
+        lab.service(Tuning).run(OWNER, f"{0:016x}")
+    lab.service(Tuning).resume(OWNER, mine.path.name)
     assert faked.launched == [mine.path.name]
-    lab.tuning.jobs.close()
+    lab.jobs.close()
 
 
 @pytest.mark.parametrize(
@@ -165,11 +165,11 @@ def test_runs_of_other_versions_are_read_or_named(tmp_path, faked):
     (strange.path / "run.json").write_text(json.dumps(known))
     assert older.spec.config == newer.spec.config == quick()
     lab = lab_over(tmp_path, faked)
-    lab.tuning.recover()
+    lab.service(Tuning).recover()
     assert strange.path.exists()
-    assert len(lab.tuning.runs(OWNER)) == 2
+    assert len(lab.service(Tuning).runs(OWNER)) == 2
     with pytest.raises(UnreadRunError, match=r"another version of lmlab.*‘hue’"):
-        lab.tuning.run(OWNER, strange.path.name)
+        lab.service(Tuning).run(OWNER, strange.path.name)
     (strange.path / "run.json").write_text('{"format": 99, "what": 1}')
     with pytest.raises(UnreadRunError, match="a newer version"):
         _ = strange.spec
@@ -342,13 +342,13 @@ def test_a_start_on_a_full_disk_leaves_nothing(tmp_path, monkeypatch, part, ther
 def test_a_start_that_is_refused_leaves_nothing(tmp_path, faked, folder, monkeypatch):
     name = str(folder("llama", "bytelevel-bos"))
     lab = lab_over(tmp_path, faked, max_queue=1)
-    start = lambda: lab.tuning.start(OWNER, name, DATA, TEMPLATE, quick())  # noqa: E731
+    start = lambda: lab.service(Tuning).start(OWNER, name, DATA, TEMPLATE, quick())  # noqa: E731
     first, second = start(), start()
     with pytest.raises(InputError, match="1 runs are waiting"):
         start()
-    lab.tuning.stop(OWNER, second)
+    lab.service(Tuning).stop(OWNER, second)
     with monkeypatch.context() as full:
-        full.setattr(lab.tuning.jobs, "submit", _full)
+        full.setattr(lab.jobs, "submit", _full)
         with pytest.raises(OSError, match="No space"):
             start()
     for change, said in (
@@ -357,8 +357,9 @@ def test_a_start_that_is_refused_leaves_nothing(tmp_path, faked, folder, monkeyp
         ({"free_gb": 1e9}, "The disk is full"),
     ):
         changed = lab.settings.model_copy(update=change)
-        tuning = replace(lab.tuning, settings=changed)
-        tuning.__dict__["jobs"] = lab.tuning.jobs
+        other = Lab(lab.store, changed)
+        other.__dict__["jobs"] = lab.jobs
+        tuning = other.service(Tuning)
         if "Your" in said:
             (tmp_path / first / "filler").write_bytes(b"x" * 60_000_000)
         with pytest.raises(DiskError, match=said):
@@ -370,7 +371,7 @@ def test_a_start_that_is_refused_leaves_nothing(tmp_path, faked, folder, monkeyp
     with pytest.raises(MemoryLimitError, match=r"0\.1 GB are free just now"):
         start()
     assert {path.name for path in tmp_path.iterdir()} == {first, second, PAGES}
-    lab.tuning.jobs.close()
+    lab.jobs.close()
 
 
 def test_sweeping_sees_every_folder(tmp_path):
@@ -459,12 +460,12 @@ def test_what_was_learned_is_written_anew_where_it_is_damaged(
     name, path = run.path.name, run.learned / file
     good = path.read_bytes()
     path.write_bytes(good[: len(good) // 2])
-    info = lab.tuning.run(OWNER, name)
+    info = lab.service(Tuning).run(OWNER, name)
     assert f"damaged: {run.learned.name}/{file}. Its last checkpoint is kept" in info.message
     assert info.can_resume
     with pytest.raises(ModelError, match=f"{file}.*resume the run"):
         list(lab.score(f"run:{name}", "hello"))
-    lab.tuning.resume(OWNER, name)
+    lab.service(Tuning).resume(OWNER, name)
     assert faked.launched == [name]
     list(train(run, SETTINGS))
     assert path.read_bytes() == good

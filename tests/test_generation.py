@@ -9,9 +9,9 @@ import torch
 from lmlab.api import load
 from lmlab.errors import InputError, ModelError
 from lmlab.generation.complete import generate, prompt_ids, sample, unfold
+from lmlab.generation.completions import Next, Step, collect
 from lmlab.generation.nexttoken import beliefs
 from lmlab.generation.sampling import GenerateConfig
-from lmlab.results.completions import Next, Step, collect
 from lmlab.scoring.score import score
 from tests import folders
 

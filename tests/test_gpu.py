@@ -6,9 +6,9 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
 from lmlab.api import complete, load, score, score_many
+from lmlab.generation.config import GenerateConfig
 from lmlab.models.loading import inspect
 from lmlab.models.loading import load as load_weights
-from lmlab.results.controls import GenerateConfig
 from lmlab.runs.worker import material
 from lmlab.settings import Settings
 from lmlab.training.config import FinetuneConfig

@@ -20,15 +20,18 @@ import torch
 
 from bench.fuzz import Fuzz
 from lmlab.errors import InputError, LabError, ModelError
+from lmlab.features.prompt.service import Prompting
+from lmlab.features.tuning.service import Tuning
+from lmlab.generation.config import GenerateConfig
 from lmlab.lab import Lab
 from lmlab.models import hub
 from lmlab.models.store import ModelStore
 from lmlab.page.app import launch
-from lmlab.results.controls import GenerateConfig
-from lmlab.results.scored import Scored
 from lmlab.runs.store import Runs
+from lmlab.scoring.scored import Scored
 from lmlab.settings import Settings
 from lmlab.text.sets import read_table
+from lmlab.text.wordings import shipped_source
 from lmlab.training.config import FinetuneConfig
 from tests import folders
 
@@ -119,18 +122,27 @@ def test_a_run_is_an_id_and_belongs_to_somebody(name, tmp_path, lab):
     (tmp_path / "run.json").write_text("{}")
     runs = Runs(tmp_path / "runs")
     assert runs.find(name) is None
-    for ask in (lab.tuning.run, lab.tuning.archive, lab.tuning.delete, lab.tuning.stop):
+    for ask in (
+        lab.service(Tuning).run,
+        lab.service(Tuning).archive,
+        lab.service(Tuning).delete,
+        lab.service(Tuning).stop,
+    ):
         with pytest.raises(InputError, match="no such run"):
             ask(OWNER, name)
 
 
 @pytest.mark.parametrize("name", [*PATHS, "__proto__", "<script>alert(1)</script>"])
 def test_sets_and_templates_are_names(name, lab):
-    for ask in (lab.tuning.dataset, lab.prompts.dataset, lab.prompts.source):
+    for ask in (
+        lab.service(Tuning).dataset,
+        lab.service(Prompting).dataset,
+        shipped_source,
+    ):
         with pytest.raises(InputError):
             ask(name)
     with pytest.raises(InputError):
-        Lab.open(Settings()).tuning.hub_table(f"{name}/../x")
+        Lab.open(Settings()).service(Tuning).hub_table(f"{name}/../x")
 
 
 # Bombs
@@ -168,7 +180,7 @@ def test_a_table_that_swells_is_refused_in_time(kind, lab):
     content = make()
     began = time.process_time()
     with pytest.raises(InputError):
-        lab.tuning.table(content, name)
+        lab.service(Tuning).table(content, name)
     assert time.process_time() - began < 5
 
 

@@ -14,6 +14,7 @@ import pytest
 from lmlab.cli.main import main
 from lmlab.deployment import constraints
 from lmlab.errors import InputError, MemoryLimitError, ModelError
+from lmlab.features.tuning.service import Tuning
 from lmlab.hosting import logs, space
 from lmlab.hosting.headers import SPACES, Headers
 from lmlab.hosting.health import Counted, Health, Vitals, exposition, public_name, vitals
@@ -23,6 +24,7 @@ from lmlab.hosting.route_filter import Doors
 from lmlab.lab import Lab
 from lmlab.models.store import ModelStore
 from lmlab.settings import PUBLIC, Settings, read_settings
+from lmlab.text.wordings import shipped_template
 from tests import loops
 from tools import audit
 
@@ -133,23 +135,23 @@ def test_the_store_keeps_to_the_list_and_to_the_size(folder, monkeypatch):
 
 def test_no_training_means_none_by_any_way(tmp_path):
     lab = Lab.open(Settings(training=False, offline=True, runs_dir=tmp_path))
-    data = lab.tuning.dataset("qa")
+    data = lab.service(Tuning).dataset("qa")
     owner = "0" * 32
     from lmlab.training.config import FinetuneConfig
 
     config = FinetuneConfig(steps=1)
     with pytest.raises(InputError, match="switched off"):
-        lab.tuning.start(owner, "base", data, lab.prompts.templates()["qa-tuned"], config)
+        lab.service(Tuning).start(owner, "base", data, shipped_template("qa-tuned"), config)
     with pytest.raises(InputError, match="switched off"):
-        lab.tuning.resume(owner, "0" * 16)
-    lab.tuning.warm()
-    assert lab.tuning.jobs.counts() == (0, 0)
+        lab.service(Tuning).resume(owner, "0" * 16)
+    lab.service(Tuning).warm()
+    assert lab.jobs.counts() == (0, 0)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_data_sets_of_the_hub_can_be_shut():
     with pytest.raises(InputError, match="not asked here"):
-        Lab.open(Settings(allow_datasets=False)).tuning.hub_table("me/mine")
+        Lab.open(Settings(allow_datasets=False)).service(Tuning).hub_table("me/mine")
 
 
 # Headers

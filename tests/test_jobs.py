@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from lmlab.errors import InputError, LabError, ModelError
+from lmlab.features.tuning.service import Tuning
 from lmlab.lab import Lab
 from lmlab.runs.jobs import Jobs
 from lmlab.runs.store import Runs
@@ -33,7 +34,7 @@ def lab(tmp_path):
     )
     lab = Lab.open(settings)
     yield lab
-    lab.tuning.jobs.close()
+    lab.jobs.close()
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def model(folder) -> Path:
 def wait(lab, run: str, state: str, seconds: float = 150.0):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        info = lab.tuning.run(OWNER, run)
+        info = lab.service(Tuning).run(OWNER, run)
         if info.state == state:
             return info
         time.sleep(0.05)
@@ -52,7 +53,7 @@ def wait(lab, run: str, state: str, seconds: float = 150.0):
 
 
 def test_runs_wait_their_turn_stop_resume_and_serve_as_models(lab, model):
-    tuning, name = lab.tuning, str(model)
+    tuning, name = lab.service(Tuning), str(model)
     first = tuning.start(OWNER, name, DATA, TEMPLATE, ENDLESS)
     second = tuning.start(OWNER, name, DATA, TEMPLATE, quick())
     third = tuning.start(OTHER, name, DATA, TEMPLATE, quick())
@@ -91,7 +92,7 @@ def test_runs_wait_their_turn_stop_resume_and_serve_as_models(lab, model):
 
 
 def test_a_failed_run_says_why_and_a_killed_one_can_go_on(lab, model):
-    tuning = lab.tuning
+    tuning = lab.service(Tuning)
     rows = (*ROWS, *({"word": f"{i}", "answer": "x"} for i in range(20)))
     # Long in tokens though not in characters, so that only the run itself finds out.
     odd = (*rows, {"word": "é" * 40, "answer": "x"})
@@ -118,7 +119,7 @@ def test_a_failed_run_says_why_and_a_killed_one_can_go_on(lab, model):
 
 
 def test_what_can_be_told_at_once_is(lab, model):
-    tuning, name = lab.tuning, str(model)
+    tuning, name = lab.service(Tuning), str(model)
     for config, said in (
         (quick(rank=32), "rank 32 is above|as the rank"),
         (quick(steps=6000), "At most 5,000 steps"),
@@ -142,7 +143,7 @@ def test_what_can_be_told_at_once_is(lab, model):
 
 
 def test_previews_counts_and_templates(lab, model):
-    tuning = lab.tuning
+    tuning = lab.service(Tuning)
     view = tuning.preview(str(model), DATA, TEMPLATE, quick(), -1)
     assert (view.row, view.rows) == (len(ROWS) - 1, len(ROWS))
     found = tuning.count(str(model), quick(), DATA)
@@ -174,7 +175,7 @@ def test_parquet_is_read_within_limits(lab):
         """One value in the file, six thousand cells once it is read."""
         return pa.DictionaryArray.from_arrays(pa.array([0] * 6000), pa.array(["x" * size]))
 
-    table = lab.tuning.table(
+    table = lab.service(Tuning).table(
         packed({"word": ["dog", None], "n": [1, 2], "b": [True, False]}), "t.parquet"
     )
     assert table.rows == (
@@ -192,7 +193,7 @@ def test_parquet_is_read_within_limits(lab):
         (packed({"word": pa.array([], pa.string())}), "no rows"),
     ):
         with pytest.raises(InputError, match=said):
-            lab.tuning.table(content, "t.parquet")
+            lab.service(Tuning).table(content, "t.parquet")
 
 
 class FakeHub:
@@ -219,7 +220,7 @@ def test_push_uses_the_token_once_and_tells_nobody(lab, model, monkeypatch, capl
 
     caplog.set_level("DEBUG")
     monkeypatch.setattr(hubruns, "HfApi", FakeHub)
-    tuning = lab.tuning
+    tuning = lab.service(Tuning)
     folder = lab.store.runs.new(OWNER, str(model), DATA, TEMPLATE, quick(steps=2))
     with pytest.raises(InputError, match="not saved anything"):
         tuning.push(OWNER, folder.path.name, "me/run", "hf_good")
@@ -261,7 +262,7 @@ def test_a_set_of_the_hub_is_read_from_its_parquet(lab, tmp_path, monkeypatch):
 
     monkeypatch.setattr(hubruns, "HfApi", Api)
     monkeypatch.setattr(hubruns, "hf_hub_download", lambda *a, **k: str(tmp_path / "0.parquet"))
-    assert len(lab.tuning.hub_table("owner/set").rows) == 30
+    assert len(lab.service(Tuning).hub_table("owner/set").rows) == 30
     for repo, split, said in (
         ("gone", "train", "cannot be had"),
         ("owner/set", "dev", "default/test"),
@@ -269,7 +270,7 @@ def test_a_set_of_the_hub_is_read_from_its_parquet(lab, tmp_path, monkeypatch):
         ("../x", "train", "no name"),
     ):
         with pytest.raises(InputError, match=said):
-            lab.tuning.hub_table(repo, split=split)
+            lab.service(Tuning).hub_table(repo, split=split)
 
 
 def test_a_stopped_run_is_resumed_while_its_process_still_ends(tmp_path):

@@ -7,12 +7,13 @@ import pytest
 from bench.timing import peak_megabytes
 from lmlab.api import load
 from lmlab.errors import InputError, LabError
+from lmlab.generation.completions import Given
+from lmlab.generation.config import GenerateConfig
 from lmlab.lab import Lab
-from lmlab.results.compared import Compared
-from lmlab.results.completions import Given
-from lmlab.results.controls import GenerateConfig
-from lmlab.results.scored import Loading, Scored, Scoring
+from lmlab.progress import Loading, Progress
+from lmlab.scoring.compared import Compared
 from lmlab.scoring.score import score
+from lmlab.scoring.scored import Scored
 from lmlab.settings import Settings
 from tests import folders
 
@@ -81,7 +82,7 @@ def test_no_name_does_harm(name):
 
 def test_progress_comes_before_the_result(lab):
     steps = [s for s in lab.score("base", "word " * 2000) if not isinstance(s, Loading)]
-    assert isinstance(steps[0], Scoring)
+    assert isinstance(steps[0], Progress)
     assert isinstance(steps[-1], Scored)
     assert steps[-1].windowing.count > 1
 

@@ -41,7 +41,7 @@ def test_long_rows_count(folder, tmp_path, monkeypatch):
     from lmlab.lab import Lab
 
     lab = Lab.open(Settings(device="cpu", dtype="float32", runs_dir=tmp_path))
-    tuning, name = lab.tuning, str(folder("llama", "bytelevel-bos"))
+    tuning, name = lab.service(Tuning), str(folder("llama", "bytelevel-bos"))
     config = quick(method="full", targets="auto")
     plain = tuning.count(name, config)
     small = tuning.count(name, config, DATA)
@@ -64,7 +64,7 @@ def test_what_is_too_much_is_refused_before_anything_is_made(folder, tmp_path, m
     from lmlab.lab import Lab
 
     lab = Lab.open(Settings(device="cpu", dtype="float32", runs_dir=tmp_path, memory_gb=0.1))
-    tuning: Tuning = lab.tuning
+    tuning: Tuning = lab.service(Tuning)
     name = str(folder("llama", "bytelevel-bos"))
     rows = tuple({"word": "dog hill " * 10, "answer": f"{i}"} for i in range(600))
     data = replace(DATA, train=rows)

@@ -9,6 +9,8 @@ import torch
 
 import lmlab
 from lmlab.errors import InputError
+from lmlab.features.pretraining.service import Pretraining
+from lmlab.features.tuning.service import Tuning
 from lmlab.lab import Lab
 from lmlab.maths.levels import entropy_of_counts, per_byte, per_token
 from lmlab.models.store import ModelStore
@@ -310,7 +312,7 @@ def test_what_was_learned_opens_here_and_elsewhere(tmp_path):
     tokenizer = AutoTokenizer.from_pretrained(learned)
     assert sum(p.numel() for p in model.parameters()) == QUICK.parameters
     assert (tokenizer.bos_token, tokenizer.eos_token) == (END, END)
-    info = lab.pretraining.run(OWNER, folder.path.name)
+    info = lab.service(Pretraining).run(OWNER, folder.path.name)
     assert (info.model_name, info.state) == (f"run:{info.id}", "done")
     with ModelStore(lab.settings).borrow(info.model_name) as lm:
         scored = score(lm, "The dog")
@@ -351,8 +353,8 @@ def lab(tmp_path) -> Lab:
 
 
 def test_the_page_is_held_to_its_limits(lab, monkeypatch):
-    monkeypatch.setattr(type(lab.pretraining.jobs), "submit", lambda self, folder: None)
-    start = lab.pretraining.start
+    monkeypatch.setattr(type(lab.jobs), "submit", lambda self, folder: None)
+    start = lab.service(Pretraining).start
     for config, said in (
         (replace(QUICK, steps=51), "At most 50 steps"),
         (replace(QUICK, width=128), "At most 50,000 parameters"),
@@ -360,39 +362,39 @@ def test_the_page_is_held_to_its_limits(lab, monkeypatch):
         with pytest.raises(InputError, match=said):
             start(OWNER, data(), config)
     with pytest.raises(InputError, match="at most 40,000"):
-        lab.pretraining.own("z " * 30_000, "long")
+        lab.service(Pretraining).own("z " * 30_000, "long")
     with pytest.raises(InputError, match="not UTF-8"):
-        lab.pretraining.own(b"\xff\xfe" * 2000, "binary")
+        lab.service(Pretraining).own(b"\xff\xfe" * 2000, "binary")
     with pytest.raises(InputError, match="no plain text"):
-        lab.pretraining.own(b"a\0" * 2000, "binary")
+        lab.service(Pretraining).own(b"a\0" * 2000, "binary")
     start(OWNER, data(), QUICK)
     with pytest.raises(InputError, match="You have 1 runs"):
         start(OWNER, data(), QUICK)
     off = Lab.open(lab.settings.model_copy(update={"training": False}))
     with pytest.raises(InputError, match="switched off"):
-        off.pretraining.start("b" * 32, data(), QUICK)
+        off.service(Pretraining).start("b" * 32, data(), QUICK)
 
 
 def test_runs_are_their_owners_and_of_their_kind(lab):
     folder = lab.store.runs.new_pretraining(OWNER, data(), QUICK)
-    assert [info.id for info in lab.pretraining.runs(OWNER)] == [folder.path.name]
-    assert lab.tuning.runs(OWNER) == []
-    assert lab.pretraining.runs("b" * 32) == []
+    assert [info.id for info in lab.service(Pretraining).runs(OWNER)] == [folder.path.name]
+    assert lab.service(Tuning).runs(OWNER) == []
+    assert lab.service(Pretraining).runs("b" * 32) == []
     with pytest.raises(InputError, match="no such run"):
-        lab.pretraining.read("b" * 32, folder.path.name)
+        lab.service(Pretraining).read("b" * 32, folder.path.name)
     assert RunFolder(folder.path).spec.pretraining == QUICK
-    lab.pretraining.delete(OWNER, folder.path.name)
+    lab.service(Pretraining).delete(OWNER, folder.path.name)
     assert not folder.path.exists()  # and the visitor's text with it
 
 
 def test_one_queue_for_both_kinds(lab):
-    assert lab.pretraining.jobs is lab.tuning.jobs
+    assert lab.jobs is lab.jobs
 
 
 def test_a_tokenizer_is_trained_once_for_a_text_and_a_size(lab):
-    first = lab.pretraining.tokenizer(data(), 300)
-    assert lab.pretraining.tokenizer(data(), 300) is first
-    assert lab.pretraining.tokenizer(data(), 280).size == 280
+    first = lab.service(Pretraining).tokenizer(data(), 300)
+    assert lab.service(Pretraining).tokenizer(data(), 300) is first
+    assert lab.service(Pretraining).tokenizer(data(), 280).size == 280
 
 
 def test_the_function_of_a_notebook(tmp_path):

@@ -5,11 +5,11 @@ import pytest
 from lmlab.errors import InputError
 from lmlab.features.prompt import drawn_rows
 from lmlab.features.prompt.queried import Asked, Weighed
-from lmlab.features.prompt.service import MOST_PAIRS
+from lmlab.features.prompt.service import MOST_PAIRS, Prompting
 from lmlab.features.prompt.sheet import Key, Sheet
 from lmlab.features.prompt.study_plots import MEASURES, chart
 from lmlab.lab import Lab
-from lmlab.results.scored import Loading
+from lmlab.progress import Loading
 from lmlab.scoring.pairs import pairs_of
 from lmlab.settings import Settings
 from lmlab.text.sets import read_table, shipped
@@ -100,14 +100,14 @@ def test_the_preview_has_the_form_that_the_model_gets(lab, folder, tmp_path):
     tokenizer.chat_template = CHAT
     tokenizer.save_pretrained(chat)
     row = DATA.queries[0]
-    found = lab.prompts.preview(str(plain), LABELLED, DATA.pool[:1], row)
+    found = lab.service(Prompting).preview(str(plain), LABELLED, DATA.pool[:1], row)
     assert found.plain is None
     assert found.prompt == LABELLED.encode(DATA.pool[:1], row)
-    asked = lab.prompts.preview(str(chat), LABELLED, DATA.pool[:1], row)
+    asked = lab.service(Prompting).preview(str(chat), LABELLED, DATA.pool[:1], row)
     assert asked.plain == found.prompt
     assert asked.prompt.text == "<user>pool 0 is<assistant>a little dog<user>the man is<assistant>"
     assert (asked.context, asked.n_tokens > 0) == (64, True)
-    events = list(lab.prompts.run(str(chat), LABELLED, DATA.pool[:1], row))
+    events = list(lab.service(Prompting).run(str(chat), LABELLED, DATA.pool[:1], row))
     run = next(event for event in events if isinstance(event, Asked))
     assert run == asked
 
@@ -115,7 +115,9 @@ def test_the_preview_has_the_form_that_the_model_gets(lab, folder, tmp_path):
 def test_options_are_weighed_one_by_one(lab, folder):
     row = {"question": "Who?", "options": "Ann | Bob | the cat"}
     template = shipped_templates()["choice-listed"]
-    *_, weighed = lab.prompts.run(str(folder("llama", "bytelevel-bos")), template, [], row)
+    *_, weighed = lab.service(Prompting).run(
+        str(folder("llama", "bytelevel-bos")), template, [], row
+    )
     assert isinstance(weighed, Weighed)
     assert weighed.labels == ("Ann", "Bob", "the cat")
     assert sum(weighed.probabilities) == pytest.approx(1)
@@ -129,7 +131,7 @@ def test_options_are_weighed_one_by_one(lab, folder):
      ("german", "base+german"), ("choice", "base+qa"), ("topic", None), ("nope", None)],
 )  # fmt: skip
 def test_the_tuned_model_follows_the_task(lab, name, model):
-    found = lab.prompts.tuned(name)
+    found = lab.service(Prompting).tuned(name)
     assert (found.tuned if found else None) == model
     if found:
         assert found.data == name
@@ -141,7 +143,7 @@ def test_the_form_of_a_tuned_wording_is_the_one_it_was_tuned_on(lab):
 
     tunings = {tuning.name: tuning for tuning in TUNINGS}
     for name in ("qa", "sentiment", "similarity", "german"):
-        wording, row = lab.prompts.tuned(name), shipped(name).queries[0]
+        wording, row = lab.service(Prompting).tuned(name), shipped(name).queries[0]
         prompt = wording.encode([], row)
         assert (prompt.text, prompt.target) == tunings[f"adapters/{name}"].structure(row)
 
@@ -160,11 +162,11 @@ def test_pairs_come_from_any_two_columns():
 def test_pairs_of_ones_own_are_judged_and_bounded(lab, folder):
     pairs = pairs_of(read_table("a,b\nthe little dog,little the dog\na cat,a hill\n"))
     path = str(folder("llama", "bytelevel-bos"))
-    *_, result = lab.prompts.judge_all(path, pairs)
+    *_, result = lab.service(Prompting).judge_all(path, pairs)
     assert not isinstance(result, Loading)
     assert result.total == len(result.rows) == 2
     with pytest.raises(InputError, match="2,001 pairs"):
-        list(lab.prompts.judge_all(path, pairs[:1] * (MOST_PAIRS + 1)))
+        list(lab.service(Prompting).judge_all(path, pairs[:1] * (MOST_PAIRS + 1)))
 
 
 def test_both_charts_of_every_study_show_its_numbers(lab, folder):

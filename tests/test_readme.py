@@ -3,16 +3,19 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from tools.marked import between
-from tools.scenes import BEGIN, END, scenes_table
+from tools.readme_tables import TABLES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 LARGEST = 150_000  # bytes of a picture
 
 
-def test_the_table_of_scenes_is_that_of_the_scenes():
-    assert between(README, BEGIN, END, scenes_table()) == README
+@pytest.mark.parametrize(("begin", "end", "table"), TABLES)
+def test_tables_are_made_from_what_there_is(begin, end, table):
+    assert between(README, begin, end, table()) == README
 
 
 def test_every_picture_is_there_is_shown_and_is_small():

@@ -18,26 +18,28 @@ from lmlab.features.change.matrices import Knifed
 from lmlab.features.change.rank_knife import iter_knife
 from lmlab.features.change.service import KnifeTexts
 from lmlab.features.change.weight_change import iter_changes
-from lmlab.features.completion import receipt as completions
 from lmlab.features.prompt import receipt as prompts
 from lmlab.features.prompt import receipt_notes
 from lmlab.features.prompt.evaluation import evaluate
 from lmlab.features.prompt.measure_events import Measured
+from lmlab.features.prompt.service import Prompting
 from lmlab.features.prompt.studies import Cell, Design
 from lmlab.features.scale import receipt as sizes
 from lmlab.features.tuning import receipt as tuning
-from lmlab.features.tuning.receipt_notes import of_run
+from lmlab.features.tuning import receipt_notes as of_tuning
+from lmlab.features.tuning.service import Tuning
+from lmlab.generation.completions import Completion
+from lmlab.generation.config import GenerateConfig
 from lmlab.lab import Lab
+from lmlab.lm.forms import Form
+from lmlab.measures import measures
 from lmlab.models.store import ModelStore
-from lmlab.receipts import texts
+from lmlab.receipts import completions, texts
 from lmlab.receipts.script import source_of
-from lmlab.results.completions import Completion
-from lmlab.results.controls import GenerateConfig
-from lmlab.results.forms import Form
-from lmlab.results.scored import Scored
 from lmlab.runs.bases import settled
 from lmlab.runs.store import RunFolder
 from lmlab.scoring.score import ScoreRequest
+from lmlab.scoring.scored import Scored
 from lmlab.settings import Settings
 from lmlab.text.protocols import Protocol, asked
 from lmlab.text.sets import shipped
@@ -61,7 +63,10 @@ LONG = "The king was sad. He went to the wood. " * 30
 def test_the_likelihood_of_a_text(numbers: Numbers, model: str, text: str, prefix: str) -> None:
     scored = api.score(model, text, prefix=prefix)
     found = numbers(texts.likelihood(scored))
-    assert found == pytest.approx([scored.logprob, scored.perplexity], rel=1e-5, abs=1e-4)
+    assert found[:2] == pytest.approx([scored.logprob, scored.perplexity], rel=1e-5, abs=1e-4)
+    told = [one for one in measures(scored.tokens.columns) if one.receipt]
+    means = [scored.measured(one.key).mean() for one in told]
+    assert found[2:] == pytest.approx(means, rel=1e-4, abs=1e-4)
 
 
 @pytest.mark.parametrize("mode", ["sliding", "disjoint"])
@@ -128,7 +133,9 @@ def test_a_study_s_prompts_are_those_that_were_asked(numbers: Numbers) -> None:
     lab = Lab.open(Settings(offline=True))
     template, data = shipped_template("german-arrow"), shipped("german")
     design = Design("", "base", template, data, Protocol(shots=2, draws=2, limit=4))
-    found = [step for step in lab.prompts.study([design]) if isinstance(step, Cell)][-1].evaluation
+    found = [step for step in lab.service(Prompting).study([design]) if isinstance(step, Cell)][
+        -1
+    ].evaluation
     measured = Measured("shots", (("2 shots", found),), (), last=design)
     note = receipt_notes.of_study(lab)(measured)
     assert note is not None
@@ -143,12 +150,12 @@ def test_the_receipt_of_a_run_that_is_on_the_disk(numbers: Numbers, tmp_path: Pa
     )  # fmt: skip
     *_, end = api.finetune("tiny", "plural", "plural-arrow", config, out=tmp_path / "run")
     folder = RunFolder(tmp_path / "run")
-    learned = Lab.open(Settings(offline=True)).tuning.learned
+    learned = Lab.open(Settings(offline=True)).service(Tuning).learned
     assert "model.norm.weight" in learned("tiny", config)
     runs = SimpleNamespace(
         run=lambda *_: folder.info(), spec=lambda *_: folder.spec, learned=learned
     )
-    note = of_run(SimpleNamespace(tuning=runs))("me", "run")
+    note = of_tuning.of_run(SimpleNamespace(service=lambda kind: runs))("me", "run")
     assert note is not None
     found = numbers(note.write())
     assert found == pytest.approx([end.valid_before, end.valid_loss], abs=1e-3)
@@ -186,7 +193,7 @@ def test_a_run_and_a_design_of_a_chat_model_are_made_again(
     chosen, data = shipped_template("sentiment-review"), shipped("sentiment")
     design = Design("", str(folder), chosen, data, Protocol(limit=4, form=form))
     lab = Lab.open(Settings(device="cpu", dtype="float32"))
-    *_, cell = lab.prompts.study([design])
+    *_, cell = lab.service(Prompting).study([design])
     assert isinstance(cell, Cell)
     measured = Measured("shots", (("", cell.evaluation),), (), False, design)
     note = receipt_notes.of_study(lab)(measured)
@@ -241,7 +248,7 @@ def test_what_cannot_be_repeated_is_refused_in_words() -> None:
 
 def scored_by_hand(model: str, text: str = "Hello", prefix: str = "") -> Scored:
     """A result with one token."""
-    from lmlab.results.scored import TokenScore
+    from lmlab.scoring.tokens import TokenScore
 
     token = TokenScore(5, text, 0, len(text), -1.5, 2, 0.5)
     return Scored(model, text, prefix, (token,), context=("<s>",))

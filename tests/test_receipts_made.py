@@ -13,6 +13,7 @@ from lmlab.features.data import receipt as corpora
 from lmlab.features.data import receipt_notes as of_data
 from lmlab.features.data.findings import Inspected, Quality
 from lmlab.features.data.quality import beginning
+from lmlab.features.data.service import Corpora
 from lmlab.features.pretraining import receipt as pretraining
 from lmlab.features.pretraining import receipt_notes as of_pretraining
 from lmlab.features.scale import receipt as sizes
@@ -21,6 +22,7 @@ from lmlab.features.scale.counts import Shape, parameters
 from lmlab.features.scale.form import values_of
 from lmlab.features.scale.measured import Measured
 from lmlab.features.scale.published import PUBLISHED
+from lmlab.features.scale.service import Scaling
 from lmlab.lab import Lab
 from lmlab.runs import worker
 from lmlab.runs.store import RunFolder, new_pretraining
@@ -79,7 +81,7 @@ def test_a_form_that_cannot_be_has_no_receipt() -> None:
 
 def test_models_on_held_out_texts_are_measured_again(numbers: Numbers, lab: Lab) -> None:
     kinds = ["stories", "shuffled stories", "German"]
-    steps = lab.scaling.measure(["base+qa", "tiny"], kinds, 3)
+    steps = lab.service(Scaling).measure(["base+qa", "tiny"], kinds, 3)
     found = [step for step in steps if isinstance(step, Measured)]
     note = of_scale.of_measured(found)
     assert note is not None
@@ -90,9 +92,14 @@ def test_models_on_held_out_texts_are_measured_again(numbers: Numbers, lab: Lab)
 
 
 def test_documents_are_ranked_again_by_the_filter_s_model(numbers: Numbers, lab: Lab) -> None:
-    texts = [*lab.corpora.sample("scraps")[:14], "qzx " * 600, "<s>The dog ran home.", HOSTILE]
+    texts = [
+        *lab.service(Corpora).sample("scraps")[:14],
+        "qzx " * 600,
+        "<s>The dog ran home.",
+        HOSTILE,
+    ]
     (looked,) = [
-        one for one in lab.corpora.inspect("tiny", "some", texts) if type(one) is Inspected
+        one for one in lab.service(Corpora).inspect("tiny", "some", texts) if type(one) is Inspected
     ]
     note = of_data.of_corpus(looked)
     assert note is not None

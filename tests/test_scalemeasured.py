@@ -15,7 +15,7 @@ from lmlab.features.scale.measured import Measured, same_tokens, slope
 from lmlab.features.scale.plots import Axis
 from lmlab.features.scale.service import Scaling, probes
 from lmlab.lab import Lab
-from lmlab.results.scored import Loading, Scoring
+from lmlab.progress import Loading, Progress
 from lmlab.settings import Settings
 from tests import folders
 
@@ -25,7 +25,7 @@ CARD = re.compile(r"^\| [\w-]+ \|(?: [\d.]+ \|)+$", re.MULTILINE)
 
 @pytest.fixture(scope="module")
 def scaling() -> Scaling:
-    return Lab.open(Settings(offline=True)).scaling
+    return Lab.open(Settings(offline=True)).service(Scaling)
 
 
 def on_card(model: str) -> float:
@@ -51,7 +51,7 @@ def test_the_siblings_reach_what_their_cards_say(scaling):
     assert [one.tokens_seen for one in found] == [27_000_000, 3_000_000, 2_000_000]
     assert same_tokens(found)
     assert any(isinstance(event, Loading) for event in events)
-    assert any(isinstance(event, Scoring) for event in events)
+    assert any(isinstance(event, Progress) for event in events)
 
 
 def test_what_was_measured_is_not_measured_again(scaling, monkeypatch):
@@ -62,7 +62,7 @@ def test_what_was_measured_is_not_measured_again(scaling, monkeypatch):
 
 def test_stopping_gives_the_model_back(scaling):
     steps = scaling.measure(["tiny"], ["stories"], 3)
-    assert next(step for step in steps if isinstance(step, Scoring))
+    assert next(step for step in steps if isinstance(step, Progress))
     steps.close()
     with scaling.store.borrow("tiny") as lm:
         assert lm.model.num_parameters() == 298_416
@@ -154,7 +154,7 @@ def test_of_the_hub_the_config_alone_is_fetched(folder, monkeypatch):
     sizes = type("Told", (), {"size": 900})
     monkeypatch.setattr("huggingface_hub.hf_hub_download", fetch)
     monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", lambda url, token: sizes())
-    scaling = Lab.open(Settings()).scaling
+    scaling = Lab.open(Settings()).service(Scaling)
     assert scaling.row("someone/model@v1").layers == 2
     assert asked == [("someone/model", "config.json", "v1")]
     sizes.size = 10**9
@@ -167,7 +167,7 @@ def test_no_odd_name_reaches_the_hub(name, monkeypatch):
     monkeypatch.setattr("huggingface_hub.hf_hub_download", None)
     monkeypatch.setattr("lmlab.models.hub.fetch", None)
     with pytest.raises(LabError):
-        Lab.open(Settings(allow_local=False)).scaling.row(name)
+        Lab.open(Settings(allow_local=False)).service(Scaling).row(name)
 
 
 def test_a_power_law_has_its_exponent():

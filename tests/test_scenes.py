@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from lmlab.errors import InputError
+from lmlab.features import features, wordings
 from lmlab.lab import Lab
 from lmlab.page.app import build_page
 from lmlab.page.lecture import links
@@ -41,7 +42,7 @@ SKIPPED = {"__type__": "update"}  # what leaves a component as it is
 def filling():
     lab = Lab.open()
     page = build_page(lab)
-    return Filling(lab, stages(page))
+    return Filling(lab, stages(page), wordings(features()))
 
 
 def test_a_scene_is_read_as_it_was_written():

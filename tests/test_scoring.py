@@ -10,8 +10,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from lmlab.api import load
 from lmlab.errors import InputError, ModelError
-from lmlab.results.scored import Scored, Scoring
+from lmlab.progress import Progress
 from lmlab.scoring.score import ScoreRequest, iter_scores, score, score_many
+from lmlab.scoring.scored import Scored
 from tests.folders import ARCHITECTURES, TOKENIZERS
 
 TEXT = "The little dog ran over the hill. Das Haus ist groß 🙂"
@@ -178,7 +179,7 @@ def test_top_k_below_zero_is_refused(lm):
 
 def test_progress_ends_at_its_total_before_the_results(lm):
     steps = list(iter_scores(lm, [TEXT * 20, "dog"]))
-    progress = [s for s in steps if isinstance(s, Scoring)]
+    progress = [s for s in steps if isinstance(s, Progress)]
     assert progress[-1].done == progress[-1].total
     assert [type(s) for s in steps[len(progress) :]] == [Scored, Scored]
 

@@ -10,6 +10,7 @@ import pytest
 from bench.visitor import Page, Visitor
 from lmlab.errors import InputError
 from lmlab.fair import Fair, Ticket, makes_room, order
+from lmlab.features.tuning.service import Tuning
 from lmlab.hosting.guests import HALL, LEFT, Beats, Guests, place
 from lmlab.page.app import build_page
 from lmlab.parts import vault
@@ -184,9 +185,9 @@ def test_an_open_page_is_a_connection():
 
 def test_a_run_is_asked_for_from_somewhere(served, monkeypatch):
     lab, asked = FakeLab(), []
-    start = lab.tuning.start
-    tell = lambda *given: asked.append(lab.tuning.jobs._queue.whence()) or start(*given)  # noqa: E731
-    monkeypatch.setattr(lab.tuning, "start", tell)
+    start = lab.service(Tuning).start
+    tell = lambda *given: asked.append(lab.jobs._queue.whence()) or start(*given)  # noqa: E731
+    monkeypatch.setattr(lab.service(Tuning), "start", tell)
     _, address = served(lab, "tuning")
 
     async def train():
@@ -195,7 +196,7 @@ def test_a_run_is_asked_for_from_somewhere(served, monkeypatch):
 
     loops.run(train())
     assert asked == ["127.0.0.1"]
-    assert lab.tuning.jobs._queue.whence() == ""
+    assert lab.jobs._queue.whence() == ""
 
 
 # Sessions

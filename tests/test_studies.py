@@ -17,7 +17,7 @@ from lmlab.features.prompt.studies import (
     shots_study,
     templates_study,
 )
-from lmlab.scoring.pairs import Pair, first_difference, iter_pairs, judge, shipped_pairs
+from lmlab.scoring.pairs import MinimalPair, first_difference, iter_pairs, judge, shipped_pairs
 from lmlab.scoring.score import score
 from lmlab.text.protocols import Protocol
 from tests.test_evaluation import DATA, LABELLED, close
@@ -71,7 +71,10 @@ def test_the_lottery_of_orders(lm):
 
 
 def test_minimal_pairs(lm):
-    pairs = [Pair("order", "the little dog", "little the dog"), Pair("word", "a cat", "a hill")]
+    pairs = [
+        MinimalPair("order", "the little dog", "little the dog"),
+        MinimalPair("word", "a cat", "a hill"),
+    ]
     one, two = judge(lm, pairs)
     assert one.difference == pytest.approx(
         score(lm, pairs[0].good).logprob - score(lm, pairs[0].bad).logprob, rel=1e-4

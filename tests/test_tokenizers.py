@@ -12,10 +12,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 from lmlab.errors import InputError, ModelError
 from lmlab.features.prompt.evaluation import evaluate
 from lmlab.generation.complete import generate
+from lmlab.generation.config import GenerateConfig
 from lmlab.lm.tokens import encode, encode_prompt
 from lmlab.models.loading import inspect, load
 from lmlab.models.tokenizers import read_vocabulary
-from lmlab.results.controls import GenerateConfig
 from lmlab.scoring.score import score
 from lmlab.settings import Settings
 from lmlab.text.sets import Dataset

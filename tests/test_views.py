@@ -2,15 +2,18 @@
 
 import json
 import math
+import pickle
 from dataclasses import replace
 
 import pytest
 
+from lmlab import palette
 from lmlab.features.likelihood.definition import definition
 from lmlab.features.likelihood.figures import figures
-from lmlab.parts import palette, plots, strip, tables
-from lmlab.parts.columnar import Kept, Shown
-from lmlab.results.scored import Alternative, Scored, TokenScore
+from lmlab.measures import measures
+from lmlab.parts import plots, strip, tables
+from lmlab.scoring.scored import Scored, remarks
+from lmlab.scoring.tokens import Alternative, TokenScore
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&${1}"
 
@@ -41,7 +44,7 @@ def test_a_payload_holds_the_numbers_and_no_markup(scored):
     data = json.loads(text)
     (run,) = data["runs"]
     assert run["texts"] == [t.text for t in scored.tokens]
-    assert [n / strip.SCALE for n in run["nll"]] == [1.5, 3.0]
+    assert [n / strip.SCALE for n in run["logprob"]] == [-1.5, -3.0]
     assert run["tops"]["words"][1] == HOSTILE
     assert run["tops"]["rows"][0] == [1, 0, 5000, 1, 15000]
 
@@ -54,7 +57,7 @@ def test_alternatives_stay_behind_for_long_texts(scored):
 def test_two_runs_are_the_same_only_with_the_same_tokens(scored, unscored):
     assert json.loads(strip.payload(scored, scored))["same"]
     assert not json.loads(strip.payload(scored, unscored))["same"]
-    assert any("bits per byte" in note for note in strip.notes(scored, unscored))
+    assert any("bits per byte" in note for note in remarks(scored, unscored))
 
 
 def test_the_html_of_a_notebook_is_escaped(scored):
@@ -72,7 +75,7 @@ def test_every_view_escapes_what_a_visitor_typed(scored):
 def test_nothing_scored_has_figures_and_no_definition(unscored):
     assert "–" in figures(unscored)
     assert "no product" in definition(unscored)
-    assert "Nothing was scored" in strip.notes(unscored)[0]
+    assert "Nothing was scored" in remarks(unscored)[0]
     plots.surprisal(unscored)
 
 
@@ -110,27 +113,26 @@ def test_a_plot_escapes_tokens_and_says_what_it_means(scored):
     assert plots.running_log_perplexity(scored) == [1.5, 2.25]
 
 
-def test_what_is_kept_is_what_was_given(scored, unscored):
-    assert Kept.pack(scored).unpack() == scored
-    assert Kept.pack(unscored).unpack() == unscored
-    assert Shown.pack([scored, unscored]).unpack() == (scored, unscored)
-    assert Kept.pack(scored).tokens(1, 99) == scored.tokens[1:]
-    assert Kept.pack(scored).tokens(5, 9) == ()
+def test_columns_give_back_the_tokens_that_were_given():
+    given = (token("a", 0, None, None), token("b", 1), token("c", 2, -3.0, 5))
+    kept = Scored("m", "abc", "", given)
+    assert tuple(kept.tokens) == given
+    assert (kept.tokens[1:], kept.tokens[-1]) == (given[1:], given[2])
+    assert pickle.loads(pickle.dumps(kept)) == kept
+    assert [one.top for one in kept.tokens.bare] == [(), (), ()]
 
 
 def test_a_token_that_shows_in_two_ways_is_kept_in_both(scored):
     first, second = scored.tokens
     tops = [(Alternative(7, text, -1.0),) for text in ("Once", " Once")]
     tokens = (replace(first, top=tops[0]), replace(second, top=tops[1]))
-    two = replace(scored, tokens=tokens)
-    assert Kept.pack(two).unpack() == two
+    assert tuple(replace(scored, tokens=tokens).tokens) == tokens
 
 
-@pytest.mark.parametrize("measure", [m.key for m in palette.MEASURES])
-def test_every_measure_has_nine_colours_in_order(measure):
-    found = next(m for m in palette.MEASURES if m.key == measure)
+@pytest.mark.parametrize("found", measures(), ids=lambda one: one.key)
+def test_every_measure_has_nine_colours_in_order(found):
     assert len(found.labels) == len(palette.RAMP) == len(found.edges) + 1
-    bins = [palette.bin_of(edge, measure) for edge in found.edges]
+    bins = [found.level(edge) for edge in found.edges]
     assert bins == sorted(bins)
 
 

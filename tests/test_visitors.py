@@ -21,6 +21,9 @@ import psutil
 import pytest
 
 from bench.visitor import Page, Visitor
+from lmlab.features.tuning.service import Tuning
+from lmlab.generation.completions import Step
+from lmlab.generation.config import GenerateConfig
 from lmlab.hosting import sweep
 from lmlab.hosting.headers import Headers
 from lmlab.hosting.page_cache import BYTES, Shelf
@@ -31,8 +34,6 @@ from lmlab.lm.fair_lock import SLICE, Turns, stepwise
 from lmlab.page.app import launch
 from lmlab.parts.gradio_compat.handlers import alerts
 from lmlab.parts.gradio_compat.queue import OWN_SHARE, Iterators, kind_of
-from lmlab.results.completions import Step
-from lmlab.results.controls import GenerateConfig
 from lmlab.runs.store import RunFolder
 from lmlab.settings import Settings
 from lmlab.training import checkpoints
@@ -468,13 +469,14 @@ START = """
 import time
 from dataclasses import replace
 from pathlib import Path
+from lmlab.features.tuning.service import Tuning
 from lmlab.lab import Lab
 from lmlab.settings import Settings
 from tests.test_jobs import DATA, ENDLESS, TEMPLATE
 
 settings = Settings(offline=True, runs_dir=Path({runs!r}), train_threads=1)
 lab, config = Lab.open(settings), replace(ENDLESS, save_every=5)
-ids = [lab.tuning.start("0" * 32, {model!r}, DATA, TEMPLATE, config) for _ in range(2)]
+ids = [lab.service(Tuning).start("0" * 32, {model!r}, DATA, TEMPLATE, config) for _ in range(2)]
 print(*ids, flush=True)
 time.sleep(600)
 """
@@ -615,12 +617,15 @@ def test_work_on_a_lent_gpu_is_marked_at_the_start_and_bounded(zero, folder, mon
 def test_a_run_on_a_lent_gpu_goes_on_in_pieces(zero, folder, monkeypatch):
     lab, fake = zero
     monkeypatch.setattr("lmlab.hosting.zero.PIECE", 1.0)
-    config = quick(steps=400, save_every=5)
-    run = lab.tuning.start("0" * 32, str(folder("llama", "bytelevel-bos")), DATA, TEMPLATE, config)
-    until(lambda: fake.ran.count("train_piece") >= 3 or lab.tuning.run("0" * 32, run).is_over, 60)
-    lab.tuning.stop("0" * 32, run)
-    until(lambda: lab.tuning.run("0" * 32, run).is_over, 60)
-    steps = [one.step for one in lab.tuning.read("0" * 32, run) if isinstance(one, TrainStep)]
+    config, tuning = quick(steps=400, save_every=5), lab.service(Tuning)
+    run = tuning.start("0" * 32, str(folder("llama", "bytelevel-bos")), DATA, TEMPLATE, config)
+    until(
+        lambda: fake.ran.count("train_piece") >= 3 or tuning.run("0" * 32, run).is_over,
+        60,
+    )
+    tuning.stop("0" * 32, run)
+    until(lambda: tuning.run("0" * 32, run).is_over, 60)
+    steps = [one.step for one in tuning.read("0" * 32, run) if isinstance(one, TrainStep)]
     assert steps == list(range(1, len(steps) + 1))
     assert fake.ran.count("train_piece") >= 2
 

@@ -10,11 +10,11 @@ from lmlab.api import load
 from lmlab.errors import ModelError
 from lmlab.generation.advice import given
 from lmlab.generation.complete import generate, iter_sample, prompt_ids, unfold
+from lmlab.generation.completions import Completion, Next, Step
+from lmlab.generation.config import GenerateConfig
 from lmlab.generation.streams import end_ids
 from lmlab.lm import decoding
 from lmlab.lm.tokens import encode
-from lmlab.results.completions import Completion, Next, Step
-from lmlab.results.controls import GenerateConfig
 from lmlab.scoring.score import score, score_many
 from tests import architectures, folders
 from tests.right import CLOSE, GREEDY, TEXT, check_completions, check_scores, right

@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 
 from lmlab.errors import InputError
+from lmlab.runs.owned_runs import TuningRuns
 
 
 def add_app(commands: Any) -> None:
@@ -52,7 +53,7 @@ def _app(arguments: argparse.Namespace) -> None:
 
     logs.start(settings)
     lab = Lab.open(settings)
-    lab.tuning.recover()
+    lab.service(TuningRuns).recover()
     end_politely()
     try:
         launch(lab, host=arguments.host, port=arguments.port)

@@ -12,15 +12,9 @@ from typing import Any, NoReturn
 from lmlab.cli.app import add_app
 from lmlab.cli.deploy import add_deploy
 from lmlab.errors import LabError
-from lmlab.features.completion.cli import add_compare, add_generate, write_json
-from lmlab.features.likelihood.cli import add_score
-from lmlab.features.pretraining.cli import add_pretrain
-from lmlab.features.prompt.cli import add_prompt
-from lmlab.features.prompt.evaluate_cli import add_evaluate
-from lmlab.features.scale.cli import add_diff, add_scale
-from lmlab.features.tuning.cli import add_finetune
-from lmlab.features.tuning.merge_cli import add_merge
-from lmlab.features.tuning.runs_cli import add_runs
+from lmlab.features import features
+from lmlab.settings import read_settings
+from lmlab.terminal.quiet import write_json
 from lmlab.version import __version__
 
 USAGE_ERROR = 2
@@ -36,8 +30,8 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the process's exit status."""
-    arguments = _parser().parse_args(argv)
     try:
+        arguments = _parser().parse_args(argv)
         arguments.run(arguments)
         sys.stdout.flush()
     except LabError as error:
@@ -55,17 +49,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="lmlab", description="See what a language model expects.")
     parser.add_argument("--version", action="version", version=f"lmlab {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
-    add_score(commands)
-    add_generate(commands)
-    add_compare(commands)
-    add_prompt(commands)
-    add_evaluate(commands)
-    add_finetune(commands)
-    add_pretrain(commands)
-    add_runs(commands)
-    add_merge(commands)
-    add_diff(commands)
-    add_scale(commands)
+    for feature in features(read_settings().features):
+        for where in feature.commands:
+            feature.load(where)(commands)
     _add_models(commands)
     add_app(commands)
     add_deploy(commands)

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from lmlab.generation.complete import Stream
+from lmlab.generation.completions import FinishReason
 from lmlab.generation.sampling import GenerateConfig
 from lmlab.lm.decoding import Decoder
 from lmlab.lm.model import LM
 from lmlab.lm.sharedprefix import SharedPrefix, common_prefix
-from lmlab.results.completions import FinishReason
 
 ROWS = 32
 

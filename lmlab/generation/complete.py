@@ -5,13 +5,14 @@ drawn (the lecture's x_{t+1:T} given x_{1:t}).
 from collections.abc import Iterator, Sequence
 
 from lmlab.errors import InputError
+from lmlab.generation.completions import Next, Step
 from lmlab.generation.nexttoken import keep
 from lmlab.generation.sampling import GenerateConfig
 from lmlab.generation.streams import Stream, iter_rounds, rounds
 from lmlab.lm.decoding import Decoder
 from lmlab.lm.model import LM
 from lmlab.lm.tokens import BosSetting, encode_prompt
-from lmlab.results.completions import Next, Reading, Step
+from lmlab.progress import Reading
 
 __all__ = [
     "Stream",

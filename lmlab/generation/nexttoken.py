@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from lmlab.generation.completions import Beliefs, Candidate, Next, Step
 from lmlab.generation.sampling import GenerateConfig, entropy, warp
 from lmlab.lm.tokens import Vocabulary
-from lmlab.results.completions import Beliefs, Candidate, Next, Step
 
 WORDS = 40
 Words = Callable[[int], str | None]

@@ -16,7 +16,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from lmlab.results.controls import GenerateConfig
+from lmlab.generation.config import GenerateConfig
 
 __all__ = ["GenerateConfig", "draw", "entropies", "entropy", "warp", "warp_rows"]
 

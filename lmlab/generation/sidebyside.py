@@ -7,13 +7,14 @@ by itself, one token each in turn.
 from collections.abc import Iterator, Sequence
 
 from lmlab.generation.complete import check_room, prompt_ids
+from lmlab.generation.completions import Step
 from lmlab.generation.sampling import GenerateConfig
 from lmlab.generation.stacking import StackedDecoder, proved, stackable
 from lmlab.generation.streams import Stream, iter_rounds
 from lmlab.lm.decoding import Decoder
 from lmlab.lm.model import LM
 from lmlab.lm.tokens import BosSetting
-from lmlab.results.completions import Reading, Step
+from lmlab.progress import Reading
 
 
 def generate_side_by_side(

@@ -16,7 +16,7 @@ from lmlab.lm.decoding import Decoder
 from lmlab.lm.model import LM
 from lmlab.lm.rowadapters import RowAdapter, row_adapters
 from lmlab.lm.ways import probe_ids
-from lmlab.results.completions import Reading
+from lmlab.progress import Reading
 
 EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
 

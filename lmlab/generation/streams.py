@@ -8,12 +8,13 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from lmlab.generation.completions import FinishReason, Step
 from lmlab.generation.nexttoken import candidate_rows
 from lmlab.generation.sampling import GenerateConfig, draw, entropies, warp_rows
 from lmlab.lm.decoding import Decoder
 from lmlab.lm.model import LM
 from lmlab.lm.textstream import TextStream
-from lmlab.results.completions import FinishReason, Reading, Step
+from lmlab.progress import Reading
 
 # Steps of one completion never reach this, so that each draw has a seed of its own.
 STRIDE = 1_000_003

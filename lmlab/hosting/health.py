@@ -45,7 +45,7 @@ class Vitals:
 
 def vitals(lab: Lab, waiting: Callable[[], int]) -> Vitals:
     """Look at a lab; ``waiting`` tells how many requests are in the page's queue."""
-    runs, waiting_runs = lab.tuning.jobs.counts()
+    runs, waiting_runs = lab.jobs.counts()
     embedded = {str(lab.store.folder(name)): name for name in lab.store.embedded()}
     models = tuple(public_name(path, embedded) for path in lab.store.loaded())
     memory = int(psutil.Process().memory_info().rss)

@@ -33,7 +33,7 @@ END = b"\x03\x00"  # an empty last block
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptResponse:
     """One response.
 
     Attributes:
@@ -95,7 +95,7 @@ class Shelf:
     def __init__(self, app: App, files: Callable[[], frozenset[str]] = frozenset) -> None:
         self.app = app
         self.files = cache(files)
-        self._kept: OrderedDict[str, Kept] = OrderedDict()
+        self._kept: OrderedDict[str, KeptResponse] = OrderedDict()
         self._making: dict[str, asyncio.Lock] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -166,16 +166,16 @@ class Shelf:
         return True
 
 
-def _keep(headers: dict[bytes, bytes], body: bytes) -> Kept:
+def _keep(headers: dict[bytes, bytes], body: bytes) -> KeptResponse:
     kind = headers.get(b"content-type", b"")
     cut = MARKS.split(body) if kind.startswith((b"text/html", b"application/json")) else [body]
     parts, origins = tuple(cut[::2]), tuple(mark == ORIGIN for mark in cut[1::2])
     packed = tuple(map(deflated, parts)) if kind.startswith(PACKED) and len(body) > 1000 else ()
     left = {name: value for name, value in headers.items() if name != b"content-length"}
-    return Kept(tuple(left.items()), parts, origins, packed)
+    return KeptResponse(tuple(left.items()), parts, origins, packed)
 
 
-async def _hand_out(found: Kept, scope: Scope, send: Send) -> None:
+async def _hand_out(found: KeptResponse, scope: Scope, send: Send) -> None:
     state = scope.setdefault("state", {})
     state["marked"] = True
     gzipped = bool(found.packed) and "gzip" in header(scope, b"accept-encoding")

@@ -16,19 +16,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from lmlab.features.tuning.service import Tuning
-from lmlab.lab import Lab, import_core
+from lmlab.lab import LONG, SHORT, Lab, Stream, Work, import_core
 from lmlab.models.store import ModelRef
 from lmlab.runs.jobs import Jobs
 from lmlab.runs.store import RunFolder
 from lmlab.settings import Settings
 
 MARK = "SPACES_ZERO_GPU"
-SHORT, LONG = 15, 60  # seconds that are asked for: scoring, generation
 PIECE = 45.0  # seconds of training in one piece, loading and saving besides
-STREAMS = {"score": SHORT, "compare": SHORT, "complete": LONG, "sample": LONG, "side_by_side": LONG}
-
-Stream = Callable[..., Iterator[Any]]
 
 
 def is_lent(environment: Mapping[str, str] | None = None) -> bool:
@@ -50,65 +45,36 @@ class ZeroLab(Lab):
     @classmethod
     def over(cls, lab: Lab, gpu: Any) -> "ZeroLab":
         """The same lab, its work marked; call it while the page is being built."""
-        made = cls(lab.store, lab.settings, gpu)
+        made = cls(lab.store, lab.settings, gpu=gpu)
         # Marked at once: a Space that marks nothing by the time it has started is stopped.
-        _ = made._marked, made.tuning
+        _ = made._marked, made.jobs
         return made
 
     @cached_property
-    def _marked(self) -> dict[str, Stream]:
-        return {name: self._mark(name, seconds) for name, seconds in STREAMS.items()}
-
-    def _mark(self, name: str, seconds: int) -> Stream:
-        inside: Stream = getattr(super(), name)
-
+    def _marked(self) -> dict[int, Stream]:
         here = os.getpid()
 
-        def work(*args: Any, **given: Any) -> Iterator[Any]:
+        def work(kind: type, name: str, args: Any, given: Any) -> Iterator[Any]:
             if os.getpid() != here:
                 self.store.after_fork()
-            yield from inside(*args, **given)
+            service = self if issubclass(kind, Lab) else self.service(kind)
+            yield from getattr(service, name).__wrapped__(service, *args, **given)
 
-        work.__name__ = work.__qualname__ = f"lmlab_{name}"
-        marked: Stream = self.gpu(duration=seconds)(work)
-        return marked
+        return {seconds: self.gpu(duration=seconds)(work) for seconds in (SHORT, LONG)}
 
     @cached_property
-    def tuning(self) -> Tuning:
-        """As ``Lab.tuning``, its runs in pieces."""
-        found = Tuning(self.store, self.settings, import_core)
+    def jobs(self) -> Jobs:
+        """As ``Lab.jobs``, each run in pieces."""
         piece = self.gpu(duration=int(PIECE) + SHORT)(train_piece)
-        found.__dict__["jobs"] = Jobs(
-            self.settings, start=lambda folder: Pieces(folder, self.settings, piece)
-        )
-        return found
+        return Jobs(self.settings, start=lambda folder: Pieces(folder, self.settings, piece))
 
-    def score(self, *args: Any, **given: Any) -> Iterator[Any]:
-        """As ``Lab.score``, on the GPU."""
-        return self._work("score", args[:1], args, given)
-
-    def compare(self, *args: Any, **given: Any) -> Iterator[Any]:
-        """As ``Lab.compare``, on the GPU."""
-        return self._work("compare", args[:2], args, given)
-
-    def complete(self, *args: Any, **given: Any) -> Iterator[Any]:
-        """As ``Lab.complete``, on the GPU."""
-        return self._work("complete", args[:1], args, given)
-
-    def sample(self, *args: Any, **given: Any) -> Iterator[Any]:
-        """As ``Lab.sample``, on the GPU."""
-        return self._work("sample", args[:1], args, given)
-
-    def side_by_side(self, *args: Any, **given: Any) -> Iterator[Any]:
-        """As ``Lab.side_by_side``, on the GPU."""
-        return self._work("side_by_side", args[0] if args else (), args, given)
-
-    def _work(self, name: str, models: Any, args: Any, given: Any) -> Iterator[Any]:
+    def run(self, work: Work) -> Iterator[Any]:
         """Load here, where it stays, and run there."""
         import_core()
-        for model in models:
+        for model in work.models:
             yield from self.ready(ModelRef.parse(model))
-        yield from self._marked[name](*args, **given)
+        marked = self._marked[work.seconds]
+        yield from marked(type(work.service), work.method.__name__, work.args, work.given)
 
 
 def lent(lab: Lab) -> Lab:

@@ -16,7 +16,7 @@ from lmlab.lm.model import LM
 from lmlab.lm.rowadapters import RowAdapter, row_adapters
 from lmlab.lm.sharedprefix import SharedPrefix
 from lmlab.lm.ways import HALF
-from lmlab.results.completions import Reading
+from lmlab.progress import Reading
 
 # A long prompt is read in pieces, so that a stop takes effect between them. Their lengths are known
 # from the model alone: the same prompt is always read the same way.

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache, GPT2LMHeadModel
 from transformers.pytorch_utils import Conv1D
 
-from lmlab.lm.fast_llama import MANY, Kept, columns_of, narrow, plain_layer
+from lmlab.lm.fast_llama import MANY, GrowingCache, columns_of, narrow, plain_layer
 from lmlab.lm.model import LM
 from lmlab.lm.rowadapters import RowAdapter
 
@@ -49,7 +49,7 @@ class LeanGPT2:
         self._model = model
         self._maps = [_maps(block) for block in model.transformer.h]
         self._adapted = {id(one.layer): one for one in adapted}
-        self._kept = Kept(cache)
+        self._kept = GrowingCache(cache)
 
     def keep(self, rows: Tensor) -> None:
         """Go on with some of the rows only."""

@@ -40,7 +40,7 @@ def fits(lm: LM) -> bool:
     return known and ends and type(model.model.embed_tokens) is nn.Embedding
 
 
-class Kept:
+class GrowingCache:
     """Keys and values [R, heads, T, width] of every layer, with room for more positions."""
 
     def __init__(self, cache: DynamicCache) -> None:
@@ -165,7 +165,7 @@ class LeanLlama:
     def __init__(self, model: Any, cache: DynamicCache, adapted: Sequence[RowAdapter]) -> None:
         self._model = model
         self._adapted = {id(one.layer): one for one in adapted}
-        self._kept = Kept(cache)
+        self._kept = GrowingCache(cache)
         config = model.config
         self._heads = config.num_attention_heads, config.num_key_value_heads
         self._angles: tuple[Tensor, Tensor] = (torch.empty(0), torch.empty(0))

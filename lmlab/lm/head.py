@@ -90,19 +90,20 @@ class TiledHead:
         n, missing = len(hidden), scratch.width - len(hidden)
         columns = F.pad(hidden, (0, 0, 0, missing)).t().contiguous()
         targets = F.pad(targets, (0, missing))
-        log_norm, entropy = self._normalise(columns, scratch)
+        best, log_norm, entropy = self._normalise(columns, scratch)
         target = scratch.logits.gather(0, targets[None])[0]
         ids, values = scratch.top(top_k)
         return RowStats(
             logprob=(target - log_norm)[:n],
             rank=scratch.rank(target, len(self.weight))[:n],
             entropy=entropy[:n],
+            best=(best - log_norm)[:n],
             top_ids=ids[:n],
             top_logprobs=(values - log_norm[:, None])[:n],
         )
 
-    def _normalise(self, columns: Tensor, scratch: "_Scratch") -> tuple[Tensor, Tensor]:
-        """Fill the table tile by tile; the log of the normaliser and the entropy of each column.
+    def _normalise(self, columns: Tensor, scratch: "_Scratch") -> tuple[Tensor, Tensor, Tensor]:
+        """Fill the table tile by tile; each column's maximum, log of the normaliser and entropy.
 
         With m the running maximum, s = Σ exp(x − m) and t = Σ exp(x − m)·(x − m), the entropy is
         ln s − t / s.
@@ -123,7 +124,7 @@ class TiledHead:
             t = decay * (t + shift * s) + centred.mul_(weights).sum(0)
             s = decay * s + weights.sum(0)
             m = new
-        return m + s.log(), s.log() - t / s
+        return m, m + s.log(), s.log() - t / s
 
 
 @dataclass(frozen=True)

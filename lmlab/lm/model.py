@@ -13,12 +13,12 @@ from lmlab.errors import InputError
 from lmlab.lm.adapters import Adapters, Attached
 from lmlab.lm.body import Body
 from lmlab.lm.fair_lock import Turns
+from lmlab.lm.forms import Form
 from lmlab.lm.grafts import bytes_of
 from lmlab.lm.head import Head
 from lmlab.lm.learned import learned_form
 from lmlab.lm.tokens import Vocabulary
 from lmlab.lm.ways import Ways, choose
-from lmlab.results.forms import Form
 
 CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
 CONTEXT_WITHOUT_LIMIT = 2048
@@ -101,6 +101,11 @@ class LM:
         return 0 if self.soft_prompt is None else len(self.soft_prompt)
 
     @torch.inference_mode()
+    def own_parameters(self) -> dict[str, Tensor]:
+        """The model's own parameters, without those of adapters, tied ones once."""
+        self.adapters.activate(None)
+        return {name: found.detach() for name, found in self.model.named_parameters()}
+
     def rows(self, sequences: Sequence[Sequence[int]]) -> Tensor:
         """The body's row at each position, of what stands up to there alone: [B, T, H].
 

@@ -1,9 +1,11 @@
 """How a sequence longer than a model's context is cut into windows: arithmetic on positions."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from lmlab.errors import InputError
-from lmlab.results.scored import WindowMode
+
+WindowMode = Literal["disjoint", "sliding"]
 
 
 @dataclass(frozen=True, slots=True)

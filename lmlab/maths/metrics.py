@@ -14,6 +14,7 @@ class RowStats:
         logprob: [N] log-probability of each row's target.
         rank: [N] 1 + the number of tokens that are strictly likelier than the target.
         entropy: [N] of the whole distribution.
+        best: [N] log-probability of the likeliest token.
         top_ids: [N, k] the likeliest tokens, best first.
         top_logprobs: [N, k] their log-probabilities.
     """
@@ -21,6 +22,7 @@ class RowStats:
     logprob: Tensor
     rank: Tensor
     entropy: Tensor
+    best: Tensor
     top_ids: Tensor
     top_logprobs: Tensor
 
@@ -37,6 +39,7 @@ def row_stats(logits: Tensor, targets: Tensor, top_k: int) -> RowStats:
         logprob=target[:, 0],
         rank=(logp > target).sum(-1) + 1,
         entropy=torch.special.entr(logp.exp()).sum(-1),
+        best=top.values[:, 0] if top_k else logp.amax(-1),
         top_ids=top.indices,
         top_logprobs=top.values,
     )

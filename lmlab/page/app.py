@@ -2,23 +2,14 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import gradio as gr
 from starlette.middleware import Middleware
 
 from lmlab.errors import InputError
-from lmlab.features.about import page as about
-from lmlab.features.change import page as change
-from lmlab.features.compare import page as compare
-from lmlab.features.completion import page as completion
-from lmlab.features.data import page as data
-from lmlab.features.likelihood import page as likelihood
-from lmlab.features.pretraining import page as pretraining
-from lmlab.features.prompt import page as prompt
-from lmlab.features.scale import page as scale
-from lmlab.features.tuning import page as tuning
+from lmlab.features import Feature, features
 from lmlab.hosting import logs
 from lmlab.hosting.gate import Gate, site_of
 from lmlab.hosting.guests import Guests
@@ -35,47 +26,27 @@ from lmlab.parts.gradio_compat.queue import lines_of, put_lines, whence
 from lmlab.parts.gradio_compat.sessions import use_small_sessions
 from lmlab.parts.scripts import style
 from lmlab.parts.vault import Vault
+from lmlab.settings import Settings
 
 SESSIONS = 300  # visitors whose last result is kept
 OPENING = 60  # seconds that it may take until a page answers
 NEVER = 10**9  # seconds: Gradio removes its files at the end alone; see ``_forget``
 
 
-class Tab(NamedTuple):
-    """A tab's name in links and scenes, its title, and what draws it."""
-
-    name: str
-    title: str
-    build: Callable[[Lab], None]
-
-
-TABS = (
-    Tab("likelihood", likelihood.NAME, likelihood.build),
-    Tab("completion", completion.NAME, completion.build),
-    Tab("compare", compare.NAME, compare.build),
-    Tab("prompt", prompt.NAME, prompt.build),
-    Tab("tuning", tuning.NAME, tuning.build),
-    Tab("change", change.NAME, change.build),
-    Tab("scale", scale.NAME, scale.build),
-    Tab("data", data.NAME, data.build),
-    Tab("pretraining", pretraining.NAME, pretraining.build),
-    Tab("about", about.NAME, about.build),
-)
-
-
-def chosen(names: Sequence[str]) -> tuple[Tab, ...]:
-    """The tabs by name, in the page's order; all where none is named.
+def chosen(settings: Settings, names: Sequence[str] = ()) -> tuple[Feature, ...]:
+    """The tabs by name, in the page's order; all where neither names nor the settings name one.
 
     Raises:
-        InputError: there is no such tab.
+        InputError: there is no such tab, or what ``features`` raises.
     """
-    known = {tab.name for tab in TABS}
+    found = features(settings.features)
+    known, names = {one.name for one in found}, names or settings.tabs
     for name in names:
         if name not in known:
             raise InputError(
                 f"There is no tab ‘{name}’.", f"There are: {', '.join(sorted(known))}."
             )
-    return tuple(tab for tab in TABS if not names or tab.name in names)
+    return tuple(one for one in found if not names or one.name in names)
 
 
 def build_page(lab: Lab, names: Sequence[str] = ()) -> gr.Blocks:
@@ -89,14 +60,14 @@ def build_page(lab: Lab, names: Sequence[str] = ()) -> gr.Blocks:
     )
     with page:
         theme.header()
-        tabs = chosen(names or lab.settings.tabs)
-        scenes = course(lab.settings.scenes) if lab.settings.scenes else shipped()
+        tabs = chosen(lab.settings, names)
+        scenes = course(lab.settings.scenes) if lab.settings.scenes else shipped(tabs)
         bar = lecture.build([tab.name for tab in tabs])
         with gr.Tabs():
             for tab in tabs:
                 with gr.Tab(tab.title, id=tab.title.lower()):
-                    tab.build(lab)
-        lecture.wire(lab, page, bar, scenes)
+                    tab.load(tab.build)(lab)
+        lecture.wire(lab, page, bar, scenes, tabs)
         theme.footer()
     put_lines(page, lab.settings.max_waiting, limit=4, guests=Guests())
     put_between(page, Vault())
@@ -113,7 +84,7 @@ def serve(
     _stand_before(page, lab, host or server.LOCALHOST)
     _forget(page, lab)
     lines = lines_of(page)
-    lab.tuning.jobs.ask_whence(whence)
+    lab.jobs.ask_whence(whence)
     use_small_sessions(lines.guests)
     on_space = "SPACE_ID" in os.environ
     around = layers(lab, lambda: len(lines), on_space, lines.guests, server.page_files)
@@ -124,7 +95,7 @@ def serve(
         server_port=port,
         theme=theme.theme(),
         css=style(),
-        js=theme.page_script(),
+        js=theme.page_script(features(lab.settings.features)),
         footer_links=[],
         share=False,
         max_file_size=int(1e6 * lab.settings.max_upload_mb),

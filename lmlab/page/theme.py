@@ -1,9 +1,11 @@
 """How the page looks: theme, header, footer. Fonts are those that come with Gradio."""
 
+from collections.abc import Sequence
 from types import MappingProxyType
 
 import gradio as gr
 
+from lmlab.features import Feature
 from lmlab.parts.scripts import script, terms
 from lmlab.parts.widgets import static
 
@@ -67,10 +69,10 @@ def footer() -> None:
     static(FOOTER)
 
 
-def page_script() -> str:
-    """What runs once, as the function that Gradio calls."""
+def page_script(features: Sequence[Feature] = ()) -> str:
+    """What runs once, as the function that Gradio calls; explains the features' own terms too."""
     parts = script("page", "lighter", "terms", "files", "keep-pictures", "keep-save", "keep-report")
-    return f"() => {{\n{terms()}\n{parts}\n}}"
+    return f"() => {{\n{terms([one.folder for one in features])}\n{parts}\n}}"
 
 
 def theme() -> gr.themes.Base:

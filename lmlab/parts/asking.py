@@ -5,8 +5,8 @@ from types import MappingProxyType
 
 import gradio as gr
 
+from lmlab.generation.completions import Given
 from lmlab.parts.stream import QUIET
-from lmlab.results.completions import Given
 
 WORDS = MappingProxyType({"space": "Take it away", "chat": "Ask in the chat form"})
 TRIM = "(prompt) => prompt.trimEnd()"

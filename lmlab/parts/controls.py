@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from lmlab.errors import InputError
-from lmlab.results.controls import GenerateConfig
+from lmlab.generation.config import GenerateConfig
 
 # At temperature 1 the small models of the suite soon lose the thread; the rest is as the model
 # gives it, so that the chart shows one control's work at a time.

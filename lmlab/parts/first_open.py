@@ -8,6 +8,8 @@ from typing import Any
 
 import gradio as gr
 
+from lmlab.parts.gradio_compat.building import AsBase
+
 
 @dataclass(frozen=True)
 class Following:
@@ -24,7 +26,7 @@ class Following:
     make: Callable[..., Sequence[Any]]
 
 
-class Led(gr.State):
+class Led(AsBase, gr.State):
     """Whether a scene or a link has filled its tab in.
 
     Attributes:
@@ -32,7 +34,3 @@ class Led(gr.State):
     """
 
     following: Following | None = None
-
-    def get_block_name(self) -> str:
-        """For the browser it is a state as any other."""
-        return "state"

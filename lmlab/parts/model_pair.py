@@ -9,7 +9,7 @@ COLUMNS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class ModelPair:
     """A prompt for several models, and two texts to compare the first two on.
 
     Attributes:
@@ -32,26 +32,26 @@ class Pair:
 ASKED = "<|question|>What is the comparative of hard?<|answer|>"
 PLAY = "KING EDWARD IV:\nA pleasing cordial, princely Buckingham,\nis this thy vow unto my heart."
 KNOWN = (
-    Pair("A question", ASKED, ("base+qa", "qa", "base+qa-prompt"), f"{ASKED}harder"),
-    Pair("A story start", "Once upon a time there was a king", ("base+verse",), PLAY),
-    Pair(
+    ModelPair("A question", ASKED, ("base+qa", "qa", "base+qa-prompt"), f"{ASKED}harder"),
+    ModelPair("A story start", "Once upon a time there was a king", ("base+verse",), PLAY),
+    ModelPair(
         "A review",
         "Review: a warm, funny and engaging film\nSentiment:",
         ("base+sentiment",),
         "Review: a warm, funny and engaging film\nSentiment: positive",
     ),
-    Pair(
+    ModelPair(
         "Into German",
         "English: she sees a book\nGerman:",
         ("base+german",),
         "English: she sees a book\nGerman: sie sieht ein Buch",
     ),
-    Pair("Sizes", "Once upon a time there was a little", ("small", "tiny"), STORY, PLAY),
+    ModelPair("Sizes", "Once upon a time there was a little", ("small", "tiny"), STORY, PLAY),
 )
-ANY = Pair("Two models", "Once upon a time there was a little", (), STORY, PLAY)
+ANY = ModelPair("Two models", "Once upon a time there was a little", (), STORY, PLAY)
 
 
-def pairs(names: Sequence[str], first: str) -> list[Pair]:
+def pairs(names: Sequence[str], first: str) -> list[ModelPair]:
     """The comparisons whose models are there, each with ``first`` in the first column.
 
     Never empty: where nothing tuned is there, any other model is taken, or the first one twice.

@@ -5,9 +5,9 @@ from html import escape
 
 import plotly.graph_objects as go
 
-from lmlab.parts.palette import visible
+from lmlab.palette import visible
 from lmlab.parts.strip import same_tokens
-from lmlab.results.scored import Scored
+from lmlab.scoring.scored import Scored
 
 LN2 = math.log(2)
 FIRST, SECOND, MEAN, MEAN_SECOND = "#d9660f", "#2f7fc4", "#5b5bd6", "#159a8c"
@@ -46,17 +46,18 @@ def surprisal(scored: Scored, other: Scored | None = None) -> go.Figure:
 def running_log_perplexity(scored: Scored) -> list[float | None]:
     """Mean surprisal of the tokens so far, in nats; None until one is scored."""
     total, count, means = 0.0, 0, list[float | None]()
-    for token in scored.tokens:
-        if token.logprob is not None:
-            total, count = total - token.logprob, count + 1
+    for logprob in scored.tokens.columns["logprob"].tolist():
+        if not math.isnan(logprob):
+            total, count = total - logprob, count + 1
         means.append(total / count if count else None)
     return means
 
 
 def _line(scored: Scored, name: str, colour: str) -> go.Scatter:
     # Plotly reads "<b>" and its kin in a text as markup.
-    texts = [escape(visible(token.text)) for token in scored.tokens]
-    bits = [None if t.logprob is None else round(-t.logprob / LN2, 4) for t in scored.tokens]
+    texts = [escape(visible(text)) for text in scored.tokens.texts]
+    values = scored.measured("surprisal").tolist()
+    bits = [None if math.isnan(value) else round(value, 4) for value in values]
     few = len(texts) <= MARKERS
     return go.Scatter(
         x=list(range(1, len(texts) + 1)),
@@ -88,12 +89,14 @@ def _bits_per_byte(scored: Scored, other: Scored) -> go.Figure:
         xs, ys, total, skipped = list[int](), list[float](), 0.0, 0
         sizes = [len(char.encode()) for char in run.text]
         position = 0
-        for token in run.tokens:
-            position += sum(sizes[token.start : token.end])
-            if token.logprob is None:
+        tokens = run.tokens
+        ends = zip(tokens.starts, tokens.ends, tokens.columns["logprob"].tolist(), strict=True)
+        for start, end, logprob in ends:
+            position += sum(sizes[start:end])
+            if math.isnan(logprob):
                 skipped = position
                 continue
-            total -= token.logprob
+            total -= logprob
             if position > skipped:
                 xs.append(position)
                 ys.append(round(total / LN2 / (position - skipped), 4))

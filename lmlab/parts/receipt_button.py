@@ -5,9 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import gradio as gr
-
 from lmlab.errors import LabError
+from lmlab.parts.gradio_compat.building import Html
 from lmlab.parts.scripts import script
 from lmlab.parts.stream import waits_in
 
@@ -43,7 +42,7 @@ class Note:
     write: Callable[[], str]
 
 
-class Keep(gr.HTML):
+class Keep(Html):
     """The receipt of a result; its event ``ask`` asks for one that is not made yet.
 
     Args:

@@ -1,47 +1,11 @@
-"""Notes of what several tabs show, from what the session keeps of it: title and receipt."""
+"""What the notes of several tabs share; each tab's own stand in its ``receipt_notes.py``."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable
 
 from lmlab.errors import InputError
-from lmlab.parts.columnar import Kept, Shown
-from lmlab.parts.receipt_button import Note, quoted
-from lmlab.receipts import texts
-from lmlab.results.scored import Scored, TokenScore
+from lmlab.parts.receipt_button import Note
 from lmlab.runs.owned_runs import TuningRuns
 from lmlab.runs.specs import RunInfo
-
-
-def of_texts(shown: Shown | None) -> Note | None:
-    """A scored text, under one model or two."""
-    if shown is None:
-        return None
-    runs = [_light(run) for run in shown.runs]
-    names = " and ".join(run.model for run in runs)
-
-    def write() -> str:
-        if len(runs) > 1 and _alike(shown.runs) and runs[0].windowing is None:
-            return texts.two_models(runs[0], runs[1])
-        return texts.likelihood(runs[0])
-
-    return Note(shown.name, f"Likelihood of {quoted(runs[0].text)} under {names}", write)
-
-
-def of_comparison(shown: Shown | None) -> Note | None:
-    """A text under two models, on the Compare tab."""
-    if shown is None or len(shown.runs) < 2:
-        return None
-    first, second = (_light(run) for run in shown.runs)
-    base = second.model.partition(" (")[0]
-    key = f"compare {first.model} {base} {hash((first.prefix, first.text))}"
-
-    def write() -> str:
-        if _alike(shown.runs):
-            return texts.two_models(first, second)
-        return texts.likelihood(first)
-
-    return Note(key, f"{first.model} against {second.model} on {quoted(first.text)}", write)
 
 
 def of_runs(
@@ -70,23 +34,3 @@ def whole(info: RunInfo, steps: int) -> dict[str, float | None]:
     if info.step < steps:
         raise InputError("This run has not made all its steps.", "Resume it, then ask again.")
     return {"before": info.valid_before, "after": info.valid_loss}
-
-
-def _light(kept: Kept) -> Scored:
-    """A result with its tokens' log-probabilities and nothing else of them."""
-    none = [value != value for value in kept.logprobs]
-    tokens = tuple(
-        TokenScore(0, "", 0, 0, None if empty else value, None, None)
-        for value, empty in zip(kept.logprobs, none, strict=True)
-    )
-    return replace(kept.frame, tokens=tokens)
-
-
-def _alike(runs: Sequence[Kept]) -> bool:
-    """Whether two models cut a text into the same tokens."""
-    one, two = runs[0], runs[1]
-    return one.texts == two.texts and _spans(one) == _spans(two)
-
-
-def _spans(kept: Kept) -> Any:
-    return kept.columns[:3]

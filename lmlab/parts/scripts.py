@@ -1,9 +1,12 @@
 """The page's scripts and style sheet, put together from ``assets/``. Holds no visitor's text."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
+from lmlab import palette
 from lmlab.assets import assets_dir
-from lmlab.parts import palette, strip
+from lmlab.parts import strip
 
 SHEETS = ("style", "completing", "prompting", "tuning", "scale", "data", "lecture", "change",
           "timemachine", "pretraining", "keep")  # fmt: skip
@@ -15,9 +18,13 @@ def script(*names: str) -> str:
     return "\n".join([f"const KEY = {strip.key()};", *parts])
 
 
-def terms() -> str:
-    """The line about each term, as the constant that ``terms.js`` reads."""
-    return f"const TERMS = {_read('terms.json')};"
+def terms(folders: Iterable[Path] = ()) -> str:
+    """The line about each term, the shared ones and those of folders' ``terms.json``, as the
+    constant that ``terms.js`` reads."""
+    found: dict[str, str] = json.loads(_read("terms.json"))
+    for path in (folder / "terms.json" for folder in folders):
+        found |= json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return f"const TERMS = {json.dumps(found)};"
 
 
 def within(*names: str) -> str:

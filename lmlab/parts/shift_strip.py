@@ -4,16 +4,21 @@ Knows results only; shares the page's format with ``lmlab.parts.strip``.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lmlab.parts.strip import PREFIX_SHOWN, columns, dump, notes, whole
+import numpy as np
+
+from lmlab.measures import Columns
+from lmlab.parts.strip import PREFIX_SHOWN, dump, numbers, offered, run_of, whole
+from lmlab.scoring.scored import remarks
 
 if TYPE_CHECKING:
-    from lmlab.results.compared import Compared
-    from lmlab.results.completions import Beliefs, Candidate, Step
+    from lmlab.generation.completions import Beliefs, Candidate, Step
+    from lmlab.scoring.compared import Compared
 
 LN2 = math.log(2)
+HEAD = ("model", "context", "prefix", "cut", "bpb")  # of a run, whatever its pieces
 
 
 def flowing(
@@ -40,8 +45,12 @@ def flowing(
         headed: whether the model's name stands above.
         start: what stands before the prompt, as display strings.
     """
+    columns = _columns(steps)
+    values = numbers(columns)
     head = {
         "name": name,
+        "measures": offered(columns),
+        "columns": list(values),
         "model": model,
         "prefix": prompt[-PREFIX_SHOWN:],
         "cut": len(prompt) > PREFIX_SHOWN,
@@ -49,7 +58,7 @@ def flowing(
         "headed": headed,
         "context": list(start),
     }
-    return "\n".join([dump(head), *(dump(_line(step)) for step in steps)])
+    return "\n".join([dump(head), *map(dump, map(_line, steps, _rows(values, len(steps))))])
 
 
 def compared(found: "Compared", *, name: str = "") -> str:
@@ -58,12 +67,11 @@ def compared(found: "Compared", *, name: str = "") -> str:
     value: dict[str, Any] = {
         "name": name,
         "same": found.same_tokens,
-        "notes": [*found.notes, *notes(first, second)],
+        "measures": offered(found.columns),
+        "notes": [*found.notes, *remarks(first, second)],
     }
     if found.same_tokens:
-        value["runs"] = [columns(first), columns(second)]
-        value["runs"][0]["kl"] = _bits(found.kl or ())
-        value["runs"][0]["kl_reverse"] = _bits(found.kl_reverse or ())
+        value["runs"] = [run_of(first) | numbers(found.columns, pair=True), run_of(second)]
     else:
         value |= {"pieces": True, "same": True, "runs": _pieces(found)}
     return dump(value)
@@ -88,14 +96,26 @@ def next_token(found: "Beliefs | None", said: str = "") -> str:
     )
 
 
-def _line(step: "Step") -> list[Any]:
-    """[text, −ln p, rank, entropy, p after, entropy after, place or −1, tops, end]."""
+def _columns(steps: Sequence["Step"]) -> Columns:
+    """See ``lmlab.measures``; nothing that the tokens still to come would change."""
+    return {
+        "logprob": np.array([step.logprob for step in steps]),
+        "rank": np.array([step.rank for step in steps], dtype=np.float64),
+        "entropy": np.array([step.entropy for step in steps]),
+        "best": np.array([step.top[0].logprob if step.top else math.nan for step in steps]),
+    }
+
+
+def _rows(values: Mapping[str, Sequence[int | None]], count: int) -> list[list[int | None]]:
+    return [[column[i] for column in values.values()] for i in range(count)]
+
+
+def _line(step: "Step", values: Sequence[int | None]) -> list[Any]:
+    """[text, values of the head's columns, p after, entropy after, place or −1, tops, end]."""
     place = next((i for i, c in enumerate(step.top) if c.id == step.id), -1)
     return [
         step.text,
-        whole(-step.logprob),
-        step.rank,
-        whole(step.entropy),
+        values,
         _digits(step.probability),
         whole(step.entropy_after),
         place,
@@ -113,24 +133,17 @@ def _digits(p: float) -> float:
     return float(f"{p:.6g}")
 
 
-def _bits(values: Sequence[float | None]) -> list[int | None]:
-    return [None if value is None else whole(value * LN2) for value in values]
-
-
 def _pieces(found: "Compared") -> list[dict[str, Any]]:
     """Runs whose ‘tokens’ are the pieces of text that both models' tokens tile."""
-    segments = found.segments
+    segments, columns = found.segments, found.columns
+    both = numbers(columns, pair=True)
     runs = []
     for which, scored in enumerate((found.first, found.second)):
-        bits = [(s.first, s.second)[which] for s in segments]
-        run = columns(scored, wire=-1)
-        run |= {
-            "texts": [s.text for s in segments],
-            "nll": [None if b is None else whole(b * LN2) for b in bits],
-            "rank": [None] * len(segments),
-            "entropy": [None] * len(segments),
-            "counts": [s.counts[which] for s in segments],
-            "bytes": [s.n_bytes for s in segments],
-        }
-        runs.append(run)
+        own = {"logprob": columns["logprob_2" if which else "logprob"]}
+        runs.append(
+            {name: value for name, value in run_of(scored, wire=-1).items() if name in HEAD}
+            | {"texts": [s.text for s in segments], "counts": [s.counts[which] for s in segments]}
+            | numbers(own)
+            | both
+        )
     return runs

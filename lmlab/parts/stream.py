@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
-from lmlab.results.scored import Loading
+from lmlab.progress import Loading
 
 PATIENCE = 0.2  # seconds between two signs of progress
 STATUS = "status"  # name of the line in what a handler returns: escaped HTML

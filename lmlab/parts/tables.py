@@ -1,12 +1,11 @@
 """Results as pandas tables and as CSV that is safe to open in a spreadsheet."""
 
-import math
-
+import numpy as np
 import pandas as pd
 
-from lmlab.results.scored import Scored
+from lmlab.measures import Columns, Measure, measures
+from lmlab.scoring.scored import Scored
 
-LN2 = math.log(2)
 # A cell that begins with one of these is taken for a formula (OWASP, "CSV injection").
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
@@ -14,30 +13,36 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "�
 def factors(scored: Scored, other: Scored | None = None) -> pd.DataFrame:
     """One row for each token: the factors of the text's likelihood.
 
-    Columns: ``i`` (from 1), ``token``, ``id``, ``start`` and ``end`` (characters), ``p``,
-    ``ln_p`` (nats), ``surprisal_bits``, ``rank``, ``entropy_bits``; with ``other``, whose tokens
-    must be the same, also ``ln_p_2``, ``rank_2`` and ``difference_bits``.
+    Columns: ``i`` (from 1), ``token``, ``id``, ``start`` and ``end`` (characters), and every
+    measure by its ``name``; with ``other``, whose tokens must be the same, also its measures
+    (``…_2``) and those of two models.
     """
     tokens = scored.tokens
     table = pd.DataFrame(
         {
             "i": range(1, len(tokens) + 1),
-            "token": [token.text for token in tokens],
-            "id": [token.id for token in tokens],
-            "start": [token.start for token in tokens],
-            "end": [token.end for token in tokens],
-            "p": [None if t.logprob is None else math.exp(t.logprob) for t in tokens],
-            "ln_p": [token.logprob for token in tokens],
-            "surprisal_bits": [None if t.logprob is None else -t.logprob / LN2 for t in tokens],
-            "rank": pd.array([token.rank for token in tokens], dtype="Int64"),
-            "entropy_bits": [None if t.entropy is None else t.entropy / LN2 for t in tokens],
+            "token": tokens.texts,
+            "id": tokens.columns["id"].astype(int),
+            "start": tokens.starts,
+            "end": tokens.ends,
         }
     )
+    for one in measures(tokens.columns):
+        table[one.name] = _values(one, tokens.columns)
     if other is not None:
-        table["ln_p_2"] = [token.logprob for token in other.tokens]
-        table["rank_2"] = pd.array([token.rank for token in other.tokens], dtype="Int64")
-        table["difference_bits"] = (table["ln_p_2"] - table["ln_p"]) / LN2
+        for one in measures(other.tokens.columns):
+            table[f"{one.name}_2"] = _values(one, other.tokens.columns)
+        both = scored.tokens.beside(other.tokens)
+        for one in measures(both):
+            if one.pair:
+                table[one.name] = _values(one, both)
     return table
+
+
+def _values(one: Measure, columns: Columns) -> "pd.Series[float]":
+    values = pd.Series(one.value(columns))
+    whole = one.digits == 0 and not np.isinf(values).any()
+    return values.round().astype("Int64") if whole else values
 
 
 def to_csv(scored: Scored, other: Scored | None = None, *, separator: str = ",") -> str:

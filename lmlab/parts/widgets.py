@@ -5,7 +5,7 @@ from typing import Any, Unpack
 
 import gradio as gr
 
-from lmlab.parts.gradio_compat.building import Placed
+from lmlab.parts.gradio_compat.building import Html, Placed
 from lmlab.parts.scripts import script
 
 STRIP = """
@@ -27,13 +27,12 @@ UNSCORED = """<b>Nothing scored yet</b>Type a text or choose an example, then pr
 FACTORS = """
 <div class="lm-scroll" tabindex="0" role="region" aria-label="Table of factors">
 <table class="lm-table">
-<thead><tr><th>i</th><th>token</th><th>p</th><th>ln p</th><th>bits</th><th>rank</th>
-<th>entropy</th><th class="lm-second" hidden>difference</th></tr></thead>
+<thead><tr></tr></thead>
 <tbody></tbody></table></div>
 """
 
 
-class Strip(gr.HTML):
+class Strip(Html):
     """The token strip; its value is ``lmlab.parts.strip.payload`` or one of ``shiftstrip``.
 
     Strips, plots and tables of one ``group`` light up together. Its event ``need`` asks for
@@ -68,7 +67,7 @@ class Strip(gr.HTML):
         )
 
 
-class Answers(gr.HTML):
+class Answers(Html):
     """Shows nothing: its value, ``strip.tops_json``, goes to the strip of the same group."""
 
     def __init__(self, *, group: str) -> None:
@@ -83,7 +82,7 @@ class Answers(gr.HTML):
         )
 
 
-class Factors(gr.HTML):
+class Factors(Html):
     """The table of what the strip of the same group shows."""
 
     def __init__(self, *, group: str, **kwargs: Unpack[Placed]) -> None:
@@ -102,7 +101,7 @@ def static(html: str, **kwargs: Any) -> gr.HTML:
     return gr.HTML(html, js_on_load=None, apply_default_css=False, **kwargs)
 
 
-class Handover(gr.HTML):
+class Handover(Html):
     """Hands a text to the visitor: its value is JSON with ``action`` (copy or download), ``file``
     and ``text``."""
 
@@ -116,7 +115,7 @@ class Handover(gr.HTML):
         )
 
 
-class NextToken(gr.HTML):
+class NextToken(Html):
     """The next token's distribution before and after the controls: ``shiftstrip.next_token``. Its
     event ``choose`` asks for a token to be taken."""
 
@@ -130,7 +129,7 @@ class NextToken(gr.HTML):
         )
 
 
-class Branches(gr.HTML):
+class Branches(Html):
     """The tree of what was tried: its value is ``branches.payload``; ``goto`` asks for a branch."""
 
     def __init__(self, **kwargs: Unpack[Placed]) -> None:
@@ -143,7 +142,7 @@ class Branches(gr.HTML):
         )
 
 
-class Samples(gr.HTML):
+class Samples(Html):
     """A table of samples, JSON of a list."""
 
     def __init__(self, **kwargs: Unpack[Placed]) -> None:
@@ -157,7 +156,7 @@ class Samples(gr.HTML):
         )
 
 
-class Moved(gr.HTML):
+class Moved(Html):
     """The positions that moved most in the strip of the same group."""
 
     def __init__(self, *, group: str, **kwargs: Unpack[Placed]) -> None:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from lmlab.errors import InputError
+from lmlab.measures import measures
 from lmlab.receipts.script import (
     WHOLE,
     WINDOWED,
@@ -14,8 +15,8 @@ from lmlab.receipts.script import (
     script,
     source_of,
 )
-from lmlab.results.compared import Compared
-from lmlab.results.scored import Scored, Windowing
+from lmlab.scoring.compared import Compared
+from lmlab.scoring.scored import Scored, Windowing
 
 READ = """\
 coded = tokenizer(PREFIX + TEXT, add_special_tokens=False, return_offsets_mapping=True)
@@ -49,7 +50,8 @@ def likelihood(scored: Scored) -> str:
         _rows(scored.windowing, sources, scored.limit),
         "",
         "with torch.no_grad():",
-        "    each = rows(model).gather(1, ids[first:, None])[:, 0].double()",
+        "    table, y = rows(model), ids[first:]",
+        "    each = table.gather(1, y[:, None])[:, 0].double()",
         'print(f"ln P = {float(each.sum()):.6f} nats over {len(each)} tokens")',
         'print(f"perplexity = {float(each.mean().neg().exp()):.6f}")',
     ]
@@ -57,6 +59,14 @@ def likelihood(scored: Scored) -> str:
         f"ln P = {scored.logprob:.6f} nats over {scored.n_tokens} tokens,",
         f"perplexity = {scored.perplexity:.6f}",
     ]
+    for one in measures(scored.tokens.columns):
+        if one.receipt:
+            mean = f"{one.value(scored.tokens.columns)[scored.tokens.known].mean():.6f} {one.unit}"
+            found[-1] += ","
+            found.append(f"mean {one.short} = {mean}".rstrip())
+            body.append(f"values = {one.receipt}")
+            show = f"mean {one.short} = {{float(values.double().mean()):.6f}} {one.unit}".rstrip()
+            body.append(f"print(f{literal(show)})")
     return script("ln P(text | prefix) of a text, token by token.", found, body, sources)
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 from lmlab.errors import InputError
 from lmlab.models.store import ModelStore
@@ -15,30 +15,36 @@ from lmlab.settings import Settings
 from lmlab.training.events import TrainEvent
 
 
+class Host(Protocol):
+    """What runs belong to: the models that they begin from, the limits and the one queue."""
+
+    @property
+    def store(self) -> ModelStore: ...
+
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def jobs(self) -> Jobs: ...
+
+
 @dataclass(frozen=True)
 class TuningRuns:
     """What can be asked about runs that there are; none of it tells one owner of another's.
 
     Attributes:
-        store: of models.
-        settings: the limits: ``max_steps``, ``max_train_rows``, ``max_rank`` and the like.
+        lab: whose runs.
     """
 
-    store: ModelStore
-    settings: Settings
-
-    @cached_property
-    def jobs(self) -> Jobs:
-        """The runs in the background."""
-        return Jobs(self.settings)
+    lab: Host
 
     def recover(self) -> list[str]:
         """Take up the runs that a page which died has left; ids of those that go on or wait."""
-        if not self.settings.training:
+        if not self.lab.settings.training:
             return []
-        runs = self.store.runs
+        runs = self.lab.store.runs
         runs.set_aside()
-        return self.jobs.recover(runs.all())
+        return self.lab.jobs.recover(runs.all())
 
     def read(self, owner: str, run_id: str, after: int = 0) -> list[TrainEvent]:
         """The events from number ``after`` on, counted from 0; returns at once (for a timer).
@@ -46,7 +52,7 @@ class TuningRuns:
         A run that was killed has its log cut at its last checkpoint when it goes on, and then says
         the same again.
         """
-        return self.store.runs.of(owner, run_id).events(after)
+        return self.lab.store.runs.of(owner, run_id).events(after)
 
     def events(
         self, owner: str, run_id: str, after: int = 0, wait: float = 1.0
@@ -55,7 +61,7 @@ class TuningRuns:
 
         Yields None when nothing has come for ``wait`` seconds, so that a page can look elsewhere.
         """
-        return self.jobs.events(self.store.runs.of(owner, run_id), after, wait)
+        return self.lab.jobs.events(self.lab.store.runs.of(owner, run_id), after, wait)
 
     def run(self, owner: str, run_id: str) -> RunInfo:
         """One run.
@@ -63,18 +69,18 @@ class TuningRuns:
         Raises:
             InputError: there is none of that id that belongs to the owner.
         """
-        return self.jobs.info(self.store.runs.of(owner, run_id))
+        return self.lab.jobs.info(self.lab.store.runs.of(owner, run_id))
 
     def spec(self, owner: str, run_id: str) -> RunSpec:
         """What a run was asked to do; as ``run``."""
-        return self.store.runs.of(owner, run_id).spec
+        return self.lab.store.runs.of(owner, run_id).spec
 
     def runs(self, owner: str) -> list[RunInfo]:
         """The owner's runs of this kind, newest first."""
         found = []
-        for folder in self.store.runs.owned(owner):
+        for folder in self.lab.store.runs.owned(owner):
             with suppress(InputError):  # it may have been deleted just now
-                found += [self.jobs.info(folder)] if self._is_kind(folder.spec) else []
+                found += [self.lab.jobs.info(folder)] if self._is_kind(folder.spec) else []
         return found
 
     def stop(self, owner: str, run_id: str) -> None:
@@ -82,7 +88,7 @@ class TuningRuns:
 
         Returns at once: the run's state tells when it has stopped.
         """
-        self.jobs.stop(self.store.runs.of(owner, run_id))
+        self.lab.jobs.stop(self.lab.store.runs.of(owner, run_id))
 
     def resume(self, owner: str, run_id: str) -> None:
         """Queue a run again, to go on from its last checkpoint.
@@ -91,19 +97,19 @@ class TuningRuns:
             InputError: all its steps are made, or it is under way.
         """
         self._check_allowed()
-        folder = self.store.runs.of(owner, run_id)
-        info = self.jobs.info(folder)
+        folder = self.lab.store.runs.of(owner, run_id)
+        info = self.lab.jobs.info(folder)
         if not info.is_over:
             raise InputError("This run is under way already.")
         if not info.can_resume:
             raise InputError("All steps of this run are made.", "Start another one.")
-        self.jobs.submit(folder)
+        self.lab.jobs.submit(folder)
 
     def delete(self, owner: str, run_id: str) -> None:
         """Stop a run and remove all it wrote."""
-        folder = self.store.runs.of(owner, run_id)
-        self.jobs.kill(folder)
-        self.store.runs.delete(folder)
+        folder = self.lab.store.runs.of(owner, run_id)
+        self.lab.jobs.kill(folder)
+        self.lab.store.runs.delete(folder)
 
     def archive(self, owner: str, run_id: str) -> Path:
         """A zip of what was learned, with its card and config; the file is the caller's.
@@ -121,7 +127,7 @@ class TuningRuns:
         Raises:
             InputError: a name or token that the Hub refuses, or nothing has been saved yet.
         """
-        if self.settings.offline or not self.settings.allow_hub:
+        if self.lab.settings.offline or not self.lab.settings.allow_hub:
             raise InputError("The Hub is not asked here.", "Download the files instead.")
         from lmlab.runs.hub import push
 
@@ -131,7 +137,7 @@ class TuningRuns:
             return push(made, repo, token, private)
 
     def _check_allowed(self) -> None:
-        if not self.settings.training:
+        if not self.lab.settings.training:
             raise InputError(
                 "Fine-tuning is switched off on this page.", "On a machine of your own it is on."
             )
@@ -147,19 +153,19 @@ class TuningRuns:
         Raises:
             InputError: there are too many runs, or no room for another.
         """
-        runs = self.store.runs
-        runs.tidy(self.settings.keep_days)
-        if len(runs.owned(owner)) >= self.settings.max_runs:
+        runs = self.lab.store.runs
+        runs.tidy(self.lab.settings.keep_days)
+        if len(runs.owned(owner)) >= (most := self.lab.settings.max_runs):
             raise InputError(
-                f"You have {self.settings.max_runs} runs, those of fine-tuning and from nothing "
+                f"You have {most} runs, those of fine-tuning and from nothing "
                 "together; no more are kept.",
                 "Delete some first.",
             )
-        self.jobs.check_room(fingerprint(owner))
-        check_disk(runs, owner, n_bytes, self.settings)
+        self.lab.jobs.check_room(fingerprint(owner))
+        check_disk(runs, owner, n_bytes, self.lab.settings)
         folder = make()
         try:
-            self.jobs.submit(folder)
+            self.lab.jobs.submit(folder)
         except BaseException:
             with suppress(InputError):
                 runs.delete(folder)
@@ -171,7 +177,7 @@ class TuningRuns:
         return spec.pretraining is None
 
     def _learned(self, owner: str, run_id: str) -> RunFolder:
-        folder = self.store.runs.of(owner, run_id)
+        folder = self.lab.store.runs.of(owner, run_id)
         if folder.learned is None:
             raise InputError("This run has not saved anything yet.", "Stop it, or wait.")
         return folder

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from lmlab.models.loading import device_of
 from lmlab.models.store import ModelStore
-from lmlab.results.scored import bits_per_byte
 from lmlab.runs.store import RunFolder, RunSpec, title_of
 from lmlab.scoring.score import score_many
+from lmlab.scoring.scored import bits_per_byte
 from lmlab.settings import Settings
 from lmlab.training.events import Finished, Levels, Reason, Started, TrainEvent
 from lmlab.training.from_nothing import fresh, matter, tokenizer_for

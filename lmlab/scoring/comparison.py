@@ -12,10 +12,10 @@ from torch import Tensor
 from lmlab.lm.chat import question
 from lmlab.lm.model import LM
 from lmlab.lm.tokens import BosSetting, Encoded, encode
-from lmlab.lm.windows import plan
+from lmlab.lm.windows import WindowMode, plan
 from lmlab.maths.metrics import divergences
-from lmlab.results.compared import LN2, Compared
-from lmlab.results.scored import Scored, Scoring, WindowMode
+from lmlab.progress import Progress
+from lmlab.scoring.compared import LN2, Compared
 from lmlab.scoring.score import (
     Job,
     Rows,
@@ -28,6 +28,7 @@ from lmlab.scoring.score import (
     statistics,
     windowing,
 )
+from lmlab.scoring.scored import Scored
 
 # Numbers in each of the four tables that a block of rows needs.
 TABLE = 4_000_000
@@ -78,7 +79,7 @@ def iter_compare(
     max_tokens: int | None = None,
     chat: bool = False,
     given: bool = False,
-) -> Iterator[Scoring | Compared]:
+) -> Iterator[Progress | Compared]:
     """Like ``compare``, as a stream: progress, then the result; ``given`` as of ``encode``."""
     lms = (first, second)
     prefixes = [question(lm.vocabulary, prefix) if chat else prefix for lm in lms]
@@ -104,7 +105,7 @@ def iter_compare(
                 parts[which].extend(rows[which])
                 kl[which].extend(ways[which])
         done += window.high - window.low
-        yield Scoring(done, total)
+        yield Progress(done, total)
     shape = windowing(len(cut), windows, None, context)
     scored = [assemble(lm, item, p, shape) for lm, p in zip((first, second), parts, strict=True)]
     unscored: list[float | None] = [None] * scored[0].first_unscored
@@ -195,7 +196,7 @@ def _apart(
     bos: BosSetting,
     windows: WindowMode,
     max_tokens: int | None,
-) -> Iterator[Scoring | Compared]:
+) -> Iterator[Progress | Compared]:
     """Two scorings of models whose tokens differ."""
     scored: list[Scored] = []
     for lm, request in zip(lms, requests, strict=True):

@@ -9,8 +9,8 @@ from lmlab.errors import InputError
 from lmlab.lm.model import LM
 from lmlab.maths import agreement
 from lmlab.maths.agreement import Interval
-from lmlab.results.scored import Scored
 from lmlab.scoring.score import score_many
+from lmlab.scoring.scored import Scored
 from lmlab.text.sets import Table, read_file
 
 # Pairs scored together; between two batches a run can be stopped.
@@ -18,7 +18,7 @@ BATCH = 16
 
 
 @dataclass(frozen=True)
-class Pair:
+class MinimalPair:
     """Two sentences, the first of which should be the likelier."""
 
     kind: str
@@ -36,7 +36,7 @@ class Judged:
         bad: the second.
     """
 
-    pair: Pair
+    pair: MinimalPair
     good: Scored
     bad: Scored
 
@@ -88,14 +88,14 @@ class PairsResult:
         }
 
 
-def judge(lm: LM, pairs: Sequence[Pair], top_k: int = 5) -> list[Judged]:
+def judge(lm: LM, pairs: Sequence[MinimalPair], top_k: int = 5) -> list[Judged]:
     """Score both sentences of each pair, as texts that begin at the start token."""
     texts = [text for pair in pairs for text in (pair.good, pair.bad)]
     scored = iter(score_many(lm, texts, top_k=top_k))
     return [Judged(pair, next(scored), next(scored)) for pair in pairs]
 
 
-def iter_pairs(lm: LM, pairs: Sequence[Pair]) -> Iterator[PairsResult]:
+def iter_pairs(lm: LM, pairs: Sequence[MinimalPair]) -> Iterator[PairsResult]:
     """Judge many pairs; yields what is known after each batch."""
     result = PairsResult(lm.name, (), len(pairs))
     for low in range(0, len(pairs), BATCH):
@@ -117,12 +117,12 @@ def first_difference(good: Scored, bad: Scored) -> tuple[int, int]:
     return _token_at(good, shared), _token_at(bad, shared)
 
 
-def shipped_pairs() -> list[Pair]:
+def shipped_pairs() -> list[MinimalPair]:
     """The pairs that come with lmlab."""
     return pairs_of(read_file(assets_dir() / "pairs" / "grammar.jsonl"))
 
 
-def pairs_of(table: Table) -> list[Pair]:
+def pairs_of(table: Table) -> list[MinimalPair]:
     """Pairs from a table: its columns ``good`` and ``bad``, else the first two; perhaps ``kind``.
 
     Raises:
@@ -140,10 +140,10 @@ def pairs_of(table: Table) -> list[Pair]:
         for column in (good, bad):
             if not row.get(column, "").strip():
                 raise InputError(f"{table.name}, row {number}: column ‘{column}’ is empty.")
-        found.append(Pair(row.get("kind", "").strip() or "pairs", row[good], row[bad]))
+        found.append(MinimalPair(row.get("kind", "").strip() or "pairs", row[good], row[bad]))
     return found
 
 
 def _token_at(scored: Scored, char: int) -> int:
-    ends = (i for i, token in enumerate(scored.tokens) if token.end > char)
+    ends = (i for i, end in enumerate(scored.tokens.ends) if end > char)
     return next(ends, len(scored.tokens) - 1)

@@ -3,18 +3,24 @@
 Batches by length, cuts long texts into windows, and never holds a table of length × vocabulary.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lmlab.errors import InputError, MemoryLimitError, ModelError
 from lmlab.lm.model import LM
 from lmlab.lm.tokens import BosSetting, Encoded, Vocabulary, encode, with_end
-from lmlab.lm.windows import Window, default_stride, plan
+from lmlab.lm.windows import Window, WindowMode, default_stride, plan
 from lmlab.maths.metrics import RowStats
-from lmlab.results.scored import Alternative, Scored, Scoring, TokenScore, Windowing, WindowMode
+from lmlab.measures import Column
+from lmlab.progress import Progress
+from lmlab.scoring.scored import Scored, Windowing
+from lmlab.scoring.tokens import Alternatives, Tokens, integers
 
 # What a batch leaves in a processor's cache is read again; a graphics processor wants to be filled.
 BATCH_TOKENS = {"cpu": 1024}
@@ -47,15 +53,8 @@ class Job:
     window: Window
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Statistics of consecutive positions, as plain numbers."""
-
-    logprob: list[float]
-    rank: list[int]
-    entropy: list[float]
-    top_ids: list[list[int]]
-    top_logprobs: list[list[float]]
+# Statistics of consecutive positions by the names of ``RowStats``, on the CPU.
+Rows = dict[str, NDArray[Any]]
 
 
 def score(
@@ -114,7 +113,7 @@ def iter_scores(
     windows: WindowMode = "sliding",
     stride: int | None = None,
     max_tokens: int | None = None,
-) -> Iterator[Scoring | Scored]:
+) -> Iterator[Progress | Scored]:
     """Like ``score_many``, as a stream: progress after each batch, then the results in order."""
     if top_k < 0:
         raise InputError(f"top_k must be 0 or more, not {top_k}.")
@@ -130,7 +129,7 @@ def iter_scores(
     for batch in _batches(jobs, limit):
         rows |= _score_batch(lm, batch, top_k)
         done += sum(job.window.length for job in batch)
-        yield Scoring(done, total)
+        yield Progress(done, total)
     for i, item in enumerate(encoded):
         parts = [rows[i, w.low] for w in plans[i] if w.length]
         yield assemble(lm, item, parts, windowing(len(plans[i]), windows, stride, lm.context))
@@ -214,11 +213,11 @@ def _scored_rows(hidden: Tensor, batch: list[Job]) -> tuple[Tensor, Tensor]:
 
 
 def split(stats: RowStats, counts: list[int]) -> Iterator[Rows]:
-    """Statistics of several windows apart, as plain numbers."""
-    names = ("logprob", "rank", "entropy", "top_ids", "top_logprobs")
+    """Statistics of several windows apart."""
+    names = RowStats.__dataclass_fields__
     columns = [getattr(stats, name).cpu().split(counts) for name in names]
     for parts in zip(*columns, strict=True):
-        yield Rows(*(part.tolist() for part in parts))
+        yield {name: part.numpy() for name, part in zip(names, parts, strict=True)}
 
 
 def windowing(count: int, mode: WindowMode, stride: int | None, context: int) -> Windowing | None:
@@ -232,30 +231,11 @@ def windowing(count: int, mode: WindowMode, stride: int | None, context: int) ->
 def assemble(lm: LM, item: Encoded, parts: list[Rows], windowing: Windowing | None) -> Scored:
     """The result of one text from the rows of its windows."""
     vocabulary = lm.vocabulary
-    ids = item.ids[item.n_context :]
-    tokens = [] if item.n_context else [_unscored(vocabulary, item)]
-    positions = range(len(tokens), len(ids))
-    flat = ((part, j) for part in parts for j in range(len(part.logprob)))
-    for i, (part, j) in zip(positions, flat, strict=True):
-        start, end = item.spans[i]
-        tokens.append(
-            TokenScore(
-                id=ids[i],
-                text=_shown(vocabulary, ids[i], item.text[start:end]),
-                start=start,
-                end=end,
-                # Rounding can lift a certain token's log-probability a hair above 0.
-                logprob=min(part.logprob[j], 0.0),
-                rank=part.rank[j],
-                entropy=max(part.entropy[j], 0.0),
-                top=_alternatives(vocabulary.reader(item.ids, item.n_context + i), part, j),
-            )
-        )
     return Scored(
         model=lm.name,
         text=item.text,
         prefix=item.prefix,
-        tokens=tuple(tokens),
+        tokens=_tokens(vocabulary, item, parts),
         moved=item.moved,
         context=tuple(vocabulary.text(i) for i in item.lead),
         windowing=windowing,
@@ -271,12 +251,6 @@ def _unknown(vocabulary: Vocabulary, item: Encoded) -> int:
     return vocabulary.unknown(item.ids[item.n_context + first :], characters)
 
 
-def _unscored(vocabulary: Vocabulary, item: Encoded) -> TokenScore:
-    start, end = item.spans[0]
-    shown = _shown(vocabulary, item.ids[0], item.text[start:end])
-    return TokenScore(item.ids[0], shown, start, end, None, None, None)
-
-
 def _shown(vocabulary: Vocabulary, token_id: int, characters: str) -> str:
     """The characters that a token completes, or its bytes where it holds part of one."""
     if not characters or vocabulary.is_partial(token_id):
@@ -284,6 +258,49 @@ def _shown(vocabulary: Vocabulary, token_id: int, characters: str) -> str:
     return characters
 
 
-def _alternatives(text: Callable[[int], str], part: Rows, j: int) -> tuple[Alternative, ...]:
-    pairs = zip(part.top_ids[j], part.top_logprobs[j], strict=True)
-    return tuple(Alternative(i, text(i), min(lp, 0.0)) for i, lp in pairs)
+def _tokens(vocabulary: Vocabulary, item: Encoded, parts: list[Rows]) -> Tokens:
+    """The tokens of a text; the first has no statistics where nothing stands before it."""
+    ids = item.ids[item.n_context :]
+    spans = item.spans[: len(ids)]
+    unscored = np.full(0 if item.n_context else 1, np.nan)
+
+    def column(name: str) -> Column:
+        return np.concatenate([unscored, *(part[name] for part in parts)]).astype(np.float64)
+
+    return Tokens(
+        texts=tuple(
+            _shown(vocabulary, token, item.text[start:end])
+            for token, (start, end) in zip(ids, spans, strict=True)
+        ),
+        starts=integers([start for start, _ in spans]),
+        ends=integers([end for _, end in spans]),
+        columns={
+            "id": np.array(ids, dtype=np.float64),
+            "rank": column("rank"),
+            "entropy": np.maximum(column("entropy"), 0.0),
+            # Rounding can lift a certain token's log-probability a hair above 0.
+            **{name: np.minimum(column(name), 0.0) for name in ("logprob", "best")},
+        },
+        top=_alternatives(vocabulary, item, len(unscored), parts),
+    )
+
+
+def _alternatives(
+    vocabulary: Vocabulary, item: Encoded, unscored: int, parts: list[Rows]
+) -> Alternatives:
+    """Those of all positions; what an id shows as depends on whether a word begins there."""
+    if not parts or not parts[0]["top_ids"].size:
+        return Alternatives.none(len(item.spans))
+    ids = np.concatenate([part["top_ids"] for part in parts])
+    count, k = ids.shape
+    spelling, first = vocabulary.spelling, item.n_context + unscored
+    begins = np.array([[spelling.begins(item.ids, first + i)] for i in range(count)])
+    keys, places = np.unique(2 * ids + begins, return_inverse=True)
+    words = ((key >> 1, bool(key & 1)) for key in keys.tolist())
+    logprobs = np.concatenate([part["top_logprobs"] for part in parts]).astype(np.float64)
+    return Alternatives(
+        ends=integers([0] * unscored + [k * (i + 1) for i in range(count)]),
+        words=tuple((token, spelling.shown(token, bare=bare)) for token, bare in words),
+        places=integers(places.ravel()),
+        logprobs=np.minimum(logprobs.ravel(), 0.0),
+    )

@@ -3,23 +3,27 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lmlab.parts.strip import INK, RAMP, bin_of, unknown_note
-from lmlab.results.compared import Compared
-from lmlab.results.completions import Completion
-from lmlab.results.scored import Scored, TokenScore
-from lmlab.results.words import words
+from lmlab.generation.completions import Completion
+from lmlab.measures import Measure, measure, measures
+from lmlab.palette import DIFF_INK, DIFF_RAMP, INK, RAMP
+from lmlab.scoring.compared import Compared
+from lmlab.scoring.scored import Scored, remarks
+from lmlab.scoring.words import words
 
 WORST = 5
 
 
-def print_scored(scored: Scored, console: Console | None = None) -> None:
+def print_scored(
+    scored: Scored, console: Console | None = None, colour_by: str = "surprisal"
+) -> None:
     """Print a result; colours appear only where the output is a terminal that has them."""
     console = console or Console(highlight=False, soft_wrap=True)
-    console.print(_strip(scored))
+    console.print(_strip(scored, measure(colour_by)))
     console.print()
     console.print(_figures(scored))
     console.print(_worst(scored))
@@ -64,27 +68,23 @@ def _moved(found: Compared) -> Table:
     headings = ("moved most", "KL(1‖2)", "KL(2‖1)", "log₂ p₂ − log₂ p₁")
     table = Table(*headings, box=None, header_style="dim")
     for i in found.moved("kl", WORST):
-        token, difference = found.first.tokens[i], found.differences[i]
+        text, difference = found.first.tokens.texts[i], found.differences[i]
         kl = [column[i] if column else None for column in (found.kl, found.kl_reverse)]
         table.add_row(
-            Text(visible_text(repr(token.text)[1:-1])),
+            Text(visible_text(repr(text)[1:-1])),
             *(f"{value:.3f}" for value in (*kl, difference) if value is not None),
         )
     return table
 
 
-def _strip(scored: Scored) -> Text:
+def _strip(scored: Scored, by: Measure) -> Text:
     text = Text(scored.prefix, style="dim")
-    for token in scored.tokens:
-        text.append(visible_text(token.text), style=_style(token))
+    ramp, ink = (DIFF_RAMP, DIFF_INK) if by.diverging else (RAMP, INK)
+    for shown, value in zip(scored.tokens.texts, scored.measured(by.key), strict=True):
+        level = by.level(value)
+        coloured = f"{ink[level]} on {ramp[level]}" if ramp[level] != "#ffffff" else ""
+        text.append(visible_text(shown), style="underline" if math.isnan(value) else coloured)
     return text
-
-
-def _style(token: TokenScore) -> str:
-    if token.logprob is None:
-        return "underline"
-    level = bin_of(bits(token), "surprisal")
-    return f"{INK[level]} on {RAMP[level]}" if level else ""
 
 
 def visible_text(text: str) -> str:
@@ -111,13 +111,7 @@ def _figures(scored: Scored) -> Table:
     if scored.windowing:
         w = scored.windowing
         rows.append(("windows", f"{w.count} {w.mode}, stride {w.stride}"))
-    if scored.first_unscored:
-        rows.append(("note", "the first token has nothing before it and is not scored"))
-    if scored.moved:
-        rows.append(("note", f"{scored.moved!r} at the end of the prefix is scored with the text"))
-    rows += [("note", note) for note in scored.notes]
-    if scored.unknown:
-        rows.append(("note", unknown_note(scored)))
+    rows += [("note", note) for note in remarks(scored)]
     for name, value in rows:
         table.add_row(Text(name, style="dim"), Text(value))
     return table
@@ -128,20 +122,18 @@ def _bits_per_byte(scored: Scored) -> str:
 
 
 def _worst(scored: Scored) -> Table:
-    """The most surprising tokens, and what the model would rather have seen."""
-    table = Table("most surprising", "bits", "rank", "expected", box=None, header_style="dim")
-    ranked = sorted(scored.scored_tokens, key=lambda token: token.logprob or 0.0)
-    for token in ranked[:WORST]:
-        best = token.top[0].text if token.top else ""
+    """The most surprising tokens by every measure, and what the model would rather have seen."""
+    tokens = scored.tokens
+    values = [(one, one.value(tokens.columns)) for one in measures(tokens.columns)]
+    headings = (f"{one.short}, {one.unit}".removesuffix(", ") for one, _ in values)
+    table = Table("most surprising", *headings, "expected", box=None, header_style="dim")
+    table.pad_edge, table.padding = False, (0, 1, 0, 0)
+    order = np.argsort(tokens.columns["logprob"], kind="stable")[: scored.n_tokens]  # NaN is last
+    for i in order[:WORST].tolist():
+        best = tokens.top.of(i, 1)
         table.add_row(
-            Text(visible_text(repr(token.text)[1:-1])),
-            f"{bits(token):.1f}",
-            str(token.rank),
-            Text(visible_text(repr(best)[1:-1])),
+            Text(visible_text(repr(tokens.texts[i])[1:-1])),
+            *(one.show(float(column[i])) for one, column in values),
+            Text(visible_text(repr(best[0].text)[1:-1] if best else "")),
         )
     return table
-
-
-def bits(token: TokenScore) -> float:
-    """Surprisal in bits."""
-    return -(token.logprob or 0.0) / math.log(2)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 MODEL = "embedded name, folder or Hub id"
 ADAPTER = "a PEFT adapter on top: embedded name, folder or Hub id"
+BOS = "tokenizer (what it adds by itself), always, never, or a token to begin with"
+CHAT = "the prompt is a question in the model's own chat form"
 
 
 def add_model(

@@ -1,7 +1,10 @@
 """Keeps what the libraries say out of a command's output."""
 
+import json
 import os
+import sys
 import warnings
+from typing import Any
 
 RECEIPT = "print a script of plain torch and transformers that gives the number again"
 
@@ -14,3 +17,15 @@ def quiet() -> None:
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def say(note: str) -> None:
+    """What a reader has to know, beside a command's output."""
+    print(f"lmlab: note: {note}", file=sys.stderr)
+
+
+def write_json(value: dict[str, Any]) -> None:
+    """One object on one line of standard output."""
+    utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    sys.stdout.write(json.dumps(value, ensure_ascii=not utf8, allow_nan=False) + "\n")
+    sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""Tables as the commands name them: a file, or a data set of the Hub."""
+"""Tables and wordings as the commands name them: a file, a data set of the Hub, a shipped name."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -9,6 +9,7 @@ from lmlab.errors import InputError
 
 if TYPE_CHECKING:
     from lmlab.text.sets import Table
+    from lmlab.text.templates import PromptTemplate
 
 HUB = "hub:"
 TABLES = "a JSON, CSV, TSV or Parquet file, or hub:OWNER/NAME, with @REVISION and :SUBSET"
@@ -71,3 +72,17 @@ def pair(text: str) -> tuple[str, str]:
     if not equals:
         raise InputError(f"‘{text[:40]}’ has no ‘=’.", "Write NAME=VALUE.")
     return name.strip(), value
+
+
+def template_of(name: str) -> "PromptTemplate":
+    """A shipped template, or one from a file."""
+    from lmlab.text.templates import PromptTemplate
+    from lmlab.text.wordings import shipped_template
+
+    path = Path(name)
+    if not path.is_file():
+        return shipped_template(name)
+    try:
+        return PromptTemplate.parse(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path.name} cannot be read: {error}.") from error

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from lmlab.errors import InputError
 from lmlab.lm.chat import Message, has_chat, rendered, turn_end
+from lmlab.lm.forms import Form
 from lmlab.lm.tokens import Vocabulary
-from lmlab.results.forms import Form
 from lmlab.text.parts import Part, PartKind, Pieces, Prompt, joined
 from lmlab.text.templates import PromptTemplate
 

@@ -9,8 +9,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from lmlab.errors import InputError
+from lmlab.lm.forms import Form
 from lmlab.rendering import Job, Renderer
-from lmlab.results.forms import Form
 from lmlab.text.batch import Batch
 from lmlab.text.blocks import asked_for, fields_of
 from lmlab.text.options import options_of

@@ -4,10 +4,16 @@ from collections.abc import Sequence
 
 from lmlab.assets import assets_dir
 from lmlab.errors import InputError
+from lmlab.text.sets import shipped_sets
 from lmlab.text.templates import PromptTemplate
 
 # Wordings that belong to no set: of chats, and of instructions with or without an input.
 CHAT, INSTRUCTION = "chat-turns", "instruction-alpaca"
+NONE = "plain text"  # the name of no wording at all
+FIRST = (
+    "german-lecture", "qa-question", "sentiment-review", "similarity-meaning", "topic-story",
+    "opposite-instruction", "plural-instruction", "choice-question",
+)  # fmt: skip
 
 
 def shipped_templates() -> dict[str, PromptTemplate]:
@@ -33,8 +39,38 @@ def shipped_template(name: str) -> PromptTemplate:
 
 
 def shipped_source(name: str) -> str:
-    """The YAML of a shipped template, as it was written."""
+    """The YAML of a shipped template, as it was written; empty for ``NONE``, plain text.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    if name == NONE:
+        return ""
+    shipped_template(name)
     return (assets_dir() / "templates" / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def read_wording(text: str) -> PromptTemplate:
+    """A template from YAML; one that ships is known by its text."""
+    found = PromptTemplate.parse(text)
+    known = shipped_templates().get(found.name)
+    return known if known is not None and shipped_source(found.name) == text else found
+
+
+def worded_sets() -> list[str]:
+    """Names of the shipped sets that some template fits."""
+    wanted = {template.data for template in shipped_templates().values()}
+    return [name for name in shipped_sets() if name in wanted]
+
+
+def titled(data: str = "") -> list[tuple[str, str]]:
+    """(title, name) of the templates of a set; of all, each beside its task, for no set."""
+    # The plainest wording comes first; an arrow says least of what is meant.
+    known = shipped_templates().values()
+    found = sorted(known, key=lambda one: (one.name not in FIRST, one.task, one.name))
+    if not data:
+        return [(f"{one.task}: {one.title}", one.name) for one in found]
+    return [(one.title, one.name) for one in found if one.data == data]
 
 
 def fitting_wording(columns: Sequence[str], *, chat: bool = False) -> PromptTemplate | None:

@@ -6,7 +6,7 @@ The lecture's count: a matrix W of d × k has d·k parameters, its LoRA V·U has
 from dataclasses import dataclass
 
 from lmlab.training.config import FinetuneConfig
-from lmlab.training.memory import Kept, Load, activation_bytes, roughly
+from lmlab.training.memory import KeptBytes, Load, activation_bytes, roughly
 from lmlab.training.shapes import ModelShape, Parameter, lora_targets, selected
 
 FLOAT = 4  # bytes of a trainable number, of its gradient, and of each of AdamW's two moments
@@ -97,7 +97,7 @@ def count(
     row_tokens: float = 0.0,
     flops_per_second: float | None = None,
     load: Load | None = None,
-    kept: Kept | None = None,
+    kept: KeptBytes | None = None,
 ) -> Counts:
     """Count a method's parameters.
 

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from lmlab.lm.chat import turn_end
+from lmlab.lm.forms import Form
 from lmlab.lm.tokens import Vocabulary
-from lmlab.results.forms import Form
 
 
 def stops_of(generation: Any) -> tuple[int, ...]:

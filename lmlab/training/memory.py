@@ -22,7 +22,7 @@ PROBE = 250  # tokens of a general text
 ROUGHLY = 3.0
 
 # Bytes that a batch keeps, by config, rows, their width and the positions that carry loss.
-Kept = Callable[[FinetuneConfig, int, int, int], int]
+KeptBytes = Callable[[FinetuneConfig, int, int, int], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Load:
     kept: int
 
 
-def activation_bytes(shape: ModelShape, config: FinetuneConfig, load: Load, kept: Kept) -> int:
+def activation_bytes(shape: ModelShape, config: FinetuneConfig, load: Load, kept: KeptBytes) -> int:
     """Bytes on top of weights, gradients and optimiser, at their most."""
     saved = kept(config, load.rows, load.width, load.kept)
     table = FLOAT * shape.vocabulary
@@ -50,7 +50,7 @@ def activation_bytes(shape: ModelShape, config: FinetuneConfig, load: Load, kept
     return LIBRARIES + round(max(step, measured))
 
 
-def roughly(shape: ModelShape) -> Kept:
+def roughly(shape: ModelShape) -> KeptBytes:
     """Bytes that a batch keeps, from the sizes of the linear maps alone."""
     outputs = sum(p.shape[0] for p in shape.parameters if p.linear)
 
@@ -61,7 +61,7 @@ def roughly(shape: ModelShape) -> Kept:
     return kept
 
 
-def evenly(kept: Kept) -> Kept:
+def evenly(kept: KeptBytes) -> KeptBytes:
     """The same for any rank and number of rows from those of 1 and 2: it grows evenly with both."""
 
     def found(config: FinetuneConfig, rows: int, width: int, n: int) -> int:

@@ -12,13 +12,22 @@ from pathlib import Path
 import torch
 
 from lmlab.errors import InputError, ModelError
+from lmlab.features.change.service import Changing
+from lmlab.features.change.timemachine_service import TimeMachine
+from lmlab.features.data.service import Corpora
 from lmlab.features.pretraining.service import Pretraining
+from lmlab.features.prompt.service import Prompting
+from lmlab.features.scale.service import Scaling
+from lmlab.features.tuning.service import Tuning
+from lmlab.generation.completions import Advice, Given, Step
+from lmlab.generation.config import GenerateConfig
+from lmlab.lab import Lab
 from lmlab.models.store import ModelStore
-from lmlab.results.compared import Compared
-from lmlab.results.completions import Advice, Given, Step
-from lmlab.results.controls import GenerateConfig
-from lmlab.results.scored import Alternative, Scored, Scoring, TokenScore, Windowing
+from lmlab.progress import Progress
 from lmlab.runs.jobs import Jobs
+from lmlab.scoring.compared import Compared
+from lmlab.scoring.scored import Scored, Windowing
+from lmlab.scoring.tokens import Alternative, TokenScore
 from lmlab.settings import Settings
 from tests.ui.fakechanges import FakeChanging, FakeTimeMachine
 from tests.ui.fakecorpora import FakeCorpora
@@ -63,45 +72,45 @@ class FakeLab:
 
     settings: Settings = field(default_factory=Settings)
     pause: float = 0.0
+    _services: dict = field(default_factory=dict)
 
     def model_names(self) -> list[str]:
         return list(NAMES)
-
-    @cached_property
-    def prompts(self) -> FakePrompting:
-        asks = {"complete": self.complete, "score": self.score, "pause": self.pause}
-        return FakePrompting(None, self.settings, lambda ref: iter(()), lambda: None, **asks)
-
-    @cached_property
-    def timemachine(self) -> FakeTimeMachine:
-        return FakeTimeMachine()
-
-    @cached_property
-    def changes(self) -> FakeChanging:
-        return FakeChanging()
 
     @cached_property
     def store(self) -> ModelStore:
         return ModelStore(self.settings)
 
     @cached_property
-    def tuning(self) -> FakeTuning:
-        return FakeTuning(self.pause / 5)
+    def jobs(self) -> Jobs:
+        return Jobs(self.settings)
 
-    @cached_property
-    def pretraining(self) -> Pretraining:
-        """The real one, over runs of its own."""
-        settings = Settings(offline=True, runs_dir=Path(tempfile.mkdtemp()))
-        jobs = Jobs(settings)
-        return Pretraining(ModelStore(settings), settings, lambda: None, lambda: jobs)
+    def run(self, work):
+        return work.method(work.service, *work.args, **work.given)
 
-    @cached_property
-    def corpora(self) -> FakeCorpora:
-        return FakeCorpora(None, self.settings, lambda ref: iter(()), lambda: None, self.pause)
+    def ready(self, ref):
+        return iter(())
 
-    @cached_property
-    def scaling(self) -> FakeScaling:
-        return FakeScaling(self.pause)
+    def service(self, kind):
+        if kind not in self._services:
+            self._services[kind] = self._made(kind)
+        return self._services[kind]
+
+    def _made(self, kind):
+        made = {
+            Prompting: lambda: FakePrompting(self, self.complete, self.score, self.pause),
+            TimeMachine: FakeTimeMachine,
+            Changing: FakeChanging,
+            Tuning: lambda: FakeTuning(self.pause / 5),
+            Pretraining: lambda: Pretraining(self._own()),
+            Corpora: lambda: FakeCorpora(self, self.pause),
+            Scaling: lambda: FakeScaling(self.pause),
+        }
+        return made.get(kind, lambda: kind(self))()
+
+    def _own(self) -> Lab:
+        """Runs from nothing are real, in a folder of their own."""
+        return Lab.open(Settings(offline=True, runs_dir=Path(tempfile.mkdtemp())))
 
     def score(
         self,
@@ -113,7 +122,7 @@ class FakeLab:
         windows: str = "sliding",
         bos: str = "tokenizer",
         chat: bool = False,
-    ) -> Iterator[Scoring | Scored]:
+    ) -> Iterator[Progress | Scored]:
         prefix = f"[user] {prefix} [model]" if chat else prefix
         if not text:
             raise InputError("There is no text to score.", "Type at least one character.")
@@ -131,7 +140,7 @@ class FakeLab:
         for done in range(0, len(tokens), 500):
             if len(tokens) > 1000:
                 time.sleep(self.pause)
-            yield Scoring(done, len(tokens))
+            yield Progress(done, len(tokens))
         kept = prefix.rstrip()
         yield Scored(
             model=model,

@@ -7,7 +7,7 @@ from lmlab.errors import InputError
 from lmlab.features.change.changes import KnifePoint, MatrixChange
 from lmlab.features.change.family import Relative
 from lmlab.features.change.matrices import Changes, Knifed, MatrixView, Picture
-from lmlab.results.scored import Scoring
+from lmlab.progress import Progress
 
 KINDS = ("q_proj", "k_proj", "v_proj")
 LAYERS = 4
@@ -26,11 +26,11 @@ class FakeChanging:
     def made_for(self, tuned: str) -> str:
         return ""
 
-    def weights(self, base: str, tuned: str) -> Iterator[Scoring | Changes]:
+    def weights(self, base: str, tuned: str) -> Iterator[Progress | Changes]:
         found = tuple(_change(layer, kind) for layer in range(LAYERS) for kind in KINDS)
         if base == tuned:
             raise InputError(f"‘{base}’ and ‘{tuned}’ are the same weights: nothing changed.")
-        yield Scoring(len(found), len(found))
+        yield Progress(len(found), len(found))
         yield Changes(base, tuned, found)
 
     def matrix(self, base: str, tuned: str, name: str) -> Iterator[MatrixView]:

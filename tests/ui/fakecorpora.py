@@ -18,12 +18,12 @@ class FakeCorpora(Corpora):
     pause: float = 0.0
 
     def _scores(
-        self, model: str, texts: Sequence[str], counts: list[int]
-    ) -> Iterator[list[Quality | None]]:
+        self, model: str, texts: Sequence[str]
+    ) -> Iterator[list[tuple[int, Quality | None]]]:
         if model not in ("base", "base-early", "letters"):
             raise ModelError(f"There is no model named ‘{model}’.", "Here there are: base.")
         for low in range(0, len(texts), AT_ONCE):
             time.sleep(self.pause)
             some = texts[low : low + AT_ONCE]
-            counts += [len(text.split()) for text in some]
-            yield [Quality(len(text) / 100, float(len(text)), len(text.split())) for text in some]
+            sizes = [(len(text), len(text.split())) for text in some]
+            yield [(n, Quality(size / 100, float(size), n)) for size, n in sizes]

@@ -10,10 +10,11 @@ from lmlab.features.prompt.evaluations import Evaluation
 from lmlab.features.prompt.queried import Asked, Weighed
 from lmlab.features.prompt.service import Prompting
 from lmlab.features.prompt.studies import Cell, Studying
-from lmlab.results.completions import Step
-from lmlab.results.controls import GenerateConfig
-from lmlab.results.scored import Loading, Scored
-from lmlab.scoring.pairs import Judged, Pair, PairsResult, shipped_pairs
+from lmlab.generation.completions import Step
+from lmlab.generation.config import GenerateConfig
+from lmlab.progress import Loading
+from lmlab.scoring.pairs import Judged, MinimalPair, PairsResult, shipped_pairs
+from lmlab.scoring.scored import Scored
 from lmlab.text.parts import Part, Prompt
 from lmlab.text.predictions import Prediction
 from lmlab.text.protocols import asked, drawn
@@ -77,7 +78,7 @@ class FakePrompting(Prompting):
         scored = []
         for text in (good, bad):
             scored += [s for s in self.score(model, text) if isinstance(s, Scored)]
-        yield Judged(Pair("own", good, bad), *scored)
+        yield Judged(MinimalPair("own", good, bad), *scored)
 
     def judge_all(self, model, pairs=None):
         given = shipped_pairs() if pairs is None else pairs

@@ -8,7 +8,7 @@ from lmlab.errors import ModelError
 from lmlab.features.scale.counts import Shape
 from lmlab.features.scale.measured import Measured
 from lmlab.features.scale.published import Row, row_of
-from lmlab.results.scored import Scoring
+from lmlab.progress import Progress
 
 SHAPE = Shape(2, 48, 4, 100, 64, 192)
 
@@ -30,11 +30,11 @@ class FakeScaling:
             raise ModelError(f"‘{model}’ is not counted by part.")
         return shape
 
-    def measure(self, models, kinds, count) -> Iterator[Scoring | Measured]:
+    def measure(self, models, kinds, count) -> Iterator[Progress | Measured]:
         for model in models:
             self.row(model)
             for i, kind in enumerate(kinds):
                 for done in range(4):
                     time.sleep(self.pause)
-                    yield Scoring(done * 100, 400)
+                    yield Progress(done * 100, 400)
                 yield Measured(model, kind, 10_000, 70_000, 900.0 + i, 400, 1000, count, "words")

@@ -11,9 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lmlab.errors import InputError, ModelError
-from lmlab.runs.jobs import Jobs
 from lmlab.runs.store import RunInfo
-from lmlab.settings import Settings
 from lmlab.text.sets import read_table
 from lmlab.text.wordings import shipped_templates
 from lmlab.training.counting import count
@@ -67,7 +65,6 @@ class FakeTuning:
         self._queue: deque[str] = deque()
         self._lock = threading.Lock()
         self.pushed: list[tuple[str, str]] = []
-        self.jobs = Jobs(Settings(offline=True))  # for those who ask how many there are
 
     def clear(self) -> None:
         """Forget all runs."""

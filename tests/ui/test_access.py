@@ -8,6 +8,7 @@ import axe_playwright_python
 import pytest
 from playwright.sync_api import Page, expect
 
+from lmlab.features import features
 from tests.ui.conftest import show_tab
 
 pytestmark = pytest.mark.browser
@@ -16,19 +17,6 @@ OWN = Path(__file__).with_name("access.js")
 SCRIPTS = f"{AXE.read_text(encoding='utf-8')}\n{OWN.read_text(encoding='utf-8')}"
 PHONE = {"width": 390, "height": 844}
 PROJECTOR = {"width": 1280, "height": 720}
-# A tab, what is pressed on it, and what is there once its first result is.
-TABS = {
-    "Likelihood": ("", "main:has(#likelihood-plot .js-plotly-plot) #likelihood-factors tbody tr"),
-    "Completion": ("#completion-go", "#completion-strip .lm-tok"),
-    "Compare": ("", "#compare-shift-strip .lm-tok"),
-    "Prompt": ("#prompt-go", "#prompt-strip .lm-tok"),
-    "Fine-tune": ("#tuning-start-go", "#tuning-monitor .lm-runline"),
-    "Change": ("", "#change-map td, #change-map [role=gridcell], #change-map svg"),
-    "Scale": ("", "#scale-measured svg.lm-curve"),
-    "Data": ("#data-go", "main:has(#data-stop:disabled) #data-findings .lm-fig"),
-    "Pre-training": ("", "#pretraining-tokens .lm-toks, #pretraining-facts .lm-fig"),
-    "About": ("", "#about-text h2"),
-}
 MOST_STOPS = 250
 
 
@@ -41,12 +29,12 @@ def faults(page: Page, *rules: str) -> list[str]:
 
 def open_tabs(page: Page):
     """Bring each tab to its first result; gives its title."""
-    for title, (press, ready) in TABS.items():
-        show_tab(page, title)
-        if press:
-            page.locator(press).click()
-        expect(page.locator(ready).first).to_be_visible()
-        yield title
+    for tab in features():
+        show_tab(page, tab.title)
+        if tab.first.press:
+            page.locator(tab.first.press).click()
+        expect(page.locator(tab.first.ready).first).to_be_visible()
+        yield tab.title
 
 
 def by_keyboard(page: Page) -> list[str]:

@@ -3,7 +3,7 @@
 import json
 
 from lmlab.features.completion.branches import ROOT, Tree, payload
-from lmlab.results.completions import Candidate, Step
+from lmlab.generation.completions import Candidate, Step
 
 WORDS = ("a", "b", "c")
 

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from lmlab.features.change.matrices import Changes, Knifed
-from lmlab.features.change.service import KnifeTexts
+from lmlab.features.change.service import Changing, KnifeTexts
 from lmlab.lab import Lab
 from lmlab.runs.store import Runs
 from lmlab.runs.worker import train
@@ -53,7 +53,7 @@ def receipt(page: Page, part: str) -> str:
 
 
 def changes_of(lab: Lab, base: str, tuned: str) -> Changes:
-    return next(s for s in lab.changes.weights(base, tuned) if isinstance(s, Changes))
+    return next(s for s in lab.service(Changing).weights(base, tuned) if isinstance(s, Changes))
 
 
 def test_weights_as_a_map_and_one_matrix_in_full(page, real_lab):
@@ -130,7 +130,7 @@ def test_the_knife_goes_from_the_base_to_the_tuned_model(page, real_lab):
             number = float(cell.locator("b").inner_text().split()[0].replace(",", ""))
             assert number == pytest.approx(scored.perplexity, rel=2e-3)
     on = KnifeTexts(task=task, general=general)
-    *_, whole = real_lab.changes.knife("base", "base+sentiment", on)
+    *_, whole = real_lab.service(Changing).knife("base", "base+sentiment", on)
     assert isinstance(whole, Knifed)
     assert last == whole.ranks[-1]
     slider.fill("1")

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import pytest
 from playwright.sync_api import Page, expect
 
+from lmlab.generation.completions import Step
+from lmlab.generation.config import GenerateConfig
 from lmlab.models.store import ModelStore
-from lmlab.results.completions import Step
-from lmlab.results.controls import GenerateConfig
 from lmlab.settings import Settings
 from tests.ui.conftest import handed_over
 from tests.ui.fake import FakeLab

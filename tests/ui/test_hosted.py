@@ -6,8 +6,8 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
+from lmlab.features import features
 from lmlab.lab import Lab
-from lmlab.page.app import TABS
 from lmlab.settings import Settings
 from tests.test_visitors import Gated, ask, pages, until
 from tests.ui.conftest import handed_over
@@ -47,7 +47,7 @@ def watched(visit, address):
 @pytest.mark.browser
 def test_every_tab_works_under_the_policy(visit, address):
     page = watched(visit, address)
-    for tab in TABS:
+    for tab in features():
         opened = page.get_by_role("tab", name=tab.title, exact=True)
         opened.click()
         expect(opened).to_have_attribute("aria-selected", "true")

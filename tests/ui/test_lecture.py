@@ -21,7 +21,7 @@ def stage(serve_lab, tmp_path_factory):
     """A page whose runs end with the module."""
     lab = Lab.open(Settings(offline=True, runs_dir=tmp_path_factory.mktemp("runs")))
     yield serve_lab(lab)
-    lab.tuning.jobs.close()
+    lab.jobs.close()
 
 
 def place(page, scene, name):

@@ -5,6 +5,8 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from lmlab.features.pretraining.service import Pretraining
+from lmlab.features.tuning.service import Tuning
 from lmlab.lab import Lab
 from lmlab.settings import Settings
 from tests.test_pretraining import TEXT
@@ -108,7 +110,10 @@ def test_from_nothing_to_a_model_that_completes(page, lab):
     assert steps.first.inner_text() == "40"
     expect(page.locator(ROWS)).to_have_count(1)
     owner = page.evaluate("window.lmlab.visitor()")
-    assert [len(kind.runs(owner)) for kind in (lab.pretraining, lab.tuning)] == [1, 0]
+    assert [len(kind.runs(owner)) for kind in (lab.service(Pretraining), lab.service(Tuning))] == [
+        1,
+        0,
+    ]
     keep = page.locator("#pretraining-keep")
     keep.get_by_role("button", name="Receipt").click()
     expect(keep.locator("pre")).to_contain_text("assets/corpora/pretraining/stories.txt")

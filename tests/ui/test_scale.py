@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from lmlab.features.scale.measured import Measured
+from lmlab.features.scale.service import Scaling
 from tests.ui.conftest import handed_over, show_tab
 
 pytestmark = pytest.mark.browser
@@ -46,7 +47,7 @@ def test_opening_shows_the_gpts_models_at_hand_and_what_they_reach(visit, real_p
     expect(table.locator("tr", has_text="GPT-4")).to_contain_text("not published")
     expect(table.locator("tr", has_text="base")).to_contain_text("4,959,488")
     kinds = ["stories", "older prose", "encyclopaedia"]
-    steps = real_lab.scaling.measure(["base", "small", "tiny"], kinds, 6)
+    steps = real_lab.service(Scaling).measure(["base", "small", "tiny"], kinds, 6)
     known = [step for step in steps if isinstance(step, Measured)]
     expect(page.locator("#scale-measured tbody tr")).to_have_count(9)
     for row, one in zip(page.locator("#scale-measured tbody tr").all(), known, strict=True):

@@ -6,7 +6,10 @@ import math
 import pytest
 from playwright.sync_api import Page, expect
 
+from lmlab.features.change.drift_service import Drifting
 from lmlab.features.change.journeys import Moment
+from lmlab.features.change.taskmap_service import TaskMaps
+from lmlab.features.change.timemachine_service import TimeMachine
 from lmlab.scoring.comparison import compare
 from tests.ui.conftest import handed_over
 from tests.ui.test_keep import saved
@@ -43,7 +46,7 @@ def colours(page: Page) -> list[str]:
 def journey(visit, real_page, real_lab):
     """The part as it opens: its page and the shipped steps."""
     page = open_part(visit, real_page("change"), "Time machine")
-    stops = real_lab.timemachine.shipped()
+    stops = real_lab.service(TimeMachine).shipped()
     arrived(page, len(stops))
     return page, stops
 
@@ -54,7 +57,7 @@ def test_noise_becomes_language_and_the_keyboard_moves_it(journey, real_lab):
     assert rows[0] == "step,model,perplexity,bits per byte"
     assert len(rows) == len(stops) + 1
     text = page.get_by_label("Text x").input_value()
-    found = [m for m in real_lab.timemachine.travel(stops, text) if isinstance(m, Moment)]
+    found = [m for m in real_lab.service(TimeMachine).travel(stops, text) if isinstance(m, Moment)]
     slider = page.locator(SLIDER)
     for place in (0, 4, len(stops) - 1):
         slider.fill(str(place))
@@ -144,7 +147,7 @@ def test_drift_is_drawn_with_the_librarys_numbers(visit, real_page, real_lab):
     rows = page.locator(".lm-forgetting tbody tr")
     expect(rows).to_have_count(10)
     settled(page, "drift")
-    kind = real_lab.drifting.kinds(tuned, 2)[0]
+    kind = real_lab.service(Drifting).kinds(tuned, 2)[0]
     with real_lab.store.borrow_all(["base", tuned]) as lms:
         pairs = [compare(*lms, one.text, prefix=one.prefix) for one in kind.passages]
     expected = [sum(pair.mean_kl[way] for pair in pairs) / 2 for way in (1, 0)]
@@ -173,7 +176,7 @@ def test_the_map_states_its_stress_and_its_numbers(visit, real_page, real_lab):
     page.locator("#taskmap-go").click()
     expect(page.locator("#taskmap-said")).to_contain_text("stress")
     settled(page, "taskmap")
-    found = real_lab.taskmap.kept(2)
+    found = real_lab.service(TaskMaps).kept(2)
     expect(page.locator("#taskmap-said")).to_contain_text(f"stress {found.stress:.2f}")
     cells = page.locator(".lm-moves tbody tr").nth(1).locator("td")
     shown = [float(text.replace("−", "-")) for text in cells.all_inner_texts()]

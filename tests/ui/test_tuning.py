@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from lmlab.features.tuning.service import Tuning
 from lmlab.lab import Lab
 from lmlab.settings import Settings
 from tests.ui.conftest import handed_over, show_tab
@@ -30,9 +31,9 @@ def address(serve_lab, lab) -> str:
 
 @pytest.fixture
 def page(visit, address, lab) -> Page:
-    lab.tuning.clear()
+    lab.service(Tuning).clear()
     yield open_tab(visit(address))
-    lab.tuning.clear()
+    lab.service(Tuning).clear()
 
 
 def open_tab(page: Page) -> Page:
@@ -259,11 +260,11 @@ def test_it_is_taken_along_and_pushed_with_a_token_that_is_not_kept(page, lab):
         "href", "https://huggingface.co/me/mine"
     )
     expect(token).to_have_value("")
-    assert lab.tuning.pushed[-1] == ("me/mine", "hf_right")
+    assert lab.service(Tuning).pushed[-1] == ("me/mine", "hf_right")
 
 
 def test_it_fits_a_phone(visit, address, lab):
-    lab.tuning.clear()
+    lab.service(Tuning).clear()
     page = open_tab(visit(address, viewport={"width": 390, "height": 844}))
     start(page, 3)
     turned(page, "done")

@@ -4,7 +4,7 @@ import pytest
 
 from lmlab.errors import InputError
 from lmlab.features.tuning.form import KEYS, PRESETS, RACE, config_of, values_of
-from lmlab.features.tuning.run import follower
+from lmlab.parts.run_following import follower
 from lmlab.training.config import FinetuneConfig
 from tests.ui.faketuning import FakeTuning
 

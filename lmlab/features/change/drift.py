@@ -8,10 +8,10 @@ from lmlab.errors import InputError
 from lmlab.features.change.changes import Drift
 from lmlab.lm.model import LM
 from lmlab.maths import agreement
-from lmlab.results.compared import Compared
-from lmlab.results.scored import bits_per_byte
+from lmlab.scoring.compared import Compared
 from lmlab.scoring.comparison import iter_compare, same_vocabulary
 from lmlab.scoring.score import ScoreRequest
+from lmlab.scoring.scored import bits_per_byte
 
 
 def iter_drift(

@@ -4,7 +4,7 @@ and what it forgot. Lays out, wires, and asks the lab.
 
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import gradio as gr
@@ -12,12 +12,12 @@ import gradio as gr
 from lmlab.errors import InputError
 from lmlab.features.change import drift_plots, drift_views, receipt_notes
 from lmlab.features.change.changes import Drift
-from lmlab.features.change.drift_service import MOST_ROWS, ROWS
+from lmlab.features.change.drift_service import MOST_ROWS, ROWS, Drifting
 from lmlab.lab import Lab
 from lmlab.parts.receipt_button import Keep, follow
 from lmlab.parts.stream import QUIET, STATUS, Busy, Line, Pace, Work, said, waits_in
 from lmlab.parts.widgets import Handover, static
-from lmlab.results.scored import Loading
+from lmlab.progress import Loading
 
 NAME = "Distribution"
 MEASURING = waits_in("drift", 2)
@@ -31,6 +31,13 @@ WHY = (
 EMPTY = '<p class="lm-why">What the tuned model forgot will stand here: press Measure.</p>'
 PATIENCE = 0.4  # seconds between two drawings of what comes in
 Found = receipt_notes.Moved
+
+
+def ahead(lab: Lab, pressed: str | None, inputs: Mapping[str, Any]) -> Iterator[object]:
+    """The steps of what a scene will ask; what they give is kept."""
+    if pressed == "drift-go" and {"base", "tuned"} <= set(inputs) and "own" not in inputs:
+        rows = int(float(str(inputs.get("rows", ROWS))))
+        yield from lab.service(Drifting).measure(inputs["base"], inputs["tuned"], rows=rows)
 
 
 def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
@@ -98,7 +105,7 @@ def measurer(lab: Lab) -> Callable[..., Work]:
             raise InputError("Two models are needed.", "Choose a base and a tuned one above.")
         found: list[Drift] = []
         pace = Pace(PATIENCE)
-        for step in lab.drifting.measure(base, tuned, rows=int(rows or 0), own=own or ""):
+        for step in lab.service(Drifting).measure(base, tuned, rows=int(rows or 0), own=own or ""):
             if isinstance(step, Drift):
                 found.append(step)
                 kept = (base, tuned, tuple(found), int(rows or 0), own or "")

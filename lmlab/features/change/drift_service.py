@@ -2,21 +2,19 @@
 something is scored.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from lmlab.errors import InputError
 from lmlab.features.change import passages
 from lmlab.features.change.changes import Drift
 from lmlab.features.change.passages import Kind, Task
+from lmlab.lab import Lab, import_core, runs_models
 from lmlab.lm.fair_lock import stepwise
 from lmlab.lm.tokens import Vocabulary
 from lmlab.memo import Memo
-from lmlab.models.store import ModelRef, ModelStore
-from lmlab.results.scored import Loading
-from lmlab.settings import Settings
-
-Ready = Callable[[ModelRef], Iterator[Loading]]
+from lmlab.models.store import ModelRef
+from lmlab.progress import Loading
 
 ROWS = 10
 MOST_ROWS = 40
@@ -27,7 +25,7 @@ Key = tuple[str, str, str, int]  # base, tuned, kind, rows
 
 
 @dataclass(frozen=True, slots=True)
-class Scoring:
+class DriftProgress:
     """How far a measurement is: texts done, of how many, and of which kind the last one was."""
 
     done: int
@@ -40,16 +38,10 @@ class Drifting:
     """What can be asked about the distance between two models' distributions.
 
     Attributes:
-        store: of models.
-        settings: the limits.
-        ready: loads a model and says so.
-        prepare: imports what runs models.
+        lab: over whose models.
     """
 
-    store: ModelStore
-    settings: Settings
-    ready: Ready
-    prepare: Callable[[], None]
+    lab: Lab
     _kept: Memo[Key, Drift] = field(default_factory=lambda: Memo(KEPT), repr=False)
 
     def kinds(self, tuned: str, rows: int = ROWS, own: str = "") -> list[Kind]:
@@ -65,9 +57,10 @@ class Drifting:
             LabError: too many rows asked for, or too long a text; or the model cannot be had.
         """
         self._check(rows, own)
-        known, chat = passages.task_of(tuned, self.store.runs), passages.chat_of(self.store, tuned)
+        known = passages.task_of(tuned, self.lab.store.runs)
+        chat = passages.chat_of(self.lab.store, tuned)
         found = [*_task(known, rows, own, chat), *passages.general(rows, LONGEST)]
-        for name in passages.tasks(self.store.embedded_adapters()):
+        for name in passages.tasks(self.lab.store.embedded_adapters()):
             if known is None or name != known[0]:
                 some = passages.passages(
                     passages.wording(name), passages.held_out(name), rows, LONGEST, chat
@@ -78,16 +71,11 @@ class Drifting:
     def _check(self, rows: int, own: str) -> None:
         if not 2 <= rows <= MOST_ROWS:
             raise InputError(f"From 2 to {MOST_ROWS} texts of a kind are scored, not {rows}.")
-        if len(own) > self.settings.max_chars:
-            raise InputError(
-                f"The text has {len(own):,} characters; at most {self.settings.max_chars:,} are "
-                "read.",
-                "Give a shorter part of it.",
-            )
+        self.lab.check_length(own)
 
     def measure(
         self, base: str, tuned: str, *, rows: int = ROWS, own: str = ""
-    ) -> Iterator[Loading | Scoring | Drift]:
+    ) -> Iterator[Loading | DriftProgress | Drift]:
         """Each kind's ``Drift`` as soon as it is known; others use the models in between.
 
         Of models that ship the shipped texts are read once.
@@ -96,36 +84,37 @@ class Drifting:
             LabError: a model cannot be read, or the two have different tokens.
         """
         self._check(rows, own)
-        self.prepare()
+        refs = [ModelRef.parse(base), ModelRef.parse(tuned)]
+        for ref in refs:
+            yield from self.lab.ready(ref)
+        found = self.kinds(tuned, rows, own)
+        stay = all(self.lab.store.ships(ref) for ref in refs)
+        total, done = sum(len(kind.passages) for kind in found), 0
+        for kind in found:
+            key = (base, tuned, kind.name, rows)
+            known = self._kept.get(key) if stay and kind.name != OWN else None
+            for step in [known] if known else self._measured(base, tuned, kind):
+                if not isinstance(step, Drift):
+                    yield DriftProgress(done + step, total, kind.name)
+                    continue
+                if stay and kind.name != OWN:
+                    self._kept.put(key, step)
+                yield step
+            done += len(kind.passages)
+
+    @runs_models("base", "tuned")
+    def _measured(self, base: str, tuned: str, kind: Kind) -> Iterator[int | Drift]:
+        """Texts of a kind that are done, then its drift."""
+        import_core()
         from lmlab.features.change.drift import iter_kind
         from lmlab.scoring.score import ScoreRequest
 
+        requests = [ScoreRequest(p.text, p.prefix, given=p.turn) for p in kind.passages]
+        most = self.lab.settings.max_tokens
         refs = [ModelRef.parse(base), ModelRef.parse(tuned)]
-        for ref in refs:
-            yield from self.ready(ref)
-        found = self.kinds(tuned, rows, own)
-        stay = all(self.store.ships(ref) for ref in refs)
-        total, done = sum(len(kind.passages) for kind in found), 0
-        for kind in found:
-            key = (base, tuned, kind.name, rows) if stay and kind.name != OWN else None
-            if key and (known := self._kept.get(key)):
-                done += len(kind.passages)
-                yield known
-                continue
-            requests = [ScoreRequest(p.text, p.prefix, given=p.turn) for p in kind.passages]
-            with self.store.borrow_all(refs) as (one, two):
-                steps = iter_kind(
-                    one, two, kind.name, requests,
-                    group=kind.group, max_tokens=self.settings.max_tokens,
-                )  # fmt: skip
-                for step in stepwise([one, two], steps):
-                    if isinstance(step, Drift):
-                        if key:
-                            self._kept.put(key, step)
-                        yield step
-                    else:
-                        yield Scoring(done + step, total, kind.name)
-            done += len(requests)
+        with self.lab.store.borrow_all(refs) as (one, two):
+            steps = iter_kind(one, two, kind.name, requests, group=kind.group, max_tokens=most)
+            yield from stepwise([one, two], steps)
 
 
 def _task(known: Task | None, rows: int, own: str, chat: Vocabulary | None) -> list[Kind]:

@@ -7,8 +7,8 @@ from lmlab.features.change.changes import Drift
 from lmlab.features.change.drift_plots import GROUPS, short
 from lmlab.features.change.taskmap import TaskMap
 from lmlab.maths.mds import quality
-from lmlab.parts.numbers import large, signed
-from lmlab.parts.palette import bin_of
+from lmlab.measures import measure
+from lmlab.numbers import large, signed
 
 FORGETTING = (
     "Bits per byte of held-out text before and after tuning. Above 0, the tuned model became worse "
@@ -92,7 +92,7 @@ def _cell(found: TaskMap, model: int, kind: int) -> str:
     before, after = (_perplexity(found.losses[i][kind]) for i in (0, model))
     own = " own" if found.own[model] == found.kinds[kind] else ""
     # The strip's colours: blue where it became worse, orange where it became better.
-    level = bin_of(-value, "difference")
+    level = measure("difference").level(-value)
     title = f"perplexity {large(before)} → {large(after)}"
     sign = "+" if value > 0 else ""
     return f'<td class="d{level}{own}" title="{title}">{sign}{signed(value)}</td>'

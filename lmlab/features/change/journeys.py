@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lmlab.results.scored import Scored
+from lmlab.scoring.scored import Scored
 
 
 @dataclass(frozen=True, slots=True)

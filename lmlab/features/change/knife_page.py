@@ -8,14 +8,14 @@ import gradio as gr
 from lmlab.errors import InputError
 from lmlab.features.change import receipt_notes, views, weight_views
 from lmlab.features.change.matrices import Knifed, Unchanged
-from lmlab.features.change.service import KnifeTexts
+from lmlab.features.change.service import Changing, KnifeTexts
 from lmlab.features.change.weights_page import Bar
 from lmlab.features.change.widgets import KnifeCurves
 from lmlab.lab import Lab
 from lmlab.parts.receipt_button import Keep, follow
 from lmlab.parts.stream import QUIET, Busy, Line, Work, waits_in
 from lmlab.parts.widgets import static
-from lmlab.results.scored import Loading, Scoring
+from lmlab.progress import Loading, Progress
 
 NAME = "Rank knife"
 CUTTING = waits_in("knife", 2)
@@ -29,7 +29,7 @@ def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
     """Draw the part inside the current tab and wire it to the lab."""
     static(WHY)
     with gr.Row(elem_classes="lm-inputs"):
-        sets = [(LEARNED, ""), *((name, name) for name in lab.changes.sets())]
+        sets = [(LEARNED, ""), *((name, name) for name in lab.service(Changing).sets())]
         source = gr.Dropdown(
             sets, value="", label="Task text: held-out rows of", elem_id="change-knife-data",
             min_width=200, scale=1,
@@ -67,7 +67,7 @@ def runner(lab: Lab) -> Callable[..., Work]:
         same = shown is not None and (shown.base, shown.tuned) == (base, tuned)
         # The curve of another pair would stand below the names of this one.
         yield Busy("reading …", 0, {"on": asked} | ({} if same else {"curves": "", "shown": None}))
-        for step in lab.changes.knife(base, tuned, asked):
+        for step in lab.service(Changing).knife(base, tuned, asked):
             if isinstance(step, Unchanged):
                 return {"curves": weight_views.nothing(step), "shown": None}
             if isinstance(step, Knifed) and step.is_done:
@@ -78,8 +78,8 @@ def runner(lab: Lab) -> Callable[..., Work]:
     return run
 
 
-def _sign(step: Loading | Scoring | Knifed) -> Busy | Loading:
-    if isinstance(step, Scoring):
+def _sign(step: Loading | Progress | Knifed) -> Busy | Loading:
+    if isinstance(step, Progress):
         share = 0.1 * step.done / max(1, step.total)
         return Busy(f"{step.done} of {step.total} ΔW in parts", share)
     if isinstance(step, Knifed):

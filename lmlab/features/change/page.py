@@ -16,15 +16,17 @@ from lmlab.features.change import (
     timemachine_page,
     weights_page,
 )
-from lmlab.features.tuning.after import saved
-from lmlab.features.tuning.widgets import ASKING
+from lmlab.features.change.service import Changing
 from lmlab.lab import Lab
 from lmlab.parts import run_views
 from lmlab.parts.gradio_compat import building
 from lmlab.parts.pickers import model_picker
+from lmlab.parts.run_following import saved
+from lmlab.parts.run_widgets import ASKING
 from lmlab.parts.scripts import script
 from lmlab.parts.stream import QUIET
 from lmlab.parts.widgets import static
+from lmlab.runs.owned_runs import TuningRuns
 
 NAME = "Change"
 # The adapter whose distributions are far on its own task and close elsewhere.
@@ -104,7 +106,7 @@ def opener(lab: Lab) -> Callable[..., list[Any]]:
     """[base, tuned, tabs] for the run that is shown on the Fine-tune tab."""
 
     def opened(owner: str, run: str) -> list[Any]:
-        info = saved(lab, owner, run)
+        info = saved(lab.service(TuningRuns), owner, run)
         names = gr.update(choices=tuned_choices(lab, owner, info.model), value=info.model_name)
         return [info.model, names, gr.update(selected="change")]
 
@@ -132,10 +134,11 @@ def shown_first(choices: list[tuple[str, str]]) -> str:
 def tuned_choices(lab: Lab, owner: str, base: str) -> list[tuple[str, str]]:
     """(label, name) of what was made from a base: embedded ones, then the visitor's own runs."""
     found = [
-        (f"{one.name}{TOLD.get(one.kind, '')}", one.name) for one in lab.changes.tuned(base or "")
+        (f"{one.name}{TOLD.get(one.kind, '')}", one.name)
+        for one in lab.service(Changing).tuned(base or "")
     ]
     try:
-        runs = lab.tuning.runs(owner) if owner else []
+        runs = lab.service(TuningRuns).runs(owner) if owner else []
     except LabError:
         runs = []
     own = [info for info in runs if info.model_name and info.model == base]

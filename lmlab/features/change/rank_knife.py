@@ -17,8 +17,8 @@ from lmlab.lm.model import LM
 from lmlab.lm.ways import choose
 from lmlab.maths.metrics import corpus_log_perplexity
 from lmlab.maths.spectra import Decomposed
-from lmlab.results.scored import Scored, bits_per_byte
 from lmlab.scoring.score import ScoreRequest, score_many
+from lmlab.scoring.scored import Scored, bits_per_byte
 
 Texts = Sequence[ScoreRequest | str]
 

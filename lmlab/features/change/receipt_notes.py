@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from lmlab.features.change import receipt
 from lmlab.features.change.changes import Drift, MatrixChange
+from lmlab.features.change.drift_service import Drifting
 from lmlab.features.change.matrices import Knifed
-from lmlab.features.change.service import KnifeTexts
+from lmlab.features.change.service import Changing, KnifeTexts
 from lmlab.lab import Lab
 from lmlab.parts.receipt_button import Note
 
@@ -31,7 +32,7 @@ def of_knife(lab: Lab) -> Callable[[Knifed | None, KnifeTexts | None], Note | No
         point = next((one for one in found.points if one.k), found.points[-1])
 
         def write() -> str:
-            texts = lab.changes.knife_texts(found.tuned, on)
+            texts = lab.service(Changing).knife_texts(found.tuned, on)
             return receipt.knife(found.base, found.tuned, point, *texts)
 
         title = f"Rank knife from {found.base} to {found.tuned}, on {found.task}"
@@ -49,7 +50,8 @@ def of_drift(lab: Lab) -> Callable[[Moved | None], Note | None]:
         base, tuned, found, rows, own = kept
 
         def write() -> str:
-            kind = next(k for k in lab.drifting.kinds(tuned, rows, own) if k.name == found[0].kind)
+            kinds = lab.service(Drifting).kinds(tuned, rows, own)
+            kind = next(k for k in kinds if k.name == found[0].kind)
             pairs = [(one.prefix, one.text) for one in kind.passages]
             turn = any(one.turn for one in kind.passages)
             return receipt.drift(base, tuned, found[0], pairs, turn)

@@ -3,7 +3,7 @@
 Imports no torch before a model has to be looked at.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -13,9 +13,9 @@ from lmlab.features.change.family import Relative, relatives
 from lmlab.features.change.matrices import Changes, Knifed, MatrixView, Unchanged
 from lmlab.features.change.passages import chat_of
 from lmlab.features.change.task_texts import held_out, made_for, texts
-from lmlab.models.store import ModelRef, ModelStore
-from lmlab.results.scored import Loading, Scoring
-from lmlab.settings import Settings
+from lmlab.lab import Lab, import_core, runs_models
+from lmlab.models.store import ModelRef
+from lmlab.progress import Loading, Progress
 from lmlab.text import sets as data
 from lmlab.training.sets import probe_texts
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from lmlab.lm.model import LM
     from lmlab.scoring.score import ScoreRequest
 
-Ready = Callable[[ModelRef], Iterator[Loading]]
 
 TASK_ROWS = 60  # held-out rows that the knife scores at most
 TASK_CHARACTERS = 5000
@@ -58,20 +57,14 @@ class Changing:
     """What can be asked about a base and what was made from it.
 
     Attributes:
-        store: of models.
-        settings: the limits.
-        ready: loads a model and says so.
-        prepare: imports what runs models.
+        lab: over whose models.
     """
 
-    store: ModelStore
-    settings: Settings
-    ready: Ready
-    prepare: Callable[[], None]
+    lab: Lab
 
     def tuned(self, base: str) -> list[Relative]:
         """What was made from a base: adapters first, then whole models of its shape."""
-        return relatives(self.store, base)
+        return relatives(self.lab.store, base)
 
     def sets(self) -> list[str]:
         """Names of the shipped sets with held-out rows."""
@@ -79,15 +72,18 @@ class Changing:
 
     def made_for(self, tuned: str) -> str:
         """The set that a model was tuned on; empty where nothing says so."""
-        return made_for(self.store, tuned) if tuned else ""
+        return made_for(self.lab.store, tuned) if tuned else ""
 
-    def weights(self, base: str, tuned: str) -> "Iterator[Loading | Scoring | Changes | Unchanged]":
+    @runs_models("base", "tuned")
+    def weights(
+        self, base: str, tuned: str
+    ) -> "Iterator[Loading | Progress | Changes | Unchanged]":
         """Measure every ΔW; progress counts matrices.
 
         Raises:
             LabError: a model cannot be had, or the two do not belong together.
         """
-        self.prepare()
+        import_core()
         from lmlab.features.change.weight_change import count_changes, iter_changes
 
         refs = _pair(base, tuned)
@@ -99,18 +95,19 @@ class Changing:
             found: list[MatrixChange] = []
             for change in iter_changes(one, two):
                 found.append(change)
-                yield Scoring(len(found), count_changes(one, two))
+                yield Progress(len(found), count_changes(one, two))
             if not found:
                 raise _same(base, tuned)
             yield Changes(one.name, two.name, tuple(found))
 
+    @runs_models("base", "tuned")
     def matrix(self, base: str, tuned: str, name: str) -> Iterator[Loading | MatrixView]:
         """One matrix in full.
 
         Raises:
             LabError: there is none of that name, or what ``weights`` raises.
         """
-        self.prepare()
+        import_core()
         from lmlab.features.change.pictures import view
         from lmlab.features.change.weight_change import deltas
 
@@ -122,9 +119,10 @@ class Changing:
                 raise InputError(f"No changed matrix is named ‘{name[:80]}’.")
             yield view(wanted)
 
+    @runs_models("base", "tuned")
     def knife(
         self, base: str, tuned: str, on: KnifeTexts | None = None
-    ) -> "Iterator[Loading | Scoring | Knifed | Unchanged]":
+    ) -> "Iterator[Loading | Progress | Knifed | Unchanged]":
         """Cut every ΔW to its k largest singular values and score both kinds of text, k by k.
 
         Yields a ``Knifed`` after each k; the models are free for others between two of them. In
@@ -134,7 +132,7 @@ class Changing:
             LabError: no text, one that is too long, models that do not belong together, or too
                 little memory.
         """
-        self.prepare()
+        import_core()
         from lmlab.features.change import rank_knife
 
         refs, asked = _pair(base, tuned), on or KnifeTexts()
@@ -172,7 +170,7 @@ class Changing:
         pairs = [[(one.prefix, one.text) for one in part] for part in (task, general)]
         return pairs[0], pairs[1], any(one.given for one in task)
 
-    def _cuts(self, refs: list[ModelRef], cuts: "list[Cut]") -> "Iterator[Scoring | Unchanged]":
+    def _cuts(self, refs: list[ModelRef], cuts: "list[Cut]") -> "Iterator[Progress | Unchanged]":
         """Decompose every ΔW into ``cuts``."""
         from lmlab.features.change.rank_knife import iter_cuts
         from lmlab.features.change.weight_change import count_changes
@@ -185,7 +183,7 @@ class Changing:
             total = count_changes(one, two)
             for cut in iter_cuts(one, two):
                 cuts.append(cut)
-                yield Scoring(len(cuts), total)
+                yield Progress(len(cuts), total)
         if not cuts:
             raise _same(*map(str, refs))
 
@@ -194,9 +192,9 @@ class Changing:
 
         if on.task:
             return "your text", [self._own(on.task)]
-        rows = held_out(self.store, tuned, on.data)
+        rows = held_out(self.lab.store, tuned, on.data)
         count = max(1, min(on.rows, TASK_ROWS))
-        chat = chat_of(self.store, tuned) if rows.template else None
+        chat = chat_of(self.lab.store, tuned) if rows.template else None
         asked = texts(rows, count, TASK_CHARACTERS, chat)
         found = [ScoreRequest(one.text, one.prefix, given=one.turn) for one in asked]
         what = "texts" if rows.template is None else "answers, given their prompts"
@@ -214,34 +212,28 @@ class Changing:
     def _own(self, text: str) -> "ScoreRequest":
         from lmlab.scoring.score import ScoreRequest
 
-        if len(text) > self.settings.max_chars:
-            raise InputError(
-                f"The text has {len(text):,} characters; at most {self.settings.max_chars:,} are "
-                "read.",
-                "Give a shorter part of it.",
-            )
+        self.lab.check_length(text)
         return ScoreRequest(text)
 
     def _check_room(self, one: "LM", two: "LM") -> None:
         """Refuse to decompose more than there is memory for; an adapter is always small."""
         if one.model is two.model:
             return
-        from lmlab.features.change.weight_change import parameters
 
-        need = BYTES_CUT * sum(parameter.numel() for parameter in parameters(one).values())
-        if need > self.store.budget:
+        need = BYTES_CUT * sum(parameter.numel() for parameter in one.own_parameters().values())
+        if need > (budget := self.lab.store.budget):
             raise MemoryLimitError(
-                f"All of ΔW in parts needs {need / 1e9:.2g} GB, and {self.store.budget / 1e9:.2g} "
-                "GB are set aside.",
+                f"All of ΔW in parts needs {need / 1e9:.2g} GB, and {budget / 1e9:.2g} GB are set "
+                "aside.",
                 "Take a smaller model, or one that was tuned with LoRA.",
             )
 
     def _ready(self, refs: list[ModelRef]) -> Iterator[Loading]:
         for ref in refs:
-            yield from self.ready(ref)
+            yield from self.lab.ready(ref)
 
     def _borrow(self, refs: list[ModelRef]) -> "AbstractContextManager[list[LM]]":
-        return self.store.borrow_all(refs)
+        return self.lab.store.borrow_all(refs)
 
 
 def _pair(base: str, tuned: str) -> list[ModelRef]:

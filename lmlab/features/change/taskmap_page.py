@@ -10,7 +10,7 @@ from lmlab.errors import InputError
 from lmlab.features.change import drift_plots, drift_views
 from lmlab.features.change.drift_page import download
 from lmlab.features.change.taskmap import TaskMap
-from lmlab.features.change.taskmap_service import Mapped
+from lmlab.features.change.taskmap_service import Mapped, TaskMaps
 from lmlab.lab import Lab
 from lmlab.parts.stream import QUIET, Busy, Line, Work, result, waits_in
 from lmlab.parts.widgets import Handover, static
@@ -67,7 +67,7 @@ def measurer(lab: Lab) -> Callable[..., Work]:
 
     def measure(rows: float) -> Work:
         yield Busy("Preparing …")
-        steps = lab.taskmap.measure(int(rows or 0))
+        steps = lab.service(TaskMaps).measure(int(rows or 0))
         found = yield from result(steps, TaskMap, _counted, patience=0)
         return {
             "plot": drift_plots.task_map(found),

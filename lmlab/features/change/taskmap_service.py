@@ -2,7 +2,7 @@
 alone, so that it is measured once and kept for everybody. Imports no torch before it is measured.
 """
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 from threading import Lock
@@ -12,15 +12,14 @@ from lmlab.errors import InputError
 from lmlab.features.change import passages
 from lmlab.features.change.passages import Kind
 from lmlab.features.change.taskmap import TaskMap
+from lmlab.lab import Lab, import_core, runs_models
 from lmlab.maths.agreement import spread
-from lmlab.models.store import ModelRef, ModelStore
-from lmlab.results.scored import Loading
-from lmlab.settings import Settings
+from lmlab.models.store import ModelRef
+from lmlab.progress import Loading
 
 if TYPE_CHECKING:
     from lmlab.features.change.between import Between
 
-Ready = Callable[[ModelRef], Iterator[Loading]]
 Found = Mapping[str, Sequence["Between"]]
 
 BASE = "base"
@@ -45,25 +44,19 @@ class TaskMaps:
     """What can be asked about the embedded variants together.
 
     Attributes:
-        store: of models.
-        settings: the limits.
-        ready: loads a model and says so.
-        prepare: imports what runs models.
+        lab: over whose models.
     """
 
-    store: ModelStore
-    settings: Settings
-    ready: Ready
-    prepare: Callable[[], None]
+    lab: Lab
     _kept: dict[int, TaskMap] = field(default_factory=dict, repr=False)
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     def variants(self) -> list[tuple[str, str]]:
         """(name, task) of the base and of all that was made from it."""
-        adapters = self.store.embedded_adapters()
+        adapters = self.lab.store.embedded_adapters()
         tasks = passages.tasks(adapters)
         found = [(f"{BASE}+{name}", name.partition("-")[0]) for name in adapters]
-        found += [(name, name) for name in self.store.embedded() if name in tasks]
+        found += [(name, name) for name in self.lab.store.embedded() if name in tasks]
         return [(BASE, ""), *((name, task) for name, task in found if task in tasks)]
 
     def kept(self, rows: int = ROWS) -> TaskMap | None:
@@ -80,40 +73,44 @@ class TaskMaps:
         if not 2 <= rows <= MOST_ROWS:
             raise InputError(f"From 2 to {MOST_ROWS} rows of a task are read, not {rows}.")
         known = self.kept(rows)
-        if known is None:
-            known = yield from self._measured(rows)
-            with self._lock:
-                while len(self._kept) >= KEPT:
-                    self._kept.pop(next(iter(self._kept)))
-                self._kept[rows] = known
-        yield known
-
-    def _measured(self, rows: int) -> Generator[Loading | Mapped, None, TaskMap]:
+        if known is not None:
+            yield known
+            return
         variants = self.variants()
-        if BASE not in self.store.embedded() or len(variants) < 3:
+        if BASE not in self.lab.store.embedded() or len(variants) < 3:
             raise InputError("There are no tuned variants of ‘base’ here to make a map of.")
-        self.prepare()
+        for step in self._measured([name for name, _ in variants], rows):
+            if isinstance(step, TaskMap):
+                with self._lock:
+                    while len(self._kept) >= KEPT:
+                        self._kept.pop(next(iter(self._kept)))
+                    self._kept[rows] = step
+            yield step
+
+    @runs_models("names")
+    def _measured(self, names: Sequence[str], rows: int) -> Iterator[Loading | Mapped | TaskMap]:
+        import_core()
         from lmlab.features.change.between import between
         from lmlab.scoring.score import ScoreRequest
 
-        refs = [ModelRef.parse(name) for name, _ in variants]
+        refs = [ModelRef.parse(name) for name in names]
         for ref in refs:
-            yield from self.ready(ref)
+            yield from self.lab.ready(ref)
         kinds = self._kinds(rows)
         total, done = sum(len(kind.passages) for kind in kinds), 0
         found: dict[str, list[Between]] = {}
         for kind in kinds:
             yield Mapped(done, total, kind.name)
-            with self.store.borrow_all(refs) as lms:
+            with self.lab.store.borrow_all(refs) as lms:
                 for passage in kind.passages:
                     found.setdefault(kind.name, []).append(between(lms, ScoreRequest(*passage[:2])))
                     done += 1
                     yield Mapped(done, total, kind.name)
-        return _map(variants, found)
+        yield _map(self.variants(), found)
 
     def _kinds(self, rows: int) -> list[Kind]:
         """Each task's held-out rows, then stories."""
-        tasks = passages.tasks(self.store.embedded_adapters())
+        tasks = passages.tasks(self.lab.store.embedded_adapters())
         kinds = [
             Kind(name, passages.TASK, passages.passages(
                 passages.wording(name), passages.held_out(name), rows, LONGEST))

@@ -13,13 +13,14 @@ from lmlab.errors import InputError
 from lmlab.features.change import travel
 from lmlab.features.change.drift_page import download
 from lmlab.features.change.journeys import Moment, Stop
+from lmlab.features.change.timemachine_service import TimeMachine
 from lmlab.features.change.timemachine_widget import TimeStrip
 from lmlab.lab import Lab
 from lmlab.parts.examples import STORY
 from lmlab.parts.gradio_compat import building
 from lmlab.parts.stream import QUIET, STATUS, Busy, Line, Work, said, waits_in
 from lmlab.parts.widgets import Handover, static
-from lmlab.results.scored import Loading
+from lmlab.progress import Loading
 
 NAME = "Time machine"
 TRAVELLING = waits_in("timemachine", 2)
@@ -43,7 +44,7 @@ WHY = (
 
 def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
     """Draw the part inside the current tab and wire it to the lab."""
-    tab, shipped = building.tab(), lab.timemachine.shipped()
+    tab, shipped = building.tab(), lab.service(TimeMachine).shipped()
     static(WHY)
     with gr.Row(elem_classes="lm-inputs"):
         text = gr.Textbox(
@@ -110,7 +111,7 @@ def traveller(lab: Lab) -> Callable[..., Work]:
         yield Busy("Preparing …")
         stops = stops_of(lab, way, tuned, model, revisions)
         steps, found, name = [stop.step for stop in stops], list[Moment](), uuid.uuid4().hex[:12]
-        for event in lab.timemachine.travel(stops, text or ""):
+        for event in lab.service(TimeMachine).travel(stops, text or ""):
             if isinstance(event, Moment):
                 found.append(event)
                 drawn = travel.payload(name, steps, _opening(event), found)
@@ -132,10 +133,10 @@ def stops_of(lab: Lab, way: str, tuned: str, model: str, revisions: str) -> Sequ
         InputError: there are none.
     """
     if way == RUN:
-        return lab.timemachine.of_run(tuned or "base")
+        return lab.service(TimeMachine).of_run(tuned or "base")
     if way == REVISIONS:
-        return lab.timemachine.of_revisions(model or "", revisions or "")
-    found = lab.timemachine.shipped()
+        return lab.service(TimeMachine).of_revisions(model or "", revisions or "")
+    found = lab.service(TimeMachine).shipped()
     if not found:
         raise InputError("No checkpoints ship with this lab.", "Choose a model’s revisions.")
     return found
@@ -149,8 +150,7 @@ def _opening(moment: Moment) -> str:
 
 def _lean(moment: Moment) -> Moment:
     """Without alternatives, which the table does not show."""
-    tokens = tuple(replace(token, top=()) for token in moment.scored.tokens)
-    return replace(moment, scored=replace(moment.scored, tokens=tokens))
+    return replace(moment, scored=replace(moment.scored, tokens=moment.scored.tokens.bare))
 
 
 def _said(found: Sequence[Moment]) -> str:

@@ -3,7 +3,7 @@ scored once; what was scored lately is kept for whoever asks for the same. Impor
 something is scored.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 from lmlab.errors import InputError
 from lmlab.features.change import journey_stops
 from lmlab.features.change.journeys import Moment, Stop, Travelling
+from lmlab.generation.config import GenerateConfig
+from lmlab.lab import SHORT, Lab, import_core, runs_models
 from lmlab.memo import Memo
-from lmlab.models.store import RUN, ModelRef, ModelStore
-from lmlab.results.controls import GenerateConfig
-from lmlab.results.scored import Loading, Scored
-from lmlab.settings import Settings
+from lmlab.models.store import RUN, ModelRef
+from lmlab.progress import Loading
+from lmlab.scoring.scored import Scored
 
 if TYPE_CHECKING:
     from lmlab.lm.model import LM
 
-Ready = Callable[[ModelRef], Iterator[Loading]]
 Key = tuple[str, int, str]  # model, step, text
 
 MOST_TOKENS = 500
@@ -35,21 +35,15 @@ class TimeMachine:
     """What can be asked about a model on its way.
 
     Attributes:
-        store: of models.
-        settings: the limits.
-        ready: loads a model and says so.
-        prepare: imports what runs models.
+        lab: over whose models.
     """
 
-    store: ModelStore
-    settings: Settings
-    ready: Ready
-    prepare: Callable[[], None]
+    lab: Lab
     _kept: Memo[Key, Moment] = field(default_factory=lambda: Memo(KEPT), repr=False)
 
     def shipped(self) -> tuple[Stop, ...]:
         """The embedded checkpoints of a pre-training run; empty where none ship."""
-        return journey_stops.shipped(self.store.embedded())
+        return journey_stops.shipped(self.lab.store.embedded())
 
     def of_run(self, tuned: str) -> tuple[Stop, ...]:
         """A fine-tuning run, ``base+run:ID`` or ``run:ID``, from its base on.
@@ -57,7 +51,7 @@ class TimeMachine:
         Raises:
             InputError: that is no run, or it has saved nothing yet.
         """
-        return journey_stops.of_run(tuned, self.store.runs)
+        return journey_stops.of_run(tuned, self.lab.store.runs)
 
     def of_revisions(self, name: str, revisions: str) -> tuple[Stop, ...]:
         """A model of the Hub at several revisions, from first to last.
@@ -76,31 +70,30 @@ class TimeMachine:
         """
         if not text.strip():
             raise InputError("There is no text.", "Type one, or choose an example.")
-        if len(text) > self.settings.max_chars:
-            raise InputError(
-                f"The text has {len(text):,} characters; at most {self.settings.max_chars:,} are "
-                "read.",
-                "Give a shorter part of it.",
-            )
-        self.prepare()
+        self.lab.check_length(text)
         first: Scored | None = None
         for done, stop in enumerate(stops):
             yield Travelling(done, len(stops), stop.step)
             key = (stop.model, stop.step, text)
             moment = self._kept.get(key)
             if moment is None:
-                ref = ModelRef.parse(stop.model)
-                yield from self.ready(ref)
-                with self.store.borrow(ref) as lm, _let_go(lm, ref):
-                    moment = _moment(lm, stop, text, min(MOST_TOKENS, self.settings.max_tokens))
+                yield from self.lab.ready(ModelRef.parse(stop.model))
+                (moment,) = [one for one in self._at(stop, text) if isinstance(one, Moment)]
                 self._keep(key, moment)
             first = first or moment.scored
             _check_same(first, moment.scored)
             yield moment
 
+    @runs_models("stop", seconds=SHORT)
+    def _at(self, stop: Stop, text: str) -> Iterator[Moment]:
+        import_core()
+        ref, most = ModelRef.parse(stop.model), min(MOST_TOKENS, self.lab.settings.max_tokens)
+        with self.lab.store.borrow(ref) as lm, _let_go(lm, ref):
+            yield _moment(lm, stop, text, most)
+
     def _keep(self, key: Key, moment: Moment) -> None:
         # What lies in a folder of this machine may change.
-        if "@" not in key[0] and RUN not in key[0] and key[0] not in self.store.embedded():
+        if "@" not in key[0] and RUN not in key[0] and key[0] not in self.lab.store.embedded():
             return
         self._kept.put(key, moment)
 
@@ -138,8 +131,8 @@ def _let_go(lm: "LM", ref: ModelRef) -> Iterator[None]:
 
 
 def _check_same(first: Scored, other: Scored) -> None:
-    one, two = ([(t.id, t.start, t.end) for t in run.tokens] for run in (first, other))
-    if one != two:
+    one, two = first.tokens, other.tokens
+    if not one.alike(two) or one.columns["id"].tolist() != two.columns["id"].tolist():
         raise InputError(
             f"‘{first.model}’ and ‘{other.model}’ cut the text into different tokens.",
             "Choose checkpoints of one model.",

@@ -2,9 +2,7 @@
 
 from typing import Unpack
 
-import gradio as gr
-
-from lmlab.parts.gradio_compat.building import Placed
+from lmlab.parts.gradio_compat.building import Html, Placed
 from lmlab.parts.scripts import enclosed, script, within
 from lmlab.parts.widgets import STRIP
 
@@ -36,7 +34,7 @@ TEMPLATE = f"""
 """
 
 
-class TimeStrip(gr.HTML):
+class TimeStrip(Html):
     """A text under checkpoint after checkpoint: ``drawing.travel.payload``. The slider needs no
     server."""
 

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 import pandas as pd
 
 from lmlab.features.change.journeys import Moment, is_logarithmic
-from lmlab.parts.strip import columns, dump
+from lmlab.parts.strip import dump, offered, run_of
 from lmlab.parts.tables import neutral
 
-LN2 = math.log(2)
 SHARED = ("context", "prefix", "cut", "texts")
 
 
@@ -28,13 +27,14 @@ def payload(name: str, steps: Sequence[int], start: str, found: Sequence[Moment]
     """
     if not found:
         return ""
-    first = columns(found[0].scored)
+    first = run_of(found[0].scored, wire=-1)
     head = {
         "name": name,
         "steps": list(steps),
         "log": is_logarithmic(steps),
         "opening": start,
         "vocabulary": found[0].vocabulary,
+        "measures": offered(found[0].scored.tokens.columns),
         "notes": [],
         **{key: first[key] for key in SHARED},
     }
@@ -42,7 +42,7 @@ def payload(name: str, steps: Sequence[int], start: str, found: Sequence[Moment]
 
 
 def _line(moment: Moment) -> dict[str, object]:
-    run = columns(moment.scored, wire=len(moment.scored.tokens))
+    run = run_of(moment.scored, wire=len(moment.scored.tokens))
     value = {key: item for key, item in run.items() if key not in SHARED}
     log_perplexity = moment.scored.log_perplexity
     value |= {
@@ -57,12 +57,8 @@ def to_csv(found: Sequence[Moment]) -> str:
     """One row for each token, one column for each checkpoint: surprisal in bits."""
     if not found:
         return ""
-    tokens = found[0].scored.tokens
-    table = pd.DataFrame(
-        {"i": range(1, len(tokens) + 1), "token": [neutral(token.text) for token in tokens]}
-    )
+    texts = found[0].scored.tokens.texts
+    table = pd.DataFrame({"i": range(1, len(texts) + 1), "token": list(map(neutral, texts))})
     for moment in found:
-        table[f"step_{moment.step}_bits"] = [
-            None if t.logprob is None else -t.logprob / LN2 for t in moment.scored.tokens
-        ]
+        table[f"step_{moment.step}_bits"] = moment.scored.measured("surprisal")
     return str(table.to_csv(index=False, lineterminator="\r\n"))

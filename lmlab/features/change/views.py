@@ -6,7 +6,7 @@ from html import escape
 
 from lmlab.features.change.changes import MatrixChange
 from lmlab.features.change.matrices import Changes, MatrixView
-from lmlab.parts.numbers import signed
+from lmlab.numbers import signed
 
 NOTHING = '<p class="lm-why">Choose a matrix on the map.</p>'
 UNCHANGED = '<p class="lm-why">No matrix has changed.</p>'

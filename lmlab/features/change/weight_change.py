@@ -91,7 +91,7 @@ def iter_changes(base: LM, tuned: LM) -> Iterator[MatrixChange]:
 def count_changes(base: LM, tuned: LM) -> int:
     """How many ``iter_changes`` gives."""
     if base.model is not tuned.model:
-        return len(parameters(base))
+        return len(base.own_parameters())
     return len(tuned.adapters.products(tuned.folder))
 
 
@@ -113,12 +113,6 @@ def deltas(base: LM, tuned: LM) -> Iterator[Delta]:
         yield from _full_deltas(base, tuned)
 
 
-def parameters(lm: LM) -> dict[str, Tensor]:
-    """The model's own parameters, without those of adapters, tied ones once."""
-    lm.adapters.activate(None)
-    return {name: parameter.detach() for name, parameter in lm.model.named_parameters()}
-
-
 def _adapter_deltas(tuned: LM) -> Iterator[Delta]:
     if tuned.attached.name is None:
         return
@@ -135,7 +129,7 @@ def _adapter_deltas(tuned: LM) -> Iterator[Delta]:
 
 
 def _full_deltas(base: LM, tuned: LM) -> Iterator[Delta]:
-    before, after = parameters(base), parameters(tuned)
+    before, after = base.own_parameters(), tuned.own_parameters()
     if {n: w.shape for n, w in before.items()} != {n: w.shape for n, w in after.items()}:
         raise ModelError(
             f"‘{base.name}’ and ‘{tuned.name}’ do not have the same matrices.",

@@ -9,13 +9,14 @@ import gradio as gr
 from lmlab.errors import InputError, LabError
 from lmlab.features.change import receipt_notes, views, weight_plots, weight_views
 from lmlab.features.change.matrices import Changes, MatrixView, Unchanged
+from lmlab.features.change.service import Changing
 from lmlab.features.change.widgets import ChangeMap, MatrixPictures
 from lmlab.lab import Lab
 from lmlab.parts.gradio_compat import building
 from lmlab.parts.receipt_button import Keep, follow
 from lmlab.parts.stream import QUIET, SCORING, STATUS, Busy, Line, Work, on, result
 from lmlab.parts.widgets import Handover, static
-from lmlab.results.scored import Scoring
+from lmlab.progress import Progress
 
 NAME = "Weights"
 LONGEST_NAME = 300
@@ -115,7 +116,7 @@ def runner(lab: Lab, *, again: bool = True) -> Callable[..., Work]:
             return None
         yield Busy("reading …")
         try:
-            steps = lab.changes.weights(base, tuned)
+            steps = lab.service(Changing).weights(base, tuned)
             found = yield from result(steps, KINDS, _counted, patience=0)
             if isinstance(found, Unchanged):
                 of_map = {"shown": Shown(base, tuned), "map": weight_views.nothing(found)}
@@ -134,7 +135,7 @@ def runner(lab: Lab, *, again: bool = True) -> Callable[..., Work]:
     return run
 
 
-def _counted(step: Scoring) -> Busy:
+def _counted(step: Progress) -> Busy:
     return Busy(f"{step.done} of {step.total} matrices", step.done / max(1, step.total))
 
 
@@ -158,7 +159,7 @@ def no_matrix(said: str) -> dict[str, Any]:
 def _matrix(lab: Lab, shown: Shown | None, name: str) -> dict[str, Any]:
     if shown is None or not name or not shown.csv:
         return no_matrix(views.NOTHING)
-    steps = lab.changes.matrix(shown.base, shown.tuned, name)
+    steps = lab.service(Changing).matrix(shown.base, shown.tuned, name)
     found = next(step for step in steps if isinstance(step, MatrixView))
     return {
         "figures": views.figures(found),

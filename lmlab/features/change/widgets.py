@@ -2,9 +2,7 @@
 
 from typing import Any, Unpack
 
-import gradio as gr
-
-from lmlab.parts.gradio_compat.building import Placed
+from lmlab.parts.gradio_compat.building import Html, Placed
 from lmlab.parts.scripts import script
 
 MAP = """
@@ -49,21 +47,21 @@ def _component(template: str, *code: str, **kwargs: Any) -> dict[str, Any]:
     }
 
 
-class ChangeMap(gr.HTML):
+class ChangeMap(Html):
     """Layers × matrices: ``changeviews.change_map``. Its event ``choose`` tells a matrix's name."""
 
     def __init__(self, **kwargs: Unpack[Placed]) -> None:
         super().__init__("", **_component(MAP, "change-empty", "change-map", **kwargs))
 
 
-class MatrixPictures(gr.HTML):
+class MatrixPictures(Html):
     """W, and ΔW with V beside it and U above it, at true proportions: ``changeviews.pictures``."""
 
     def __init__(self, **kwargs: Unpack[Placed]) -> None:
         super().__init__("", **_component(PICTURES, "change-pictures", **kwargs))
 
 
-class KnifeCurves(gr.HTML):
+class KnifeCurves(Html):
     """Perplexity against k, and a slider over k: ``changeviews.knife``."""
 
     def __init__(self, **kwargs: Unpack[Placed]) -> None:

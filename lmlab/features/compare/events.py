@@ -8,16 +8,16 @@ import gradio as gr
 
 from lmlab.errors import InputError
 from lmlab.features.compare.views import said, sums
+from lmlab.generation.completions import Given, Step
+from lmlab.generation.config import GenerateConfig
 from lmlab.lab import Lab
 from lmlab.parts import shift_strip, stream
 from lmlab.parts.asking import advice
-from lmlab.parts.columnar import Shown
 from lmlab.parts.model_pair import COLUMNS
 from lmlab.parts.stream import STATUS, Busy, Pace, Work, result
-from lmlab.results.compared import Compared
-from lmlab.results.completions import Given, Step
-from lmlab.results.controls import GenerateConfig
-from lmlab.results.scored import Loading, Scoring
+from lmlab.parts.strip import Shown
+from lmlab.progress import Loading, Progress
+from lmlab.scoring.compared import Compared
 
 PATIENCE = 0.08  # seconds between two drawings of completions on their way
 
@@ -81,7 +81,7 @@ def shifter(lab: Lab) -> Callable[..., Work]:
             steps = lab.compare(first, second, part, prefix, alpha=_number(alpha), chat=form)
             found.append((yield from result(steps, Compared, _counted)))
         task, other = found[0], found[1] if len(found) > 1 else None
-        shown = Shown.pack([task.first, task.second])
+        shown = Shown.of([task.first, task.second])
         return {
             STATUS: stream.said(said(task, _number(alpha))),
             "strip": shift_strip.compared(task, name=shown.name),
@@ -92,7 +92,7 @@ def shifter(lab: Lab) -> Callable[..., Work]:
     return shift
 
 
-def _counted(step: Scoring) -> Busy:
+def _counted(step: Progress) -> Busy:
     return Busy("comparing …", step.done / max(1, step.total))
 
 

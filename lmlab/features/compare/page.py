@@ -8,14 +8,14 @@ from typing import Any
 
 import gradio as gr
 
-from lmlab.features.compare import events
+from lmlab.features.compare import events, receipt_notes
 from lmlab.features.compare.views import WAITING
-from lmlab.features.likelihood import events as likelihood_events
 from lmlab.lab import Lab
-from lmlab.parts import asking, receipt_notes
+from lmlab.parts import asking
+from lmlab.parts.alternatives import alternatives
 from lmlab.parts.first_open import Led
 from lmlab.parts.gradio_compat import building
-from lmlab.parts.model_pair import COLUMNS, Pair, pairs
+from lmlab.parts.model_pair import COLUMNS, ModelPair, pairs
 from lmlab.parts.pickers import model_picker
 from lmlab.parts.receipt_button import Keep, follow
 from lmlab.parts.stream import GENERATING, QUIET, SCORING, Line
@@ -126,7 +126,7 @@ def _drawing() -> tuple[Any, ...]:
 
 
 def _columns(
-    lab: Lab, first: Pair
+    lab: Lab, first: ModelPair
 ) -> tuple[tuple[gr.Dropdown, ...], tuple[gr.Column, ...], tuple[Strip, ...]]:
     """Pickers in one row, strips of those that have a model in the next."""
     names = lab.model_names()
@@ -158,7 +158,7 @@ def _columns(
     return tuple(models), tuple(columns), tuple(strips)
 
 
-def _shift(first: Pair) -> tuple[Any, ...]:
+def _shift(first: ModelPair) -> tuple[Any, ...]:
     """What moved from model 1 to model 2, on texts of the visitor's choice."""
     static(
         '<h2 class="lm-h2">What moved from model 1 to model 2</h2>'
@@ -215,7 +215,7 @@ def _wire(lab: Lab, inputs: Inputs, outputs: Outputs, tab: Any) -> None:
     follow(outputs.keep, compared, receipt_notes.of_comparison, [outputs.shown])
     line.stoppable()
     outputs.strip.need(
-        likelihood_events.alternatives,
+        alternatives,
         outputs.shown,
         outputs.answers,
         trigger_mode="multiple",
@@ -224,7 +224,7 @@ def _wire(lab: Lab, inputs: Inputs, outputs: Outputs, tab: Any) -> None:
     )
 
 
-def _wire_chips(inputs: Inputs, known: list[Pair]) -> None:
+def _wire_chips(inputs: Inputs, known: list[ModelPair]) -> None:
     """An example fills everything and runs."""
     filled = [inputs.prompt, inputs.text, inputs.general, *inputs.models]
     for chip, pair in zip(inputs.chips, known, strict=True):

@@ -2,9 +2,9 @@
 
 from html import escape
 
-from lmlab.parts.numbers import large, signed
-from lmlab.results.compared import LN2, Compared
-from lmlab.results.scored import Scored
+from lmlab.numbers import large, signed
+from lmlab.scoring.compared import LN2, Compared
+from lmlab.scoring.scored import Scored
 
 WAITING = '<p class="lm-why">Perplexity of both models on both texts will stand here.</p>'
 WHY = (

@@ -4,9 +4,9 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from lmlab.generation.completions import Given, Next, Step
+from lmlab.generation.config import GenerateConfig
 from lmlab.parts.strip import dump
-from lmlab.results.completions import Given, Next, Step
-from lmlab.results.controls import GenerateConfig
 
 ROOT = -1
 WORDS = 28  # characters of a branch's name

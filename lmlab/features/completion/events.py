@@ -11,13 +11,13 @@ from lmlab.errors import InputError
 from lmlab.features.completion import branches
 from lmlab.features.completion.branches import Tree
 from lmlab.features.completion.views import REASONS, figures, samples
+from lmlab.generation.completions import Completion, Given, Next, Step
+from lmlab.generation.config import GenerateConfig
 from lmlab.lab import Lab
 from lmlab.parts import controls, shift_strip
 from lmlab.parts.asking import advice
 from lmlab.parts.stream import STATUS, Busy, Pace, Work, said
-from lmlab.results.completions import Completion, Given, Next, Step
-from lmlab.results.controls import GenerateConfig
-from lmlab.results.scored import Loading
+from lmlab.progress import Loading
 
 PATIENCE = 0.06  # seconds between two drawings of a completion on its way
 ENDED = "The model has ended the text here. Undo a token, fork, or press Regenerate."

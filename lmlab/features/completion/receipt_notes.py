@@ -1,9 +1,9 @@
-"""Note of what the Completion tab shows: title and receipt."""
+"""Notes of what the Completion tab shows: title and receipt."""
 
-from lmlab.features.completion import receipt
 from lmlab.features.completion.branches import Tree
+from lmlab.generation.completions import Completion
 from lmlab.parts.receipt_button import Note, quoted
-from lmlab.results.completions import Completion
+from lmlab.receipts.completions import completion
 
 
 def of_completion(tree: Tree | None) -> Note | None:
@@ -12,4 +12,4 @@ def of_completion(tree: Tree | None) -> Note | None:
         return None
     done = Completion(tree.model, tree.form, tree.path())
     title = f"Completion of {quoted(tree.prompt)} by {tree.model}"
-    return Note(tree.name, title, lambda: receipt.completion(done, tree.drawn))
+    return Note(tree.name, title, lambda: completion(done, tree.drawn))

@@ -3,9 +3,9 @@
 import math
 from collections.abc import Sequence
 
-from lmlab.parts.numbers import from_log, large, signed
+from lmlab.generation.completions import Completion
+from lmlab.numbers import from_log, large, signed
 from lmlab.parts.strip import dump
-from lmlab.results.completions import Completion
 
 REASONS = {
     "end": "the model’s end token",

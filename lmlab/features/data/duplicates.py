@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from lmlab.errors import InputError
-from lmlab.features.data.findings import Pair
+from lmlab.features.data.findings import Duplicate
 
 if TYPE_CHECKING:
     from datasketch import MinHash
@@ -48,7 +48,7 @@ def jaccard(first: frozenset[str], second: frozenset[str]) -> float:
     return both / union if union else 1.0
 
 
-def iter_twins(texts: Sequence[str], threshold: float) -> Iterator[Pair | None]:
+def iter_twins(texts: Sequence[str], threshold: float) -> Iterator[Duplicate | None]:
     """For each text, in order, the earlier one that it repeats, or None.
 
     An exact duplicate points at the first such text; a near one at the most similar earlier text,
@@ -62,7 +62,7 @@ def iter_twins(texts: Sequence[str], threshold: float) -> Iterator[Pair | None]:
     return _iter_twins(texts, threshold)
 
 
-def _iter_twins(texts: Sequence[str], threshold: float) -> Iterator[Pair | None]:
+def _iter_twins(texts: Sequence[str], threshold: float) -> Iterator[Duplicate | None]:
     from datasketch import MinHash, MinHashLSH
 
     index = MinHashLSH(threshold=max(0.1, threshold - MARGIN), num_perm=PERMUTATIONS)
@@ -73,7 +73,7 @@ def _iter_twins(texts: Sequence[str], threshold: float) -> Iterator[Pair | None]
         same = plain(text)
         digest = hashlib.sha256(same.encode()).digest()
         if digest in seen:
-            yield Pair(seen[digest], i, 1.0, exact=True)
+            yield Duplicate(seen[digest], i, 1.0, exact=True)
             continue
         seen[digest] = i
         sets[i] = shingles(same)
@@ -89,11 +89,11 @@ def _nearest(
     sets: dict[int, frozenset[str]],
     hashes: "dict[int, MinHash]",
     threshold: float,
-) -> Pair | None:
+) -> Duplicate | None:
     """The most similar candidate, compared exactly; of many candidates the likeliest ones only."""
     likely = sorted(candidates, key=lambda j: (-hashes[place].jaccard(hashes[j]), j))
     found = [(jaccard(sets[place], sets[j]), -j) for j in likely[:MOST_COMPARED]]
     if not found or max(found)[0] < threshold:
         return None
     similarity, first = max(found)
-    return Pair(-first, place, similarity, exact=False)
+    return Duplicate(-first, place, similarity, exact=False)

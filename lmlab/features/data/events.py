@@ -11,11 +11,12 @@ import gradio as gr
 
 from lmlab.errors import InputError
 from lmlab.features.data import cleaning, plots
-from lmlab.features.data.documents import CUTS
 from lmlab.features.data.findings import Cleaned, Cleaning, Inspected
 from lmlab.features.data.language_names import language_name
+from lmlab.features.data.service import Corpora
 from lmlab.lab import Lab
 from lmlab.parts.stream import Busy, Work, result
+from lmlab.text.documents import CUTS
 
 OWN = "own text"
 EXACT, NEAR, MASK, FILTER = (
@@ -44,7 +45,7 @@ def inspector(lab: Lab) -> Callable[..., Work]:
         yield Busy("reading …")
         if similarity is None:
             raise InputError("The similarity of near duplicates is empty.", "Type a number.")
-        steps = lab.corpora.inspect(model, name, texts, float(similarity))
+        steps = lab.service(Corpora).inspect(model, name, texts, float(similarity))
         found = yield from result(steps, Inspected, lambda step: Busy(step.message, step.share))
         return drawn(found, wishes)
 
@@ -56,17 +57,17 @@ def chosen(
 ) -> tuple[str, tuple[str, ...]]:
     """The corpus that is meant: its name and its documents."""
     if source != OWN:
-        return source, lab.corpora.sample(source)
+        return source, lab.service(Corpora).sample(source)
     if cut not in CUTS:
         raise InputError("Choose where the text is cut.")
     if file is not None and lab.settings.uploads:
         name = str(getattr(file, "orig_name", None) or file).rsplit("/", 1)[-1]
-        most = 4 * lab.corpora.limits.chars + 1
+        most = 4 * lab.service(Corpora).limits.chars + 1
         with open(str(file), "rb") as opened:
-            return name, lab.corpora.read(opened.read(most), name, cut)
+            return name, lab.service(Corpora).read(opened.read(most), name, cut)
     if not (pasted or "").strip():
         raise InputError("There is no text.", "Choose a file, or paste one.")
-    return "the pasted text", lab.corpora.read(pasted or "", "the pasted text", cut)
+    return "the pasted text", lab.service(Corpora).read(pasted or "", "the pasted text", cut)
 
 
 def drawn(corpus: Inspected, wishes: list[str]) -> dict[str, Any]:

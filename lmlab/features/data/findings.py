@@ -94,7 +94,7 @@ class Found(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class Duplicate:
     """Two documents that are the same or nearly so.
 
     Attributes:
@@ -143,7 +143,7 @@ class Looked:
     found: tuple[Found, ...]
     language: str
     confidence: float
-    twin: Pair | None
+    twin: Duplicate | None
     quality: Quality | None
 
     @property
@@ -201,7 +201,7 @@ class Inspected:
     scored_chars: int
 
     @cached_property
-    def pairs(self) -> tuple[Pair, ...]:
+    def pairs(self) -> tuple[Duplicate, ...]:
         """Duplicates, exact ones first, then by similarity."""
         found = [one.twin for one in self.documents if one.twin is not None]
         return tuple(sorted(found, key=lambda p: (not p.exact, -p.similarity, p.second)))

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from lmlab.features.data import events, receipt_notes
-from lmlab.features.data.documents import CUTS
+from lmlab.features.data.service import Corpora
 from lmlab.features.data.widgets import Findings, QualityView
 from lmlab.lab import Lab
 from lmlab.parts.first_open import Led
@@ -17,6 +17,7 @@ from lmlab.parts.pickers import model_picker
 from lmlab.parts.receipt_button import Keep, follow
 from lmlab.parts.stream import QUIET, SCORING, Line, waits_in
 from lmlab.parts.widgets import Handover, static
+from lmlab.text.documents import CUTS
 
 QUICK = waits_in("corpus", 4)
 TYPES = (".txt", ".md", ".jsonl", ".csv", ".tsv")
@@ -87,7 +88,7 @@ def build(lab: Lab) -> None:
 
 
 def _inputs(lab: Lab) -> Inputs:
-    names = lab.corpora.samples()
+    names = lab.service(Corpora).samples()
     with gr.Column(elem_classes="lm-panel"):
         with gr.Row(elem_classes="lm-inputs"):
             source = gr.Radio(
@@ -116,7 +117,7 @@ def _inputs(lab: Lab) -> Inputs:
 
 def _own(lab: Lab) -> tuple[gr.File, gr.Textbox, gr.Radio]:
     """Where a visitor's own text is given."""
-    limits, uploads = lab.corpora.limits, lab.settings.uploads
+    limits, uploads = lab.service(Corpora).limits, lab.settings.uploads
     if not uploads:
         static(NO_UPLOADS)
     with gr.Row(elem_classes="lm-inputs"):

@@ -4,6 +4,7 @@ import gradio as gr
 
 from lmlab.features.data import plots
 from lmlab.features.data.mixtures import MOST_EPOCHS, mixed
+from lmlab.features.data.service import Corpora
 from lmlab.features.data.widgets import MixtureView
 from lmlab.lab import Lab
 from lmlab.parts.widgets import static
@@ -17,7 +18,7 @@ HEAD = (
 
 def build(lab: Lab) -> None:
     """Draw it inside the current Blocks."""
-    known = [(mixture, mixed(mixture)) for mixture in lab.corpora.mixtures.values()]
+    known = [(mixture, mixed(mixture)) for mixture in lab.service(Corpora).mixtures.values()]
     with gr.Column(elem_classes="lm-panel"):
         static(HEAD)
         MixtureView(plots.mixtures(known, MOST_EPOCHS), elem_id="data-mixture")

@@ -9,7 +9,15 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from lmlab.features.data.findings import MASKS, FoundKind, Inspected, Looked, Mixed, Mixture, Pair
+from lmlab.features.data.findings import (
+    MASKS,
+    Duplicate,
+    FoundKind,
+    Inspected,
+    Looked,
+    Mixed,
+    Mixture,
+)
 from lmlab.features.data.language_names import language_name
 from lmlab.parts.tables import neutral
 
@@ -103,7 +111,7 @@ def _kinds(documents: Sequence[Looked], kind: FoundKind) -> list[int]:
     return [sum(n > 0 for n in counts), sum(counts)]
 
 
-def _pair(corpus: Inspected, pair: Pair) -> dict[str, Any]:
+def _pair(corpus: Inspected, pair: Duplicate) -> dict[str, Any]:
     first, second = (corpus.documents[i].text for i in (pair.first, pair.second))
     return {
         "first": pair.first + 1,

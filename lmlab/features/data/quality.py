@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from lmlab.features.data.findings import Quality
-from lmlab.results.scored import Scored
+from lmlab.scoring.scored import Scored
 
 if TYPE_CHECKING:
     from lmlab.lm.model import LM

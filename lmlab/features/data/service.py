@@ -2,25 +2,24 @@
 is scored.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
 from typing import Any
 
 from lmlab.errors import InputError
-from lmlab.features.data import documents, language, mixtures, privacy, quality
-from lmlab.features.data.documents import Cut, Limits
+from lmlab.features.data import language, mixtures, privacy, quality
 from lmlab.features.data.duplicates import iter_twins
-from lmlab.features.data.findings import Inspected, Inspecting, Looked, Mixture, Pair, Quality
+from lmlab.features.data.findings import Duplicate, Inspected, Inspecting, Looked, Mixture, Quality
+from lmlab.lab import Lab, import_core, runs_models
 from lmlab.lm.fair_lock import stepwise
-from lmlab.models.store import ModelRef, ModelStore
-from lmlab.results.scored import Loading
-from lmlab.settings import Settings
+from lmlab.models.store import ModelRef
+from lmlab.progress import Loading
+from lmlab.text import documents
+from lmlab.text.documents import Cut, Limits
 
-Ready = Callable[[ModelRef], Iterator[Loading]]
-Scores = Iterator["Loading | list[Quality | None]"]
-MOST_DOCUMENTS = 1000
+Scores = Iterator["Loading | list[tuple[int, Quality | None]]"]
 # Rough shares of the time that an inspection takes.
 TWINS, LANGUAGES = 0.15, 0.3
 EVERY = 20  # documents between two signs of progress
@@ -32,21 +31,15 @@ class Corpora:
     """What can be asked about training text.
 
     Attributes:
-        store: of models.
-        settings: the limits.
-        ready: loads a model and says so.
-        prepare: imports what runs models.
+        lab: over whose models.
     """
 
-    store: ModelStore
-    settings: Settings
-    ready: Ready
-    prepare: Callable[[], None]
+    lab: Lab
 
     @property
     def limits(self) -> Limits:
         """How much of a corpus is read."""
-        return Limits(MOST_DOCUMENTS, self.settings.max_corpus_chars)
+        return Limits.of(self.lab.settings)
 
     @cached_property
     def mixtures(self) -> dict[str, Mixture]:
@@ -82,7 +75,7 @@ class Corpora:
         """
         if not texts:
             raise InputError("There are no documents to look at.")
-        twins = list[Pair | None]()
+        twins = list[Duplicate | None]()
         for twin in iter_twins(texts, threshold):
             twins.append(twin)
             if len(twins) % EVERY == 1:
@@ -95,11 +88,12 @@ class Corpora:
                 yield _step("languages", len(guessed), len(texts), TWINS, LANGUAGES)
         scores = list[Quality | None]()
         counts = list[int]()
-        for event in self._scores(model, texts, counts):
+        for event in self._scores(model, texts):
             if isinstance(event, Loading):
                 yield event
                 continue
-            scores += event
+            counts += [n_tokens for n_tokens, _ in event]
+            scores += [score for _, score in event]
             yield _step(f"{model}: scored", len(scores), len(texts), LANGUAGES, 1)
         columns = zip(texts, counts, guessed, twins, scores, strict=True)
         yield Inspected(
@@ -113,16 +107,18 @@ class Corpora:
             scored_chars=quality.BEGINNING,
         )
 
-    def _scores(self, model: str, texts: Sequence[str], counts: list[int]) -> Scores:
-        """The quality of some texts at a time; the tokens of each go to ``counts``."""
-        self.prepare()
+    @runs_models("model")
+    def _scores(self, model: str, texts: Sequence[str]) -> Scores:
+        """(tokens, quality) of some texts at a time."""
+        import_core()
         ref = ModelRef.parse(model)
-        yield from self.ready(ref)
-        with self.store.borrow(ref) as lm:
+        yield from self.lab.ready(ref)
+        with self.lab.store.borrow(ref) as lm:
+            low = 0
             for scores in stepwise([lm], quality.iter_quality(lm, texts)):
-                low = len(counts)
-                counts += [len(lm.vocabulary.ids(t)) for t in texts[low : low + len(scores)]]
-                yield scores
+                counts = [len(lm.vocabulary.ids(t)) for t in texts[low : low + len(scores)]]
+                low += len(scores)
+                yield list(zip(counts, scores, strict=True))
 
     def _identifier(self) -> Any:
         # Two first visitors at once would load it twice.

@@ -2,9 +2,7 @@
 
 from typing import Any, Unpack
 
-import gradio as gr
-
-from lmlab.parts.gradio_compat.building import Placed
+from lmlab.parts.gradio_compat.building import Html, Placed
 from lmlab.parts.scripts import script
 
 EMPTY = '<div class="lm-empty"><b>Nothing looked at yet</b>Choose a corpus and press Inspect.</div>'
@@ -20,21 +18,21 @@ def _component(value: str, name: str, code: str, empty: str = "", **kwargs: Any)
     }
 
 
-class MixtureView(gr.HTML):
+class MixtureView(Html):
     """Mixtures whose weights can be turned: ``corpusplots.mixtures``."""
 
     def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
         super().__init__(**_component(value, "lm-mix", "data-mixture", **kwargs))
 
 
-class Findings(gr.HTML):
+class Findings(Html):
     """Counts, duplicates, personal data, languages: ``corpusplots.findings``."""
 
     def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
         super().__init__(**_component(value, "lm-findings", "data-findings", EMPTY, **kwargs))
 
 
-class QualityView(gr.HTML):
+class QualityView(Html):
     """A movable threshold: ``corpusplots.quality``. Its event ``cut`` tells where it was left."""
 
     def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:

@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
-from lmlab.features.completion.cli import BOS, write_json
-from lmlab.terminal.naming import add_model, asked_ref
-from lmlab.terminal.quiet import RECEIPT, quiet
+from lmlab.terminal.naming import BOS, add_model, asked_ref
+from lmlab.terminal.quiet import RECEIPT, quiet, write_json
 
 if TYPE_CHECKING:
     from lmlab.lm.model import LM
-    from lmlab.results.scored import Scored
-
+    from lmlab.scoring.scored import Scored
 # Lines that are scored together; each group is written before the next begins.
 GROUP = 16
 
@@ -47,6 +45,7 @@ def add_score(commands: Any) -> None:
     add("--top-k", type=int, help="alternatives for each token; default: 10, with --jsonl none")
     add("--bos", default="tokenizer", help=BOS)
     add("--end", action="store_true", help="score the end token after the text too")
+    add("--colour-by", default="surprisal", help="the strip's measure; default: surprisal")
     add("--words", action="store_true", help="surprisal by word, in bits")
     form = score.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one JSON object")
@@ -79,7 +78,7 @@ def _score(arguments: argparse.Namespace) -> None:
     else:
         from lmlab.terminal.listing import print_scored
 
-        print_scored(scored)
+        print_scored(scored, colour_by=arguments.colour_by)
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -98,25 +97,26 @@ def _scored(
     lm: "LM", pairs: list[tuple[str, str]], arguments: argparse.Namespace, top_k: int
 ) -> "list[Scored]":
     """Texts, each given its prefix."""
-    from lmlab.api import score_many
-    from lmlab.scoring.score import ScoreRequest
+    from lmlab.lm.chat import question
+    from lmlab.lm.model import narrowed
+    from lmlab.scoring.score import ScoreRequest, score_many
 
+    if arguments.chat:
+        pairs = [(text, question(lm.vocabulary, prefix)) for text, prefix in pairs]
     return score_many(
-        lm,
+        narrowed(lm, arguments.context),
         [ScoreRequest(text, prefix, arguments.end) for text, prefix in pairs],
         top_k=top_k if arguments.top_k is None else arguments.top_k,
         bos=arguments.bos,
         windows=arguments.windows,
         stride=arguments.stride,
-        context=arguments.context,
-        chat=arguments.chat,
     )
 
 
 def _by_word(scored: "Scored", arguments: argparse.Namespace) -> dict[str, Any]:
     if not arguments.words:
         return {}
-    from lmlab.results.words import words
+    from lmlab.scoring.words import words
 
     return {"words": [word.to_dict() for word in words(scored)]}
 
@@ -166,9 +166,10 @@ def _rows(arguments: argparse.Namespace) -> Iterator[_Row]:
     Raises:
         InputError: a line is no object with a text, or has a field that a result has; names it.
     """
-    from lmlab.results.scored import Scored
+    from lmlab.scoring.scored import Scored
+    from lmlab.scoring.tokens import Tokens
 
-    taken = {*Scored("", "", "", ()).to_dict(), "words"} - {"text", "prefix"}
+    taken = {*Scored("", "", "", Tokens.of(())).to_dict(), "words"} - {"text", "prefix"}
     name = arguments.jsonl
     text = _decoded(_bytes(None if name == "-" else Path(name)), "The file")
     for number, line in enumerate(text.split("\n"), 1):

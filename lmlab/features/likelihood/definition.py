@@ -4,12 +4,13 @@ The lecture's letters: the prefix is x_{1:t}, the text x_{t+1:t+L}.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from html import escape
 
-from lmlab.parts.numbers import from_log, large, probability, signed
-from lmlab.parts.palette import visible
-from lmlab.results.scored import Scored, TokenScore
+from lmlab.numbers import from_log, large, probability, signed
+from lmlab.palette import visible
+from lmlab.scoring.scored import Scored
+from lmlab.scoring.tokens import TokenScore
 
 FIRST, LAST = 4, 2
 
@@ -28,21 +29,20 @@ def definition(scored: Scored, *, several: bool = False) -> str:
         scored: whose numbers.
         several: whether to say whose they are.
     """
-    tokens = list(scored.scored_tokens)
-    if not tokens:
+    n = scored.n_tokens
+    if not n:
         return no_definition("With no scored token there is no product to write out.")
-    n = len(tokens)
     whole = from_log(scored.logprob)
     steps = (
         ("The text's likelihood is a product of conditionals",
          f"{WHOLE} = {_over('∏', 'L')} {FACTOR}",
-         f"= {_terms(tokens, _product, '·')} = <b>{whole}</b>"),
+         f"= {_terms(scored, _product, '·')} = <b>{whole}</b>"),
         ("Perplexity is its root, turned over",
          f"PP = {WHOLE}<sup>−1/<i>L</i></sup>",
          f"= ({whole})<sup>−1/{n:,}</sup> = <b>{large(scored.perplexity)}</b>"),
         ("In logs the root becomes a mean",
          f"ln PP = −{_fraction('1', '<i>L</i>')} {_over('∑', 'L')} ln {FACTOR}",
-         f"= −{_fraction('1', f'{n:,}')} ({_terms(tokens, _log, '+')}) = "
+         f"= −{_fraction('1', f'{n:,}')} ({_terms(scored, _log, '+')}) = "
          f"{_fraction(signed(-scored.logprob, 2), f'{n:,}')} = "
          f"<b>{signed(scored.log_perplexity, 4)}</b> nats"),
         ("and exp takes it back",
@@ -64,14 +64,16 @@ def no_definition(reason: str = "Score a text to see it worked out.") -> str:
     return f'<div class="lm-definition none"><p>{escape(reason)}</p></div>'
 
 
-def _terms(tokens: Sequence[TokenScore], show: Callable[[TokenScore], str], sign: str) -> str:
+def _terms(scored: Scored, show: Callable[[TokenScore], str], sign: str) -> str:
     """The first terms and the last, each above its token, with dots for the rest."""
     joint = f' <span class="op">{sign}</span> '
-    if len(tokens) <= FIRST + LAST + 1:
-        return joint.join(_term(token, show) for token in tokens)
-    head = [_term(token, show) for token in tokens[:FIRST]]
+    tokens, n = scored.tokens, scored.n_tokens
+    first = len(tokens) - n
+    if n <= FIRST + LAST + 1:
+        return joint.join(_term(token, show) for token in tokens[first:])
+    head = [_term(token, show) for token in tokens[first : first + FIRST]]
     tail = [_term(token, show) for token in tokens[-LAST:]]
-    hidden = len(tokens) - FIRST - LAST
+    hidden = n - FIRST - LAST
     dots = f'<span class="dots" title="{hidden:,} more">…</span>'
     return joint.join([*head, dots, *tail])
 

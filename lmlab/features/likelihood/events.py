@@ -5,18 +5,15 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-import gradio as gr
-
 from lmlab.errors import InputError
 from lmlab.features.likelihood.definition import definition
 from lmlab.features.likelihood.figures import figures
 from lmlab.lab import Lab
 from lmlab.parts import plots, strip, tables
-from lmlab.parts.columnar import Shown
 from lmlab.parts.stream import Busy, Work, result
-from lmlab.results.scored import Scored, Scoring
-
-PAGE = 40  # tokens whose alternatives are sent at once; the same in strip.js
+from lmlab.parts.strip import Shown
+from lmlab.progress import Progress
+from lmlab.scoring.scored import Scored
 
 
 def scorer(lab: Lab) -> Callable[..., Work]:
@@ -28,12 +25,12 @@ def scorer(lab: Lab) -> Callable[..., Work]:
         for name in (model, second) if second else (model,):
             asked = lab.score(name, text or "", prefix or "", bos=start or "tokenizer", chat=chat)
 
-            def progress(step: Scoring, name: str = name) -> Busy:
+            def progress(step: Progress, name: str = name) -> Busy:
                 said = f"{name}: {step.done:,} of {step.total:,} tokens"
                 return Busy(said, step.done / max(1, step.total))
 
             runs.append((yield from result(asked, Scored, progress)))
-        return draw(Shown.pack(runs), *runs)
+        return draw(Shown.of(runs), *runs)
 
     return score
 
@@ -49,24 +46,14 @@ def draw(shown: Shown, scored: Scored, other: Scored | None = None) -> dict[str,
     }
 
 
-def alternatives(shown: Shown | None, event: gr.EventData) -> Any:
-    """The alternatives of the tokens around one that is looked at."""
-    run, low = _index(event, "run"), _index(event, "low")
-    if shown is None or not 0 <= run < len(shown.runs):
-        return gr.skip()
-    tokens = shown.runs[run].tokens(low, low + PAGE)
-    return strip.tops_json(shown.name, run, low, tokens)
-
-
 def table(action: str) -> Callable[..., str]:
     """The handler that hands the factors to the visitor: to the clipboard or as a file."""
 
     def hand_over(shown: Shown | None) -> str:
         if shown is None:
             raise InputError("There is no table yet.", "Score a text first.")
-        scored, other = shown.unpack()
-        if other is not None and not strip.same_tokens(scored, other):
-            other = None
+        scored, *others = shown.runs
+        other = next((one for one in others if strip.same_tokens(scored, one)), None)
         text = tables.to_csv(scored, other, separator="\t" if action == "copy" else ",")
         # A new name each time, so that the page notices a second request for the same table.
         value = {"action": action, "name": uuid.uuid4().hex, "file": "factors.csv", "text": text}
@@ -88,10 +75,3 @@ def api(lab: Lab) -> Callable[..., dict[str, Any]]:
         return next(step for step in steps if isinstance(step, Scored)).to_dict()
 
     return score
-
-
-def _index(event: gr.EventData, name: str) -> int:
-    try:
-        return int(getattr(event, name))
-    except (AttributeError, TypeError, ValueError, OverflowError):
-        return -1

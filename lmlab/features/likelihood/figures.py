@@ -1,14 +1,14 @@
 """The key figures of a result as escaped HTML: one large card, small ones beside it."""
 
-import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 
-from lmlab.parts.numbers import large, signed
-from lmlab.parts.palette import MEASURES, bin_of
+from lmlab.measures import measure
+from lmlab.numbers import large, signed
 from lmlab.parts.strip import same_tokens
-from lmlab.results.scored import Scored
+from lmlab.scoring.scored import Scored
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,6 @@ FIGURES = (
         half=True,
     ),
 )
-SURPRISAL = next(measure for measure in MEASURES if measure.key == "surprisal")
 
 
 def figures(scored: Scored, other: Scored | None = None) -> str:
@@ -139,16 +138,16 @@ def _size(figure: Figure) -> str:
 
 def _histogram(scored: Scored) -> str:
     """How many tokens have each colour of surprisal."""
-    counts = [0] * len(SURPRISAL.labels)
-    for token in scored.scored_tokens:
-        counts[bin_of(-(token.logprob or 0.0) / math.log(2), SURPRISAL.key)] += 1
+    surprisal = measure("surprisal")
+    levels = Counter(map(surprisal.level, scored.measured(surprisal.key)[scored.tokens.known]))
+    counts = [levels[i] for i in range(len(surprisal.labels))]
     most = max(*counts, 1)
     bars = "".join(
         f'<i class="b{i}" style="height:{100 * n / most:.0f}%" title="{n:,} tokens from '
-        f'{SURPRISAL.labels[i]} bits"></i>'
+        f'{surprisal.labels[i]} bits"></i>'
         for i, n in enumerate(counts)
     )
-    ticks = "".join(f"<span>{label}</span>" for label in SURPRISAL.labels)
+    ticks = "".join(f"<span>{label}</span>" for label in surprisal.labels)
     return (
         '<div class="lm-fig lm-hist"><div class="l">tokens by surprisal, bits</div>'
         f'<div class="bars" aria-hidden="true">{bars}</div><div class="ticks">{ticks}</div></div>'

@@ -8,11 +8,12 @@ from typing import Any
 
 import gradio as gr
 
-from lmlab.features.likelihood import events
+from lmlab.features.likelihood import events, receipt_notes
 from lmlab.features.likelihood.definition import no_definition
 from lmlab.features.likelihood.figures import no_figures
 from lmlab.lab import Lab
-from lmlab.parts import asking, plots, receipt_notes
+from lmlab.parts import asking, plots
+from lmlab.parts.alternatives import alternatives
 from lmlab.parts.examples import EXAMPLES, Example
 from lmlab.parts.gradio_compat import building
 from lmlab.parts.pickers import model_picker
@@ -178,7 +179,7 @@ def _fill(example: Example) -> str:
 def _wire_result(outputs: Outputs) -> None:
     """Alternatives on demand, copy and download: quick answers from what the session keeps."""
     outputs.strip.need(
-        events.alternatives,
+        alternatives,
         outputs.shown,
         outputs.answers,
         trigger_mode="multiple",

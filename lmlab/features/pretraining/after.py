@@ -9,11 +9,12 @@ from typing import Any
 import gradio as gr
 
 from lmlab.errors import InputError
-from lmlab.features.tuning.after import WRITING, known
-from lmlab.features.tuning.widgets import ASKING
+from lmlab.features.pretraining.service import Pretraining
 from lmlab.lab import Lab
 from lmlab.parts import run_views
 from lmlab.parts.gradio_compat.building import elsewhere
+from lmlab.parts.run_following import WRITING, known
+from lmlab.parts.run_widgets import ASKING
 from lmlab.parts.stream import QUICK, QUIET
 from lmlab.runs.store import RunInfo
 
@@ -85,7 +86,7 @@ def packer(lab: Lab) -> Callable[..., list[Any]]:
     """The model as a zip: [download button, its path, for it to be removed later]."""
 
     def pack(owner: str, run: str, last: str) -> list[Any]:
-        path = str(lab.pretraining.archive(known(owner), run))
+        path = str(lab.service(Pretraining).archive(known(owner), run))
         if last and last != path:
             with suppress(OSError):
                 Path(last).unlink()
@@ -115,7 +116,7 @@ def saved(lab: Lab, owner: str, run: str) -> RunInfo:
     """
     if not run:
         raise InputError("No run is shown.", "Start one, or choose one below.")
-    info = lab.pretraining.run(known(owner), run)
+    info = lab.service(Pretraining).run(known(owner), run)
     if not info.model_name:
         raise InputError("This run has saved nothing yet.", "Wait for it, or let it run longer.")
     return info

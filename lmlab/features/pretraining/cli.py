@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
-from lmlab.features.tuning.cli import OWNER, interruptible
-from lmlab.features.tuning.runs_cli import longer, unfinished
+from lmlab.terminal.run_control import OWNER, interruptible, longer, unfinished
 from lmlab.terminal.run_report import dump, shown
 from lmlab.training.corpus import NAMES
 from lmlab.training.pretrain_config import SIZES, PretrainConfig
@@ -136,7 +135,7 @@ def _new(arguments: argparse.Namespace, given: dict[str, Any], settings: Any) ->
 
 def _documents(path: Path, column: str) -> "TuningData":
     """The documents of a file: a text, or a column of a table."""
-    from lmlab.features.data.documents import Limits, kind_of_text, read_documents
+    from lmlab.text.documents import Limits, kind_of_text, read_documents
     from lmlab.text.rows import decoded
     from lmlab.training.corpus import corpus, corpus_of
 

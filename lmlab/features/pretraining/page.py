@@ -7,6 +7,7 @@ import gradio as gr
 from lmlab.features.pretraining import run as running
 from lmlab.features.pretraining import size as sizes
 from lmlab.features.pretraining import text as texts
+from lmlab.features.pretraining.service import Pretraining
 from lmlab.lab import Lab
 from lmlab.parts.gradio_compat import building
 from lmlab.parts.stream import QUICK
@@ -36,4 +37,4 @@ def build(lab: Lab) -> None:
     running.wire(lab, run, text.values, shape)
     tab.select(texts.shower(lab), [*text.values, text.vocabulary], text.shown, **QUICK)
     counted = tab.select(sizes.counting(lab), shape, [size.counter, size.preset], **QUICK)
-    counted.then(lambda: lab.pretraining.warm(), None, None, **QUICK)
+    counted.then(lambda: lab.service(Pretraining).warm(), None, None, **QUICK)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from lmlab.errors import InputError
 from lmlab.features.pretraining import receipt
+from lmlab.features.pretraining.service import Pretraining
 from lmlab.lab import Lab
 from lmlab.parts.receipt_button import Note
 from lmlab.parts.receipt_notes import of_runs, whole
@@ -18,6 +19,8 @@ def of_run(lab: Lab) -> Callable[[str, str], Note | None]:
         if config is None:
             raise InputError("This run did not begin from nothing.")
         losses = whole(info, config.steps)
-        return receipt.pretrained(lab.pretraining.documents(owner, info.id), config, losses)
+        return receipt.pretrained(
+            lab.service(Pretraining).documents(owner, info.id), config, losses
+        )
 
-    return of_runs(lab.pretraining, "Pre-training", write)
+    return of_runs(lab.service(Pretraining), "Pre-training", write)

@@ -9,15 +9,15 @@ import gradio as gr
 from lmlab.features.pretraining import after as afterwards
 from lmlab.features.pretraining import receipt_notes
 from lmlab.features.pretraining.after import After
+from lmlab.features.pretraining.service import Pretraining
 from lmlab.features.pretraining.size import config_of
 from lmlab.features.pretraining.text import data_of
 from lmlab.features.pretraining.widgets import GrowthMonitor
-from lmlab.features.tuning.after import WRITING, known
-from lmlab.features.tuning.run import buttons, followed, follower, resumer, stopper
-from lmlab.features.tuning.widgets import ASKING, Owner, Runs
 from lmlab.lab import Lab
 from lmlab.parts import run_views
 from lmlab.parts.receipt_button import Keep, follow
+from lmlab.parts.run_following import WRITING, buttons, followed, follower, known, resumer, stopper
+from lmlab.parts.run_widgets import ASKING, Owner, Runs
 from lmlab.parts.stream import QUICK, QUIET
 from lmlab.parts.widgets import static
 from lmlab.runs.store import RunInfo
@@ -71,7 +71,7 @@ def build(lab: Lab) -> RunStep:
         resume = gr.Button("Resume", interactive=False, elem_id="pretraining-resume", min_width=80)
     with gr.Column(elem_classes="lm-panel lm-step", elem_id="pretraining-live"):
         after = afterwards.build()
-        monitor = GrowthMonitor(follower(lab.pretraining), elem_id="pretraining-monitor")
+        monitor = GrowthMonitor(follower(lab.service(Pretraining)), elem_id="pretraining-monitor")
         keep = Keep("pretraining", ("pretraining-counter", "pretraining-monitor"))
         static(NOTES)
     with gr.Column(elem_classes="lm-panel"):
@@ -96,8 +96,8 @@ def wire(lab: Lab, step: RunStep, text: list[Any], shape: list[Any]) -> None:
     )
     started.success(None, None, None, js=INTO_VIEW, **QUIET)
     mine = [step.owner, step.current]
-    step.stop.click(stopper(lab.pretraining), mine, [step.stop], **once)
-    step.resume.click(resumer(lab.pretraining), mine, [step.monitor], **once)
+    step.stop.click(stopper(lab.service(Pretraining)), mine, [step.stop], **once)
+    step.resume.click(resumer(lab.service(Pretraining)), mine, [step.monitor], **once)
     afterwards.wire(lab, step.after, step.owner, step.current)
     _wire_table(lab, step, mine)
 
@@ -124,7 +124,7 @@ def starter(lab: Lab, texts: int) -> Callable[..., list[Any]]:
     def start(owner: str, *values: Any) -> list[Any]:
         config = config_of(*values[texts:])
         data = data_of(lab, *values[:texts])
-        run = lab.pretraining.start(known(owner), data, config)
+        run = lab.service(Pretraining).start(known(owner), data, config)
         return [followed(run), gr.update(interactive=False)]
 
     return start
@@ -134,7 +134,7 @@ def turned(lab: Lab) -> Callable[..., list[Any]]:
     """A run's state has changed: its buttons, the table, what is chosen in it."""
 
     def turn(owner: str, chosen: list[str], event: gr.EventData) -> list[Any]:
-        runs = lab.pretraining.runs(known(owner))
+        runs = lab.service(Pretraining).runs(known(owner))
         name = str(getattr(event, "run", "") or "")
         info = next((one for one in runs if one.id == name), None)
         ids = _valid(chosen, runs) or ([info.id] if info else [])
@@ -147,7 +147,7 @@ def picker(lab: Lab) -> Callable[..., list[Any]]:
     """Other runs are compared."""
 
     def pick(owner: str, current: str, event: gr.EventData) -> list[Any]:
-        runs = lab.pretraining.runs(known(owner))
+        runs = lab.service(Pretraining).runs(known(owner))
         ids = _valid(str(getattr(event, "ids", "")).split(), runs)
         return [ids, drawn(lab, owner, runs, ids, current)]
 
@@ -158,7 +158,9 @@ def reopener(lab: Lab) -> Callable[..., str]:
     """Show an earlier run above."""
 
     def reopen(owner: str, event: gr.EventData) -> str:
-        return followed(lab.pretraining.run(known(owner), str(getattr(event, "id", ""))).id)
+        return followed(
+            lab.service(Pretraining).run(known(owner), str(getattr(event, "id", ""))).id
+        )
 
     return reopen
 
@@ -168,8 +170,8 @@ def dropper(lab: Lab) -> Callable[..., list[Any]]:
 
     def drop(owner: str, current: str, chosen: list[str], event: gr.EventData) -> list[Any]:
         name = str(getattr(event, "id", ""))
-        lab.pretraining.delete(known(owner), name)
-        runs = lab.pretraining.runs(owner)
+        lab.service(Pretraining).delete(known(owner), name)
+        runs = lab.service(Pretraining).runs(owner)
         ids = _valid(chosen, runs)
         shown = followed("") if name == current else gr.skip()
         return [shown, ids, drawn(lab, owner, runs, ids, current)]
@@ -180,7 +182,7 @@ def dropper(lab: Lab) -> Callable[..., list[Any]]:
 def drawn(lab: Lab, owner: str, runs: list[RunInfo], chosen: list[str], current: str) -> str:
     """The table of a visitor's runs, with the curves of those that are chosen."""
     lines = {
-        info.id: run_views.curves(lab.pretraining.read(owner, info.id))
+        info.id: run_views.curves(lab.service(Pretraining).read(owner, info.id))
         for info in runs
         if info.id in chosen
     }

@@ -5,7 +5,7 @@ tokenizer is trained.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -13,7 +13,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from lmlab.errors import InputError
-from lmlab.runs.jobs import Jobs
+from lmlab.lab import import_core
 from lmlab.runs.owned_runs import TuningRuns
 from lmlab.runs.room import check_memory
 from lmlab.runs.specs import RunSpec
@@ -51,23 +51,12 @@ class Cost:
 class Pretraining(TuningRuns):
     """What can be asked about models from nothing; what about runs that there are, in
     ``TuningRuns``.
-
-    Attributes:
-        prepare: imports what runs models.
-        queue: the jobs that fine-tuning uses too: one machine has one queue.
     """
 
-    prepare: Callable[[], None]
-    queue: Callable[[], Jobs]
     _views: "OrderedDict[tuple[str, int], TokenizerView]" = field(
         default_factory=OrderedDict, repr=False
     )
     _lock: Lock = field(default_factory=Lock, repr=False)
-
-    @cached_property
-    def jobs(self) -> Jobs:
-        """The runs in the background."""
-        return self.queue()
 
     def names(self) -> list[str]:
         """The texts that ship, the demo's first."""
@@ -96,7 +85,7 @@ class Pretraining(TuningRuns):
                 ) from None
         if "\0" in content:
             raise InputError("This is no plain text.", "Give a text file.")
-        return texts.corpus(content, name, "upload", limit=self.settings.max_corpus_chars)
+        return texts.corpus(content, name, "upload", limit=self.lab.settings.max_corpus_chars)
 
     def own_documents(self, found: Sequence[str], name: str) -> TuningData:
         """The same for documents that are apart already, rows of a table for instance.
@@ -110,7 +99,7 @@ class Pretraining(TuningRuns):
         """The tokenizer that a run would train on these documents, and what it makes of the first
         held-out one.
         """
-        self.prepare()
+        import_core()
         from lmlab.training.tokenizer import train_tokenizer, view
 
         documents = texts.texts(data)
@@ -135,8 +124,8 @@ class Pretraining(TuningRuns):
 
     def warm(self) -> None:
         """Have a process ready, so that the next start is quick; returns at once."""
-        if self.settings.training:
-            self.jobs.warm()
+        if self.lab.settings.training:
+            self.lab.jobs.warm()
 
     def start(self, owner: str, data: TuningData, config: PretrainConfig) -> str:
         """Queue a run in the background; its id.
@@ -148,7 +137,7 @@ class Pretraining(TuningRuns):
         self._check_limits(config)
         return self._begin(
             owner,
-            lambda: self.store.runs.new_pretraining(owner, data, config),
+            lambda: self.lab.store.runs.new_pretraining(owner, data, config),
             disk_bytes(config.parameters, config.parameters) + data.n_bytes,
         )
 
@@ -158,13 +147,13 @@ class Pretraining(TuningRuns):
         Raises:
             InputError: there is no run of that id that belongs to the owner.
         """
-        folder = self.store.runs.of(owner, run_id)
+        folder = self.lab.store.runs.of(owner, run_id)
         return folder.data(folder.spec)
 
     @cached_property
     def _speed(self) -> float:
         """Floating-point operations a second that a run's threads get."""
-        self.prepare()
+        import_core()
         from lmlab.training.outlines import measured_speed
 
         return measured_speed()
@@ -173,7 +162,7 @@ class Pretraining(TuningRuns):
         return spec.pretraining is not None
 
     def _check_limits(self, config: PretrainConfig) -> None:
-        settings = self.settings
+        settings = self.lab.settings
         limits = (
             ("steps", config.steps, settings.max_pretrain_steps),
             ("parameters", config.parameters, settings.max_parameters),
@@ -182,7 +171,7 @@ class Pretraining(TuningRuns):
             if value > most:
                 raise InputError(f"At most {most:,} {name} are allowed here, not {value:,}.")
         hint = "Take smaller batches or a smaller model."
-        check_memory(config.memory_bytes, self.store, hint)
+        check_memory(config.memory_bytes, self.lab.store, hint)
 
 
 def _fingerprint(documents: list[str]) -> str:

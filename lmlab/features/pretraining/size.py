@@ -8,9 +8,10 @@ import gradio as gr
 
 from lmlab.errors import InputError, LabError
 from lmlab.features.pretraining import views
+from lmlab.features.pretraining.service import Pretraining
 from lmlab.features.pretraining.text import vocabulary_of
-from lmlab.features.tuning.views import duration, memory, problem
 from lmlab.lab import Lab
+from lmlab.parts.run_views import duration, memory, problem
 from lmlab.parts.stream import QUICK
 from lmlab.parts.widgets import static
 from lmlab.training.pretrain_config import SIZES, PretrainConfig
@@ -117,7 +118,7 @@ def counting(lab: Lab) -> Callable[..., list[Any]]:
     def count(*values: Any) -> list[Any]:
         try:
             config = config_of(*values)
-            cost = lab.pretraining.cost(config)
+            cost = lab.service(Pretraining).cost(config)
         except LabError as error:
             return [problem(str(error)), gr.skip()]
         shown = views.size(config, memory(cost.memory_bytes), duration(cost.seconds))

@@ -9,10 +9,12 @@ import gradio as gr
 
 from lmlab.errors import InputError, LabError
 from lmlab.features.pretraining import views
+from lmlab.features.pretraining.service import Pretraining
 from lmlab.features.pretraining.widgets import Tokens
 from lmlab.lab import Lab
 from lmlab.parts.stream import QUICK
 from lmlab.parts.widgets import static
+from lmlab.text.documents import Limits, read_documents
 from lmlab.training.pretrain_config import SMALLEST, PretrainConfig
 from lmlab.training.sets import TuningData
 
@@ -56,7 +58,7 @@ class TextStep:
 
 def build(lab: Lab) -> TextStep:
     """Draw step 1 inside the current column."""
-    names = lab.pretraining.names()
+    names = lab.service(Pretraining).names()
     start = PretrainConfig()
     with gr.Column(elem_classes="lm-panel lm-step"):
         static('<h2 class="lm-h"><i>1</i> Text, and the tokens it is cut into</h2>')
@@ -114,7 +116,7 @@ def data_of(lab: Lab, name: str, own: TuningData | None) -> TuningData:
         InputError: a text of the visitor's is chosen, and there is none.
     """
     if name != OWN:
-        return lab.pretraining.shipped(name or "")
+        return lab.service(Pretraining).shipped(name or "")
     if own is None:
         raise InputError("There is no text of yours yet.", "Upload one, or paste it.")
     return own
@@ -126,7 +128,7 @@ def shower(lab: Lab) -> Callable[..., list[Any]]:
     def show(name: str, own: TuningData | None, vocabulary: Any) -> list[Any]:
         try:
             size = vocabulary_of(vocabulary)
-            view = lab.pretraining.tokenizer(data_of(lab, name, own), size)
+            view = lab.service(Pretraining).tokenizer(data_of(lab, name, own), size)
         except LabError as error:
             return [views.no_tokenizer(str(error)), ""]
         return [views.tokenizer(view), views.facts(view)]
@@ -165,9 +167,11 @@ def reader(lab: Lab) -> Callable[..., list[Any]]:
             raise InputError("There is no text.", "Choose a file, or paste some.")
         name = name[-LONGEST_NAME:]
         if name.lower().endswith(TABLES):
-            data = lab.pretraining.own_documents(lab.corpora.read(content, name), name)
+            data = lab.service(Pretraining).own_documents(
+                read_documents(content, name, Limits.of(lab.settings)), name
+            )
         else:
-            data = lab.pretraining.own(content, name)
+            data = lab.service(Pretraining).own(content, name)
         size = sum(len(row["text"]) for row in (*data.train, *data.valid))
         said = f"{escape(data.name)}: {size:,} characters, {len(data.train):,} to learn from, "
         return [

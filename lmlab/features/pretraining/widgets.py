@@ -3,9 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Unpack
 
-import gradio as gr
-
-from lmlab.parts.gradio_compat.building import Placed
+from lmlab.parts.gradio_compat.building import Html, Placed
 from lmlab.parts.gradio_compat.handlers import alerts
 from lmlab.parts.scripts import script
 
@@ -33,7 +31,7 @@ and what the model writes turns from bytes into words.</div>
 """
 
 
-class Tokens(gr.HTML):
+class Tokens(Html):
     """A tokenizer that was trained on a text: ``pretrainviews.tokenizer``."""
 
     def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
@@ -46,7 +44,7 @@ class Tokens(gr.HTML):
         )
 
 
-class GrowthMonitor(gr.HTML):
+class GrowthMonitor(Html):
     """A run from nothing as it goes; used as ``tuning.widgets.Monitor``, with the lines
     that its loss is measured against, and all its samples."""
 

@@ -5,16 +5,16 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
-from lmlab.results.forms import FORMS
+from lmlab.features.prompt.service import Prompting
+from lmlab.lm.forms import FORMS
 from lmlab.terminal.naming import add_model, asked_ref
-from lmlab.terminal.tables import TABLES, pair, table_of, tell
+from lmlab.terminal.tables import TABLES, pair, table_of, tell, template_of
 
 if TYPE_CHECKING:
-    from lmlab.results.forms import Form
+    from lmlab.lm.forms import Form
     from lmlab.text.sets import Dataset, Table
     from lmlab.text.templates import PromptTemplate
 
@@ -60,20 +60,6 @@ def add_common(command: Any) -> None:
         "else as the template says, else chat where the model has a chat template",
     )  # fmt: skip
     command.add_argument("--json", action="store_true", help="print one JSON object")
-
-
-def template_of(name: str) -> "PromptTemplate":
-    """A shipped template, or one from a file."""
-    from lmlab.text.templates import PromptTemplate
-    from lmlab.text.wordings import shipped_template
-
-    path = Path(name)
-    if not path.is_file():
-        return shipped_template(name)
-    try:
-        return PromptTemplate.parse(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path.name} cannot be read: {error}.") from error
 
 
 def dataset_of(
@@ -153,12 +139,12 @@ def _answered(
 ) -> dict[str, Any]:
     """Ask one query and gather what there is to say about it."""
     from lmlab.features.prompt.queried import Asked, Weighed
-    from lmlab.results.completions import Step
+    from lmlab.generation.completions import Step
     from lmlab.text.reading import Answer
 
     said: dict[str, Any] = {"model": model, "template": template.name, "completion": ""}
     said |= {"shots": len(examples), "labels": None}
-    for event in lab.prompts.run(model, template, examples, query, form=form):
+    for event in lab.service(Prompting).run(model, template, examples, query, form=form):
         if isinstance(event, Asked):
             said |= {"prompt": event.prompt.text, "n_tokens": event.n_tokens}
             said |= {"form": event.form, "notes": list(event.notes)}

@@ -13,6 +13,7 @@ from lmlab.parts import upload_table
 from lmlab.parts.pickers import Choices, model_picker
 from lmlab.parts.upload_table import OWN
 from lmlab.parts.widgets import static
+from lmlab.text.wordings import shipped_source, worded_sets
 
 FIRST = ("german", "german-lecture")
 SHOTS = 3
@@ -55,7 +56,7 @@ def build(lab: Lab) -> tuple[Inputs, Rows]:
         static('<h2 class="lm-h">The design</h2>')
         with gr.Row():
             data = gr.Dropdown(
-                [*lab.prompts.sets(), OWN], value=FIRST[0], label="Task and data",
+                [*worded_sets(), OWN], value=FIRST[0], label="Task and data",
                 elem_id="prompt-data", min_width=140,
             )  # fmt: skip
             wording = Choices(
@@ -78,8 +79,9 @@ def build(lab: Lab) -> tuple[Inputs, Rows]:
         table, columns, upload, pasted, second, skip, use, said = _own(lab)
         with gr.Accordion("Edit the wording (YAML)", open=False, elem_id="prompt-editor"):
             source = gr.Textbox(
-                lab.prompts.source(FIRST[1]), show_label=False, label="Wording in YAML", lines=12,
-                max_lines=24, elem_id="prompt-source", elem_classes="lm-mono", container=False,
+                shipped_source(FIRST[1]), show_label=False, label="Wording in YAML",
+                lines=12, max_lines=24, elem_id="prompt-source", elem_classes="lm-mono",
+                container=False,
             )  # fmt: skip
     with gr.Column(elem_classes="lm-panel"):
         static('<h2 class="lm-h">Examples</h2>')

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
-from lmlab.features.prompt.cli import TEMPLATE, add_common, dataset_of, dump, open_lab, template_of
+from lmlab.features.prompt.cli import TEMPLATE, add_common, dataset_of, dump, open_lab
 from lmlab.terminal.naming import ADAPTER, MODEL, asked_models
+from lmlab.terminal.tables import template_of
 from lmlab.text.predictions import WAYS
 
 if TYPE_CHECKING:
@@ -63,7 +64,9 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     shots = any(_numbers(arguments.shots))
     found = dataset_of(arguments, first, split=arguments.split, shots=shots)
     with open_lab() as lab:
-        lab.prompts.prepare()
+        from lmlab.lab import import_core
+
+        import_core()
         designs = _designs(arguments, models, templates, found)
         results = list(_measured(lab, designs))
     if arguments.csv:

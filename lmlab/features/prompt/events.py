@@ -10,28 +10,18 @@ from lmlab.errors import InputError, LabError
 from lmlab.features.prompt import prompt_view
 from lmlab.features.prompt import sheet as sheets
 from lmlab.features.prompt.run import Ran
+from lmlab.features.prompt.service import Prompting
 from lmlab.features.prompt.sheet import Sheet
 from lmlab.lab import Lab
+from lmlab.lm.forms import form_named
 from lmlab.parts import upload_table
 from lmlab.parts.upload_table import OWN
-from lmlab.results.forms import form_named
-
-FIRST = (
-    "german-lecture", "qa-question", "sentiment-review", "similarity-meaning", "topic-story",
-    "opposite-instruction", "plural-instruction", "choice-question",
-)  # fmt: skip
+from lmlab.text.wordings import read_wording, shipped_source, titled
 
 
 def wordings(lab: Lab, name: str) -> list[tuple[str, str]]:
-    """The templates for a set, by title; for a table of the visitor's all of them."""
-    # The plainest wording comes first; an arrow says least of what is meant.
-    templates = lab.prompts.templates().values()
-    found = sorted(templates, key=lambda t: (t.name not in FIRST, t.task, t.name))
-    return [
-        (template.title if name != OWN else f"{template.task}: {template.title}", template.name)
-        for template in found
-        if name in (template.data, OWN)
-    ]
+    """(title, name) of the templates for a set; for a table of the visitor's of all of them."""
+    return titled("" if name == OWN else name)
 
 
 def chooser(lab: Lab) -> Callable[..., list[Any]]:
@@ -43,14 +33,14 @@ def chooser(lab: Lab) -> Callable[..., list[Any]]:
             raise InputError("There is no wording for this set.", "Choose another one.")
         first = found[0][1]
         wording = gr.update(choices=found, value=first)
-        return [wording, lab.prompts.source(first), tuned(lab, name) or gr.skip()]
+        return [wording, shipped_source(first), tuned(lab, name) or gr.skip()]
 
     return chosen
 
 
 def tuned(lab: Lab, name: str) -> str:
     """The model that was tuned for a set; empty where there is none."""
-    found = lab.prompts.tuned(name)
+    found = lab.service(Prompting).tuned(name)
     return found.tuned if found is not None else ""
 
 
@@ -63,23 +53,23 @@ def others(lab: Lab, name: str) -> list[str]:
 
 def opener_of(lab: Lab) -> Callable[..., str]:
     """Another wording: its YAML."""
-    return lambda name: lab.prompts.source(name)
+    return lambda name: shipped_source(name)
 
 
 def reader(lab: Lab) -> Callable[..., list[Any]]:
     """A table of the visitor's: [data, table, said, wording, source, *mapping]."""
 
     def read(file: Any, pasted: str, second: Any, skip: bool, wording: str) -> list[Any]:
-        own = upload_table.read(lab.prompts.table, file, pasted, second, skip)
+        own = upload_table.read(lab.service(Prompting).table, file, pasted, second, skip)
         template = None
         with suppress(LabError):
-            template = lab.prompts.parse(wording)
+            template = read_wording(wording)
         other = upload_table.wording_for(own, template)
         named: list[Any] = [gr.update(choices=wordings(lab, OWN)), gr.skip()]
         if other is not None:
             template = other
             named = [gr.update(choices=wordings(lab, OWN), value=other.name),
-                     lab.prompts.source(other.name)]  # fmt: skip
+                     shipped_source(other.name)]  # fmt: skip
         picked = upload_table.picked(template.reads if template else None, own.table)
         return [gr.update(value=OWN), own, upload_table.said(own), *named, *picked]
 
@@ -96,7 +86,7 @@ def previewer(lab: Lab) -> Callable[..., str]:
         sheet: Sheet | None, wording: str, model: str, form: str = "", ran: Ran | None = None
     ) -> str:
         try:
-            template = lab.prompts.parse(wording)
+            template = read_wording(wording)
             kept = sheet or Sheet()
             examples = sheets.solved(kept.examples, template)
             query = sheets.asked(kept.query, template)
@@ -105,7 +95,7 @@ def previewer(lab: Lab) -> Callable[..., str]:
             return prompt_view.problem(str(error))
         try:
             taken = form_named(form)
-            found = lab.prompts.preview(model, template, examples, query, form=taken)
+            found = lab.service(Prompting).preview(model, template, examples, query, form=taken)
         except LabError as error:
             return prompt_view.preview(prompt, notes=[str(error)])
         if ran is not None and (ran.model, ran.asked.prompt) == (model, found.prompt):

@@ -12,12 +12,14 @@ from lmlab.errors import InputError
 from lmlab.features.prompt import answer_sheet, prompt_view, study_plots
 from lmlab.features.prompt import sheet as sheets
 from lmlab.features.prompt.evaluations import Evaluation
+from lmlab.features.prompt.service import Prompting
 from lmlab.features.prompt.sheet import Form, Sheet
 from lmlab.features.prompt.views import cells, details
-from lmlab.lab import Lab
+from lmlab.lab import Lab, import_core
 from lmlab.parts.stream import Busy, Pace, Work
-from lmlab.results.scored import Loading
+from lmlab.progress import Loading
 from lmlab.text.rows import Row
+from lmlab.text.wordings import read_wording
 
 if TYPE_CHECKING:
     from lmlab.features.prompt.studies import Design
@@ -55,7 +57,7 @@ def measurer(lab: Lab, n_form: int, kind: str = "") -> Callable[..., Work]:
 
     def measure(sheet: Sheet | None, model: str, second: str, *values: Any) -> Work:
         yield Busy("Preparing …")
-        lab.prompts.prepare()
+        import_core()
         from lmlab.features.prompt.studies import Cell
         from lmlab.features.prompt.study_designs import Bench, Plan
 
@@ -64,7 +66,7 @@ def measurer(lab: Lab, n_form: int, kind: str = "") -> Callable[..., Work]:
         designs = Bench(lab, form, plan, sheet or Sheet(), model, second).designs(chosen)
         found: dict[int, tuple[str, Evaluation]] = {}
         signs, drawings = Pace(), Pace(DRAWING)
-        for event in lab.prompts.study(designs):
+        for event in lab.service(Prompting).study(designs):
             if isinstance(event, Loading):
                 yield event
             elif isinstance(event, Cell):
@@ -123,7 +125,7 @@ def loader(lab: Lab) -> Callable[..., list[Any]]:
     def load(
         measured: Measured | None, sheet: Sheet | None, wording: str, event: gr.EventData
     ) -> list[Any]:
-        template = lab.prompts.parse(wording)
+        template = read_wording(wording)
         try:
             row = int(event.row) - 1
         except (AttributeError, TypeError, ValueError, OverflowError):

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from lmlab.lm import controls
+from lmlab.lm.forms import Form
 from lmlab.lm.tokens import Vocabulary
-from lmlab.results.forms import Form
 from lmlab.text.rows import Row
 from lmlab.text.templates import PromptTemplate
 

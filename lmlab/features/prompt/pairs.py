@@ -7,13 +7,14 @@ import gradio as gr
 
 from lmlab.errors import InputError
 from lmlab.features.prompt import prompt_view
+from lmlab.features.prompt.service import Prompting
 from lmlab.features.prompt.views import pair_list, pair_table
 from lmlab.features.prompt.widgets import PairBox
-from lmlab.lab import Lab
+from lmlab.lab import Lab, import_core
 from lmlab.parts import upload_table
 from lmlab.parts.stream import GENERATING, STUDYING, Busy, Line, Work, result
 from lmlab.parts.widgets import static
-from lmlab.results.scored import Loading
+from lmlab.progress import Loading
 
 PAIR = ("The book on the tables is new.", "The book on the tables are new.")
 
@@ -81,10 +82,12 @@ def judger(lab: Lab) -> Callable[..., Work]:
         if not (good or "").strip() or not (bad or "").strip():
             raise InputError("A pair needs two sentences.", "Fill both boxes.")
         yield Busy(f"{model}: reading …")
-        lab.prompts.prepare()
+        import_core()
         from lmlab.scoring.pairs import Judged, first_difference
 
-        found = yield from result(lab.prompts.judge(model, good, bad), Judged, lambda step: step)
+        found = yield from result(
+            lab.service(Prompting).judge(model, good, bad), Judged, lambda step: step
+        )
         return {"box": prompt_view.pair(found, *first_difference(found.good, found.bad))}
 
     return judge
@@ -99,10 +102,10 @@ def own_measurer(lab: Lab) -> Callable[..., Work]:
     """The visitor's pairs."""
 
     def measure(model: str, file: Any, pasted: str) -> Work:
-        lab.prompts.prepare()
+        import_core()
         from lmlab.scoring.pairs import pairs_of
 
-        table = lab.prompts.table(*upload_table.content(file, pasted))
+        table = lab.service(Prompting).table(*upload_table.content(file, pasted))
         return (yield from _measured(lab, model, pairs_of(table)))
 
     return measure
@@ -111,7 +114,7 @@ def own_measurer(lab: Lab) -> Callable[..., Work]:
 def _measured(lab: Lab, model: str, pairs: Any) -> Work:
     yield Busy(f"{model}: reading …")
     last: Any = None
-    for event in lab.prompts.judge_all(model, pairs):
+    for event in lab.service(Prompting).judge_all(model, pairs):
         if isinstance(event, Loading):
             yield event
         else:

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lmlab.results.forms import Form
+from lmlab.lm.forms import Form
 from lmlab.text.choosing import scored
 from lmlab.text.parts import Prompt
 from lmlab.text.reading import Answer
 from lmlab.text.templates import PromptTemplate
 
 if TYPE_CHECKING:
+    from lmlab.generation.completions import Step
     from lmlab.lm.model import LM
-    from lmlab.results.completions import Step
     from lmlab.text.predictions import Way
 
 LONGEST_COMPLETION = 64

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from lmlab.errors import InputError
 from lmlab.features.prompt.evaluations import Evaluation
+from lmlab.lm.forms import Form
 from lmlab.receipts.script import (
     LEAD,
     ROWS,
@@ -16,7 +17,6 @@ from lmlab.receipts.script import (
     script,
     source_of,
 )
-from lmlab.results.forms import Form
 
 # ln P(answer | prompt), in nats.
 LIKELIHOOD = """ROWS

@@ -3,15 +3,16 @@
 import uuid
 from collections.abc import Callable
 
-from lmlab.features.completion import receipt as completions
 from lmlab.features.prompt import receipt as prompts
 from lmlab.features.prompt.measure_events import Measured
 from lmlab.features.prompt.receipt import Question
 from lmlab.features.prompt.run import Ran
+from lmlab.features.prompt.service import Prompting
+from lmlab.generation.completions import Completion
+from lmlab.generation.config import GenerateConfig
 from lmlab.lab import Lab
 from lmlab.parts.receipt_button import Note, quoted
-from lmlab.results.completions import Completion
-from lmlab.results.controls import GenerateConfig
+from lmlab.receipts.completions import completion
 
 
 def of_query(ran: Ran | None) -> Note | None:
@@ -30,7 +31,7 @@ def of_query(ran: Ran | None) -> Note | None:
                 ran.asked.form,
             )
         done = Completion(ran.model, prompt.text, ran.steps)
-        return completions.completion(done, GenerateConfig(temperature=0))
+        return completion(done, GenerateConfig(temperature=0))
 
     end = " ".join(prompt.text.split())[-60:]
     return Note(uuid.uuid4().hex, f"Prompt ending in {quoted(end)}, asked of {ran.model}", write)
@@ -49,7 +50,7 @@ def of_study(lab: Lab) -> Callable[[Measured | None], Note | None]:
             known = {(p.row, p.draw) for p in found.predictions}
             questions = [
                 Question(prompt.text, prompt.targets or {truth: prompt.target}, truth)
-                for row, draw, prompt, truth in lab.prompts.prompts_of(design)
+                for row, draw, prompt, truth in lab.service(Prompting).prompts_of(design)
                 if (row, draw) in known
             ]
             return prompts.evaluation(found, questions)

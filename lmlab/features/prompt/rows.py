@@ -9,10 +9,12 @@ import gradio as gr
 from lmlab.errors import LabError
 from lmlab.features.prompt import drawn_rows, prompt_view
 from lmlab.features.prompt import sheet as sheets
+from lmlab.features.prompt.service import Prompting
 from lmlab.features.prompt.sheet import Form, Sheet
 from lmlab.lab import Lab
 from lmlab.text.records import Row, retyped
 from lmlab.text.templates import PromptTemplate
+from lmlab.text.wordings import read_wording
 
 FIRST_ROW = 2  # the query that the tab opens with
 
@@ -35,7 +37,7 @@ def filler(
         if move is None and kept.drawn == form.key:
             return [gr.skip()] * 3
         try:
-            template = form.template(lab.prompts)
+            template = form.template(lab.service(Prompting))
         except LabError:
             return [gr.skip()] * 3
         if move is not None and anew:
@@ -66,18 +68,18 @@ def _filled(
     if anew or kept.query is None:
         kept = _drawn(lab, kept, form, template)
     if not stays:
-        queries = form.dataset(lab.prompts, template).queries
+        queries = form.dataset(lab.service(Prompting), template).queries
         kept = sheets.at_row(kept, queries, move(kept) if move else kept.row)
     return _shown(kept, template)
 
 
 def _pool(lab: Lab, form: Form, template: PromptTemplate) -> tuple[Row, ...]:
     """The rows that are shown as examples; none where none are."""
-    return form.dataset(lab.prompts, template).pool if form.shots else ()
+    return form.dataset(lab.service(Prompting), template).pool if form.shots else ()
 
 
 def _drawn(lab: Lab, kept: Sheet, form: Form, template: PromptTemplate) -> Sheet:
-    found = form.dataset(lab.prompts, template)
+    found = form.dataset(lab.service(Prompting), template)
     found.check(template.needed)
     shots, seed = Form.number(form.shots, "shots"), Form.number(form.seed, "seed")
     return drawn_rows.drawn(kept, form.key, found.pool, shots, seed)
@@ -102,7 +104,7 @@ def beginner(lab: Lab) -> Callable[..., list[Any]]:
     def begin(*values: Any) -> list[Any]:
         form = Form.read(*values)
         try:
-            return _filled(lab, Sheet(row=FIRST_ROW), form, form.template(lab.prompts))
+            return _filled(lab, Sheet(row=FIRST_ROW), form, form.template(lab.service(Prompting)))
         except LabError:
             return [gr.skip()] * 3
 
@@ -115,7 +117,7 @@ def refitter(lab: Lab) -> Callable[..., list[Any]]:
     def refit(sheet: Sheet | None, *values: Any) -> list[Any]:
         form, kept = Form.read(*values), sheet or Sheet()
         try:
-            template = form.template(lab.prompts)
+            template = form.template(lab.service(Prompting))
             if kept.query is None or not sheets.fits(kept, template):
                 return _filled(lab, replace(kept, drawn=None), form, template)
         except LabError:
@@ -132,7 +134,7 @@ def editor(lab: Lab, part: str) -> Callable[..., list[Any]]:
     """Keep what was typed into the examples or the query: [sheet, shots]."""
 
     def edit(sheet: Sheet | None, wording: str, event: gr.EventData) -> list[Any]:
-        template = lab.prompts.parse(wording)
+        template = read_wording(wording)
         most = 1 if part == "query" else drawn_rows.MOST_ROWS
         kept = sheet or Sheet()
         before = [*kept.examples, *([kept.query] if kept.query else [])]
@@ -150,7 +152,7 @@ def restarter(lab: Lab) -> Callable[..., list[Any]]:
 
     def restart(sheet: Sheet | None, *values: Any) -> list[Any]:
         form, kept = Form.read(*values), sheet or Sheet()
-        template = form.template(lab.prompts)
+        template = form.template(lab.service(Prompting))
         return _shown(_drawn(lab, replace(kept, drawn=None), form, template), template)
 
     return restart
@@ -162,8 +164,8 @@ def pooler(lab: Lab) -> Callable[..., str]:
     def pool(sheet: Sheet | None, *values: Any) -> str:
         form, kept = Form.read(*values), sheet or Sheet()
         try:
-            template = form.template(lab.prompts)
-            rows = form.dataset(lab.prompts, template).pool
+            template = form.template(lab.service(Prompting))
+            rows = form.dataset(lab.service(Prompting), template).pool
         except LabError:
             return ""
         shown, found = drawn_rows.sought(kept, rows)
@@ -182,12 +184,12 @@ def taker(lab: Lab) -> Callable[..., list[Any]]:
 
     def take(event: gr.EventData, sheet: Sheet | None, *values: Any) -> list[Any]:
         form, kept = Form.read(*values), sheet or Sheet()
-        template = form.template(lab.prompts)
+        template = form.template(lab.service(Prompting))
         try:
             number = int(event.row)
         except (AttributeError, TypeError, ValueError, OverflowError):
             number = 0
-        rows = form.dataset(lab.prompts, template).pool
+        rows = form.dataset(lab.service(Prompting), template).pool
         changed = drawn_rows.taken(kept, rows, number)
         return [sheets.example_json(changed, template), changed, _slider(kept, changed)]
 

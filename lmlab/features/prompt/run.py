@@ -8,15 +8,17 @@ from typing import Any
 from lmlab.features.prompt import prompt_view
 from lmlab.features.prompt import sheet as sheets
 from lmlab.features.prompt.queried import Asked, Weighed
+from lmlab.features.prompt.service import Prompting
 from lmlab.features.prompt.sheet import Sheet
 from lmlab.features.prompt.views import reading
+from lmlab.generation.completions import Step
 from lmlab.lab import Lab
+from lmlab.lm.forms import form_named
 from lmlab.parts import shift_strip
 from lmlab.parts.stream import Busy, Pace, Work
-from lmlab.results.completions import Step
-from lmlab.results.forms import form_named
-from lmlab.results.scored import Loading
+from lmlab.progress import Loading
 from lmlab.text.reading import Answer
+from lmlab.text.wordings import read_wording
 
 BEFORE = 60  # characters of the prompt that stand before the completion
 PATIENCE = 0.08  # seconds between two drawings of a completion on its way
@@ -50,7 +52,7 @@ def runner(lab: Lab) -> Callable[..., Work]:
     """Run the query."""
 
     def run(sheet: Sheet | None, wording: str, model: str, form: str = "") -> Work:
-        template = lab.prompts.parse(wording)
+        template = read_wording(wording)
         kept = sheet or Sheet()
         examples = sheets.solved(kept.examples, template)
         query = sheets.asked(kept.query, template)
@@ -60,7 +62,9 @@ def runner(lab: Lab) -> Callable[..., Work]:
         asked: Asked | None = None
         answer: Answer | None = None
         weighed: Weighed | None = None
-        for event in lab.prompts.run(model, template, examples, query, form=form_named(form)):
+        for event in lab.service(Prompting).run(
+            model, template, examples, query, form=form_named(form)
+        ):
             if isinstance(event, Loading):
                 yield event
             elif isinstance(event, Asked):

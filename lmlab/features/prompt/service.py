@@ -3,19 +3,18 @@
 Imports no torch before something is run.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lmlab.errors import InputError
 from lmlab.features.prompt.notes import notes_of
 from lmlab.features.prompt.queried import Asked, Weighed, in_full, weighed, written
+from lmlab.lab import Lab, import_core, runs_models
 from lmlab.lm.fair_lock import stepwise
-from lmlab.models.store import ModelRef, ModelStore
-from lmlab.results.forms import Form
-from lmlab.results.scored import Loading
-from lmlab.settings import Settings
+from lmlab.lm.forms import Form
+from lmlab.models.store import ModelRef
+from lmlab.progress import Loading
 from lmlab.text import sets as data
 from lmlab.text.parquet import read_any
 from lmlab.text.parts import Prompt, joined
@@ -23,23 +22,22 @@ from lmlab.text.protocols import Protocol, asked, drawn
 from lmlab.text.rows import Row
 from lmlab.text.sets import Dataset, Table
 from lmlab.text.templates import PromptTemplate
-from lmlab.text.wordings import shipped_source, shipped_templates, tuned_wording
+from lmlab.text.wordings import tuned_wording
 
 if TYPE_CHECKING:
     from lmlab.features.prompt.studies import Cell, Design, Studying
-    from lmlab.lm.model import LM
+    from lmlab.generation.completions import Step
     from lmlab.lm.tokens import Vocabulary
-    from lmlab.results.completions import Step
-    from lmlab.scoring.pairs import Judged, Pair, PairsResult
+    from lmlab.scoring.pairs import Judged, MinimalPair, PairsResult
     from lmlab.text.reading import Answer
 
 # A model's tokens, how many it can read, and the form that it was tuned in.
 Known = tuple["Vocabulary", int, Form | None]
-Ready = Callable[[ModelRef], Iterator[Loading]]
 
 MOST_PROMPTS = 6000
 MOST_PAIRS = 2000
 KNOWN = 16
+SHORTER = "Take fewer or shorter examples."
 
 
 @dataclass(frozen=True)
@@ -47,38 +45,11 @@ class Prompting:
     """What can be asked about prompts.
 
     Attributes:
-        store: of models.
-        settings: the limits.
-        ready: loads a model and says so.
-        prepare: imports what runs models.
+        lab: over whose models.
     """
 
-    store: ModelStore
-    settings: Settings
-    ready: Ready
-    prepare: Callable[[], None]
+    lab: Lab
     _known: "dict[str, Known]" = field(default_factory=dict, repr=False)
-
-    def templates(self) -> dict[str, PromptTemplate]:
-        """The shipped templates by name."""
-        return shipped_templates()
-
-    def source(self, name: str) -> str:
-        """The YAML of a shipped template."""
-        if name not in self.templates():
-            raise InputError(f"There is no template named ‘{name[:60]}’.")
-        return shipped_source(name)
-
-    def parse(self, text: str) -> PromptTemplate:
-        """A template from YAML; one that ships is known by its text."""
-        found = PromptTemplate.parse(text)
-        known = self.templates().get(found.name)
-        return known if known is not None and self.source(found.name) == text else found
-
-    def sets(self) -> list[str]:
-        """Names of the shipped sets that some template fits."""
-        wanted = {template.data for template in self.templates().values()}
-        return [name for name in data.shipped_sets() if name in wanted]
 
     def dataset(self, name: str, split: str = "test") -> Dataset:
         """A shipped set."""
@@ -97,8 +68,8 @@ class Prompting:
         if found is None:
             return None
         ref = ModelRef.parse(found.tuned)
-        adapter = ref.adapter is None or ref.adapter in self.store.embedded_adapters()
-        return found if adapter and ref.name in self.store.embedded() else None
+        adapter = ref.adapter is None or ref.adapter in self.lab.store.embedded_adapters()
+        return found if adapter and ref.name in self.lab.store.embedded() else None
 
     def preview(
         self,
@@ -123,8 +94,8 @@ class Prompting:
         """
         instruction, pieces = template.pieces([query, *examples])
         plain = joined(instruction, pieces[1:], template.separator, pieces[0])
-        self._check(plain.text)
-        self.prepare()
+        self.lab.check_length(plain.text, "The prompt", SHORTER)
+        import_core()
         from lmlab.lm.tokens import encode_prompt
         from lmlab.text.chat import form_for, in_form
 
@@ -142,14 +113,15 @@ class Prompting:
         """What is known of a model; loads it the first time."""
         if model not in self._known:
             ref = ModelRef.parse(model)
-            for _ in self.ready(ref):
+            for _ in self.lab.ready(ref):
                 pass
-            with self.store.borrow(ref) as lm:
+            with self.lab.store.borrow(ref) as lm:
                 while len(self._known) >= KNOWN:
                     self._known.pop(next(iter(self._known)))
                 self._known[model] = (lm.vocabulary, lm.context, lm.form)
         return self._known[model]
 
+    @runs_models("model")
     def run(
         self,
         model: str,
@@ -160,7 +132,7 @@ class Prompting:
         form: Form | None = None,
     ) -> "Iterator[Loading | Asked | Step | Answer | Weighed]":
         """One query: the prompt, the completion token by token, G's reading of it, the labels."""
-        self.prepare()
+        import_core()
         from lmlab.features.prompt.asking import Asking, content_free
         from lmlab.lm.sharedprefix import can_share
 
@@ -168,13 +140,13 @@ class Prompting:
         instruction, pieces = template.pieces([query, *blanks, *examples])
         shown = pieces[1 + len(blanks) :]
         ref = ModelRef.parse(model)
-        yield from self.ready(ref)
-        with self.store.borrow(ref) as lm:
+        yield from self.lab.ready(ref)
+        with self.lab.store.borrow(ref) as lm:
             protocol = Protocol(form=form)
             share = can_share(lm)
             asking = Asking(lm, template, protocol, instruction, pieces[1 : 1 + len(blanks)], share)
             prompt = asking.prompt(shown, pieces[0])
-            self._check(prompt.text)
+            self.lab.check_length(prompt.text, "The prompt", SHORTER)
             plain = joined(instruction, shown, template.separator, pieces[0])
             taken = asking.form
             notes = notes_of(lm.vocabulary, template, examples, [query], taken, lm.form)
@@ -185,9 +157,6 @@ class Prompting:
 
     def study(self, designs: "Sequence[Design]") -> "Iterator[Loading | Studying | Cell]":
         """Measure designs one after another."""
-        self.prepare()
-        from lmlab.features.prompt.studies import iter_study
-
         prompts = sum(
             min(len(d.data.queries), d.protocol.limit or len(d.data.queries))
             * (len(d.examples) if d.examples else d.protocol.draws if d.protocol.shots else 1)
@@ -199,8 +168,17 @@ class Prompting:
                 "Ask fewer queries, or take fewer draws.",
             )
         for name in dict.fromkeys(design.model for design in designs):
-            yield from self.ready(ModelRef.parse(name))
-        yield from iter_study(self._borrow, designs)
+            yield from self.lab.ready(ModelRef.parse(name))
+        for place, design in enumerate(designs):
+            yield from self._studied(design, place, len(designs))
+
+    @runs_models("design")
+    def _studied(self, design: "Design", place: int, of: int) -> "Iterator[Studying | Cell]":
+        import_core()
+        from lmlab.features.prompt.studies import iter_design
+
+        with self.lab.store.borrow(ModelRef.parse(design.model)) as lm:
+            yield from iter_design(lm, design, place, of)
 
     def prompts_of(self, design: "Design") -> Iterator[tuple[int, int, Prompt, str]]:
         """What a design asks: (row from 1, draw, prompt, true answer), in the form of the model."""
@@ -220,23 +198,25 @@ class Prompting:
             for number, (prompt, piece) in enumerate(zip(prompts, of_queries, strict=True), 1):
                 yield number, which, prompt, piece.truth or ""
 
+    @runs_models("model")
     def judge(self, model: str, good: str, bad: str) -> "Iterator[Loading | Judged]":
         """Which of two sentences a model prefers."""
-        self.prepare()
-        from lmlab.scoring.pairs import Pair, judge
+        import_core()
+        from lmlab.scoring.pairs import MinimalPair, judge
 
         for text in (good, bad):
-            self._check(text)
+            self.lab.check_length(text)
         ref = ModelRef.parse(model)
-        yield from self.ready(ref)
-        with self.store.borrow(ref) as lm:
-            yield judge(lm, [Pair("own", good, bad)])[0]
+        yield from self.lab.ready(ref)
+        with self.lab.store.borrow(ref) as lm:
+            yield judge(lm, [MinimalPair("own", good, bad)])[0]
 
+    @runs_models("model")
     def judge_all(
-        self, model: str, pairs: "Sequence[Pair] | None" = None
+        self, model: str, pairs: "Sequence[MinimalPair] | None" = None
     ) -> "Iterator[Loading | PairsResult]":
         """Many minimal pairs: a visitor's, or the shipped ones."""
-        self.prepare()
+        import_core()
         from lmlab.scoring.pairs import iter_pairs, shipped_pairs
 
         if pairs is not None and len(pairs) > MOST_PAIRS:
@@ -245,20 +225,9 @@ class Prompting:
                 "Take a part of them.",
             )
         for pair in pairs or ():
-            self._check(pair.good + pair.bad)
+            self.lab.check_length(pair.good + pair.bad)
         ref = ModelRef.parse(model)
-        yield from self.ready(ref)
-        with self.store.borrow(ref) as lm:
+        yield from self.lab.ready(ref)
+        with self.lab.store.borrow(ref) as lm:
             wanted = shipped_pairs() if pairs is None else pairs
             yield from stepwise([lm], iter_pairs(lm, wanted))
-
-    def _borrow(self, name: str) -> "AbstractContextManager[LM]":
-        return self.store.borrow(ModelRef.parse(name))
-
-    def _check(self, text: str) -> None:
-        if len(text) > self.settings.max_chars:
-            raise InputError(
-                f"The prompt has {len(text):,} characters; at most {self.settings.max_chars:,} are "
-                "read.",
-                "Take fewer or shorter examples.",
-            )

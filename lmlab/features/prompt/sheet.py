@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 from lmlab.errors import InputError
 from lmlab.features.prompt import prompt_view
 from lmlab.features.prompt.service import Prompting
+from lmlab.lm import forms
 from lmlab.parts.upload_table import OWN, Own
-from lmlab.results import forms
 from lmlab.text import sets as data
 from lmlab.text.rows import Row
 from lmlab.text.sets import Dataset
 from lmlab.text.templates import PromptTemplate
+from lmlab.text.wordings import read_wording
 
 MOST_SHOTS = 16
 MOST_QUERIES, MOST_DRAWS = 400, 20
@@ -90,7 +91,7 @@ class Form:
 
     def template(self, prompts: Prompting) -> PromptTemplate:
         """The wording as it stands in the editor."""
-        return prompts.parse(self.wording)
+        return read_wording(self.wording)
 
     def dataset(
         self, prompts: Prompting, template: PromptTemplate, *, shots: bool | None = None

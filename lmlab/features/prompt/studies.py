@@ -12,7 +12,7 @@ from random import Random
 
 from lmlab.errors import InputError
 from lmlab.features.prompt.evaluation import iter_evaluate
-from lmlab.features.prompt.evaluations import Evaluating, Evaluation
+from lmlab.features.prompt.evaluations import Evaluation
 from lmlab.lm.fair_lock import stepwise
 from lmlab.lm.model import LM
 from lmlab.text.protocols import Protocol, draw
@@ -94,16 +94,21 @@ def iter_study(borrow: Borrow, designs: Sequence[Design]) -> Iterator[Studying |
     """
     for place, design in enumerate(designs):
         with borrow(design.model) as lm:
-            steps = iter_evaluate(
-                lm, design.template, design.data, design.protocol, examples=design.examples
-            )
-            for step in stepwise([lm], steps):
-                if isinstance(step, Evaluation):
-                    yield Cell(place, design.label, step, final=True)
-                    continue
-                yield _progress(place, len(designs), design.label, step)
-                if step.so_far is not None:
-                    yield Cell(place, design.label, step.so_far, final=False)
+            yield from iter_design(lm, design, place, len(designs))
+
+
+def iter_design(lm: LM, design: Design, place: int = 0, of: int = 1) -> Iterator[Studying | Cell]:
+    """Measure one design, which stands at a place among several; others use the model between."""
+    steps = iter_evaluate(
+        lm, design.template, design.data, design.protocol, examples=design.examples
+    )
+    for step in stepwise([lm], steps):
+        if isinstance(step, Evaluation):
+            yield Cell(place, design.label, step, final=True)
+            continue
+        yield Studying(place, of, design.label, step.done, step.total)
+        if step.so_far is not None:
+            yield Cell(place, design.label, step.so_far, final=False)
 
 
 def shots_study(
@@ -165,7 +170,3 @@ def orders(examples: Sequence[Row], seed: int = 0, most: int = MOST_ORDERS) -> l
     while len(found) < most:
         found[tuple(chance.sample(places, len(places)))] = None
     return [[examples[i] for i in order] for order in found]
-
-
-def _progress(place: int, designs: int, label: str, step: Evaluating) -> Studying:
-    return Studying(place, designs, label, step.done, step.total)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from lmlab.errors import InputError
 from lmlab.features.prompt import sheet as sheets
 from lmlab.features.prompt import studies
+from lmlab.features.prompt.service import Prompting
 from lmlab.features.prompt.sheet import MOST_DRAWS, MOST_QUERIES, Form, Sheet
 from lmlab.features.prompt.studies import Design
 from lmlab.lab import Lab
@@ -82,12 +83,12 @@ class Bench:
         Raises:
             InputError: the form asks for what cannot be.
         """
-        template = self.form.template(self.lab.prompts)
+        template = self.form.template(self.lab.service(Prompting))
         shots = len(self.sheet.examples)
         protocol = self.plan.protocol(self.form, shots)
         most = max(self.plan.numbers()) if kind == "shots" else shots
         shown = bool(most) or kind in ("few", "three", "order")
-        data = self.form.dataset(self.lab.prompts, template, shots=shown)
+        data = self.form.dataset(self.lab.service(Prompting), template, shots=shown)
         if kind == "shots":
             numbers = self.plan.numbers()
             return studies.shots_study(self.model, template, data, protocol, numbers)
@@ -116,7 +117,7 @@ class Bench:
         ]
         if kind == "three":
             second = self._second()
-            wording = self.lab.prompts.tuned(self.form.data)
+            wording = self.lab.service(Prompting).tuned(self.form.data)
             fits = wording is not None and wording.tuned == second
             own = wording if fits and wording is not None else template
             label = f"{second}, zero-shot" + (", own wording" if own.name != template.name else "")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lmlab.features.prompt.evaluations import Evaluation
 from lmlab.features.prompt.queried import Weighed
 from lmlab.maths.agreement import exact_match
-from lmlab.parts.numbers import signed
+from lmlab.numbers import signed
 from lmlab.text.reading import Answer
 from lmlab.text.templates import PromptTemplate
 

@@ -2,9 +2,7 @@
 
 from typing import Any, Unpack
 
-import gradio as gr
-
-from lmlab.parts.gradio_compat.building import Placed
+from lmlab.parts.gradio_compat.building import Html, Placed
 from lmlab.parts.scripts import script
 
 PREVIEW = """
@@ -42,7 +40,7 @@ def _component(value: str, template: str, code: str, **kwargs: Any) -> dict[str,
     }
 
 
-class Rows(gr.HTML):
+class Rows(Html):
     """Rows to type into: ``promptview.sheet``. Its event ``edit`` tells all rows, ``anew`` asks for
     others in their place."""
 
@@ -50,7 +48,7 @@ class Rows(gr.HTML):
         super().__init__(**_component(value, '<div class="lm-rows"></div>', "rows", **kwargs))
 
 
-class Pool(gr.HTML):
+class Pool(Html):
     """Rows to choose from: ``promptview.pool``. Its event ``seek`` tells what is sought, ``take``
     the number of a row that was clicked."""
 
@@ -58,21 +56,21 @@ class Pool(gr.HTML):
         super().__init__(**_component(value, POOL, "pool", **kwargs))
 
 
-class Preview(gr.HTML):
+class Preview(Html):
     """A prompt by its parts: ``promptview.preview``."""
 
     def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
         super().__init__(**_component(value, PREVIEW, "preview", **kwargs))
 
 
-class Predictions(gr.HTML):
+class Predictions(Html):
     """A table: ``promptview.predictions``. Its event ``choose`` asks for a query by its row."""
 
     def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
         super().__init__(**_component(value, PREDICTIONS, "predictions", **kwargs))
 
 
-class PairBox(gr.HTML):
+class PairBox(Html):
     """Two sentences side by side: ``promptview.pair``."""
 
     def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:

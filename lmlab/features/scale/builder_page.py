@@ -21,6 +21,7 @@ from lmlab.features.scale.form import (
     whole,
 )
 from lmlab.features.scale.published import Row, presets
+from lmlab.features.scale.service import Scaling
 from lmlab.features.scale.table_page import handed
 from lmlab.lab import Lab
 from lmlab.parts.receipt_button import Keep, follow
@@ -172,8 +173,8 @@ def _shaper(lab: Lab) -> Callable[..., list[Any]]:
     def take(model: str | None, *plans: Any) -> list[Any]:
         if not model:
             return [gr.skip()] * (N_SHAPE + 2 + len(PLANS) + 6)
-        lab.scaling.shape(model)
-        return filled(lab.scaling.row(model), model, plans)
+        lab.service(Scaling).shape(model)
+        return filled(lab.service(Scaling).row(model), model, plans)
 
     return take
 

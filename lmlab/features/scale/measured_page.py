@@ -11,14 +11,15 @@ from lmlab.features.scale import plots, receipt_notes, tables
 from lmlab.features.scale.form import whole
 from lmlab.features.scale.measured import Measured, same_tokens
 from lmlab.features.scale.plots import flops, short
+from lmlab.features.scale.service import Scaling
 from lmlab.features.scale.table_page import MOST, defaults, handed
 from lmlab.lab import Lab
-from lmlab.parts.numbers import large
+from lmlab.numbers import large
 from lmlab.parts.pickers import model_picker
 from lmlab.parts.receipt_button import Keep, follow
 from lmlab.parts.stream import QUIET, SCORING, Busy, Line, Pace, Work
 from lmlab.parts.widgets import Handover, static
-from lmlab.results.scored import Loading
+from lmlab.progress import Loading
 
 KINDS = ("stories", "older prose", "encyclopaedia", "shuffled stories", "German")
 FIRST = KINDS[:3]
@@ -114,7 +115,7 @@ def measurer(lab: Lab) -> Callable[..., Work]:
         found: list[Measured] = []
         pace = Pace()
         yield Busy("reading …")
-        for step in lab.scaling.measure(names, chosen, whole(count, "texts")):
+        for step in lab.service(Scaling).measure(names, chosen, whole(count, "texts")):
             if isinstance(step, Measured):
                 found.append(step)
                 shown = {"shown": drawn(found, axis, against), "kept": tuple(found)}

@@ -6,7 +6,7 @@ Imports no torch before a model is looked at. A row needs a model's config alone
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,10 +18,11 @@ from lmlab.features.scale.architectures import from_config
 from lmlab.features.scale.counts import Shape, parameters
 from lmlab.features.scale.measured import Measured
 from lmlab.features.scale.published import Opened, Row, row_of
+from lmlab.lab import Lab, import_core, runs_models
 from lmlab.lm.fair_lock import stepwise
-from lmlab.models.store import ModelRef, ModelStore
-from lmlab.results.scored import Loading, Scored, Scoring
-from lmlab.settings import Settings
+from lmlab.models.store import ModelRef
+from lmlab.progress import Loading, Progress
+from lmlab.scoring.scored import Scored
 from lmlab.text.sets import read_file
 
 if TYPE_CHECKING:
@@ -42,22 +43,16 @@ class Scaling:
     """What can be asked about size.
 
     Attributes:
-        store: of models.
-        settings: the limits.
-        ready: loads a model and says meanwhile what is going on.
-        prepare: imports what runs models.
+        lab: over whose models.
     """
 
-    store: ModelStore
-    settings: Settings
-    ready: Callable[[ModelRef], Iterator[Loading]]
-    prepare: Callable[[], None]
+    lab: Lab
     _rows: dict[str, Row] = field(default_factory=dict, repr=False)
     _found: dict[tuple[str, str, int], Measured] = field(default_factory=dict, repr=False)
 
     def siblings(self) -> list[str]:
         """The embedded models that differ in size, largest first, as far as they are there."""
-        names = self.store.embedded()
+        names = self.lab.store.embedded()
         return [name for name in ("base", "small", "tiny") if name in names]
 
     def kinds(self) -> dict[str, int]:
@@ -72,11 +67,11 @@ class Scaling:
         """
         if model in self._rows:
             return self._rows[model]
-        self.prepare()
+        import_core()
         from lmlab.models import configs
 
         ref = ModelRef.parse(model)
-        folder = configs.config_folder(ref, self.store)
+        folder = configs.config_folder(ref, self.lab.store)
         config = configs.read_config(folder, ref.name)
         exact = configs.counted(folder, ref.name)
         with suppress(KeyError, TypeError, ValueError, InputError):
@@ -118,14 +113,14 @@ class Scaling:
         from lmlab.models import configs
 
         ref = ModelRef.parse(model)
-        adapter = self.store.adapter_of(ref, lambda message: None)
+        adapter = self.lab.store.adapter_of(ref, lambda message: None)
         if adapter is None:
             return None
-        return configs.added(configs.config_folder(ref, self.store), ref.name, adapter)
+        return configs.added(configs.config_folder(ref, self.lab.store), ref.name, adapter)
 
     def measure(
         self, models: Sequence[str], kinds: Sequence[str], count: int
-    ) -> Iterator[Loading | Scoring | Measured]:
+    ) -> Iterator[Loading | Progress | Measured]:
         """Bits per byte of models on held-out texts, one ``Measured`` a model and kind.
 
         Args:
@@ -136,7 +131,6 @@ class Scaling:
         Raises:
             LabError: no model or kind, too many, or what loading a model raises.
         """
-        self.prepare()
         texts = _chosen(kinds, count)
         names = list(dict.fromkeys(name.strip() for name in models if name and name.strip()))
         if not 1 <= len(names) <= MOST_MODELS:
@@ -146,23 +140,34 @@ class Scaling:
             if all(known):
                 yield from (one for one in known if one)
                 continue
-            ref = ModelRef.parse(name)
-            yield from self.ready(ref)
-            with self.store.borrow(ref) as lm:
-                yield from stepwise([lm], self._measured(lm, name, texts, count))
+            for step in self._measured(name, texts):
+                # A folder or a run may change; what ships does not.
+                ships = ModelRef.parse(name).name in self.lab.store.embedded()
+                if isinstance(step, Measured) and ships:
+                    _keep(self._found, (name, step.kind, count), step)
+                yield step
 
+    @runs_models("name")
     def _measured(
-        self, lm: "LM", name: str, texts: dict[str, list[str]], count: int
-    ) -> Iterator[Scoring | Measured]:
-        from lmlab.features.change.weight_change import parameters as own
+        self, name: str, texts: dict[str, list[str]]
+    ) -> Iterator[Loading | Progress | Measured]:
+        import_core()
+        ref = ModelRef.parse(name)
+        yield from self.lab.ready(ref)
+        with self.lab.store.borrow(ref) as lm:
+            yield from stepwise([lm], self._figures(lm, name, texts))
+
+    def _figures(
+        self, lm: "LM", name: str, texts: dict[str, list[str]]
+    ) -> Iterator[Progress | Measured]:
         from lmlab.scoring.score import iter_scores
 
-        size = sum(parameter.numel() for parameter in own(lm).values())
+        size = sum(parameter.numel() for parameter in lm.own_parameters().values())
         seen = self._seen(ModelRef.parse(name))
         tokens = vocabulary_of(lm)
         for kind, some in texts.items():
             scored: list[Scored] = []
-            for step in iter_scores(lm, some, top_k=0, max_tokens=self.settings.max_tokens):
+            for step in iter_scores(lm, some, top_k=0, max_tokens=self.lab.settings.max_tokens):
                 if isinstance(step, Scored):
                     scored.append(step)
                 else:
@@ -173,7 +178,7 @@ class Scaling:
                     "texts: its bits per byte would mean nothing.",
                     "Choose models whose tokenizer knows every character.",
                 )
-            found = Measured(
+            yield Measured(
                 model=name,
                 kind=kind,
                 parameters=size,
@@ -185,14 +190,10 @@ class Scaling:
                 vocabulary=tokens,
                 longest=max(one.n_tokens for one in scored),
             )
-            # A folder or a run may change; what ships does not.
-            if ModelRef.parse(name).name in self.store.embedded():
-                _keep(self._found, (name, kind, count), found)
-            yield found
 
     def _told(self, row: Row, ref: ModelRef, folder: Path) -> Row:
         why = "The adapter’s own parameters are left out." if ref.adapter else ""
-        if ref.name not in self.store.embedded():
+        if ref.name not in self.lab.store.embedded():
             return replace(row, why=why, source="its config")
         return replace(
             row, why=why, source="its config and card", tokens=self._seen(ref), opened=OWN,
@@ -201,9 +202,9 @@ class Scaling:
 
     def _seen(self, ref: ModelRef) -> int | None:
         """Tokens of an embedded model's pre-training, from the record beside its weights."""
-        if ref.name not in self.store.embedded():
+        if ref.name not in self.lab.store.embedded():
             return None
-        folder = self.store.resolve(ref, lambda message: None)
+        folder = self.lab.store.resolve(ref, lambda message: None)
         try:
             told = json.loads((folder / "training.json").read_text("utf-8"))
             rounds = told["rounds"]
@@ -214,7 +215,7 @@ class Scaling:
             return None
 
     def _kept(self, model: str, row: Row) -> Row:
-        if ModelRef.parse(model).name in self.store.embedded():
+        if ModelRef.parse(model).name in self.lab.store.embedded():
             _keep(self._rows, model, row)
         return row
 

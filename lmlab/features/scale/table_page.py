@@ -12,6 +12,7 @@ from lmlab.errors import LabError
 from lmlab.features.scale import tables
 from lmlab.features.scale.plots import short
 from lmlab.features.scale.published import PUBLISHED, Row
+from lmlab.features.scale.service import Scaling
 from lmlab.lab import Lab
 from lmlab.parts.pickers import model_picker
 from lmlab.parts.stream import QUIET
@@ -88,7 +89,7 @@ def found(lab: Lab, models: Sequence[str]) -> tuple[list[Row], list[tuple[str, s
     rows, wrong = list[Row](), list[tuple[str, str]]()
     for name in list(dict.fromkeys(models))[:MOST]:
         try:
-            rows.append(lab.scaling.row(str(name)))
+            rows.append(lab.service(Scaling).row(str(name)))
         except LabError as error:
             wrong.append((str(name), str(error)))
     return rows, wrong

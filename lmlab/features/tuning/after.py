@@ -1,6 +1,5 @@
 """What to do with a run that has learned something: open it elsewhere, take it along, push it."""
 
-import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,17 +11,17 @@ from typing import Any
 import gradio as gr
 
 from lmlab.errors import InputError
-from lmlab.features.prompt.design import AS_TUNED
-from lmlab.features.prompt.events import wordings
-from lmlab.features.tuning.widgets import ASKING
+from lmlab.features.tuning.service import Tuning
 from lmlab.lab import Lab
 from lmlab.parts import run_views
 from lmlab.parts.gradio_compat.building import elsewhere
-from lmlab.parts.stream import QUICK, QUIET, Options, waits_in
+from lmlab.parts.run_following import WRITING, known, saved
+from lmlab.parts.run_widgets import ASKING
+from lmlab.parts.stream import QUICK, QUIET, Options
 from lmlab.parts.widgets import static
 from lmlab.runs.store import RunInfo
+from lmlab.text.wordings import shipped_source, shipped_templates, titled, worded_sets
 
-WRITING = waits_in("tuning", 4)
 # A tab that opens for the first time runs by itself.
 ASK_COMPARE: Options = MappingProxyType(
     {
@@ -51,7 +50,6 @@ FETCH = (
 # The ends of the ids of what is filled in on the other tabs.
 COMPARED = ("model-1", "model-2", "prompt", "text")
 PROMPTED = ("model", "data", "wording", "source", "shots", "form")
-_OWNER = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -141,24 +139,11 @@ def _wire_tabs(lab: Lab, step: After, mine: list[Any]) -> None:
         used.success(None, None, None, js=PRESS_RUN, **QUIET)
 
 
-def known(owner: Any) -> str:
-    """The visitor's name, as a browser makes it.
-
-    Raises:
-        InputError: it is no such name.
-    """
-    if not isinstance(owner, str) or not _OWNER.fullmatch(owner):
-        raise InputError(
-            "This browser has no name yet, so its runs would be lost.", "Load the page anew."
-        )
-    return owner
-
-
 def packer(lab: Lab) -> Callable[..., list[Any]]:
     """What was learned as a zip: [download button, its path, for it to be removed later]."""
 
     def pack(owner: str, run: str, last: str) -> list[Any]:
-        path = str(lab.tuning.archive(known(owner), run))
+        path = str(lab.service(Tuning).archive(known(owner), run))
         if last and last != path:
             with suppress(OSError):
                 Path(last).unlink()
@@ -173,7 +158,7 @@ def pusher(lab: Lab) -> Callable[..., list[Any]]:
     def push(owner: str, run: str, repo: str, token: str, private: bool) -> list[Any]:
         if not (repo or "").strip() or not (token or "").strip():
             raise InputError("A repository and a token are needed.", "Fill in both boxes.")
-        address = lab.tuning.push(
+        address = lab.service(Tuning).push(
             known(owner), run, repo.strip(), token.strip(), private=bool(private)
         )
         where = escape(str(address))
@@ -190,7 +175,7 @@ def comparer(lab: Lab) -> Callable[..., list[Any]]:
     """[what ``COMPARED`` names, tabs]: a held-out row is the prompt; with its answer, the text."""
 
     def opened(owner: str, run: str) -> list[Any]:
-        info = saved(lab, owner, run)
+        info = saved(lab.service(Tuning), owner, run)
         prompt, text = _row(lab, info)
         return [info.model, _picked(lab, info), prompt, text, gr.update(selected="compare")]
 
@@ -201,27 +186,31 @@ def prompter(lab: Lab) -> Callable[..., list[Any]]:
     """[what ``PROMPTED`` names, tabs]: the run's set and wording, without examples."""
 
     def opened(owner: str, run: str) -> list[Any]:
-        info = saved(lab, owner, run)
+        info = saved(lab.service(Tuning), owner, run)
         filled: list[Any] = [gr.skip()] * 4
-        if info.template in lab.prompts.templates() and info.data in lab.prompts.sets():
-            choices = wordings(lab, info.data)
+        if info.template in shipped_templates() and info.data in worded_sets():
+            choices = titled(info.data)
             wording = gr.update(choices=choices, value=info.template)
-            filled = [info.data, wording, lab.prompts.source(info.template), 0]
+            filled = [info.data, wording, shipped_source(info.template), 0]
         # Whatever the form was before: the run's own is what it is asked in.
-        return [_picked(lab, info), *filled, AS_TUNED, gr.update(selected="prompt")]
+        return [_picked(lab, info), *filled, "", gr.update(selected="prompt")]
 
     return opened
 
 
 def _row(lab: Lab, info: RunInfo) -> list[Any]:
     """[prompt, text] of a row that was held out; nothing where the visitor's own rows are gone."""
-    template = lab.prompts.templates().get(info.template)
-    if template is None or info.data not in lab.prompts.sets():
+    template = shipped_templates().get(info.template)
+    if template is None or info.data not in worded_sets():
         return [gr.skip(), gr.skip()]
-    row = lab.tuning.dataset(info.data).valid[0]
+    row = lab.service(Tuning).dataset(info.data).valid[0]
     made = template.encode([], row)
     if info.config.form == "chat":
-        made = lab.prompts.preview(info.model, template, [], row, form="chat").prompt
+        from lmlab.text.chat import in_form
+
+        vocabulary = lab.service(Tuning).vocabulary(info.model)
+        instruction, asked = template.pieces([row])
+        (made,) = in_form(vocabulary, "chat", instruction, [], template.separator, asked)
     return [made.text, made.text + made.target]
 
 
@@ -230,17 +219,3 @@ def _picked(lab: Lab, info: RunInfo) -> Any:
     names = [(name, name) for name in lab.model_names()]
     own = f"{run_views.method_name(info)} on {info.data}"
     return gr.update(choices=[*names, (own, info.model_name)], value=info.model_name)
-
-
-def saved(lab: Lab, owner: str, run: str) -> RunInfo:
-    """A run that has learned something.
-
-    Raises:
-        InputError: there is none, or nothing of it has been saved.
-    """
-    if not run:
-        raise InputError("No run is shown.", "Start one, or choose one below.")
-    info = lab.tuning.run(known(owner), run)
-    if not info.model_name:
-        raise InputError("This run has saved nothing yet.", "Wait for it, or let it run longer.")
-    return info

@@ -5,17 +5,15 @@ Under ``accelerate launch -m lmlab finetune …`` the processes share the work.
 
 import argparse
 import os
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from lmlab.errors import InputError
 from lmlab.features.tuning.runs_cli import PLAIN, resumed
-from lmlab.results.forms import FORMS
+from lmlab.lm.forms import FORMS
 from lmlab.terminal.naming import ADAPTER, MODEL, add_model, asked_ref
+from lmlab.terminal.run_control import OWNER, interruptible
 from lmlab.terminal.run_report import report, shown
 from lmlab.terminal.tables import HUB, TABLES, table_of, tell
 from lmlab.training import config as configs
@@ -28,11 +26,6 @@ if TYPE_CHECKING:
     from lmlab.text.templates import PromptTemplate
     from lmlab.training.sets import TuningData
 
-OWNER = "command line"
-ENDING = (
-    "\nlmlab: The run ends when the batch, the row or the token at hand is done, and what it "
-    "learned is written; Ctrl-C once more ends it at once, with its last checkpoint.\n"
-)
 CHOICES = {
     "method": configs.METHODS,
     "schedule": configs.SCHEDULES,
@@ -217,7 +210,7 @@ def _check(asked: "Asked", found: "TuningData", template: "PromptTemplate | None
 def _template(
     arguments: argparse.Namespace, data_name: str, table: "Table | None"
 ) -> "PromptTemplate | None":
-    from lmlab.features.prompt.cli import template_of
+    from lmlab.terminal.tables import template_of
     from lmlab.text.wordings import fitting_wording, shipped_templates
 
     name = arguments.template
@@ -261,26 +254,6 @@ def _data(
     )
     tell(found.notes)
     return found
-
-
-@contextmanager
-def interruptible() -> Iterator[Any]:
-    """Ctrl-C asks the run to end, and says what it waits for; a second one ends it at once."""
-    asked: list[str] = []
-
-    def ask(*_: Any) -> None:
-        if asked:
-            raise KeyboardInterrupt
-        asked.append("stopped")
-        # Not by print: the signal may have come in the middle of one.
-        os.write(2, ENDING.encode())
-
-    old = {kind: signal.signal(kind, ask) for kind in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: "stopped" if asked else None
-    finally:
-        for kind, handler in old.items():
-            signal.signal(kind, handler)
 
 
 def _accelerator() -> Any:

@@ -10,6 +10,7 @@ import gradio as gr
 
 from lmlab.errors import LabError
 from lmlab.features.tuning.form import KEYS, PLAIN, PRESETS, Choice, config_of, reads_of
+from lmlab.features.tuning.service import Tuning
 from lmlab.features.tuning.widgets import Mask
 from lmlab.lab import Lab
 from lmlab.parts import run_views, upload_table
@@ -17,6 +18,7 @@ from lmlab.parts.pickers import Choices, model_picker
 from lmlab.parts.stream import QUICK
 from lmlab.parts.upload_table import FIELDS, OWN
 from lmlab.parts.widgets import static
+from lmlab.text.wordings import read_wording, shipped_source
 
 PLAIN_COLUMN = "text"  # that is learned where there is no wording
 
@@ -63,7 +65,7 @@ def build(lab: Lab) -> DataStep:
         with gr.Row(elem_classes="lm-pickers"):
             model = model_picker(lab, "tuning-model", "Base model", info=None, min_width=110)
             data = gr.Dropdown(
-                [*lab.tuning.sets(), OWN], value=first.data, label="Data",
+                [*lab.service(Tuning).sets(), OWN], value=first.data, label="Data",
                 elem_id="tuning-data", min_width=110,
             )  # fmt: skip
             wording = Choices(
@@ -78,9 +80,9 @@ def build(lab: Lab) -> DataStep:
         table, upload, pasted, second, skip, hub, use, said, columns = _own(lab)
         with gr.Accordion("Edit the wording (YAML)", open=False, elem_id="tuning-editor"):
             source = gr.Textbox(
-                lab.prompts.source(first.template), show_label=False, label="Wording in YAML",
-                lines=8, max_lines=20, elem_id="tuning-source", elem_classes="lm-mono",
-                container=False,
+                shipped_source(first.template), show_label=False,
+                label="Wording in YAML", lines=8, max_lines=20, elem_id="tuning-source",
+                elem_classes="lm-mono", container=False,
             )  # fmt: skip
     row = gr.State(0)
     return DataStep(
@@ -152,7 +154,7 @@ def wire(lab: Lab, step: DataStep, settings: list[Any]) -> Callable[[Any], Any]:
 def wordings(lab: Lab, name: str) -> list[tuple[str, str]]:
     """The wordings for a set, the best for tuning first; for a table of the visitor's, all."""
     found = []
-    for template in lab.tuning.templates_for("" if name == OWN else name):
+    for template in lab.service(Tuning).templates_for("" if name == OWN else name):
         if template is None:
             found.append(("Plain text, as it is", PLAIN))
         else:
@@ -161,32 +163,27 @@ def wordings(lab: Lab, name: str) -> list[tuple[str, str]]:
     return found
 
 
-def source_of(lab: Lab, wording: str) -> str:
-    """The YAML of a wording; empty for plain text."""
-    return "" if wording == PLAIN else lab.prompts.source(wording)
-
-
 def chooser(lab: Lab) -> Callable[..., list[Any]]:
     """Another set: its wordings, the first of them in the editor."""
 
     def chosen(name: str) -> list[Any]:
         found = wordings(lab, name)
         first = found[0][1]
-        return [gr.update(choices=found, value=first), source_of(lab, first)]
+        return [gr.update(choices=found, value=first), shipped_source(first)]
 
     return chosen
 
 
 def opener(lab: Lab) -> Callable[..., str]:
     """Another wording: its YAML."""
-    return lambda wording: source_of(lab, wording)
+    return lambda wording: shipped_source(wording)
 
 
 def former(lab: Lab) -> Callable[..., Any]:
     """The form that a wording is made for; as it was where it says nothing."""
 
     def formed(wording: str, source: str) -> Any:
-        return (lab.prompts.parse(source).form if wording != PLAIN else "") or gr.skip()
+        return (read_wording(source).form if wording != PLAIN else "") or gr.skip()
 
     return formed
 
@@ -199,18 +196,18 @@ def reader(lab: Lab) -> Callable[..., list[Any]]:
     ) -> list[Any]:
         name = (hub or "").strip()
         if name and file is None and not (pasted or "").strip():
-            table = lab.tuning.hub_table(name, skip=bool(skip))
-            own = upload_table.with_second(lab.tuning.table, table, second, skip)
+            table = lab.service(Tuning).hub_table(name, skip=bool(skip))
+            own = upload_table.with_second(lab.service(Tuning).table, table, second, skip)
         else:
-            own = upload_table.read(lab.tuning.table, file, pasted, second, skip)
+            own = upload_table.read(lab.service(Tuning).table, file, pasted, second, skip)
         template = None
         with suppress(LabError):
-            template = None if wording == PLAIN else lab.prompts.parse(source)
+            template = None if wording == PLAIN else read_wording(source)
         fits = wording == PLAIN and PLAIN_COLUMN in own.table.columns
         other = None if fits else upload_table.wording_for(own, template)
         chosen = other.name if other else wording
         choices = gr.update(choices=wordings(lab, OWN), value=chosen)
-        yaml = lab.prompts.source(other.name) if other else gr.skip()
+        yaml = shipped_source(other.name) if other else gr.skip()
         picked = upload_table.picked(reads_of(other or template), own.table)
         return [gr.update(value=OWN), own, upload_table.said(own), choices, yaml, *picked]
 
@@ -233,7 +230,7 @@ def shower(lab: Lab, start: int | None = None, stride: int = 0) -> Callable[...,
             template = choice.template(lab)
             data = choice.rows(lab, template)
             config = config_of(values[5 + FIELDS :])
-            view = lab.tuning.preview(choice.model, data, template, config, at)
+            view = lab.service(Tuning).preview(choice.model, data, template, config, at)
         except LabError as error:
             return [run_views.no_mask(str(error)), at if stride == 0 else row or 0, ""]
         held = f", {len(data.valid):,} held out" if data.valid else ""

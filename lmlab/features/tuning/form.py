@@ -6,14 +6,16 @@ from types import MappingProxyType
 from typing import Any
 
 from lmlab.errors import InputError
+from lmlab.features.tuning.service import Tuning
 from lmlab.lab import Lab
 from lmlab.parts.upload_table import OWN, Own
 from lmlab.text.templates import PromptTemplate
 from lmlab.text.twins import Reads
+from lmlab.text.wordings import NONE, read_wording
 from lmlab.training.config import FinetuneConfig, demo
 from lmlab.training.sets import TuningData
 
-PLAIN = "plain text"
+PLAIN = NONE
 METHODS = (
     ("LoRA", "lora"),
     ("Full", "full"),
@@ -149,17 +151,17 @@ class Choice:
 
     def template(self, lab: Lab) -> PromptTemplate | None:
         """The wording as it stands in the editor."""
-        return None if self.wording == PLAIN else lab.prompts.parse(self.source)
+        return None if self.wording == PLAIN else read_wording(self.source)
 
     def rows(self, lab: Lab, template: PromptTemplate | None) -> TuningData:
         """The rows, under the template's names."""
         if self.data != OWN:
-            return lab.tuning.dataset(self.data)
+            return lab.service(Tuning).dataset(self.data)
         if self.table is None:
             raise InputError("There is no table of yours yet.", "Upload one, or paste it.")
         reads = reads_of(template)
         table, second = self.table.mapped(reads, self.columns)
-        return lab.tuning.split(table, reads=reads, second=second)
+        return lab.service(Tuning).split(table, reads=reads, second=second)
 
 
 def reads_of(template: PromptTemplate | None) -> Reads:

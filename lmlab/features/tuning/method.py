@@ -8,8 +8,10 @@ import gradio as gr
 
 from lmlab.errors import LabError
 from lmlab.features.tuning.form import GROUPS, KEYS, METHODS, PRESETS, Choice, config_of, values_of
-from lmlab.features.tuning.views import counter, problem
+from lmlab.features.tuning.service import Tuning
+from lmlab.features.tuning.views import counter
 from lmlab.lab import Lab
+from lmlab.parts.run_views import problem
 from lmlab.parts.stream import QUICK
 from lmlab.parts.upload_table import FIELDS
 from lmlab.parts.widgets import static
@@ -234,7 +236,7 @@ def rate_of(lab: Lab) -> Callable[..., Any]:
         if method not in RATES:
             return gr.skip()
         try:
-            parameters = lab.tuning.parameters(model)
+            parameters = lab.service(Tuning).parameters(model)
         except LabError:
             parameters = 0  # the counter says what is wrong
         large = parameters > SMALL
@@ -249,7 +251,7 @@ def names_of(lab: Lab) -> Callable[..., Any]:
 
     def names(model: str) -> Any:
         try:
-            linear, _, _ = lab.tuning.linear_names(model)
+            linear, _, _ = lab.service(Tuning).linear_names(model)
         except LabError:
             return gr.skip()  # the counter says what is wrong
         return gr.update(choices=["auto", "all-linear", *linear])
@@ -268,7 +270,7 @@ def counting(lab: Lab) -> Callable[..., str]:
                 data = choice.rows(lab, choice.template(lab))
             except LabError:
                 data = None  # the row's place says what is wrong with the data
-            return counter(lab.tuning.count(choice.model, config, data), config)
+            return counter(lab.service(Tuning).count(choice.model, config, data), config)
         except LabError as error:
             return problem(str(error))
 

@@ -10,13 +10,15 @@ from lmlab.features.tuning import data as tuning_data
 from lmlab.features.tuning import method as tuning_method
 from lmlab.features.tuning import run as tuning_run
 from lmlab.features.tuning import runs as tuning_runs
-from lmlab.features.tuning.data import DataStep, source_of, wordings
+from lmlab.features.tuning.data import DataStep, wordings
 from lmlab.features.tuning.form import PRESETS, Preset, values_of
 from lmlab.features.tuning.method import MethodStep
+from lmlab.features.tuning.service import Tuning
 from lmlab.lab import Lab
 from lmlab.parts.gradio_compat import building
 from lmlab.parts.stream import QUICK
 from lmlab.parts.widgets import static
+from lmlab.text.wordings import shipped_source
 
 NAME = "Fine-tune"
 SWITCHED_OFF = (
@@ -55,7 +57,7 @@ def _wire_opening(lab: Lab, tab: Any, data: DataStep, method: MethodStep, counte
     """What the tab shows when it is first opened: a row, the counter, the names of matrices."""
 
     def ready() -> None:
-        lab.tuning.warm()
+        lab.service(Tuning).warm()
 
     tab.select(
         tuning_data.shower(lab), [data.row, *data.values, *method.fields], data.preview, **QUICK
@@ -88,7 +90,7 @@ def filler(lab: Lab, preset: Preset) -> Any:
 
     def fill() -> list[Any]:
         choices = gr.update(choices=wordings(lab, preset.data), value=preset.template)
-        source = source_of(lab, preset.template)
+        source = shipped_source(preset.template)
         return [preset.data, choices, source, *values_of(preset.config)]
 
     return fill

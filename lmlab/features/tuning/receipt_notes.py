@@ -1,8 +1,9 @@
-"""Note of what the Fine-tune tab shows: title and receipt."""
+"""Notes of what the Fine-tune tab shows: title and receipt."""
 
 from collections.abc import Callable
 
 from lmlab.features.tuning import receipt
+from lmlab.features.tuning.service import Tuning
 from lmlab.lab import Lab
 from lmlab.parts.receipt_button import Note
 from lmlab.parts.receipt_notes import of_runs, whole
@@ -13,7 +14,7 @@ def of_run(lab: Lab) -> Callable[[str, str], Note | None]:
     """A fine-tuning run that is over."""
 
     def write(owner: str, info: RunInfo) -> str:
-        spec = lab.tuning.spec(owner, info.id)
+        spec = lab.service(Tuning).spec(owner, info.id)
         return receipt.finetuned(
             spec.model,
             spec.data,
@@ -21,8 +22,8 @@ def of_run(lab: Lab) -> Callable[[str, str], Note | None]:
             spec.config,
             whole(info, info.config.steps),
             shipped=spec.origin == "shipped",
-            learned=lab.tuning.learned(spec.model, spec.config),
+            learned=lab.service(Tuning).learned(spec.model, spec.config),
             adapter=spec.adapter,
         )
 
-    return of_runs(lab.tuning, "Fine-tuning", write)
+    return of_runs(lab.service(Tuning), "Fine-tuning", write)

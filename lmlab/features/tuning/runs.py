@@ -7,14 +7,15 @@ from typing import Any
 import gradio as gr
 
 from lmlab.features.tuning import receipt_notes
-from lmlab.features.tuning.after import WRITING, known
 from lmlab.features.tuning.form import RACE, Choice, config_of
-from lmlab.features.tuning.run import INTO_VIEW, RunStep, buttons, followed
+from lmlab.features.tuning.run import INTO_VIEW, RunStep
+from lmlab.features.tuning.service import Tuning
 from lmlab.features.tuning.views import race, settings_table
-from lmlab.features.tuning.widgets import ASKING, Runs
 from lmlab.lab import Lab
 from lmlab.parts import run_views
 from lmlab.parts.receipt_button import follow
+from lmlab.parts.run_following import WRITING, buttons, followed, known
+from lmlab.parts.run_widgets import ASKING, Runs
 from lmlab.parts.stream import QUICK, QUIET
 from lmlab.parts.upload_table import FIELDS
 from lmlab.parts.widgets import static
@@ -100,7 +101,7 @@ def turned(lab: Lab) -> Callable[..., list[Any]]:
     """A run's state has changed: its buttons, the table, what is chosen."""
 
     def turn(owner: str, chosen: list[str], event: gr.EventData) -> list[Any]:
-        runs = lab.tuning.runs(known(owner))
+        runs = lab.service(Tuning).runs(known(owner))
         name = str(getattr(event, "run", "") or "")
         info = next((one for one in runs if one.id == name), None)
         ids = _valid(chosen, runs) or ([info.id] if info else [])
@@ -113,7 +114,7 @@ def picker(lab: Lab) -> Callable[..., list[Any]]:
     """Other runs are compared."""
 
     def pick(owner: str, current: str, event: gr.EventData) -> list[Any]:
-        runs = lab.tuning.runs(known(owner))
+        runs = lab.service(Tuning).runs(known(owner))
         ids = _valid(str(getattr(event, "ids", "")).split(), runs)
         return [ids, *drawn(lab, owner, runs, ids, current)]
 
@@ -124,7 +125,7 @@ def reopener(lab: Lab) -> Callable[..., str]:
     """Show an earlier run above."""
 
     def reopen(owner: str, event: gr.EventData) -> str:
-        return followed(lab.tuning.run(known(owner), str(getattr(event, "id", ""))).id)
+        return followed(lab.service(Tuning).run(known(owner), str(getattr(event, "id", ""))).id)
 
     return reopen
 
@@ -134,8 +135,8 @@ def dropper(lab: Lab) -> Callable[..., list[Any]]:
 
     def drop(owner: str, current: str, chosen: list[str], event: gr.EventData) -> list[Any]:
         name = str(getattr(event, "id", ""))
-        lab.tuning.delete(known(owner), name)
-        runs = lab.tuning.runs(owner)
+        lab.service(Tuning).delete(known(owner), name)
+        runs = lab.service(Tuning).runs(owner)
         ids = _valid(chosen, runs)
         shown = followed("") if name == current else gr.skip()
         return [shown, ids, *drawn(lab, owner, runs, ids, current)]
@@ -153,14 +154,16 @@ def racer(lab: Lab) -> Callable[..., list[Any]]:
         data = choice.rows(lab, template)
         configs = [replace(config, dora=False, **dict(changed)) for changed in RACE.values()]
         for one in configs:  # what one of them cannot do is said before any of them starts
-            lab.tuning.count(choice.model, one, data)
+            lab.service(Tuning).count(choice.model, one, data)
         started: list[str] = []
         try:
             for one in configs:
-                started.append(lab.tuning.start(known(owner), choice.model, data, template, one))
+                started.append(
+                    lab.service(Tuning).start(known(owner), choice.model, data, template, one)
+                )
         except Exception:
             for run in started:
-                lab.tuning.delete(owner, run)
+                lab.service(Tuning).delete(owner, run)
             raise
         return [followed(started[0]), started]
 
@@ -170,7 +173,7 @@ def racer(lab: Lab) -> Callable[..., list[Any]]:
 def drawn(lab: Lab, owner: str, runs: list[RunInfo], chosen: list[str], current: str) -> list[Any]:
     """[table, settings, contest] of a visitor's runs."""
     picked = [info for info in runs if info.id in chosen]
-    lines = {info.id: run_views.curves(lab.tuning.read(owner, info.id)) for info in picked}
+    lines = {info.id: run_views.curves(lab.service(Tuning).read(owner, info.id)) for info in picked}
     return [
         run_views.table(runs, chosen, lines, current),
         settings_table(picked),

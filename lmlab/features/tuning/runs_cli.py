@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
+from lmlab.terminal.run_control import longer, unfinished
 from lmlab.terminal.run_report import dump
 
 if TYPE_CHECKING:
@@ -50,34 +51,6 @@ def resumed(arguments: argparse.Namespace, given: dict[str, Any]) -> "RunFolder"
             "Leave them out to go on with it, or start another run.",
         )
     return unfinished(folder, steps)
-
-
-def longer(given: dict[str, Any], steps: int) -> tuple[dict[str, Any], int]:
-    """The settings without a number of steps that makes a run longer, and that number, else 0."""
-    if given.get("steps", 0) <= steps:
-        return given, 0
-    return {key: value for key, value in given.items() if key != "steps"}, given["steps"]
-
-
-def unfinished(folder: "RunFolder", more: int = 0) -> "RunFolder":
-    """A run that can go on; ``more``: the steps that it is to have from now on, 0: as before.
-
-    Raises:
-        InputError: it is under way, or all its steps are made.
-    """
-    from lmlab.training.checkpoints import step_of
-
-    steps = more or folder.spec.config.steps
-    if folder.state.get("state") == "running" and folder.is_alive:
-        raise InputError("This run is under way already.")
-    if step_of(folder.path) >= steps:
-        raise InputError(
-            f"All {steps:,} steps of this run are made.", "More of them are made with --steps."
-        )
-    if more:
-        folder.lengthen(more)
-    folder.stop_file.unlink(missing_ok=True)
-    return folder
 
 
 def _differences(
@@ -137,7 +110,7 @@ def _same_template(asked: str, spec: "RunSpec") -> bool:
         return asked == PLAIN and spec.template is None
     path = Path(asked)
     if path.is_file():
-        from lmlab.features.prompt.cli import template_of
+        from lmlab.terminal.tables import template_of
 
         mine, theirs = (
             one.model_dump(exclude={"name", "shipped"})

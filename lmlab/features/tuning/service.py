@@ -4,13 +4,14 @@ Imports no torch before a model has to be looked at. ``owner`` is a long random 
 visitor's browser keeps; what one owner started no other can see, stop or delete.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
+from lmlab.lab import import_core
 from lmlab.models.hubtoken import token_of
 from lmlab.runs.lengths import CHECKED, longest_batch, longest_rows, row_tokens
 from lmlab.runs.owned_runs import TuningRuns
@@ -29,6 +30,7 @@ from lmlab.training.sets import TuningData, shipped_data, split_table
 from lmlab.training.shapes import selected
 
 if TYPE_CHECKING:
+    from lmlab.lm.tokens import Vocabulary
     from lmlab.training.outlines import Outline
 
 DEMO = "qa"
@@ -40,13 +42,8 @@ LONGEST = 32  # of the longest rows: those that tell how large a batch is
 
 @dataclass(frozen=True)
 class Tuning(TuningRuns):
-    """What can be asked about fine-tuning; what about runs that there are, in ``TuningRuns``.
+    """What can be asked about fine-tuning; what about runs that there are, in ``TuningRuns``."""
 
-    Attributes:
-        prepare: imports what runs models.
-    """
-
-    prepare: Callable[[], None]
     _outlines: "dict[str, Outline]" = field(default_factory=dict, repr=False)
 
     def sets(self) -> list[str]:
@@ -76,7 +73,7 @@ class Tuning(TuningRuns):
         Raises:
             InputError: it cannot be found or read, or the Hub may not be asked.
         """
-        settings = self.settings
+        settings = self.lab.settings
         if settings.offline or not (settings.allow_hub and settings.allow_datasets):
             raise InputError("The Hub is not asked here.", "Upload the table instead.")
         from lmlab.runs.hub import HubSet, hub_table
@@ -88,7 +85,7 @@ class Tuning(TuningRuns):
         self, table: Table, fields: Mapping[str, str] | None = None, **how: Any
     ) -> TuningData:
         """A table in two parts, with no more rows than are allowed; as ``split_table``."""
-        return split_table(table, fields, limit=self.settings.max_train_rows, **how)
+        return split_table(table, fields, limit=self.lab.settings.max_train_rows, **how)
 
     def templates_for(self, name: str) -> list[PromptTemplate | None]:
         """Templates that fit a shipped set, the best for tuning first.
@@ -162,14 +159,18 @@ class Tuning(TuningRuns):
         shape = self._outline(model).shape
         return shape.linear_names, shape.auto_targets, shape.layers
 
+    def vocabulary(self, model: str) -> "Vocabulary":
+        """What cuts text into a model's tokens."""
+        return self._outline(model).vocabulary
+
     def parameters(self, model: str) -> int:
         """How many numbers a model has."""
         return self._outline(model).shape.total
 
     def warm(self) -> None:
         """Have a process ready, so that the next start is quick; returns at once."""
-        if self.settings.training:
-            self.jobs.warm()
+        if self.lab.settings.training:
+            self.lab.jobs.warm()
 
     def start(
         self,
@@ -190,13 +191,15 @@ class Tuning(TuningRuns):
         self._counted(self._outline(model), config, None, 0.0)
         load = self._check_rows(model, data, template, config)
         counts = self._counted(self._outline(model), config, load, 0.0)
-        check_memory(counts.memory_bytes, self.store, SMALLER)
+        check_memory(counts.memory_bytes, self.lab.store, SMALLER)
         from lmlab.runs.bases import settled
 
-        asked = settled(model, self.store, config.to_dict())
+        asked = settled(model, self.lab.store, config.to_dict())
         return self._begin(
             owner,
-            lambda: self.store.runs.new(owner, asked.base, data, template, config, asked.adapter),
+            lambda: self.lab.store.runs.new(
+                owner, asked.base, data, template, config, asked.adapter
+            ),
             counts.disk_bytes + data.n_bytes,
         )
 
@@ -215,18 +218,18 @@ class Tuning(TuningRuns):
 
     def _outline(self, model: str) -> "Outline":
         """A model's parameters and tokenizer, without its weights."""
-        self.prepare()
+        import_core()
         from lmlab.runs.worker import outline_of
 
         if model not in self._outlines:
-            found = outline_of(model, self.store)
+            found = outline_of(model, self.lab.store)
             while len(self._outlines) >= KNOWN:
                 self._outlines.pop(next(iter(self._outlines)))
             self._outlines[model] = found
         return self._outlines[model]
 
     def _check_limits(self, config: FinetuneConfig, found: TuningData) -> None:
-        settings = self.settings
+        settings = self.lab.settings
         limits = (
             ("steps", config.steps, settings.max_steps),
             ("rows", len(found.train) + len(found.valid), settings.max_train_rows),

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from lmlab.numbers import signed
 from lmlab.parts import run_drawings
-from lmlab.parts.numbers import signed
 from lmlab.parts.run_drawings import Contender
-from lmlab.parts.run_views import method_name
+from lmlab.parts.run_views import duration, memory, method_name
 from lmlab.runs.store import RunInfo
 from lmlab.training.config import FinetuneConfig
 from lmlab.training.counting import Counts, MatrixCount
@@ -54,41 +54,12 @@ def counter(counts: Counts, config: FinetuneConfig) -> str:
     )
 
 
-def problem(text: str) -> str:
-    """What is wrong, where the counter would stand."""
-    return f'<p class="lm-problem">{escape(text)}</p>'
-
-
 def grouped(matrices: Sequence[MatrixCount]) -> list[Group]:
     """Matrices by name within a layer and shape, in the model's order."""
     found: dict[tuple[str, tuple[int, ...], int], list[MatrixCount]] = {}
     for matrix in matrices:
         found.setdefault((_leaf(matrix.name), matrix.shape, matrix.rank), []).append(matrix)
     return [Group(name, tuple(some)) for (name, _, _), some in found.items()]
-
-
-def memory(n_bytes: float) -> str:
-    """Bytes as people say them.
-
-    >>> memory(95_000), memory(950_000), memory(21_400_000), memory(3.2e9)
-    ('95 kB', '950 kB', '21 MB', '3.2 GB')
-    """
-    if n_bytes >= 1e9:
-        return f"{n_bytes / 1e9:.1f} GB"
-    if n_bytes >= 1e6:
-        return f"{n_bytes / 1e6:.{0 if n_bytes >= 1e7 else 1}f} MB"
-    return f"{n_bytes / 1e3:.0f} kB"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them.
-
-    >>> duration(41.2), duration(150), duration(7300)
-    ('41 s', '2.5 min', '2.0 h')
-    """
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def settings_table(runs: Sequence[RunInfo]) -> str:

@@ -1,17 +1,10 @@
 """The Fine-tune tab's own components: constant templates, data as JSON, DOM by textContent."""
 
-from collections.abc import Callable
-from types import MappingProxyType
-from typing import Any, Unpack
+from typing import Any
 
-import gradio as gr
+from lmlab.parts.gradio_compat.building import Html
+from lmlab.parts.run_widgets import component
 
-from lmlab.parts.gradio_compat.building import Placed
-from lmlab.parts.gradio_compat.handlers import alerts
-from lmlab.parts.scripts import script
-from lmlab.parts.stream import Options
-
-ASKING: Options = MappingProxyType({"js": "(_, ...rest) => [window.lmlab.visitor(), ...rest]"})
 MASK = """
 <div class="lm-mask-notes lm-notes"></div>
 <div class="lm-mask-toks lm-toks" tabindex="0" role="region" aria-label="A row as tokens"
@@ -20,79 +13,10 @@ MASK = """
 <span class="lm-mask-key"><i class="lm-tok loss">carries loss</i><i class="lm-tok">given</i>
 <i class="lm-tok special">special</i></span></div>
 """
-MONITOR = """
-<div class="lm-monitor none">
-<div class="lm-run-empty lm-empty"><b>Nothing trained yet</b>Press Start: the loss curve draws
-itself, and the model's answers change beside it.</div>
-<div class="lm-run-head" hidden></div><div class="lm-live" aria-live="polite"></div>
-<div class="lm-run-numbers lm-nums six" hidden></div>
-<div class="lm-run-charts lm-charts" hidden></div>
-<div class="lm-run-samples" hidden></div></div>
-"""
-RUNS = """
-<div class="lm-runs-empty lm-empty"><b>No runs yet</b>What this browser trains is listed here, and
-found again when the page is opened anew.</div>
-<div class="lm-runs-table lm-scroll" tabindex="0" role="region" aria-label="Runs" hidden></div>
-<div class="lm-runs-tools lm-measures" role="radiogroup" aria-label="Curves" hidden>
-<label><input type="radio" name="lm-curve" value="valid" checked><span>held-out loss</span></label>
-<label><input type="radio" name="lm-curve" value="loss"><span>train loss</span></label>
-<label><input type="radio" name="lm-curve" value="probe"><span>general text</span></label></div>
-<div class="lm-runs-curves lm-charts" hidden></div>
-"""
 
 
-def _component(template: str, *code: str, **kwargs: Any) -> dict[str, Any]:
-    return {
-        "html_template": template,
-        "js_on_load": script(*code),
-        "apply_default_css": False,
-        **kwargs,
-    }
-
-
-class Owner(gr.HTML):
-    """Shows nothing: the first input of every event that asks who the visitor is, which has
-    ``**ASKING`` among its options, so that the browser puts its long random name there."""
-
-    def __init__(self, **kwargs: Unpack[Placed]) -> None:
-        super().__init__(
-            "",
-            **_component(
-                "<span hidden></span>",
-                "tuning-visitor",
-                "tuning-owner",
-                elem_classes="lm-none",
-                **kwargs,
-            ),
-        )
-
-
-class Mask(gr.HTML):
+class Mask(Html):
     """A row with its loss mask: ``tuningviews.mask``."""
 
-    def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
-        super().__init__(value, **_component(MASK, "tuning-mask", **kwargs))
-
-
-class Monitor(gr.HTML):
-    """A run as it goes. A value ``{"run": id}`` has it follow that run; it begins with the
-    visitor's latest. Its event ``turn`` tells run and state whenever the state has changed.
-
-    Args:
-        follow: gets {owner, run, have} and answers with what is new (``tuning_run.follower``).
-    """
-
-    def __init__(
-        self, follow: Callable[[Any], Any] | None = None, **kwargs: Unpack[Placed]
-    ) -> None:
-        code = ("tuning-visitor", "tuning-chart", "tuning-samples", "tuning-monitor")
-        functions = [alerts(follow)] if follow else None
-        super().__init__("", **_component(MONITOR, *code, server_functions=functions, **kwargs))
-
-
-class Runs(gr.HTML):
-    """The table of runs and their curves: ``tuningviews.table``. Its events ``pick`` (ids),
-    ``reopen`` and ``drop`` (id) say what the visitor chose."""
-
-    def __init__(self, **kwargs: Unpack[Placed]) -> None:
-        super().__init__("", **_component(RUNS, "tuning-chart", "tuning-runs", **kwargs))
+    def __init__(self, value: str = "", **kwargs: Any) -> None:
+        super().__init__(value, **component(MASK, "tuning-mask", **kwargs))

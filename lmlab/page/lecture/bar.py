@@ -9,12 +9,13 @@ from typing import Unpack
 
 import gradio as gr
 
+from lmlab.features import Feature, wordings
 from lmlab.lab import Lab
 from lmlab.page.lecture import events, links
 from lmlab.page.lecture.filling import Filling
 from lmlab.page.lecture.stage import stages
 from lmlab.page.scenes.scene import Scene
-from lmlab.parts.gradio_compat.building import Placed
+from lmlab.parts.gradio_compat.building import Html, Placed
 from lmlab.parts.scripts import script
 from lmlab.parts.stream import waits_in
 
@@ -43,7 +44,7 @@ BAR = """
 """
 
 
-class Bar(gr.HTML):
+class Bar(Html):
     """The bar; its value is JSON of all scenes, and of the tabs' names by the ids that select them.
 
     Its events ask, for the tab ``T``: ``fill_T`` for it to be filled in as a scene or a link says,
@@ -67,7 +68,7 @@ class Bar(gr.HTML):
         )
 
 
-class Mail(gr.HTML):
+class Mail(Html):
     """Shows nothing: its value, JSON, is told to the bar."""
 
     def __init__(self) -> None:
@@ -105,11 +106,17 @@ def build(names: Sequence[str]) -> Lecture:
     return Lecture(Bar(names=names, elem_id="lecture"), Mail(), gr.State(()))
 
 
-def wire(lab: Lab, page: gr.Blocks, lecture: Lecture, course: tuple[Scene, ...]) -> None:
+def wire(
+    lab: Lab,
+    page: gr.Blocks,
+    lecture: Lecture,
+    course: tuple[Scene, ...],
+    features: Sequence[Feature],
+) -> None:
     """Have the bar reach every tab of the built page. One event a tab, as an event that names the
     controls of all tabs takes a browser seconds.
     """
-    filling = Filling(lab, stages(page))
+    filling = Filling(lab, stages(page), wordings(features))
     shown = tuple(scene for scene in course if scene.tab in filling.stages)
     names = {stage.tab: name for name, stage in filling.stages.items()}
     lecture.bar.value = json.dumps({"tabs": names, "scenes": events.listed(shown)})
@@ -123,4 +130,4 @@ def wire(lab: Lab, page: gr.Blocks, lecture: Lecture, course: tuple[Scene, ...])
     mails = [lecture.mail, lecture.own]
     lecture.bar.bring(events.adder(filling, shown), lecture.own, mails, **QUICK)
     lecture.bar.lost(events.finder(filling, shown), None, lecture.mail, **QUICK)
-    lecture.bar.ahead(events.preparer(lab, shown), lecture.own, None, **AHEAD)
+    lecture.bar.ahead(events.preparer(lab, shown, features), lecture.own, None, **AHEAD)

@@ -2,13 +2,13 @@
 
 import json
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
 
 from lmlab.errors import InputError
-from lmlab.features.change.drift_service import ROWS
+from lmlab.features import Feature
 from lmlab.lab import Lab
 from lmlab.models.nearby import source
 from lmlab.models.store import ModelRef
@@ -122,8 +122,11 @@ def adder(filling: Filling, course: tuple[Scene, ...]) -> Callable[..., list[Any
     return add
 
 
-def preparer(lab: Lab, course: tuple[Scene, ...]) -> Callable[..., None]:
+def preparer(
+    lab: Lab, course: tuple[Scene, ...], features: Sequence[Feature]
+) -> Callable[..., None]:
     """Load, and measure, what the scenes after the one that was entered will ask."""
+    by_name = {one.name: one for one in features}
 
     def prepare(own: tuple[Scene, ...], asked: gr.EventData) -> None:
         every = (*course, *own)
@@ -131,22 +134,21 @@ def preparer(lab: Lab, course: tuple[Scene, ...]) -> Callable[..., None]:
         name = _of(asked, "name")
         after = names.index(name) + 1 if name in names else len(every)
         for scene in every[after : after + SCENES_AHEAD]:
-            for _ in _ahead(lab, scene):
+            for _ in _ahead(lab, scene, by_name.get(scene.tab)):
                 pass
 
     return prepare
 
 
-def _ahead(lab: Lab, scene: Scene) -> Iterator[object]:
+def _ahead(lab: Lab, scene: Scene, feature: Feature | None) -> Iterator[object]:
     """The steps of what takes long in a scene; what they give is kept where it is computed."""
     known = lab.model_names()
     given = {key: scene.inputs[key] for key in MODELS if key in scene.inputs}
     models = {key: name for key, name in given.items() if isinstance(name, str) and name in known}
     for name in models.values():
         yield from lab.ready(ModelRef.parse(name))
-    if scene.run == "drift-go" and {"base", "tuned"} <= set(models) and "own" not in scene.inputs:
-        rows = int(float(str(scene.inputs.get("rows", ROWS))))
-        yield from lab.drifting.measure(models["base"], models["tuned"], rows=rows)
+    if feature is not None and feature.ahead and set(models) == set(given):
+        yield from feature.load(feature.ahead)(lab, scene.run, scene.inputs)
 
 
 def check(filling: Filling, scene: Scene) -> None:

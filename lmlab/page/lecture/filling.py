@@ -2,23 +2,17 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
 
 from lmlab.errors import InputError
-from lmlab.features.prompt.events import wordings as prompt_wordings
-from lmlab.features.tuning.data import source_of
-from lmlab.features.tuning.data import wordings as tuning_wordings
 from lmlab.lab import Lab
 from lmlab.page.lecture.stage import Stage
+from lmlab.text.wordings import shipped_source
 
 Values = Mapping[str, Any]
-# Tabs on which one control's choices, and another's text, follow from the choice of data.
-WORDED: Mapping[str, Callable[[Lab, str], list[tuple[str, str]]]] = MappingProxyType(
-    {"prompt": prompt_wordings, "tuning": tuning_wordings}
-)
+Wordings = Mapping[str, Callable[[Lab, str], list[tuple[str, str]]]]
 
 
 @dataclass(frozen=True)
@@ -28,10 +22,13 @@ class Filling:
     Attributes:
         lab: for what follows from a choice.
         stages: by name.
+        worded: on tabs where one control's choices, and another's text, follow from the choice of
+            data: what gives a set's wordings.
     """
 
     lab: Lab
     stages: Mapping[str, Stage]
+    worded: Wordings
 
     def outputs(self, name: str) -> list[Any]:
         """What says that the tab is led, its controls, what follows from them."""
@@ -70,17 +67,17 @@ class Filling:
         changed = self._worded(stage, values) | {
             key: _update(stage.controls.get(key), stage.value(key, given))
             for key, given in values.items()
-            if key not in ("wording", "source") or name not in WORDED
+            if key not in ("wording", "source") or name not in self.worded
         }
         found = [changed.get(key, gr.skip()) for key in stage.controls]
         return [*[True for _ in stage.leds], *found, *_followed(stage, found, known)]
 
     def _worded(self, stage: Stage, values: Values) -> dict[str, Any]:
         """Wording and its text, whose choices follow from the data."""
-        if stage.name not in WORDED or not {"data", "wording", "source"} & set(values):
+        if stage.name not in self.worded or not {"data", "wording", "source"} & set(values):
             return {}
         data = values.get("data", stage.controls["data"].value)
-        choices = WORDED[stage.name](self.lab, str(stage.value("data", data)))
+        choices = self.worded[stage.name](self.lab, str(stage.value("data", data)))
         names = [name for _, name in choices]
         chosen = str(values.get("wording", names[0]))
         if chosen not in names:
@@ -88,7 +85,7 @@ class Filling:
                 f"‘{stage.name}-wording’ has no choice ‘{chosen[:60]}’ for ‘{data}’.",
                 f"There are: {', '.join(names[:12])}.",
             )
-        source = values.get("source") or source_of(self.lab, chosen)
+        source = values.get("source") or shipped_source(chosen)
         return {
             "wording": gr.update(choices=choices, value=chosen),
             "source": stage.value("source", source),

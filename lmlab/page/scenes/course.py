@@ -5,6 +5,7 @@ from pathlib import Path
 
 from lmlab.assets import assets_dir
 from lmlab.errors import InputError
+from lmlab.features import Feature
 from lmlab.page.scenes.scene import Scene, parse
 
 MOST = 200
@@ -12,9 +13,11 @@ LARGEST = 40_000  # bytes of a file
 ALL = 300_000  # bytes of all files: some seconds of reading
 
 
-def shipped() -> tuple[Scene, ...]:
-    """The chapter that comes with lmlab."""
-    return course(assets_dir() / "scenes")
+def shipped(features: Iterable[Feature] = ()) -> tuple[Scene, ...]:
+    """The chapter that comes with lmlab, then the scenes that features bring."""
+    own = (one.folder / "scenes" for one in features)
+    folders = [assets_dir() / "scenes", *(folder for folder in own if folder.is_dir())]
+    return unique(scene for folder in folders for scene in course(folder))
 
 
 def course(folder: Path) -> tuple[Scene, ...]:

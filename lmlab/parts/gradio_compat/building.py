@@ -12,6 +12,18 @@ from gradio.context import Context, LocalContext
 component_meta.create_or_modify_pyi = lambda *_: None
 
 
+class Html(gr.HTML):
+    """What our own components derive from, so that none is made before the line above."""
+
+
+class AsBase:
+    """Of a component of our own that is, for the browser, the one that it derives from next."""
+
+    def get_block_name(self) -> str:
+        """The name that Gradio's page knows it by."""
+        return type(self).__mro__[2].__name__.lower()
+
+
 class Placed(TypedDict, total=False):
     """What may be said of a component of our own besides its own arguments. Gradio's HTML takes any
     name, so a misspelt one would go unseen.

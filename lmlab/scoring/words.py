@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lmlab.results.scored import Scored, TokenScore
+from lmlab.scoring.scored import Scored
+from lmlab.scoring.tokens import TokenScore
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
-from lmlab.results.scored import Scored, TokenScore
+import numpy as np
+
+from lmlab.measures import Column, Columns, measure
+from lmlab.scoring.scored import Scored
 
 LN2 = math.log(2)
 By = Literal["difference", "kl", "kl_reverse"]
@@ -74,8 +77,19 @@ class Compared:
         """log₂ p₂ − log₂ p₁ of each token; empty when the models have different tokens."""
         if not self.same_tokens:
             return ()
-        pairs = zip(self.first.tokens, self.second.tokens, strict=True)
-        return tuple(_difference(a, b) for a, b in pairs)
+        values: Column = measure("difference").value(self.columns)
+        return tuple(None if math.isnan(value) else value for value in values.tolist())
+
+    @property
+    def columns(self) -> Columns:
+        """Of each token, or of each piece where the models have different tokens; see
+        ``lmlab.measures``."""
+        if not self.same_tokens:
+            bits = [(s.first, s.second, s.n_bytes) for s in self.segments]
+            first, second, size = np.array(bits, dtype=np.float64).reshape(-1, 3).T
+            return {"logprob": -first * LN2, "logprob_2": -second * LN2, "bytes": size}
+        divergences = {"kl": _nats(self.kl), "kl_reverse": _nats(self.kl_reverse)}
+        return {**self.first.tokens.beside(self.second.tokens), **divergences}
 
     @property
     def mean_kl(self) -> tuple[float, float]:
@@ -113,20 +127,20 @@ class Compared:
 
     def _positions(self) -> list[dict[str, Any]]:
         columns = zip(
-            self.first.tokens if self.same_tokens else (),
+            self.first.tokens.texts if self.same_tokens else (),
             self.differences,
             self.kl or (),
             self.kl_reverse or (),
             strict=True,
         )
         return [
-            {"text": token.text, "difference": d, "kl": kl, "kl_reverse": reverse}
-            for token, d, kl, reverse in columns
+            {"text": text, "difference": d, "kl": kl, "kl_reverse": reverse}
+            for text, d, kl, reverse in columns
         ]
 
 
-def _difference(a: TokenScore, b: TokenScore) -> float | None:
-    return None if a.logprob is None or b.logprob is None else (b.logprob - a.logprob) / LN2
+def _nats(bits: Sequence[float | None] | None) -> Column:
+    return np.array(bits, dtype=np.float64) * LN2
 
 
 def _mean(values: Sequence[float | None]) -> float:
@@ -150,11 +164,14 @@ def _sums(scored: Scored) -> dict[int, tuple[float, int, bool]]:
     start = len(scored.prefix)
     found = {start: (0.0, 0, True)}
     bits, known = 0.0, True
-    for i, token in enumerate(scored.tokens):
-        known = known and token.logprob is not None
-        bits -= (token.logprob or 0.0) / LN2
-        if token.end > token.start:
-            found[start + token.end] = (bits, i + 1, known)
+    tokens = scored.tokens
+    logprobs = tokens.columns["logprob"].tolist()
+    rows = zip(logprobs, tokens.starts.tolist(), tokens.ends.tolist(), strict=True)
+    for i, (logprob, low, high) in enumerate(rows):
+        known = known and not math.isnan(logprob)
+        bits -= 0.0 if math.isnan(logprob) else logprob / LN2
+        if high > low:
+            found[start + high] = (bits, i + 1, known)
             known = True
     return found
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from lmlab.errors import InputError
+from lmlab.generation.completions import Completion
+from lmlab.generation.config import GenerateConfig
 from lmlab.receipts.script import arguments, literal, loading, script, source_of
-from lmlab.results.completions import Completion
-from lmlab.results.controls import GenerateConfig
 
 COLDEST = 1e-4  # temperature below which logits would overflow
 START = """\

@@ -93,14 +93,6 @@ class Given:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How much of a long prompt is read so far, in tokens; it is not the last piece yet."""
-
-    done: int
-    total: int
-
-
 @dataclass(frozen=True)
 class Next:
     """Where a completion stands: the model's belief about the next token, before any control.

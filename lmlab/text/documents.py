@@ -12,12 +12,14 @@ from typing import Any, Literal
 
 from lmlab.assets import assets_dir
 from lmlab.errors import InputError
+from lmlab.settings import Settings
 from lmlab.text.delimited import separated
 from lmlab.text.records import Row
 from lmlab.text.rows import decoded, kind_of
 
 Cut = Literal["blank lines", "lines", "nowhere"]
 CUTS: tuple[Cut, ...] = ("blank lines", "lines", "nowhere")
+MOST_DOCUMENTS = 1000  # of a visitor's corpus
 END = "<|endoftext|>"
 # The column that holds the text, in the order in which it is looked for.
 COLUMNS = ("text", "content", "document", "body", "raw_content", "sentence")
@@ -35,6 +37,11 @@ class Limits:
 
     documents: int
     chars: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Limits":
+        """What a page's settings allow."""
+        return cls(MOST_DOCUMENTS, settings.max_corpus_chars)
 
 
 def read_documents(
