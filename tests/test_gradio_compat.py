@@ -7,7 +7,7 @@ import re
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, get_type_hints
+from typing import Any
 
 import gradio as gr
 import pytest
@@ -18,7 +18,9 @@ from gradio.context import Context, LocalContext
 from lmlab.hosting.route_filter import OPEN
 from lmlab.lab import Lab
 from lmlab.page.app import build_page
+from lmlab.parts.first_open import Led
 from lmlab.parts.gradio_compat import building, handlers, queue, server, sessions
+from lmlab.parts.pickers import Choices
 from lmlab.settings import Settings
 
 ROOT = Path(__file__).parent.parent / "lmlab"
@@ -95,10 +97,17 @@ def test_components_of_our_own_refuse_a_misspelt_argument():
     own = [one for one in below(gr.HTML) if one.__module__.startswith("lmlab")]
     assert len(own) > 10
     for one in own:
-        options = inspect.signature(one.__init__).parameters.values()
-        free = [option for option in options if option.kind is option.VAR_KEYWORD]
-        for option in free:
-            assert "Placed" in str(get_type_hints(one.__init__)[option.name]), one
+        assert issubclass(one, building.Html)
+        taken = (
+            inspect.signature(one.__init__).parameters.values() if "__init__" in vars(one) else ()
+        )
+        for option in taken:
+            assert option.kind is not option.VAR_KEYWORD or "Placed" in str(option.annotation), one
+
+
+def test_a_component_that_gradio_knows_stays_it_in_the_browser():
+    assert Choices(["one"]).get_block_name() == gr.Dropdown().get_block_name() == "dropdown"
+    assert Led(False).get_block_name() == gr.State().get_block_name() == "state"
 
 
 # handlers
@@ -222,7 +231,7 @@ def test_the_addresses_that_are_open_are_gradios(method, path):
 
 def test_what_is_called_past_the_queue_is_wrapped_as_well():
     """A component's server functions are no handlers of events."""
-    from lmlab.features.tuning.widgets import Monitor
+    from lmlab.parts.run_widgets import Monitor
 
     with gr.Blocks():
         monitor = Monitor(lambda _: 1 / 0)

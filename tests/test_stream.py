@@ -13,7 +13,7 @@ from lmlab.parts.stream import (
     stopped,
     streamed,
 )
-from lmlab.results.scored import Loading, Scoring
+from lmlab.progress import Loading, Progress
 
 SKIPPED = {"__type__": "update"}
 
@@ -103,7 +103,7 @@ def test_what_is_asked_is_closed_when_a_handler_ends_early(how):
 def test_a_result_comes_after_loading_and_progress_now_and_then():
     def steps():
         yield Loading("x")
-        yield from (Scoring(done, 1000) for done in range(1000))
+        yield from (Progress(done, 1000) for done in range(1000))
         yield "the text"
 
     def handler():
