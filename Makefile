@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: app test sweep lint requirements constraints hosting tables audit screenshots clean
+.PHONY: app test sweep lint requirements constraints hosting measures tables audit screenshots clean
 
 app: $(VENV)/.app
 	$(BIN)/lmlab app
@@ -32,6 +32,9 @@ hosting: $(VENV)/.app
 
 tables: $(VENV)/.app
 	$(BIN)/python -m tools.readme_tables README.md
+
+measures: $(VENV)/.app
+	$(BIN)/python -m tools.measures_table docs/measures.md
 
 audit: $(VENV)/.app
 	$(BIN)/python -m tools.audit constraints.txt

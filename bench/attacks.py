@@ -4,8 +4,9 @@
 
 Both rounds are served by one page in a process of its own (``bench.load``). The attackers are
 processes of their own and come from another address of this machine, with bounds: what they send is
-small in number, and they end with the round. The table has the 95th percentile of each kind of
-request in both rounds and their ratio; the status is 1 where that of all requests is over 3.
+small in number, and they end with the round. A round begins with all visitors opening the page; the
+seconds count from when the last one has. The table has the 95th percentile of each kind of request
+in both rounds and their ratio; the status is 1 where that of all requests is over 3.
 """
 
 import argparse
@@ -16,11 +17,11 @@ import os
 import random
 import subprocess
 import sys
-import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
+from subprocess import PIPE
 from urllib.parse import urlsplit
 
 import httpx
@@ -36,6 +37,7 @@ SOCKETS = 400  # half-open requests at a time
 PAGES = 14  # that an attacker opens
 BOMB = 15_000_000  # bytes of brackets
 PAUSE = 0.2  # seconds between two of an attacker's calls
+LONGEST = 600.0  # seconds of an attack whose end nobody tells
 
 
 def client(address: str) -> httpx.AsyncClient:
@@ -45,13 +47,13 @@ def client(address: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=address, transport=transport, timeout=60)
 
 
-async def json_bombs(address: str, end: float, seen: "Counter[str]") -> None:
+async def json_bombs(address: str, seen: "Counter[str]") -> None:
     """Large bodies of nothing but brackets, one after the other."""
     nothing = b"[]," * (BOMB // 3)
     body = b'{"fn_index": 0, "session_hash": "bomb", "data": [' + nothing + b"[]]}"
     headers = {"content-type": "application/json"}
     async with client(address) as http:
-        while time.monotonic() < end:
+        while True:
             try:
                 answer = await http.post("/gradio_api/queue/join", content=body, headers=headers)
                 seen[f"bomb {answer.status_code}"] += 1
@@ -60,7 +62,7 @@ async def json_bombs(address: str, end: float, seen: "Counter[str]") -> None:
             await asyncio.sleep(PAUSE)
 
 
-async def shares(address: str, end: float, seen: "Counter[str]") -> None:
+async def shares(address: str, seen: "Counter[str]") -> None:
     """Sessions that ask for scores of long texts and paste large tables: some have opened a page,
     the others are made up anew for each call.
     """
@@ -74,8 +76,6 @@ async def shares(address: str, end: float, seen: "Counter[str]") -> None:
             beat = http.stream("GET", f"/gradio_api/heartbeat/{name}")
             await held.enter_async_context(beat)
         for number in itertools.count():
-            if time.monotonic() > end:
-                return
             event, given = (score, {"likelihood-text": text})
             if number % 10 == 0:
                 event, given = (use, {"prompt-pasted": table})
@@ -93,13 +93,13 @@ async def shares(address: str, end: float, seen: "Counter[str]") -> None:
             await asyncio.sleep(PAUSE / 10)
 
 
-async def sockets(address: str, end: float, seen: "Counter[str]") -> None:
+async def sockets(address: str, seen: "Counter[str]") -> None:
     """Requests that never end, so many at a time."""
     host, port = urlsplit(address).hostname, urlsplit(address).port
     own = (ELSEWHERE, 0) if sys.platform == "linux" else None
     held: list[asyncio.StreamWriter] = []
     try:
-        while time.monotonic() < end:
+        while True:
             held = [one for one in held if not one.transport.is_closing()]
             for _ in range(min(50, SOCKETS - len(held))):
                 try:
@@ -118,26 +118,29 @@ async def sockets(address: str, end: float, seen: "Counter[str]") -> None:
 ATTACKS = {"json": json_bombs, "share": shares, "sockets": sockets}
 
 
-async def _attack(kind: str, address: str, seconds: float) -> "Counter[str]":
+async def _attack(kind: str, address: str) -> "Counter[str]":
+    """Until standard input ends."""
     seen: Counter[str] = Counter()
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds + 5):
-            await ATTACKS[kind](address, time.monotonic() + seconds, seen)
+    attack = asyncio.create_task(ATTACKS[kind](address, seen))
+    told = asyncio.create_task(asyncio.to_thread(sys.stdin.read))
+    await asyncio.wait((attack, told), timeout=LONGEST, return_when=asyncio.FIRST_COMPLETED)
+    attack.cancel()
+    with suppress(asyncio.CancelledError):
+        await attack
     return seen
 
 
 @contextmanager
-def attackers(kinds: Sequence[str], address: str, seconds: float) -> Iterator[list[str]]:
+def attackers(kinds: Sequence[str], address: str) -> Iterator[list[str]]:
     """Attacks in processes of their own; what they saw, once they are over."""
-    command = [sys.executable, "-m", "bench.attacks", "--seconds", str(seconds), "--on", address]
+    command = [sys.executable, "-m", "bench.attacks", "--on", address, "--attacks"]
     running = [
-        subprocess.Popen([*command, "--attacks", kind], stdout=subprocess.PIPE, text=True)
-        for kind in kinds
+        subprocess.Popen([*command, kind], stdin=PIPE, stdout=PIPE, text=True) for kind in kinds
     ]
     said: list[str] = []
     try:
         yield said
-        said += [process.communicate(timeout=seconds + 30)[0].strip() for process in running]
+        said += [process.communicate(timeout=60)[0].strip() for process in running]
     finally:
         for process in running:
             process.kill()
@@ -172,7 +175,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.on:
         for kind in given.attacks:
-            print(json.dumps(asyncio.run(_attack(kind, given.on, given.seconds))))
+            print(json.dumps(asyncio.run(_attack(kind, given.on))))
         return
     console = Console(width=120)
     console.print(f"load of the machine before: {os.getloadavg()[0]:.1f}, cores: {os.cpu_count()}")
@@ -181,10 +184,7 @@ def main() -> None:
         asyncio.run(visits(page, 1, 8, 0.1))
         with watched(server) as before:
             quiet = asyncio.run(visits(page, given.clients, given.seconds, given.think))
-        with (
-            watched(server) as peak,
-            attackers(given.attacks, server.address, given.seconds) as said,
-        ):
+        with watched(server) as peak, attackers(given.attacks, server.address) as said:
             attacked = asyncio.run(visits(page, given.clients, given.seconds, given.think))
     table, ratio = compared(quiet, attacked)
     console.print(table)

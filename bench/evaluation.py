@@ -20,7 +20,7 @@ from lmlab.api import load
 from lmlab.assets import models_dir
 from lmlab.features.prompt.evaluation import evaluate
 from lmlab.features.prompt.evaluations import Evaluation
-from lmlab.lm.model import LM
+from lmlab.models.model import LM
 from lmlab.text.protocols import Protocol, asked, drawn
 from lmlab.text.sets import shipped
 from lmlab.text.templates import PromptTemplate

@@ -27,7 +27,7 @@ from bench import models
 from bench.timing import peak_megabytes_apart
 from bench.trainers import BETAS, Case, Run, item, padded, sft, trainer
 from lmlab.assets import models_dir
-from lmlab.models.loading import inspect, load
+from lmlab.models.backends.transformers.loading import inspect, load
 from lmlab.runs.notes import Notes
 from lmlab.runs.store import RunFolder
 from lmlab.settings import Settings

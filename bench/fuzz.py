@@ -161,6 +161,7 @@ class Fuzz:
                 if over or tired or heard > ENOUGH:
                     self.report.ends["left"] += 1
                     return
+        self._fault(f"event {event}: ended without a last word", values)
 
     def _serve(self) -> None:
         key, name = self._random.choice(self._served)

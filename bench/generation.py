@@ -26,9 +26,9 @@ from lmlab.api import load
 from lmlab.generation.complete import generate, prompt_ids
 from lmlab.generation.sampling import GenerateConfig
 from lmlab.generation.sidebyside import generate_side_by_side
-from lmlab.lm.model import LM
-from lmlab.lm.ways import choose
-from lmlab.models.store import ModelRef, ModelStore
+from lmlab.models.backends.transformers.ways import choose
+from lmlab.models.model import LM
+from lmlab.runs.model_store import ModelRef, ModelStore
 
 SHAPES: dict[str, Callable[[Path], Path]] = {
     "10 M": models.ten_million,

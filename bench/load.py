@@ -132,17 +132,21 @@ def watched(server: Server) -> Iterator[list[int]]:
 
 
 async def visits(page: Page, clients: int, seconds: float, think: float) -> Seen:
-    """So many clients at once, for so long."""
-    seen, end = Seen(), time.monotonic() + seconds
-    await asyncio.gather(*(_visit(page, i, seen, end, think) for i in range(clients)))
+    """So many clients open the page at once; when all have, they go on for so long."""
+    seen, opened = Seen(), asyncio.Barrier(clients)
+    await asyncio.gather(*(_visit(page, i, seen, opened, seconds, think) for i in range(clients)))
     return seen
 
 
-async def _visit(page: Page, number: int, seen: Seen, end: float, think: float) -> None:
+async def _visit(
+    page: Page, number: int, seen: Seen, opened: asyncio.Barrier, seconds: float, think: float
+) -> None:
     draw = random.Random(number)
     kinds, weights = zip(*MIX, strict=True)
     async with Visitor(page, draw) as visitor:
         await _timed(seen, "open", visitor.open())
+        await opened.wait()
+        end = time.monotonic() + seconds
         while time.monotonic() < end:
             await asyncio.sleep(draw.uniform(0.3, 1.7) * think)
             (kind,) = draw.choices(kinds, weights)
@@ -220,7 +224,7 @@ def table_of(rounds: Sequence[tuple[int, float, Seen, int]]) -> Table:
             found = sorted(found)
             shown = (found[len(found) // 2], found[len(found) * 95 // 100], found[-1])
             table.add_row(str(clients), kind, str(len(found)), *(f"{one:.2f}" for one in shown))
-        rate = f"{seen.total / seconds:.1f} a second"
+        rate = f"{(seen.total - len(seen.seconds['open'])) / seconds:.1f} a second"
         said = f"{len(seen.errors)} errors, {len(seen.refused)} refused"
         table.add_row(str(clients), "all", rate, said, f"peak {peak / 1e6:.0f} MB", "")
         table.add_section()

@@ -15,7 +15,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from lmlab.lm.model import LM
+from lmlab.models.model import LM
 
 SEED = 0
 

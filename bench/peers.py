@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from bench.timing import Job
-from lmlab.lm.model import LM
+from lmlab.models.model import LM
 
 
 def one_text(folder: Path, lm: LM, text: str) -> dict[str, Job]:

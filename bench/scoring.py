@@ -18,7 +18,7 @@ from rich.table import Table
 from bench import models, peers
 from bench.timing import Job, alternate, peak_megabytes
 from lmlab.api import load
-from lmlab.lm.model import LM
+from lmlab.models.model import LM
 from lmlab.scoring.score import score, score_many
 
 SHAPES: dict[str, tuple[Callable[[Path], Path], int]] = {

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
-from lmlab.models.loading import inspect, load
+from lmlab.models.backends.transformers.loading import inspect, load
 from lmlab.settings import Settings
 from lmlab.training.batches import MASKED, steps
 from lmlab.training.config import FinetuneConfig

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lmlab.features.prompt.evaluations import Evaluation
     from lmlab.generation.completions import Completion, Step
     from lmlab.generation.config import GenerateConfig
-    from lmlab.models.store import ModelRef, ModelStore
+    from lmlab.runs.model_store import ModelRef, ModelStore
     from lmlab.scoring.compared import Compared
     from lmlab.scoring.score import ScoreRequest
     from lmlab.scoring.scored import Scored
@@ -62,8 +62,8 @@ _HOMES = {
     "FinetuneConfig": "lmlab.training.config",
     "PretrainConfig": "lmlab.training.pretrain_config",
     "TuningData": "lmlab.training.sets",
-    "ModelRef": "lmlab.models.store",
-    "ModelStore": "lmlab.models.store",
+    "ModelRef": "lmlab.runs.model_store",
+    "ModelStore": "lmlab.runs.model_store",
     "Alternative": "lmlab.scoring.tokens",
     "Scored": "lmlab.scoring.scored",
     "TokenScore": "lmlab.scoring.tokens",

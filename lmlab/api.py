@@ -11,12 +11,12 @@ from lmlab.generation import complete as generation
 from lmlab.generation import sidebyside
 from lmlab.generation.completions import Completion, Step, collect
 from lmlab.generation.config import GenerateConfig
-from lmlab.lm.chat import question
-from lmlab.lm.model import LM, narrowed
-from lmlab.lm.tokens import BosSetting
-from lmlab.lm.windows import WindowMode
-from lmlab.models.store import ModelRef, ModelStore
+from lmlab.models.chat import question
+from lmlab.models.model import LM, narrowed
+from lmlab.models.tokens import BosSetting
+from lmlab.models.windows import WindowMode
 from lmlab.runs import bases, pretrain_worker, worker
+from lmlab.runs.model_store import ModelRef, ModelStore
 from lmlab.runs.starts import tried
 from lmlab.runs.store import RunFolder, new_pretraining, new_spec
 from lmlab.scoring import comparison

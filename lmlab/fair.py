@@ -22,6 +22,7 @@ class Ticket:
         round: how many of the address's rounds come before it.
         number: the order of coming.
         start: where it stands among all addresses; what is lowest comes next.
+        n_bytes: that it holds while it waits, where they are many.
     """
 
     address: str
@@ -29,6 +30,7 @@ class Ticket:
     round: int = 0
     number: int = 0
     start: float = 0.0
+    n_bytes: int = 0
 
     @property
     def who(self) -> tuple[str, str]:

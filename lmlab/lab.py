@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from lmlab.errors import InputError
 from lmlab.generation.completions import Given
 from lmlab.generation.config import GenerateConfig
-from lmlab.lm.fair_lock import stepwise
-from lmlab.lm.windows import WindowMode
-from lmlab.models.store import ModelRef, ModelStore
+from lmlab.models.backends import scheme
+from lmlab.models.fair_lock import stepwise
+from lmlab.models.windows import WindowMode
 from lmlab.progress import Loading, Progress, Reading
 from lmlab.runs.jobs import Jobs
+from lmlab.runs.model_store import ModelRef, ModelStore
 from lmlab.scoring.scored import Scored
 from lmlab.settings import Settings
 
@@ -33,7 +34,12 @@ T = TypeVar("T")
 Stream = Callable[..., Iterator[Any]]
 # Transformers' modules load themselves piece by piece, which two threads at once would break.
 FIRST_IMPORT = Lock()
-HEAVY = ("models.loading", "scoring.score", "generation.sidebyside", "scoring.comparison")
+HEAVY = (
+    "models.backends.transformers.loading",
+    "scoring.score",
+    "generation.sidebyside",
+    "scoring.comparison",
+)
 LONGEST = 1024  # tokens of a visitor's completion
 MOST_ALPHA = 100  # how far an adapter is turned up or, below 0, against itself
 MOST_SAMPLES = 64
@@ -125,7 +131,8 @@ class Lab:
         names = self.store.embedded()
         if "base" in names:
             names += [f"base+{name}" for name in self.store.embedded_adapters()]
-        names += [] if self.settings.offline else self.settings.listed
+        offline = self.settings.offline
+        names += [name for name in self.settings.listed if scheme(name) or not offline]
         return sorted(names, key=lambda name: name != self.settings.model)
 
     def ready(self, ref: ModelRef) -> Iterator[Loading]:
@@ -166,7 +173,7 @@ class Lab:
         With ``chat`` the text is scored as the answer to the question ``prefix``.
         """
         import_core()
-        from lmlab.lm.chat import question
+        from lmlab.models.chat import question
         from lmlab.scoring.score import ScoreRequest, iter_scores
 
         self.check_length(text + prefix)

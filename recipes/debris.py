@@ -18,7 +18,7 @@ from random import Random
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from lmlab.lm.tokens import Vocabulary
+from lmlab.models.tokens import Vocabulary
 from recipes.textio import read_documents
 
 LENGTH = 60

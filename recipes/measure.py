@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from random import Random
 from statistics import mean, pstdev
 
-from lmlab.models.loading import LM
+from lmlab.models.model import LM
 from lmlab.scoring import scored as results
 from lmlab.scoring.score import ScoreRequest, score_many
 from lmlab.scoring.scored import Scored

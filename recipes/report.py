@@ -13,8 +13,8 @@ from typing import Any
 
 from lmlab.generation.complete import sample
 from lmlab.generation.sampling import GenerateConfig
-from lmlab.models.loading import LM
-from lmlab.models.store import ModelRef, ModelStore
+from lmlab.models.model import LM
+from lmlab.runs.model_store import ModelRef, ModelStore
 from lmlab.settings import Settings
 from recipes import cards, formats, measure
 from recipes.config import ASSETS

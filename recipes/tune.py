@@ -23,7 +23,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from lmlab.assets import SHIPPED
-from lmlab.lm.tokens import Vocabulary, encode
+from lmlab.models.tokens import Vocabulary, encode
 from recipes.config import ASSETS, DEFAULT_WORK
 from recipes.sets import Row
 from recipes.textio import read_rows, write_text

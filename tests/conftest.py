@@ -9,7 +9,8 @@ os.environ["LMLAB_TRAIN_NICE"] = "0"  # tests side by side leave a run that stan
 
 import pytest
 
-from tests import folders, outside
+from lmlab.lab import Lab
+from tests import folders, labs, outside
 
 
 @pytest.fixture(scope="session")
@@ -72,3 +73,15 @@ def uniform_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def nan_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model whose logits are not-a-number."""
     return folders.save_with_head(tmp_path_factory.mktemp("nan"), float("nan"))
+
+
+@pytest.fixture(scope="session")
+def suite(tmp_path_factory) -> Path:
+    """``labs.suite``: small models by the names of the shipped ones."""
+    return labs.suite(tmp_path_factory.mktemp("suite"))
+
+
+@pytest.fixture(scope="session")
+def mock_lab(suite, tmp_path_factory) -> Callable[..., Lab]:
+    """``mock_lab(**settings)``: a lab over mocks and small models, with runs of its own."""
+    return lambda **given: labs.lab_of(suite, tmp_path_factory.mktemp("runs"), **given)

@@ -7,9 +7,9 @@ from lmlab.generation import answering
 from lmlab.generation.complete import iter_sample, prompt_ids, unfold
 from lmlab.generation.completions import Next
 from lmlab.generation.config import GenerateConfig
-from lmlab.lm import decoding
-from lmlab.lm.sharedprefix import SharedPrefix, can_share
-from lmlab.lm.tokens import encode
+from lmlab.models.backends.transformers import decoding
+from lmlab.models.sharedprefix import SharedPrefix
+from lmlab.models.tokens import encode
 from lmlab.progress import Reading
 from lmlab.scoring.likelihoods import likelihoods
 from lmlab.scoring.score import score, score_many
@@ -40,7 +40,7 @@ def check_scores(lm):
         ids = encode(lm.vocabulary, one.text).ids
         assert [t.logprob for t in one.tokens] == pytest.approx(right(lm.model, ids), **CLOSE)
     items = [encode(lm.vocabulary, text, TEXT) for text in (" and", " and the cat was here.", " a")]
-    for part in likelihoods(lm, items, share=can_share(lm)):
+    for part in likelihoods(lm, items, share=lm.shares):
         for i, found in part.items():
             expected = sum(right(lm.model, items[i].ids, items[i].n_context))
             assert found.logprob == pytest.approx(expected, **CLOSE)
@@ -64,7 +64,7 @@ def check_completions(lm):
         assert [step.logprob for step in steps] == pytest.approx(expected, **CLOSE)
     prompts = [prompt_ids(lm, TEXT + end) for end in (" and", " the", " and the cat")]
     reader = SharedPrefix(lm, prompts[0][:8])
-    decoder = decoding.Decoder(lm)
+    decoder = decoding.CachedDecoder(lm)
     for prompt in prompts:
         logits = decoder.read_all([prompt, prompt], reader)
         whole = lm.model(torch.tensor([prompt]), use_cache=False).logits[0, -1].log_softmax(-1)

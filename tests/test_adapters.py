@@ -14,16 +14,15 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, MixtralConfig
 
 from lmlab.errors import LabError, ModelError
-from lmlab.generation import sidebyside
 from lmlab.generation.complete import generate
 from lmlab.generation.sampling import GenerateConfig
 from lmlab.generation.sidebyside import batches, generate_side_by_side
-from lmlab.lm import grafts
-from lmlab.lm.adapters import Adapters
-from lmlab.lm.rowadapters import RowAdapter
-from lmlab.lm.sharedprefix import SharedPrefix, can_share
-from lmlab.models.loading import inspect, outline
-from lmlab.models.store import ModelRef, ModelStore
+from lmlab.models.backends.transformers import grafts, stacking
+from lmlab.models.backends.transformers.adapters import Adapters
+from lmlab.models.backends.transformers.loading import inspect, outline
+from lmlab.models.backends.transformers.rowadapters import RowAdapter
+from lmlab.models.sharedprefix import SharedPrefix
+from lmlab.runs.model_store import ModelRef, ModelStore
 from lmlab.scoring.comparison import compare
 from lmlab.scoring.score import score
 from tests import folders
@@ -170,7 +169,7 @@ def test_every_kind_gives_pefts_numbers(base, store, ids, untouched, tmp_path, k
         got = [step.id for step in generate(lm, TEXT, GREEDY)]
         assert got == written[: len(got)]
         assert len(got) == 6 or got[-1] in (0,)
-        if can_share(lm):
+        if lm.shares:
             shared = lm.head.logits(SharedPrefix(lm, ids[:3]).rows([ids[3:]])[0])
             torch.testing.assert_close(shared.log_softmax(-1).cpu(), rows[3:], atol=1e-3, rtol=1e-3)
         both = compare(plain, lm, TEXT)
@@ -213,7 +212,7 @@ def test_rows_that_are_not_equal_run_by_themselves(base, tmp_path, monkeypatch):
     with ModelStore().borrow_all(refs) as lms:
         assert batches(lms) == [[0, 1]]
     monkeypatch.setattr(RowAdapter, "add", lambda self, result, x: result)
-    monkeypatch.setattr(sidebyside.StackedDecoder, "_go_lean", lambda *_: None)
+    monkeypatch.setattr(stacking.StackedDecoder, "_go_lean", lambda *_: None)
     with ModelStore().borrow_all(refs) as lms:
         assert batches(lms) == [[0], [1]]
 

@@ -6,7 +6,7 @@ import torch
 
 from lmlab.api import load
 from lmlab.errors import ModelError
-from lmlab.lm import decoding
+from lmlab.models.backends.transformers import decoding
 from tests import architectures, folders
 from tests.right import check_completions, check_scores
 

@@ -12,7 +12,8 @@ import sys
 import threading
 import time
 from collections import Counter
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -26,13 +27,20 @@ from lmlab.features import features, wordings
 from lmlab.features.scale.service import Scaling
 from lmlab.features.tuning.service import Tuning
 from lmlab.hosting import guests, wire
-from lmlab.hosting.bodies import DEEPEST, MOST_VALUES, Bodies, Counted, NoTextError, TooMuchError
+from lmlab.hosting.bodies import (
+    DEEPEST,
+    MOST_VALUES,
+    SMALL,
+    Bodies,
+    Counted,
+    NoJsonError,
+    TooMuchError,
+)
 from lmlab.hosting.gate import Gate, site_of
 from lmlab.hosting.logs import Once
 from lmlab.hosting.page_cache import Shelf
 from lmlab.lab import Lab
 from lmlab.models import hub
-from lmlab.models.store import ModelStore
 from lmlab.page.app import build_page, launch
 from lmlab.page.lecture import events, links
 from lmlab.page.lecture.filling import Filling
@@ -40,6 +48,7 @@ from lmlab.page.lecture.stage import stages
 from lmlab.page.scenes.scene import Scene
 from lmlab.parts.gradio_compat.server import page_files
 from lmlab.receipts.script import source_of
+from lmlab.runs.model_store import ModelStore
 from lmlab.settings import Settings, read_settings
 from tests.test_hosting import asked, page
 
@@ -289,9 +298,14 @@ def test_what_swells_is_refused_while_it_comes_in():
     status, told, said = asked(Bodies(page()), "/gradio_api/queue/join", "POST", body=bad)
     assert (status, told["connection"]) == (413, "close")
     assert b"at most 50,000 values" in said
+    # What no bound on values sees: texts and ends without anything between them took seconds.
+    for bad in (b'["' + b'"' * 99, b'"a" "b"', b"[" + b"]" * 99, b"[[]]]", b"}"):
+        for size in (1, 2, 3, 999):
+            with pytest.raises(NoJsonError):
+                count(bad, size)
     # In UTF-16 half of a letter could pass for a quotation mark.
     for bad in ("[]".encode("utf-16"), "[]".encode("utf-32-le"), b"[\0"):
-        with pytest.raises(NoTextError):
+        with pytest.raises(NoJsonError):
             count(bad, 999)
 
 
@@ -337,6 +351,71 @@ def test_calls_are_no_forms(address):
     files = {"data": ("x", b"x"), "component_id": (None, "1"), "session_hash": (None, "s")}
     answer = httpx.post(f"{address}/gradio_api/component_server", files=files, timeout=60)
     assert answer.status_code == 415
+
+
+@pytest.mark.parametrize("bad", [b'["' + b'"' * 99_999, b"[" + b"]" * 99_999])
+def test_what_is_no_json_is_refused_before_its_end(bad, address):
+    """The rest is never sent: a megabyte of either took seconds to count."""
+    with call(address, 1_000_000) as sock:
+        sock.sendall(bad)
+        assert sock.recv(99).startswith(b"HTTP/1.1 400")
+
+
+def test_health_answers_while_large_calls_are_on_their_way(address):
+    """All of twenty are here but for a byte; others hear within the time that one takes."""
+    text = b'{"data":[' + b'"xx",' * 40_000 + b'"' + b"\\n" * 600_000
+    rest = b'"],"session_hash":"s","fn_index":0}'
+    with ExitStack() as held:
+        socks = [held.enter_context(call(address, len(text + rest))) for _ in range(20)]
+        for sock in socks:
+            sock.sendall(text)
+        assert httpx.get(f"{address}/health", timeout=60).status_code == 200
+        for sock in socks:
+            sock.sendall(rest)
+        assert httpx.get(f"{address}/health", timeout=60).status_code == 200
+        answers = [sock.recv(12) for sock in socks]
+    assert set(answers) == {b"HTTP/1.1 200"}
+
+
+@contextmanager
+def call(address, length):
+    """A connection on which a call's headers have been sent."""
+    host, port = address.removeprefix("http://").split(":")
+    path = "/gradio_api/queue/join"
+    with socket.create_connection((host, int(port)), 60) as sock:
+        said = f"Host: {host}:{port}\r\nContent-Type: application/json\r\nContent-Length: {length}"
+        sock.sendall(f"POST {path} HTTP/1.1\r\n{said}\r\n\r\n".encode())
+        yield sock
+
+
+def test_large_calls_are_read_one_by_one_with_others_in_between():
+    log, done = [], asyncio.Event()
+
+    async def app(scope, receive, send):
+        assert len((await receive())["body"]) == scope["state"]["body_bytes"]
+        log.append("large")
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await done.wait()  # reading is over once there is an answer
+
+    async def sent():
+        return {"type": "http.request", "body": b'"' + b"x" * SMALL + b'"'}
+
+    async def gone(message):
+        pass
+
+    async def all_at_once():
+        bodies = Bodies(app)
+        scope = {"type": "http", "path": "/gradio_api/queue/join", "method": "POST"}
+        tasks = [asyncio.ensure_future(bodies({**scope}, sent, gone)) for _ in range(3)]
+        while log.count("large") < 3:
+            log.append("other")
+            await asyncio.sleep(0)
+        done.set()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(asyncio.wait_for(all_at_once(), 60))
+    at = [place for place, one in enumerate(log) if one == "large"]
+    assert min(later - one for one, later in pairwise(at)) > 1
 
 
 def test_large_calls_come_in_a_few_at_a_time():

@@ -11,7 +11,7 @@ from lmlab.features.change.drift import iter_drift
 from lmlab.features.change.rank_knife import iter_knife
 from lmlab.features.change.weight_change import deltas, iter_changes, weight_spectrum
 from lmlab.maths import spectra
-from lmlab.models.store import ModelRef, ModelStore
+from lmlab.runs.model_store import ModelRef, ModelStore
 from lmlab.scoring.comparison import compare
 from lmlab.scoring.score import ScoreRequest, score
 from tests.test_sidebyside import adapter

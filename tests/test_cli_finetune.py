@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from lmlab.cli.main import main
 from lmlab.features.tuning.cli import interruptible
-from lmlab.lm.adapters import WEIGHTS
+from lmlab.models.backends.transformers.adapters import WEIGHTS
 from tests.folders import save_chat_model
 from tests.test_adapters import KINDS, make
 

@@ -10,7 +10,7 @@ from transformers import MambaConfig, MambaForCausalLM
 
 import lmlab
 from lmlab.cli.main import main
-from lmlab.lm.model import context_of
+from lmlab.models.backends.transformers.model import context_of
 from lmlab.scoring.scored import Scored
 from lmlab.scoring.tokens import TokenScore
 from lmlab.scoring.words import words

@@ -16,8 +16,8 @@ from lmlab.errors import InputError
 from lmlab.generation.completions import Beliefs, Candidate
 from lmlab.generation.nexttoken import choose
 from lmlab.maths.metrics import divergences
-from lmlab.models.store import ModelRef, ModelStore
 from lmlab.parts import shift_strip
+from lmlab.runs.model_store import ModelRef, ModelStore
 from lmlab.scoring import comparison
 from lmlab.scoring.compared import Compared
 from lmlab.scoring.comparison import compare

@@ -25,8 +25,8 @@ from lmlab.features.data.findings import (
 )
 from lmlab.features.data.service import Corpora
 from lmlab.lab import Lab
-from lmlab.models.store import ModelStore
 from lmlab.progress import Loading
+from lmlab.runs.model_store import ModelStore
 from lmlab.scoring.score import score
 from lmlab.settings import Settings
 from lmlab.text.documents import Limits, read_documents, shipped_corpora

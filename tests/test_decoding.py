@@ -9,9 +9,9 @@ from lmlab.generation.completions import Next
 from lmlab.generation.config import GenerateConfig
 from lmlab.generation.sidebyside import iter_side_by_side
 from lmlab.lab import Lab
-from lmlab.lm import decoding
-from lmlab.models.store import ModelRef, ModelStore
+from lmlab.models.backends.transformers import decoding
 from lmlab.progress import Loading, Reading
+from lmlab.runs.model_store import ModelRef, ModelStore
 from lmlab.settings import Settings
 from tests import folders
 from tests.test_sidebyside import adapter
@@ -73,9 +73,11 @@ def test_short_prompts_and_small_models_are_read_at_once(folder):
 
 def test_a_stop_ends_the_reading(folder, pieces, monkeypatch):
     passes = []
-    plain = decoding.Decoder._call
+    plain = decoding.CachedDecoder._call
     monkeypatch.setattr(
-        decoding.Decoder, "_call", lambda self, inputs: passes.append(1) or plain(self, inputs)
+        decoding.CachedDecoder,
+        "_call",
+        lambda self, inputs: passes.append(1) or plain(self, inputs),
     )
     lab = Lab.open(Settings(offline=True))
     path = str(folder("llama", "bytelevel-bos"))

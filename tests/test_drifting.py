@@ -13,16 +13,16 @@ from lmlab.features.change.between import between
 from lmlab.features.change.changes import Drift
 from lmlab.features.change.drift_service import OWN, Drifting
 from lmlab.features.change.journeys import Moment, Travelling
-from lmlab.features.change.service import KnifeTexts
+from lmlab.features.change.service import Changing, KnifeTexts
 from lmlab.features.change.taskmap import TaskMap
 from lmlab.features.change.taskmap_service import TaskMaps
 from lmlab.features.change.timemachine_service import TimeMachine, opening
 from lmlab.lab import Lab
 from lmlab.maths import mds
 from lmlab.maths.jensenshannon import distance, entropy
-from lmlab.models.store import ModelStore
 from lmlab.page.lecture.events import preparer
 from lmlab.page.scenes.course import shipped
+from lmlab.runs.model_store import ModelStore
 from lmlab.runs.store import Runs
 from lmlab.runs.worker import train
 from lmlab.scoring.comparison import compare
@@ -98,14 +98,16 @@ def test_a_run_in_the_chat_form_is_asked_in_it(tmp_path):
         for _ in train(made, SETTINGS):
             pass
         tuned = f"{base}+run:{made.spec.id}"
-        task, *others = [kind for kind in lab.drifting.kinds(tuned, 3) if kind.name != "german"]
+        task, *others = [
+            kind for kind in lab.service(Drifting).kinds(tuned, 3) if kind.name != "german"
+        ]
         in_chat = [p.prefix.endswith("<|im_start|>assistant\n") for p in task.passages]
         assert in_chat == [p.turn for p in task.passages] == [form == "chat"] * 3
         assert task.passages[0].text == " the dog"[form == "chat" :]
         asked = {kind.name: kind.passages[0].turn for kind in others}
         assert asked["qa"] == (form == "chat")
         assert not asked["verse"]
-        pairs, _, turn = lab.changes.knife_texts(tuned, KnifeTexts(rows=3, probes=1))
+        pairs, _, turn = lab.service(Changing).knife_texts(tuned, KnifeTexts(rows=3, probes=1))
         assert turn == (form == "chat")
         assert pairs[0] == (task.passages[0].prefix, task.passages[0].text)
 

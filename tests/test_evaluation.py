@@ -11,8 +11,8 @@ from lmlab.features.prompt.evaluation import evaluate, iter_evaluate
 from lmlab.features.prompt.evaluations import Evaluating, Evaluation
 from lmlab.generation.complete import generate
 from lmlab.generation.sampling import GenerateConfig
-from lmlab.lm.sharedprefix import can_share, common_prefix
-from lmlab.lm.tokens import encode
+from lmlab.models.sharedprefix import common_prefix
+from lmlab.models.tokens import encode
 from lmlab.scoring.likelihoods import likelihoods
 from lmlab.scoring.score import score
 from lmlab.text.protocols import Protocol, drawn
@@ -72,7 +72,7 @@ def close(one: Evaluation, two: Evaluation) -> None:
 @pytest.mark.parametrize("template", [LABELLED, FREE], ids=lambda t: t.name)
 def test_a_shared_prefix_changes_nothing(folder, architecture, template):
     model = load(str(folder(architecture, "bytelevel")))
-    assert can_share(model)
+    assert model.shares
     protocol = Protocol(shots=2, draws=2, max_new_tokens=6)
     shared = evaluate(model, template, DATA, protocol)
     alone = evaluate(

@@ -12,10 +12,10 @@ from lmlab.errors import InputError
 from lmlab.features.prompt.asking import Asking
 from lmlab.features.prompt.evaluation import evaluate
 from lmlab.features.tuning.receipt import finetuned
-from lmlab.lm.learned import learned_form
-from lmlab.lm.tokens import encode_prompt
-from lmlab.models.loading import inspect
-from lmlab.models.loading import load as read
+from lmlab.models.backends.transformers.loading import inspect
+from lmlab.models.backends.transformers.loading import load as read
+from lmlab.models.learned import learned_form
+from lmlab.models.tokens import encode_prompt
 from lmlab.runs.store import RunFolder, new_spec
 from lmlab.runs.worker import material, train
 from lmlab.settings import Settings

@@ -252,7 +252,7 @@ def test_nothing_is_believed_beyond_the_context(lm):
 
 
 def test_a_closed_stream_lets_the_weights_go(folder):
-    from lmlab.models.store import ModelStore
+    from lmlab.runs.model_store import ModelStore
 
     store = ModelStore()
     with store.borrow(str(folder("llama", "bytelevel-bos"))) as lm:

@@ -25,8 +25,8 @@ from lmlab.features.tuning.service import Tuning
 from lmlab.generation.config import GenerateConfig
 from lmlab.lab import Lab
 from lmlab.models import hub
-from lmlab.models.store import ModelStore
 from lmlab.page.app import launch
+from lmlab.runs.model_store import ModelStore
 from lmlab.runs.store import Runs
 from lmlab.scoring.scored import Scored
 from lmlab.settings import Settings

@@ -22,7 +22,7 @@ from lmlab.hosting.logs import RequestLog
 from lmlab.hosting.middleware import layers
 from lmlab.hosting.route_filter import Doors
 from lmlab.lab import Lab
-from lmlab.models.store import ModelStore
+from lmlab.runs.model_store import ModelStore
 from lmlab.settings import PUBLIC, Settings, read_settings
 from lmlab.text.wordings import shipped_template
 from tests import loops

@@ -12,7 +12,7 @@ import pytest
 
 from lmlab.errors import MemoryLimitError, ModelError
 from lmlab.models import hub
-from lmlab.models.store import ModelStore
+from lmlab.runs.model_store import ModelStore
 from lmlab.scoring.score import score
 from lmlab.settings import Settings
 

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from lmlab.lm.head import SlicedHead, TiledHead
 from lmlab.maths.metrics import corpus_log_perplexity, row_stats
+from lmlab.models.head import SlicedHead, TiledHead
 
 
 def test_a_distribution_written_by_hand():

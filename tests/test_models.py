@@ -14,9 +14,9 @@ from transformers import AutoModelForCausalLM
 
 from lmlab.api import load
 from lmlab.errors import LabError, MemoryLimitError, ModelError
-from lmlab.lm.head import SlicedHead, TiledHead
-from lmlab.models import loading
-from lmlab.models.store import ModelRef, ModelStore
+from lmlab.models.backends.transformers import loading
+from lmlab.models.head import SlicedHead, TiledHead
+from lmlab.runs.model_store import ModelRef, ModelStore
 from lmlab.scoring.score import score
 from lmlab.settings import Settings
 

@@ -14,11 +14,11 @@ from lmlab.assets import SHIPPED, assets_dir
 from lmlab.cli.main import main
 from lmlab.errors import InputError
 from lmlab.features.tuning.runs_cli import resumed
-from lmlab.lm.adapters import WEIGHTS
+from lmlab.models.backends.transformers.adapters import WEIGHTS
 from lmlab.models.places import Places
 from lmlab.models.refs import ModelRef
-from lmlab.models.store import ModelStore
 from lmlab.receipts.script import source_of
+from lmlab.runs.model_store import ModelStore
 from lmlab.runs.specs import new_spec
 from lmlab.runs.store import RunFolder, Runs, archive, handed_out
 from lmlab.runs.worker import train

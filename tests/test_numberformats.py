@@ -8,7 +8,7 @@ import torch
 
 from lmlab.generation.complete import generate
 from lmlab.generation.sampling import GenerateConfig
-from lmlab.models.store import ModelRef, ModelStore
+from lmlab.runs.model_store import ModelRef, ModelStore
 from lmlab.runs.worker import material, private
 from lmlab.scoring.score import score
 from lmlab.settings import Settings

@@ -13,8 +13,8 @@ from lmlab.features.pretraining.service import Pretraining
 from lmlab.features.tuning.service import Tuning
 from lmlab.lab import Lab
 from lmlab.maths.levels import entropy_of_counts, per_byte, per_token
-from lmlab.models.store import ModelStore
 from lmlab.runs import pretrain_worker, worker
+from lmlab.runs.model_store import ModelStore
 from lmlab.runs.store import RunFolder, new_pretraining
 from lmlab.scoring.score import score
 from lmlab.settings import Settings

@@ -26,7 +26,7 @@ def run(code: str) -> str:
     ("statement", "absent"),
     [
         ("import lmlab", (*HEAVY, "gradio", "pandas")),
-        ("import lmlab.lab, lmlab.models.store", (*HEAVY, "gradio")),
+        ("import lmlab.lab, lmlab.runs.model_store", (*HEAVY, "gradio")),
         ("from lmlab.cli.main import _parser; _parser().format_help()", (*HEAVY, "gradio")),
         (
             "import lmlab.parts.strip, lmlab.parts.tables, lmlab.parts.plots",
@@ -92,7 +92,7 @@ def test_assets_are_found_inside_an_installed_package(tmp_path):
     (built,) = tmp_path.glob("lmlab-*.whl")
     install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", environment]
     subprocess.run([*install, built], check=True)
-    code = "import lmlab.models.store as m; print(m.__file__, *m.ModelStore().embedded())"
+    code = "import lmlab.runs.model_store as m; print(m.__file__, *m.ModelStore().embedded())"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": str(environment)},

@@ -14,9 +14,10 @@ from lmlab.features.change import receipt as changes
 from lmlab.features.change import receipt_notes as of_change
 from lmlab.features.change.changes import Drift
 from lmlab.features.change.drift import iter_drift
+from lmlab.features.change.drift_service import Drifting
 from lmlab.features.change.matrices import Knifed
 from lmlab.features.change.rank_knife import iter_knife
-from lmlab.features.change.service import KnifeTexts
+from lmlab.features.change.service import Changing, KnifeTexts
 from lmlab.features.change.weight_change import iter_changes
 from lmlab.features.prompt import receipt as prompts
 from lmlab.features.prompt import receipt_notes
@@ -31,12 +32,12 @@ from lmlab.features.tuning.service import Tuning
 from lmlab.generation.completions import Completion
 from lmlab.generation.config import GenerateConfig
 from lmlab.lab import Lab
-from lmlab.lm.forms import Form
 from lmlab.measures import measures
-from lmlab.models.store import ModelStore
+from lmlab.models.forms import Form
 from lmlab.receipts import completions, texts
 from lmlab.receipts.script import source_of
 from lmlab.runs.bases import settled
+from lmlab.runs.model_store import ModelStore
 from lmlab.runs.store import RunFolder
 from lmlab.scoring.score import ScoreRequest
 from lmlab.scoring.scored import Scored
@@ -325,10 +326,10 @@ def test_the_change_of_a_run_in_the_chat_form(numbers: Numbers, tmp_path: Path) 
     assert learned is not None
     tuned = f"{base}+{learned.rename(tmp_path / 'plural')}"
     lab = Lab.open(Settings(device="cpu", dtype="float32"))
-    steps = lab.drifting.measure(str(base), tuned, rows=3)
+    steps = lab.service(Drifting).measure(str(base), tuned, rows=3)
     moved = [step for step in steps if isinstance(step, Drift)]
     on = KnifeTexts(data="plural", rows=3, probes=2)
-    *_, cut = lab.changes.knife(str(base), tuned, on)
+    *_, cut = lab.service(Changing).knife(str(base), tuned, on)
     assert isinstance(cut, Knifed)
     assert "in the chat form, of ‘plural’" in cut.task
     asked = next(one for one in moved if one.kind == "qa")
@@ -344,7 +345,7 @@ def test_the_change_of_a_run_in_the_chat_form(numbers: Numbers, tmp_path: Path) 
 
 def test_the_drift_of_the_page_is_that_of_its_receipt(numbers: Numbers) -> None:
     lab = Lab.open(Settings(offline=True))
-    steps = lab.drifting.measure("base", "base+sentiment", rows=2)
+    steps = lab.service(Drifting).measure("base", "base+sentiment", rows=2)
     found = next(step for step in steps if isinstance(step, Drift))
     note = of_change.of_drift(lab)(("base", "base+sentiment", (found,), 2, ""))
     assert note is not None

@@ -13,8 +13,8 @@ from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from lmlab.lm.tokens import Vocabulary
-from lmlab.models.store import ModelRef, ModelStore
+from lmlab.models.tokens import Vocabulary
+from lmlab.runs.model_store import ModelRef, ModelStore
 from lmlab.settings import Settings
 from recipes import (
     batches,

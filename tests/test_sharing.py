@@ -1,27 +1,32 @@
 """One visitor's share: of sessions, of memory, of the lines, whatever he calls himself."""
 
 import gc
+import json
 import pickle
 import random
 from types import SimpleNamespace
 
+import httpx
 import pytest
 
 from bench.visitor import Page, Visitor
 from lmlab.errors import InputError
 from lmlab.fair import Fair, Ticket, makes_room, order
+from lmlab.features.likelihood.events import api
 from lmlab.features.tuning.service import Tuning
 from lmlab.hosting.guests import HALL, LEFT, Beats, Guests, place
 from lmlab.page.app import build_page
 from lmlab.parts import vault
+from lmlab.parts.gradio_compat import queue as queue_of_pages
 from lmlab.parts.gradio_compat import sessions
 from lmlab.parts.gradio_compat.handlers import _taken
 from lmlab.parts.gradio_compat.sessions import STRANGERS, Session, Sessions
 from lmlab.parts.vault import Packed, Vault
+from lmlab.runs.specs import fingerprint
 from lmlab.text.sets import Table
+from lmlab.text.wordings import shipped_source
 from tests import loops
-from tests.test_visitors import Gated, ask, pages, served, until
-from tests.ui.fake import FakeLab
+from tests.test_visitors import ask, gated, pages, served, until
 
 __all__ = ["served"]
 
@@ -82,11 +87,10 @@ def test_who_has_most_waiting_makes_room():
     assert makes_room(waiting, Ticket("home", "1"), share.__getitem__).address == "bad"
 
 
-def test_a_full_line_has_room_for_who_has_least(served):
+def test_a_full_line_has_room_for_who_has_least(served, mock_lab):
     """As when made-up sessions of one address filled the line, and nobody else got in."""
-    from lmlab.settings import Settings
 
-    lab = Gated(settings=Settings(max_waiting=6))
+    lab = gated(mock_lab(max_waiting=6))
     app, address = served(lab, "likelihood")
     queue = app.blocks._queue
     with pages(address, "greedy", "other"):
@@ -107,10 +111,38 @@ def test_a_full_line_has_room_for_who_has_least(served):
     lab.gate.set()
 
 
-def test_long_work_without_a_page_waits_while_a_page_asks(served):
-    from lmlab.settings import Settings
+def test_large_texts_that_wait_are_bounded_together(served, mock_lab, monkeypatch):
+    """Twenty of them took 2 GB."""
+    monkeypatch.setattr(queue_of_pages, "LARGE", 500_000)
+    lab = gated(mock_lab())
+    app, address = served(lab, "likelihood")
+    large = "x" * 100_000
+    with pages(address, "one", "two"):
+        assert [ask(address, "one", large).status_code for _ in range(2)] == [200, 200]
+        refused = ask(address, "two", large)
+        assert refused.status_code == 429
+        assert "large texts are waiting" in refused.json()["detail"]
+        assert ask(address, "two", "small").status_code == 200
+        lab.gate.set()
+        until(lambda: not app.blocks._queue._running and not len(app.blocks._queue))
+        assert ask(address, "two", large).status_code == 200
 
-    lab = Gated(settings=Settings(max_waiting=60))
+
+def test_half_a_character_is_a_sentence(served, mock_lab):
+    """The page's answer quoted it, and ended in the middle."""
+    _, address = served(mock_lab(), "likelihood")
+    for data, told in ((["\ud800"], None), ([{"a": [{"\udfff": 1}]}], None), ([1], ["\ud800"])):
+        body = {"data": data, "event_data": told, "fn_index": 0, "session_hash": "s"}
+        headers = {"content-type": "application/json"}
+        where = f"{address}/gradio_api/queue/join"
+        answer = httpx.post(where, content=json.dumps(body), headers=headers, timeout=60)
+        assert answer.status_code == 400
+        assert "half a character" in answer.json()["detail"]
+
+
+def test_long_work_without_a_page_waits_while_a_page_asks(served, mock_lab):
+
+    lab = gated(mock_lab(max_waiting=60))
     app, address = served(lab, "likelihood")
     queue = app.blocks._queue
     with pages(address, "one", "two"):
@@ -124,6 +156,26 @@ def test_long_work_without_a_page_waits_while_a_page_asks(served):
         assert queue.waiting("scoring") == 5
         lab.gate.set()
         until(lambda: len(lab.order) == 7)
+
+
+def test_one_address_does_not_hold_all_places_while_a_page_is_open_elsewhere(served, mock_lab):
+    """Two long texts from one address had a short one from another wait for the end of one."""
+    lab = gated(mock_lab())
+    app, address = served(lab, "likelihood")
+    queue = app.blocks._queue
+    for name in ("bad 1", "bad 2"):
+        queue.guests.come(name, "198.51.100.1")
+    assert not queue.guests.elsewhere("198.51.100.1")
+    with pages(address, "home"):
+        until(lambda: queue.guests.elsewhere("198.51.100.1"))
+        for name in ("bad 1", "bad 2"):
+            assert ask(address, name, name).status_code == 200
+        until(lambda: lab.order == ["bad 1"])
+        assert ask(address, "home", "home").status_code == 200
+        until(lambda: lab.order == ["bad 1", "home"])
+        assert queue.waiting("scoring") == 1
+        lab.gate.set()
+        until(lambda: len(lab.ended) == 3)
 
 
 def test_long_work_is_several_turns():
@@ -183,11 +235,11 @@ def test_an_open_page_is_a_connection():
     assert guests.knows(f"s{LEFT}")
 
 
-def test_a_run_is_asked_for_from_somewhere(served, monkeypatch):
-    lab, asked = FakeLab(), []
-    start = lab.service(Tuning).start
+def test_a_run_is_asked_for_from_somewhere(served, monkeypatch, mock_lab):
+    lab, asked = mock_lab(), []
+    start = Tuning.start
     tell = lambda *given: asked.append(lab.jobs._queue.whence()) or start(*given)  # noqa: E731
-    monkeypatch.setattr(lab.service(Tuning), "start", tell)
+    monkeypatch.setattr(Tuning, "start", tell)
     _, address = served(lab, "tuning")
 
     async def train():
@@ -240,10 +292,10 @@ def test_closed_pages_go_first_then_those_of_the_address_with_most(holder):
     assert "bad 99" in holder
 
 
-def test_a_post_without_a_page_evicts_nobody(served, monkeypatch):
+def test_a_post_without_a_page_evicts_nobody(served, monkeypatch, mock_lab):
     monkeypatch.setattr(sessions, "STRANGERS", 4)
     monkeypatch.setattr("lmlab.page.app.SESSIONS", 6)
-    app, address = served(FakeLab(), "likelihood")
+    app, address = served(mock_lab(), "likelihood")
     about = Page.read(address)
 
     async def visit():
@@ -354,33 +406,46 @@ def test_a_full_disk_is_a_sentence(monkeypatch):
 # What is handed over
 
 
-def test_what_no_page_sends_is_a_sentence():
+def test_what_no_page_sends_is_a_sentence(mock_lab):
     """A list where a name is meant was an error of the server's."""
-    page = build_page(FakeLab(), ["likelihood", "completion"])
+    page = build_page(mock_lab(), ["likelihood", "completion"])
     blocks = {one.elem_id: one for one in page.blocks.values() if getattr(one, "elem_id", None)}
     model, seed = blocks["likelihood-model"], blocks["completion-seed"]
     for component, good, bad in (
         (model, "base", ["base"]), (model, None, {"a": 1}), (model, "x", 5), (model, "", True),
         (seed, 1, "one"), (seed, 0.5, [1]), (seed, None, True),
+        (seed, 2, float("nan")), (seed, 3, float("inf")),
     ):  # fmt: skip
         assert _taken([good], [component]) == [good]
         with pytest.raises(InputError, match="does not send"):
             _taken([bad], [component])
 
 
-def test_an_empty_field_is_an_empty_text_and_an_unknown_set_a_sentence():
-    page = build_page(FakeLab(), ["likelihood"])
+def test_calls_made_by_hand_get_sentences(mock_lab):
+    """A number where a name is meant was an error of the server's."""
+    lab = mock_lab()
+    for owner in (1.0, None, ["a"]):
+        with pytest.raises(InputError, match="not known who asks"):
+            fingerprint(owner)
+    with pytest.raises(Exception, match="top_k must be"):
+        api(lab)("a text", top_k=True)
+    with pytest.raises(InputError, match="no template named ‘None’"):
+        shipped_source(None)
+
+
+def test_an_empty_field_is_an_empty_text_and_an_unknown_set_a_sentence(mock_lab):
+    page = build_page(mock_lab(), ["likelihood"])
     text = next(one for one in page.blocks.values() if one.elem_id == "likelihood-text")
     assert _taken([None], [text]) == [""]
     from lmlab.features.prompt.events import chooser
 
     with pytest.raises(Exception, match="no wording for this set"):
-        chooser(FakeLab())("nonsense")
+        chooser(mock_lab())("nonsense")
 
 
-def test_every_state_of_the_page_comes_packed(served, monkeypatch):
+def test_every_state_of_the_page_comes_packed(served, monkeypatch, mock_lab):
     """And no handler is given anything but what it gave."""
-    app, address = served(FakeLab(), "likelihood", "completion", "compare")
+    app, address = served(mock_lab(), "likelihood", "completion", "compare")
     about = Page.read(address)
 
     async def visit():

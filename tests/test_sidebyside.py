@@ -11,7 +11,7 @@ from lmlab.errors import InputError, ModelError
 from lmlab.generation.complete import generate
 from lmlab.generation.sampling import GenerateConfig
 from lmlab.generation.sidebyside import batches, generate_side_by_side
-from lmlab.models.store import ModelRef, ModelStore
+from lmlab.runs.model_store import ModelRef, ModelStore
 from lmlab.scoring.score import score
 from tests import folders
 
@@ -212,7 +212,7 @@ def test_the_lean_step_gives_the_librarys_numbers(
     folder, tmp_path, monkeypatch, rows, adapted, architecture
 ):
     from lmlab.generation.complete import prompt_ids
-    from lmlab.lm import decoding
+    from lmlab.models.backends.transformers import decoding
 
     base = folder(architecture, "bytelevel-bos")
     ref = ModelRef(str(base), adapter(tmp_path / "a", base) if adapted else None, alpha=0.7)
@@ -221,7 +221,7 @@ def test_the_lean_step_gives_the_librarys_numbers(
         for lean in (True, False):
             if not lean:
                 monkeypatch.setattr(decoding, "KINDS", ())
-            decoder = decoding.Decoder(lm, rows)
+            decoder = decoding.CachedDecoder(lm, rows)
             logits = [decoder.read(ids)]
             assert (decoder._lean is not None) == lean
             logits += [decoder.feed([5 + i + r for r in range(rows)]) for i in range(9)]
@@ -233,8 +233,8 @@ def test_the_lean_step_gives_the_librarys_numbers(
 
 @pytest.mark.parametrize("architecture", ["llama", "gpt2"])
 def test_a_lean_run_goes_beyond_what_was_set_aside(folder, monkeypatch, architecture):
-    from lmlab.lm import decoding
-    from lmlab.lm import fast_llama as lean
+    from lmlab.models.backends.transformers import decoding
+    from lmlab.models.backends.transformers import fast_llama as lean
 
     monkeypatch.setattr(lean, "ROOM", 3)
     lm = load(str(folder(architecture, "bytelevel-bos")))

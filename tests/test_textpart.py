@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lmlab.errors import ModelError
-from lmlab.models.loading import inspect, load, outline
+from lmlab.models.backends.transformers.loading import inspect, load, outline
 from lmlab.scoring.score import score
 from lmlab.settings import Settings
 from tests import folders

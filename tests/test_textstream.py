@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmlab.lm.textstream import TextStream
+from lmlab.models.textstream import TextStream
 
 
 def read(parts, stops=()):

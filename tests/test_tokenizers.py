@@ -13,9 +13,9 @@ from lmlab.errors import InputError, ModelError
 from lmlab.features.prompt.evaluation import evaluate
 from lmlab.generation.complete import generate
 from lmlab.generation.config import GenerateConfig
-from lmlab.lm.tokens import encode, encode_prompt
-from lmlab.models.loading import inspect, load
+from lmlab.models.backends.transformers.loading import inspect, load
 from lmlab.models.tokenizers import read_vocabulary
+from lmlab.models.tokens import encode, encode_prompt
 from lmlab.scoring.score import score
 from lmlab.settings import Settings
 from lmlab.text.sets import Dataset

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from lmlab.errors import InputError
-from lmlab.lm.tokens import Vocabulary, encode, show, tile
+from lmlab.models.tokens import Vocabulary, encode, show, tile
 from tests.folders import TOKENIZERS
 
 TEXTS = [

@@ -29,8 +29,8 @@ from lmlab.hosting.headers import Headers
 from lmlab.hosting.page_cache import BYTES, Shelf
 from lmlab.hosting.zero import lent
 from lmlab.lab import Lab
-from lmlab.lm import fair_lock as turns
-from lmlab.lm.fair_lock import SLICE, Turns, stepwise
+from lmlab.models import fair_lock as turns
+from lmlab.models.fair_lock import SLICE, Turns, stepwise
 from lmlab.page.app import launch
 from lmlab.parts.gradio_compat.handlers import alerts
 from lmlab.parts.gradio_compat.queue import OWN_SHARE, Iterators, kind_of
@@ -41,7 +41,6 @@ from lmlab.training.events import TrainStep
 from tests import loops
 from tests.test_hosting import ROOT, asked, page
 from tests.tuningbits import DATA, TEMPLATE, quick
-from tests.ui.fake import FakeLab
 
 
 @pytest.fixture
@@ -60,8 +59,8 @@ def served():
 
 
 @dataclass(frozen=True)
-class Gated(FakeLab):
-    """A fake lab whose scores wait for a gate; notes whose began, in order, and whose ended."""
+class Gated(Lab):
+    """A lab whose scores wait for a gate; notes whose began, in order, and whose ended."""
 
     gate: threading.Event = field(default_factory=threading.Event)
     order: list[str] = field(default_factory=list)
@@ -72,6 +71,11 @@ class Gated(FakeLab):
         assert self.gate.wait(120)
         yield from super().score(model, text, prefix, **given)
         self.ended.append(text)
+
+
+def gated(lab: Lab) -> Gated:
+    """The same lab behind a gate."""
+    return Gated(lab.store, lab.settings)
 
 
 def test_a_request_that_is_let_go_of_twice_is_no_error():
@@ -110,8 +114,8 @@ def until(true, seconds=60.0):
         time.sleep(0.02)
 
 
-def test_kinds_are_those_of_the_pages_handlers(served):
-    app, _ = served(FakeLab())
+def test_kinds_are_those_of_the_pages_handlers(served, mock_lab):
+    app, _ = served(mock_lab())
     names = {fn.concurrency_id for fn in app.blocks.fns.values()}
     kinds = {name: kind_of(name) for name in names if not str(name).isdecimal()}
     assert kinds["score"] == "scoring"
@@ -123,8 +127,8 @@ def test_kinds_are_those_of_the_pages_handlers(served):
     assert sum(limits.values()) <= app.blocks.max_threads // 2
 
 
-def test_visitors_are_served_in_turn(served):
-    lab = Gated()
+def test_visitors_are_served_in_turn(served, mock_lab):
+    lab = gated(mock_lab())
     app, address = served(lab, "likelihood")
     queue = app.blocks._queue
     with pages(address, "greedy", "one", "two"):
@@ -146,8 +150,8 @@ def test_visitors_are_served_in_turn(served):
     assert all(abs(number - place) <= 1 for place, number in enumerate(own))
 
 
-def test_a_full_line_says_how_full_and_what_to_do_and_shuts_out_no_other_kind(served):
-    lab = Gated(settings=Settings(max_waiting=3))
+def test_a_full_line_says_how_full_and_what_to_do_and_shuts_out_no_other_kind(served, mock_lab):
+    lab = gated(mock_lab(max_waiting=3))
     app, address = served(lab, "likelihood", "scale")
     answers, queue = [], app.blocks._queue
     with pages(address, *(f"visitor{i}" for i in range(7))):
@@ -169,8 +173,8 @@ def test_a_full_line_says_how_full_and_what_to_do_and_shuts_out_no_other_kind(se
     lab.gate.set()
 
 
-def test_one_visitor_may_wait_for_so_much_at_a_time(served):
-    lab = Gated(settings=Settings(max_waiting=60))
+def test_one_visitor_may_wait_for_so_much_at_a_time(served, mock_lab):
+    lab = gated(mock_lab(max_waiting=60))
     _, address = served(lab, "likelihood")
     with pages(address, "greedy", "other"):
         answers = [ask(address, "greedy", f"{i}") for i in range(OWN_SHARE + 4)]
@@ -427,7 +431,7 @@ def test_what_visitors_left_goes_after_its_time_and_nothing_before(tmp_path, mon
     assert outside.read_text() == "mine"
 
 
-def test_sixty_short_visits_leave_nothing_behind(served, tmp_path, monkeypatch):
+def test_sixty_short_visits_leave_nothing_behind(served, tmp_path, monkeypatch, mock_lab):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "files"))
     monkeypatch.setattr("lmlab.page.app.SESSIONS", 20)
     real_every = sweep.every
@@ -437,7 +441,7 @@ def test_sixty_short_visits_leave_nothing_behind(served, tmp_path, monkeypatch):
     monkeypatch.setattr(
         "lmlab.page.app.sweep", lambda folder, seconds, keep: sweep.sweep(folder, 3, keep)
     )
-    app, address = served(FakeLab(), "likelihood", "data")
+    app, address = served(mock_lab(), "likelihood", "data")
     about, queue = Page.read(address), app.blocks._queue
 
     async def visit(number):

@@ -12,9 +12,8 @@ from lmlab.generation.advice import given
 from lmlab.generation.complete import generate, iter_sample, prompt_ids, unfold
 from lmlab.generation.completions import Completion, Next, Step
 from lmlab.generation.config import GenerateConfig
-from lmlab.generation.streams import end_ids
-from lmlab.lm import decoding
-from lmlab.lm.tokens import encode
+from lmlab.models.backends.transformers import decoding
+from lmlab.models.tokens import encode
 from lmlab.scoring.score import score, score_many
 from tests import architectures, folders
 from tests.right import CLOSE, GREEDY, TEXT, check_completions, check_scores, right
@@ -139,7 +138,7 @@ def test_end_tokens_are_united(folder, tmp_path):
     folders.make_tokenizer("bytelevel-bos").save_pretrained(tmp_path)
     saved = json.loads((tmp_path / "generation_config.json").read_text())
     assert saved["eos_token_id"] == [7, 9]
-    assert end_ids(load(str(tmp_path))) == {7, 9, 11, 0}
+    assert load(str(tmp_path)).ends == {7, 9, 11, 0}
 
 
 def test_perplexity_of_a_completion_is_bounded():
@@ -164,7 +163,7 @@ def test_the_proof_is_made_once_and_kept(folder, monkeypatch):
 
 def test_a_cache_that_lies_is_found_out(folder, monkeypatch):
     """Steps that see one token alone, as where a cache is swallowed by ``**kwargs``."""
-    from lmlab.lm.body import Body
+    from lmlab.models.backends.transformers.body import Body
 
     lm = load(str(folder("gpt2", "bytelevel-bos")))
     monkeypatch.setattr(

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmlab.errors import InputError
-from lmlab.lm.windows import Window, plan
+from lmlab.models.windows import Window, plan
 
 MODES = ("disjoint", "sliding")
 

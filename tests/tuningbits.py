@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from lmlab.models.loading import inspect, load
+from lmlab.models.backends.transformers.loading import inspect, load
 from lmlab.runs.worker import material
 from lmlab.settings import Settings
 from lmlab.text.templates import PromptTemplate

@@ -65,7 +65,7 @@ def _add_models(commands: Any) -> None:
 
 
 def _models(arguments: argparse.Namespace) -> None:
-    from lmlab.models.store import ModelStore
+    from lmlab.runs.model_store import ModelStore
 
     store = ModelStore()
     if arguments.json:

@@ -1,9 +1,9 @@
 """What makes a completion worse than the model is, for reasons that can be told beforehand."""
 
 from lmlab.generation.completions import Advice, Given
-from lmlab.lm.chat import has_chat, is_formed, question
-from lmlab.lm.model import LM
-from lmlab.lm.tokens import BosSetting, Vocabulary, check_unicode, encode_prompt
+from lmlab.models.chat import has_chat, is_formed, question
+from lmlab.models.model import LM
+from lmlab.models.tokens import BosSetting, Vocabulary, check_unicode, encode_prompt
 
 SPACE = (
     "The prompt ends in white space, which this model's tokenizer keeps together with the word "

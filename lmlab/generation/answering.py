@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from lmlab.generation.complete import Stream
 from lmlab.generation.completions import FinishReason
 from lmlab.generation.sampling import GenerateConfig
-from lmlab.lm.decoding import Decoder
-from lmlab.lm.model import LM
-from lmlab.lm.sharedprefix import SharedPrefix, common_prefix
+from lmlab.models.model import LM
+from lmlab.models.sharedprefix import SharedPrefix, common_prefix
 
 ROWS = 32
 
@@ -55,7 +54,7 @@ def _together(
     streams = [Stream(lm, config, list(ids), 0, config.seed) for ids in prompts]
     texts = [""] * len(streams)
     live = list(range(len(streams)))
-    decoder = Decoder(lm)
+    decoder = lm.decoder()
     ask()
     logits = decoder.read_all(prompts, reader)
     while True:

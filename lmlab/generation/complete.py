@@ -9,9 +9,8 @@ from lmlab.generation.completions import Next, Step
 from lmlab.generation.nexttoken import keep
 from lmlab.generation.sampling import GenerateConfig
 from lmlab.generation.streams import Stream, iter_rounds, rounds
-from lmlab.lm.decoding import Decoder
-from lmlab.lm.model import LM
-from lmlab.lm.tokens import BosSetting, encode_prompt
+from lmlab.models.model import LM
+from lmlab.models.tokens import BosSetting, encode_prompt
 from lmlab.progress import Reading
 
 __all__ = [
@@ -80,7 +79,7 @@ def iter_sample(
     ids = [*prompt_ids(lm, prompt, bos), *start]
     check_room(lm, ids)
     streams = [Stream(lm, config, ids, len(start), config.seed + i) for i in range(n)]
-    for steps in iter_rounds(Decoder(lm, n), streams):
+    for steps in iter_rounds(lm.decoder(n), streams):
         if isinstance(steps, Reading):
             yield steps
         else:
@@ -103,7 +102,7 @@ def unfold(
     """
     ids = [*prompt_ids(lm, prompt, bos), *start]
     check_room(lm, ids)
-    stream, decoder = Stream(lm, config, ids, len(start), config.seed), Decoder(lm)
+    stream, decoder = Stream(lm, config, ids, len(start), config.seed), lm.decoder()
     logits = (yield from decoder.reading(ids))[0]
     while True:
         yield keep(stream.ids, logits, stream.ends, lm.vocabulary)

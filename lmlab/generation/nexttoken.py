@@ -9,7 +9,7 @@ import torch
 
 from lmlab.generation.completions import Beliefs, Candidate, Next, Step
 from lmlab.generation.sampling import GenerateConfig, entropy, warp
-from lmlab.lm.tokens import Vocabulary
+from lmlab.models.tokens import Vocabulary
 
 WORDS = 40
 Words = Callable[[int], str | None]

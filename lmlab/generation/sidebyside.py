@@ -9,11 +9,9 @@ from collections.abc import Iterator, Sequence
 from lmlab.generation.complete import check_room, prompt_ids
 from lmlab.generation.completions import Step
 from lmlab.generation.sampling import GenerateConfig
-from lmlab.generation.stacking import StackedDecoder, proved, stackable
 from lmlab.generation.streams import Stream, iter_rounds
-from lmlab.lm.decoding import Decoder
-from lmlab.lm.model import LM
-from lmlab.lm.tokens import BosSetting
+from lmlab.models.model import LM
+from lmlab.models.tokens import BosSetting
 from lmlab.progress import Reading
 
 
@@ -72,11 +70,11 @@ def iter_side_by_side(
 
 def batches(lms: Sequence[LM]) -> list[list[int]]:
     """Which models run together, by their places."""
-    able = [id(lm.model) if stackable(lm) else None for lm in lms]
+    able = [lm.stack for lm in lms]
     found: dict[object, list[int]] = {}
     for i, lm in enumerate(lms):
         # Alone there is nothing to prove.
-        together = able[i] is not None and able.count(able[i]) > 1 and proved(lm)
+        together = able[i] is not None and able.count(able[i]) > 1 and lm.stacks
         found.setdefault(able[i] if together else ("alone", i), []).append(i)
     return list(found.values())
 
@@ -85,7 +83,7 @@ def _turns(
     which: list[int], lms: Sequence[LM], streams: Sequence[Stream]
 ) -> Iterator[Reading | list[tuple[int, Step]]]:
     mine = [lms[i] for i in which]
-    decoder = StackedDecoder(mine) if len(mine) > 1 else Decoder(mine[0])
+    decoder = mine[0].beside(mine) if len(mine) > 1 else mine[0].decoder()
     for steps in iter_rounds(decoder, [streams[i] for i in which]):
         if isinstance(steps, Reading):
             yield steps

@@ -11,9 +11,8 @@ from torch import Tensor
 from lmlab.generation.completions import FinishReason, Step
 from lmlab.generation.nexttoken import candidate_rows
 from lmlab.generation.sampling import GenerateConfig, draw, entropies, warp_rows
-from lmlab.lm.decoding import Decoder
-from lmlab.lm.model import LM
-from lmlab.lm.textstream import TextStream
+from lmlab.models.model import LM, Steps
+from lmlab.models.textstream import TextStream
 from lmlab.progress import Reading
 
 # Steps of one completion never reach this, so that each draw has a seed of its own.
@@ -45,7 +44,7 @@ class Stream:
 
     def __post_init__(self) -> None:
         self.ids = list(self.ids)
-        self.ends = end_ids(self.lm)
+        self.ends = self.lm.ends
         self._text = TextStream(self.config.stop)
         for at in range(len(self.ids) - self.index, len(self.ids)):
             self._text.feed(self._data(at))
@@ -130,7 +129,7 @@ def advance(streams: Sequence[Stream], logits: Tensor) -> list[Step]:
     ]
 
 
-def rounds(decoder: Decoder, streams: Sequence[Stream]) -> Iterator[list[tuple[int, Step]]]:
+def rounds(decoder: Steps, streams: Sequence[Stream]) -> Iterator[list[tuple[int, Step]]]:
     """Advance streams of one prompt together until each has ended; yields [(which, step), …]."""
     for steps in iter_rounds(decoder, streams):
         if not isinstance(steps, Reading):
@@ -138,7 +137,7 @@ def rounds(decoder: Decoder, streams: Sequence[Stream]) -> Iterator[list[tuple[i
 
 
 def iter_rounds(
-    decoder: Decoder, streams: Sequence[Stream]
+    decoder: Steps, streams: Sequence[Stream]
 ) -> Iterator[Reading | list[tuple[int, Step]]]:
     """Like ``rounds``, with how far the reading of a long prompt is."""
     live = list(range(len(streams)))
@@ -152,15 +151,3 @@ def iter_rounds(
             decoder.keep(going)
             live = [live[place] for place in going]
         logits = decoder.feed([streams[i].ids[-1] for i in live])
-
-
-def end_ids(lm: LM) -> frozenset[int]:
-    """The tokens that end a text: all that generation config, model config and tokenizer name."""
-    model = lm.model
-    named = [
-        getattr(getattr(model, "generation_config", None), "eos_token_id", None),
-        getattr(model.config.get_text_config(decoder=True), "eos_token_id", None),
-        lm.tokenizer.eos_token_id,
-    ]
-    lists = [one if isinstance(one, list | tuple) else [one] for one in named]
-    return frozenset(int(token) for part in lists for token in part if token is not None)

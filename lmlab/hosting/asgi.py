@@ -37,3 +37,8 @@ def header(scope: Scope, name: bytes) -> str:
 def request_id(scope: Scope) -> str:
     """The name that the log knows a request by; empty where there is no log."""
     return str(scope.get("state", {}).get("request_id", ""))
+
+
+def large_bytes(scope: Scope) -> int:
+    """How long a body is that was taken in as a large one; 0 for all others."""
+    return int(scope.get("state", {}).get("body_bytes", 0))

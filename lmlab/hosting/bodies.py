@@ -3,10 +3,13 @@ deep they lie. A few megabytes of ``[[],[],…]`` become a gigabyte once they ar
 everybody meanwhile.
 """
 
+import asyncio
 import re
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
+
+import numpy as np
 
 from lmlab.hosting.asgi import App, Message, Receive, Scope, Send, header, refuse
 
@@ -15,16 +18,19 @@ DEEPEST = 40
 SMALL = 65_536  # bytes; what is larger is taken in a few at a time
 HELD = 64_000_000  # bytes of larger calls that are on their way in at one time
 FORMS = ("multipart/", "application/x-www-form-urlencoded")
-_MARKS = re.compile(rb'["\[\]{},:]')
-_INSIDE = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
+# A text with its quotation marks, or its beginning where the rest is still to come: the group is
+# None for a whole text, and otherwise the backslash that the piece ends with, if it does.
+_TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|(\\?)\Z)', re.DOTALL)
+_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # in depth, as signed bytes
+_FLAT = bytes(set(range(256)) - set(b"[{]}"))
 
 
 class TooMuchError(Exception):
     """There is more in a body than is read."""
 
 
-class NoTextError(Exception):
-    """A body is no text in UTF-8."""
+class NoJsonError(Exception):
+    """A body is no JSON in UTF-8."""
 
 
 class Counted:
@@ -40,53 +46,32 @@ class Counted:
         self._most = most
         self._deepest = deepest
         self._depth = 0
-        self._in_text = False
+        self._texts = 0
         self._left = b""
 
     def take(self, piece: bytes) -> None:
-        """Count on.
+        """Count on; the work goes with the bytes, whatever they are.
 
         Raises:
             TooMuchError: too many values, or too deep.
-            NoTextError: it is UTF-16 or no text at all, where other bytes would be marks.
+            NoJsonError: it is UTF-16, where other bytes would be marks, or no JSON: more ends than
+                beginnings, or texts side by side.
         """
         if b"\0" in piece:
-            raise NoTextError
-        piece, self._left = self._left + piece, b""
-        place = 0
-        while place < len(piece):
-            if self._in_text:
-                place = self._leave_text(piece, place)
-            elif (found := _MARKS.search(piece, place)) is None:
-                return
-            else:
-                self._mark(found[0])
-                place = found.end()
-
-    def _leave_text(self, piece: bytes, place: int) -> int:
-        """Where the text's end has been passed; the piece's end where that is still to come."""
-        found = _INSIDE.match(piece, place)
-        end = found.end() if found else place
-        if end >= len(piece):
-            return end
-        if piece[end] == ord("\\"):
-            self._left = piece[end:]
-            return len(piece)
-        self._in_text = False
-        return end + 1
-
-    def _mark(self, mark: bytes) -> None:
-        if mark == b'"':
-            self._in_text = True
-            return
-        if mark in b"[{":
-            self._depth += 1
-        if mark in b"]}":
-            self._depth -= 1
-        else:
-            self.values += 1
-        if self.values > self._most or self._depth > self._deepest:
+            raise NoJsonError
+        parts = _TEXT.split(self._left + piece)
+        self._texts += len(parts) // 2 - bool(self._left)
+        cut = parts[-2] if len(parts) > 1 else None
+        self._left = b"" if cut is None else b'"' + cut
+        plain = b"".join(parts[::2])
+        self.values += sum(map(plain.count, (b"[", b"{", b",", b":")))
+        steps = np.frombuffer(plain.translate(_STEPS, _FLAT), np.int8)
+        depths = self._depth + np.cumsum(steps, dtype=np.int64)
+        if self.values > self._most or depths.max(initial=0) > self._deepest:
             raise TooMuchError
+        if self._texts > self.values + 1 or depths.min(initial=0) < 0:
+            raise NoJsonError
+        self._depth = int(depths[-1]) if len(depths) else self._depth
 
 
 class Bodies:
@@ -102,6 +87,7 @@ class Bodies:
         self.app = app
         self.held = held
         self._held: Counter[str] = Counter()
+        self._reading = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         upload = str(scope["path"]).endswith("/upload") if scope["type"] == "http" else True
@@ -116,16 +102,33 @@ class Bodies:
                 body = await _whole(receive, share)
             except TooMuchError:
                 # The page sends no such thing: the rest of it is not even read.
-                await refuse(send, 413, _TOO_MUCH, (b"connection", b"close"))
+                await refuse(send, 413, _TOO_MUCH, _CLOSE)
                 return
-            except NoTextError:
-                await refuse(send, 400, "Calls are sent as JSON in UTF-8.")
+            except NoJsonError:
+                await refuse(send, 400, "Calls are sent as JSON in UTF-8.", _CLOSE)
                 return
             except _BusyError:
                 await refuse(send, 503, _BUSY)
                 return
             if body is not None:
-                await self.app(scope, _replayed(body, receive), send)
+                await self._answer(scope, body, receive, send)
+
+    async def _answer(self, scope: Scope, body: bytearray, receive: Receive, send: Send) -> None:
+        """Have a call answered. Large ones are read one after the other, and in between the loop
+        does what else there is to do: reading takes hold of it, in a thread too (json keeps the
+        interpreter's lock).
+        """
+        async with AsyncExitStack() as turn:
+            if len(body) > SMALL:
+                scope.setdefault("state", {})["body_bytes"] = len(body)
+                await turn.enter_async_context(self._reading)
+                await asyncio.sleep(0)
+
+            async def noted(message: Message) -> None:
+                await turn.aclose()
+                await send(message)
+
+            await self.app(scope, _replayed(body, receive), noted)
 
     @contextmanager
     def _share(self, address: str) -> Iterator["_Share"]:
@@ -173,7 +176,7 @@ async def _whole(receive: Receive, share: _Share) -> bytearray | None:
 
     Raises:
         TooMuchError: it holds more than is read.
-        NoTextError: it is no text.
+        NoJsonError: it is no JSON.
         _BusyError: too much is on its way already.
     """
     body, counted = bytearray(), Counted()
@@ -209,6 +212,7 @@ class _BusyError(Exception):
     pass
 
 
+_CLOSE = (b"connection", b"close")
 _TOO_MUCH = (
     f"A call holds at most {MOST_VALUES:,} values, at most {DEEPEST} deep. Send less at once."
 )

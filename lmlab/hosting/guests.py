@@ -75,6 +75,10 @@ class Guests:
         """Where a session's page was opened; empty where none was."""
         return self._sessions.get(session, "") or self._left.get(session, "")
 
+    def elsewhere(self, address: str) -> bool:
+        """Whether a page is open at another address."""
+        return len(self._pages) > (address in self._pages)
+
     def share(self, address: str) -> float:
         """Turns of an address: one for each page that is open there, within bounds."""
         return float(min(max(1, self._pages[address]), HALL))

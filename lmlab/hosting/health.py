@@ -14,6 +14,7 @@ import psutil
 
 from lmlab.hosting.asgi import App, Message, Receive, Scope, Send, answer
 from lmlab.lab import Lab
+from lmlab.models.backends import scheme
 from lmlab.version import __version__
 
 PLAIN = "text/plain; version=0.0.4; charset=utf-8"
@@ -59,7 +60,11 @@ def public_name(path: str, embedded: dict[str, str]) -> str:
     'openai-community/gpt2'
     >>> public_name("/home/someone/secret", {})
     'a folder'
+    >>> public_name("mock:bigram", {})
+    'mock:bigram'
     """
+    if scheme(path):
+        return path.partition("?")[0]
     if path in embedded:
         return embedded[path]
     parts = Path(path).parts

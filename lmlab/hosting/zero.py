@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lmlab.lab import LONG, SHORT, Lab, Stream, Work, import_core
-from lmlab.models.store import ModelRef
+from lmlab.models.refs import ModelRef
 from lmlab.runs.jobs import Jobs
 from lmlab.runs.store import RunFolder
 from lmlab.settings import Settings

@@ -1,6 +1,7 @@
 """Pure mathematics over tensors of logits. Knows nothing about models, tokens or text."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,16 +13,17 @@ class RowStats:
 
     Attributes:
         logprob: [N] log-probability of each row's target.
-        rank: [N] 1 + the number of tokens that are strictly likelier than the target.
-        entropy: [N] of the whole distribution.
+        rank: [N] 1 + the number of tokens that are strictly likelier than the target; None where
+            only the likeliest are known.
+        entropy: [N] of the whole distribution; None likewise.
         best: [N] log-probability of the likeliest token.
         top_ids: [N, k] the likeliest tokens, best first.
         top_logprobs: [N, k] their log-probabilities.
     """
 
     logprob: Tensor
-    rank: Tensor
-    entropy: Tensor
+    rank: Tensor | None
+    entropy: Tensor | None
     best: Tensor
     top_ids: Tensor
     top_logprobs: Tensor
@@ -58,7 +60,9 @@ def divergences(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
 def concat(parts: list[RowStats]) -> RowStats:
     """The rows of all parts, in order."""
     names = RowStats.__dataclass_fields__
-    return RowStats(**{name: torch.cat([getattr(part, name) for part in parts]) for name in names})
+    columns = {name: [getattr(part, name) for part in parts] for name in names}
+    made: dict[str, Any] = {k: None if c[0] is None else torch.cat(c) for k, c in columns.items()}
+    return RowStats(**made)
 
 
 def corpus_log_perplexity(logprobs: list[float], counts: list[int]) -> float:

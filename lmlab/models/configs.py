@@ -11,11 +11,11 @@ from transformers import AutoConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from lmlab.errors import ModelError
-from lmlab.lm.adapters import Adapters
+from lmlab.models.backends.transformers.adapters import Adapters
+from lmlab.models.backends.transformers.loading import Folder, outline, reading_error
 from lmlab.models.hubtoken import gated_hint, token_of
-from lmlab.models.loading import Folder, outline, reading_error
-from lmlab.models.refs import local_folder
-from lmlab.models.store import RUN, ModelRef, ModelStore
+from lmlab.models.refs import RUN, ModelRef, local_folder
+from lmlab.models.store import FolderStore
 
 # Building an outline takes time with every layer; no model that is used comes near these.
 MOST_LAYERS = 1000
@@ -24,7 +24,7 @@ MOST_BYTES = 1_000_000  # of a config
 _PLAIN_HUB = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?@\w[\w./-]{0,99}")
 
 
-def config_folder(ref: ModelRef, store: ModelStore) -> Path:
+def config_folder(ref: ModelRef, store: FolderStore) -> Path:
     """A folder with the config of a model; of the Hub, that file alone is fetched.
 
     Raises:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import psutil
 
 from lmlab.errors import MemoryLimitError
-from lmlab.lm.fair_lock import Turns
+from lmlab.models.fair_lock import Turns
 
 if TYPE_CHECKING:
-    from lmlab.lm.model import Weights
+    from lmlab.models.backends import Copy
 
 ADAPTERS = 32  # attached to one copy at most: each makes switching slower
 WEIGHTS = "adapter_model.safetensors"
@@ -33,13 +33,13 @@ class Entry:
         adapters: how many use each of its adapters, the one used last at the end.
     """
 
-    future: "Future[Weights]" = field(default_factory=Future)
+    future: "Future[Copy]" = field(default_factory=Future)
     users: int = 0
     n_bytes: int = 0
     adapters: "OrderedDict[Path, int]" = field(default_factory=OrderedDict)
 
     @property
-    def weights(self) -> "Weights | None":
+    def weights(self) -> "Copy | None":
         """The copy, once it is there."""
         done = self.future.done() and not self.future.exception()
         return self.future.result() if done else None
@@ -176,7 +176,7 @@ class Memory:
                 entry.n_bytes = weights.n_bytes
             raise
 
-    def _room(self, entry: Entry, weights: "Weights", need: int, name: str) -> None:
+    def _room(self, entry: Entry, weights: "Copy", need: int, name: str) -> None:
         while True:
             with self.mutex:
                 idle = [one for one, users in entry.adapters.items() if users == 0]

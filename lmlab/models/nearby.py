@@ -3,11 +3,12 @@ folder that a name could point to, and asks nobody.
 """
 
 from lmlab.errors import LabError
+from lmlab.models.backends import scheme
 from lmlab.models.refs import RUN, ModelRef, is_elsewhere
-from lmlab.models.store import ModelStore
+from lmlab.models.store import FolderStore
 
 
-def source(name: str, store: ModelStore) -> str:
+def source(name: str, store: FolderStore) -> str:
     """From where the parts of a model would be had that did not come with lmlab and were never
     fetched, as in ‘x/y from huggingface.co’; empty where all of it is here, or can be had nowhere.
 
@@ -29,11 +30,11 @@ def source(name: str, store: ModelStore) -> str:
     return " and ".join(one for one in wanted if one)
 
 
-def _source(name: str, revision: str | None, store: ModelStore) -> str:
+def _source(name: str, revision: str | None, store: FolderStore) -> str:
     from lmlab.models.hub import endpoint
 
     settings = store.settings
-    if name.startswith(RUN):
+    if name.startswith(RUN) or scheme(name):
         return ""
     if store.is_id(name):
         if settings.offline or not settings.may_fetch(name):

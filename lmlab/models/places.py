@@ -9,18 +9,34 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 import psutil
 
 from lmlab.errors import ModelError
+from lmlab.models.backends import OF_WEIGHTS, WEIGHTS, lacking, scheme
 from lmlab.models.refs import RUN, ModelRef, local_folder
-from lmlab.runs.store import RunFolder, Runs, default_root
 from lmlab.settings import Settings
 
 Progress = Callable[[str], None]
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
 _REVISION = re.compile(r"[\w][\w./-]{0,99}")
+
+
+class Learned(Protocol):
+    """What a training run has learned."""
+
+    @property
+    def base(self) -> str:
+        """The model that its adapter belongs to; empty where whole weights were learned."""
+
+    def folder(self, step: str | None) -> Path:
+        """Where it lies, in the end or by a step.
+
+        Raises:
+            ModelError: nothing was kept of it, or it is damaged.
+        """
 
 
 class Places:
@@ -34,11 +50,6 @@ class Places:
     def __init__(self, settings: Settings, models: Path) -> None:
         self.settings = settings
         self._models = models
-
-    @property
-    def runs(self) -> Runs:
-        """The fine-tuning runs of this machine, which can be used as models: ``run:ID``."""
-        return Runs(self.settings.runs_dir or default_root())
 
     @property
     def budget(self) -> int:
@@ -86,13 +97,13 @@ class Places:
         return os.path.abspath(self.resolve(replace(ref, adapter=None), lambda message: None))
 
     def _pinned(self, name: str, known: list[str]) -> str:
-        if self._is_hub_id(name, known) or name.startswith(RUN) or name in known:
+        if self._is_hub_id(name, known) or _is_fixed(name) or name in known:
             return name
         return os.path.abspath(Path(name).expanduser())
 
     def _is_hub_id(self, name: str, known: list[str]) -> bool:
         """Whether a name is neither one of ours nor a folder's."""
-        return not (name.startswith(RUN) or name in known or self._is_local(name))
+        return not (_is_fixed(name) or name in known or self._is_local(name))
 
     def _is_local(self, name: str) -> bool:
         return self.settings.allow_local and local_folder(name) is not None
@@ -100,10 +111,12 @@ class Places:
     def resolve(self, ref: ModelRef, on_progress: Progress) -> Path:
         """The local folder that holds a model, fetched first if it is on the Hub."""
         if ref.name.startswith(RUN):
-            run = self.run(ref.name)
-            if run.spec.config.is_adapter:
-                return self.resolve(ModelRef.parse(run.spec.model), on_progress)
-            return self._learned(run, ref.revision)
+            run = self.learned(ref.name)
+            if run.base:
+                return self.resolve(ModelRef.parse(run.base), on_progress)
+            return run.folder(ref.revision)
+        if scheme(ref.name):
+            raise ModelError(lacking(ref.name, WEIGHTS) or f"‘{ref}’ is no folder.", OF_WEIGHTS)
         if ref.name in self.embedded():
             _refuse_revision(ref.name, ref.revision)
             return self._models / ref.name
@@ -114,7 +127,7 @@ class Places:
         name, known = ref.adapter or "", self.embedded_adapters()
         if name.startswith(RUN):
             name, _, step = name.partition("@")
-            return self._learned(self.run(name), step)
+            return self.learned(name).folder(step)
         short = name.removeprefix("adapters/")
         if short in known and (short == name or not self._is_local(name)):
             return self._models / "adapters" / short
@@ -125,29 +138,24 @@ class Places:
         """The adapter's folder, where there is one; ``run:ID`` alone may be one too."""
         if ref.adapter:
             return self.resolve_adapter(ref, on_progress)
-        if ref.name.startswith(RUN) and (run := self.run(ref.name)).spec.config.is_adapter:
-            return self._learned(run, ref.revision)
+        if ref.name.startswith(RUN) and (run := self.learned(ref.name)).base:
+            return run.folder(ref.revision)
         return None
 
-    def run(self, name: str) -> RunFolder:
-        """A fine-tuning run; its id is known to its owner alone."""
-        found = self.runs.find(name.removeprefix(RUN))
-        if found is None:
-            raise ModelError("There is no such fine-tuning run.", "It may have been deleted.")
-        return found
+    def place(self, ref: ModelRef, on_progress: Progress) -> Path:
+        """What a copy of a model is known by: its folder, or a name such as ``mock:bigram``."""
+        if not scheme(ref.name):
+            # One folder, one copy, whatever it was called by: a commit has a folder of its own.
+            return self.resolve(ref, on_progress).resolve()
+        _refuse_revision(ref.name, ref.revision)
+        listed = (*self.settings.models, self.settings.model)
+        if not self.settings.allow_local and ref.name not in listed:
+            raise ModelError(f"‘{ref.name[:100]}’ is not among the models of this page.")
+        return Path(ref.name)
 
-    def _learned(self, run: RunFolder, step: str | None = None) -> Path:
-        """What a run has learned, in the end or by a step, as in ``run:ID@STEP``."""
-        if step:
-            found = run.snapshots.get(int(step)) if step.isdecimal() and len(step) < 12 else None
-            if found is None:
-                raise ModelError(f"This fine-tuning run has kept nothing of step {step[:20]}.")
-            return found
-        if run.learned is None:
-            raise ModelError("This fine-tuning run has not saved anything yet.")
-        if (broken := run.broken) is not None:
-            raise ModelError(broken.message, broken.hint)
-        return run.learned
+    def learned(self, name: str) -> Learned:
+        """What the training run of a name has learned; a store of folders alone has no runs."""
+        raise ModelError("There is no such fine-tuning run.", "It may have been deleted.")
 
     def _outside(
         self, name: str, revision: str | None, on_progress: Progress, known: list[str]
@@ -176,6 +184,11 @@ class Places:
     def _below(self, marker: str, root: Path) -> list[str]:
         folders = (path.parent for path in root.glob(f"**/{marker}"))
         return [folder.relative_to(root).as_posix() for folder in folders]
+
+
+def _is_fixed(name: str) -> bool:
+    """Whether a name is a run's or a backend's, the same from any directory."""
+    return name.startswith(RUN) or bool(scheme(name))
 
 
 def _refuse_revision(name: str, revision: str | None) -> None:

@@ -1,6 +1,6 @@
 """Which model is meant, and the store that holds loaded ones for everybody.
 
-Importing this module imports no torch: weights are read by ``lmlab.models.loading`` on first use.
+Importing this module imports no torch: a backend is imported on first use.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,20 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lmlab.assets import models_dir
-from lmlab.errors import MemoryLimitError
-from lmlab.lm.fair_lock import in_order
+from lmlab.errors import MemoryLimitError, ModelError
+from lmlab.models.backends import ADAPTERS, OF_WEIGHTS, backend_of, lacking
+from lmlab.models.fair_lock import in_order
 from lmlab.models.memory import Entry, Memory
 from lmlab.models.places import Places, Progress
-from lmlab.models.refs import RUN, ModelRef
+from lmlab.models.refs import ModelRef
 from lmlab.settings import Settings
 
 if TYPE_CHECKING:
-    from lmlab.lm.model import LM
+    from lmlab.models.model import LM
 
-__all__ = ["RUN", "ModelRef", "ModelStore", "Progress"]
+__all__ = ["FolderStore", "Progress"]
 
 
-class ModelStore(Places):
+class FolderStore(Places):
     """Loaded models, least recently used dropped first, within a budget of bytes.
 
     Safe for many threads: a model that several ask for is read once, and each copy of the weights
@@ -83,6 +84,8 @@ class ModelStore(Places):
     def _lm(self, entry: Entry, ref: ModelRef, folder: Path | None) -> "LM":
         """A model over a borrowed copy; its adapter is attached if there is room for it."""
         weights = entry.future.result()
+        if folder is not None and (why := lacking(ref.name, ADAPTERS)):
+            raise ModelError(why, OF_WEIGHTS)
         if folder is None or folder in weights.adapters:
             return weights.lm(str(ref), folder, ref.alpha)
         with self._memory.attaching(entry, folder, str(ref)):
@@ -90,8 +93,7 @@ class ModelStore(Places):
 
     def _acquire(self, ref: ModelRef, on_progress: Progress) -> Entry:
         """The entry of a reference, counted as in use; loads it when nobody has."""
-        # One folder, one copy, whatever it was called by: a commit has a folder of its own.
-        folder = self.resolve(ref, on_progress).resolve()
+        folder = self.place(ref, on_progress)
         entry, mine = self._memory.acquire(folder)
         if mine:
             self._fill(folder, entry, ref, on_progress)
@@ -104,15 +106,13 @@ class ModelStore(Places):
 
     def _fill(self, path: Path, entry: Entry, ref: ModelRef, on_progress: Progress) -> None:
         """Load into an entry; on failure drop the entry and hand the error to all who wait."""
-        from lmlab.models.loading import inspect, load
-
         try:
             on_progress(f"Loading {ref.name} …")
-            folder = inspect(path, ref.name)
-            need = folder.memory(self.settings)
+            found = backend_of(ref.name).find(path, ref.name)
+            need = found.memory(self.settings)
             self._check_largest(need, ref.name)
             self._memory.reserve(entry, need, ref.name)
-            weights = load(folder, self.settings)
+            weights = found.load(self.settings)
             self._memory.settle(entry, weights.n_bytes, ref.name)
             entry.future.set_result(weights)
         except BaseException as error:

@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from lmlab.errors import ModelError
-from lmlab.lm.tokens import Vocabulary
+from lmlab.models.tokens import Vocabulary
 
 FILE = "tokenizer.json"
 # What classes and files have been seen to cut differently: digits, spaces, contractions, breaks.

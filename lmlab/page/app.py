@@ -21,8 +21,9 @@ from lmlab.page import theme
 from lmlab.page.lecture import bar as lecture
 from lmlab.page.scenes.course import course, shipped
 from lmlab.parts.gradio_compat import server
+from lmlab.parts.gradio_compat.building import whence
 from lmlab.parts.gradio_compat.handlers import put_between, set_events
-from lmlab.parts.gradio_compat.queue import lines_of, put_lines, whence
+from lmlab.parts.gradio_compat.queue import lines_of, put_lines
 from lmlab.parts.gradio_compat.sessions import use_small_sessions
 from lmlab.parts.scripts import style
 from lmlab.parts.vault import Vault

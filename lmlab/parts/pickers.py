@@ -5,6 +5,7 @@ from typing import Any
 import gradio as gr
 
 from lmlab.lab import Lab
+from lmlab.models.backends import lacking
 from lmlab.parts.gradio_compat.building import AsBase
 
 LONGEST = 400  # characters of a choice
@@ -26,7 +27,13 @@ class Choices(AsBase, gr.Dropdown):
 
 
 def model_picker(
-    lab: Lab, elem_id: str, label: str = "Model", *, follows: bool = False, **options: Any
+    lab: Lab,
+    elem_id: str,
+    label: str = "Model",
+    *,
+    follows: bool = False,
+    needs: frozenset[str] = frozenset(),
+    **options: Any,
 ) -> gr.Dropdown:
     """A dropdown of the embedded suite; a Hub id or folder may be typed where that is allowed.
 
@@ -35,18 +42,20 @@ def model_picker(
         elem_id: of the dropdown.
         label: of it.
         follows: whether its choices follow another control.
+        needs: what a model must give to be among them (``lmlab.models.backends.GIVES``).
         options: of the dropdown.
     """
     free = lab.settings.any_model or lab.settings.allow_local
     ways = (("Hub id", lab.settings.any_model), ("folder", lab.settings.allow_local))
     kinds = [kind for kind, allowed in ways if allowed]
+    able = [name for name in lab.model_names() if not lacking(name, needs)]
     settings: dict[str, Any] = {
-        "value": lab.settings.model,
+        "value": next(iter(able), lab.settings.model),
         "info": f"or type a {' or a '.join(kinds)}" if free else None,
         "allow_custom_value": free,
         "elem_classes": NAMES_MODELS,
         **options,
     }
     kind = Choices if follows else gr.Dropdown
-    names = settings.pop("choices", None) or lab.model_names() or [lab.settings.model]
+    names = settings.pop("choices", None) or able or [lab.settings.model]
     return kind(names, label=label, elem_id=elem_id, **settings)

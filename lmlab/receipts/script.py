@@ -11,7 +11,8 @@ from importlib.metadata import version
 from typing import Any
 
 from lmlab.assets import in_checkout
-from lmlab.errors import InputError
+from lmlab.errors import InputError, ModelError
+from lmlab.models.backends import OF_WEIGHTS, WEIGHTS, lacking
 from lmlab.models.refs import ModelRef
 
 MOST = 400_000  # characters of a script
@@ -79,9 +80,14 @@ def source_of(shown: str) -> Source:
     >>> source_of("base+qa (α = 0.5)")
     Source(model='assets/models/base', adapter='assets/models/adapters/qa', alpha=0.5, \
 revision='', own=False)
+
+    Raises:
+        ModelError: it has no weights that anybody could load.
     """
     turned = _ALPHA.search(shown)
     ref = ModelRef.cut(shown[: turned.start()] if turned else shown)
+    if why := lacking(ref.name, WEIGHTS):
+        raise ModelError(f"{why} A receipt loads a model’s weights.", OF_WEIGHTS)
     name, adapter, revision = ref.name, ref.adapter or "", ref.revision or ""
     own = "run:" in shown
     if name.startswith("run:"):

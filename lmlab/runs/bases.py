@@ -8,11 +8,11 @@ from typing import Any
 
 from transformers import GenerationConfig
 
-from lmlab.lm.model import Weights
-from lmlab.models.loading import inspect, load, outline
+from lmlab.models.backends.transformers.loading import inspect, load, outline
+from lmlab.models.backends.transformers.model import Weights
 from lmlab.models.refs import RUN
-from lmlab.models.store import ModelRef, ModelStore
 from lmlab.models.tokenizers import fitted, read_vocabulary
+from lmlab.runs.model_store import ModelRef, ModelStore
 from lmlab.settings import Settings
 from lmlab.text.rows import Faults, told
 from lmlab.text.templates import PromptTemplate

@@ -13,9 +13,9 @@ from contextlib import suppress
 import psutil
 
 from lmlab.errors import InputError, LabError, disk_error
-from lmlab.models.store import ModelStore
 from lmlab.runs import processes
 from lmlab.runs.ends import Ends
+from lmlab.runs.model_store import ModelStore
 from lmlab.runs.pages import Page, created, is_left
 from lmlab.runs.processes import GRACE, HELD, LATE, MOST_BESIDES, End, Running
 from lmlab.runs.store import RunFolder, RunInfo

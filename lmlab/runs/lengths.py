@@ -6,7 +6,7 @@ from lmlab.text.records import Row
 from lmlab.training.sets import TuningData
 
 if TYPE_CHECKING:
-    from lmlab.lm.tokens import Vocabulary
+    from lmlab.models.tokens import Vocabulary
 
 ROWS_READ = 48  # rows whose length is looked at for an estimate
 CHECKED = 3  # of the longest rows: those that must be learnable

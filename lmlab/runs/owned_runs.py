@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 from lmlab.errors import InputError
-from lmlab.models.store import ModelStore
 from lmlab.runs.jobs import Jobs
+from lmlab.runs.model_store import ModelStore
 from lmlab.runs.room import check_disk
 from lmlab.runs.store import RunFolder, RunInfo, RunSpec, archive, fingerprint, handed_out
 from lmlab.settings import Settings

@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lmlab.models.loading import device_of
-from lmlab.models.store import ModelStore
+from lmlab.models.backends.transformers.loading import device_of
+from lmlab.runs.model_store import ModelStore
 from lmlab.runs.store import RunFolder, RunSpec, title_of
 from lmlab.scoring.score import score_many
 from lmlab.scoring.scored import bits_per_byte

@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 
 from lmlab.errors import DiskError, MemoryLimitError
-from lmlab.models.store import ModelStore
+from lmlab.runs.model_store import ModelStore
 from lmlab.runs.processes import PROCESS_BYTES
 from lmlab.runs.store import Runs
 from lmlab.settings import Settings

@@ -189,9 +189,9 @@ def fingerprint(owner: str) -> str:
     """What stands for an owner in files: the browser's secret cannot be read back from it.
 
     Raises:
-        InputError: the text is so short that others may have the same.
+        InputError: it is no text, or so short that others may have the same.
     """
-    if len(owner) < SHORTEST_OWNER:
+    if not isinstance(owner, str) or len(owner) < SHORTEST_OWNER:
         raise InputError("It is not known who asks for this run.", "Reload the page.")
     return hashlib.sha256(owner.encode()).hexdigest()[:32]
 

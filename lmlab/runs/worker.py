@@ -19,12 +19,12 @@ import torch
 
 from lmlab.assets import in_checkout
 from lmlab.errors import DiskError, LabError, disk_error
-from lmlab.models.store import ModelRef, ModelStore
 from lmlab.runs import pretrain_worker
 from lmlab.runs.bases import material, outline_of, private, ready
 from lmlab.runs.confines import bound_memory, log_into, said, threads_of
 from lmlab.runs.locks import HeldError
 from lmlab.runs.log import DAMAGED
+from lmlab.runs.model_store import ModelRef, ModelStore
 from lmlab.runs.notes import Notes
 from lmlab.runs.processes import FULL, HELD
 from lmlab.runs.store import RunFolder, RunSpec, title_of, write_whole

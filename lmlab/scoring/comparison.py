@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from lmlab.lm.chat import question
-from lmlab.lm.model import LM
-from lmlab.lm.tokens import BosSetting, Encoded, encode
-from lmlab.lm.windows import WindowMode, plan
 from lmlab.maths.metrics import divergences
+from lmlab.models.chat import question
+from lmlab.models.model import LM
+from lmlab.models.tokens import BosSetting, Encoded, encode
+from lmlab.models.windows import WindowMode, plan
 from lmlab.progress import Progress
 from lmlab.scoring.compared import LN2, Compared
 from lmlab.scoring.score import (
@@ -131,7 +131,7 @@ def _shared(first: LM, second: LM, item: Encoded, other: Encoded) -> tuple[int, 
         item: the text as the first one's tokenizer cuts it.
         other: as the second one's does.
     """
-    widths = [int(lm.model.get_output_embeddings().weight.shape[0]) for lm in (first, second)]
+    widths = [lm.width for lm in (first, second)]
     if first.vocabulary is second.vocabulary:
         return min(widths), ()
     same = item.ids[len(item.lead) :] == other.ids[len(other.lead) :]

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 import torch
 
 from lmlab.errors import ModelError
-from lmlab.lm.model import LM
-from lmlab.lm.sharedprefix import SharedPrefix, common_prefix
-from lmlab.lm.tokens import Encoded
+from lmlab.models.model import LM
+from lmlab.models.sharedprefix import SharedPrefix, common_prefix
+from lmlab.models.tokens import Encoded
 
 BATCH_TOKENS = 4096
 # Rows × (prefix + rest) of one batch, which bounds what the cache takes.
@@ -106,6 +106,7 @@ def _score(
         raise ModelError(
             f"‘{lm.name}’ gives not-a-number for these prompts.", "Its weights may be damaged."
         )
+    assert stats.rank is not None  # of whole distributions
     counts = [len(part) for part in picked]
     columns = (
         torch.split(stats.logprob.cpu().double(), counts),

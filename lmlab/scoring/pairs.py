@@ -6,9 +6,9 @@ from typing import Any
 
 from lmlab.assets import assets_dir
 from lmlab.errors import InputError
-from lmlab.lm.model import LM
 from lmlab.maths import agreement
 from lmlab.maths.agreement import Interval
+from lmlab.models.model import LM
 from lmlab.scoring.score import score_many
 from lmlab.scoring.scored import Scored
 from lmlab.text.sets import Table, read_file

@@ -3,7 +3,7 @@
 Batches by length, cuts long texts into windows, and never holds a table of length × vocabulary.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,18 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lmlab.errors import InputError, MemoryLimitError, ModelError
-from lmlab.lm.model import LM
-from lmlab.lm.tokens import BosSetting, Encoded, Vocabulary, encode, with_end
-from lmlab.lm.windows import Window, WindowMode, default_stride, plan
 from lmlab.maths.metrics import RowStats
 from lmlab.measures import Column
+from lmlab.models.model import LM, Read
+from lmlab.models.tokens import BosSetting, Encoded, Vocabulary, encode, with_end
+from lmlab.models.windows import Window, WindowMode, default_stride, plan
 from lmlab.progress import Progress
 from lmlab.scoring.scored import Scored, Windowing
 from lmlab.scoring.tokens import Alternatives, Tokens, integers
-
-# What a batch leaves in a processor's cache is read again; a graphics processor wants to be filled.
-BATCH_TOKENS = {"cpu": 1024}
-BATCH_TOKENS_ELSEWHERE = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +121,7 @@ def iter_scores(
     jobs = [Job(i, encoded[i].ids, w) for i, plan_ in enumerate(plans) for w in plan_ if w.length]
     total, done = sum(job.window.length for job in jobs), 0
     rows: dict[tuple[int, int], Rows] = {}
-    limit = BATCH_TOKENS.get(lm.device.type, BATCH_TOKENS_ELSEWHERE)
-    for batch in _batches(jobs, limit):
+    for batch in _batches(jobs, lm.batch_tokens):
         rows |= _score_batch(lm, batch, top_k)
         done += sum(job.window.length for job in batch)
         yield Progress(done, total)
@@ -164,32 +159,37 @@ def _batches(jobs: list[Job], limit: int) -> Iterator[list[Job]]:
 
 def _score_batch(lm: LM, batch: list[Job], top_k: int) -> dict[tuple[int, int], Rows]:
     """Run one batch; the rows of each window, by request and first position."""
-    rows, targets = predictions(lm, batch)
-    stats = statistics(lm, rows, targets, top_k)
+    stats = _checked(lm, lambda: lm.score(_reads(batch), top_k))
     counts = [job.window.high - job.window.low for job in batch]
     pieces = zip(batch, split(stats, counts), strict=True)
     return {(job.request, job.window.low): rows for job, rows in pieces}
 
 
-@torch.inference_mode()
 def predictions(lm: LM, batch: list[Job]) -> tuple[Tensor, Tensor]:
     """The rows [N, H] that predict a batch's scored positions, and those positions' ids [N]."""
-    read = [job.ids[job.window.start : job.window.high - 1] for job in batch]
     try:
-        return _scored_rows(lm.rows(read), batch)
+        return lm.predictions(_reads(batch))
     except torch.OutOfMemoryError as error:
         raise _no_memory() from error
 
 
-@torch.inference_mode()
 def statistics(lm: LM, rows: Tensor, targets: Tensor, top_k: int) -> RowStats:
     """What is kept of the distributions that rows predict.
 
     Raises:
         ModelError: they are not-a-number.
     """
+    return _checked(lm, lambda: lm.head.stats(rows, targets, top_k))
+
+
+def _reads(batch: list[Job]) -> list[Read]:
+    return [Read(job.ids[w.start : w.high], w.low - w.start) for job in batch for w in [job.window]]
+
+
+@torch.inference_mode()
+def _checked(lm: LM, ask: Callable[[], RowStats]) -> RowStats:
     try:
-        stats = lm.head.stats(rows, targets, top_k)
+        stats = ask()
     except torch.OutOfMemoryError as error:
         raise _no_memory() from error
     if stats.logprob.isnan().any():
@@ -203,21 +203,19 @@ def _no_memory() -> MemoryLimitError:
     return MemoryLimitError("There is not enough memory for this text.", "Shorten it.")
 
 
-def _scored_rows(hidden: Tensor, batch: list[Job]) -> tuple[Tensor, Tensor]:
-    rows = [
-        hidden[i, job.window.low - 1 - job.window.start : job.window.length]
-        for i, job in enumerate(batch)
-    ]
-    targets = [token for job in batch for token in job.ids[job.window.low : job.window.high]]
-    return torch.cat(rows), torch.tensor(targets, device=hidden.device)
-
-
 def split(stats: RowStats, counts: list[int]) -> Iterator[Rows]:
     """Statistics of several windows apart."""
     names = RowStats.__dataclass_fields__
-    columns = [getattr(stats, name).cpu().split(counts) for name in names]
+    columns = [_parts(getattr(stats, name), counts) for name in names]
     for parts in zip(*columns, strict=True):
-        yield {name: part.numpy() for name, part in zip(names, parts, strict=True)}
+        yield dict(zip(names, parts, strict=True))
+
+
+def _parts(column: Tensor | None, counts: list[int]) -> list[NDArray[Any]]:
+    """A column of several windows apart; NaN where the backend does not give it."""
+    if column is None:
+        return [np.full(count, np.nan) for count in counts]
+    return [part.numpy() for part in torch.split(column.cpu(), counts)]
 
 
 def windowing(count: int, mode: WindowMode, stride: int | None, context: int) -> Windowing | None:
@@ -241,7 +239,7 @@ def assemble(lm: LM, item: Encoded, parts: list[Rows], windowing: Windowing | No
         windowing=windowing,
         limit=lm.context,
         unknown=_unknown(vocabulary, item),
-        notes=(*vocabulary.notes, *lm.ways.reading()),
+        notes=(*vocabulary.notes, *lm.reading),
     )
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from lmlab.errors import InputError
-from lmlab.lm.windows import WindowMode
 from lmlab.measures import Column, Measure, Of, measure, measures
+from lmlab.models.windows import WindowMode
 from lmlab.palette import visible
 from lmlab.scoring import markup
 from lmlab.scoring.tokens import Tokens, TokenScore

@@ -53,7 +53,7 @@ def asked_models(models: Sequence[str], adapters: Sequence[str]) -> list[str]:
 
 def is_same_model(asked: str, then: str) -> bool:
     """Whether a model asked for now is the one of then, whose folder is named by its whole path."""
-    from lmlab.models.store import ModelStore
+    from lmlab.runs.model_store import ModelStore
 
     if then in (asked, ModelStore().pinned(asked)):
         return True

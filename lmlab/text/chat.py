@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from lmlab.errors import InputError
-from lmlab.lm.chat import Message, has_chat, rendered, turn_end
-from lmlab.lm.forms import Form
-from lmlab.lm.tokens import Vocabulary
+from lmlab.models.chat import Message, has_chat, rendered, turn_end
+from lmlab.models.forms import Form
+from lmlab.models.tokens import Vocabulary
 from lmlab.text.parts import Part, PartKind, Pieces, Prompt, joined
 from lmlab.text.templates import PromptTemplate
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from random import Random
 
 from lmlab.errors import InputError
-from lmlab.lm.forms import FORMS, Form
+from lmlab.models.forms import FORMS, Form
 from lmlab.text.predictions import WAYS, Way
 from lmlab.text.rows import Row
 from lmlab.text.sets import Dataset

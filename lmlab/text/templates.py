@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from lmlab.errors import InputError
-from lmlab.lm.forms import Form
+from lmlab.models.forms import Form
 from lmlab.rendering import Job, Renderer
 from lmlab.text.batch import Batch
 from lmlab.text.blocks import asked_for, fields_of

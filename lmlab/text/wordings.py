@@ -33,7 +33,7 @@ def shipped_template(name: str) -> PromptTemplate:
     known = shipped_templates()
     if name not in known:
         raise InputError(
-            f"There is no template named ‘{name[:60]}’.", f"There are: {', '.join(known)}."
+            f"There is no template named ‘{str(name)[:60]}’.", f"There are: {', '.join(known)}."
         )
     return known[name]
 

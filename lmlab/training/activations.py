@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from lmlab.lm.tokens import Vocabulary
+from lmlab.models.tokens import Vocabulary
 from lmlab.training.batches import Batch
 from lmlab.training.config import FinetuneConfig
 from lmlab.training.losses import keeps, summed_loss

@@ -7,9 +7,9 @@ from typing import Any
 
 from lmlab.generation.answering import complete
 from lmlab.generation.sampling import GenerateConfig
-from lmlab.lm.model import LM
-from lmlab.lm.tokens import Encoded, encode, encode_prompt
 from lmlab.maths.agreement import exact_match
+from lmlab.models.model import LM
+from lmlab.models.tokens import Encoded, encode, encode_prompt
 from lmlab.scoring.likelihoods import likelihoods
 from lmlab.text.choosing import best
 from lmlab.text.parts import Prompt

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from lmlab.errors import InputError
-from lmlab.lm.forms import Form
+from lmlab.models.forms import Form
 
 Method = Literal["full", "selective", "lora", "prompt"]
 Start = Literal["zero", "random"]

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from lmlab.lm.chat import turn_end
-from lmlab.lm.forms import Form
-from lmlab.lm.tokens import Vocabulary
+from lmlab.models.chat import turn_end
+from lmlab.models.forms import Form
+from lmlab.models.tokens import Vocabulary
 
 
 def stops_of(generation: Any) -> tuple[int, ...]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from lmlab.errors import InputError
-from lmlab.lm import controls
-from lmlab.lm.chat import has_chat
-from lmlab.lm.tokens import Vocabulary
+from lmlab.models import controls
+from lmlab.models.chat import has_chat
+from lmlab.models.tokens import Vocabulary
 from lmlab.rendering import RenderError
 from lmlab.text.parts import Prompt
 from lmlab.text.records import Row, placed, where

@@ -8,7 +8,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from lmlab.errors import InputError
-from lmlab.lm.tokens import Vocabulary
+from lmlab.models.tokens import Vocabulary
 from lmlab.training.corpus import LOOKED_AT, first_chars, texts
 from lmlab.training.examples import Example
 from lmlab.training.methods import Tuned

@@ -12,11 +12,10 @@ import torch
 
 from lmlab.generation.complete import Stream, rounds
 from lmlab.generation.sampling import GenerateConfig
-from lmlab.lm.adapters import Adapters, Attached
-from lmlab.lm.chat import turn_end
-from lmlab.lm.decoding import Decoder
-from lmlab.lm.model import LM
-from lmlab.lm.ways import choose
+from lmlab.models.backends.transformers.adapters import Adapters, Attached
+from lmlab.models.backends.transformers.model import TransformersLM
+from lmlab.models.backends.transformers.ways import choose
+from lmlab.models.chat import turn_end
 from lmlab.text.templates import PromptTemplate
 from lmlab.training.answering import share_right
 from lmlab.training.config import FinetuneConfig
@@ -86,7 +85,7 @@ class Measures:
             with self.autocast():
                 stream = Stream(lm, self._greedy, ids, 0, 0)
                 found = []
-                for part in rounds(Decoder(lm), [stream]):
+                for part in rounds(lm.decoder(), [stream]):
                     self.ask()
                     found += [one for _, one in part]
             yield Sampled(
@@ -114,7 +113,7 @@ class Measures:
             max_new_tokens=LONGEST_ANSWER, temperature=0, stop=stop, alternatives=0
         )
 
-    def _lm(self) -> LM:
+    def _lm(self) -> TransformersLM:
         """The model as generation asks for it, with whatever it has learned."""
         tuned = self.tuned
         tuned.model.eval()
@@ -122,7 +121,9 @@ class Measures:
         attached = Attached(plain=tuned.config.method != "lora", soft_prompt=soft)
         ways = choose(tuned.base, soft)
         adapters = Adapters(tuned.base)
-        return LM("", tuned.base, tuned.vocabulary, ways, tuned.context, adapters, attached)
+        return TransformersLM(
+            "", tuned.base, tuned.vocabulary, ways, tuned.context, adapters, attached
+        )
 
     def _read(self, ids: Sequence[int]) -> str:
         text: str = self.tuned.vocabulary.tokenizer.decode(list(ids), skip_special_tokens=False)

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from lmlab.errors import InputError
-from lmlab.lm.learned import note_form
-from lmlab.lm.model import context_of
-from lmlab.lm.tokens import Vocabulary
+from lmlab.models.backends.transformers.model import context_of
+from lmlab.models.learned import note_form
+from lmlab.models.tokens import Vocabulary
 from lmlab.text.chat import check_form
 from lmlab.training.config import FinetuneConfig
 from lmlab.training.ends import note_ends, settle

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from lmlab.errors import LabError
-from lmlab.lm.tokens import Vocabulary
+from lmlab.models.tokens import Vocabulary
 from lmlab.training.activations import kept_bytes
 from lmlab.training.config import FinetuneConfig
 from lmlab.training.memory import evenly, roughly

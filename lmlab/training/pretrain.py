@@ -14,7 +14,6 @@ import torch
 
 from lmlab.generation.complete import Stream, rounds
 from lmlab.generation.sampling import GenerateConfig
-from lmlab.lm.decoding import Decoder
 from lmlab.maths.levels import entropy_of_counts, per_byte, per_token
 from lmlab.training.events import Evaluated, Levels, Sampled, SampleToken, TrainEvent
 from lmlab.training.examples import Example, Material
@@ -146,7 +145,7 @@ class Growth(Measures):
             with torch.inference_mode():
                 stream = Stream(lm, controls, ids, 0, controls.seed)
                 found = []
-                for part in rounds(Decoder(lm), [stream]):
+                for part in rounds(lm.decoder(), [stream]):
                     self.ask()
                     found += [one for _, one in part]
             text = "".join(one.shown for one in found)

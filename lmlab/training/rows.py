@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from lmlab.errors import InputError
-from lmlab.lm import controls
-from lmlab.lm.chat import Marked, own_masks, turn_end
-from lmlab.lm.tokens import Vocabulary, encode
+from lmlab.models import controls
+from lmlab.models.chat import Marked, own_masks, turn_end
+from lmlab.models.tokens import Vocabulary, encode
 from lmlab.text.chat import as_chats, check_form, messages
 from lmlab.text.parts import Pieces, Prompt, joined
 from lmlab.text.records import Row

@@ -9,7 +9,7 @@ from typing import Any
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
-from lmlab.lm.tokens import Vocabulary, show
+from lmlab.models.tokens import Vocabulary, show
 from lmlab.training.corpus import SEPARATOR
 from lmlab.training.vocabularies import Merge, Piece, TokenizerView
 

@@ -1,4 +1,4 @@
-"""A browser, and the page over a fake lab or the real one. A missing browser is an error."""
+"""A browser, and the page over mocks or the real models. A missing browser is an error."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from playwright.sync_api import TimeoutError as TooLateError
 from lmlab.lab import Lab
 from lmlab.page.app import launch
 from lmlab.settings import Settings
-from tests.ui.fake import FakeLab
+from tests import labs
 
 TIMEOUT = 60_000
 SOON = 5_000
@@ -80,15 +80,21 @@ def serve_lab() -> Callable[..., str]:
 
 
 @pytest.fixture(scope="session")
-def fake_page(serve_lab) -> Callable[..., str]:
-    """``fake_page(*tabs)``: the address of a page over the fake lab; one tab opens quickly."""
-    return cache(lambda *tabs: serve_lab(FakeLab(pause=0.15), *tabs))
+def mock_page(serve_lab, mock_lab) -> Callable[..., str]:
+    """``mock_page(*tabs)``: the address of a page over such a lab; one tab opens quickly."""
+    return cache(lambda *tabs: serve_lab(mock_lab(), *tabs))
 
 
 @pytest.fixture(scope="session")
-def fake_address(fake_page) -> str:
-    """The whole page over the fake lab."""
-    return fake_page()
+def small_page(serve_lab, mock_lab) -> Callable[..., str]:
+    """The same, opening with a small model of weights."""
+    return cache(lambda *tabs: serve_lab(mock_lab(model="base"), *tabs))
+
+
+@pytest.fixture(scope="session")
+def slow_page(serve_lab, mock_lab) -> Callable[..., str]:
+    """The same over a mock that takes its time."""
+    return cache(lambda *tabs: serve_lab(mock_lab(model=labs.SLOW), *tabs))
 
 
 @pytest.fixture(scope="session")

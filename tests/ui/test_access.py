@@ -54,8 +54,8 @@ def by_keyboard(page: Page) -> list[str]:
 
 
 @pytest.mark.timeout(600)
-def test_every_tab_in_light_dark_by_keyboard_and_on_a_phone(visit, fake_page):
-    page = visit(fake_page())
+def test_every_tab_in_light_dark_by_keyboard_and_on_a_phone(visit, small_page):
+    page = visit(small_page())
     page.evaluate(SCRIPTS)
     found = {}
     for title in open_tabs(page):
@@ -84,8 +84,8 @@ def test_the_lecture_has_no_serious_violation(visit, real_page):
     assert faults(page, "color-contrast") == []
 
 
-def test_a_field_that_has_the_focus_explains_its_term(visit, fake_page):
-    page = visit(fake_page("tuning"))
+def test_a_field_that_has_the_focus_explains_its_term(visit, small_page):
+    page = visit(small_page("tuning"))
     rank = page.locator("#tuning-rank input").first
     rank.focus()
     page.keyboard.press("Shift+Tab")
@@ -97,8 +97,8 @@ def test_a_field_that_has_the_focus_explains_its_term(visit, fake_page):
     expect(line).not_to_be_visible()
 
 
-def test_figures_and_heads_of_columns_that_are_terms_take_the_focus(visit, fake_page):
-    page = visit(fake_page("scale"))
+def test_figures_and_heads_of_columns_that_are_terms_take_the_focus(visit, small_page):
+    page = visit(small_page("scale"))
     line = page.get_by_role("tooltip")
     expect(page.locator("#scale-stop")).to_be_disabled()
     page.locator("#scale-layers input").focus()
@@ -115,8 +115,8 @@ def test_figures_and_heads_of_columns_that_are_terms_take_the_focus(visit, fake_
     expect(line).not_to_be_visible()
 
 
-def test_a_first_visit_is_welcomed_once(visit, fake_page):
-    page = visit(fake_page())
+def test_a_first_visit_is_welcomed_once(visit, small_page):
+    page = visit(small_page())
     expect(page.locator(".lm-begin")).to_be_visible()
     expect(page.locator("#likelihood-factors tbody tr").first).to_be_visible()
     expect(page.get_by_test_id("toast-body")).to_have_count(0)

@@ -1,19 +1,18 @@
-"""The Completion tab in a real browser: over a lab that needs no model, and once over the suite."""
+"""The Completion tab in a real browser: over mocks, and once over the suite."""
 
 import json
 import re
 import time
-from dataclasses import dataclass, field
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from lmlab.generation.completions import Step
 from lmlab.generation.config import GenerateConfig
-from lmlab.models.store import ModelStore
+from lmlab.generation.streams import Stream
+from lmlab.runs.model_store import ModelStore
 from lmlab.settings import Settings
+from tests import labs
 from tests.ui.conftest import handed_over
-from tests.ui.fake import FakeLab
 from tests.ui.test_likelihood import HOSTILE
 
 pytestmark = pytest.mark.browser
@@ -32,8 +31,8 @@ def open_tab(visit, address: str, **options) -> Page:
 
 
 @pytest.fixture
-def page(visit, fake_page) -> Page:
-    return open_tab(visit, fake_page("completion"))
+def page(visit, mock_page) -> Page:
+    return open_tab(visit, mock_page("completion"))
 
 
 def idle(page: Page) -> None:
@@ -150,7 +149,7 @@ def test_the_controls_move_the_next_tokens_bars_at_once(page):
     expect(rows.nth(1)).to_have_class("lm-choice cut")
     expect(rows.nth(0).locator("em.after")).to_have_text("1.0000")
     expect(rows.nth(0).locator("em.own")).to_have_text(own)
-    expect(page.locator("#completion-next")).to_contain_text("1 of 13 tokens")
+    expect(page.locator("#completion-next")).to_contain_text(re.compile(r"1 of \d+ tokens"))
     assert len(texts(page)) == 3
     page.locator("#completion-reset").click()
     expect(rows.nth(1).locator("em.after")).not_to_have_text("cut off")
@@ -168,21 +167,21 @@ def test_a_click_in_the_chart_takes_that_token(page):
 
 
 def test_the_end_token_ends(page):
-    begin(page, "a b c", 3)
+    begin(page, "Once upon", 3)
     number(page, "temperature", 0)
     number(page, "length", 200)
     page.locator("#completion-go").click()
     expect(page.locator(STATUS)).to_contain_text("end token")
     idle(page)
-    assert texts(page)[-1] == "<end>"
+    assert texts(page)[-1] == "</s>"
     expect(page.locator("#completion-next")).to_contain_text("nothing comes next")
     page.locator("#completion-step").click()
     expect(page.get_by_test_id("toast-body")).to_contain_text("has ended the text here")
 
 
-def test_stop_stops_and_keeps_what_was_drawn(visit, serve_lab):
-    page = open_tab(visit, serve_lab(FakeLab(pause=0.0), "completion"))
-    slow = open_tab(visit, serve_lab(FakeLab(pause=1.0), "completion"))
+def test_stop_stops_and_keeps_what_was_drawn(visit, mock_page, slow_page):
+    page = open_tab(visit, mock_page("completion"))
+    slow = open_tab(visit, slow_page("completion"))
     slow_count = slow.locator(TOKENS).count()
     slow.locator("#completion-regenerate").click()
     expect(slow.locator(f"{STATUS} .lm-progress")).to_contain_text(re.compile(r"token \d"))
@@ -196,30 +195,18 @@ def test_stop_stops_and_keeps_what_was_drawn(visit, serve_lab):
     idle(page)
 
 
-@dataclass(frozen=True)
-class CountingLab(FakeLab):
-    """Counts the tokens that are drawn."""
-
-    drawn: list[Step] = field(default_factory=list)
-
-    def complete(self, *asked, **more):
-        for event in super().complete(*asked, **more):
-            if isinstance(event, Step):
-                self.drawn.append(event)
-            yield event
-
-
 @pytest.mark.parametrize(("tab", "name"), [("Completion", "completion"), ("Compare", "compare")])
-def test_a_closed_page_ends_the_run(visit, serve_lab, tab, name):
-    lab = CountingLab(pause=0.6)
-    page = visit(serve_lab(lab, name))
+def test_a_closed_page_ends_the_run(visit, serve_lab, mock_lab, monkeypatch, tab, name):
+    drawn, plain = [], Stream.take
+    monkeypatch.setattr(Stream, "take", lambda *one: drawn.append(1) or plain(*one))
+    page = visit(serve_lab(mock_lab(model=labs.SLOW), name))
     page.get_by_role("tab", name=tab).click()
     expect(page.locator(f"#{name}-status .lm-progress")).to_contain_text(re.compile(r"token \d"))
     page.close()
     time.sleep(0.8)  # what was on its way
-    drawn = len(lab.drawn)
+    before = len(drawn)
     time.sleep(1.2)
-    assert 1 <= len(lab.drawn) <= drawn + 1 < 40
+    assert 1 <= len(drawn) <= before + 1 < 40
 
 
 def test_samples_are_counted_most_likely_first(page):
@@ -271,8 +258,8 @@ def test_the_keyboard_walks_the_completion(page):
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_nothing_is_wider_than_the_window(visit, fake_page, width):
-    page = open_tab(visit, fake_page("completion"), viewport={"width": width, "height": 720})
+def test_nothing_is_wider_than_the_window(visit, mock_page, width):
+    page = open_tab(visit, mock_page("completion"), viewport={"width": width, "height": 720})
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
@@ -318,6 +305,8 @@ def test_white_space_at_the_end_is_taken_away_with_one_click(page):
 
 
 def test_a_chat_model_asked_plainly_is_asked_in_its_form_with_one_click(page):
+    page.locator("#completion-model input").fill(labs.CHAT)
+    page.keyboard.press("Enter")
     asked(page, "Who ran?")
     advice = page.locator("#completion-advice .lm-advice")
     expect(advice).to_contain_text("chat template")

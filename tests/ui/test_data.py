@@ -22,8 +22,8 @@ def open_tab(visit, address: str, **options) -> Page:
 
 
 @pytest.fixture
-def page(visit, fake_page) -> Page:
-    return open_tab(visit, fake_page("data"))
+def page(visit, mock_page) -> Page:
+    return open_tab(visit, mock_page("data"))
 
 
 def idle(page: Page) -> None:

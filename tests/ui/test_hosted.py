@@ -9,9 +9,9 @@ from playwright.sync_api import expect
 from lmlab.features import features
 from lmlab.lab import Lab
 from lmlab.settings import Settings
-from tests.test_visitors import Gated, ask, pages, until
+from tests.test_visitors import ask, gated, pages, until
 from tests.ui.conftest import handed_over
-from tests.ui.fake import FakeLab
+from tests.ui.test_likelihood import Crashing
 
 SCRIPT = (
     '<img src=x onerror="window.cracked=1"><script>window.cracked=1</script>${window.cracked=1}'
@@ -110,8 +110,9 @@ def test_what_is_switched_off_is_said_in_a_sentence(visit, shut_address):
 
 
 @pytest.mark.browser
-def test_a_fault_of_the_server_has_a_number_and_no_details(visit, serve_lab):
-    page = visit(serve_lab(FakeLab()))
+def test_a_fault_of_the_server_has_a_number_and_no_details(visit, serve_lab, mock_lab):
+    lab = mock_lab()
+    page = visit(serve_lab(Crashing(lab.store, lab.settings), "likelihood"))
     page.get_by_label("Text to score").fill("crash")
     handed_over(page)
     page.locator("#likelihood-go").click()
@@ -121,8 +122,8 @@ def test_a_fault_of_the_server_has_a_number_and_no_details(visit, serve_lab):
 
 
 @pytest.mark.browser
-def test_a_full_line_is_said_in_a_sentence(visit, serve_lab):
-    lab = Gated(settings=Settings(max_waiting=1))
+def test_a_full_line_is_said_in_a_sentence(visit, serve_lab, mock_lab):
+    lab = gated(mock_lab(max_waiting=1))
     lab.gate.set()
     address = serve_lab(lab, "likelihood")
     page = visit(address)

@@ -31,8 +31,8 @@ def receipt(page: Page, name: str) -> Locator:
 
 
 @pytest.mark.browser
-def test_a_scored_text_is_kept_in_every_form(visit, fake_page, tmp_path):
-    page = visit(fake_page("likelihood"))
+def test_a_scored_text_is_kept_in_every_form(visit, small_page, tmp_path):
+    page = visit(small_page("likelihood"))
     page.get_by_label("Text to score").fill(HOSTILE)
     page.locator("#likelihood-go").click()
     expect(page.locator("#likelihood-strip .lm-toks")).to_contain_text("onerror")
@@ -78,8 +78,8 @@ def test_a_scored_text_is_kept_in_every_form(visit, fake_page, tmp_path):
 
 
 @pytest.mark.browser
-def test_a_completion_s_receipt_says_whether_tokens_were_chosen(visit, fake_page):
-    page = visit(fake_page("completion"))
+def test_a_completion_s_receipt_says_whether_tokens_were_chosen(visit, small_page):
+    page = visit(small_page("completion"))
     keep = page.locator("#completion-keep")
     keep.get_by_role("button", name="Receipt").click()
     expect(keep.locator("pre")).to_contain_text("for index in range")
@@ -94,8 +94,8 @@ def test_a_completion_s_receipt_says_whether_tokens_were_chosen(visit, fake_page
 
 
 @pytest.mark.browser
-def test_a_drawing_looks_the_same_outside_the_page(visit, fake_page):
-    page = visit(fake_page("scale"))
+def test_a_drawing_looks_the_same_outside_the_page(visit, small_page):
+    page = visit(small_page("scale"))
     place = ".lm-curvebox:not(.wide)"
     drawing = ElementTree.fromstring(saved(page, place, "SVG").decode())
     styles = [
@@ -114,8 +114,8 @@ def test_a_drawing_looks_the_same_outside_the_page(visit, fake_page):
 
 
 @pytest.mark.browser
-def test_a_shape_and_models_measured_have_receipts(visit, fake_page):
-    page = visit(fake_page("scale"))
+def test_a_shape_and_models_measured_have_receipts(visit, small_page):
+    page = visit(small_page("scale"))
     code = receipt(page, "scale-builder")
     expect(code).to_contain_text("n_layer=96")
     page.locator("#scale-layers input").fill("2")
@@ -133,13 +133,13 @@ def test_a_shape_and_models_measured_have_receipts(visit, fake_page):
 
 
 @pytest.mark.browser
-def test_a_corpus_has_a_receipt(visit, fake_page):
-    page = visit(fake_page("data"))
+def test_a_corpus_has_a_receipt(visit, small_page):
+    page = visit(small_page("data"))
     expect(receipt(page, "data")).to_contain_text("TEXTS = [  # beginnings of documents")
 
 
 @pytest.mark.browser
-def test_a_report_of_nothing_says_so(visit, fake_page):
-    page = visit(fake_page("pretraining"))
+def test_a_report_of_nothing_says_so(visit, small_page):
+    page = visit(small_page("pretraining"))
     page.get_by_role("button", name="Report", exact=True).click()
     expect(page.locator("#lm-notice")).to_have_text("Nothing to report yet: run something first.")

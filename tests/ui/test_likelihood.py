@@ -1,4 +1,4 @@
-"""The Likelihood tab in a real browser, over a lab that needs no model."""
+"""The Likelihood tab in a real browser, over mocks."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.ui.fake import FakeLab
+from lmlab.lab import Lab
+from tests import labs
 
 pytestmark = pytest.mark.browser
 STRIP = "#likelihood-strip"
@@ -15,9 +16,9 @@ HOSTILE = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>
 
 
 @pytest.fixture
-def page(visit, fake_page) -> Page:
+def page(visit, mock_page) -> Page:
     """The tab with the result that it opens with."""
-    opened = visit(fake_page("likelihood"))
+    opened = visit(mock_page("likelihood"))
     expect(opened.locator(TOKENS).first).to_be_visible()
     return opened
 
@@ -67,6 +68,7 @@ def test_the_measure_changes_colours_and_legend(page):
 
 
 def test_the_keyboard_walks_and_pins(page):
+    score(page, "Once upon a time,")
     page.locator(f"{STRIP} .lm-toks").focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
@@ -115,18 +117,18 @@ def test_four_thousand_tokens_are_drawn(page):
 
 
 def test_two_models_show_their_difference(page):
-    choose(page, "base-early")
+    choose(page, "mock:bigram")
     page.locator("#likelihood-go").click()
     expect(page.get_by_label("difference", exact=True)).to_be_checked()
     page.locator(TOKENS).nth(2).hover()
     card = page.locator(f"{STRIP} .lm-card.show")
-    expect(card).to_contain_text("base-early")
+    expect(card).to_contain_text("mock:bigram")
     expect(card).to_contain_text("difference")
-    expect(page.locator("#likelihood-figures .second").first).to_contain_text("base-early")
+    expect(page.locator("#likelihood-figures .second").first).to_contain_text("mock:bigram")
 
 
 def test_models_with_other_tokens_are_shown_apart(page):
-    choose(page, "letters")
+    choose(page, "mock:uniform")
     page.locator("#likelihood-go").click()
     expect(page.locator(f"{STRIP} .lm-toks")).to_have_count(2)
     expect(page.locator(f"{STRIP} .lm-notes")).to_contain_text("bits per byte")
@@ -149,22 +151,36 @@ def test_the_start_token_is_shown_and_can_be_chosen(page):
     score(page, "The dog ran.")
     expect(page.locator(f"{STRIP} .lm-runs")).to_contain_text("<s>")
     start = page.locator("#likelihood-start input")
-    start.fill("<|im_start|>")
+    start.fill("</s>")
     start.press("Enter")
     score(page, "The cat ran.")
-    expect(page.locator(f"{STRIP} .lm-runs")).to_contain_text("<|im_start|>")
+    expect(page.locator(f"{STRIP} .lm-runs")).to_contain_text("</s>")
 
 
 def test_the_prefix_is_a_question_in_the_chat_form(page):
+    page.get_by_label("Model", exact=True).fill(labs.CHAT)
+    page.keyboard.press("Enter")
     page.locator("#likelihood-chat input").check()
     score(page, "The dog.", "Who ran?")
     expect(page.locator(f"{STRIP} .lm-prefix")).to_contain_text("[user] Who ran? [model]")
 
 
+class Crashing(Lab):
+    """A lab with a bug."""
+
+    def score(self, model, text, *args, **options):
+        if text == "crash":
+            raise RuntimeError("a bug")
+        yield from super().score(model, text, *args, **options)
+
+
 @pytest.mark.parametrize(
     ("text", "words"), [("", "no text to score"), ("crash", "went wrong on the server")]
 )
-def test_an_error_is_said_and_nothing_is_lost(page, text, words):
+def test_an_error_is_said_and_nothing_is_lost(visit, serve_lab, mock_lab, text, words):
+    lab = mock_lab()
+    page = visit(serve_lab(Crashing(lab.store, lab.settings), "likelihood"))
+    expect(page.locator(TOKENS).first).to_be_visible()
     before = page.locator(TOKENS).count()
     fill(page, text)
     page.locator("#likelihood-go").click()
@@ -174,7 +190,16 @@ def test_an_error_is_said_and_nothing_is_lost(page, text, words):
     expect(page.locator("#likelihood-stop")).to_be_disabled()
 
 
-def test_stop_stops_and_keeps_what_was_there(page):
+@pytest.fixture
+def slow(visit, slow_page) -> Page:
+    """The tab over a mock that takes its time."""
+    opened = visit(slow_page("likelihood"))
+    expect(opened.locator(TOKENS).first).to_be_visible()
+    return opened
+
+
+def test_stop_stops_and_keeps_what_was_there(slow):
+    page = slow
     before = page.locator(TOKENS).count()
     fill(page, " dog" * 4000)
     page.locator("#likelihood-go").click()
@@ -187,7 +212,9 @@ def test_stop_stops_and_keeps_what_was_there(page):
     score(page, "and on")
 
 
-def test_a_run_asked_for_while_a_stop_is_on_its_way_is_not_stopped(page):
+def test_a_run_asked_for_while_a_stop_is_on_its_way_is_not_stopped(slow):
+    page = slow
+
     def late(route):
         page.wait_for_timeout(800)
         route.continue_()
@@ -201,10 +228,10 @@ def test_a_run_asked_for_while_a_stop_is_on_its_way_is_not_stopped(page):
     score(page, "and on")
 
 
-def test_a_result_survives_a_switch_of_tabs(visit, fake_address):
-    page = visit(fake_address)
+def test_a_result_survives_a_switch_of_tabs(visit, mock_page):
+    page = visit(mock_page("likelihood", "about"))
     expect(page.locator(TOKENS).first).to_be_visible()
-    score(page, "the cat")
+    score(page, "Once upon")
     page.get_by_role("tab", name="About").click()
     expect(page.locator("#about-text")).to_be_visible()
     page.get_by_role("tab", name="Likelihood").click()
@@ -233,12 +260,11 @@ def test_emoji_right_to_left_and_white_space_are_shown(page):
     expect(strip).to_contain_text("⏎")
 
 
-def test_nothing_scored_is_said(visit, serve_lab):
-    class OneToken(FakeLab):
-        def score(self, model, text, prefix="", **options):
-            yield from super().score("nostart", text[:1], prefix, **options)
-
-    page = visit(serve_lab(OneToken(), "likelihood"))
+def test_nothing_scored_is_said(page):
+    start = page.locator("#likelihood-start input")
+    start.fill("never")
+    start.press("Enter")
+    score(page, "Once")
     expect(page.locator(f"{STRIP} .lm-notes")).to_contain_text("Nothing was scored")
     expect(page.locator("#likelihood-definition")).to_contain_text("no product")
 
@@ -256,24 +282,24 @@ def test_large_type_and_dark_colours_are_remembered(page):
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_nothing_is_wider_than_the_window(visit, fake_page, width):
-    page = visit(fake_page("likelihood"), viewport={"width": width, "height": 720})
+def test_nothing_is_wider_than_the_window(visit, mock_page, width):
+    page = visit(mock_page("likelihood"), viewport={"width": width, "height": 720})
     expect(page.locator(TOKENS).first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_ctrl_enter_scores(page):
-    fill(page, "the dog and")
+    fill(page, "Once upon a")
     page.get_by_label("Text to score").press("Control+Enter")
     page.wait_for_function("window.lmlab.shown.likelihood.runs[0].texts.length === 3")
 
 
-def test_two_visitors_do_not_see_each_other(visit, fake_page, page):
-    other = visit(fake_page("likelihood"))
+def test_two_visitors_do_not_see_each_other(visit, slow_page, slow):
+    page, other = slow, visit(slow_page("likelihood"))
     expect(other.locator(TOKENS).first).to_be_visible()
     fill(page, " dog" * 4000)
     page.locator("#likelihood-go").click()
-    score(other, "quick work")
+    score(other, "Once upon")
     expect(other.locator(TOKENS)).to_have_count(2)
     shown = json.loads(other.evaluate("JSON.stringify(window.lmlab.shown.likelihood)"))
-    assert shown["runs"][0]["texts"] == ["quick", " work"]
+    assert shown["runs"][0]["texts"] == ["Once", " upon"]

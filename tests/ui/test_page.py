@@ -4,8 +4,8 @@ import pytest
 from gradio_client import Client
 from playwright.sync_api import expect
 
-from lmlab.models.store import ModelStore
 from lmlab.page.app import build_page
+from lmlab.runs.model_store import ModelStore
 from lmlab.scoring.score import score
 from lmlab.settings import Settings
 

@@ -1,4 +1,4 @@
-"""The Prompt tab in a real browser: over a lab that needs no model, and once over the suite."""
+"""The Prompt tab in a real browser: over mocks, and once over the suite."""
 
 import csv
 import io
@@ -9,11 +9,12 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from lmlab.features.prompt.evaluation import evaluate
-from lmlab.models.store import ModelStore
+from lmlab.runs.model_store import ModelStore
 from lmlab.settings import Settings
 from lmlab.text.protocols import Protocol
 from lmlab.text.sets import shipped
 from lmlab.text.wordings import shipped_templates
+from tests import labs
 from tests.ui.conftest import handed_over, show_tab
 from tests.ui.test_likelihood import HOSTILE
 
@@ -35,8 +36,8 @@ def open_tab(visit, address: str, **options) -> Page:
 
 
 @pytest.fixture
-def page(visit, fake_page) -> Page:
-    return open_tab(visit, fake_page("prompt"))
+def page(visit, mock_page) -> Page:
+    return open_tab(visit, mock_page("prompt"))
 
 
 def choose(page: Page, field: str, name: str) -> None:
@@ -69,7 +70,7 @@ def test_it_opens_with_a_prompt_by_its_parts_and_an_answer(page):
     assert len(parts(page, "example")) == 3
     assert len(parts(page, "separator")) == 3
     assert len(parts(page, "query")) == 1
-    expect(page.locator("#prompt-view .lm-length")).to_contain_text("of 64 tokens")
+    expect(page.locator("#prompt-view .lm-length")).to_contain_text("of 1,024 tokens")
     expect(page.locator("#prompt-strip .lm-tok").first).to_be_visible()
     expect(page.locator(ANSWER)).to_contain_text("G reads")
 
@@ -167,7 +168,6 @@ def test_a_curve_is_drawn_as_it_comes_and_a_prediction_loads_its_query(page):
     measure(page)
     expect(page.locator("#prompt-figures tbody tr")).to_have_count(5)
     expect(page.locator("#prompt-plot .scatterlayer .trace")).to_have_count(2)
-    expect(page.locator("#prompt-figures .lm-notes")).to_contain_text("A note of the fake")
     page.get_by_label("only the wrong ones").check()
     wrong = page.locator(ROWS).first
     expect(wrong).to_have_class("wrong")
@@ -178,14 +178,14 @@ def test_a_curve_is_drawn_as_it_comes_and_a_prediction_loads_its_query(page):
 
 def test_one_click_sets_zero_shot_few_shot_and_tuned_side_by_side(page):
     expect(page.locator("#prompt-invitation")).to_contain_text("Nothing measured yet")
-    expect(page.locator("#prompt-second input")).to_have_value("base-early")
+    expect(page.locator("#prompt-second input")).to_have_value("base+german")
     measure(page, "three")
     expect(page.locator("#prompt-invitation")).to_be_hidden()
     rows = page.locator("#prompt-figures tbody tr")
     expect(rows).to_have_count(3)
     expect(rows.nth(0)).to_contain_text("zero-shot")
     expect(rows.nth(1)).to_contain_text("3 shots")
-    expect(rows.nth(2)).to_contain_text("base-early, zero-shot, own wording")
+    expect(rows.nth(2)).to_contain_text("base+german, zero-shot, own wording")
     expect(page.locator("#prompt-plot .barlayer .point")).to_have_count(3)
     expect(page.locator("#prompt-plot .errorbar")).to_have_count(3)
     expect(page.locator("#prompt-nll")).to_be_hidden()
@@ -210,7 +210,14 @@ def test_every_kind_of_study(page):
     expect(page.locator("#prompt-figures tbody")).to_contain_text("6 orders of 3 examples")
 
 
-def test_a_design_under_way_is_drawn_before_it_is_done(page):
+@pytest.fixture
+def slow(visit, serve_lab, mock_lab) -> Page:
+    """The tab over a mock that takes its time."""
+    return open_tab(visit, serve_lab(mock_lab(model="mock:scripted?pause=0.01"), "prompt"))
+
+
+def test_a_design_under_way_is_drawn_before_it_is_done(slow):
+    page = slow
     page.locator("#prompt-kind").get_by_label("Wordings").check()
     number(page, "draws", "12")
     page.locator("#prompt-measure").click()
@@ -243,8 +250,8 @@ def test_options_that_differ_by_row(page):
 
 def test_a_chat_model_shows_both_forms_before_it_runs(page):
     expect(page.locator("#prompt-view .lm-chat")).to_be_hidden()
-    choose(page, "model", "letters")
-    expect(page.locator(f"{TEXT} .lm-part.chat").first).to_have_text("<user> ")
+    choose(page, "model", labs.CHAT)
+    expect(page.locator(f"{TEXT} .lm-part.chat").first).to_have_text("[user] ")
     page.locator("#prompt-view .lm-chat summary").click()
     plain = page.locator("#prompt-view .lm-chat div")
     expect(plain.locator(".lm-part.query")).to_be_visible()
@@ -255,14 +262,13 @@ def test_the_form_of_the_prompt_is_shown_and_chosen(page):
     forms = page.locator("#prompt-form")
     expect(forms.get_by_label("as the model was tuned")).to_be_checked()
     expect(page.locator(f"{TEXT} .lm-part.query")).to_be_visible()
+    choose(page, "model", labs.CHAT)
     forms.get_by_label("chat").check()
-    expect(page.locator(f"{TEXT} .lm-part.chat").first).to_have_text("<user> ")
-    expect(page.locator("#prompt-view")).to_contain_text("The prompt has the chat form.")
+    expect(page.locator(f"{TEXT} .lm-part.chat").first).to_have_text("[user] ")
     measure(page, "few")
     expect(page.locator("#prompt-figures .lm-notes")).to_contain_text("chat form")
-    choose(page, "model", "letters")
     forms.get_by_label("plain").check()
-    expect(page.locator("#prompt-view")).to_contain_text("The prompt has the plain form.")
+    expect(page.locator("#prompt-view")).to_contain_text("asked in the plain form here")
     expect(page.locator(f"{TEXT} .lm-part.chat")).to_have_count(0)
 
 
@@ -274,7 +280,8 @@ def test_labels_bring_confusion_and_reliability(page):
     expect(page.locator("#prompt-reliability .scatterlayer .trace")).to_have_count(2)
 
 
-def test_a_study_can_be_stopped(page):
+def test_a_study_can_be_stopped(slow):
+    page = slow
     number(page, "draws", "20")
     page.locator("#prompt-measure").click()
     expect(page.locator("#prompt-measure-status .lm-progress")).to_contain_text("prompts")
@@ -375,8 +382,8 @@ def test_what_a_stranger_types_stays_text(page):
     assert page.evaluate("window.hacked") is None
 
 
-def test_it_fits_a_phone(visit, fake_page):
-    page = open_tab(visit, fake_page("prompt"), viewport={"width": 390, "height": 844})
+def test_it_fits_a_phone(visit, mock_page):
+    page = open_tab(visit, mock_page("prompt"), viewport={"width": 390, "height": 844})
     measure(page, "few")
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= 390

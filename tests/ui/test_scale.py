@@ -1,6 +1,7 @@
-"""The Scale tab in a real browser: over the embedded suite, and over a lab that can be stopped."""
+"""The Scale tab in a real browser: over the embedded suite, and over small models."""
 
 import csv
+import time
 from pathlib import Path
 
 import pytest
@@ -68,8 +69,8 @@ def test_opening_shows_the_gpts_models_at_hand_and_what_they_reach(visit, real_p
     ]
 
 
-def test_the_builder_follows_what_is_typed(visit, fake_page):
-    page = open_tab(visit, fake_page("scale"))
+def test_the_builder_follows_what_is_typed(visit, small_page):
+    page = open_tab(visit, small_page("scale"))
     expect(page.locator(COUNT)).to_have_text("174,604,259,328")
     expect(page.locator("#scale-lora")).to_contain_text("the 4.7 M of the LoRA paper")
     page.get_by_role("button", name="GPT-2 small").click()
@@ -94,31 +95,37 @@ def test_the_builder_follows_what_is_typed(visit, fake_page):
     assert sum(int(row["parameters"]) for row in parts) == 354_823_168 + 50257 * 1024
 
 
-def test_a_model_s_shape_is_taken_or_refused(visit, fake_page):
-    page = open_tab(visit, fake_page("scale"))
+def test_a_model_s_shape_is_taken_or_refused(visit, small_page):
+    page = open_tab(visit, small_page("scale"))
     choice = page.get_by_label("or the shape of a model at hand")
     choice.click()
     page.get_by_role("option", name="base", exact=True).click()
     expect(page.locator("#scale-width input")).to_have_value("48")
-    expect(page.locator("#scale-length input")).to_have_value("64")
+    expect(page.locator("#scale-length input")).to_have_value("512")
     choice.click()
-    page.get_by_role("option", name="letters").click()
-    expect(page.get_by_test_id("toast-body")).to_contain_text("‘letters’ is not counted by part")
+    page.get_by_role("option", name="mock:uniform").click()
+    expect(page.get_by_test_id("toast-body")).to_contain_text("‘mock:uniform’ gives no weights")
     expect(page.locator("#scale-width input")).to_have_value("48")
 
 
-def test_a_model_that_cannot_be_had_is_a_row_that_says_so(visit, fake_page):
-    page = open_tab(visit, fake_page("scale"))
+def test_a_model_that_cannot_be_had_is_a_row_that_says_so(visit, small_page):
+    page = open_tab(visit, small_page("scale"))
     box = page.locator("#scale-models input")
     box.fill("<img src=x onerror=alert(1)>")
     box.press("Enter")
     expect(page.locator("#scale-table")).to_contain_text("There is no model named ‘<img src=x")
     assert page.locator("#scale-table img").count() == 0
-    expect(page.get_by_role("row", name="base 2 48 4 100 64")).to_be_visible()
+    expect(page.get_by_role("row", name="base 4 48 2 4,096 512")).to_be_visible()
 
 
-def test_measuring_can_be_stopped(visit, fake_page):
-    page = open_tab(visit, fake_page("scale"))
+def test_measuring_can_be_stopped(visit, small_page, monkeypatch):
+    plain = Scaling._measured
+    monkeypatch.setattr(
+        Scaling,
+        "_measured",
+        lambda *asked: (time.sleep(0.3) or one for one in plain(*asked)),
+    )
+    page = open_tab(visit, small_page("scale"))
     for kind in ("shuffled stories", "German"):
         page.locator("#scale-kinds").get_by_label(kind).check()
     page.locator("#scale-go").click()
@@ -130,8 +137,8 @@ def test_measuring_can_be_stopped(visit, fake_page):
     expect(page.locator("#scale-stop")).to_be_disabled()
 
 
-def test_a_phone_shows_it_without_sideways_scrolling(visit, fake_page):
-    page = open_tab(visit, fake_page("scale"), viewport={"width": 390, "height": 844})
+def test_a_phone_shows_it_without_sideways_scrolling(visit, small_page):
+    page = open_tab(visit, small_page("scale"), viewport={"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     big = page.locator(COUNT)
     assert big.evaluate("node => node.scrollWidth <= node.clientWidth + 1")

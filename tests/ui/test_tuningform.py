@@ -1,14 +1,26 @@
 """The Fine-tune tab's form, and what the page's script may ask for; no browser."""
 
+import time
+
 import pytest
 
 from lmlab.errors import InputError
 from lmlab.features.tuning.form import KEYS, PRESETS, RACE, config_of, values_of
+from lmlab.features.tuning.service import Tuning
 from lmlab.parts.run_following import follower
+from lmlab.text.wordings import shipped_templates
 from lmlab.training.config import FinetuneConfig
-from tests.ui.faketuning import FakeTuning
+from lmlab.training.sets import TuningData
 
 OWNER = "0123456789abcdef0123456789abcdef"
+WORDING = shipped_templates()["qa-tuned"]
+ROWS = tuple({"question": f"Who is {i}?", "answer": "the king"} for i in range(8))
+TINY = TuningData("few", ROWS[:6], ROWS[6:])
+
+
+@pytest.fixture(scope="module")
+def tuning(mock_lab) -> Tuning:
+    return mock_lab().service(Tuning)
 
 
 def test_the_form_gives_back_every_config():
@@ -41,20 +53,18 @@ def test_a_box_that_cannot_be_read_is_named(key, value, words):
     "asked",
     [None, [], {}, {"owner": "../x"}, {"owner": 3}, {"owner": OWNER, "run": {}, "have": -1}],
 )
-def test_a_stranger_who_follows_gets_nothing(asked):
-    tuning = FakeTuning(0)
-    run = tuning.start("f" * 32, "base", tuning.dataset("qa"), None, FinetuneConfig())
+def test_a_stranger_who_follows_gets_nothing(tuning, asked):
+    run = tuning.start("f" * 32, "base", TINY, WORDING, FinetuneConfig(steps=1))
     assert follower(tuning)(asked)["run"] == ""
     answer = follower(tuning)({"owner": OWNER, "run": run, "have": 0})
     assert answer["run"] == ""
 
 
-def test_the_owner_gets_what_is_new():
-    tuning = FakeTuning(0)
-    config = FinetuneConfig(steps=3)
-    run = tuning.start(OWNER, "base", tuning.dataset("qa"), None, config)
+def test_the_owner_gets_what_is_new(tuning):
+    config = FinetuneConfig(steps=3, samples=0)
+    run = tuning.start(OWNER, "base", TINY, WORDING, config)
     while not tuning.run(OWNER, run).is_over:
-        pass
+        time.sleep(0.05)
     whole = follower(tuning)({"owner": OWNER, "run": "", "have": 0})
     assert (whole["run"], whole["state"]) == (run, "done")
     assert [event[1] for event in whole["events"] if event[0] == "step"] == [1, 2, 3]

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lmlab.lm.model import LM
-from lmlab.lm.tokens import encode
-from lmlab.lm.windows import plan
 from lmlab.maths.jensenshannon import distance, entropy
+from lmlab.models.model import LM
+from lmlab.models.tokens import encode
+from lmlab.models.windows import plan
 from lmlab.scoring.score import Job, ScoreRequest, predictions
 
 

@@ -38,7 +38,7 @@ def add_diff(commands: Any) -> None:
 def _diff(arguments: argparse.Namespace) -> None:
     quiet()
     from lmlab.features.change.weight_change import iter_changes
-    from lmlab.models.store import ModelRef, ModelStore
+    from lmlab.runs.model_store import ModelRef, ModelStore
     from lmlab.scoring.comparison import compare
 
     refs = [ModelRef.parse(name) for name in (arguments.base, arguments.tuned)]

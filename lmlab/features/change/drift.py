@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from lmlab.errors import InputError
 from lmlab.features.change.changes import Drift
-from lmlab.lm.model import LM
 from lmlab.maths import agreement
+from lmlab.models.model import LM
 from lmlab.scoring.compared import Compared
 from lmlab.scoring.comparison import iter_compare, same_vocabulary
 from lmlab.scoring.score import ScoreRequest

@@ -10,10 +10,10 @@ from lmlab.features.change import passages
 from lmlab.features.change.changes import Drift
 from lmlab.features.change.passages import Kind, Task
 from lmlab.lab import Lab, import_core, runs_models
-from lmlab.lm.fair_lock import stepwise
-from lmlab.lm.tokens import Vocabulary
 from lmlab.memo import Memo
-from lmlab.models.store import ModelRef
+from lmlab.models.fair_lock import stepwise
+from lmlab.models.refs import ModelRef
+from lmlab.models.tokens import Vocabulary
 from lmlab.progress import Loading
 
 ROWS = 10

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from lmlab.assets import SHIPPED
 from lmlab.errors import ModelError
-from lmlab.models.store import ModelRef, ModelStore
+from lmlab.runs.model_store import ModelRef, ModelStore
 
 # What two models have in common whose matrices can be subtracted.
 SHAPE = (

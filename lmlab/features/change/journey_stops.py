@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from lmlab.errors import InputError
 from lmlab.features.change.journeys import Stop
-from lmlab.models.store import RUN, ModelRef
+from lmlab.models.refs import RUN, ModelRef
 from lmlab.runs.store import Runs
 
 MOST = 24

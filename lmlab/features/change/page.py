@@ -18,6 +18,7 @@ from lmlab.features.change import (
 )
 from lmlab.features.change.service import Changing
 from lmlab.lab import Lab
+from lmlab.models.backends import WEIGHTS, lacking
 from lmlab.parts import run_views
 from lmlab.parts.gradio_compat import building
 from lmlab.parts.pickers import model_picker
@@ -73,10 +74,11 @@ PARTS = (
 def build(lab: Lab) -> None:
     """Draw the tab inside the current Blocks and wire it to the lab."""
     tab = building.tab()
-    first = lab.settings.model
+    named = [lab.settings.model, *lab.model_names()]
+    first = next((name for name in named if not lacking(name, WEIGHTS)), named[0])
     names = tuned_choices(lab, "", first)
     with gr.Row(elem_classes="lm-pickers lm-changepickers"):
-        base = model_picker(lab, "change-base", "Base  W", info=None)
+        base = model_picker(lab, "change-base", "Base  W", needs=WEIGHTS, info=None)
         tuned = model_picker(
             lab, "change-tuned", "Tuned  W + ΔW", choices=names or [first],
             value=shown_first(names) or first, info=None, follows=True,

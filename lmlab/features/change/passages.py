@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from lmlab.assets import assets_dir
-from lmlab.lm.chat import has_chat
-from lmlab.lm.learned import learned_form
-from lmlab.lm.tokens import Vocabulary
-from lmlab.models.store import RUN, ModelRef, ModelStore
+from lmlab.models.chat import has_chat
+from lmlab.models.learned import learned_form
+from lmlab.models.refs import RUN, ModelRef
+from lmlab.models.tokens import Vocabulary
+from lmlab.runs.model_store import ModelStore
 from lmlab.runs.store import RunFolder, Runs
 from lmlab.text import sets as data
 from lmlab.text.chat import as_chats

@@ -6,6 +6,7 @@ Other weights stand in while a text is scored; the stored ones are never written
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,10 +14,10 @@ from torch import Tensor, nn
 from lmlab.errors import InputError
 from lmlab.features.change.changes import KnifePoint
 from lmlab.features.change.weight_change import Delta, deltas
-from lmlab.lm.model import LM
-from lmlab.lm.ways import choose
 from lmlab.maths.metrics import corpus_log_perplexity
 from lmlab.maths.spectra import Decomposed
+from lmlab.models.backends.transformers.ways import choose
+from lmlab.models.model import LM
 from lmlab.scoring.score import ScoreRequest, score_many
 from lmlab.scoring.scored import Scored, bits_per_byte
 
@@ -152,7 +153,8 @@ def _stood_in(lm: LM, weights: Sequence[tuple[Delta, Tensor]]) -> Iterator[LM]:
             for module, name in _places(lm.model, delta):
                 replaced.append((module, name, module._parameters[name]))
                 module._parameters[name] = new
-        yield replace(lm, ways=choose(lm.model, None))
+        one: Any = lm
+        yield replace(one, ways=choose(lm.model, None))
     finally:
         for module, name, parameter in reversed(replaced):
             module._parameters[name] = parameter

@@ -14,7 +14,7 @@ from lmlab.features.change.matrices import Changes, Knifed, MatrixView, Unchange
 from lmlab.features.change.passages import chat_of
 from lmlab.features.change.task_texts import held_out, made_for, texts
 from lmlab.lab import Lab, import_core, runs_models
-from lmlab.models.store import ModelRef
+from lmlab.models.refs import ModelRef
 from lmlab.progress import Loading, Progress
 from lmlab.text import sets as data
 from lmlab.training.sets import probe_texts
@@ -22,7 +22,7 @@ from lmlab.training.sets import probe_texts
 if TYPE_CHECKING:
     from lmlab.features.change.changes import MatrixChange
     from lmlab.features.change.rank_knife import Cut
-    from lmlab.lm.model import LM
+    from lmlab.models.model import LM
     from lmlab.scoring.score import ScoreRequest
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from lmlab.errors import InputError, LabError
 from lmlab.features.change.passages import PLAIN, Passage, answers
-from lmlab.lm.tokens import Vocabulary
-from lmlab.models.store import RUN, ModelRef, ModelStore
+from lmlab.models.tokens import Vocabulary
+from lmlab.runs.model_store import RUN, ModelRef, ModelStore
 from lmlab.text import sets as data
 from lmlab.text.rows import Row
 from lmlab.text.templates import PromptTemplate

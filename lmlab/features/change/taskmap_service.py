@@ -14,7 +14,7 @@ from lmlab.features.change.passages import Kind
 from lmlab.features.change.taskmap import TaskMap
 from lmlab.lab import Lab, import_core, runs_models
 from lmlab.maths.agreement import spread
-from lmlab.models.store import ModelRef
+from lmlab.models.refs import ModelRef
 from lmlab.progress import Loading
 
 if TYPE_CHECKING:

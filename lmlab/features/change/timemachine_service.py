@@ -14,12 +14,12 @@ from lmlab.features.change.journeys import Moment, Stop, Travelling
 from lmlab.generation.config import GenerateConfig
 from lmlab.lab import SHORT, Lab, import_core, runs_models
 from lmlab.memo import Memo
-from lmlab.models.store import RUN, ModelRef
+from lmlab.models.refs import RUN, ModelRef
 from lmlab.progress import Loading
 from lmlab.scoring.scored import Scored
 
 if TYPE_CHECKING:
-    from lmlab.lm.model import LM
+    from lmlab.models.model import LM
 
 Key = tuple[str, int, str]  # model, step, text
 
@@ -116,7 +116,7 @@ def _moment(lm: "LM", stop: Stop, text: str, most: int) -> Moment:
     steps = iter_scores(lm, [ScoreRequest(text)], top_k=TOP, max_tokens=most)
     scored = next(step for step in steps if isinstance(step, Scored))
     written = "".join(step.shown for step in generate(lm, opening(text), WRITTEN))
-    width = int(lm.model.get_output_embeddings().weight.shape[0])
+    width = lm.width
     return Moment(stop.step, scored, written, width)
 
 

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from lmlab.errors import ModelError
 from lmlab.features.change.changes import MatrixChange
-from lmlab.lm.model import LM
 from lmlab.maths import spectra
 from lmlab.maths.spectra import Decomposed
+from lmlab.models.model import LM
 
 _LAYER = re.compile(r"(?:^|\.)(\d+)\.")
 

@@ -13,8 +13,8 @@ from lmlab.terminal.sampling import PLAIN, add_sampling, config_of
 
 if TYPE_CHECKING:
     from lmlab.generation.completions import Step
-    from lmlab.lm.model import LM
-    from lmlab.models.store import ModelRef
+    from lmlab.models.model import LM
+    from lmlab.models.refs import ModelRef
 
 
 def add_compare(commands: Any) -> None:
@@ -46,7 +46,7 @@ def add_compare(commands: Any) -> None:
 def _compare(arguments: argparse.Namespace) -> None:
     config = config_of(arguments)
     quiet()
-    from lmlab.models.store import ModelRef, ModelStore
+    from lmlab.runs.model_store import ModelRef, ModelStore
 
     names = [name for name in arguments.models.split(",") if name.strip()]
     if len(names) < 2:
@@ -90,7 +90,7 @@ def _compare_prompt(lms: "list[LM]", arguments: argparse.Namespace, config: Gene
 
 
 def _compare_text(lms: "list[LM]", arguments: argparse.Namespace) -> None:
-    from lmlab.lm.model import narrowed
+    from lmlab.models.model import narrowed
     from lmlab.scoring.comparison import compare
     from lmlab.terminal.listing import print_compared
 

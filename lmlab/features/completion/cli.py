@@ -15,7 +15,7 @@ from lmlab.terminal.sampling import PLAIN, add_sampling, config_of
 
 if TYPE_CHECKING:
     from lmlab.generation.completions import Completion, Given, Step
-    from lmlab.lm.model import LM
+    from lmlab.models.model import LM
 
 
 def add_generate(commands: Any) -> None:
@@ -48,7 +48,7 @@ def _generate(arguments: argparse.Namespace) -> None:
     if arguments.receipt and (arguments.n > 1 or arguments.bos != "tokenizer"):
         raise InputError("A receipt is of one sample, begun as the tokenizer does.")
     quiet()
-    from lmlab.models.store import ModelStore
+    from lmlab.runs.model_store import ModelStore
 
     with ModelStore().borrow(asked_ref(arguments)) as lm:
         from lmlab.generation.advice import given

@@ -9,7 +9,7 @@ from lmlab.features.data.findings import Quality
 from lmlab.scoring.scored import Scored
 
 if TYPE_CHECKING:
-    from lmlab.lm.model import LM
+    from lmlab.models.model import LM
 
 BEGINNING = 1000  # characters of a document that are scored
 AT_ONCE = 16  # documents between two signs of progress

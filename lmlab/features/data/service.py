@@ -11,10 +11,17 @@ from typing import Any
 from lmlab.errors import InputError
 from lmlab.features.data import language, mixtures, privacy, quality
 from lmlab.features.data.duplicates import iter_twins
-from lmlab.features.data.findings import Duplicate, Inspected, Inspecting, Looked, Mixture, Quality
+from lmlab.features.data.findings import (
+    Duplicate,
+    Inspected,
+    Inspecting,
+    Looked,
+    Mixture,
+    Quality,
+)
 from lmlab.lab import Lab, import_core, runs_models
-from lmlab.lm.fair_lock import stepwise
-from lmlab.models.store import ModelRef
+from lmlab.models.fair_lock import stepwise
+from lmlab.models.refs import ModelRef
 from lmlab.progress import Loading
 from lmlab.text import documents
 from lmlab.text.documents import Cut, Limits

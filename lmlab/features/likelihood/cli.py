@@ -13,7 +13,7 @@ from lmlab.terminal.naming import BOS, add_model, asked_ref
 from lmlab.terminal.quiet import RECEIPT, quiet, write_json
 
 if TYPE_CHECKING:
-    from lmlab.lm.model import LM
+    from lmlab.models.model import LM
     from lmlab.scoring.scored import Scored
 # Lines that are scored together; each group is written before the next begins.
 GROUP = 16
@@ -88,7 +88,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _model(arguments: argparse.Namespace) -> Any:
     quiet()
-    from lmlab.models.store import ModelStore
+    from lmlab.runs.model_store import ModelStore
 
     return ModelStore().borrow(asked_ref(arguments))
 
@@ -97,8 +97,8 @@ def _scored(
     lm: "LM", pairs: list[tuple[str, str]], arguments: argparse.Namespace, top_k: int
 ) -> "list[Scored]":
     """Texts, each given its prefix."""
-    from lmlab.lm.chat import question
-    from lmlab.lm.model import narrowed
+    from lmlab.models.chat import question
+    from lmlab.models.model import narrowed
     from lmlab.scoring.score import ScoreRequest, score_many
 
     if arguments.chat:

@@ -69,7 +69,7 @@ def api(lab: Lab) -> Callable[..., dict[str, Any]]:
         """Log-likelihood and perplexity of a text, token by token, in nats."""
         if not all(isinstance(one, str) for one in (text, prefix, model)):
             raise InputError("text, prefix and model must be strings.")
-        if not isinstance(top_k, int) or not 0 <= top_k <= 100:
+        if type(top_k) is not int or not 0 <= top_k <= 100:
             raise InputError(f"top_k must be a whole number from 0 to 100, not {str(top_k)[:40]}.")
         steps = lab.score(model or lab.settings.model, text, prefix, top_k=top_k)
         return next(step for step in steps if isinstance(step, Scored)).to_dict()

@@ -7,10 +7,10 @@ from functools import cached_property
 from lmlab.errors import InputError
 from lmlab.generation.answering import complete
 from lmlab.generation.sampling import GenerateConfig
-from lmlab.lm.forms import Form
-from lmlab.lm.model import LM
-from lmlab.lm.tokens import Encoded, encode, encode_prompt
 from lmlab.maths.agreement import exact_match, token_f1
+from lmlab.models.forms import Form
+from lmlab.models.model import LM
+from lmlab.models.tokens import Encoded, encode, encode_prompt
 from lmlab.scoring.likelihoods import Likelihood, likelihoods
 from lmlab.text.chat import form_for, in_form, stops_in
 from lmlab.text.choosing import CONTENT_FREE, Blank, best, mean_shares, scored

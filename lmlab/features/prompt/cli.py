@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
 from lmlab.features.prompt.service import Prompting
-from lmlab.lm.forms import FORMS
+from lmlab.models.forms import FORMS
 from lmlab.terminal.naming import add_model, asked_ref
 from lmlab.terminal.tables import TABLES, pair, table_of, tell, template_of
 
 if TYPE_CHECKING:
-    from lmlab.lm.forms import Form
+    from lmlab.models.forms import Form
     from lmlab.text.sets import Dataset, Table
     from lmlab.text.templates import PromptTemplate
 

@@ -12,8 +12,7 @@ from lmlab.errors import InputError
 from lmlab.features.prompt.asking import Asking, content_free
 from lmlab.features.prompt.evaluations import Evaluating, Evaluation
 from lmlab.features.prompt.notes import notes_of
-from lmlab.lm.model import LM
-from lmlab.lm.sharedprefix import can_share
+from lmlab.models.model import LM
 from lmlab.text.predictions import Unfit
 from lmlab.text.protocols import Protocol, asked, drawn
 from lmlab.text.rows import Row
@@ -62,7 +61,7 @@ def iter_evaluate(
     instruction, pieces = template.pieces([*queries, *blanks, *examples_flat])
     n = len(queries)
     blank_pieces = pieces[n : n + len(blanks)]
-    asking = Asking(lm, template, protocol, instruction, blank_pieces, can_share(lm))
+    asking = Asking(lm, template, protocol, instruction, blank_pieces, lm.shares)
     rest = iter(pieces[n + len(blanks) :])
     result = _begun(asking, data, sets, queries)
     started, total = time.perf_counter(), n * len(sets)

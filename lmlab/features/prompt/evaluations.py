@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from lmlab.lm.forms import Form
 from lmlab.maths import agreement
 from lmlab.maths.agreement import Bin, Interval, finite
+from lmlab.models.forms import Form
 from lmlab.text.predictions import Prediction, Unfit, Way
 
 

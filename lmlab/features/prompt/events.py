@@ -13,7 +13,7 @@ from lmlab.features.prompt.run import Ran
 from lmlab.features.prompt.service import Prompting
 from lmlab.features.prompt.sheet import Sheet
 from lmlab.lab import Lab
-from lmlab.lm.forms import form_named
+from lmlab.models.forms import form_named
 from lmlab.parts import upload_table
 from lmlab.parts.upload_table import OWN
 from lmlab.text.wordings import read_wording, shipped_source, titled

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from lmlab.lm import controls
-from lmlab.lm.forms import Form
-from lmlab.lm.tokens import Vocabulary
+from lmlab.models import controls
+from lmlab.models.forms import Form
+from lmlab.models.tokens import Vocabulary
 from lmlab.text.rows import Row
 from lmlab.text.templates import PromptTemplate
 

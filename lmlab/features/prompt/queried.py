@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lmlab.lm.forms import Form
+from lmlab.models.forms import Form
 from lmlab.text.choosing import scored
 from lmlab.text.parts import Prompt
 from lmlab.text.reading import Answer
@@ -15,7 +15,7 @@ from lmlab.text.templates import PromptTemplate
 
 if TYPE_CHECKING:
     from lmlab.generation.completions import Step
-    from lmlab.lm.model import LM
+    from lmlab.models.model import LM
     from lmlab.text.predictions import Way
 
 LONGEST_COMPLETION = 64
@@ -66,7 +66,7 @@ def in_full(lm: "LM", prompt: Prompt, plain: Prompt | None, notes: tuple[str, ..
         InputError: it leaves no room for an answer.
     """
     from lmlab.generation.complete import check_room
-    from lmlab.lm.tokens import encode_prompt
+    from lmlab.models.tokens import encode_prompt
 
     ids = encode_prompt(lm.vocabulary, prompt.text)
     check_room(lm, ids)

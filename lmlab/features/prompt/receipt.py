@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lmlab.errors import InputError
 from lmlab.features.prompt.evaluations import Evaluation
-from lmlab.lm.forms import Form
+from lmlab.models.forms import Form
 from lmlab.receipts.script import (
     LEAD,
     ROWS,

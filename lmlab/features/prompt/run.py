@@ -13,7 +13,7 @@ from lmlab.features.prompt.sheet import Sheet
 from lmlab.features.prompt.views import reading
 from lmlab.generation.completions import Step
 from lmlab.lab import Lab
-from lmlab.lm.forms import form_named
+from lmlab.models.forms import form_named
 from lmlab.parts import shift_strip
 from lmlab.parts.stream import Busy, Pace, Work
 from lmlab.progress import Loading

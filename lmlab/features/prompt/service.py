@@ -11,9 +11,9 @@ from lmlab.errors import InputError
 from lmlab.features.prompt.notes import notes_of
 from lmlab.features.prompt.queried import Asked, Weighed, in_full, weighed, written
 from lmlab.lab import Lab, import_core, runs_models
-from lmlab.lm.fair_lock import stepwise
-from lmlab.lm.forms import Form
-from lmlab.models.store import ModelRef
+from lmlab.models.fair_lock import stepwise
+from lmlab.models.forms import Form
+from lmlab.models.refs import ModelRef
 from lmlab.progress import Loading
 from lmlab.text import sets as data
 from lmlab.text.parquet import read_any
@@ -27,7 +27,7 @@ from lmlab.text.wordings import tuned_wording
 if TYPE_CHECKING:
     from lmlab.features.prompt.studies import Cell, Design, Studying
     from lmlab.generation.completions import Step
-    from lmlab.lm.tokens import Vocabulary
+    from lmlab.models.tokens import Vocabulary
     from lmlab.scoring.pairs import Judged, MinimalPair, PairsResult
     from lmlab.text.reading import Answer
 
@@ -96,7 +96,7 @@ class Prompting:
         plain = joined(instruction, pieces[1:], template.separator, pieces[0])
         self.lab.check_length(plain.text, "The prompt", SHORTER)
         import_core()
-        from lmlab.lm.tokens import encode_prompt
+        from lmlab.models.tokens import encode_prompt
         from lmlab.text.chat import form_for, in_form
 
         vocabulary, context, learned = self._vocabulary(model)
@@ -134,7 +134,6 @@ class Prompting:
         """One query: the prompt, the completion token by token, G's reading of it, the labels."""
         import_core()
         from lmlab.features.prompt.asking import Asking, content_free
-        from lmlab.lm.sharedprefix import can_share
 
         blanks = content_free(template)
         instruction, pieces = template.pieces([query, *blanks, *examples])
@@ -143,7 +142,7 @@ class Prompting:
         yield from self.lab.ready(ref)
         with self.lab.store.borrow(ref) as lm:
             protocol = Protocol(form=form)
-            share = can_share(lm)
+            share = lm.shares
             asking = Asking(lm, template, protocol, instruction, pieces[1 : 1 + len(blanks)], share)
             prompt = asking.prompt(shown, pieces[0])
             self.lab.check_length(prompt.text, "The prompt", SHORTER)

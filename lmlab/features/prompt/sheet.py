@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from lmlab.errors import InputError
 from lmlab.features.prompt import prompt_view
 from lmlab.features.prompt.service import Prompting
-from lmlab.lm import forms
+from lmlab.models import forms
 from lmlab.parts.upload_table import OWN, Own
 from lmlab.text import sets as data
 from lmlab.text.rows import Row

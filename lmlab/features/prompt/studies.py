@@ -13,8 +13,8 @@ from random import Random
 from lmlab.errors import InputError
 from lmlab.features.prompt.evaluation import iter_evaluate
 from lmlab.features.prompt.evaluations import Evaluation
-from lmlab.lm.fair_lock import stepwise
-from lmlab.lm.model import LM
+from lmlab.models.fair_lock import stepwise
+from lmlab.models.model import LM
 from lmlab.text.protocols import Protocol, draw
 from lmlab.text.rows import Row
 from lmlab.text.sets import Dataset

@@ -14,6 +14,7 @@ from lmlab.features.scale.plots import flops, short
 from lmlab.features.scale.service import Scaling
 from lmlab.features.scale.table_page import MOST, defaults, handed
 from lmlab.lab import Lab
+from lmlab.models.backends import WEIGHTS
 from lmlab.numbers import large
 from lmlab.parts.pickers import model_picker
 from lmlab.parts.receipt_button import Keep, follow
@@ -53,7 +54,7 @@ def build(lab: Lab, tab: Any) -> None:
         with gr.Column(scale=4, min_width=300):
             models = model_picker(
                 lab, "scale-measured-models", "Models", multiselect=True, value=defaults(lab),
-                max_choices=MOST,
+                max_choices=MOST, needs=WEIGHTS,
             )  # fmt: skip
             kinds = gr.CheckboxGroup(
                 list(KINDS), value=list(FIRST), label="kinds of text", elem_id="scale-kinds"

@@ -19,14 +19,14 @@ from lmlab.features.scale.counts import Shape, parameters
 from lmlab.features.scale.measured import Measured
 from lmlab.features.scale.published import Opened, Row, row_of
 from lmlab.lab import Lab, import_core, runs_models
-from lmlab.lm.fair_lock import stepwise
-from lmlab.models.store import ModelRef
+from lmlab.models.fair_lock import stepwise
+from lmlab.models.refs import ModelRef
 from lmlab.progress import Loading, Progress
 from lmlab.scoring.scored import Scored
 from lmlab.text.sets import read_file
 
 if TYPE_CHECKING:
-    from lmlab.lm.model import LM
+    from lmlab.models.model import LM
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -14,6 +14,7 @@ from lmlab.features.scale.plots import short
 from lmlab.features.scale.published import PUBLISHED, Row
 from lmlab.features.scale.service import Scaling
 from lmlab.lab import Lab
+from lmlab.models.backends import WEIGHTS, lacking
 from lmlab.parts.pickers import model_picker
 from lmlab.parts.stream import QUIET
 from lmlab.parts.widgets import Handover, static
@@ -44,7 +45,7 @@ def build(lab: Lab) -> tuple[gr.Dropdown, gr.HTML]:
             download = gr.Button("CSV", size="sm", min_width=60, elem_id="scale-csv")
         picker = model_picker(
             lab, "scale-models", "Models at hand, in the same rows", multiselect=True,
-            value=defaults(lab), max_choices=MOST,
+            value=defaults(lab), max_choices=MOST, needs=WEIGHTS,
         )  # fmt: skip
         shown = static(table(PUBLISHED, []), elem_id="scale-table")
         handover = Handover(elem_id="scale-handover")
@@ -54,7 +55,7 @@ def build(lab: Lab) -> tuple[gr.Dropdown, gr.HTML]:
 
 def defaults(lab: Lab) -> list[str]:
     """The siblings of the embedded suite, else the model that the page opens with."""
-    names = lab.model_names()
+    names = [name for name in lab.model_names() if not lacking(name, WEIGHTS)]
     return [name for name in ("base", "small", "tiny") if name in names] or names[:1]
 
 

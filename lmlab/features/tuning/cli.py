@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from lmlab.errors import InputError
 from lmlab.features.tuning.runs_cli import PLAIN, resumed
-from lmlab.lm.forms import FORMS
+from lmlab.models.forms import FORMS
 from lmlab.terminal.naming import ADAPTER, MODEL, add_model, asked_ref
 from lmlab.terminal.run_control import OWNER, interruptible
 from lmlab.terminal.run_report import report, shown
@@ -169,8 +169,8 @@ def _asked(
     arguments: argparse.Namespace, given: dict[str, Any]
 ) -> "tuple[str, TuningData, PromptTemplate | None, FinetuneConfig, str]":
     """Base, data, template, config and adapter of a new run."""
-    from lmlab.models.store import ModelStore
     from lmlab.runs.bases import settled
+    from lmlab.runs.model_store import ModelStore
     from lmlab.training.sets import shipped_data
 
     name = arguments.data or "qa"

@@ -13,6 +13,7 @@ from lmlab.features.tuning.form import KEYS, PLAIN, PRESETS, Choice, config_of, 
 from lmlab.features.tuning.service import Tuning
 from lmlab.features.tuning.widgets import Mask
 from lmlab.lab import Lab
+from lmlab.models.backends import TRAINING
 from lmlab.parts import run_views, upload_table
 from lmlab.parts.pickers import Choices, model_picker
 from lmlab.parts.stream import QUICK
@@ -63,7 +64,9 @@ def build(lab: Lab) -> DataStep:
     with gr.Column(elem_classes="lm-panel lm-step"):
         static('<h2 class="lm-h"><i>1</i> Data: what <var>F</var> makes of a row</h2>')
         with gr.Row(elem_classes="lm-pickers"):
-            model = model_picker(lab, "tuning-model", "Base model", info=None, min_width=110)
+            model = model_picker(
+                lab, "tuning-model", "Base model", needs=TRAINING, info=None, min_width=110
+            )
             data = gr.Dropdown(
                 [*lab.service(Tuning).sets(), OWN], value=first.data, label="Data",
                 elem_id="tuning-data", min_width=110,

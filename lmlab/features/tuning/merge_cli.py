@@ -34,9 +34,9 @@ def _merge(arguments: argparse.Namespace) -> None:
 
     quiet()
     from lmlab.models.gguf import convert, converter
-    from lmlab.models.merging import check_free, merge
-    from lmlab.models.store import ModelStore
+    from lmlab.runs.model_store import ModelStore
     from lmlab.terminal.run_report import dump
+    from lmlab.training.merging import check_free, merge
 
     # Before minutes of work: what is missing at its end.
     program = converter(arguments.llama_cpp) if arguments.gguf else None

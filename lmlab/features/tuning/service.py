@@ -30,7 +30,7 @@ from lmlab.training.sets import TuningData, shipped_data, split_table
 from lmlab.training.shapes import selected
 
 if TYPE_CHECKING:
-    from lmlab.lm.tokens import Vocabulary
+    from lmlab.models.tokens import Vocabulary
     from lmlab.training.outlines import Outline
 
 DEMO = "qa"

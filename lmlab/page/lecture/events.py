@@ -11,7 +11,7 @@ from lmlab.errors import InputError
 from lmlab.features import Feature
 from lmlab.lab import Lab
 from lmlab.models.nearby import source
-from lmlab.models.store import ModelRef
+from lmlab.models.refs import ModelRef
 from lmlab.page.lecture import links
 from lmlab.page.lecture.filling import Filling
 from lmlab.page.lecture.stage import Stage

@@ -7,6 +7,8 @@ import gradio as gr
 from gradio import component_meta
 from gradio.context import Context, LocalContext
 
+from lmlab.hosting.guests import place
+
 # Gradio writes a ``.pyi`` beside each class that derives from one of its own, from the source as it
 # stood: mypy reads that in place of the module, and an installed package may be read-only.
 component_meta.create_or_modify_pyi = lambda *_: None
@@ -86,3 +88,8 @@ def endpoint(handler: Callable[..., Any], name: str, line: Mapping[str, Any]) ->
 def request() -> Any:
     """Starlette's request that is answered in this thread; None outside of one."""
     return getattr(LocalContext.request.get(None), "request", None)
+
+
+def whence() -> str:
+    """The address that asks for what is going on in this thread; empty outside of a request."""
+    return place(getattr(getattr(request(), "client", None), "host", ""))

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
+from math import isfinite
 from typing import Any, ParamSpec, TypeVar
 
 import gradio as gr
@@ -123,7 +124,8 @@ def _fits(component: Any, value: Any) -> bool:
     if isinstance(component, gr.Checkbox):
         return isinstance(value, bool)
     if isinstance(component, gr.Slider | gr.Number):
-        return isinstance(value, numbers.Real) and not isinstance(value, bool)
+        number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+        return number and isfinite(value)
     if isinstance(component, gr.Textbox):
         return isinstance(value, str)
     if not isinstance(component, gr.CheckboxGroup | gr.Dropdown | gr.Radio):

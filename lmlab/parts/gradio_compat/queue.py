@@ -14,10 +14,11 @@ from gradio import queueing
 from gradio.server_messages import ProcessCompletedMessage
 
 from lmlab.fair import Fair, Ticket, makes_room, order
+from lmlab.hosting.asgi import large_bytes
 from lmlab.hosting.guests import LONGEST, Guests, place
-from lmlab.parts.gradio_compat.building import request
 
 OWN_SHARE = 24  # requests of one visitor that may wait at a time; a page that opens sends a few
+LARGE = 64_000_000  # bytes of large requests that wait or are answered; half of one address
 UNREAD = 64  # sessions without a page whose answers are kept until somebody asks for them
 # What a handler's ``concurrency_id`` belongs to; all else is quick.
 KINDS = {
@@ -79,14 +80,19 @@ class Lines(queueing.Queue):
         """Take a request into its line.
 
         Raises:
-            HTTPException: 429, the line is full or the visitor has a fair share in it already; 400,
-                a session's name that no page has.
+            HTTPException: 429, the line is full, the visitor has a fair share in it already, or
+                large requests take too much memory; 400, a session's name that no page has
+                or half a character.
         """
+        if _is_halved([body.data, body.event_data]):
+            raise HTTPException(400, "There is half a character in what was sent. Type it anew.")
         session = body.session_hash or ""
         if len(session) > LONGEST:
             raise HTTPException(400, "This session’s name is too long.")
         address = self.guests.address(session) or place(getattr(request.client, "host", ""))
         ticket = Ticket(address, session if self.guests.knows(session) else "")
+        ticket.n_bytes = large_bytes(request.scope)
+        self._check_memory(ticket)
         fn = self.blocks.fns.get(body.fn_index)
         if fn is not None:
             self._check_room(ticket, session, kind_of(fn.concurrency_id))
@@ -129,19 +135,25 @@ class Lines(queueing.Queue):
     def _next(self, name: str, line: queueing.EventQueue) -> queueing.Event | None:
         """The first request of a line that may run now.
 
-        A visitor does not hold all places of a line: one is left for those who come. And long work
-        of a session without a page waits while a page's is there.
+        A visitor does not hold all places of a line: one is left for those who come, and of a line
+        of long work for those elsewhere whose page is open. And long work of a session without a
+        page waits while a page's is there.
         """
         limit = line.concurrency_limit
         if not line.queue or (limit is not None and line.current_concurrency >= limit):
             return None
-        running = Counter(one.who for at, one in self._running.values() if at == name)
+        at_work = [one for at, one in self._running.values() if at == name]
+        running = Counter(one.who for one in at_work)
         tickets = {event._id: self._ticket(event) for event in line.queue}
         asking = {*running, *(one.who for one in tickets.values())}
-        pages_first = kind_of(name) != "quick" and any(visitor for _, visitor in asking)
+        is_long = kind_of(name) != "quick"
+        pages_first = is_long and any(visitor for _, visitor in asking)
         for event in line.queue:
             who = tickets[event._id].who
-            holds_all = limit is not None and limit > 1 and running[who] >= limit - 1
+            held = running[who]
+            if is_long and self.guests.elsewhere(who[0]):
+                held = sum(one.address == who[0] for one in at_work)
+            holds_all = limit is not None and limit > 1 and held >= limit - 1
             if not holds_all and (who[1] or not pages_first):
                 return event
         return None
@@ -164,6 +176,16 @@ class Lines(queueing.Queue):
         if not ticket.visitor and self.guests.knows(event.session_hash):
             ticket.visitor = event.session_hash
         return ticket
+
+    def _check_memory(self, new: Ticket) -> None:
+        """A text of a few megabytes takes four times as much in memory until it is answered."""
+        lines = self.event_queue_per_concurrency_id.values()
+        held = [self._ticket(event) for line in lines for event in line.queue]
+        held += [ticket for _, ticket in self._running.values()]
+        own = sum(one.n_bytes for one in held if one.address == new.address)
+        whole = sum(one.n_bytes for one in held)
+        if new.n_bytes and (own + new.n_bytes > LARGE // 2 or whole + new.n_bytes > LARGE):
+            raise _full("Many large texts are waiting already. Try again in a moment.")
 
     def _check_room(self, new: Ticket, session: str, kind: str) -> None:
         waiting = {event._id: event for event in self._waiting(kind)}
@@ -235,9 +257,16 @@ def _full(said: str) -> HTTPException:
     return HTTPException(429, said, {"Retry-After": "15"})
 
 
-def whence() -> str:
-    """The address that asks for what is going on in this thread; empty outside of a request."""
-    return place(getattr(getattr(request(), "client", None), "host", ""))
+def _is_halved(value: Any) -> bool:
+    """Whether half a character stands in a text somewhere: no answer could repeat it."""
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeError:
+            return True
+    if isinstance(value, dict):
+        value = [*value, *value.values()]
+    return isinstance(value, list) and any(map(_is_halved, value))
 
 
 def put_lines(page: gr.Blocks, most: int, limit: int, guests: Guests) -> Lines:

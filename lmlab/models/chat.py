@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lmlab.errors import InputError, ModelError
-from lmlab.lm.tokens import Vocabulary
+from lmlab.models.tokens import Vocabulary
 from lmlab.rendering import Chat, Renderer
 
 Message = dict[str, str]

@@ -19,7 +19,7 @@ from peft.utils.transformers_weight_conversion import (
 )
 from torch import Tensor, nn
 
-from lmlab.lm.adapterkeys import MisfitError, fitted, plain_key
+from lmlab.models.backends.transformers.adapterkeys import MisfitError, fitted, plain_key
 
 NAME = "default"
 PREFIX = "base_model.model."

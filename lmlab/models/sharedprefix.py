@@ -4,13 +4,13 @@ Gives the same rows as ``LM.rows``; where that was not shown on the model, it re
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from lmlab.errors import MemoryLimitError
-from lmlab.lm.body import Past
-from lmlab.lm.model import LM
+from lmlab.models.model import LM
 
 # Shorter beginnings are not worth a cache.
 LEAST = 8
@@ -27,8 +27,8 @@ class SharedPrefix:
     def __init__(self, lm: LM, prefix: Sequence[int]) -> None:
         self._lm = lm
         self.prefix = tuple(prefix)
-        self._past: Past | None = None
-        if self.prefix and can_share(lm):
+        self._past: Any = None
+        if self.prefix and lm.shares:
             self._past = self._over(torch.tensor([self.prefix], device=lm.device), None)[1]
 
     def rows(self, rests: Sequence[Sequence[int]]) -> Tensor:
@@ -42,7 +42,7 @@ class SharedPrefix:
             ids[i, : len(rest)] = torch.tensor(rest)
         return self._over(ids.to(self._lm.device), past)[0]
 
-    def past(self, rows: int, more: int) -> Past | None:
+    def past(self, rows: int, more: int) -> Any:
         """What the prefix left, for so many rows that go on by so many ids; None: read all anew."""
         border = self._lm.border
         if self._past is None or (border is not None and len(self.prefix) + more > border):
@@ -56,13 +56,10 @@ class SharedPrefix:
             raise _no_memory() from error
         return rows[:, len(self.prefix) :]
 
-    @torch.inference_mode()
-    def _over(self, ids: Tensor, past: Past | None) -> tuple[Tensor, Past | None]:
-        """Switch the adapter on and run; the machine's limits become the user's errors."""
-        lm = self._lm
-        lm.switch_on()
+    def _over(self, ids: Tensor, past: Any) -> tuple[Tensor, Any]:
+        """Run; the machine's limits become the user's errors."""
         try:
-            return lm.body.over(ids, past, positions=lm.ways.positions)
+            return self._lm.over(ids, past)
         except torch.OutOfMemoryError as error:
             raise _no_memory() from error
 
@@ -83,9 +80,3 @@ def common_prefix(sequences: Sequence[Sequence[int]], most: int) -> tuple[int, .
             break
         length += 1
     return first[:length] if length >= LEAST else ()
-
-
-def can_share(lm: LM) -> bool:
-    """Whether two rows that go on from a cache are what the model gives without one."""
-    lm.switch_on()
-    return lm.ways.shared

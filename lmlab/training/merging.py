@@ -9,12 +9,12 @@ from typing import Any
 import torch
 
 from lmlab.errors import InputError, LabError, ModelError, disk_error
-from lmlab.lm.adapters import Adapters
-from lmlab.lm.learned import learned_form, note_form
-from lmlab.lm.model import Weights
-from lmlab.models.loading import DTYPES, inspect, load
+from lmlab.models.backends.transformers.adapters import Adapters
+from lmlab.models.backends.transformers.loading import DTYPES, inspect, load
+from lmlab.models.backends.transformers.model import Weights
+from lmlab.models.learned import learned_form, note_form
 from lmlab.models.refs import ModelRef
-from lmlab.models.store import ModelStore
+from lmlab.models.store import FolderStore
 from lmlab.training.whole import put_in_place
 
 PROBE = 16  # tokens on which the merged model is held against the adapter
@@ -32,7 +32,7 @@ def check_free(out: Path) -> None:
         raise InputError(f"‘{out.name}’ is there already.", "Name another folder.")
 
 
-def merge(ref: ModelRef, out: Path, store: ModelStore, dtype: str = "") -> str:
+def merge(ref: ModelRef, out: Path, store: FolderStore, dtype: str = "") -> str:
     """Write a model with its adapter's changes in its own weights, beside its tokenizer.
 
     Args:

@@ -18,15 +18,15 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from lmlab.errors import LabError, MemoryLimitError, ModelError
-from lmlab.lm.learned import learned_form
-from lmlab.lm.model import LM, Weights
-from lmlab.models.textpart import KEYS, text_part, tied
+from lmlab.models.backends.transformers.model import TransformersLM, Weights
+from lmlab.models.backends.transformers.textpart import KEYS, text_part, tied
+from lmlab.models.learned import learned_form
 from lmlab.models.tokenizers import fitted, read_vocabulary
 from lmlab.settings import Settings
 
 __all__ = [
-    "LM",
     "Folder",
+    "TransformersLM",
     "Weights",
     "device_of",
     "dtype_of",
@@ -58,6 +58,10 @@ class Folder:
     name: str
     weight_files: tuple[Path, ...]
     text: Any = None
+
+    def load(self, settings: Settings) -> Weights:
+        """See ``load``."""
+        return load(self, settings)
 
     def memory(self, settings: Settings) -> int:
         """Bytes that the weights will take in memory."""

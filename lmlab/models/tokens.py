@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from lmlab.errors import InputError
-from lmlab.lm.spelling import Spelling, show
+from lmlab.models.spelling import Spelling, show
 
 __all__ = [
     "BosSetting",

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.modeling_outputs import BaseModelOutputWithPast
 
-from lmlab.lm.body import close
-from lmlab.lm.head import Head, SlicedHead, TiledHead
+from lmlab.models.backends.transformers.body import close
+from lmlab.models.head import Head, SlicedHead, TiledHead
 
 
 def head_of(model: Any, rows: Tensor, logits: Tensor) -> Head | None:

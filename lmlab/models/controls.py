@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-from lmlab.lm.tokens import Vocabulary
+from lmlab.models.tokens import Vocabulary
 
 NAMED = 3  # rows named in a sentence
 MANY = {"Query": "queries"}

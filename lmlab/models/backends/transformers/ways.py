@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lmlab.lm.body import Body, close
-from lmlab.lm.head import Head, SlicedHead
-from lmlab.lm.heads import head_of
+from lmlab.models.backends.transformers.body import Body, close
+from lmlab.models.backends.transformers.heads import head_of
+from lmlab.models.head import Head, SlicedHead
 
 PROBE = 12
 HALF = PROBE // 2

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lmlab.lm.adapters import Product
-from lmlab.lm.model import LM
+from lmlab.models.backends.transformers.adapters import Product
+from lmlab.models.backends.transformers.model import TransformersLM
 
 
 @dataclass
@@ -50,7 +50,7 @@ class RowAdapter:
 
 
 @torch.inference_mode()
-def row_adapters(lms: Sequence[LM]) -> list[RowAdapter]:
+def row_adapters(lms: Sequence[TransformersLM]) -> list[RowAdapter]:
     """The adapted layers of models that share their weights, a row for each model.
 
     Only plain LoRA adapters add to rows: there are none of a model with another adapter.

@@ -1,7 +1,7 @@
-"""A language model that can be asked, and the copy of weights that several of them may share."""
+"""A transformers model that can be asked, and the copy of weights that several may share."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,27 +9,26 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from lmlab.errors import InputError
-from lmlab.lm.adapters import Adapters, Attached
-from lmlab.lm.body import Body
-from lmlab.lm.fair_lock import Turns
-from lmlab.lm.forms import Form
-from lmlab.lm.grafts import bytes_of
-from lmlab.lm.head import Head
-from lmlab.lm.learned import learned_form
-from lmlab.lm.tokens import Vocabulary
-from lmlab.lm.ways import Ways, choose
+from lmlab.models.backends.transformers.adapters import Adapters, Attached
+from lmlab.models.backends.transformers.body import Body, Past
+from lmlab.models.backends.transformers.grafts import bytes_of
+from lmlab.models.backends.transformers.ways import Ways, choose
+from lmlab.models.fair_lock import Turns
+from lmlab.models.forms import Form
+from lmlab.models.head import Head
+from lmlab.models.learned import learned_form
+from lmlab.models.model import BATCH_TOKENS, LM, Steps
+from lmlab.models.tokens import Vocabulary
 
 CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
 CONTEXT_WITHOUT_LIMIT = 2048
 CONTEXT_OF_STATE = 1_000_000
+BATCH_TOKENS_ELSEWHERE = 16_384
 
 
 @dataclass(frozen=True)
-class LM:
-    """A language model with everything that scoring and generation ask of it.
-
-    Borrow it from a ``ModelStore``, or make one with ``lmlab.load``.
+class TransformersLM(LM):
+    """A model of transformers, perhaps with an adapter.
 
     Attributes:
         name: as shown to people.
@@ -65,14 +64,74 @@ class LM:
         self.adapters.activate(self.folder, self.attached.alpha)
 
     @property
-    def tokenizer(self) -> Any:
-        """The transformers tokenizer."""
-        return self.vocabulary.tokenizer
-
-    @property
     def notes(self) -> list[str]:
         """What a person should know of how the model was loaded and is run, in sentences."""
         return [*self.vocabulary.notes, *self.ways.notes()]
+
+    @property
+    def reading(self) -> list[str]:
+        """The part of the notes that a score depends on."""
+        return self.ways.reading()
+
+    @property
+    def ends(self) -> frozenset[int]:
+        """All that generation config, model config and tokenizer name."""
+        config = self.model.config.get_text_config(decoder=True)
+        named = [
+            getattr(getattr(self.model, "generation_config", None), "eos_token_id", None),
+            getattr(config, "eos_token_id", None),
+            self.tokenizer.eos_token_id,
+        ]
+        lists = [one if isinstance(one, list | tuple) else [one] for one in named]
+        return frozenset(int(token) for part in lists for token in part if token is not None)
+
+    @property
+    def batch_tokens(self) -> int:
+        """A graphics processor wants to be filled."""
+        return BATCH_TOKENS if self.device.type == "cpu" else BATCH_TOKENS_ELSEWHERE
+
+    @property
+    def width(self) -> int:
+        """How many tokens a next-token distribution is over."""
+        return int(self.model.get_output_embeddings().weight.shape[0])
+
+    @property
+    def shares(self) -> bool:
+        """Whether two rows that go on from a cache are what the model gives without one."""
+        self.switch_on()
+        return self.ways.shared
+
+    @torch.inference_mode()
+    def over(self, ids: Tensor, past: Past | None) -> tuple[Tensor, Past | None]:
+        """Rows of ids [B, T] that come after a past, and the past that they leave."""
+        self.switch_on()
+        return self.body.over(ids, past, positions=self.ways.positions)
+
+    @property
+    def stack(self) -> object:
+        """See ``LM``."""
+        from lmlab.models.backends.transformers.stacking import stackable
+
+        return id(self.model) if stackable(self) else None
+
+    @property
+    def stacks(self) -> bool:
+        """See ``LM``."""
+        from lmlab.models.backends.transformers.stacking import proved
+
+        return proved(self)
+
+    def beside(self, lms: Sequence["TransformersLM"]) -> Steps:
+        """A decoder with one row for each of several models of the same weights."""
+        from lmlab.models.backends.transformers.stacking import StackedDecoder
+
+        return StackedDecoder(lms)
+
+    def decoder(self, rows: int = 1) -> Steps:
+        """So many rows of one length that go on, token by token."""
+        from lmlab.models.backends.transformers.decoding import CachedDecoder
+
+        return CachedDecoder(self, rows)
 
     @property
     def device(self) -> torch.device:
@@ -154,7 +213,7 @@ class Weights:
         """Bytes of all parameters and buffers, attached adapters included."""
         return bytes_of(self.model) + self.adapters.n_bytes
 
-    def lm(self, name: str, adapter: Path | None = None, alpha: float = 1.0) -> LM:
+    def lm(self, name: str, adapter: Path | None = None, alpha: float = 1.0) -> TransformersLM:
         """The model with one adapter, or none, switched on. Hold the lock while using it."""
         attached = self.adapters.activate(adapter, alpha)
         if adapter not in self._ways:
@@ -164,7 +223,7 @@ class Weights:
         soft = 0 if attached.soft_prompt is None else len(attached.soft_prompt)
         context = context_of(self.model) - soft
         vocabulary = self.vocabulary
-        return LM(
+        return TransformersLM(
             name, self.model, vocabulary, self._ways[adapter], context, self.adapters, attached,
             adapter, self.lock, learned_form(adapter) or self.form,
         )  # fmt: skip
@@ -178,19 +237,3 @@ def context_of(model: Any) -> int:
     endless = bool(getattr(model, "_is_stateful", False))
     otherwise = CONTEXT_OF_STATE if endless else CONTEXT_WITHOUT_LIMIT
     return next((int(n) for n in found if isinstance(n, int) and n > 0), otherwise)
-
-
-def narrowed(lm: LM, context: int | None) -> LM:
-    """The same model reading at most so many positions at once; None changes nothing.
-
-    Raises:
-        InputError: it cannot read as many.
-    """
-    if context is None:
-        return lm
-    if not 1 <= context <= lm.context:
-        raise InputError(
-            f"The context must be from 1 to {lm.context:,} tokens, which ‘{lm.name}’ reads at "
-            f"once, not {context:,}."
-        )
-    return replace(lm, context=context)

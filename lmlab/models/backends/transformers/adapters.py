@@ -14,8 +14,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from lmlab.errors import MemoryLimitError, ModelError
-from lmlab.lm.adapterkeys import MisfitError, fitted
-from lmlab.lm.grafts import NAME, Graft, filled, graft, numbers
+from lmlab.models.backends.transformers.adapterkeys import MisfitError, fitted
+from lmlab.models.backends.transformers.grafts import NAME, Graft, filled, graft, numbers
 
 WEIGHTS = "adapter_model.safetensors"
 # What makes a LoRA adapter more than W + α·s·V·U, by the names in its config.

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lmlab.errors import MemoryLimitError, ModelError
-from lmlab.lm import fast_gpt2, fast_llama
-from lmlab.lm.body import Past, close
-from lmlab.lm.model import LM
-from lmlab.lm.rowadapters import RowAdapter, row_adapters
-from lmlab.lm.sharedprefix import SharedPrefix
-from lmlab.lm.ways import HALF
+from lmlab.models.backends.transformers import fast_gpt2, fast_llama
+from lmlab.models.backends.transformers.body import Past, close
+from lmlab.models.backends.transformers.model import TransformersLM
+from lmlab.models.backends.transformers.rowadapters import RowAdapter, row_adapters
+from lmlab.models.backends.transformers.ways import HALF
+from lmlab.models.decoding import Decoder, no_memory
+from lmlab.models.sharedprefix import SharedPrefix
 from lmlab.progress import Reading
 
 # A long prompt is read in pieces, so that a stop takes effect between them. Their lengths are known
@@ -28,35 +28,24 @@ KINDS: tuple[tuple[Any, Any], ...] = (
 LEAST, MOST = 64, 2048  # tokens of one piece
 
 
-class Decoder:
-    """One model, several rows of one length that go on.
+class CachedDecoder(Decoder):
+    """Rows of one length that go on from what a model keeps, where that can be trusted.
 
     Args:
         lm: the model; the caller holds its weights' lock.
         rows: how many completions of a prompt run side by side.
     """
 
-    def __init__(self, lm: LM, rows: int = 1) -> None:
-        self._lm = lm
-        self._rows = rows
+    def __init__(self, lm: TransformersLM, rows: int = 1) -> None:
+        super().__init__(lm, rows)
+        self._lm: TransformersLM = lm
         self._keeping = False  # what was read, from step to step
         self._device = lm.device
-        self._ids: list[list[int]] = []
         self._past: Past | None = None
         # Which rows of the past, of how many, are those that go on.
         self._lanes: list[int] = []
         self._width = rows
         self._lean: fast_llama.LeanLlama | fast_gpt2.LeanGPT2 | None = None
-
-    def read(self, ids: Sequence[int]) -> Tensor:
-        """Read the prompt; the logits [R, V] of what comes next."""
-        pieces = self.reading(ids)
-        while True:
-            try:
-                next(pieces)
-            except StopIteration as done:
-                logits: Tensor = done.value
-                return logits
 
     def reading(self, ids: Sequence[int]) -> Generator[Reading, None, Tensor]:
         """Like ``read``, as a stream: how far it is, and the logits as the generator's value."""
@@ -147,16 +136,7 @@ class Decoder:
         return self._forward(torch.tensor(self._ids, device=self._device))
 
     @torch.inference_mode()
-    def _anew(self, prompts: Sequence[Sequence[int]]) -> Tensor:
-        """The logits [R, V] after prompts of one length, read whole by the plain pass."""
-        try:
-            rows = self._lm.rows(prompts)[:, -1]
-            return self._checked(self._lm.head.logits(rows))
-        except torch.OutOfMemoryError as error:
-            raise _no_memory() from error
-
-    @torch.inference_mode()
-    def _go_lean(self, lms: Sequence[LM], adapted: Sequence[RowAdapter]) -> None:
+    def _go_lean(self, lms: Sequence[TransformersLM], adapted: Sequence[RowAdapter]) -> None:
         """From here on without the library's forward pass, where that was shown to be equal."""
         for fits, kind in KINDS:
             if all(lean_equals(lm, fits, kind) for lm in lms):
@@ -169,7 +149,7 @@ class Decoder:
         try:
             return self._checked(self._call(ids))
         except torch.OutOfMemoryError as error:
-            raise _no_memory() from error
+            raise no_memory() from error
 
     @torch.inference_mode()
     def _step(self, ids: Tensor) -> Tensor:
@@ -179,16 +159,7 @@ class Decoder:
         try:
             return self._checked(self._lean.step(ids))
         except torch.OutOfMemoryError as error:
-            raise _no_memory() from error
-
-    def _checked(self, logits: Tensor) -> Tensor:
-        logits = logits.float()
-        if logits.isnan().any():
-            raise ModelError(
-                f"‘{self._lm.name}’ gives not-a-number for this prompt.",
-                "Its weights may be damaged.",
-            )
-        return logits
+            raise no_memory() from error
 
     def _call(self, ids: Tensor) -> Tensor:
         self._lm.switch_on()
@@ -198,13 +169,13 @@ class Decoder:
 
 
 @torch.inference_mode()
-def lean_equals(lm: LM, fits: Any, kind: Any) -> bool:
+def lean_equals(lm: TransformersLM, fits: Any, kind: Any) -> bool:
     """Whether a kind of lean steps gives the logits of a model's plain forward pass."""
     lm.switch_on()
     return lm.ways.shown(kind.__name__, lambda: fits(lm) and _lean_tried(lm, kind))
 
 
-def _lean_tried(lm: LM, kind: Any) -> bool:
+def _lean_tried(lm: TransformersLM, kind: Any) -> bool:
     ids = lm.ways.probe
     expected = lm.ways.whole(ids)[0, HALF : HALF + 2]
     past = lm.ways.whole.over(ids[:, :HALF], None, positions=lm.ways.positions)[1]
@@ -214,11 +185,7 @@ def _lean_tried(lm: LM, kind: Any) -> bool:
     return close(found, expected)
 
 
-def _no_memory() -> MemoryLimitError:
-    return MemoryLimitError("There is not enough memory to go on.", "Shorten the prompt.")
-
-
-def piece(lm: LM, rows: int) -> int:
+def piece(lm: TransformersLM, rows: int) -> int:
     """How many tokens of a long prompt are read at once, in each of so many rows."""
     if lm.device.type != "cpu":
         return MOST

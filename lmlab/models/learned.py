@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lmlab.lm.forms import Form, form_named
+from lmlab.models.forms import Form, form_named
 
 FILE = "lmlab.json"
 _RUN = "run.json"

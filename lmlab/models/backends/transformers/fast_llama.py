@@ -14,8 +14,8 @@ from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 from transformers import DynamicCache, LlamaForCausalLM
 
-from lmlab.lm.model import LM
-from lmlab.lm.rowadapters import RowAdapter
+from lmlab.models.backends.transformers.model import TransformersLM
+from lmlab.models.backends.transformers.rowadapters import RowAdapter
 
 ROPES = ("default", "linear", "llama3")
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj")
@@ -24,7 +24,7 @@ ROOM = 128  # positions that are set aside at a time
 MANY = 16  # rows from which on the usual order of a product is as fast
 
 
-def fits(lm: LM) -> bool:
+def fits(lm: TransformersLM) -> bool:
     """Whether a model is a Llama of the plain kind, its adapter none or plain LoRA."""
     model, config = lm.model, lm.model.config
     if type(model) is not LlamaForCausalLM or config.hidden_act != "silu":

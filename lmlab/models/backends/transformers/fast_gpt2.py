@@ -9,14 +9,20 @@ from torch import Tensor, nn
 from transformers import DynamicCache, GPT2LMHeadModel
 from transformers.pytorch_utils import Conv1D
 
-from lmlab.lm.fast_llama import MANY, GrowingCache, columns_of, narrow, plain_layer
-from lmlab.lm.model import LM
-from lmlab.lm.rowadapters import RowAdapter
+from lmlab.models.backends.transformers.fast_llama import (
+    MANY,
+    GrowingCache,
+    columns_of,
+    narrow,
+    plain_layer,
+)
+from lmlab.models.backends.transformers.model import TransformersLM
+from lmlab.models.backends.transformers.rowadapters import RowAdapter
 
 ODD = ("add_cross_attention", "scale_attn_by_inverse_layer_idx", "reorder_and_upcast_attn")
 
 
-def fits(lm: LM) -> bool:
+def fits(lm: TransformersLM) -> bool:
     """Whether a model is a GPT-2 of the plain kind, its adapter none or plain LoRA."""
     model, config = lm.model, lm.model.config
     if type(model) is not GPT2LMHeadModel or config.activation_function != "gelu_new":

@@ -1,1 +1,0 @@
-"""One language model that can be asked: tokens, heads, adapters, lean steps, caches."""
