@@ -296,6 +296,5 @@ def put_lines(page: gr.Blocks, most: int, limit: int, guests: Guests) -> Lines:
 
 def lines_of(page: gr.Blocks) -> Lines:
     """A page's lines."""
-    lines = page._queue
-    assert isinstance(lines, Lines)
-    return lines
+    assert isinstance(page._queue, Lines)
+    return page._queue
