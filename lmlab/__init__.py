@@ -10,6 +10,8 @@ Importing this package imports neither torch nor gradio; what needs them loads o
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from lmlab.version import __version__
+
 if TYPE_CHECKING:
     from lmlab.api import (
         compare,
@@ -38,8 +40,6 @@ if TYPE_CHECKING:
     from lmlab.training.config import FinetuneConfig
     from lmlab.training.pretrain_config import PretrainConfig
     from lmlab.training.sets import TuningData
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "compare": "lmlab.api",

@@ -41,11 +41,12 @@ from lmlab.hosting.logs import Once
 from lmlab.hosting.page_cache import Shelf
 from lmlab.lab import Lab
 from lmlab.models import hub
-from lmlab.page.app import build_page, launch, page_files
+from lmlab.page.app import build_page, launch
 from lmlab.page.lecture import events, links
 from lmlab.page.lecture.filling import Filling
 from lmlab.page.lecture.stage import stages
 from lmlab.page.scenes.scene import Scene
+from lmlab.parts.gradio_compat.server import page_files
 from lmlab.receipts.script import source_of
 from lmlab.runs.model_store import ModelStore
 from lmlab.settings import Settings, read_settings

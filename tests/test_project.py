@@ -69,8 +69,12 @@ def test_the_front_matter_is_what_spaces_reads():
     assert len(fields["short_description"]) <= 60
     bounds = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     (gradio,) = [line for line in bounds if line.startswith("gradio")]
-    low = gradio.split(">=")[1].split(",")[0]
-    assert tuple(map(int, fields["sdk_version"].split("."))) >= tuple(map(int, low.split(".")))
+    # Its inside is touched (lmlab/parts/gradio_compat), and that changes with each minor.
+    low, high = (one.split(".") for one in gradio.removeprefix("gradio>=").split(",<"))
+    assert [int(high[0]), int(high[1])] == [int(low[0]), int(low[1]) + 1]
+    assert fields["sdk_version"].split(".")[:2] == low
+    (pinned,) = [one for one in (ROOT / "constraints.txt").read_text().split() if "gradio==" in one]
+    assert pinned.removeprefix("gradio==").split(".")[:2] == low
 
 
 def test_the_table_of_settings_is_made_from_the_class():

@@ -15,7 +15,6 @@ from lmlab.page.lecture.filling import Filling
 from lmlab.page.lecture.stage import stages
 from lmlab.page.scenes.course import ALL, LARGEST, MOST, course, shipped
 from lmlab.page.scenes.scene import parse, written
-from lmlab.parts.first_open import unless_led
 from lmlab.parts.pickers import Choices
 from lmlab.text.strict_yaml import _Loader
 
@@ -196,21 +195,6 @@ def test_what_follows_from_a_filled_in_form_comes_with_it(filling):
     assert (sheet.drawn.data, sheet.drawn.shots, sheet.drawn.seed) == ("opposite", 2, 5)
     assert len(sheet.examples) == 2
     assert sheet.query
-
-
-@pytest.mark.parametrize("kind", ["plain", "stepwise"])
-def test_a_tab_that_was_filled_in_does_not_begin_by_itself(kind):
-    def plain(value):
-        return [value, value]
-
-    def stepwise(value):
-        yield [value, value]
-
-    begin = unless_led({"plain": plain, "stepwise": stepwise}[kind], 2)
-    free, led = begin(False, "x"), begin(True, "x")
-    free, led = (list(one) if kind == "stepwise" else [one] for one in (free, led))
-    assert free == [["x", "x"]]
-    assert led == [[SKIPPED, SKIPPED]]
 
 
 def test_every_tab_that_begins_by_itself_can_be_led(filling):

@@ -16,9 +16,11 @@ from lmlab.features.likelihood.events import api
 from lmlab.features.tuning.service import Tuning
 from lmlab.hosting.guests import HALL, LEFT, Beats, Guests, place
 from lmlab.page.app import build_page
-from lmlab.parts import fair_queue, sessions, vault
-from lmlab.parts.packed_state import _taken
-from lmlab.parts.sessions import STRANGERS, Session, Sessions
+from lmlab.parts import vault
+from lmlab.parts.gradio_compat import queue as queue_of_pages
+from lmlab.parts.gradio_compat import sessions
+from lmlab.parts.gradio_compat.handlers import _taken
+from lmlab.parts.gradio_compat.sessions import STRANGERS, Session, Sessions
 from lmlab.parts.vault import Packed, Vault
 from lmlab.runs.specs import fingerprint
 from lmlab.text.sets import Table
@@ -111,7 +113,7 @@ def test_a_full_line_has_room_for_who_has_least(served, mock_lab):
 
 def test_large_texts_that_wait_are_bounded_together(served, mock_lab, monkeypatch):
     """Twenty of them took 2 GB."""
-    monkeypatch.setattr(fair_queue, "LARGE", 500_000)
+    monkeypatch.setattr(queue_of_pages, "LARGE", 500_000)
     lab = gated(mock_lab())
     app, address = served(lab, "likelihood")
     large = "x" * 100_000
@@ -317,7 +319,7 @@ def test_a_post_without_a_page_evicts_nobody(served, monkeypatch, mock_lab):
 @pytest.fixture
 def keeping(holder):
     """(a vault, a session that keeps states 1 to 4)."""
-    from lmlab.parts.sessions import State
+    from lmlab.parts.gradio_compat.sessions import State
 
     holder.blocks.default_config.blocks.update({i: State(None) for i in range(1, 5)})
     holder.guests.come("one", "192.0.2.1")

@@ -8,7 +8,7 @@ import pytest
 
 from lmlab.hosting import storage
 from lmlab.hosting.storage import Storage, address_of
-from lmlab.parts.errors import alerts
+from lmlab.parts.gradio_compat.handlers import alerts
 from lmlab.settings import Settings
 from tests import loops
 

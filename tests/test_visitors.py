@@ -42,8 +42,8 @@ from lmlab.lab import Lab
 from lmlab.models import fair_lock as turns
 from lmlab.models.fair_lock import SLICE, Turns, stepwise
 from lmlab.page.app import launch
-from lmlab.parts.errors import alerts
-from lmlab.parts.fair_queue import OWN_SHARE, Iterators, kind_of
+from lmlab.parts.gradio_compat.handlers import alerts
+from lmlab.parts.gradio_compat.queue import OWN_SHARE, Iterators, kind_of
 from lmlab.runs.store import RunFolder
 from lmlab.settings import Settings
 from lmlab.text.protocols import Protocol

@@ -9,13 +9,13 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from lmlab import __version__
 from lmlab.cli.app import add_app
 from lmlab.cli.deploy import add_deploy
 from lmlab.errors import LabError
 from lmlab.features import features
 from lmlab.settings import read_settings
 from lmlab.terminal.quiet import write_json
+from lmlab.version import __version__
 
 USAGE_ERROR = 2
 INTERRUPTED = 130

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import psutil
 
-from lmlab import __version__
 from lmlab.hosting.asgi import App, Message, Receive, Scope, Send, answer
 from lmlab.lab import Lab
 from lmlab.models.backends import scheme
+from lmlab.version import __version__
 
 PLAIN = "text/plain; version=0.0.4; charset=utf-8"
 FOLDER, LEARNED = "a folder", "a fine-tuned model"

@@ -18,7 +18,7 @@ from lmlab.hosting.storage import Storage
 from lmlab.hosting.web_files import WebFiles
 from lmlab.lab import Lab
 
-Layer = tuple[type[Any], dict[str, Any]]
+Layer = tuple[Any, dict[str, Any]]
 # A multipart form is a little longer than the file in it.
 AROUND = 65_536
 

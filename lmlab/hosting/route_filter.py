@@ -103,7 +103,7 @@ async def _failed(scope: Scope, error: Exception, send: Send, started: bool) -> 
     """A call that broke the server's own code: the log has it, the caller gets its number.
 
     What is sent to the API is the caller's making, and the handlers behind it answer for
-    themselves (``ui.parts.errors``): what breaks here did not fit them.
+    themselves (``gradio_compat.handlers``): what breaks here did not fit them.
     """
     name = request_id(scope)
     log.error("A request failed", exc_info=error, extra={"request": name})

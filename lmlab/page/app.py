@@ -4,13 +4,9 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
-import uvicorn
-from gradio import http_server, queueing, routes
 from starlette.middleware import Middleware
 
 from lmlab.errors import InputError
@@ -26,11 +22,13 @@ from lmlab.page import theme
 from lmlab.page.lecture import bar as lecture
 from lmlab.page.lecture.stage import outer
 from lmlab.page.scenes.course import course, shipped
-from lmlab.parts.fair_queue import put_lines, whence
-from lmlab.parts.later_tabs import defer, first_part, parts_of
-from lmlab.parts.packed_state import put_between
+from lmlab.parts.gradio_compat import server
+from lmlab.parts.gradio_compat.building import whence
+from lmlab.parts.gradio_compat.handlers import put_between, set_events
+from lmlab.parts.gradio_compat.later_tabs import defer, first_part, parts_of
+from lmlab.parts.gradio_compat.queue import lines_of, put_lines
+from lmlab.parts.gradio_compat.sessions import use_small_sessions
 from lmlab.parts.scripts import files, folder, links, loads
-from lmlab.parts.sessions import use_small_sessions
 from lmlab.parts.vault import Vault
 from lmlab.settings import Settings
 
@@ -59,12 +57,13 @@ def chosen(settings: Settings, names: Sequence[str] = ()) -> tuple[Feature, ...]
 def build_page(lab: Lab, names: Sequence[str] = ()) -> gr.Blocks:
     """The page over a lab, of the tabs named, else of those of its settings; loads no model."""
     kept = int(60 * lab.settings.file_minutes)
-    with gr.Blocks(
+    page = gr.Blocks(
         title="lmlab",
         fill_width=True,
         analytics_enabled=False,
         delete_cache=(NEVER, kept),
-    ) as page:
+    )
+    with page:
         theme.header()
         tabs = chosen(lab.settings, names)
         scenes = course(lab.settings.scenes) if lab.settings.scenes else shipped(tabs)
@@ -78,41 +77,32 @@ def build_page(lab: Lab, names: Sequence[str] = ()) -> gr.Blocks:
     defer(page, outer(page).children[1:])
     put_lines(page, lab.settings.max_waiting, limit=4, guests=Guests())
     put_between(page, Vault())
-    _set_events(page)
+    set_events(page)
     return page
-
-
-def _set_events(page: gr.Blocks) -> None:
-    """What holds for every event of the page.
-
-    Gradio's own signs of progress go nowhere, the tabs show theirs: the browser would else hand
-    each sign to every component that any event ever had as an output, and copy each one's value
-    for it: seconds, once some tabs are open. And a preview of what was chosen is asked for anew
-    where one is on its way: dropped, as a second click is, the page would show what held before.
-    """
-    for event in page.fns.values():
-        event.show_progress_on = []
-        clicked = any(name in ("click", "select") for _, name in event.targets)
-        if event.concurrency_id == "preview" and event.trigger_mode == "once" and not clicked:
-            event.trigger_mode = "always_last"
 
 
 def serve(
     page: gr.Blocks, lab: Lab, *, host: str | None = None, port: int | None = None, **options: Any
 ) -> Any:
     """Answer requests until stopped; by default on this machine alone, on the next free port."""
-    _log_misfits()
+    server.say_of_misfits(logs.misfit)
     logs.calm()
-    _stand_before(page, lab, host or http_server.LOCALHOST_NAME)
+    _stand_before(page, lab, host or server.LOCALHOST)
     _forget(page, lab)
-    lines: Any = page._queue
+    lines = lines_of(page)
     lab.jobs.ask_whence(whence)
     use_small_sessions(lines.guests)
     on_space = "SPACE_ID" in os.environ
     sent = partial(first_part, parts=parts_of(page), heads=links(AT_ONCE))
     own = own_files()
     around = layers(
-        lab, lambda: len(lines), on_space, lines.guests, lambda: page_files() | {*own}, sent, own
+        lab,
+        lambda: len(lines),
+        on_space,
+        lines.guests,
+        lambda: server.page_files() | {*own},
+        sent,
+        own,
     )
     middleware = [Middleware(layer, **arguments) for layer, arguments in around]
     return page.launch(
@@ -138,26 +128,14 @@ def _stand_before(page: gr.Blocks, lab: Lab, bound: str) -> None:
     site = site_of(lab.settings, bound, os.environ)
 
     def config(app: Any, **given: Any) -> Any:
-        if app.get_blocks() is not page:
-            return uvicorn.Config(app=app, **given)
         return careful_config(Gate(app, site), lab.settings.max_connections, **given)
 
-    # Gradio makes its server's configuration itself, by this name.
-    http_server.uvicorn = SimpleNamespace(Config=config, Server=uvicorn.Server)
+    server.serve_through(page, config)
 
 
 def own_files() -> Mapping[str, bytes]:
     """The page's own files, by their path on it."""
     return {f"/{folder()}/{name}": text for name, text in files().items()}
-
-
-def page_files() -> frozenset[str]:
-    """The paths, on the page, of all files that Gradio's page is made of."""
-    found = {"/theme.css"}
-    for name, root in (("assets", routes.BUILD_PATH_LIB), ("static", routes.STATIC_PATH_LIB)):
-        base = Path(str(root))
-        found |= {f"/{name}/{path.relative_to(base).as_posix()}" for path in base.rglob("*.*")}
-    return frozenset(found)
 
 
 def _forget(page: gr.Blocks, lab: Lab) -> None:
@@ -168,26 +146,14 @@ def _forget(page: gr.Blocks, lab: Lab) -> None:
     seconds = 60 * lab.settings.file_minutes
 
     def work() -> None:
-        blocks = page.blocks.values()
-        keep = {path for one in blocks for path in getattr(one, "keep_in_cache", ())}
-        sweep(Path(page.app.uploaded_file_dir), seconds, keep)
+        sweep(server.uploads(page), seconds, server.own_files(page))
         sweep_zips(seconds)
-        for known in page.temp_file_sets:
-            known.difference_update([path for path in tuple(known) if not Path(path).exists()])
+        server.forget_missing(page)
         lab.store.runs.tidy(lab.settings.keep_days)
 
     began = time.monotonic()
     # A page that is being opened does not run yet.
     every(seconds, work, lambda: page.is_running or time.monotonic() - began < OPENING)
-
-
-def _log_misfits() -> None:
-    """Gradio prints a traceback, and in it what was sent, of a call that its components refuse: one
-    line of the log stands for it.
-    """
-    said = SimpleNamespace(print_exc=logs.misfit)
-    for module in (queueing, routes):
-        module.traceback = said
 
 
 def launch(

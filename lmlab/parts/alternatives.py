@@ -5,13 +5,11 @@ from typing import Any
 import gradio as gr
 
 from lmlab.parts import strip
-from lmlab.parts.errors import alerts
 from lmlab.parts.strip import Shown
 
 PAGE = 40  # tokens whose alternatives are sent at once; the same in strip.js
 
 
-@alerts
 def alternatives(shown: Shown | None, event: gr.EventData) -> Any:
     """The alternatives of the tokens around one that is looked at."""
     run, low = _index(event, "run"), _index(event, "low")

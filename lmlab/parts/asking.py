@@ -6,8 +6,8 @@ from types import MappingProxyType
 import gradio as gr
 
 from lmlab.generation.completions import Given
+from lmlab.parts.stream import QUIET
 
-QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
 WORDS = MappingProxyType({"space": "Take it away", "chat": "Ask in the chat form"})
 TRIM = "(prompt) => prompt.trimEnd()"
 

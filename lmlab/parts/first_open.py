@@ -1,14 +1,14 @@
 """What a tab does by itself when it is first opened; left out where a scene or a link has filled
-the tab in, and asks for something of its own.
+the tab in, and asks for something of its own (``stream.Line.on``, ``unless``).
 """
 
-import functools
-import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+
+from lmlab.parts.gradio_compat.building import AsBase
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Following:
     make: Callable[..., Sequence[Any]]
 
 
-class Led(gr.State):
+class Led(AsBase, gr.State):
     """Whether a scene or a link has filled its tab in.
 
     Attributes:
@@ -34,33 +34,3 @@ class Led(gr.State):
     """
 
     following: Following | None = None
-
-    def get_block_name(self) -> str:
-        """For the browser it is a state as any other."""
-        return "state"
-
-
-def unless_led(handler: Callable[..., Any], of: int) -> Callable[..., Any]:
-    """The same handler, which takes a tab's ``Led`` first and does nothing where it is set.
-
-    Args:
-        handler: plain, or one that yields.
-        of: how many outputs it has.
-    """
-    nothing = [gr.skip()] * of if of > 1 else gr.skip()
-    if inspect.isgeneratorfunction(handler):
-
-        @functools.wraps(handler)
-        def stream(led: bool, *values: Any) -> Iterator[Any]:
-            if led:
-                yield nothing
-            else:
-                yield from handler(*values)
-
-        return stream
-
-    @functools.wraps(handler)
-    def call(led: bool, *values: Any) -> Any:
-        return nothing if led else handler(*values)
-
-    return call

@@ -6,21 +6,18 @@ import gradio as gr
 
 from lmlab.lab import Lab
 from lmlab.models.backends import lacking
+from lmlab.parts.gradio_compat.building import AsBase
 
 LONGEST = 400  # characters of a choice
 NAMES_MODELS = "lm-model"  # class of all whose value is a model's name
 
 
-class Choices(gr.Dropdown):
+class Choices(AsBase, gr.Dropdown):
     """A dropdown whose choices follow another control's value.
 
     The two may reach the server one without the other, and what a call brings would then be
     refused as no choice; so whoever takes the value checks it.
     """
-
-    def get_block_name(self) -> str:
-        """For the browser it is a dropdown as any other."""
-        return "dropdown"
 
     def preprocess(self, payload: Any) -> Any:
         """What is chosen, whether or not it is among the choices."""

@@ -3,23 +3,14 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
-import gradio as gr
-
 from lmlab.errors import LabError
-from lmlab.parts.errors import alerts
+from lmlab.parts.gradio_compat.building import Html
 from lmlab.parts.scripts import mounts
+from lmlab.parts.stream import waits_in
 
-QUICK = MappingProxyType(
-    {
-        "show_progress": "hidden",
-        "api_visibility": "private",
-        "concurrency_id": "keep",
-        "concurrency_limit": 4,
-    }
-)
+KEEPING = waits_in("keep", 4)
 LONGEST = 90  # characters of a text in a title
 KEEP = """
 <div class="lm-keep" hidden>
@@ -51,7 +42,7 @@ class Note:
     write: Callable[[], str]
 
 
-class Keep(gr.HTML):
+class Keep(Html):
     """The receipt of a result; its event ``ask`` asks for one that is not made yet.
 
     Args:
@@ -59,7 +50,7 @@ class Keep(gr.HTML):
         among: ids of what the report shows of the result.
     """
 
-    def __init__(self, name: str, among: Sequence[str], **kwargs: Any) -> None:
+    def __init__(self, name: str, among: Sequence[str]) -> None:
         super().__init__(
             "",
             html_template=KEEP,
@@ -69,7 +60,6 @@ class Keep(gr.HTML):
             elem_id=f"{name}-keep",
             elem_classes="lm-keepbox",
             among=" ".join(among),
-            **kwargs,
         )
 
 
@@ -92,7 +82,7 @@ def follow(
         lazy: the receipt takes some work, and is made where it is asked for alone.
         options: of the events.
     """
-    wired = {**QUICK, **options}
+    wired = {**KEEPING, **options}
     for event in events:
         event.success(noted(make, lazy=lazy), list(inputs), keep, **wired)
     if lazy:
@@ -104,7 +94,6 @@ def noted(
 ) -> Callable[..., str]:
     """The handler: what the component takes, as JSON; empty where there is no result."""
 
-    @alerts
     def note(*values: Any) -> str:
         found = make(*values)
         if found is None:

@@ -6,20 +6,17 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
 
 from lmlab.errors import InputError, LabError
 from lmlab.parts import run_views
-from lmlab.parts.errors import alerts
+from lmlab.parts.stream import waits_in
 from lmlab.runs.owned_runs import TuningRuns
 from lmlab.runs.store import RunInfo
 
-QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
-QUICK = MappingProxyType({**QUIET, "concurrency_id": "preview", "concurrency_limit": 4})
-WRITING = MappingProxyType({**QUIET, "concurrency_id": "tuning", "concurrency_limit": 4})
+WRITING = waits_in("tuning", 4)
 _ID = re.compile(r"[\w-]{0,64}")
 _OWNER = re.compile(r"[0-9a-f]{32}")
 log = logging.getLogger("lmlab")
@@ -60,7 +57,6 @@ def followed(run: str) -> str:
 def stopper(runs: TuningRuns) -> Callable[..., Any]:
     """Stop the run that is shown; what it learned stays."""
 
-    @alerts
     def stop(owner: str, run: str) -> Any:
         if run:
             runs.stop(known(owner), run)
@@ -72,7 +68,6 @@ def stopper(runs: TuningRuns) -> Callable[..., Any]:
 def resumer(runs: TuningRuns) -> Callable[..., str]:
     """Have the run that is shown go on."""
 
-    @alerts
     def resume(owner: str, run: str) -> str:
         runs.resume(known(owner), run)
         return followed(run)

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Unpack
 
-import gradio as gr
-
+from lmlab.parts.gradio_compat.building import Html, Placed
+from lmlab.parts.gradio_compat.handlers import alerts
 from lmlab.parts.scripts import mounts
+from lmlab.parts.stream import Options
 
-ASKING = MappingProxyType({"js": "(_, ...rest) => [window.lmlab.visitor(), ...rest]"})
+ASKING: Options = MappingProxyType({"js": "(_, ...rest) => [window.lmlab.visitor(), ...rest]"})
 MONITOR = """
 <div class="lm-monitor none">
 <div class="lm-run-empty lm-empty"><b>Nothing trained yet</b>Press Start: the loss curve draws
@@ -40,11 +41,11 @@ def component(template: str, module: str, *events: str, **kwargs: Any) -> dict[s
     }
 
 
-class Owner(gr.HTML):
+class Owner(Html):
     """Shows nothing: the first input of every event that asks who the visitor is, which has
     ``**ASKING`` among its options, so that the browser puts its long random name there."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Unpack[Placed]) -> None:
         super().__init__(
             "",
             **component(
@@ -56,7 +57,7 @@ class Owner(gr.HTML):
         )
 
 
-class Monitor(gr.HTML):
+class Monitor(Html):
     """A run as it goes. A value ``{"run": id}`` has it follow that run; it begins with the
     visitor's latest. Its event ``turn`` tells run and state whenever the state has changed.
 
@@ -64,8 +65,10 @@ class Monitor(gr.HTML):
         follow: gets {owner, run, have} and answers with what is new (``tuning_run.follower``).
     """
 
-    def __init__(self, follow: Callable[[Any], Any] | None = None, **kwargs: Any) -> None:
-        functions = [follow] if follow else None
+    def __init__(
+        self, follow: Callable[[Any], Any] | None = None, **kwargs: Unpack[Placed]
+    ) -> None:
+        functions = [alerts(follow)] if follow else None
         super().__init__(
             "",
             **component(
@@ -74,11 +77,11 @@ class Monitor(gr.HTML):
         )
 
 
-class Runs(gr.HTML):
+class Runs(Html):
     """The table of runs and their curves: ``tuningviews.table``. Its events ``pick`` (ids),
     ``reopen`` and ``drop`` (id) say what the visitor chose."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Unpack[Placed]) -> None:
         super().__init__(
             "", **component(RUNS, "parts/web/runs", "pick", "reopen", "drop", **kwargs)
         )

@@ -1,10 +1,11 @@
 """The page's own components. Each has a constant template; data reaches it as a JSON string and
 becomes DOM by textContent, so nothing a visitor types is ever taken for HTML or script."""
 
-from typing import Any
+from typing import Any, Unpack
 
 import gradio as gr
 
+from lmlab.parts.gradio_compat.building import Html, Placed
 from lmlab.parts.scripts import mounts
 
 STRIP = """
@@ -31,7 +32,7 @@ FACTORS = """
 """
 
 
-class Strip(gr.HTML):
+class Strip(Html):
     """The token strip; its value is ``lmlab.parts.strip.payload`` or one of ``shiftstrip``.
 
     Strips, plots and tables of one ``group`` light up together. Its event ``need`` asks for
@@ -53,7 +54,7 @@ class Strip(gr.HTML):
         group: str,
         empty: str = UNSCORED,
         colour_by: str = "surprisal",
-        **kwargs: Any,
+        **kwargs: Unpack[Placed],
     ) -> None:
         super().__init__(
             value,
@@ -66,10 +67,10 @@ class Strip(gr.HTML):
         )
 
 
-class Answers(gr.HTML):
+class Answers(Html):
     """Shows nothing: its value, ``strip.tops_json``, goes to the strip of the same group."""
 
-    def __init__(self, *, group: str, **kwargs: Any) -> None:
+    def __init__(self, *, group: str) -> None:
         super().__init__(
             "",
             html_template="<span hidden></span>",
@@ -78,14 +79,13 @@ class Answers(gr.HTML):
             container=False,
             elem_classes="lm-none",
             group=group,
-            **kwargs,
         )
 
 
-class Factors(gr.HTML):
+class Factors(Html):
     """The table of what the strip of the same group shows."""
 
-    def __init__(self, *, group: str, **kwargs: Any) -> None:
+    def __init__(self, *, group: str, **kwargs: Unpack[Placed]) -> None:
         super().__init__(
             "",
             html_template=FACTORS,
@@ -101,11 +101,11 @@ def static(html: str, **kwargs: Any) -> gr.HTML:
     return gr.HTML(html, js_on_load=None, apply_default_css=False, **kwargs)
 
 
-class Handover(gr.HTML):
+class Handover(Html):
     """Hands a text to the visitor: its value is JSON with ``action`` (copy or download), ``file``
     and ``text``."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Unpack[Placed]) -> None:
         super().__init__(
             "",
             html_template='<span class="lm-handed" role="status"></span>',
@@ -115,11 +115,11 @@ class Handover(gr.HTML):
         )
 
 
-class NextToken(gr.HTML):
+class NextToken(Html):
     """The next token's distribution before and after the controls: ``shiftstrip.next_token``. Its
     event ``choose`` asks for a token to be taken."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Unpack[Placed]) -> None:
         super().__init__(
             "",
             html_template='<div class="lm-next"></div>',
@@ -129,10 +129,10 @@ class NextToken(gr.HTML):
         )
 
 
-class Branches(gr.HTML):
+class Branches(Html):
     """The tree of what was tried: its value is ``branches.payload``; ``goto`` asks for a branch."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Unpack[Placed]) -> None:
         super().__init__(
             "",
             html_template='<div class="lm-branches"></div>',
@@ -142,10 +142,10 @@ class Branches(gr.HTML):
         )
 
 
-class Samples(gr.HTML):
+class Samples(Html):
     """A table of samples, JSON of a list."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Unpack[Placed]) -> None:
         super().__init__(
             "",
             html_template='<div class="lm-scroll" tabindex="0" role="region" '
@@ -156,10 +156,10 @@ class Samples(gr.HTML):
         )
 
 
-class Moved(gr.HTML):
+class Moved(Html):
     """The positions that moved most in the strip of the same group."""
 
-    def __init__(self, *, group: str, **kwargs: Any) -> None:
+    def __init__(self, *, group: str, **kwargs: Unpack[Placed]) -> None:
         super().__init__(
             "",
             html_template='<div class="lm-scroll" tabindex="0" role="region" '

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple, Protocol
 
 import psutil
 
-import lmlab
 from lmlab.runs.folder import RunFolder
 from lmlab.settings import Settings
 
@@ -50,7 +49,7 @@ class End(NamedTuple):
 
 def waiting() -> "subprocess.Popen[str]":
     """A process that imports what training needs and waits for a folder's name."""
-    package = str(Path(lmlab.__file__).parent.parent)
+    package = str(Path(__file__).parents[2])
     paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {
         **os.environ,

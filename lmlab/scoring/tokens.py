@@ -85,9 +85,8 @@ class Alternatives:
 
     def of(self, i: int, most: int | None = None) -> tuple[Alternative, ...]:
         """Those of a token, the likeliest ones."""
-        span = self.span(i)[:most]
-        rows = ((*self.words[self.places[j]], float(self.logprobs[j])) for j in span)
-        return tuple(map(Alternative._make, rows))
+        found = ((self.words[self.places[j]], self.logprobs[j]) for j in self.span(i)[:most])
+        return tuple(Alternative(word, text, float(logprob)) for (word, text), logprob in found)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import gradio as gr
 
-from lmlab import __version__
 from lmlab.assets import models_dir
 from lmlab.lab import Lab
 from lmlab.parts.widgets import static
+from lmlab.version import __version__
 
 NAME = "About"
 

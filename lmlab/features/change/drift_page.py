@@ -3,12 +3,8 @@ and what it forgot. Lays out, wires, and asks the lab.
 """
 
 import json
-import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
-from html import escape
-from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
@@ -18,15 +14,13 @@ from lmlab.features.change import drift_plots, drift_views, receipt_notes
 from lmlab.features.change.changes import Drift
 from lmlab.features.change.drift_service import MOST_ROWS, ROWS, Drifting
 from lmlab.lab import Lab
-from lmlab.parts import waiting
-from lmlab.parts.errors import alerts
 from lmlab.parts.receipt_button import Keep, follow
+from lmlab.parts.stream import QUIET, STATUS, Busy, Line, Pace, Work, said, waits_in
 from lmlab.parts.widgets import Handover, static
 from lmlab.progress import Loading
 
 NAME = "Distribution"
-QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
-MEASURING = MappingProxyType({**QUIET, "concurrency_id": "drift", "concurrency_limit": 2})
+MEASURING = waits_in("drift", 2)
 WAYS = (("KL(tuned ‖ base)", drift_plots.AWAY), ("KL(base ‖ tuned)", drift_plots.BACK))
 WHY = (
     '<p class="lm-why">Both models read the same text; at every token their whole next-token '
@@ -91,62 +85,54 @@ def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
             handover = Handover(elem_id="drift-handover")
     keep = Keep("drift", ["drift-plot", "drift-table"])
     kept = gr.State(None)
-    line = [status, stop]
-    asked = go.click(
-        measurer(lab), [base, tuned, rows, own, way], [*line, plot, table, kept],
-        trigger_mode="once", **MEASURING,
+    line = Line(status, stop)
+    line.on(
+        go.click, measurer(lab), [base, tuned, rows, own, way],
+        {"plot": plot, "table": table, "kept": kept}, trigger_mode="once", **MEASURING,
     )  # fmt: skip
-    waiting.stoppable(stop, line, [asked])
-    follow(keep, [asked], receipt_notes.of_drift(lab), [kept], lazy=True)
+    line.stoppable()
+    follow(keep, line.running, receipt_notes.of_drift(lab), [kept], lazy=True)
     way.change(redrawn, [kept, way], plot, **QUIET)
     csv.click(hand_over, kept, handover, **QUIET)
 
 
-def measurer(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
-    """The handler of Measure: yields [status, stop button, plot, table, what is kept]."""
+def measurer(lab: Lab) -> Callable[..., Work]:
+    """The handler of Measure."""
 
-    @alerts
-    def measure(base: str, tuned: str, rows: float, own: str, way: str) -> Iterator[list[Any]]:
-        still = [gr.skip()] * 3
-        yield [*waiting.busy("Preparing …", 0), *still]
+    def measure(base: str, tuned: str, rows: float, own: str, way: str) -> Work:
+        yield Busy("Preparing …")
         if not base or not tuned:
             raise InputError("Two models are needed.", "Choose a base and a tuned one above.")
         found: list[Drift] = []
-        kept, last = None, 0.0
-        with closing(
-            lab.service(Drifting).measure(base, tuned, rows=int(rows or 0), own=own or "")
-        ) as steps:
-            for step in steps:
-                if isinstance(step, Loading):
-                    yield [*waiting.busy(step.message, 0), *still]
-                elif isinstance(step, Drift):
-                    found.append(step)
-                    kept = (base, tuned, tuple(found), int(rows or 0), own or "")
-                    if time.monotonic() - last > PATIENCE:
-                        last = time.monotonic()
-                        yield [gr.skip(), gr.skip(), *_drawn(kept, way)]
-                else:
-                    share = step.done / max(1, step.total)
-                    said = f"{step.kind}: {step.done} of {step.total} texts"
-                    yield [*waiting.busy(said, share), *still]
-        said = f'<p class="lm-said">{escape(drift_views.told(found))}</p>'
-        yield [*waiting.idle(said), *(_drawn(kept, way) if kept else still)]
+        pace = Pace(PATIENCE)
+        for step in lab.service(Drifting).measure(base, tuned, rows=int(rows or 0), own=own or ""):
+            if isinstance(step, Drift):
+                found.append(step)
+                kept = (base, tuned, tuple(found), int(rows or 0), own or "")
+                if pace.is_due():
+                    yield _drawn(kept, way)
+            elif isinstance(step, Loading):
+                yield step
+            else:
+                share = step.done / max(1, step.total)
+                yield Busy(f"{step.kind}: {step.done} of {step.total} texts", share)
+        drawn = _drawn(kept, way) if found else {}
+        return {STATUS: said(drift_views.told(found)), **drawn}
 
     return measure
 
 
-def _drawn(kept: Found, way: str) -> list[Any]:
+def _drawn(kept: Found, way: str) -> dict[str, Any]:
     base, tuned, found, *_ = kept
-    return [drift_plots.drift(found, way), drift_views.forgetting(base, tuned, found), kept]
+    table = drift_views.forgetting(base, tuned, found)
+    return {"plot": drift_plots.drift(found, way), "table": table, "kept": kept}
 
 
-@alerts
 def redrawn(kept: Found | None, way: str) -> Any:
     """The other direction of what was measured."""
     return drift_plots.drift(kept[2], way) if kept else gr.skip()
 
 
-@alerts
 def hand_over(kept: Found | None) -> str:
     """The table as a file."""
     if not kept:

@@ -1,8 +1,6 @@
 """The rank knife: the base with the k largest singular values of every ΔW."""
 
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -11,18 +9,16 @@ from lmlab.errors import InputError
 from lmlab.features.change import receipt_notes, views, weight_views
 from lmlab.features.change.matrices import Knifed, Unchanged
 from lmlab.features.change.service import Changing, KnifeTexts
-from lmlab.features.change.weights_page import QUIET, bar
+from lmlab.features.change.weights_page import Bar
 from lmlab.features.change.widgets import KnifeCurves
 from lmlab.lab import Lab
-from lmlab.parts import waiting
-from lmlab.parts.errors import alerts
 from lmlab.parts.receipt_button import Keep, follow
-from lmlab.parts.waiting import busy, idle
+from lmlab.parts.stream import QUIET, Busy, Line, Work, waits_in
 from lmlab.parts.widgets import static
 from lmlab.progress import Loading, Progress
 
 NAME = "Rank knife"
-CUTTING = MappingProxyType({**QUIET, "concurrency_id": "knife", "concurrency_limit": 2})
+CUTTING = waits_in("knife", 2)
 LEARNED = "what it was tuned on"
 WHY = """<p class="lm-why">ΔW = Σ σᵢ·pᵢ·qᵢᵀ. Keep the k largest σ of every matrix, leave W as it
 is, and score both kinds of text: how few directions hold what was learned, and what they cost
@@ -46,61 +42,57 @@ def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
             "", label="General text of your own", lines=1, max_lines=6, scale=2, min_width=240,
             placeholder="empty: ten of the texts that ship", elem_id="change-knife-general",
         )  # fmt: skip
-    line = bar("knife", "Cut")
+    bar = Bar.build("knife", "Cut")
     with gr.Column(elem_classes="lm-panel"):
         curves = KnifeCurves(elem_id="change-knife")
         keep = Keep("change-knife", ["change-knife"])
-    shown, on, told = gr.State(None), gr.State(None), [line.status, line.stop]
-    pressed = line.go.click(
-        runner(lab), [shown, base, tuned, source, task, general], [*told, curves, shown, on],
-        trigger_mode="once", **CUTTING,
+    shown, on = gr.State(None), gr.State(None)
+    line = Line(bar.status, bar.stop)
+    line.on(
+        bar.go.click, runner(lab), [shown, base, tuned, source, task, general],
+        {"curves": curves, "shown": shown, "on": on}, trigger_mode="once", **CUTTING,
     )  # fmt: skip
-    waiting.stoppable(line.stop, told, [pressed])
-    follow(keep, [pressed], receipt_notes.of_knife(lab), [shown, on], lazy=True)
-    line.csv.click(hand_over, shown, line.handover, concurrency_limit=4, **QUIET)
+    line.stoppable()
+    follow(keep, line.running, receipt_notes.of_knife(lab), [shown, on], lazy=True)
+    bar.csv.click(hand_over, shown, bar.handover, concurrency_limit=4, **QUIET)
 
 
-def runner(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
-    """The handler of Cut: yields [status, stop button, curves, state, texts]."""
+def runner(lab: Lab) -> Callable[..., Work]:
+    """The handler of Cut."""
 
-    @alerts
     def run(
         shown: Knifed | None, base: str, tuned: str, source: str, task: str, general: str
-    ) -> Iterator[list[Any]]:
+    ) -> Work:
         asked = KnifeTexts(data=source or "", task=task or "", general=general or "")
         same = shown is not None and (shown.base, shown.tuned) == (base, tuned)
         # The curve of another pair would stand below the names of this one.
-        yield [*busy("reading …", 0), *([gr.skip()] * 2 if same else ["", None]), asked]
-        with closing(lab.service(Changing).knife(base, tuned, asked)) as steps:
-            for step in steps:
-                yield [*_drawn(step), gr.skip()]
+        yield Busy("reading …", 0, {"on": asked} | ({} if same else {"curves": "", "shown": None}))
+        for step in lab.service(Changing).knife(base, tuned, asked):
+            if isinstance(step, Unchanged):
+                return {"curves": weight_views.nothing(step), "shown": None}
+            if isinstance(step, Knifed) and step.is_done:
+                return _drawn(step)
+            yield _sign(step)
+        return None
 
     return run
 
 
-def _drawn(step: Any) -> list[Any]:
-    still = [gr.skip()] * 2
-    match step:
-        case Loading():
-            return [*busy(step.message, 0), *still]
-        case Progress():
-            said, share = f"{step.done} of {step.total} ΔW in parts", step.done / max(1, step.total)
-            return [*busy(said, 0.1 * share), *still]
-        case Unchanged():
-            return [*idle(""), weight_views.nothing(step), None]
-        case _:
-            return [*_line(step), weight_views.knife(step), step]
+def _sign(step: Loading | Progress | Knifed) -> Busy | Loading:
+    if isinstance(step, Progress):
+        share = 0.1 * step.done / max(1, step.total)
+        return Busy(f"{step.done} of {step.total} ΔW in parts", share)
+    if isinstance(step, Knifed):
+        done, of = len(step.points), len(step.ranks)
+        said = f"k = {step.ranks[done]} …" if done < of else "the tuned model itself …"
+        return Busy(said, 0.1 + 0.9 * done / (of + 1), _drawn(step))
+    return step
 
 
-def _line(found: Knifed) -> list[Any]:
-    done, of = len(found.points), len(found.ranks)
-    if found.is_done:
-        return idle("")
-    said = f"k = {found.ranks[done]} …" if done < of else "the tuned model itself …"
-    return busy(said, 0.1 + 0.9 * done / (of + 1))
+def _drawn(found: Knifed) -> dict[str, Any]:
+    return {"curves": weight_views.knife(found), "shown": found}
 
 
-@alerts
 def hand_over(shown: Knifed | None) -> str:
     """The numbers of every k as a file."""
     if shown is None or not shown.points:

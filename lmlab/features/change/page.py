@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import gradio as gr
-from gradio.context import Context
 
 from lmlab.errors import LabError
 from lmlab.features.change import (
@@ -22,15 +21,15 @@ from lmlab.features.change.service import Changing
 from lmlab.lab import Lab
 from lmlab.models.backends import WEIGHTS, lacking
 from lmlab.parts import run_views
-from lmlab.parts.errors import alerts
+from lmlab.parts.gradio_compat import building
 from lmlab.parts.pickers import model_picker
 from lmlab.parts.run_following import saved
 from lmlab.parts.run_widgets import ASKING
+from lmlab.parts.stream import QUIET
 from lmlab.parts.widgets import static
 from lmlab.runs.owned_runs import TuningRuns
 
 NAME = "Change"
-QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
 # The adapter whose distributions are far on its own task and close elsewhere.
 CLEAREST = "+sentiment"
 TOLD = MappingProxyType(
@@ -72,7 +71,7 @@ PARTS = (
 
 def build(lab: Lab) -> None:
     """Draw the tab inside the current Blocks and wire it to the lab."""
-    tab = Context.block
+    tab = building.tab()
     named = [lab.settings.model, *lab.model_names()]
     first = next((name for name in named if not lacking(name, WEIGHTS)), named[0])
     names = tuned_choices(lab, "", first)
@@ -95,12 +94,10 @@ def build(lab: Lab) -> None:
 
 def _wire_run(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
     """Have a finished run of the Fine-tune tab open here, beside what it started from."""
-    blocks = Context.root_block.blocks.values()
-    known = {getattr(block, "elem_id", None): block for block in blocks}
-    tabs = next((block for block in blocks if isinstance(block, gr.Tabs)), None)
-    button, *mine = (known.get(f"tuning-{name}") for name in ("change", "owner", "current"))
-    if button is None or tabs is None or not all(mine):
+    found = building.elsewhere("tuning", ("change", "owner", "current"))
+    if not found:
         return
+    button, *mine, tabs = found
     button.visible = True
     button.click(opener(lab), mine, [base, tuned, tabs], **ASKING, **QUIET)
 
@@ -108,7 +105,6 @@ def _wire_run(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
 def opener(lab: Lab) -> Callable[..., list[Any]]:
     """[base, tuned, tabs] for the run that is shown on the Fine-tune tab."""
 
-    @alerts
     def opened(owner: str, run: str) -> list[Any]:
         info = saved(lab.service(TuningRuns), owner, run)
         names = gr.update(choices=tuned_choices(lab, owner, info.model), value=info.model_name)
@@ -120,7 +116,6 @@ def opener(lab: Lab) -> Callable[..., list[Any]]:
 def chooser(lab: Lab) -> Callable[..., Any]:
     """The picker of tuned models for a base: what is chosen stays if it may."""
 
-    @alerts
     def choose(owner: str, base: str, chosen: str) -> Any:
         names = tuned_choices(lab, owner, base)
         if not names or chosen in [name for _, name in names]:

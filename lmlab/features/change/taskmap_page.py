@@ -2,27 +2,22 @@
 wires, and asks the lab.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from types import MappingProxyType
-from typing import Any
+from collections.abc import Callable
 
 import gradio as gr
 
 from lmlab.errors import InputError
 from lmlab.features.change import drift_plots, drift_views
-from lmlab.features.change.drift_page import QUIET, download
+from lmlab.features.change.drift_page import download
 from lmlab.features.change.taskmap import TaskMap
-from lmlab.features.change.taskmap_service import TaskMaps
+from lmlab.features.change.taskmap_service import Mapped, TaskMaps
 from lmlab.lab import Lab
-from lmlab.parts import waiting
-from lmlab.parts.errors import alerts
+from lmlab.parts.stream import QUIET, Busy, Line, Work, result, waits_in
 from lmlab.parts.widgets import Handover, static
-from lmlab.progress import Loading
 
 NAME = "Map of tasks"
 # One after another: who waits then gets what the first one measured.
-MAPPING = MappingProxyType({**QUIET, "concurrency_id": "taskmap", "concurrency_limit": 1})
+MAPPING = waits_in("taskmap", 1)
 WHY = (
     '<p class="lm-why">Every embedded model that was made from <b>base</b> reads the same held-out '
     "rows of all tasks. Variants whose distributions are alike lie near each other. The lecture "
@@ -60,37 +55,35 @@ def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
             table = static(EMPTY, elem_id="taskmap-table")
             handover = Handover(elem_id="taskmap-handover")
     kept = gr.State(None)
-    line = [status, stop]
-    outputs = [*line, plot, said, table, kept]
-    asked = go.click(measurer(lab), rows, outputs, trigger_mode="once", **MAPPING)
-    waiting.stoppable(stop, line, [asked])
+    line = Line(status, stop)
+    outputs = {"plot": plot, "said": said, "table": table, "kept": kept}
+    line.on(go.click, measurer(lab), [rows], outputs, trigger_mode="once", **MAPPING)
+    line.stoppable()
     csv.click(hand_over, kept, handover, **QUIET)
 
 
-def measurer(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
-    """The handler of Measure: yields [status, stop button, plot, sentences, table, kept]."""
+def measurer(lab: Lab) -> Callable[..., Work]:
+    """The handler of Measure."""
 
-    @alerts
-    def measure(rows: float) -> Iterator[list[Any]]:
-        still = [gr.skip()] * 4
-        yield [*waiting.busy("Preparing …", 0), *still]
-        with closing(lab.service(TaskMaps).measure(int(rows or 0))) as steps:
-            for step in steps:
-                if isinstance(step, Loading):
-                    yield [*waiting.busy(step.message, 0), *still]
-                elif isinstance(step, TaskMap):
-                    said = f'<p class="lm-why">{drift_views.map_said(step)}</p>'
-                    drawn = [drift_plots.task_map(step), said, drift_views.moves(step), step]
-                    yield [*waiting.idle(""), *drawn]
-                else:
-                    share = step.done / max(1, step.total)
-                    told = f"{step.kind}: {step.done} of {step.total} texts, read by every model"
-                    yield [*waiting.busy(told, share), *still]
+    def measure(rows: float) -> Work:
+        yield Busy("Preparing …")
+        steps = lab.service(TaskMaps).measure(int(rows or 0))
+        found = yield from result(steps, TaskMap, _counted, patience=0)
+        return {
+            "plot": drift_plots.task_map(found),
+            "said": f'<p class="lm-why">{drift_views.map_said(found)}</p>',
+            "table": drift_views.moves(found),
+            "kept": found,
+        }
 
     return measure
 
 
-@alerts
+def _counted(step: Mapped) -> Busy:
+    said = f"{step.kind}: {step.done} of {step.total} texts, read by every model"
+    return Busy(said, step.done / max(1, step.total))
+
+
 def hand_over(kept: TaskMap | None) -> str:
     """Points, distances and log-perplexities as a file."""
     if kept is None:

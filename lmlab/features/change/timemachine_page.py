@@ -3,30 +3,27 @@ wires, and asks the lab.
 """
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
-from gradio.context import Context
 
 from lmlab.errors import InputError
 from lmlab.features.change import travel
-from lmlab.features.change.drift_page import QUIET, download
+from lmlab.features.change.drift_page import download
 from lmlab.features.change.journeys import Moment, Stop
 from lmlab.features.change.timemachine_service import TimeMachine
 from lmlab.features.change.timemachine_widget import TimeStrip
 from lmlab.lab import Lab
-from lmlab.parts import waiting
-from lmlab.parts.errors import alerts
 from lmlab.parts.examples import STORY
+from lmlab.parts.gradio_compat import building
+from lmlab.parts.stream import QUIET, STATUS, Busy, Line, Work, said, waits_in
 from lmlab.parts.widgets import Handover, static
 from lmlab.progress import Loading
 
 NAME = "Time machine"
-TRAVELLING = MappingProxyType({**QUIET, "concurrency_id": "timemachine", "concurrency_limit": 2})
+TRAVELLING = waits_in("timemachine", 2)
 SHIPPED, RUN, REVISIONS = "shipped", "run", "revisions"
 PYTHIA = "EleutherAI/pythia-70m"
 STEPS = "step0, step64, step512, step2000, step16000, step143000"
@@ -47,7 +44,7 @@ WHY = (
 
 def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
     """Draw the part inside the current tab and wire it to the lab."""
-    tab, shipped = Context.block, lab.service(TimeMachine).shipped()
+    tab, shipped = building.tab(), lab.service(TimeMachine).shipped()
     static(WHY)
     with gr.Row(elem_classes="lm-inputs"):
         text = gr.Textbox(
@@ -62,26 +59,19 @@ def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
     view = TimeStrip(elem_id="timemachine-view")
     handover = Handover(elem_id="timemachine-handover")
     kept = gr.State(None)
-    line, outputs = [status, stop], [status, stop, view, kept]
-    given = [text, way, tuned, model, revisions]
-    travelled = traveller(lab)
+    line, travelled = Line(status, stop), traveller(lab)
+    asked = ([text, way, tuned, model, revisions], {"view": view, "kept": kept})
     way.change(
         lambda chosen: [gr.update(visible=chosen == REVISIONS)] * 2, way, [model, revisions],
         queue=False, **QUIET,
     )  # fmt: skip
-    asked = go.click(travelled, given, outputs, trigger_mode="always_last", **TRAVELLING)
-    events = [asked]
+    line.on(go.click, travelled, *asked, trigger_mode="always_last", **TRAVELLING)
     if shipped:
-        once = tab.select(
-            opened(travelled), [kept, *given], outputs, trigger_mode="once", **TRAVELLING
-        )
-        events.append(once)
+        line.on(tab.select, travelled, *asked, unless=[kept], trigger_mode="once", **TRAVELLING)
     for chip, (_, value) in zip(chips, TEXTS, strict=True):
         filled = chip.click(lambda value=value: value, None, text, queue=False, **QUIET)
-        events.append(
-            filled.then(travelled, given, outputs, trigger_mode="always_last", **TRAVELLING)
-        )
-    waiting.stoppable(stop, line, events)
+        line.on(filled.then, travelled, *asked, trigger_mode="always_last", **TRAVELLING)
+    line.stoppable()
     csv.click(hand_over, kept, handover, **QUIET)
 
 
@@ -114,32 +104,24 @@ def _ways(lab: Lab, shipped: Sequence[Stop]) -> list[tuple[str, str]]:
     return found
 
 
-def traveller(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
-    """The handler of Travel: yields [status, stop button, view, what is kept]."""
+def traveller(lab: Lab) -> Callable[..., Work]:
+    """The handler of Travel."""
 
-    @alerts
-    def travelled(
-        text: str, way: str, tuned: str, model: str, revisions: str
-    ) -> Iterator[list[Any]]:
-        yield [*waiting.busy("Preparing …", 0), gr.skip(), gr.skip()]
+    def travelled(text: str, way: str, tuned: str, model: str, revisions: str) -> Work:
+        yield Busy("Preparing …")
         stops = stops_of(lab, way, tuned, model, revisions)
         steps, found, name = [stop.step for stop in stops], list[Moment](), uuid.uuid4().hex[:12]
-        with closing(lab.service(TimeMachine).travel(stops, text or "")) as events:
-            for event in events:
-                if isinstance(event, Moment):
-                    found.append(event)
-                    start = _opening(event)
-                    lean = tuple(_lean(moment) for moment in found)
-                    drawn = travel.payload(name, steps, start, found)
-                    yield [gr.skip(), gr.skip(), drawn, lean]
-                elif isinstance(event, Loading):
-                    share = len(found) / len(stops)
-                    yield [*waiting.busy(event.message, share), gr.skip(), gr.skip()]
-                else:
-                    said = f"step {event.step:,}: checkpoint {event.done + 1} of {event.total}"
-                    share = event.done / event.total
-                    yield [*waiting.busy(said, share), gr.skip(), gr.skip()]
-        yield [*waiting.idle(_said(found)), gr.skip(), gr.skip()]
+        for event in lab.service(TimeMachine).travel(stops, text or ""):
+            if isinstance(event, Moment):
+                found.append(event)
+                drawn = travel.payload(name, steps, _opening(event), found)
+                yield {"view": drawn, "kept": tuple(_lean(moment) for moment in found)}
+            elif isinstance(event, Loading):
+                yield Busy(event.message, len(found) / len(stops))
+            else:
+                where = f"step {event.step:,}: checkpoint {event.done + 1} of {event.total}"
+                yield Busy(where, event.done / event.total)
+        return {STATUS: _said(found)}
 
     return travelled
 
@@ -160,18 +142,6 @@ def stops_of(lab: Lab, way: str, tuned: str, model: str, revisions: str) -> Sequ
     return found
 
 
-def opened(handler: Callable[..., Iterator[list[Any]]]) -> Callable[..., Iterator[list[Any]]]:
-    """The same handler, for when the part opens: does nothing where a journey is there already."""
-
-    def once(kept: Any, *values: Any) -> Iterator[list[Any]]:
-        if kept is None:
-            yield from handler(*values)
-        else:
-            yield [gr.skip()] * 4
-
-    return once
-
-
 def _opening(moment: Moment) -> str:
     from lmlab.features.change.timemachine_service import opening
 
@@ -185,13 +155,12 @@ def _lean(moment: Moment) -> Moment:
 
 def _said(found: Sequence[Moment]) -> str:
     first, last = found[0], found[-1]
-    return (
-        f'<p class="lm-said">Perplexity {first.scored.perplexity:,.0f} at step {first.step:,}, '
-        f"{last.scored.perplexity:,.1f} at step {last.step:,}.</p>"
+    return said(
+        f"Perplexity {first.scored.perplexity:,.0f} at step {first.step:,}, "
+        f"{last.scored.perplexity:,.1f} at step {last.step:,}."
     )
 
 
-@alerts
 def hand_over(kept: Sequence[Moment] | None) -> str:
     """Every token's surprisal at every step, as a file."""
     if not kept:

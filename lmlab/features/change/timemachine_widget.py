@@ -1,9 +1,8 @@
 """The time machine's component: constant template, data as lines of JSON, DOM by textContent."""
 
-from typing import Any
+from typing import Unpack
 
-import gradio as gr
-
+from lmlab.parts.gradio_compat.building import Html, Placed
 from lmlab.parts.scripts import mounts
 from lmlab.parts.widgets import STRIP
 
@@ -35,11 +34,11 @@ TEMPLATE = f"""
 """
 
 
-class TimeStrip(gr.HTML):
+class TimeStrip(Html):
     """A text under checkpoint after checkpoint: ``drawing.travel.payload``. The slider needs no
     server."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Unpack[Placed]) -> None:
         super().__init__(
             "",
             html_template=TEMPLATE,

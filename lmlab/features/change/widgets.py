@@ -1,9 +1,8 @@
 """The Change tab's own components: constant templates, data as JSON, DOM by textContent."""
 
-from typing import Any
+from typing import Any, Unpack
 
-import gradio as gr
-
+from lmlab.parts.gradio_compat.building import Html, Placed
 from lmlab.parts.scripts import mounts
 
 MAP = """
@@ -48,22 +47,22 @@ def _component(template: str, module: str, *events: str, **kwargs: Any) -> dict[
     }
 
 
-class ChangeMap(gr.HTML):
+class ChangeMap(Html):
     """Layers × matrices: ``changeviews.change_map``. Its event ``choose`` tells a matrix's name."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Unpack[Placed]) -> None:
         super().__init__("", **_component(MAP, "map", "choose", **kwargs))
 
 
-class MatrixPictures(gr.HTML):
+class MatrixPictures(Html):
     """W, and ΔW with V beside it and U above it, at true proportions: ``changeviews.pictures``."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Unpack[Placed]) -> None:
         super().__init__("", **_component(PICTURES, "pictures", **kwargs))
 
 
-class KnifeCurves(gr.HTML):
+class KnifeCurves(Html):
     """Perplexity against k, and a slider over k: ``changeviews.knife``."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, **kwargs: Unpack[Placed]) -> None:
         super().__init__("", **_component(KNIFE, "knife", **kwargs))

@@ -1,10 +1,7 @@
 """What happens on the Compare tab: handlers that ask the lab and hand results to the views."""
 
-import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
-from html import escape
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
@@ -14,23 +11,20 @@ from lmlab.features.compare.views import said, sums
 from lmlab.generation.completions import Given, Step
 from lmlab.generation.config import GenerateConfig
 from lmlab.lab import Lab
-from lmlab.parts import shift_strip
+from lmlab.parts import shift_strip, stream
 from lmlab.parts.asking import advice
-from lmlab.parts.errors import alerts
 from lmlab.parts.model_pair import COLUMNS
+from lmlab.parts.stream import STATUS, Busy, Pace, Work, result
 from lmlab.parts.strip import Shown
-from lmlab.parts.waiting import busy, idle
 from lmlab.progress import Loading, Progress
 from lmlab.scoring.compared import Compared
 
 PATIENCE = 0.08  # seconds between two drawings of completions on their way
-N_SHIFT = 3
 
 
-def runner(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
-    """The handler of Run: yields [status, stop button, advice, strips …, columns …]."""
+def runner(lab: Lab) -> Callable[..., Work]:
+    """The handler of Run."""
 
-    @alerts
     def run(
         prompt: str,
         temperature: float,
@@ -39,68 +33,67 @@ def runner(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
         chat: bool,
         alpha: float,
         *models: str,
-    ) -> Iterator[list[Any]]:
+    ) -> Work:
         names = chosen(models)
         asked = _config(temperature, length, seed)
-        columns = [gr.update(visible=i < len(names)) for i in range(COLUMNS)]
+        columns = {f"column {i}": gr.update(visible=i < len(names)) for i in range(COLUMNS)}
         steps: list[list[Step]] = [[] for _ in names]
-        name = uuid.uuid4().hex[:12]
-        yield [*busy("reading …", 0), "", *_strips(name, names, prompt or "", steps), *columns]
-        last, still, told = 0.0, [gr.skip()] * COLUMNS, ""
+        name, pace, said = uuid.uuid4().hex[:12], Pace(PATIENCE), ""
+
+        def drawn() -> dict[str, Any]:
+            return {"advice": said, **_strips(name, names, prompt or "", steps)}
+
+        yield Busy("reading …", 0, {**drawn(), **columns})
         running = lab.side_by_side(names, prompt or "", asked, _number(alpha), chat=chat)
-        with closing(running) as events:
-            for event in events:
-                if isinstance(event, Loading):
-                    # A strip that is not on the page yet forgets what it is where it is skipped.
-                    drawn = _strips(name, names, prompt or "", steps)
-                    yield [*busy(event.message, 0), told, *drawn, *still]
-                    continue
-                if isinstance(event, Given):
-                    told = advice(event, "compare")
-                    continue
+        for event in running:
+            if isinstance(event, Loading):
+                # A strip that is not on the page yet forgets what it is where it is skipped.
+                yield Busy(event.message, 0, drawn())
+            elif isinstance(event, Given):
+                said = advice(event, "compare")
+            else:
                 which, step = event
                 steps[which].append(step)
-                if time.monotonic() - last > PATIENCE:
-                    last, done = time.monotonic(), step.index + 1
-                    status = busy(f"token {done:,}", done / asked.max_new_tokens)
-                    yield [*status, told, *_strips(name, names, prompt or "", steps), *still]
-        yield [*idle(""), told, *_strips(name, names, prompt or "", steps), *still]
+                if pace.is_due():
+                    done = step.index + 1
+                    yield Busy(f"token {done:,}", done / asked.max_new_tokens, drawn())
+        return drawn()
 
     return run
 
 
-def shifter(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
-    """The handler of a comparison on texts: yields [status, stop button, strip, sums, state]."""
+def shifter(lab: Lab) -> Callable[..., Work]:
+    """The handler of a comparison on texts."""
 
-    @alerts
     def shift(
         prompt: str, text: str, general: str, chat: bool, alpha: float, first: str, second: str
-    ) -> Iterator[list[Any]]:
+    ) -> Work:
         if not text:
             raise InputError(
                 "There is no task text to compare on.", "Type one, or choose an example."
             )
-        yield [*busy("comparing …", 0), *[gr.skip()] * N_SHIFT]
+        yield Busy("comparing …")
         found: list[Compared] = []
         for part, prefix in (given(text, prompt), (general or "", "")):
             if not part:
                 continue
             form = chat and bool(prefix)
             steps = lab.compare(first, second, part, prefix, alpha=_number(alpha), chat=form)
-            with closing(steps):
-                for step in steps:
-                    if isinstance(step, Compared):
-                        found.append(step)
-                    elif isinstance(step, Progress) and step.total > 1000:
-                        share = step.done / max(1, step.total)
-                        yield [*busy("comparing …", share), *[gr.skip()] * N_SHIFT]
+            found.append((yield from result(steps, Compared, _counted)))
         task, other = found[0], found[1] if len(found) > 1 else None
         shown = Shown.of([task.first, task.second])
-        status = f'<p class="lm-said">{escape(said(task, _number(alpha)))}</p>'
-        strip = shift_strip.compared(task, name=shown.name)
-        yield [*idle(status), strip, sums(task, other), shown]
+        return {
+            STATUS: stream.said(said(task, _number(alpha))),
+            "strip": shift_strip.compared(task, name=shown.name),
+            "sums": sums(task, other),
+            "shown": shown,
+        }
 
     return shift
+
+
+def _counted(step: Progress) -> Busy:
+    return Busy("comparing …", step.done / max(1, step.total))
 
 
 def given(text: str, prompt: str | None) -> tuple[str, str]:
@@ -113,25 +106,6 @@ def given(text: str, prompt: str | None) -> tuple[str, str]:
     if prompt and text.startswith(prompt) and len(text) > len(prompt):
         return text[len(prompt) :], prompt
     return text, ""
-
-
-def once(
-    handler: Callable[..., Iterator[list[Any]]], of: int = 3 + 2 * COLUMNS
-) -> Callable[..., Iterator[list[Any]]]:
-    """The same handler, for when the tab opens: does nothing where a comparison is there already.
-
-    Args:
-        handler: takes what comes after the session's state.
-        of: how many outputs it has.
-    """
-
-    def opened(shown: Shown | None, *values: Any) -> Iterator[list[Any]]:
-        if shown is None:
-            yield from handler(*values)
-        else:
-            yield [gr.skip()] * of
-
-    return opened
 
 
 def chosen(models: Sequence[str | None]) -> list[str]:
@@ -162,9 +136,9 @@ def _number(alpha: float | None) -> float:
 
 def _strips(
     name: str, names: Sequence[str], prompt: str, steps: Sequence[Sequence[Step]]
-) -> list[Any]:
-    drawn: list[Any] = [
+) -> dict[str, str]:
+    drawn = [
         shift_strip.flowing(f"{name}-{i}", model, prompt, steps[i], headed=True)
         for i, model in enumerate(names)
     ]
-    return drawn + [""] * (COLUMNS - len(drawn))
+    return {f"strip {i}": one for i, one in enumerate([*drawn, *[""] * (COLUMNS - len(drawn))])}

@@ -4,30 +4,27 @@ position. Lays out and wires; what happens is in compare_events.
 
 import json
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
-from gradio.context import Context
 
 from lmlab.features.compare import events, receipt_notes
 from lmlab.features.compare.feature import FEATURE
 from lmlab.features.compare.views import WAITING
 from lmlab.lab import Lab
-from lmlab.parts import asking, waiting
+from lmlab.parts import asking
 from lmlab.parts.alternatives import alternatives
-from lmlab.parts.first_open import Led, unless_led
+from lmlab.parts.first_open import Led
+from lmlab.parts.gradio_compat import building
 from lmlab.parts.model_pair import COLUMNS, ModelPair, pairs
 from lmlab.parts.pickers import model_picker
 from lmlab.parts.receipt_button import Keep, follow
+from lmlab.parts.stream import GENERATING, QUIET, SCORING, Line
 from lmlab.parts.widgets import Answers, Moved, Strip, static
 
 NAME = "Compare"
 GROUP = "compare-shift"
 NOBODY = ("none", "")
-QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
-RUNNING = MappingProxyType({**QUIET, "concurrency_id": "generate", "concurrency_limit": 2})
-SHIFTING = MappingProxyType({**QUIET, "concurrency_id": "score", "concurrency_limit": 2})
 PRESS_RUN = "() => { setTimeout(() => document.querySelector('#compare-go').click(), 30) }"
 KEPT = (*(f"compare-strip-{i + 1}" for i in range(COLUMNS)), "compare-shift-strip", "compare-sums")
 COLUMN = "<b>Nothing yet</b>Press Run."
@@ -83,7 +80,7 @@ class Outputs:
 
 def build(lab: Lab) -> None:
     """Draw the tab inside the current Blocks and wire it to the lab."""
-    tab = Context.block
+    tab = building.tab()
     known = pairs(lab.model_names(), lab.settings.model)
     first = known[0]
     with gr.Row(elem_classes="lm-inputs"):
@@ -137,7 +134,9 @@ def _columns(
     with gr.Row(elem_classes="lm-pickers"):
         models = []
         for i in range(COLUMNS):
-            free = {} if i < 2 else {"choices": [NOBODY, *((name, name) for name in names)]}
+            free: dict[str, Any] = (
+                {} if i < 2 else {"choices": [NOBODY, *((name, name) for name in names)]}
+            )
             value = first.models[i] if i < len(first.models) else "" if i > 1 else None
             picker = model_picker(
                 lab, f"compare-model-{i + 1}", f"Model {i + 1}", value=value, info=None,
@@ -200,32 +199,22 @@ def _shift(first: ModelPair) -> tuple[Any, ...]:
 
 def _wire(lab: Lab, inputs: Inputs, outputs: Outputs, tab: Any) -> None:
     """Run, compare and the α dial; whatever runs can be stopped."""
-    line = [outputs.status, inputs.stop]
-    run, shift = events.runner(lab), events.shifter(lab)
-    ran = [*line, outputs.advice, *outputs.strips, *outputs.columns]
-    moved = [*line, outputs.strip, outputs.sums, outputs.shown]
-    asked = gr.on(inputs.go.click, run, inputs.run, ran, trigger_mode="always_last", **RUNNING)
-    led, begin = Led(False), unless_led(events.once(run), len(ran))
-    opened = tab.select(
-        begin, [led, outputs.shown, *inputs.run], ran, trigger_mode="once", **RUNNING
-    )
-    after = [
-        asked.success(shift, inputs.compared, moved, **SHIFTING),
-        opened.success(
-            unless_led(events.once(shift, of=5), len(moved)),
-            [led, outputs.shown, *inputs.compared],
-            moved,
-            **SHIFTING,
-        ),
+    line, before = Line(outputs.status, inputs.stop), [Led(False), outputs.shown]
+    strips = {f"strip {i}": strip for i, strip in enumerate(outputs.strips)}
+    columns = {f"column {i}": column for i, column in enumerate(outputs.columns)}
+    run = (events.runner(lab), inputs.run, {"advice": outputs.advice, **strips, **columns})
+    moved = {"strip": outputs.strip, "sums": outputs.sums, "shown": outputs.shown}
+    shift = (events.shifter(lab), inputs.compared, moved)
+    asked = line.on(inputs.go.click, *run, trigger_mode="always_last", **GENERATING)
+    opened = line.on(tab.select, *run, unless=before, trigger_mode="once", **GENERATING)
+    compared = [
+        line.on(asked.success, *shift, **SCORING),
+        line.on(opened.success, *shift, unless=before, **SCORING),
+        line.on(inputs.shift.click, *shift, **SCORING),
+        line.on(inputs.alpha.change, *shift, trigger_mode="always_last", **SCORING),
     ]
-    pressed = inputs.shift.click(shift, inputs.compared, moved, **SHIFTING)
-    turned = inputs.alpha.change(
-        shift, inputs.compared, moved, trigger_mode="always_last", **SHIFTING
-    )
-    compared = [*after, pressed, turned]
     follow(outputs.keep, compared, receipt_notes.of_comparison, [outputs.shown])
-    running = [asked, opened, *after, pressed, turned]
-    waiting.stoppable(inputs.stop, line, running)
+    line.stoppable()
     outputs.strip.need(
         alternatives,
         outputs.shown,

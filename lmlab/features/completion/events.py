@@ -1,10 +1,8 @@
 """What happens on the Completion tab: handlers that ask the lab and hand results to the views."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
-from html import escape
 from typing import Any
 
 import gradio as gr
@@ -18,117 +16,98 @@ from lmlab.generation.config import GenerateConfig
 from lmlab.lab import Lab
 from lmlab.parts import controls, shift_strip
 from lmlab.parts.asking import advice
-from lmlab.parts.errors import alerts
-from lmlab.parts.waiting import busy, idle
+from lmlab.parts.stream import STATUS, Busy, Pace, Work, said
 from lmlab.progress import Loading
 
 PATIENCE = 0.06  # seconds between two drawings of a completion on its way
 ENDED = "The model has ended the text here. Undo a token, fork, or press Regenerate."
 NOTHING_NEXT = "The text has ended: nothing comes next."
-N_DRAWN = 6
 
 
-def runner(lab: Lab, *, single: bool = False) -> Callable[..., Iterator[list[Any]]]:
-    """The handler of Run and Step: goes on from what is shown.
+def runner(lab: Lab, *, single: bool = False) -> Callable[..., Work]:
+    """The handler of Run and Step: goes on from what is shown."""
 
-    Yields [status, stop button, *what is drawn].
-    """
-
-    @alerts
-    def run(
-        tree: Tree | None, prompt: str, model: str, chat: bool, *values: Any
-    ) -> Iterator[list[Any]]:
+    def run(tree: Tree | None, prompt: str, model: str, chat: bool, *values: Any) -> Work:
         grown = _tree(tree, prompt, model, chat)
         if grown.ended:
             raise InputError(ENDED)
         asked = controls.config(*values, already=len(grown.path()))
         if single:
             asked = replace(asked, max_new_tokens=len(grown.path()) + 1)
-        yield from _follow(lab, grown, asked)
+        return (yield from _follow(lab, grown, asked))
 
     return run
 
 
-def regenerator(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
+def regenerator(lab: Lab) -> Callable[..., Work]:
     """The handler of Regenerate: the whole completion again, with the seed that ``seeded`` set."""
 
-    @alerts
-    def again(
-        tree: Tree | None, prompt: str, model: str, chat: bool, *values: Any
-    ) -> Iterator[list[Any]]:
+    def again(tree: Tree | None, prompt: str, model: str, chat: bool, *values: Any) -> Work:
         grown = _tree(tree, prompt, model, chat)
-        yield from _follow(lab, grown.go(branches.ROOT), controls.config(*values))
+        return (yield from _follow(lab, grown.go(branches.ROOT), controls.config(*values)))
 
     return again
 
 
-def opener(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
+def opener(lab: Lab) -> Callable[..., Work]:
     """What the tab opens with, the first time: a completion of its example."""
 
-    @alerts
-    def opened(
-        tree: Tree | None, prompt: str, model: str, chat: bool, *values: Any
-    ) -> Iterator[list[Any]]:
-        if tree is None:
-            yield from _follow(lab, Tree.plant(model, prompt, chat), controls.config(*values))
-        else:
-            yield [gr.skip()] * (N_DRAWN + 2)
+    def opened(tree: Tree | None, prompt: str, model: str, chat: bool, *values: Any) -> Work:
+        return (yield from _follow(lab, Tree.plant(model, prompt, chat), controls.config(*values)))
 
     return opened
 
 
-def mover(lab: Lab, move: Callable[..., Tree]) -> Callable[..., Iterator[list[Any]]]:
+def mover(lab: Lab, move: Callable[..., Tree]) -> Callable[..., Work]:
     """A handler that shows another node of the tree, and what the model believes there."""
 
-    @alerts
-    def moved(tree: Tree | None, *values: Any, **event: Any) -> Iterator[list[Any]]:
+    def moved(tree: Tree | None, *values: Any, **event: Any) -> Work:
         if tree is None:
             raise InputError("There is nothing yet.", "Press Run or Step first.")
-        yield from _look(lab, move(tree, **event), controls.config(*values))
+        return (yield from _look(lab, move(tree, **event), controls.config(*values)))
 
     return moved
 
 
-def undoer(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
+def undoer(lab: Lab) -> Callable[..., Work]:
     """The handler of Undo."""
     return mover(lab, lambda tree: tree.undo())
 
 
-def forker(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
+def forker(lab: Lab) -> Callable[..., Work]:
     """The handler of a click on an alternative of a token that is there."""
     go = mover(lab, lambda tree, index, which: tree.fork(index, which))
 
-    def forked(tree: Tree | None, event: gr.EventData, *values: Any) -> Iterator[list[Any]]:
-        yield from go(tree, *values, index=_number(event, "i"), which=_number(event, "which"))
+    def forked(tree: Tree | None, event: gr.EventData, *values: Any) -> Work:
+        index, which = _number(event, "i"), _number(event, "which")
+        return (yield from go(tree, *values, index=index, which=which))
 
     return forked
 
 
-def goer(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
+def goer(lab: Lab) -> Callable[..., Work]:
     """The handler of a click on a branch."""
     go = mover(lab, lambda tree, node: tree.go(node))
 
-    def gone(tree: Tree | None, event: gr.EventData, *values: Any) -> Iterator[list[Any]]:
-        yield from go(tree, *values, node=_number(event, "node"))
+    def gone(tree: Tree | None, event: gr.EventData, *values: Any) -> Work:
+        return (yield from go(tree, *values, node=_number(event, "node")))
 
     return gone
 
 
-def chooser(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
+def chooser(lab: Lab) -> Callable[..., Work]:
     """The handler of a click on a token of the next-token chart: it is taken."""
 
-    @alerts
-    def chosen(tree: Tree | None, event: gr.EventData, *values: Any) -> Iterator[list[Any]]:
+    def chosen(tree: Tree | None, event: gr.EventData, *values: Any) -> Work:
         which = _number(event, "which")
         if tree is None or tree.place is None:
-            yield [gr.skip()] * (N_DRAWN + 2)
-            return
+            return None
         asked = controls.config(*values)
         found = lab.beliefs(tree.place, asked)
         if not 0 <= which < len(found.top):
             raise InputError("That token is not there any more.", "Choose another one.")
         step = _by_hand(tree, found.top[which].id, which, found)
-        yield from _look(lab, tree.choose(step), asked)
+        return (yield from _look(lab, tree.choose(step), asked))
 
     return chosen
 
@@ -136,7 +115,6 @@ def chooser(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
 def shaper(lab: Lab) -> Callable[..., Any]:
     """The handler of a control: the next-token chart again, from what is kept; runs no model."""
 
-    @alerts
     def shaped(tree: Tree | None, *values: Any) -> Any:
         if tree is None or tree.place is None:
             return gr.skip()
@@ -145,33 +123,28 @@ def shaper(lab: Lab) -> Callable[..., Any]:
     return shaped
 
 
-def sampler(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
-    """The handler that draws many completions: yields [status, stop button, table]."""
+def sampler(lab: Lab) -> Callable[..., Work]:
+    """The handler that draws many completions."""
 
-    @alerts
-    def sampled(
-        n: int, length: int, prompt: str, model: str, chat: bool, *values: Any
-    ) -> Iterator[list[Any]]:
+    def sampled(n: int, length: int, prompt: str, model: str, chat: bool, *values: Any) -> Work:
         if n is None or length is None:
             raise InputError("How many samples, and how long?", "Type two numbers.")
         asked = replace(controls.config(*values), max_new_tokens=int(length))
         asked = replace(asked, alternatives=1)
-        yield [*busy(f"{model}: reading …", 0), gr.skip()]
+        yield Busy(f"{model}: reading …")
         drawn: list[list[Step]] = [[] for _ in range(int(n))]
-        last = 0.0
-        with closing(lab.sample(model, prompt or "", asked, int(n), chat=chat)) as events:
-            for event in events:
-                if isinstance(event, Loading):
-                    yield [*busy(event.message, 0), gr.skip()]
-                    continue
-                which, step = event
-                drawn[which].append(step)
-                if time.monotonic() - last > PATIENCE:
-                    last = time.monotonic()
-                    share = (step.index + 1) / asked.max_new_tokens
-                    yield [*busy(f"{int(n)} samples: token {step.index + 1}", share), gr.skip()]
+        pace = Pace(PATIENCE)
+        for event in lab.sample(model, prompt or "", asked, int(n), chat=chat):
+            if isinstance(event, Loading):
+                yield event
+                continue
+            which, step = event
+            drawn[which].append(step)
+            if pace.is_due():
+                done = step.index + 1
+                yield Busy(f"{int(n)} samples: token {done}", done / asked.max_new_tokens)
         runs = [Completion(model, prompt or "", tuple(steps)) for steps in drawn]
-        yield [*idle(""), samples(runs)]
+        return {"samples": samples(runs)}
 
     return sampled
 
@@ -189,37 +162,35 @@ def _tree(tree: Tree | None, prompt: str, model: str, chat: bool) -> Tree:
     return tree
 
 
-def _follow(lab: Lab, tree: Tree, asked: GenerateConfig) -> Iterator[list[Any]]:
+def _follow(lab: Lab, tree: Tree, asked: GenerateConfig) -> Work:
     """Draw a completion as it grows."""
-    yield [*busy(f"{tree.model}: reading …", 0), *draw(lab, tree, asked)]
-    last, start = 0.0, len(tree.path())
+    yield Busy(f"{tree.model}: reading …", 0, draw(lab, tree, asked))
+    pace, start = Pace(PATIENCE), len(tree.path())
     tree = tree.drawing(asked)
-    with closing(_complete(lab, tree, asked)) as events:
-        for event in events:
-            if isinstance(event, Loading):
-                yield [*busy(event.message, 0), *[gr.skip()] * N_DRAWN]
-            elif isinstance(event, Given):
-                tree = replace(tree, given=event)
-            elif isinstance(event, Next):
-                tree = replace(tree, place=event)
-            else:
-                tree = tree.grow(event)
-                if time.monotonic() - last > PATIENCE:
-                    last, done = time.monotonic(), event.index + 1
-                    share = (done - start) / max(1, asked.max_new_tokens - start)
-                    said = f"{tree.model}: token {done:,}"
-                    yield [*busy(said, share), *draw(lab, tree, asked)]
+    for event in _complete(lab, tree, asked):
+        if isinstance(event, Loading):
+            yield event
+        elif isinstance(event, Given):
+            tree = replace(tree, given=event)
+        elif isinstance(event, Next):
+            tree = replace(tree, place=event)
+        else:
+            tree = tree.grow(event)
+            if pace.is_due():
+                done = event.index + 1
+                share = (done - start) / max(1, asked.max_new_tokens - start)
+                yield Busy(f"{tree.model}: token {done:,}", share, draw(lab, tree, asked))
     reason = REASONS.get(tree.path()[-1].finish or "", "") if tree.nodes else ""
-    yield [*idle(_said(f"Ended: {reason}." if reason else "")), *draw(lab, tree, asked)]
+    return {STATUS: said(f"Ended: {reason}." if reason else ""), **draw(lab, tree, asked)}
 
 
-def _look(lab: Lab, tree: Tree, asked: GenerateConfig) -> Iterator[list[Any]]:
+def _look(lab: Lab, tree: Tree, asked: GenerateConfig) -> Work:
     """Draw where a visitor went; the model is asked for its belief there, for nothing else."""
-    yield [*busy(f"{tree.model}: reading …", 0), *draw(lab, tree, asked)]
+    yield Busy(f"{tree.model}: reading …", 0, draw(lab, tree, asked))
     if not tree.ended:
         there = replace(asked, max_new_tokens=max(1, len(tree.path())), alternatives=10)
         tree = replace(tree, place=_place(lab, tree, there))
-    yield [*idle(""), *draw(lab, tree, asked)]
+    return draw(lab, tree, asked)
 
 
 def _place(lab: Lab, tree: Tree, asked: GenerateConfig) -> Next | None:
@@ -231,19 +202,20 @@ def _complete(lab: Lab, tree: Tree, asked: GenerateConfig) -> Any:
     return lab.complete(tree.model, tree.prompt, asked, tree.ids, chat=tree.chat)
 
 
-def draw(lab: Lab, tree: Tree, asked: GenerateConfig) -> list[Any]:
-    """Strip, next-token chart, figures, branches, advice and what the session keeps."""
+def draw(lab: Lab, tree: Tree, asked: GenerateConfig) -> dict[str, Any]:
+    """What a completion is shown in, and what the session keeps of it."""
     path = tree.path()
-    said = NOTHING_NEXT if tree.ended else "…"
+    ended = NOTHING_NEXT if tree.ended else "…"
     found = None if tree.place is None else lab.beliefs(tree.place, asked)
-    return [
-        shift_strip.flowing(tree.name, tree.model, tree.form, path, forks=True, start=tree.start),
-        shift_strip.next_token(found, said),
-        figures(Completion(tree.model, tree.prompt, path)),
-        branches.payload(tree),
-        advice(tree.given, "completion"),
-        tree,
-    ]
+    flow = shift_strip.flowing(tree.name, tree.model, tree.form, path, forks=True, start=tree.start)
+    return {
+        "strip": flow,
+        "chart": shift_strip.next_token(found, ended),
+        "figures": figures(Completion(tree.model, tree.prompt, path)),
+        "branches": branches.payload(tree),
+        "advice": advice(tree.given, "completion"),
+        "tree": tree,
+    }
 
 
 def _by_hand(tree: Tree, token: int, which: int, found: Any) -> Step:
@@ -259,7 +231,3 @@ def _number(event: gr.EventData, name: str) -> int:
         return int(getattr(event, name))
     except (AttributeError, TypeError, ValueError, OverflowError):
         return -1
-
-
-def _said(text: str) -> str:
-    return f'<p class="lm-said">{escape(text)}</p>' if text else ""

@@ -4,27 +4,26 @@ another way. Lays out and wires; what happens is in completion_events.
 
 import json
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
-from gradio.context import Context
 
 from lmlab.features.completion import events, receipt_notes
 from lmlab.features.completion.feature import FEATURE
 from lmlab.features.completion.views import figures
 from lmlab.lab import Lab
-from lmlab.parts import asking, controls, waiting
+from lmlab.parts import asking, controls
 from lmlab.parts.controls import Controls
-from lmlab.parts.first_open import Led, unless_led
+from lmlab.parts.first_open import Led
+from lmlab.parts.gradio_compat import building
 from lmlab.parts.pickers import model_picker
 from lmlab.parts.receipt_button import Keep, follow
+from lmlab.parts.stream import GENERATING, QUIET, Line, Options
 from lmlab.parts.widgets import Branches, NextToken, Samples, Strip, static
 
 NAME = "Completion"
 GROUP = "completion"
-QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
-RUNNING = MappingProxyType({**QUIET, "concurrency_id": "generate", "concurrency_limit": 2})
+ONCE: Options = {**GENERATING, "trigger_mode": "once"}
 PRESS_RUN = "() => { setTimeout(() => document.querySelector('#completion-again').click(), 30) }"
 EXAMPLES = (
     ("A story", "Once upon a time there was a little"),
@@ -68,14 +67,15 @@ class Outputs:
     keep: Keep
 
     @property
-    def drawn(self) -> list[Any]:
-        """In the order of ``completion_events.draw``."""
-        return [self.strip, self.chart, self.figures, self.branches, self.advice, self.tree]
+    def drawn(self) -> dict[str, Any]:
+        """What a completion changes."""
+        names = ("strip", "chart", "figures", "branches", "advice", "tree")
+        return {name: getattr(self, name) for name in names}
 
 
 def build(lab: Lab) -> None:
     """Draw the tab inside the current Blocks and wire it to the lab."""
-    tab = Context.block
+    tab = building.tab()
     buttons: dict[str, gr.Button] = {}
     with gr.Row(elem_classes="lm-two"):
         with gr.Column(scale=3, min_width=320):
@@ -170,40 +170,34 @@ def _wire(
     lab: Lab, inputs: Inputs, outputs: Outputs, tab: Any, count: gr.Slider, length: gr.Number
 ) -> None:
     """Every button and click; those that run the model can be stopped."""
-    buttons, tree = inputs.buttons, outputs.tree
-    line = [outputs.status, buttons["stop"]]
-    drawn, asked = [*line, *outputs.drawn], [tree, *inputs.asked]
-    kept = [tree, *inputs.controls.fields]
-    run = gr.on(
-        [buttons["run"].click], events.runner(lab), asked, drawn, trigger_mode="once", **RUNNING
-    )
-    step = buttons["step"].click(
-        events.runner(lab, single=True), asked, drawn, trigger_mode="once", **RUNNING
-    )
+    buttons, tree, drawn = inputs.buttons, outputs.tree, outputs.drawn
+    line = Line(outputs.status, buttons["stop"])
+    asked = ([tree, *inputs.asked], drawn)
+    run = line.on(buttons["run"].click, events.runner(lab), *asked, **ONCE)
+    step = line.on(buttons["step"].click, events.runner(lab, single=True), *asked, **ONCE)
     seed = inputs.controls.seed
     next_seed = buttons["regenerate"].click(events.seeded, seed, seed, queue=False, **QUIET)
-    again = next_seed.then(events.regenerator(lab), asked, drawn, **RUNNING)
-    fresh = buttons["fresh"].click(events.regenerator(lab), asked, drawn, **RUNNING)
-    led, begin = Led(False), unless_led(events.opener(lab), len(drawn))
-    opened = tab.select(begin, [led, *asked], drawn, trigger_mode="once", **RUNNING)
-    moves = [
-        buttons["undo"].click(events.undoer(lab), kept, drawn, trigger_mode="multiple", **RUNNING),
-        outputs.strip.fork(events.forker(lab), kept, drawn, **RUNNING),
-        outputs.chart.choose(events.chooser(lab), kept, drawn, **RUNNING),
-        outputs.branches.goto(events.goer(lab), kept, drawn, **RUNNING),
-    ]
-    sampled = buttons["sample"].click(
-        events.sampler(lab), [count, length, *inputs.asked], [*line, outputs.samples], **RUNNING
-    )
-    running = [run, step, again, fresh, opened, *moves, sampled]
-    follow(outputs.keep, running[:-1], receipt_notes.of_completion, [tree])
-    waiting.stoppable(buttons["stop"], line, running)
+    line.on(next_seed.then, events.regenerator(lab), *asked, **GENERATING)
+    line.on(buttons["fresh"].click, events.regenerator(lab), *asked, **GENERATING)
+    line.on(tab.select, events.opener(lab), *asked, unless=[Led(False), tree], **ONCE)
+    moved = ([tree, *inputs.controls.fields], drawn)
+    many = {**GENERATING, "trigger_mode": "multiple"}
+    line.on(buttons["undo"].click, events.undoer(lab), *moved, **many)
+    line.on(outputs.strip.fork, events.forker(lab), *moved, **GENERATING)
+    line.on(outputs.chart.choose, events.chooser(lab), *moved, **GENERATING)
+    line.on(outputs.branches.goto, events.goer(lab), *moved, **GENERATING)
+    follow(outputs.keep, line.running, receipt_notes.of_completion, [tree])
+    sampled = line.on(
+        buttons["sample"].click, events.sampler(lab), [count, length, *inputs.asked],
+        {"samples": outputs.samples}, **GENERATING,
+    )  # fmt: skip
+    line.stoppable()
     for move in ("undo", "regenerate"):
         buttons[move].click(None, None, None, cancels=[run, step, sampled], queue=False, **QUIET)
     _wire_controls(lab, inputs, outputs)
     for chip, (_, text) in zip(inputs.chips, EXAMPLES, strict=True):
         filled = chip.click(
-            None, None, inputs.prompt, js=f"() => {json.dumps(text)}", cancels=running, **QUIET
+            None, None, inputs.prompt, js=f"() => {json.dumps(text)}", cancels=line.running, **QUIET
         )
         filled.then(None, None, None, js=PRESS_RUN, **QUIET)
 

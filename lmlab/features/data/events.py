@@ -2,10 +2,8 @@
 
 import json
 import math
-import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 from html import escape
 from typing import Any
 
@@ -17,14 +15,10 @@ from lmlab.features.data.findings import Cleaned, Cleaning, Inspected
 from lmlab.features.data.language_names import language_name
 from lmlab.features.data.service import Corpora
 from lmlab.lab import Lab
-from lmlab.parts.errors import alerts
-from lmlab.parts.waiting import busy, idle
-from lmlab.progress import Loading
+from lmlab.parts.stream import Busy, Work, result
 from lmlab.text.documents import CUTS
 
 OWN = "own text"
-PATIENCE = 0.15  # seconds between two signs of progress
-N_DRAWN = 6
 EXACT, NEAR, MASK, FILTER = (
     "drop exact duplicates",
     "drop near duplicates",
@@ -35,11 +29,9 @@ WISHES = (EXACT, NEAR, MASK, FILTER)
 ALL = "all languages"
 
 
-def inspector(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
-    """The handler of Inspect: yields [status, stop, findings, quality, languages, threshold,
-    what is kept, summary]."""
+def inspector(lab: Lab) -> Callable[..., Work]:
+    """The handler of Inspect."""
 
-    @alerts
     def inspect(
         source: str,
         file: Any,
@@ -48,36 +40,16 @@ def inspector(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
         model: str,
         similarity: float | None,
         wishes: list[str],
-    ) -> Iterator[list[Any]]:
+    ) -> Work:
         name, texts = chosen(lab, source, file, pasted, cut)
-        yield [*busy("reading …", 0), *[gr.skip()] * N_DRAWN]
+        yield Busy("reading …")
         if similarity is None:
             raise InputError("The similarity of near duplicates is empty.", "Type a number.")
-        result, last = None, 0.0
-        with closing(lab.service(Corpora).inspect(model, name, texts, float(similarity))) as steps:
-            for step in steps:
-                if isinstance(step, Inspected):
-                    result = step
-                elif isinstance(step, Loading):
-                    yield [*busy(step.message, 0.3), *[gr.skip()] * N_DRAWN]
-                elif time.monotonic() - last > PATIENCE:
-                    last = time.monotonic()
-                    yield [*busy(step.message, step.share), *[gr.skip()] * N_DRAWN]
-        yield [*idle(""), *drawn(result, wishes)]
+        steps = lab.service(Corpora).inspect(model, name, texts, float(similarity))
+        found = yield from result(steps, Inspected, lambda step: Busy(step.message, step.share))
+        return drawn(found, wishes)
 
     return inspect
-
-
-def once(handler: Callable[..., Iterator[list[Any]]]) -> Callable[..., Iterator[list[Any]]]:
-    """The same handler for when the tab opens: does nothing where a corpus was looked at before."""
-
-    def opened(kept: Inspected | None, *values: Any) -> Iterator[list[Any]]:
-        if kept is None:
-            yield from handler(*values)
-        else:
-            yield [gr.skip()] * (2 + N_DRAWN)
-
-    return opened
 
 
 def chosen(
@@ -98,22 +70,20 @@ def chosen(
     return "the pasted text", lab.service(Corpora).read(pasted or "", "the pasted text", cut)
 
 
-def drawn(corpus: Inspected | None, wishes: list[str]) -> list[Any]:
-    """Findings, quality, choice of languages, threshold, what is kept, summary."""
-    if corpus is None:
-        return [gr.skip()] * N_DRAWN
+def drawn(corpus: Inspected, wishes: list[str]) -> dict[str, Any]:
+    """What a corpus is shown in, the threshold, and what is kept of it."""
     at = plots.threshold(corpus)
     names = [(ALL, "")] + [
         (f"{language_name(code)} ({n})", code) for code, n in corpus.languages() if code
     ]
-    return [
-        plots.findings(corpus),
-        plots.quality(corpus, at),
-        gr.update(choices=names, value=""),
-        at,
-        corpus,
-        summary(corpus, wishes, "", at),
-    ]
+    return {
+        "findings": plots.findings(corpus),
+        "quality": plots.quality(corpus, at),
+        "language": gr.update(choices=names, value=""),
+        "at": at,
+        "kept": corpus,
+        "summary": summary(corpus, wishes, "", at),
+    }
 
 
 def wanted(wishes: list[str], language: str | None, at: float | None) -> Cleaning:
@@ -136,7 +106,6 @@ def cut_at(event: gr.EventData) -> Any:
     return at if math.isfinite(at) and at >= 0 else gr.skip()
 
 
-@alerts
 def summed(
     corpus: Inspected | None, wishes: list[str], language: str | None, at: float | None
 ) -> str:
@@ -183,7 +152,6 @@ def _masked(left: Cleaned) -> str:
 def downloader(kind: str) -> Callable[..., str]:
     """The handler that hands a file over: the cleaned corpus (``jsonl``) or the table (``csv``)."""
 
-    @alerts
     def hand_over(
         corpus: Inspected | None, wishes: list[str], language: str | None, at: float | None
     ) -> str:

@@ -3,27 +3,24 @@ what happens is in events.
 """
 
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
-from gradio.context import Context
 
 from lmlab.features.data import events, receipt_notes
 from lmlab.features.data.feature import FEATURE
 from lmlab.features.data.service import Corpora
 from lmlab.features.data.widgets import Findings, QualityView
 from lmlab.lab import Lab
-from lmlab.parts import waiting
-from lmlab.parts.first_open import Led, unless_led
+from lmlab.parts.first_open import Led
+from lmlab.parts.gradio_compat import building
 from lmlab.parts.pickers import model_picker
 from lmlab.parts.receipt_button import Keep, follow
+from lmlab.parts.stream import QUIET, SCORING, Line, waits_in
 from lmlab.parts.widgets import Handover, static
 from lmlab.text.documents import CUTS
 
-QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
-RUNNING = MappingProxyType({**QUIET, "concurrency_id": "score", "concurrency_limit": 2})
-QUICK = MappingProxyType({**QUIET, "concurrency_id": "corpus", "concurrency_limit": 4})
+QUICK = waits_in("corpus", 4)
 TYPES = (".txt", ".md", ".jsonl", ".csv", ".tsv")
 HEAD = (
     '<h2 class="lm-h2">A small corpus, as a data engineer looks at it</h2>'
@@ -71,9 +68,10 @@ class Outputs:
     keep: Keep
 
     @property
-    def drawn(self) -> list[Any]:
-        """In the order of ``events.drawn``."""
-        return [self.findings, self.quality, self.language, self.at, self.kept, self.summary]
+    def drawn(self) -> dict[str, Any]:
+        """What another corpus changes."""
+        names = ("findings", "quality", "language", "at", "kept", "summary")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def cleaning(self) -> list[Any]:
@@ -82,7 +80,7 @@ class Outputs:
 
 def build(lab: Lab) -> None:
     """Draw it inside the current Blocks and wire it to the lab."""
-    tab = Context.block
+    tab = building.tab()
     static(HEAD)
     inputs = _inputs(lab)
     outputs = _outputs()
@@ -175,14 +173,13 @@ def _outputs() -> Outputs:
 
 def _wire_running(lab: Lab, inputs: Inputs, outputs: Outputs, tab: Any) -> None:
     """Inspect on the button and when the tab opens; stop on demand."""
-    line = [inputs.status, inputs.stop]
-    inspect = events.inspector(lab)
-    given, drawn = [*inputs.values, outputs.wishes], [*line, *outputs.drawn]
-    asked = inputs.go.click(inspect, given, drawn, trigger_mode="always_last", **RUNNING)
-    led, begin = Led(False), unless_led(events.once(inspect), len(drawn))
-    opened = tab.select(begin, [led, outputs.kept, *given], drawn, trigger_mode="once", **RUNNING)
-    waiting.stoppable(inputs.stop, line, [asked, opened])
-    follow(outputs.keep, [asked, opened], receipt_notes.of_corpus, [outputs.kept])
+    line, inspect = Line(inputs.status, inputs.stop), events.inspector(lab)
+    asked = ([*inputs.values, outputs.wishes], outputs.drawn)
+    line.on(inputs.go.click, inspect, *asked, trigger_mode="always_last", **SCORING)
+    before = [Led(False), outputs.kept]
+    line.on(tab.select, inspect, *asked, unless=before, trigger_mode="once", **SCORING)
+    line.stoppable()
+    follow(outputs.keep, line.running, receipt_notes.of_corpus, [outputs.kept])
     inputs.source.change(
         lambda source: gr.update(visible=source == events.OWN),
         inputs.source,

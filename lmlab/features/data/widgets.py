@@ -1,9 +1,8 @@
 """The Data tab's own components: constant templates, data as JSON, DOM by textContent."""
 
-from typing import Any
+from typing import Any, Unpack
 
-import gradio as gr
-
+from lmlab.parts.gradio_compat.building import Html, Placed
 from lmlab.parts.scripts import mounts
 
 EMPTY = '<div class="lm-empty"><b>Nothing looked at yet</b>Choose a corpus and press Inspect.</div>'
@@ -21,23 +20,23 @@ def _component(
     }
 
 
-class MixtureView(gr.HTML):
+class MixtureView(Html):
     """Mixtures whose weights can be turned: ``corpusplots.mixtures``."""
 
-    def __init__(self, value: str = "", **kwargs: Any) -> None:
+    def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
         super().__init__(**_component(value, "lm-mix", "mixture", **kwargs))
 
 
-class Findings(gr.HTML):
+class Findings(Html):
     """Counts, duplicates, personal data, languages: ``corpusplots.findings``."""
 
-    def __init__(self, value: str = "", **kwargs: Any) -> None:
+    def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
         super().__init__(**_component(value, "lm-findings", "findings", empty=EMPTY, **kwargs))
 
 
-class QualityView(gr.HTML):
+class QualityView(Html):
     """A movable threshold: ``corpusplots.quality``. Its event ``cut`` tells where it was left."""
 
-    def __init__(self, value: str = "", **kwargs: Any) -> None:
+    def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
         why = '<p class="lm-why">How the documents lie will stand here.</p>'
         super().__init__(**_component(value, "lm-quality", "quality", "cut", empty=why, **kwargs))

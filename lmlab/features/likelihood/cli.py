@@ -15,7 +15,6 @@ from lmlab.terminal.quiet import RECEIPT, quiet, write_json
 if TYPE_CHECKING:
     from lmlab.models.model import LM
     from lmlab.scoring.scored import Scored
-
 # Lines that are scored together; each group is written before the next begins.
 GROUP = 16
 

@@ -4,31 +4,29 @@ it. Lays out and wires; what is shown is made by strip, plots, figures, definiti
 
 import json
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
-from gradio.context import Context
 
 from lmlab.features.likelihood import events, receipt_notes
 from lmlab.features.likelihood.definition import no_definition
 from lmlab.features.likelihood.feature import FEATURE
 from lmlab.features.likelihood.figures import no_figures
 from lmlab.lab import Lab
-from lmlab.parts import asking, plots, waiting
+from lmlab.parts import asking, plots
 from lmlab.parts.alternatives import alternatives
 from lmlab.parts.examples import EXAMPLES, Example
+from lmlab.parts.gradio_compat import building
 from lmlab.parts.pickers import model_picker
 from lmlab.parts.receipt_button import Keep, follow
+from lmlab.parts.stream import QUIET, SCORING, Line
 from lmlab.parts.widgets import Answers, Factors, Handover, Strip, static
 
 NAME = "Likelihood"
 GROUP = "likelihood"
 NOBODY = ("none", "")
-QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
 PRESS_SCORE = "() => { setTimeout(() => document.querySelector('#likelihood-go').click(), 30) }"
 # Scoring waits in its own line, so that quick answers never stand behind it.
-SCORING = MappingProxyType({**QUIET, "concurrency_id": "score", "concurrency_limit": 2})
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,6 @@ class Inputs:
 class Outputs:
     """What a result is shown in."""
 
-    status: gr.HTML
     strip: Strip
     answers: Answers
     plot: gr.Plot
@@ -68,17 +65,18 @@ class Outputs:
     keep: Keep
 
     @property
-    def drawn(self) -> list[Any]:
-        """What a new result changes, in the order of ``likelihood_events.draw``."""
-        return [self.strip, self.plot, self.figures, self.definition, self.shown]
+    def drawn(self) -> dict[str, Any]:
+        """What a new result changes."""
+        names = ("strip", "plot", "figures", "definition", "shown")
+        return {name: getattr(self, name) for name in names}
 
 
 def build(lab: Lab) -> None:
     """Draw the tab inside the current Blocks and wire it to the lab."""
     # First, because the handlers of the page would take the name.
-    gr.api(events.api(lab), api_name="score", concurrency_id="score", concurrency_limit=2)
+    building.endpoint(events.api(lab), "score", SCORING)
     inputs = _inputs(lab)
-    outputs = _outputs(inputs.status)
+    outputs = _outputs()
     _wire_scoring(lab, inputs, outputs)
     _wire_result(outputs)
 
@@ -123,7 +121,7 @@ def _texts(first: Example) -> tuple[gr.Textbox, gr.Textbox, gr.Dropdown, gr.Chec
     return prefix, text, start, chat
 
 
-def _outputs(status: gr.HTML) -> Outputs:
+def _outputs() -> Outputs:
     shown = gr.State(None)
     with gr.Row(elem_classes="lm-result"):
         with gr.Column(scale=5, min_width=300):
@@ -152,31 +150,25 @@ def _outputs(status: gr.HTML) -> Outputs:
                 download = gr.Button("CSV", size="sm", min_width=60, elem_id="likelihood-csv")
             Factors(group=GROUP, elem_id="likelihood-factors")
             handover = Handover(elem_id="likelihood-handover")
-    return Outputs(
-        status, coloured, answers, plot, cards, worked, copy, download, handover, shown, keep
-    )
+    return Outputs(coloured, answers, plot, cards, worked, copy, download, handover, shown, keep)
 
 
 def _wire_scoring(lab: Lab, inputs: Inputs, outputs: Outputs) -> None:
     """Score on the button, on Enter in the prefix and when the page opens; stop on demand."""
-    page = Context.root_block
-    score = events.scorer(lab)
-    drawn = [outputs.status, inputs.stop, *outputs.drawn]
-    asked = gr.on(
-        [inputs.go.click, inputs.prefix.submit],
-        score,
-        inputs.values,
-        drawn,
-        trigger_mode="always_last",
-        **SCORING,
-    )
-    opened = page.load(score, inputs.values, drawn, **SCORING)
-    follow(outputs.keep, [asked, opened], receipt_notes.of_texts, [outputs.shown])
-    running, controls = [asked, opened], [outputs.status, inputs.stop]
-    waiting.stoppable(inputs.stop, controls, running)
+    line, score = Line(inputs.status, inputs.stop), events.scorer(lab)
+    pressed = [inputs.go.click, inputs.prefix.submit]
+    line.on(pressed, score, inputs.values, outputs.drawn, trigger_mode="always_last", **SCORING)
+    line.on(building.page().load, score, inputs.values, outputs.drawn, **SCORING)
+    line.stoppable()
+    follow(outputs.keep, line.running, receipt_notes.of_texts, [outputs.shown])
     for chip, example in zip(inputs.chips, EXAMPLES, strict=True):
         filled = chip.click(
-            None, None, [inputs.text, inputs.prefix], js=_fill(example), cancels=running, **QUIET
+            None,
+            None,
+            [inputs.text, inputs.prefix],
+            js=_fill(example),
+            cancels=line.running,
+            **QUIET,
         )
         filled.then(None, None, None, js=PRESS_SCORE, **QUIET)
 

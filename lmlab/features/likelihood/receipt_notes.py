@@ -14,7 +14,7 @@ def of_texts(shown: Shown | None) -> Note | None:
 
     def write() -> str:
         if len(runs) > 1 and same_tokens(*runs) and runs[0].windowing is None:
-            return texts.two_models(*runs)
+            return texts.two_models(runs[0], runs[1])
         return texts.likelihood(runs[0])
 
     return Note(shown.name, f"Likelihood of {quoted(runs[0].text)} under {names}", write)

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.context import Context
 
 from lmlab.errors import InputError
 from lmlab.features.pretraining.service import Pretraining
 from lmlab.lab import Lab
 from lmlab.parts import run_views
-from lmlab.parts.errors import alerts
-from lmlab.parts.run_following import QUICK, QUIET, WRITING, known
+from lmlab.parts.gradio_compat.building import elsewhere
+from lmlab.parts.run_following import WRITING, known
 from lmlab.parts.run_widgets import ASKING
+from lmlab.parts.stream import QUICK, QUIET
 from lmlab.runs.store import RunInfo
 
 FETCH = (
@@ -68,20 +68,16 @@ def wire(lab: Lab, step: After, owner: Any, current: gr.State) -> None:
         **ASKING, **WRITING,
     )  # fmt: skip
     packed.success(None, None, None, js=FETCH, **QUIET)
-    blocks = Context.root_block.blocks.values()
-    tabs = next((block for block in blocks if isinstance(block, gr.Tabs)), None)
-    known_ids = {getattr(block, "elem_id", None): block for block in blocks}
-    filled = [known_ids.get(f"completion-{name}") for name in FILLED]
-    step.complete.visible = tabs is not None and all(filled)
-    if tabs is not None and all(filled):
-        opened = step.complete.click(completer(lab), mine, [*filled, tabs], **ASKING, **QUICK)
+    filled = elsewhere("completion", FILLED)
+    step.complete.visible = bool(filled)
+    if filled:
+        opened = step.complete.click(completer(lab), mine, filled, **ASKING, **QUICK)
         opened.success(None, None, None, js=PRESS, **QUIET)
 
 
 def packer(lab: Lab) -> Callable[..., list[Any]]:
     """The model as a zip: [download button, its path, for it to be removed later]."""
 
-    @alerts
     def pack(owner: str, run: str, last: str) -> list[Any]:
         path = str(lab.service(Pretraining).archive(known(owner), run))
         if last and last != path:
@@ -95,7 +91,6 @@ def packer(lab: Lab) -> Callable[..., list[Any]]:
 def completer(lab: Lab) -> Callable[..., list[Any]]:
     """[model, prompt, tabs]: the Completion tab from nothing, with this model."""
 
-    @alerts
     def opened(owner: str, run: str) -> list[Any]:
         info = saved(lab, owner, run)
         own = f"{run_views.method_name(info)} on {info.data}"

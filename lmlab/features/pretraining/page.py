@@ -3,15 +3,14 @@ text, size, run and after.
 """
 
 import gradio as gr
-from gradio.context import Context
 
 from lmlab.features.pretraining import run as running
 from lmlab.features.pretraining import size as sizes
 from lmlab.features.pretraining import text as texts
 from lmlab.features.pretraining.service import Pretraining
 from lmlab.lab import Lab
-from lmlab.parts.errors import alerts
-from lmlab.parts.run_following import QUICK
+from lmlab.parts.gradio_compat import building
+from lmlab.parts.stream import QUICK
 from lmlab.parts.widgets import static
 
 NAME = "Pre-training"
@@ -23,7 +22,7 @@ SWITCHED_OFF = (
 
 def build(lab: Lab) -> None:
     """Draw the tab inside the current Blocks and wire it to the lab."""
-    tab = Context.block
+    tab = building.tab()
     if not lab.settings.training:
         static(SWITCHED_OFF)
     with gr.Row(elem_classes="lm-two"):
@@ -38,4 +37,4 @@ def build(lab: Lab) -> None:
     running.wire(lab, run, text.values, shape)
     tab.select(texts.shower(lab), [*text.values, text.vocabulary], text.shown, **QUICK)
     counted = tab.select(sizes.counting(lab), shape, [size.counter, size.preset], **QUICK)
-    counted.then(alerts(lambda: lab.service(Pretraining).warm()), None, None, **QUICK)
+    counted.then(lambda: lab.service(Pretraining).warm(), None, None, **QUICK)

@@ -15,20 +15,10 @@ from lmlab.features.pretraining.text import data_of
 from lmlab.features.pretraining.widgets import GrowthMonitor
 from lmlab.lab import Lab
 from lmlab.parts import run_views
-from lmlab.parts.errors import alerts
 from lmlab.parts.receipt_button import Keep, follow
-from lmlab.parts.run_following import (
-    QUICK,
-    QUIET,
-    WRITING,
-    buttons,
-    followed,
-    follower,
-    known,
-    resumer,
-    stopper,
-)
+from lmlab.parts.run_following import WRITING, buttons, followed, follower, known, resumer, stopper
 from lmlab.parts.run_widgets import ASKING, Owner, Runs
+from lmlab.parts.stream import QUICK, QUIET
 from lmlab.parts.widgets import static
 from lmlab.runs.store import RunInfo
 
@@ -131,7 +121,6 @@ def _wire_table(lab: Lab, step: RunStep, mine: list[Any]) -> None:
 def starter(lab: Lab, texts: int) -> Callable[..., list[Any]]:
     """Queue a run: [monitor, start button]; ``texts`` values say which text is meant."""
 
-    @alerts
     def start(owner: str, *values: Any) -> list[Any]:
         config = config_of(*values[texts:])
         data = data_of(lab, *values[:texts])
@@ -144,7 +133,6 @@ def starter(lab: Lab, texts: int) -> Callable[..., list[Any]]:
 def turned(lab: Lab) -> Callable[..., list[Any]]:
     """A run's state has changed: its buttons, the table, what is chosen in it."""
 
-    @alerts
     def turn(owner: str, chosen: list[str], event: gr.EventData) -> list[Any]:
         runs = lab.service(Pretraining).runs(known(owner))
         name = str(getattr(event, "run", "") or "")
@@ -158,7 +146,6 @@ def turned(lab: Lab) -> Callable[..., list[Any]]:
 def picker(lab: Lab) -> Callable[..., list[Any]]:
     """Other runs are compared."""
 
-    @alerts
     def pick(owner: str, current: str, event: gr.EventData) -> list[Any]:
         runs = lab.service(Pretraining).runs(known(owner))
         ids = _valid(str(getattr(event, "ids", "")).split(), runs)
@@ -170,7 +157,6 @@ def picker(lab: Lab) -> Callable[..., list[Any]]:
 def reopener(lab: Lab) -> Callable[..., str]:
     """Show an earlier run above."""
 
-    @alerts
     def reopen(owner: str, event: gr.EventData) -> str:
         return followed(
             lab.service(Pretraining).run(known(owner), str(getattr(event, "id", ""))).id
@@ -182,7 +168,6 @@ def reopener(lab: Lab) -> Callable[..., str]:
 def dropper(lab: Lab) -> Callable[..., list[Any]]:
     """Delete a run: [monitor, chosen, table]."""
 
-    @alerts
     def drop(owner: str, current: str, chosen: list[str], event: gr.EventData) -> list[Any]:
         name = str(getattr(event, "id", ""))
         lab.service(Pretraining).delete(known(owner), name)

@@ -11,9 +11,8 @@ from lmlab.features.pretraining import views
 from lmlab.features.pretraining.service import Pretraining
 from lmlab.features.pretraining.text import vocabulary_of
 from lmlab.lab import Lab
-from lmlab.parts.errors import alerts
-from lmlab.parts.run_following import QUICK
 from lmlab.parts.run_views import duration, memory, problem
+from lmlab.parts.stream import QUICK
 from lmlab.parts.widgets import static
 from lmlab.training.pretrain_config import SIZES, PretrainConfig
 
@@ -116,7 +115,6 @@ def filler(name: str) -> list[Any]:
 def counting(lab: Lab) -> Callable[..., list[Any]]:
     """[counter, preset]; what is wrong stands in the counter's place."""
 
-    @alerts
     def count(*values: Any) -> list[Any]:
         try:
             config = config_of(*values)

@@ -12,8 +12,7 @@ from lmlab.features.pretraining import views
 from lmlab.features.pretraining.service import Pretraining
 from lmlab.features.pretraining.widgets import Tokens
 from lmlab.lab import Lab
-from lmlab.parts.errors import alerts
-from lmlab.parts.run_following import QUICK
+from lmlab.parts.stream import QUICK
 from lmlab.parts.widgets import static
 from lmlab.text.documents import Limits, read_documents
 from lmlab.training.pretrain_config import SMALLEST, PretrainConfig
@@ -126,7 +125,6 @@ def data_of(lab: Lab, name: str, own: TuningData | None) -> TuningData:
 def shower(lab: Lab) -> Callable[..., list[Any]]:
     """[tokens, facts]; what is wrong stands in their place."""
 
-    @alerts
     def show(name: str, own: TuningData | None, vocabulary: Any) -> list[Any]:
         try:
             size = vocabulary_of(vocabulary)
@@ -156,7 +154,6 @@ def vocabulary_of(value: Any) -> int:
 def reader(lab: Lab) -> Callable[..., list[Any]]:
     """A text of the visitor's: [name, own, said]."""
 
-    @alerts
     def read(file: Any, pasted: str) -> list[Any]:
         limit = lab.settings.max_corpus_chars
         if file is not None and lab.settings.uploads:

@@ -1,10 +1,10 @@
 """The Pre-training tab's own components: constant templates, data as JSON, DOM by textContent."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack
 
-import gradio as gr
-
+from lmlab.parts.gradio_compat.building import Html, Placed
+from lmlab.parts.gradio_compat.handlers import alerts
 from lmlab.parts.scripts import mounts
 
 TOKENS = """
@@ -31,10 +31,10 @@ and what the model writes turns from bytes into words.</div>
 """
 
 
-class Tokens(gr.HTML):
+class Tokens(Html):
     """A tokenizer that was trained on a text: ``pretrainviews.tokenizer``."""
 
-    def __init__(self, value: str = "", **kwargs: Any) -> None:
+    def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
         super().__init__(
             value,
             html_template=TOKENS,
@@ -44,16 +44,18 @@ class Tokens(gr.HTML):
         )
 
 
-class GrowthMonitor(gr.HTML):
+class GrowthMonitor(Html):
     """A run from nothing as it goes; used as ``tuning.widgets.Monitor``, with the lines
     that its loss is measured against, and all its samples."""
 
-    def __init__(self, follow: Callable[[Any], Any] | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, follow: Callable[[Any], Any] | None = None, **kwargs: Unpack[Placed]
+    ) -> None:
         super().__init__(
             "",
             html_template=GROWTH,
             js_on_load=mounts("features/pretraining/samples", "turn"),
             apply_default_css=False,
-            server_functions=[follow] if follow else None,
+            server_functions=[alerts(follow)] if follow else None,
             **kwargs,
         )

@@ -77,7 +77,7 @@ def build(lab: Lab) -> tuple[Inputs, Rows]:
         form = gr.Radio(
             list(FORMS), value=AS_TUNED, label="Form of the prompt", elem_id="prompt-form",
         )  # fmt: skip
-        table, columns, *given, use, said = _own(lab)
+        table, columns, upload, pasted, second, skip, use, said = _own(lab)
         with gr.Accordion("Edit the wording (YAML)", open=False, elem_id="prompt-editor"):
             source = gr.Textbox(
                 shipped_source(FIRST[1]), show_label=False, label="Wording in YAML",
@@ -98,8 +98,8 @@ def build(lab: Lab) -> tuple[Inputs, Rows]:
         with gr.Accordion("Choose rows by hand", open=False, elem_id="prompt-hand"):
             pool = Pool(elem_id="prompt-pool")
     inputs = Inputs(
-        data, model, other, wording, source, shots, seed, form, pool, table, columns, *given, use,
-        said,
+        data, model, other, wording, source, shots, seed, form, pool, table, columns, upload,
+        pasted, second, skip, use, said,
     )  # fmt: skip
     return inputs, rows
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
 from lmlab.features.prompt.cli import TEMPLATE, add_common, dataset_of, dump, open_lab
-from lmlab.features.prompt.service import Prompting
 from lmlab.terminal.naming import ADAPTER, MODEL, asked_models
 from lmlab.terminal.tables import template_of
 from lmlab.text.predictions import WAYS
@@ -65,7 +64,9 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     shots = any(_numbers(arguments.shots))
     found = dataset_of(arguments, first, split=arguments.split, shots=shots)
     with open_lab() as lab:
-        lab.service(Prompting).prepare()
+        from lmlab.lab import import_core
+
+        import_core()
         designs = _designs(arguments, models, templates, found)
         results = list(_measured(lab, designs))
     if arguments.csv:

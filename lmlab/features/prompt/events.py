@@ -15,7 +15,6 @@ from lmlab.features.prompt.sheet import Sheet
 from lmlab.lab import Lab
 from lmlab.models.forms import form_named
 from lmlab.parts import upload_table
-from lmlab.parts.errors import alerts
 from lmlab.parts.upload_table import OWN
 from lmlab.text.wordings import read_wording, shipped_source, titled
 
@@ -28,7 +27,6 @@ def wordings(lab: Lab, name: str) -> list[tuple[str, str]]:
 def chooser(lab: Lab) -> Callable[..., list[Any]]:
     """Another set: its wordings, the first of them in the editor, and the model tuned for it."""
 
-    @alerts
     def chosen(name: str) -> list[Any]:
         found = wordings(lab, name)
         if not found:
@@ -55,13 +53,12 @@ def others(lab: Lab, name: str) -> list[str]:
 
 def opener_of(lab: Lab) -> Callable[..., str]:
     """Another wording: its YAML."""
-    return alerts(lambda name: shipped_source(name))
+    return lambda name: shipped_source(name)
 
 
 def reader(lab: Lab) -> Callable[..., list[Any]]:
     """A table of the visitor's: [data, table, said, wording, source, *mapping]."""
 
-    @alerts
     def read(file: Any, pasted: str, second: Any, skip: bool, wording: str) -> list[Any]:
         own = upload_table.read(lab.service(Prompting).table, file, pasted, second, skip)
         template = None
@@ -85,7 +82,6 @@ def previewer(lab: Lab) -> Callable[..., str]:
     What the model wrote to this very prompt stays.
     """
 
-    @alerts
     def preview(
         sheet: Sheet | None, wording: str, model: str, form: str = "", ran: Ran | None = None
     ) -> str:

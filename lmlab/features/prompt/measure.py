@@ -3,7 +3,6 @@ happens is in measure_events.
 """
 
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
@@ -14,17 +13,15 @@ from lmlab.features.prompt import pairs as prompt_pairs
 from lmlab.features.prompt import receipt_notes, study_plots
 from lmlab.features.prompt.design import FIRST
 from lmlab.features.prompt.design import Inputs as Design
+from lmlab.features.prompt.sheet import MOST_DRAWS, MOST_QUERIES
 from lmlab.features.prompt.widgets import Predictions
 from lmlab.lab import Lab
-from lmlab.parts import waiting
 from lmlab.parts.receipt_button import Keep, follow
+from lmlab.parts.stream import QUIET, STUDYING, Line
 from lmlab.parts.widgets import Handover, static
 from lmlab.text.predictions import WAYS
 
-QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
 # Studies take long: they wait in a line of their own.
-STUDYING = MappingProxyType({**QUIET, "concurrency_id": "study", "concurrency_limit": 1})
-MOST_QUERIES, MOST_DRAWS = 400, 20
 KINDS = (
     ("Shots", "shots"),
     ("Wordings", "wordings"),
@@ -86,12 +83,13 @@ class Outputs:
     keep: Keep
 
     @property
-    def drawn(self) -> list[Any]:
-        """In the order of ``measure_events.draw``."""
-        return [
-            self.plot, self.nll, self.table, self.details, self.reliability, self.predictions,
-            self.kept, self.invitation, self.results,
-        ]  # fmt: skip
+    def drawn(self) -> dict[str, Any]:
+        """What a study changes."""
+        names = (
+            "plot", "nll", "table", "details", "reliability", "predictions", "kept", "invitation",
+            "results",
+        )  # fmt: skip
+        return {name: getattr(self, name) for name in names}
 
 
 def build(lab: Lab, design: Design, sheet: gr.State) -> Outputs:
@@ -99,19 +97,16 @@ def build(lab: Lab, design: Design, sheet: gr.State) -> Outputs:
     with gr.Column(elem_classes="lm-panel"):
         inputs = _inputs(lab)
     outputs = _outputs()
-    line = [inputs.status, inputs.buttons["stop"]]
+    line = Line(inputs.status, inputs.buttons["stop"])
     asked = [sheet, design.model, design.other, *design.values, *inputs.values]
     kinds = {"measure": "", "three": "three", "few": "few", "tuned": "tuned"}
-    running = [
-        inputs.buttons[name].click(
-            events.measurer(lab, len(design.values), kind), asked, [*line, *outputs.drawn],
-            trigger_mode="once", **STUDYING,
-        )
-        for name, kind in kinds.items()
-    ]  # fmt: skip
-    waiting.stoppable(inputs.buttons["stop"], line, running)
+    for name, kind in kinds.items():
+        measure = events.measurer(lab, len(design.values), kind)
+        given = (measure, asked, outputs.drawn)
+        line.on(inputs.buttons[name].click, *given, trigger_mode="once", **STUDYING)
+    line.stoppable()
     note = receipt_notes.of_study(lab)
-    follow(outputs.keep, running, note, [outputs.kept], lazy=True)
+    follow(outputs.keep, line.running, note, [outputs.kept], lazy=True)
     outputs.download.click(events.table, outputs.kept, outputs.handover, **QUIET)
     inputs.kind.change(
         lambda kind: [gr.update(visible=kind == "shots"), gr.update(visible=kind == "models")],

@@ -1,10 +1,8 @@
 """What happens in the Prompt tab's lower half: a study as it comes, predictions, their table."""
 
 import json
-import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +15,8 @@ from lmlab.features.prompt.evaluations import Evaluation
 from lmlab.features.prompt.service import Prompting
 from lmlab.features.prompt.sheet import Form, Sheet
 from lmlab.features.prompt.views import cells, details
-from lmlab.lab import Lab
-from lmlab.parts.errors import alerts
-from lmlab.parts.waiting import busy, idle
+from lmlab.lab import Lab, import_core
+from lmlab.parts.stream import Busy, Pace, Work
 from lmlab.progress import Loading
 from lmlab.text.rows import Row
 from lmlab.text.wordings import read_wording
@@ -27,9 +24,7 @@ from lmlab.text.wordings import read_wording
 if TYPE_CHECKING:
     from lmlab.features.prompt.studies import Design
 
-PATIENCE = 0.25  # seconds between two signs of progress
 DRAWING = 0.8  # seconds between two drawings of a design under way
-N_DRAWN = 9
 
 
 @dataclass(frozen=True)
@@ -51,8 +46,8 @@ class Measured:
     last: "Design | None" = None
 
 
-def measurer(lab: Lab, n_form: int, kind: str = "") -> Callable[..., Iterator[list[Any]]]:
-    """Run a study: yields [status, stop, *draw].
+def measurer(lab: Lab, n_form: int, kind: str = "") -> Callable[..., Work]:
+    """Run a study.
 
     Args:
         lab: the backend.
@@ -60,40 +55,30 @@ def measurer(lab: Lab, n_form: int, kind: str = "") -> Callable[..., Iterator[li
         kind: which; empty takes the form's.
     """
 
-    @alerts
-    def measure(sheet: Sheet | None, model: str, second: str, *values: Any) -> Iterator[list[Any]]:
-        yield [*busy("Preparing …", 0), *[gr.skip()] * N_DRAWN]
-        lab.service(Prompting).prepare()
+    def measure(sheet: Sheet | None, model: str, second: str, *values: Any) -> Work:
+        yield Busy("Preparing …")
+        import_core()
+        from lmlab.features.prompt.studies import Cell
         from lmlab.features.prompt.study_designs import Bench, Plan
 
         form, plan = Form.read(*values[:n_form]), Plan(*values[n_form:])
         chosen = kind or plan.kind
         designs = Bench(lab, form, plan, sheet or Sheet(), model, second).designs(chosen)
         found: dict[int, tuple[str, Evaluation]] = {}
-        told = drawn = 0.0
-        for event in _steps(lab, designs):
-            now = time.monotonic()
+        signs, drawings = Pace(), Pace(DRAWING)
+        for event in lab.service(Prompting).study(designs):
             if isinstance(event, Loading):
-                yield [*busy(event.message, 0), *[gr.skip()] * N_DRAWN]
-            elif hasattr(event, "evaluation"):
+                yield event
+            elif isinstance(event, Cell):
                 found[event.design] = (event.label, event.evaluation)
-                if event.final or now - drawn > DRAWING:
-                    drawn = now
-                    some = _measured(chosen, found, designs, under_way=not event.final)
-                    yield [gr.skip(), gr.skip(), *draw(some)]
-            elif now - told > PATIENCE:
-                told = now
+                if drawings.is_due() or event.final:
+                    yield draw(_measured(chosen, found, designs, under_way=not event.final))
+            elif signs.is_due():
                 share = (event.design + event.done / max(1, event.total)) / event.designs
-                said = f"{event.label}: {event.done:,} of {event.total:,} prompts"
-                yield [*busy(said, share), *[gr.skip()] * N_DRAWN]
-        yield [*idle(""), *draw(_measured(chosen, found, designs), final=True)]
+                yield Busy(f"{event.label}: {event.done:,} of {event.total:,} prompts", share)
+        return draw(_measured(chosen, found, designs), final=True)
 
     return measure
-
-
-def _steps(lab: Lab, designs: "Sequence[Design]") -> Iterator[Any]:
-    with closing(lab.service(Prompting).study(designs)) as events:
-        yield from events
 
 
 def _measured(
@@ -110,27 +95,33 @@ def _measured(
     return Measured(kind, results, queries, under_way, designs[len(results) - 1])
 
 
-def draw(measured: Measured, *, final: bool = False) -> list[Any]:
-    """Both charts, table, details, second plot, predictions, what is kept, the invitation, all of
-    the results' part."""
+def draw(measured: Measured, *, final: bool = False) -> dict[str, Any]:
+    """What a study is shown in, what is kept of it, and its part of the page in place of the
+    invitation."""
     results = measured.results
     label, last = results[-1]
-    labelled = last.chosen
-    second = gr.update(value=study_plots.reliability(last) if labelled else None, visible=labelled)
-    rows = prompt_view.predictions(results) if final else gr.skip()
-    charts = [
+    drawn = {"predictions": prompt_view.predictions(results)} if final else {}
+    plot, nll = (
         study_plots.chart(measured.kind, results, what, under_way=measured.under_way)
         for what in study_plots.MEASURES
-    ]
-    table = cells(results, under_way=measured.under_way)
-    shown = [gr.update(visible=False), gr.update(visible=True)]
-    return [*charts, table, details(label, last), second, rows, measured, *shown]
+    )
+    return drawn | {
+        "plot": plot,
+        "nll": nll,
+        "table": cells(results, under_way=measured.under_way),
+        "details": details(label, last),
+        "reliability": gr.update(
+            value=study_plots.reliability(last) if last.chosen else None, visible=last.chosen
+        ),
+        "kept": measured,
+        "invitation": gr.update(visible=False),
+        "results": gr.update(visible=True),
+    }
 
 
 def loader(lab: Lab) -> Callable[..., list[Any]]:
     """A prediction that was clicked becomes the query: [query, sheet]."""
 
-    @alerts
     def load(
         measured: Measured | None, sheet: Sheet | None, wording: str, event: gr.EventData
     ) -> list[Any]:
@@ -147,7 +138,6 @@ def loader(lab: Lab) -> Callable[..., list[Any]]:
     return load
 
 
-@alerts
 def table(measured: Measured | None) -> str:
     """All predictions as a CSV file."""
     if measured is None:

@@ -4,30 +4,26 @@ Lays out and wires; what happens is in prompt_events, prompt_rows and prompt_run
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
-from gradio.context import Context
 
 from lmlab.features.prompt import design as prompt_design
-from lmlab.features.prompt import events, receipt_notes, rows
+from lmlab.features.prompt import events, measure_events, receipt_notes, rows
 from lmlab.features.prompt import measure as prompt_measure
 from lmlab.features.prompt import run as running
 from lmlab.features.prompt.design import Inputs
 from lmlab.features.prompt.views import NOTHING
 from lmlab.features.prompt.widgets import Preview, Rows
 from lmlab.lab import Lab
-from lmlab.parts import waiting
-from lmlab.parts.first_open import Following, Led, unless_led
+from lmlab.parts.first_open import Following, Led
+from lmlab.parts.gradio_compat import building
 from lmlab.parts.receipt_button import Keep, follow
+from lmlab.parts.stream import GENERATING, QUICK, QUIET, Line
 from lmlab.parts.widgets import Strip, static
 
 NAME = "Prompt"
 GROUP = "prompt"
-QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
-RUNNING = MappingProxyType({**QUIET, "concurrency_id": "generate", "concurrency_limit": 2})
-QUICK = MappingProxyType({**QUIET, "concurrency_id": "preview", "concurrency_limit": 4})
 EMPTY = """<b>Nothing run yet</b>Press Run (Ctrl + Enter): the model goes on from the prompt above,
 and G reads the answer out of what it writes."""
 INTO_VIEW = "() => document.querySelector('#prompt-query').scrollIntoView({block: 'center'})"
@@ -55,14 +51,10 @@ class Outputs:
         """In the order of ``prompt_events.filler``."""
         return [self.examples, self.query, self.sheet]
 
-    @property
-    def line(self) -> list[Any]:
-        return [self.status, self.stop]
-
 
 def build(lab: Lab) -> None:
     """Draw the tab inside the current Blocks and wire it to the lab."""
-    tab = Context.block
+    tab = building.tab()
     with gr.Row(elem_classes="lm-two"):
         with gr.Column(scale=2, min_width=320):
             inputs, examples = prompt_design.build(lab)
@@ -73,7 +65,7 @@ def build(lab: Lab) -> None:
     _wire_run(lab, inputs, outputs, tab)
     measure = prompt_measure.build(lab, inputs, outputs.sheet)
     loaded = measure.predictions.choose(
-        prompt_measure.events.loader(lab),
+        measure_events.loader(lab),
         [measure.kept, outputs.sheet, inputs.source],
         [outputs.query, outputs.sheet],
         **QUICK,
@@ -110,7 +102,7 @@ def _result(examples: Rows) -> Outputs:
     with gr.Column(elem_classes="lm-panel"):
         static('<h2 class="lm-h">The prompt that <var>F</var> builds</h2>')
         view = Preview(elem_id="prompt-view")
-    strip = Strip(group=GROUP, elem_id="prompt-strip", empty=EMPTY, measure="probability")
+    strip = Strip(group=GROUP, elem_id="prompt-strip", empty=EMPTY, colour_by="probability")
     with gr.Column(elem_classes="lm-panel"):
         static('<h2 class="lm-h">The answer that <var>G</var> reads</h2>')
         answer = static(NOTHING, elem_id="prompt-answer")
@@ -199,16 +191,17 @@ def _wire_rows(lab: Lab, inputs: Inputs, outputs: Outputs) -> None:
 def _wire_run(lab: Lab, inputs: Inputs, outputs: Outputs, tab: Any) -> None:
     """Run on the button and when the tab is first opened; stop on demand."""
     asked = [outputs.sheet, inputs.source, inputs.model, inputs.form]
-    drawn = [*outputs.line, outputs.view, outputs.strip, outputs.answer, outputs.ran]
-    run = outputs.go.click(running.runner(lab), asked, drawn, trigger_mode="once", **RUNNING)
+    drawn = {name: getattr(outputs, name) for name in ("view", "strip", "answer", "ran")}
+    line = Line(outputs.status, outputs.stop)
+    line.on(outputs.go.click, running.runner(lab), asked, drawn, trigger_mode="once", **GENERATING)
     fresh, led = gr.State(False), Led(False)
     first_rows = [*outputs.rows, fresh]
     led.following = Following([*inputs.values], outputs.rows, rows.beginner(lab))
     opened = tab.select(
-        unless_led(rows.opener(lab), len(first_rows)),
+        rows.opener(lab),
         [led, outputs.sheet, *inputs.values], first_rows, trigger_mode="once", **QUICK,
     )  # fmt: skip
     opened.then(rows.pooler(lab), [outputs.sheet, *inputs.values], inputs.pool, **QUICK)
-    first = opened.then(running.first_runner(lab), [fresh, *asked], drawn, **RUNNING)
-    follow(outputs.keep, [run, first], receipt_notes.of_query, [outputs.ran])
-    waiting.stoppable(outputs.stop, outputs.line, [run, first])
+    line.on(opened.then, running.first_runner(lab), [fresh, *asked], drawn, **GENERATING)
+    follow(outputs.keep, line.running, receipt_notes.of_query, [outputs.ran])
+    line.stoppable()

@@ -1,8 +1,6 @@
 """Minimal pairs on the Prompt tab: two sentences, the shipped set, a table of the visitor's own."""
 
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -12,16 +10,12 @@ from lmlab.features.prompt import prompt_view
 from lmlab.features.prompt.service import Prompting
 from lmlab.features.prompt.views import pair_list, pair_table
 from lmlab.features.prompt.widgets import PairBox
-from lmlab.lab import Lab
-from lmlab.parts import upload_table, waiting
-from lmlab.parts.errors import alerts
-from lmlab.parts.waiting import busy, idle
+from lmlab.lab import Lab, import_core
+from lmlab.parts import upload_table
+from lmlab.parts.stream import GENERATING, STUDYING, Busy, Line, Work, result
 from lmlab.parts.widgets import static
 from lmlab.progress import Loading
 
-QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
-STUDYING = MappingProxyType({**QUIET, "concurrency_id": "study", "concurrency_limit": 1})
-RUNNING = MappingProxyType({**QUIET, "concurrency_id": "generate", "concurrency_limit": 2})
 PAIR = ("The book on the tables is new.", "The book on the tables are new.")
 
 
@@ -44,16 +38,12 @@ def build(lab: Lab, model: gr.Dropdown) -> None:
             with gr.Column(scale=2, min_width=300):
                 table = static("", elem_id="prompt-pairs-table")
         every = static("", elem_id="prompt-pairs-list")
-    line, drawn = [status, buttons["stop"]], [table, every]
-    asked = gr.on(
-        [buttons["judge"].click, good.submit, bad.submit],
-        judger(lab), [good, bad, model], [*line, box], **RUNNING,
-    )  # fmt: skip
-    shipped = buttons["all"].click(measurer(lab), model, [*line, *drawn], **STUDYING)
-    own = buttons["own"].click(
-        own_measurer(lab), [model, upload, pasted], [*line, *drawn], **STUDYING
-    )
-    waiting.stoppable(buttons["stop"], line, [asked, shipped, own])
+    line, drawn = Line(status, buttons["stop"]), {"table": table, "every": every}
+    asked = [buttons["judge"].click, good.submit, bad.submit]
+    line.on(asked, judger(lab), [good, bad, model], {"box": box}, **GENERATING)
+    line.on(buttons["all"].click, measurer(lab), [model], drawn, **STUDYING)
+    line.on(buttons["own"].click, own_measurer(lab), [model, upload, pasted], drawn, **STUDYING)
+    line.stoppable()
 
 
 def _buttons() -> tuple[dict[str, gr.Button], gr.HTML]:
@@ -85,60 +75,49 @@ def _own(lab: Lab, buttons: dict[str, gr.Button]) -> tuple[gr.File, gr.Textbox]:
     return upload, pasted
 
 
-def judger(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
-    """One minimal pair: yields [status, stop, pair]."""
+def judger(lab: Lab) -> Callable[..., Work]:
+    """One minimal pair."""
 
-    @alerts
-    def judge(good: str, bad: str, model: str) -> Iterator[list[Any]]:
+    def judge(good: str, bad: str, model: str) -> Work:
         if not (good or "").strip() or not (bad or "").strip():
             raise InputError("A pair needs two sentences.", "Fill both boxes.")
-        yield [*busy(f"{model}: reading …", 0), gr.skip()]
-        with closing(lab.service(Prompting).judge(model, good, bad)) as events:
-            for event in events:
-                if isinstance(event, Loading):
-                    yield [*busy(event.message, 0), gr.skip()]
-                else:
-                    from lmlab.scoring.pairs import first_difference
+        yield Busy(f"{model}: reading …")
+        import_core()
+        from lmlab.scoring.pairs import Judged, first_difference
 
-                    places = first_difference(event.good, event.bad)
-                    yield [*idle(""), prompt_view.pair(event, *places)]
+        found = yield from result(
+            lab.service(Prompting).judge(model, good, bad), Judged, lambda step: step
+        )
+        return {"box": prompt_view.pair(found, *first_difference(found.good, found.bad))}
 
     return judge
 
 
-def measurer(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
-    """All shipped pairs: yields [status, stop, table, list]."""
-
-    @alerts
-    def measure(model: str) -> Iterator[list[Any]]:
-        yield from _measured(lab, model, None)
-
-    return measure
+def measurer(lab: Lab) -> Callable[..., Work]:
+    """All shipped pairs."""
+    return lambda model: _measured(lab, model, None)
 
 
-def own_measurer(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
-    """The visitor's pairs: yields [status, stop, table, list]."""
+def own_measurer(lab: Lab) -> Callable[..., Work]:
+    """The visitor's pairs."""
 
-    @alerts
-    def measure(model: str, file: Any, pasted: str) -> Iterator[list[Any]]:
-        lab.service(Prompting).prepare()
+    def measure(model: str, file: Any, pasted: str) -> Work:
+        import_core()
         from lmlab.scoring.pairs import pairs_of
 
         table = lab.service(Prompting).table(*upload_table.content(file, pasted))
-        yield from _measured(lab, model, pairs_of(table))
+        return (yield from _measured(lab, model, pairs_of(table)))
 
     return measure
 
 
-def _measured(lab: Lab, model: str, pairs: Any) -> Iterator[list[Any]]:
-    yield [*busy(f"{model}: reading …", 0), gr.skip(), gr.skip()]
+def _measured(lab: Lab, model: str, pairs: Any) -> Work:
+    yield Busy(f"{model}: reading …")
     last: Any = None
-    with closing(lab.service(Prompting).judge_all(model, pairs)) as events:
-        for event in events:
-            if isinstance(event, Loading):
-                yield [*busy(event.message, 0), gr.skip(), gr.skip()]
-            else:
-                last = event
-                said = f"{len(event.rows)} of {event.total} pairs"
-                yield [*busy(said, len(event.rows) / event.total), pair_table(event), gr.skip()]
-    yield [*idle(""), pair_table(last), pair_list(last)]
+    for event in lab.service(Prompting).judge_all(model, pairs):
+        if isinstance(event, Loading):
+            yield event
+        else:
+            last, said = event, f"{len(event.rows)} of {event.total} pairs"
+            yield Busy(said, len(event.rows) / event.total, {"table": pair_table(event)})
+    return {"table": pair_table(last), "every": pair_list(last)}

@@ -12,7 +12,6 @@ from lmlab.features.prompt import sheet as sheets
 from lmlab.features.prompt.service import Prompting
 from lmlab.features.prompt.sheet import Form, Sheet
 from lmlab.lab import Lab
-from lmlab.parts.errors import alerts
 from lmlab.text.records import Row, retyped
 from lmlab.text.templates import PromptTemplate
 from lmlab.text.wordings import read_wording
@@ -31,7 +30,6 @@ def filler(
         anew: whether to draw examples as well.
     """
 
-    @alerts
     def fill(sheet: Sheet | None, *values: Any) -> list[Any]:
         form = Form.read(*values)
         kept = sheet or Sheet()
@@ -88,12 +86,12 @@ def _drawn(lab: Lab, kept: Sheet, form: Form, template: PromptTemplate) -> Sheet
 
 
 def opener(lab: Lab) -> Callable[..., list[Any]]:
-    """What the tab opens with, once: [examples, query, sheet, whether this was the first time]."""
+    """What the tab opens with, once, unless a scene or a link has filled it in: [examples, query,
+    sheet, whether this was the first time]."""
     fill = filler(lab)
 
-    @alerts
-    def opened(sheet: Sheet | None, *values: Any) -> list[Any]:
-        if sheet is not None:
+    def opened(led: bool, sheet: Sheet | None, *values: Any) -> list[Any]:
+        if led or sheet is not None:
             return [gr.skip(), gr.skip(), gr.skip(), False]
         return [*fill(Sheet(row=FIRST_ROW), *values), True]
 
@@ -116,7 +114,6 @@ def beginner(lab: Lab) -> Callable[..., list[Any]]:
 def refitter(lab: Lab) -> Callable[..., list[Any]]:
     """Another wording: the rows stay where they fit it, else new ones are drawn."""
 
-    @alerts
     def refit(sheet: Sheet | None, *values: Any) -> list[Any]:
         form, kept = Form.read(*values), sheet or Sheet()
         try:
@@ -136,7 +133,6 @@ def refitter(lab: Lab) -> Callable[..., list[Any]]:
 def editor(lab: Lab, part: str) -> Callable[..., list[Any]]:
     """Keep what was typed into the examples or the query: [sheet, shots]."""
 
-    @alerts
     def edit(sheet: Sheet | None, wording: str, event: gr.EventData) -> list[Any]:
         template = read_wording(wording)
         most = 1 if part == "query" else drawn_rows.MOST_ROWS
@@ -154,7 +150,6 @@ def editor(lab: Lab, part: str) -> Callable[..., list[Any]]:
 def restarter(lab: Lab) -> Callable[..., list[Any]]:
     """Draw every example anew, the visitor's own too: [examples, query, sheet]."""
 
-    @alerts
     def restart(sheet: Sheet | None, *values: Any) -> list[Any]:
         form, kept = Form.read(*values), sheet or Sheet()
         template = form.template(lab.service(Prompting))
@@ -166,7 +161,6 @@ def restarter(lab: Lab) -> Callable[..., list[Any]]:
 def pooler(lab: Lab) -> Callable[..., str]:
     """The rows to choose from, as far as they match what is sought; nothing without a set."""
 
-    @alerts
     def pool(sheet: Sheet | None, *values: Any) -> str:
         form, kept = Form.read(*values), sheet or Sheet()
         try:
@@ -180,7 +174,6 @@ def pooler(lab: Lab) -> Callable[..., str]:
     return pool
 
 
-@alerts
 def seek(sheet: Sheet | None, event: gr.EventData) -> Sheet:
     """Look for other rows."""
     return replace(sheet or Sheet(), sought=str(getattr(event, "text", ""))[:200])
@@ -189,7 +182,6 @@ def seek(sheet: Sheet | None, event: gr.EventData) -> Sheet:
 def taker(lab: Lab) -> Callable[..., list[Any]]:
     """A row of the set is chosen, or given back: [examples, sheet, shots]."""
 
-    @alerts
     def take(event: gr.EventData, sheet: Sheet | None, *values: Any) -> list[Any]:
         form, kept = Form.read(*values), sheet or Sheet()
         template = form.template(lab.service(Prompting))

@@ -20,6 +20,7 @@ from lmlab.text.templates import PromptTemplate
 from lmlab.text.wordings import read_wording
 
 MOST_SHOTS = 16
+MOST_QUERIES, MOST_DRAWS = 400, 20
 LONGEST_CELL = 20_000
 
 

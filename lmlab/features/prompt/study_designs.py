@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 from lmlab.errors import InputError
 from lmlab.features.prompt import sheet as sheets
 from lmlab.features.prompt import studies
-from lmlab.features.prompt.measure import MOST_DRAWS, MOST_QUERIES
 from lmlab.features.prompt.service import Prompting
-from lmlab.features.prompt.sheet import Form, Sheet
+from lmlab.features.prompt.sheet import MOST_DRAWS, MOST_QUERIES, Form, Sheet
 from lmlab.features.prompt.studies import Design
 from lmlab.lab import Lab
 from lmlab.text.predictions import Way

@@ -1,9 +1,8 @@
 """The Prompt tab's own components: constant templates, data as JSON, DOM by textContent."""
 
-from typing import Any
+from typing import Any, Unpack
 
-import gradio as gr
-
+from lmlab.parts.gradio_compat.building import Html, Placed
 from lmlab.parts.scripts import mounts
 
 PREVIEW = """
@@ -43,40 +42,40 @@ def _component(
     }
 
 
-class Rows(gr.HTML):
+class Rows(Html):
     """Rows to type into: ``promptview.sheet``. Its event ``edit`` tells all rows, ``anew`` asks for
     others in their place."""
 
-    def __init__(self, value: str = "", **kwargs: Any) -> None:
+    def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
         super().__init__(
             **_component(value, '<div class="lm-rows"></div>', "rows", "edit", "anew", **kwargs)
         )
 
 
-class Pool(gr.HTML):
+class Pool(Html):
     """Rows to choose from: ``promptview.pool``. Its event ``seek`` tells what is sought, ``take``
     the number of a row that was clicked."""
 
-    def __init__(self, value: str = "", **kwargs: Any) -> None:
+    def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
         super().__init__(**_component(value, POOL, "pool", "seek", "take", **kwargs))
 
 
-class Preview(gr.HTML):
+class Preview(Html):
     """A prompt by its parts: ``promptview.preview``."""
 
-    def __init__(self, value: str = "", **kwargs: Any) -> None:
+    def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
         super().__init__(**_component(value, PREVIEW, "preview", **kwargs))
 
 
-class Predictions(gr.HTML):
+class Predictions(Html):
     """A table: ``promptview.predictions``. Its event ``choose`` asks for a query by its row."""
 
-    def __init__(self, value: str = "", **kwargs: Any) -> None:
+    def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
         super().__init__(**_component(value, PREDICTIONS, "predictions", "choose", **kwargs))
 
 
-class PairBox(gr.HTML):
+class PairBox(Html):
     """Two sentences side by side: ``promptview.pair``."""
 
-    def __init__(self, value: str = "", **kwargs: Any) -> None:
+    def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
         super().__init__(**_component(value, '<div class="lm-pairbox"></div>', "pairs", **kwargs))

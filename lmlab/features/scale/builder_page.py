@@ -24,14 +24,12 @@ from lmlab.features.scale.published import Row, presets
 from lmlab.features.scale.service import Scaling
 from lmlab.features.scale.table_page import handed
 from lmlab.lab import Lab
-from lmlab.parts.errors import alerts
 from lmlab.parts.receipt_button import Keep, follow
+from lmlab.parts.stream import QUIET, Options
 from lmlab.parts.widgets import Handover, static
 
-QUICK = MappingProxyType(
-    {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 4}
-)
-LAST = MappingProxyType({"trigger_mode": "always_last", **QUICK})
+QUICK: Options = MappingProxyType({**QUIET, "concurrency_limit": 4})
+LAST: Options = MappingProxyType({"trigger_mode": "always_last", **QUICK})
 START = "GPT-3"
 N_SHAPE, N_CACHE, N_TRAIN = len(KEYS), 3, 4
 
@@ -127,21 +125,20 @@ def _targets(chosen: Sequence[str] | None) -> list[str]:
 def _wire(lab: Lab, builder: Builder, rows: Sequence[Row]) -> list[Any]:
     """Everything is counted anew whenever the visitor changes a field; the events that do it."""
     shown, fields = list(builder.shown), builder.fields
-    recount = alerts(counted)
     linked = ("width", "feed_forward")
     plain = [f for f in fields if f not in [builder.field(key) for key in linked]]
-    found = [gr.on([field.input for field in plain], recount, fields, shown, **LAST)]
+    found = [gr.on([field.input for field in plain], counted, fields, shown, **LAST)]
     # The ratio stays when d changes; f and the ratio follow each other.
     width, inner = (builder.field(key) for key in linked)
     for source in (width, builder.ratio):
         scaled = source.input(_inner, [width, builder.ratio], inner, **LAST)
-        found.append(scaled.then(recount, fields, shown, **QUICK))
+        found.append(scaled.then(counted, fields, shown, **QUICK))
     divided = inner.input(_ratio, [inner, width], builder.ratio, **LAST)
-    found.append(divided.then(recount, fields, shown, **QUICK))
+    found.append(divided.then(counted, fields, shown, **QUICK))
     rates = dict(DEVICES)
     builder.device.input(
         lambda name: rates.get(name, gr.skip()), builder.device, builder.plans[4], **QUICK
-    ).then(recount, fields, shown, **QUICK)
+    ).then(counted, fields, shown, **QUICK)
     filled = [*builder.shape, builder.ratio, *builder.plans, builder.picker]
     for chip, row in zip(builder.chips, rows, strict=True):
         found.append(chip.click(_filler(row), list(builder.plans), [*filled, *shown], **QUICK))
@@ -166,7 +163,6 @@ def _ratio(inner: Any, width: Any) -> Any:
 
 
 def _filler(row: Row) -> Callable[..., list[Any]]:
-    @alerts
     def fill(*plans: Any) -> list[Any]:
         return filled(row, None, plans)
 
@@ -174,7 +170,6 @@ def _filler(row: Row) -> Callable[..., list[Any]]:
 
 
 def _shaper(lab: Lab) -> Callable[..., list[Any]]:
-    @alerts
     def take(model: str | None, *plans: Any) -> list[Any]:
         if not model:
             return [gr.skip()] * (N_SHAPE + 2 + len(PLANS) + 6)
@@ -198,6 +193,5 @@ def filled(row: Row, model: str | None, plans: Sequence[Any]) -> list[Any]:
     return [*values, ratio, *kept, model, *counted(*values, *kept)]
 
 
-@alerts
 def _csv(*values: Any) -> str:
     return handed("parameters.csv", tables.parts_csv(counts.parts(shape_of(values))))

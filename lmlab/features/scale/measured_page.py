@@ -1,10 +1,7 @@
 """Bits per byte of models at hand on held-out texts against their size, measured live."""
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Sequence
 from html import escape
-from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
@@ -19,19 +16,15 @@ from lmlab.features.scale.service import Scaling
 from lmlab.features.scale.table_page import MOST, defaults, handed
 from lmlab.lab import Lab
 from lmlab.numbers import large
-from lmlab.parts import waiting
-from lmlab.parts.errors import alerts
 from lmlab.parts.pickers import model_picker
 from lmlab.parts.receipt_button import Keep, follow
+from lmlab.parts.stream import QUIET, SCORING, Busy, Line, Pace, Work
 from lmlab.parts.widgets import Handover, static
-from lmlab.progress import Loading, Progress
+from lmlab.progress import Loading
 
-QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
-RUNNING = MappingProxyType({**QUIET, "concurrency_id": "score", "concurrency_limit": 2})
 KINDS = ("stories", "older prose", "encyclopaedia", "shuffled stories", "German")
 FIRST = KINDS[:3]
 TEXTS = 6
-PATIENCE = 0.2
 BITS, PERPLEXITY = "bits per byte", "perplexity"
 SIZE, COMPUTE = "parameters N", "compute 6·N·D"
 SIBLINGS = ("base", "small", "tiny")
@@ -80,15 +73,14 @@ def build(lab: Lab, tab: Any) -> None:
     axis, against, download, shown, handover = _chart()
     keep = Keep("scale-measured", ("scale-measured",))
     kept = gr.State(())
-    asked, line = [models, kinds, count, axis, against], [status, stop]
-    outputs = [*line, shown, kept]
-    measure = measurer(lab)
-    pressed = go.click(measure, asked, outputs, trigger_mode="always_last", **RUNNING)
-    opened = tab.select(once(measure), [kept, *asked], outputs, trigger_mode="once", **RUNNING)
-    waiting.stoppable(stop, line, [pressed, opened])
-    follow(keep, [pressed, opened], receipt_notes.of_measured, [kept])
+    line, measure = Line(status, stop), measurer(lab)
+    asked = ([models, kinds, count, axis, against], {"shown": shown, "kept": kept})
+    line.on(go.click, measure, *asked, trigger_mode="always_last", **SCORING)
+    line.on(tab.select, measure, *asked, unless=[kept], trigger_mode="once", **SCORING)
+    line.stoppable()
+    follow(keep, line.running, receipt_notes.of_measured, [kept])
     gr.on(
-        [axis.input, against.input], alerts(drawn), [kept, axis, against], shown,
+        [axis.input, against.input], drawn, [kept, axis, against], shown,
         trigger_mode="always_last", **QUIET,
     )  # fmt: skip
     download.click(_csv, kept, handover, **QUIET)
@@ -112,49 +104,32 @@ def _chart() -> tuple[Any, ...]:
     return axis, against, download, shown, handover
 
 
-def measurer(lab: Lab) -> Callable[..., Iterator[list[Any]]]:
-    """The handler that measures: yields [status, stop button, chart and table, what is kept]."""
+def measurer(lab: Lab) -> Callable[..., Work]:
+    """The handler that measures."""
 
-    @alerts
     def measure(
         models: Sequence[str] | None, kinds: Sequence[str] | None, count: Any, axis: str,
         against: str,
-    ) -> Iterator[list[Any]]:  # fmt: skip
+    ) -> Work:  # fmt: skip
         names, chosen = list(models or ()), list(kinds or ())
         wanted = max(1, len(set(names)) * len(chosen))
         found: list[Measured] = []
-        last = 0.0
-        yield [*waiting.busy("reading …", 0), gr.skip(), gr.skip()]
-        with closing(lab.service(Scaling).measure(names, chosen, whole(count, "texts"))) as steps:
-            for step in steps:
-                if isinstance(step, Measured):
-                    found.append(step)
-                    told = tuple(found)
-                    said = f"{step.model}: {step.kind}"
-                    line = waiting.busy(said, len(found) / wanted)
-                    yield [*line, drawn(told, axis, against), told]
-                elif isinstance(step, Loading):
-                    yield [*waiting.busy(step.message, len(found) / wanted), *[gr.skip()] * 2]
-                elif isinstance(step, Progress) and time.monotonic() - last > PATIENCE:
-                    last = time.monotonic()
-                    share = (len(found) + step.done / max(1, step.total)) / wanted
-                    said = f"{len(found)} of {wanted} measured, {step.done:,} tokens of the next"
-                    yield [*waiting.busy(said, share), *[gr.skip()] * 2]
-        yield [*waiting.idle(""), drawn(tuple(found), axis, against), tuple(found)]
+        pace = Pace()
+        yield Busy("reading …")
+        for step in lab.service(Scaling).measure(names, chosen, whole(count, "texts")):
+            if isinstance(step, Measured):
+                found.append(step)
+                shown = {"shown": drawn(found, axis, against), "kept": tuple(found)}
+                yield Busy(f"{step.model}: {step.kind}", len(found) / wanted, shown)
+            elif isinstance(step, Loading):
+                yield Busy(step.message, len(found) / wanted)
+            elif pace.is_due():
+                share = (len(found) + step.done / max(1, step.total)) / wanted
+                said = f"{len(found)} of {wanted} measured, {step.done:,} tokens of the next"
+                yield Busy(said, share)
+        return {"shown": drawn(found, axis, against), "kept": tuple(found)}
 
     return measure
-
-
-def once(handler: Callable[..., Iterator[list[Any]]]) -> Callable[..., Iterator[list[Any]]]:
-    """The same handler, for when the tab opens: does nothing where something is measured."""
-
-    def opened(kept: Sequence[Measured] | None, *values: Any) -> Iterator[list[Any]]:
-        if kept:
-            yield [gr.skip()] * 4
-        else:
-            yield from handler(*values)
-
-    return opened
 
 
 def drawn(found: Sequence[Measured] | None, axis: str, against: str) -> str:
@@ -201,7 +176,6 @@ def _table(found: Sequence[Measured]) -> str:
     )
 
 
-@alerts
 def _csv(found: Sequence[Measured] | None) -> str:
     if not found:
         raise InputError("There is no table yet.", "Press Measure first.")

@@ -16,8 +16,8 @@ from lmlab.features.scale.published import PUBLISHED, Row
 from lmlab.features.scale.service import Scaling
 from lmlab.lab import Lab
 from lmlab.models.backends import WEIGHTS, lacking
-from lmlab.parts.errors import alerts
 from lmlab.parts.pickers import model_picker
+from lmlab.parts.stream import QUIET
 from lmlab.parts.widgets import Handover, static
 
 MOST = 12
@@ -50,8 +50,7 @@ def build(lab: Lab) -> tuple[gr.Dropdown, gr.HTML]:
         )  # fmt: skip
         shown = static(table(PUBLISHED, []), elem_id="scale-table")
         handover = Handover(elem_id="scale-handover")
-    options = {"show_progress": "hidden", "api_visibility": "private"}
-    download.click(csv(lab), picker, handover, **options)
+    download.click(csv(lab), picker, handover, **QUIET)
     return picker, shown
 
 
@@ -64,7 +63,6 @@ def defaults(lab: Lab) -> list[str]:
 def drawer(lab: Lab) -> Callable[..., str]:
     """The handler that draws the table with rows of the chosen models."""
 
-    @alerts
     def draw(models: Sequence[str] | None) -> str:
         rows, wrong = found(lab, models or ())
         return table(PUBLISHED, rows, wrong)
@@ -75,7 +73,6 @@ def drawer(lab: Lab) -> Callable[..., str]:
 def csv(lab: Lab) -> Callable[..., str]:
     """The handler that hands the table to the visitor."""
 
-    @alerts
     def hand_over(models: Sequence[str] | None) -> str:
         text = tables.rows_csv([*PUBLISHED, *found(lab, models or ())[0]])
         return handed("models.csv", text)

@@ -9,21 +9,21 @@ from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
-from gradio.context import Context
 
 from lmlab.errors import InputError
 from lmlab.features.tuning.service import Tuning
 from lmlab.lab import Lab
 from lmlab.parts import run_views
-from lmlab.parts.errors import alerts
-from lmlab.parts.run_following import QUICK, QUIET, WRITING, known, saved
+from lmlab.parts.gradio_compat.building import elsewhere
+from lmlab.parts.run_following import WRITING, known, saved
 from lmlab.parts.run_widgets import ASKING
+from lmlab.parts.stream import QUICK, QUIET, Options
 from lmlab.parts.widgets import static
 from lmlab.runs.store import RunInfo
 from lmlab.text.wordings import shipped_source, shipped_templates, titled, worded_sets
 
 # A tab that opens for the first time runs by itself.
-ASK_COMPARE = MappingProxyType(
+ASK_COMPARE: Options = MappingProxyType(
     {
         "js": "(_, ...rest) => { window.lmlab.compared = !!document.querySelector('#compare-go'); "
         "return [window.lmlab.visitor(), ...rest]; }"
@@ -122,25 +122,19 @@ def wire(lab: Lab, step: After, owner: Any, current: gr.State) -> None:
 
 def _wire_tabs(lab: Lab, step: After, mine: list[Any]) -> None:
     """Open another tab with the tuned model, its wording and one of its rows filled in."""
-    blocks = Context.root_block.blocks.values()
-    tabs = next((block for block in blocks if isinstance(block, gr.Tabs)), None)
-    known_ids = {getattr(block, "elem_id", None): block for block in blocks}
-    compared = [known_ids.get(f"compare-{name}") for name in COMPARED]
-    prompted = [known_ids.get(f"prompt-{name}") for name in PROMPTED]
-    step.compare.visible = tabs is not None and all(compared)
-    step.use.visible = tabs is not None and all(prompted)
-    if tabs is not None and all(compared):
-        opened = step.compare.click(comparer(lab), mine, [*compared, tabs], **ASK_COMPARE, **QUICK)
+    compared, prompted = elsewhere("compare", COMPARED), elsewhere("prompt", PROMPTED)
+    step.compare.visible, step.use.visible = bool(compared), bool(prompted)
+    if compared:
+        opened = step.compare.click(comparer(lab), mine, compared, **ASK_COMPARE, **QUICK)
         opened.success(None, None, None, js=PRESS_COMPARE, **QUIET)
-    if tabs is not None and all(prompted):
-        used = step.use.click(prompter(lab), mine, [*prompted, tabs], **ASKING, **QUICK)
+    if prompted:
+        used = step.use.click(prompter(lab), mine, prompted, **ASKING, **QUICK)
         used.success(None, None, None, js=PRESS_RUN, **QUIET)
 
 
 def packer(lab: Lab) -> Callable[..., list[Any]]:
     """What was learned as a zip: [download button, its path, for it to be removed later]."""
 
-    @alerts
     def pack(owner: str, run: str, last: str) -> list[Any]:
         path = str(lab.service(Tuning).archive(known(owner), run))
         if last and last != path:
@@ -154,7 +148,6 @@ def packer(lab: Lab) -> Callable[..., list[Any]]:
 def pusher(lab: Lab) -> Callable[..., list[Any]]:
     """Upload what was learned: [the emptied token, what became of it]."""
 
-    @alerts
     def push(owner: str, run: str, repo: str, token: str, private: bool) -> list[Any]:
         if not (repo or "").strip() or not (token or "").strip():
             raise InputError("A repository and a token are needed.", "Fill in both boxes.")
@@ -174,7 +167,6 @@ def pusher(lab: Lab) -> Callable[..., list[Any]]:
 def comparer(lab: Lab) -> Callable[..., list[Any]]:
     """[what ``COMPARED`` names, tabs]: a held-out row is the prompt; with its answer, the text."""
 
-    @alerts
     def opened(owner: str, run: str) -> list[Any]:
         info = saved(lab.service(Tuning), owner, run)
         prompt, text = _row(lab, info)
@@ -186,7 +178,6 @@ def comparer(lab: Lab) -> Callable[..., list[Any]]:
 def prompter(lab: Lab) -> Callable[..., list[Any]]:
     """[what ``PROMPTED`` names, tabs]: the run's set and wording, without examples."""
 
-    @alerts
     def opened(owner: str, run: str) -> list[Any]:
         info = saved(lab.service(Tuning), owner, run)
         filled: list[Any] = [gr.skip()] * 4

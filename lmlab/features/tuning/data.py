@@ -15,9 +15,8 @@ from lmlab.features.tuning.service import Tuning
 from lmlab.features.tuning.widgets import Mask
 from lmlab.lab import Lab
 from lmlab.parts import run_views, upload_table
-from lmlab.parts.errors import alerts
 from lmlab.parts.pickers import Choices, model_picker
-from lmlab.parts.run_following import QUICK
+from lmlab.parts.stream import QUICK
 from lmlab.parts.upload_table import FIELDS, OWN
 from lmlab.parts.widgets import static
 from lmlab.text.wordings import read_wording, shipped_source
@@ -81,7 +80,7 @@ def build(lab: Lab) -> DataStep:
             back = gr.Button("‹ Previous", size="sm", min_width=60, elem_id="tuning-back")
             forth = gr.Button("Next ›", size="sm", min_width=60, elem_id="tuning-forth")
         mask = Mask(elem_id="tuning-mask")
-        table, *given, said, columns = _own(lab)
+        table, upload, pasted, second, skip, hub, use, said, columns = _own(lab)
         with gr.Accordion("Edit the wording (YAML)", open=False, elem_id="tuning-editor"):
             source = gr.Textbox(
                 shipped_source(first.template), show_label=False,
@@ -90,7 +89,8 @@ def build(lab: Lab) -> DataStep:
             )  # fmt: skip
     row = gr.State(0)
     return DataStep(
-        model, data, wording, source, table, columns, *given, said, mask, row, place, back, forth
+        model, data, wording, source, table, columns, upload, pasted, second, skip, hub, use, said,
+        mask, row, place, back, forth,
     )  # fmt: skip
 
 
@@ -169,7 +169,6 @@ def wordings(lab: Lab, name: str) -> list[tuple[str, str]]:
 def chooser(lab: Lab) -> Callable[..., list[Any]]:
     """Another set: its wordings, the first of them in the editor."""
 
-    @alerts
     def chosen(name: str) -> list[Any]:
         found = wordings(lab, name)
         first = found[0][1]
@@ -180,13 +179,12 @@ def chooser(lab: Lab) -> Callable[..., list[Any]]:
 
 def opener(lab: Lab) -> Callable[..., str]:
     """Another wording: its YAML."""
-    return alerts(lambda wording: shipped_source(wording))
+    return lambda wording: shipped_source(wording)
 
 
 def former(lab: Lab) -> Callable[..., Any]:
     """The form that a wording is made for; as it was where it says nothing."""
 
-    @alerts
     def formed(wording: str, source: str) -> Any:
         return (read_wording(source).form if wording != PLAIN else "") or gr.skip()
 
@@ -196,7 +194,6 @@ def former(lab: Lab) -> Callable[..., Any]:
 def reader(lab: Lab) -> Callable[..., list[Any]]:
     """A table of the visitor's: [data, table, said, wording, source, *columns]."""
 
-    @alerts
     def read(
         file: Any, pasted: str, second: Any, skip: bool, hub: str, wording: str, source: str
     ) -> list[Any]:
@@ -229,7 +226,6 @@ def shower(lab: Lab, start: int | None = None, stride: int = 0) -> Callable[...,
         stride: how far to go from there.
     """
 
-    @alerts
     def show(row: int | None, *values: Any) -> list[Any]:
         choice = Choice.read(*values[: 5 + FIELDS])
         at = (start if start is not None else int(row or 0)) + stride

@@ -11,9 +11,8 @@ from lmlab.features.tuning.form import GROUPS, KEYS, METHODS, PRESETS, Choice, c
 from lmlab.features.tuning.service import Tuning
 from lmlab.features.tuning.views import counter
 from lmlab.lab import Lab
-from lmlab.parts.errors import alerts
-from lmlab.parts.run_following import QUICK
 from lmlab.parts.run_views import problem
+from lmlab.parts.stream import QUICK
 from lmlab.parts.upload_table import FIELDS
 from lmlab.parts.widgets import static
 from lmlab.training.config import RATES, SCHEDULES, SMALL, suited_rate
@@ -57,7 +56,8 @@ def build(lab: Lab) -> MethodStep:
 
 def _lora(lab: Lab, made: dict[str, Any], start: dict[str, Any]) -> gr.Column:
     most = min(MOST_RANK, lab.settings.max_rank)
-    with gr.Column(visible=True, elem_id="tuning-lora") as group:
+    group = gr.Column(visible=True, elem_id="tuning-lora")
+    with group:
         with gr.Row(elem_classes="lm-controls"):
             made["rank"] = gr.Slider(
                 1, most, start["rank"], step=1, label="rank ℓ", elem_id="tuning-rank",
@@ -77,10 +77,8 @@ def _lora(lab: Lab, made: dict[str, Any], start: dict[str, Any]) -> gr.Column:
 
 
 def _selective(made: dict[str, Any], start: dict[str, Any]) -> gr.Column:
-    with (
-        gr.Column(visible=False, elem_id="tuning-selective") as group,
-        gr.Row(elem_classes="lm-controls"),
-    ):
+    group = gr.Column(visible=False, elem_id="tuning-selective")
+    with group, gr.Row(elem_classes="lm-controls"):
         made["groups"] = gr.CheckboxGroup(
             list(GROUPS), value=start["groups"], label="parts", elem_id="tuning-groups",
             min_width=260,
@@ -90,10 +88,8 @@ def _selective(made: dict[str, Any], start: dict[str, Any]) -> gr.Column:
 
 
 def _prompt(made: dict[str, Any], start: dict[str, Any]) -> gr.Column:
-    with (
-        gr.Column(visible=False, elem_id="tuning-prompt") as group,
-        gr.Row(elem_classes="lm-controls"),
-    ):
+    group = gr.Column(visible=False, elem_id="tuning-prompt")
+    with group, gr.Row(elem_classes="lm-controls"):
         made["length"] = gr.Slider(
             1, 100, start["length"], step=1, label="length ℓ of the soft prompt",
             elem_id="tuning-length", min_width=170,
@@ -236,7 +232,6 @@ def grouped(method: str) -> list[Any]:
 def rate_of(lab: Lab) -> Callable[..., Any]:
     """A learning rate that suits a method and a model's size, and where it comes from."""
 
-    @alerts
     def rate(method: Any, model: str) -> Any:
         if method not in RATES:
             return gr.skip()
@@ -254,7 +249,6 @@ def rate_of(lab: Lab) -> Callable[..., Any]:
 def names_of(lab: Lab) -> Callable[..., Any]:
     """The names of a model's matrices for the picker of targets."""
 
-    @alerts
     def names(model: str) -> Any:
         try:
             linear, _, _ = lab.service(Tuning).linear_names(model)
@@ -268,7 +262,6 @@ def names_of(lab: Lab) -> Callable[..., Any]:
 def counting(lab: Lab) -> Callable[..., str]:
     """What learns and what that costs; what is wrong stands in its place."""
 
-    @alerts
     def count(*values: Any) -> str:
         choice = Choice.read(*values[: 5 + FIELDS])
         try:

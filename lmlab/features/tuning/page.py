@@ -5,7 +5,6 @@ tuning_data, tuning_method, tuning_run and tuning_runs.
 from typing import Any
 
 import gradio as gr
-from gradio.context import Context
 
 from lmlab.features.tuning import data as tuning_data
 from lmlab.features.tuning import method as tuning_method
@@ -16,8 +15,8 @@ from lmlab.features.tuning.form import PRESETS, Preset, values_of
 from lmlab.features.tuning.method import MethodStep
 from lmlab.features.tuning.service import Tuning
 from lmlab.lab import Lab
-from lmlab.parts.errors import alerts
-from lmlab.parts.run_following import QUICK
+from lmlab.parts.gradio_compat import building
+from lmlab.parts.stream import QUICK
 from lmlab.parts.widgets import static
 from lmlab.text.wordings import shipped_source
 
@@ -30,7 +29,7 @@ SWITCHED_OFF = (
 
 def build(lab: Lab) -> None:
     """Draw the tab inside the current Blocks and wire it to the lab."""
-    tab = Context.block
+    tab = building.tab()
     if not lab.settings.training:
         static(SWITCHED_OFF)
     with gr.Row(elem_classes="lm-chips", elem_id="tuning-presets"):
@@ -67,7 +66,7 @@ def _wire_opening(lab: Lab, tab: Any, data: DataStep, method: MethodStep, counte
         tuning_method.counting(lab), [*data.values, *method.fields], counter, **QUICK
     )
     counted.then(tuning_method.names_of(lab), data.model, method.field("targets"), **QUICK).then(
-        alerts(ready), None, None, **QUICK
+        ready, None, None, **QUICK
     )
 
 
@@ -89,7 +88,6 @@ def _wire_chips(
 def filler(lab: Lab, preset: Preset) -> Any:
     """The form as an example has it."""
 
-    @alerts
     def fill() -> list[Any]:
         choices = gr.update(choices=wordings(lab, preset.data), value=preset.template)
         source = shipped_source(preset.template)

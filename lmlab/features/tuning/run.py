@@ -11,18 +11,10 @@ from lmlab.features.tuning.after import After
 from lmlab.features.tuning.form import Choice, config_of
 from lmlab.features.tuning.service import Tuning
 from lmlab.lab import Lab
-from lmlab.parts.errors import alerts
 from lmlab.parts.receipt_button import Keep
-from lmlab.parts.run_following import (
-    QUIET,
-    WRITING,
-    followed,
-    follower,
-    known,
-    resumer,
-    stopper,
-)
+from lmlab.parts.run_following import WRITING, followed, follower, known, resumer, stopper
 from lmlab.parts.run_widgets import ASKING, Monitor, Owner
+from lmlab.parts.stream import QUIET
 from lmlab.parts.upload_table import FIELDS
 from lmlab.parts.widgets import static
 
@@ -97,7 +89,6 @@ def wire(lab: Lab, step: RunStep, asked: list[Any]) -> None:
 def starter(lab: Lab) -> Callable[..., list[Any]]:
     """Queue a run: [monitor, start button]."""
 
-    @alerts
     def start(owner: str, *values: Any) -> list[Any]:
         choice = Choice.read(*values[: 5 + FIELDS])
         config = config_of(values[5 + FIELDS :])

@@ -13,10 +13,10 @@ from lmlab.features.tuning.service import Tuning
 from lmlab.features.tuning.views import race, settings_table
 from lmlab.lab import Lab
 from lmlab.parts import run_views
-from lmlab.parts.errors import alerts
 from lmlab.parts.receipt_button import follow
-from lmlab.parts.run_following import QUICK, QUIET, WRITING, buttons, followed, known
+from lmlab.parts.run_following import WRITING, buttons, followed, known
 from lmlab.parts.run_widgets import ASKING, Runs
+from lmlab.parts.stream import QUICK, QUIET
 from lmlab.parts.upload_table import FIELDS
 from lmlab.parts.widgets import static
 from lmlab.runs.store import RunInfo
@@ -100,7 +100,6 @@ def wire(lab: Lab, step: RunsStep, run: RunStep, asked: list[Any]) -> None:
 def turned(lab: Lab) -> Callable[..., list[Any]]:
     """A run's state has changed: its buttons, the table, what is chosen."""
 
-    @alerts
     def turn(owner: str, chosen: list[str], event: gr.EventData) -> list[Any]:
         runs = lab.service(Tuning).runs(known(owner))
         name = str(getattr(event, "run", "") or "")
@@ -114,7 +113,6 @@ def turned(lab: Lab) -> Callable[..., list[Any]]:
 def picker(lab: Lab) -> Callable[..., list[Any]]:
     """Other runs are compared."""
 
-    @alerts
     def pick(owner: str, current: str, event: gr.EventData) -> list[Any]:
         runs = lab.service(Tuning).runs(known(owner))
         ids = _valid(str(getattr(event, "ids", "")).split(), runs)
@@ -126,7 +124,6 @@ def picker(lab: Lab) -> Callable[..., list[Any]]:
 def reopener(lab: Lab) -> Callable[..., str]:
     """Show an earlier run above."""
 
-    @alerts
     def reopen(owner: str, event: gr.EventData) -> str:
         return followed(lab.service(Tuning).run(known(owner), str(getattr(event, "id", ""))).id)
 
@@ -136,7 +133,6 @@ def reopener(lab: Lab) -> Callable[..., str]:
 def dropper(lab: Lab) -> Callable[..., list[Any]]:
     """Delete a run: [monitor, chosen, *shown]."""
 
-    @alerts
     def drop(owner: str, current: str, chosen: list[str], event: gr.EventData) -> list[Any]:
         name = str(getattr(event, "id", ""))
         lab.service(Tuning).delete(known(owner), name)
@@ -151,7 +147,6 @@ def dropper(lab: Lab) -> Callable[..., list[Any]]:
 def racer(lab: Lab) -> Callable[..., list[Any]]:
     """Queue one run a method: [monitor, chosen]."""
 
-    @alerts
     def start(owner: str, *values: Any) -> list[Any]:
         choice = Choice.read(*values[: 5 + FIELDS])
         config = config_of(values[5 + FIELDS :])

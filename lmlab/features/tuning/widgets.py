@@ -2,8 +2,7 @@
 
 from typing import Any
 
-import gradio as gr
-
+from lmlab.parts.gradio_compat.building import Html
 from lmlab.parts.run_widgets import component
 
 MASK = """
@@ -16,7 +15,7 @@ MASK = """
 """
 
 
-class Mask(gr.HTML):
+class Mask(Html):
     """A row with its loss mask: ``tuningviews.mask``."""
 
     def __init__(self, value: str = "", **kwargs: Any) -> None:

@@ -5,8 +5,7 @@ what is shown is drawn by ``assets/lecture.js``, what it asks is answered in ``e
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any
+from typing import Unpack
 
 import gradio as gr
 
@@ -16,11 +15,12 @@ from lmlab.page.lecture import events, links
 from lmlab.page.lecture.filling import Filling
 from lmlab.page.lecture.stage import outer, stages
 from lmlab.page.scenes.scene import Scene
+from lmlab.parts.gradio_compat.building import Html, Placed
 from lmlab.parts.scripts import mounts
+from lmlab.parts.stream import waits_in
 
-QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
-QUICK = MappingProxyType({**QUIET, "concurrency_id": "lecture", "concurrency_limit": 4})
-AHEAD = MappingProxyType({**QUIET, "concurrency_id": "ahead", "concurrency_limit": 1})
+QUICK = waits_in("lecture", 4)
+AHEAD = waits_in("ahead", 1)
 BAR = """
 <div class="lm-wants" role="alert" hidden></div>
 <section class="lm-lecture" aria-label="Lecture" hidden>
@@ -44,7 +44,7 @@ BAR = """
 """
 
 
-class Bar(gr.HTML):
+class Bar(Html):
     """The bar; its value is JSON of all scenes, and of the tabs' names by the ids that select them.
 
     Its events ask, for the tab ``T``: ``fill_T`` for it to be filled in as a scene or a link says,
@@ -53,7 +53,9 @@ class Bar(gr.HTML):
     nowhere.
     """
 
-    def __init__(self, value: str = "", names: Sequence[str] = (), **kwargs: Any) -> None:
+    def __init__(
+        self, value: str = "", names: Sequence[str] = (), **kwargs: Unpack[Placed]
+    ) -> None:
         events = [f"{kind}_{name}" for name in names for kind in ("fill", "tell")]
         super().__init__(
             value,
@@ -64,10 +66,10 @@ class Bar(gr.HTML):
         )
 
 
-class Mail(gr.HTML):
+class Mail(Html):
     """Shows nothing: its value, JSON, is told to the bar."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self) -> None:
         super().__init__(
             "",
             html_template="<span hidden></span>",
@@ -75,7 +77,6 @@ class Mail(gr.HTML):
             apply_default_css=False,
             container=False,
             elem_classes="lm-none",
-            **kwargs,
         )
 
 

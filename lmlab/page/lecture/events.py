@@ -17,7 +17,6 @@ from lmlab.page.lecture.filling import Filling
 from lmlab.page.lecture.stage import Stage
 from lmlab.page.scenes.course import LARGEST, MOST, check_total, unique
 from lmlab.page.scenes.scene import Scene, parse, written
-from lmlab.parts.errors import alerts
 
 SCENES_AHEAD = 2  # are prepared while one is shown: some take longer than one is shown
 MODELS = ("model", "second", "model-1", "model-2", "base", "tuned")
@@ -26,7 +25,6 @@ MODELS = ("model", "second", "model-1", "model-2", "base", "tuned")
 def filler(filling: Filling, stage: Stage, course: tuple[Scene, ...]) -> Callable[..., list[Any]]:
     """A tab as a scene, by its name, or a link's query asks for it: [*filling.outputs, mail]."""
 
-    @alerts
     def fill(own: tuple[Scene, ...], asked: gr.EventData, *known: Any) -> list[Any]:
         name, query = _of(asked, "name"), str(getattr(asked, "query", "") or "")
         strange = bool(query)
@@ -36,7 +34,7 @@ def filler(filling: Filling, stage: Stage, course: tuple[Scene, ...]) -> Callabl
         else:
             scene = _found(name, (*course, *own))
             strange = scene not in course
-            tab, values, run = scene.tab, scene.inputs, scene.run
+            tab, values, run = scene.tab, dict(scene.inputs), scene.run
         if tab != stage.name:
             raise InputError(f"This belongs to the tab ‘{tab[:40]}’.", "Load the page anew.")
         wanted = _wanted(filling.lab, stage, values) if strange else {}
@@ -66,7 +64,6 @@ def _wanted(lab: Lab, stage: Stage, values: Mapping[str, Any]) -> dict[str, str]
 def teller(stage: Stage) -> Callable[..., str]:
     """What a tab shows, as a link or as a scene's file: mail."""
 
-    @alerts
     def tell(asked: gr.EventData, *values: Any) -> str:
         if not values:
             raise InputError("This tab has nothing that a link could carry.")
@@ -92,7 +89,6 @@ def teller(stage: Stage) -> Callable[..., str]:
 def finder(filling: Filling, course: tuple[Scene, ...]) -> Callable[..., str]:
     """Why a link leads nowhere on this page: a sentence."""
 
-    @alerts
     def find(event: gr.EventData) -> str:
         tab, values, _ = links.read(str(getattr(event, "query", "")))
         if links.SCENE in values:
@@ -107,7 +103,6 @@ def finder(filling: Filling, course: tuple[Scene, ...]) -> Callable[..., str]:
 def adder(filling: Filling, course: tuple[Scene, ...]) -> Callable[..., list[Any]]:
     """Scene files of the visitor's: [mail, all of them]."""
 
-    @alerts
     def add(own: tuple[Scene, ...], asked: gr.EventData) -> list[Any]:
         files = getattr(asked, "files", None)
         files = files if isinstance(files, list) else []

@@ -7,7 +7,7 @@ Data that a visitor gave, and secrets, never do.
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ import gradio as gr
 
 from lmlab.errors import InputError
 from lmlab.parts.first_open import Following, Led
+from lmlab.parts.gradio_compat import building
 from lmlab.parts.pickers import NAMES_MODELS
 
 CONTROLS = (
@@ -74,7 +75,9 @@ class Stage:
 
 def outer(page: gr.Blocks) -> gr.Tabs:
     """The page's own row of tabs."""
-    return next(block for block in page.blocks.values() if isinstance(block, gr.Tabs))
+    found = building.outer(page)
+    assert found is not None
+    return found
 
 
 def stages(page: gr.Blocks) -> dict[str, Stage]:
@@ -84,7 +87,7 @@ def stages(page: gr.Blocks) -> dict[str, Stage]:
 
 
 def _stage(tab: gr.Tab) -> Stage | None:
-    blocks = tuple(_below(tab))
+    blocks = tuple(building.below(tab))
     named = {str(block.elem_id): block for block in blocks if getattr(block, "elem_id", None)}
     if not named:
         return None
@@ -100,15 +103,11 @@ def _stage(tab: gr.Tab) -> Stage | None:
     return Stage(name, str(tab.id), str(tab.label), controls, buttons, frozenset(own), leds)
 
 
-def _below(block: Any) -> Iterator[Any]:
-    for child in getattr(block, "children", ()):
-        yield child
-        yield from _below(child)
-
-
 def _value(what: str, control: Any, given: Any) -> Any:
     if isinstance(control, gr.Tabs):
-        return _one_of(what, [str(tab.id) for tab in control.children], given)
+        return _one_of(
+            what, [str(tab.id) for tab in control.children if isinstance(tab, gr.Tab)], given
+        )
     if isinstance(control, gr.Checkbox):
         return _truth(what, given)
     if isinstance(control, gr.Slider | gr.Number):

@@ -83,7 +83,7 @@ class Sessions(state_holder.StateHolder):
     """
 
     def __init__(self, guests: Guests) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.guests = guests
         self.most_bytes = min(OF_ALL, shutil.disk_usage(tempfile.gettempdir()).free // 2)
 
@@ -124,11 +124,11 @@ class Sessions(state_holder.StateHolder):
         held = sum(one.n_bytes for one in sessions.values())
         while len(settled) > self.capacity or held > self.most_bytes:
             by_bytes = len(settled) <= self.capacity
-            name = self._victim({k: v for k, v in settled.items() if k != but}, by_bytes)
-            if name is None:
+            victim = self._victim({k: v for k, v in settled.items() if k != but}, by_bytes)
+            if victim is None:
                 return
-            held -= settled.pop(name).n_bytes
-            yield name
+            held -= settled.pop(victim).n_bytes
+            yield victim
 
     def _victim(self, settled: dict[str, Session], by_bytes: bool) -> str | None:
         closed = (name for name in settled if name not in self.guests)
@@ -145,5 +145,5 @@ class Sessions(state_holder.StateHolder):
 
 def use_small_sessions(guests: Guests) -> None:
     """Have Gradio keep sessions in this way, for the page that is opened next."""
-    state_holder.SessionState = Session  # type: ignore[misc]
-    routes.StateHolder = partial(Sessions, guests)  # type: ignore[misc, assignment]
+    own: tuple[Any, Any] = (Session, partial(Sessions, guests))
+    state_holder.SessionState, routes.StateHolder = own  # type: ignore[misc, attr-defined]

@@ -8,9 +8,9 @@ import time
 from collections import Counter
 from typing import Any
 
+import gradio as gr
 from fastapi import HTTPException
 from gradio import queueing
-from gradio.context import LocalContext
 from gradio.server_messages import ProcessCompletedMessage
 
 from lmlab.fair import Fair, Ticket, makes_room, order
@@ -269,13 +269,7 @@ def _is_halved(value: Any) -> bool:
     return isinstance(value, list) and any(map(_is_halved, value))
 
 
-def whence() -> str:
-    """The address that asks for what is going on in this thread; empty outside of a request."""
-    request = getattr(LocalContext.request.get(None), "request", None)
-    return place(getattr(getattr(request, "client", None), "host", ""))
-
-
-def put_lines(page: Any, most: int, limit: int, guests: Guests) -> Lines:
+def put_lines(page: gr.Blocks, most: int, limit: int, guests: Guests) -> Lines:
     """Give a page its lines, in place of its queue; before it is served.
 
     Args:
@@ -287,7 +281,7 @@ def put_lines(page: Any, most: int, limit: int, guests: Guests) -> Lines:
     # What is queued cannot be called past the queue.
     page.queue(max_size=None, default_concurrency_limit=limit, api_open=False)
     # Those who wait are told of their place once a second: at each change it would be all to all.
-    page._queue = Lines(
+    lines = page._queue = Lines(
         most,
         guests,
         live_updates=False,
@@ -297,4 +291,10 @@ def put_lines(page: Any, most: int, limit: int, guests: Guests) -> Lines:
         blocks=page,
         default_concurrency_limit=limit,
     )
+    return lines
+
+
+def lines_of(page: gr.Blocks) -> Lines:
+    """A page's lines."""
+    assert isinstance(page._queue, Lines)
     return page._queue

@@ -1,0 +1,95 @@
+"""Where a component stands while the page is made, and whose request a thread answers."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypedDict
+
+import gradio as gr
+from gradio import component_meta
+from gradio.context import Context, LocalContext
+
+from lmlab.hosting.guests import place
+
+# Gradio writes a ``.pyi`` beside each class that derives from one of its own, from the source as it
+# stood: mypy reads that in place of the module, and an installed package may be read-only.
+component_meta.create_or_modify_pyi = lambda *_: None
+
+
+class Html(gr.HTML):
+    """What our own components derive from, so that none is made before the line above."""
+
+
+class AsBase:
+    """Of a component of our own that is, for the browser, the one that it derives from next."""
+
+    def get_block_name(self) -> str:
+        """The name that Gradio's page knows it by."""
+        return type(self).__mro__[2].__name__.lower()
+
+
+class Placed(TypedDict, total=False):
+    """What may be said of a component of our own besides its own arguments. Gradio's HTML takes any
+    name, so a misspelt one would go unseen.
+    """
+
+    elem_id: str
+    elem_classes: str | list[str]
+    visible: bool
+    container: bool
+    label: str
+    min_height: int
+
+
+def tab() -> gr.Tab:
+    """The tab that is being built."""
+    if not isinstance(Context.block, gr.Tab):
+        raise TypeError("A tab is built inside of gr.Tab.")
+    return Context.block
+
+
+def page() -> gr.Blocks:
+    """The page that is being built."""
+    if Context.root_block is None:
+        raise TypeError("A page is built inside of gr.Blocks.")
+    return Context.root_block
+
+
+def components(page: gr.Blocks) -> list[Any]:
+    """All that a page is made of, in the order of its making."""
+    return list(page.blocks.values())
+
+
+def outer(page: gr.Blocks) -> gr.Tabs | None:
+    """The page's own row of tabs."""
+    return next((one for one in components(page) if isinstance(one, gr.Tabs)), None)
+
+
+def elsewhere(tab: str, names: Sequence[str]) -> list[Any]:
+    """Controls of a tab that was built before, by the second half of their ids, and the page's row
+    of tabs; nothing where one of them is not there.
+    """
+    known = {getattr(one, "elem_id", None): one for one in components(page())}
+    found = [*(known.get(f"{tab}-{name}") for name in names), outer(page())]
+    return [] if any(one is None for one in found) else found
+
+
+def below(block: Any) -> Iterator[Any]:
+    """All that stands in a block."""
+    for child in getattr(block, "children", ()):
+        yield child
+        yield from below(child)
+
+
+def endpoint(handler: Callable[..., Any], name: str, line: Mapping[str, Any]) -> None:
+    """A function for programs, which no component calls; ``line`` are an event's options."""
+    waits = {key: line[key] for key in ("concurrency_id", "concurrency_limit")}
+    gr.api(handler, api_name=name, **waits)  # type: ignore[attr-defined]
+
+
+def request() -> Any:
+    """Starlette's request that is answered in this thread; None outside of one."""
+    return getattr(LocalContext.request.get(None), "request", None)
+
+
+def whence() -> str:
+    """The address that asks for what is going on in this thread; empty outside of a request."""
+    return place(getattr(getattr(request(), "client", None), "host", ""))
