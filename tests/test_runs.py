@@ -284,6 +284,28 @@ def test_a_stop_is_heard_between_rows_wherever_it_comes(tmp_path, model, monkeyp
             assert _said(folder.events()) == _said(whole)
 
 
+def test_who_stops_slow_steps_waits_for_no_batch_of_measuring(tmp_path, model, monkeypatch):
+    """On a model of 135 M the first such batch took 42 s."""
+    monkeypatch.setattr(loop, "GRACE", 0.04)
+    passes, forward = 0, LlamaModel.forward
+
+    def slow(*args, **named):
+        nonlocal passes
+        passes += 1
+        time.sleep(0.05)
+        return forward(*args, **named)
+
+    monkeypatch.setattr(LlamaModel, "forward", slow)
+    steps = []
+    folder = made(tmp_path, model, replace(LONG, steps=9, evaluate_every=0))
+    for event in train(folder, SETTINGS, should_stop=lambda: "stopped" if steps else None):
+        if isinstance(event, TrainStep):
+            steps.append(event)
+            passes = 0
+    assert (event.reason, event.step, passes) == ("stopped", 1, 0)
+    assert "ended before it was measured" in event.message
+
+
 def _said(events):
     kinds = (Evaluated, Sampled, TrainStep)
     return [replace(e, seconds=0.0) if hasattr(e, "seconds") else e for e in events

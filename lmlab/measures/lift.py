@@ -16,7 +16,8 @@ def value(columns: Columns) -> Column:
         counts = np.bincount(places[known], minlength=len(counts))
     with np.errstate(divide="ignore"):  # what stands unscored alone is counted nowhere
         unigram = np.log(counts[places] / max(1, known.sum()))
-    return columns["logprob"] - unigram
+    lift: Column = columns["logprob"] - unigram
+    return lift
 
 
 MEASURE = Measure(

@@ -40,6 +40,10 @@ class ScoreRequest:
     given: bool = False
 
 
+# Rounding can lift a certain token's log-probability a hair above 0.
+LIMITS = {"logprob": (None, 0), "rank": (1, None), "entropy": (0, None), "best": (None, 0)}
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One window of one request."""
@@ -49,7 +53,7 @@ class Job:
     window: Window
 
 
-# Statistics of consecutive positions by the names of ``RowStats``, on the CPU.
+# Statistics of consecutive positions, those that the backend gives, by the names of ``RowStats``.
 Rows = dict[str, NDArray[Any]]
 
 
@@ -205,17 +209,10 @@ def _no_memory() -> MemoryLimitError:
 
 def split(stats: RowStats, counts: list[int]) -> Iterator[Rows]:
     """Statistics of several windows apart."""
-    names = RowStats.__dataclass_fields__
-    columns = [_parts(getattr(stats, name), counts) for name in names]
+    names = [name for name in RowStats.__dataclass_fields__ if getattr(stats, name) is not None]
+    columns = [getattr(stats, name).cpu().split(counts) for name in names]
     for parts in zip(*columns, strict=True):
-        yield dict(zip(names, parts, strict=True))
-
-
-def _parts(column: Tensor | None, counts: list[int]) -> list[NDArray[Any]]:
-    """A column of several windows apart; NaN where the backend does not give it."""
-    if column is None:
-        return [np.full(count, np.nan) for count in counts]
-    return [part.numpy() for part in torch.split(column.cpu(), counts)]
+        yield {name: part.numpy() for name, part in zip(names, parts, strict=True)}
 
 
 def windowing(count: int, mode: WindowMode, stride: int | None, context: int) -> Windowing | None:
@@ -263,7 +260,8 @@ def _tokens(vocabulary: Vocabulary, item: Encoded, parts: list[Rows]) -> Tokens:
     unscored = np.full(0 if item.n_context else 1, np.nan)
 
     def column(name: str) -> Column:
-        return np.concatenate([unscored, *(part[name] for part in parts)]).astype(np.float64)
+        found = np.concatenate([unscored, *(part[name] for part in parts)])
+        return np.clip(found.astype(np.float64), *LIMITS[name])
 
     return Tokens(
         texts=tuple(
@@ -274,10 +272,7 @@ def _tokens(vocabulary: Vocabulary, item: Encoded, parts: list[Rows]) -> Tokens:
         ends=integers([end for _, end in spans]),
         columns={
             "id": np.array(ids, dtype=np.float64),
-            "rank": column("rank"),
-            "entropy": np.maximum(column("entropy"), 0.0),
-            # Rounding can lift a certain token's log-probability a hair above 0.
-            **{name: np.minimum(column(name), 0.0) for name in ("logprob", "best")},
+            **{name: column(name) for name in LIMITS if all(name in part for part in parts)},
         },
         top=_alternatives(vocabulary, item, len(unscored), parts),
     )

@@ -86,9 +86,8 @@ class Alternatives:
     def of(self, i: int, most: int | None = None) -> tuple[Alternative, ...]:
         """Those of a token, the likeliest ones."""
         span = self.span(i)[:most]
-        return tuple(
-            Alternative(*self.words[self.places[j]], float(self.logprobs[j])) for j in span
-        )
+        rows = ((*self.words[self.places[j]], float(self.logprobs[j])) for j in span)
+        return tuple(map(Alternative._make, rows))
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +97,8 @@ class Tokens(Sequence[TokenScore]):
     Attributes:
         texts: what each shows as.
         starts, ends: the characters that each completes.
-        columns: see ``lmlab.measures``; NaN where a token was not scored.
+        columns: see ``lmlab.measures``, those that the backend gives; NaN where a token was not
+            scored.
         top: the alternatives.
     """
 
@@ -168,8 +168,12 @@ class Tokens(Sequence[TokenScore]):
         if isinstance(i, slice):
             return tuple(self[j] for j in range(*i.indices(len(self))))
         i = range(len(self))[i]
-        found = {name: _optional(self.columns[name][i]) for name in ("logprob", "entropy", "best")}
-        rank = _optional(self.columns["rank"][i])
+        columns = self.columns
+        found = {
+            name: _optional(columns[name][i]) if name in columns else None
+            for name in ("logprob", "rank", "entropy", "best")
+        }
+        rank = found.pop("rank")
         return TokenScore(
             id=int(self.columns["id"][i]),
             text=self.texts[i],

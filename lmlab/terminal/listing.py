@@ -125,8 +125,8 @@ def _worst(scored: Scored) -> Table:
     """The most surprising tokens by every measure, and what the model would rather have seen."""
     tokens = scored.tokens
     values = [(one, one.value(tokens.columns)) for one in measures(tokens.columns)]
-    headings = (f"{one.short}, {one.unit}".removesuffix(", ") for one, _ in values)
-    table = Table("most surprising", *headings, "expected", box=None, header_style="dim")
+    headings = (f"{one.short}\n{one.unit}".rstrip() for one, _ in values)
+    table = Table("most\nsurprising", *headings, "expected", box=None, header_style="dim")
     table.pad_edge, table.padding = False, (0, 1, 0, 0)
     order = np.argsort(tokens.columns["logprob"], kind="stable")[: scored.n_tokens]  # NaN is last
     for i in order[:WORST].tolist():

@@ -66,7 +66,7 @@ class Loop:
         if found:
             self.place = checkpoints.restore(found, tuned.trained, self.optimiser, self.schedule)
             outcomes.retimed(self.schedule)
-        self.first = self.place.step
+        self.first, self.batch_seconds = self.place.step, 0.0
         self.model: Any = tuned.model
         if self.accelerator:
             self.model, self.optimiser = self.accelerator.prepare(self.model, self.optimiser)
@@ -164,6 +164,7 @@ class Loop:
         self.schedule.step()
         self.optimiser.zero_grad(set_to_none=True)
         seconds = time.perf_counter() - began
+        self.batch_seconds = seconds / len(batches)
         place = self.place
         place.step += 1
         place.seconds += seconds
@@ -264,9 +265,10 @@ class Loop:
         return outcomes.ended(reason, message, place, path)
 
     def _measured_last(self, reason: Reason, message: str) -> str:
-        """Measure what a run has come to; whoever stops it waits for a moment of that alone."""
+        """Measure what a run has come to; whoever stops it waits for a moment of that alone, and
+        for no batch that would take longer."""
         stopped = reason in ("stopped", "done")
-        self.pace.bound(GRACE if stopped else math.inf)
+        self.pace.bound(GRACE - self.batch_seconds if stopped else math.inf)
         try:
             self._evaluate(self.place.step)
         except HaltedError:

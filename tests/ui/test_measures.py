@@ -3,30 +3,35 @@
 import pytest
 from playwright.sync_api import Page, expect
 
+from lmlab.lab import Lab
 from lmlab.measures import VARIABLE, measure, measures
 from lmlab.scoring.scored import Scored
 from tests.test_measures import SCARCITY
-from tests.ui.fake import FakeLab
 
 pytestmark = pytest.mark.browser
 STRIP, TABLE = "#likelihood-strip", "#likelihood-factors"
 
 
 @pytest.fixture
-def page(visit, serve_lab, tmp_path, monkeypatch) -> Page:
+def lab(mock_lab) -> Lab:
+    return mock_lab()
+
+
+@pytest.fixture
+def page(visit, serve_lab, lab, tmp_path, monkeypatch) -> Page:
     """The Likelihood tab of a lab with one measure more."""
     (tmp_path / "scarcity.py").write_text(SCARCITY, encoding="utf-8")
     monkeypatch.setenv(VARIABLE, str(tmp_path))
-    opened = visit(serve_lab(FakeLab(pause=0.01), "likelihood"))
+    opened = visit(serve_lab(lab, "likelihood"))
     expect(opened.locator(f"{STRIP} .lm-tok").first).to_be_visible()
     return opened
 
 
-def test_a_measure_is_in_strip_card_and_table_with_pythons_values(page):
+def test_a_measure_is_in_strip_card_and_table_with_pythons_values(page, lab):
     text = page.get_by_label("Text to score").input_value()
     prefix = page.get_by_label("Prefix").input_value()
-    lab = FakeLab(pause=0)
-    found = next(s for s in lab.score("base", text, prefix) if isinstance(s, Scored))
+    steps = lab.score(lab.settings.model, text, prefix)
+    found = next(step for step in steps if isinstance(step, Scored))
     i = 3
     shown = {
         one.key: one.show(found.measured(one.key)[i]) for one in measures(found.tokens.columns)

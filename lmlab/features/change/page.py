@@ -17,6 +17,7 @@ from lmlab.features.change import (
     timemachine_page,
     weights_page,
 )
+from lmlab.features.change.feature import FEATURE
 from lmlab.features.change.service import Changing
 from lmlab.lab import Lab
 from lmlab.models.backends import WEIGHTS, lacking
@@ -76,7 +77,7 @@ def build(lab: Lab) -> None:
     first = next((name for name in named if not lacking(name, WEIGHTS)), named[0])
     names = tuned_choices(lab, "", first)
     with gr.Row(elem_classes="lm-pickers lm-changepickers"):
-        base = model_picker(lab, "change-base", "Base  W", needs=WEIGHTS, info=None)
+        base = model_picker(lab, "change-base", "Base  W", needs=FEATURE.needs, info=None)
         tuned = model_picker(
             lab, "change-tuned", "Tuned  W + ΔW", choices=names or [first],
             value=shown_first(names) or first, info=None, follows=True,

@@ -168,8 +168,9 @@ def _rows(arguments: argparse.Namespace) -> Iterator[_Row]:
         InputError: a line is no object with a text, or has a field that a result has; names it.
     """
     from lmlab.scoring.scored import Scored
+    from lmlab.scoring.tokens import Tokens
 
-    taken = {*Scored("", "", "", ()).to_dict(), "words"} - {"text", "prefix"}
+    taken = {*Scored("", "", "", Tokens.of(())).to_dict(), "words"} - {"text", "prefix"}
     name = arguments.jsonl
     text = _decoded(_bytes(None if name == "-" else Path(name)), "The file")
     for number, line in enumerate(text.split("\n"), 1):

@@ -30,7 +30,7 @@ function bars(found, actual, limit) {
     const row = el("div", "lm-bar" + (r.actual ? " actual" : "") + (r.rest ? " rest" : "") + (r.far ? " far" : ""));
     const name = el("b", "", r.rest ? r.text : label(r.text));
     name.dir = "auto";
-    if (r.far) name.title = "rank " + count(r.rank);
+    if (r.far && r.rank) name.title = "rank " + count(r.rank);
     const track = el("span", "lm-track"), bar = el("i");
     bar.style.width = (100 * r.p) / top + "%";
     track.append(bar);
