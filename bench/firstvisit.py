@@ -48,7 +48,7 @@ CLICK = """(i) => new Promise((done) => {
   const chips = document.querySelectorAll("CHIPS");
   chips[i % chips.length].click();
 })"""
-CHIPS = "#likelihood-examples button"
+CHIPS = ".lm-chips button"
 
 
 @contextmanager
