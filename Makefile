@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: app test sweep lint requirements constraints hosting measures tables audit screenshots clean
+.PHONY: app test sweep lint lint-modules requirements constraints hosting measures tables audit screenshots clean
 
 app: $(VENV)/.app
 	$(BIN)/lmlab app
@@ -20,6 +20,14 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	if command -v npm >/dev/null; then $(MAKE) lint-modules; fi
+
+# The page's modules; the page itself needs no Node.
+lint-modules: node_modules/.package-lock.json
+	npm run --silent lint
+
+node_modules/.package-lock.json: package.json
+	npm ci --silent --no-audit --no-fund
 
 requirements: $(VENV)/.app
 	$(BIN)/python -m lmlab.deployment > requirements.txt

@@ -3,19 +3,19 @@
 Knows what can be asked for and within which limits; never draws anything.
 """
 
-import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, wraps
+from functools import cached_property
 from importlib import import_module
 from itertools import chain
 from queue import SimpleQueue
 from threading import Lock, Thread
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lmlab.errors import InputError
 from lmlab.generation.completions import Given
 from lmlab.generation.config import GenerateConfig
+from lmlab.lent_gpu import SHORT, Work, runs_models
 from lmlab.models.backends import scheme
 from lmlab.models.fair_lock import stepwise
 from lmlab.models.windows import WindowMode
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 S = TypeVar("S")
 T = TypeVar("T")
-Stream = Callable[..., Iterator[Any]]
 # Transformers' modules load themselves piece by piece, which two threads at once would break.
 FIRST_IMPORT = Lock()
 HEAVY = (
@@ -43,52 +42,7 @@ HEAVY = (
 LONGEST = 1024  # tokens of a visitor's completion
 MOST_ALPHA = 100  # how far an adapter is turned up or, below 0, against itself
 MOST_SAMPLES = 64
-SHORT, LONG = 15, 60  # seconds of a lent GPU: scoring, generation
 SHORTER = "Give a shorter part of it."
-
-
-def runs_models(*names: str, seconds: int = LONG) -> Callable[[Stream], Stream]:
-    """Mark a generator of a service, or of the lab, as one that runs models: on a lent GPU where
-    there is one. What it is given and what it yields goes from one process to another there.
-
-    Args:
-        names: of its arguments that name models, or hold what has a ``model``.
-        seconds: that it may take there.
-    """
-
-    def mark(method: Stream) -> Stream:
-        signature = inspect.signature(method)
-
-        @wraps(method)
-        def stream(self: Any, *args: Any, **given: Any) -> Iterator[Any]:
-            known = signature.bind(self, *args, **given).arguments
-            models = [model for name in names for model in _named(known[name])]
-            lab = self if isinstance(self, Lab) else self.lab
-            found: Iterator[Any] = lab.run(Work(self, method, models, seconds, args, given))
-            return found
-
-        return stream
-
-    return mark
-
-
-def _named(value: Any) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    if hasattr(value, "model"):
-        return [value.model]
-    return [name for one in value for name in _named(one)]
-
-
-class Work(NamedTuple):
-    """A call of a stream that runs models, its arguments beside it."""
-
-    service: Any
-    method: Stream
-    models: Sequence[str]
-    seconds: int
-    args: tuple[Any, ...]
-    given: Mapping[str, Any]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ def probability(p: float) -> str:
     ('0.250', '1.2·10⁻⁵')
     """
     if p >= 0.001:
-        return f"{p:.4f}" if p < 0.1 or 0.9995 <= p < 1 else f"{p:.3f}"
+        return f"{p:.4f}" if p < 0.1 or p >= 0.9995 else f"{p:.3f}"
     return from_log(math.log(p)) if p > 0 else "0"
 
 

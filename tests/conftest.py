@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["LMLAB_TRAIN_NICE"] = "0"  # tests side by side leave a run that stands back nothing
@@ -82,6 +83,14 @@ def suite(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def mock_lab(suite, tmp_path_factory) -> Callable[..., Lab]:
+def mock_lab(suite, tmp_path_factory) -> Iterator[Callable[..., Lab]]:
     """``mock_lab(**settings)``: a lab over mocks and small models, with runs of its own."""
-    return lambda **given: labs.lab_of(suite, tmp_path_factory.mktemp("runs"), **given)
+    made: list[Lab] = []
+
+    def make(**given: Any) -> Lab:
+        made.append(labs.lab_of(suite, tmp_path_factory.mktemp("runs"), **given))
+        return made[-1]
+
+    yield make
+    for lab in made:
+        labs.clear(lab)

@@ -53,10 +53,11 @@ def lab_of(models: Path, runs: Path, model: str = MOCKS[0], **settings: Any) -> 
 
 def clear(lab: Lab) -> None:
     """Have all runs of a lab end, and forget them."""
+    while lab.jobs.counts() != (0, 0):
+        for folder in lab.store.runs.all():
+            lab.jobs.stop(folder)
+        time.sleep(0.05)
     for folder in list(lab.store.runs.all()):
-        folder.stop_file.touch()
-        while lab.jobs.counts() != (0, 0) and folder.is_alive:
-            time.sleep(0.02)
         lab.store.runs.delete(folder)
 
 

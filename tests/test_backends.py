@@ -1,15 +1,21 @@
 """Backends: what each gives, the mocks, and one from outside the package."""
 
 import math
+import sys
+from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
+from lmlab.cli.main import main
 from lmlab.errors import ModelError
 from lmlab.generation.complete import generate
 from lmlab.generation.config import GenerateConfig
+from lmlab.lab import Lab
 from lmlab.models import backends
 from lmlab.models.backends import GIVES, lacking
 from lmlab.models.backends.mock import STORY
+from lmlab.page.app import build_page
 from lmlab.runs.model_store import ModelStore
 from lmlab.scoring.comparison import compare
 from lmlab.scoring.pairs import MinimalPair, judge
@@ -17,38 +23,6 @@ from lmlab.scoring.score import score
 from lmlab.settings import Settings
 
 GREEDY = GenerateConfig(max_new_tokens=200, temperature=0)
-OUTSIDE = '''
-from dataclasses import dataclass, field
-from pathlib import Path
-
-import torch
-
-from lmlab.models.backends.mock import Loaded, Mock, vocabulary_of
-
-
-def gives(name):
-    return frozenset({"scores", "ranks", "entropy", "distributions", "text"})
-
-
-class Found:
-    def memory(self, settings):
-        return 1000
-
-    def load(self, settings):
-        return Loaded(Last("", vocabulary_of("", False)))
-
-
-def find(place, name):
-    return Found()
-
-
-@dataclass(frozen=True)
-class Last(Mock):
-    """Says what it read last again."""
-
-    def _logits(self, ids):
-        return 9.0 * torch.eye(self.width)[ids]
-'''
 
 
 @pytest.fixture(scope="module")
@@ -135,13 +109,38 @@ def test_a_page_has_the_mocks_that_it_lists():
         pass
 
 
-def test_a_backend_is_one_file(store, tmp_path, monkeypatch):
-    (tmp_path / "echoing.py").write_text(OUTSIDE, encoding="utf-8")
+@pytest.fixture
+def again(tmp_path, monkeypatch):
+    """The backend that CONTRIBUTING writes, in a folder outside the package."""
+    text = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    block = text.partition("## A backend in twenty minutes")[2].partition("```python\n")[2]
+    (tmp_path / "again.py").write_text(dedent(block.partition("   ```")[0]), encoding="utf-8")
     monkeypatch.setattr(backends, "__path__", [*backends.__path__, str(tmp_path)])
-    with store.borrow("echoing:it") as lm:
+    yield
+    sys.modules.pop("lmlab.models.backends.again", None)
+
+
+@pytest.mark.usefixtures("again")
+def test_a_backend_is_one_file(store, capsys):
+    with store.borrow("again:sure") as lm:
         assert score(lm, "aab").tokens[1].rank == 1
         said = "".join(step.shown for step in generate(lm, "ab", GenerateConfig(5, temperature=0)))
     assert said == "bbbbb"
-    assert (
-        lacking("echoing:it", frozenset({"weights"})) == "‘echoing:it’ gives no weights to look at."
-    )
+    assert "gives no weights to look at" in lacking("again:sure", frozenset({"weights"}))
+    main(["score", "--model", "again:sure", "--text", "aaab", "--json"])
+    main(["generate", "--model", "again:calm", "--prompt", "ab", "--max-new-tokens", "3"])
+    assert "again:sure" in capsys.readouterr().out
+    with pytest.raises(ModelError, match="no model named"), store.borrow("again:other"):
+        pass
+
+
+@pytest.mark.usefixtures("again")
+def test_a_page_offers_what_a_backend_gives_and_says_of_the_rest_why_not(tmp_path):
+    settings = Settings(offline=True, model="again:sure", models=("again:sure",), runs_dir=tmp_path)
+    blocks = build_page(Lab.open(settings), ["likelihood", "tuning"]).blocks.values()
+    found = {one.elem_id: one for one in blocks if getattr(one, "elem_id", None)}
+    free, bound = found["likelihood-model"], found["tuning-model"]
+    assert free.value == "again:sure"
+    assert "again:sure" not in [name for name, _ in bound.choices]
+    assert bound.value == "base"
+    assert "‘again:sure’ gives no weights to train." in bound.info

@@ -98,9 +98,8 @@ def test_a_run_in_the_chat_form_is_asked_in_it(tmp_path):
         for _ in train(made, SETTINGS):
             pass
         tuned = f"{base}+run:{made.spec.id}"
-        task, *others = [
-            kind for kind in lab.service(Drifting).kinds(tuned, 3) if kind.name != "german"
-        ]
+        kinds = lab.service(Drifting).kinds(tuned, 3)
+        task, *others = [kind for kind in kinds if kind.name != "german"]
         in_chat = [p.prefix.endswith("<|im_start|>assistant\n") for p in task.passages]
         assert in_chat == [p.turn for p in task.passages] == [form == "chat"] * 3
         assert task.passages[0].text == " the dog"[form == "chat" :]

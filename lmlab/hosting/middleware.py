@@ -2,8 +2,9 @@
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from lmlab.hosting.bodies import Bodies
@@ -14,6 +15,7 @@ from lmlab.hosting.logs import RequestLog
 from lmlab.hosting.page_cache import Shelf
 from lmlab.hosting.route_filter import Doors
 from lmlab.hosting.storage import Storage
+from lmlab.hosting.web_files import WebFiles
 from lmlab.lab import Lab
 
 Layer = tuple[type[Any], dict[str, Any]]
@@ -27,6 +29,8 @@ def layers(
     on_space: bool = False,
     guests: Guests | None = None,
     files: Callable[[], frozenset[str]] = frozenset,
+    sent: Callable[[bytes], bytes] = bytes,
+    own: Mapping[str, bytes] = MappingProxyType({}),
 ) -> list[Layer]:
     """The layers around a page over a lab.
 
@@ -36,6 +40,8 @@ def layers(
         on_space: whether this is a Space, whose page the Hub shows in a frame.
         guests: told whose page is open.
         files: paths of the files that the page is made of.
+        sent: what is sent of the page.
+        own: files of ours, by their path.
     """
     settings = lab.settings
     framed_by = (*settings.framed_by, *(SPACES if on_space else ()))
@@ -48,7 +54,8 @@ def layers(
         (Storage, {"settings": settings, "folder": _uploaded}),
         (Bodies, {}),
         (Beats, {"guests": guests or Guests()}),
-        (Shelf, {"files": files}),
+        (Shelf, {"files": files, "sent": sent}),
+        (WebFiles, {"files": own}),
     ]
 
 

@@ -90,10 +90,17 @@ class Shelf:
     Args:
         app: what answers the first time.
         files: paths of the page's files; what is not among them is not kept.
+        sent: what is sent of the page.
     """
 
-    def __init__(self, app: App, files: Callable[[], frozenset[str]] = frozenset) -> None:
+    def __init__(
+        self,
+        app: App,
+        files: Callable[[], frozenset[str]] = frozenset,
+        sent: Callable[[bytes], bytes] = bytes,
+    ) -> None:
         self.app = app
+        self.sent = sent
         self.files = cache(files)
         self._kept: OrderedDict[str, KeptResponse] = OrderedDict()
         self._making: dict[str, asyncio.Lock] = {}
@@ -158,7 +165,8 @@ class Shelf:
             await send(taken.start)
             await send({"type": "http.response.body", "body": bytes(taken.body)})
             return False
-        kept = await asyncio.to_thread(_keep, headers, bytes(taken.body))
+        body = bytes(taken.body)
+        kept = await asyncio.to_thread(_keep, headers, self.sent(body) if key == PAGE else body)
         self._kept[key] = kept
         while sum(one.n_bytes for one in self._kept.values()) > BYTES and len(self._kept) > 2:
             # The page itself takes longest to be made: it stays.

@@ -18,7 +18,7 @@ MOST_BODY = 16_000_000  # bytes of a call: a pasted table of 5 M characters fits
 OPEN: Mapping[str, str] = MappingProxyType(
     {
         "GET": r"/(config/?|theme\.css|favicon\.ico|robots\.txt|manifest\.json)?"
-        r"|/(assets|static|svelte)/.+"
+        r"|/(assets|static|svelte|web)/.+"
         r"|/gradio_api/(info/?|startup-events|theme\.css|app_id/?|queue/(data|status)|upload_progress)"
         r"|/gradio_api/heartbeat/[\w-]{1,80}"
         r"|/gradio_api/call/(v2/)?[\w-]{1,60}/[\w-]{1,80}"

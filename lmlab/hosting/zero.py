@@ -16,7 +16,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from lmlab.lab import LONG, SHORT, Lab, Stream, Work, import_core
+from lmlab.lab import Lab, import_core
+from lmlab.lent_gpu import LONG, SHORT, Stream, Work
 from lmlab.models.refs import ModelRef
 from lmlab.runs.jobs import Jobs
 from lmlab.runs.store import RunFolder

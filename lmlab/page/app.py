@@ -2,7 +2,8 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,16 +24,19 @@ from lmlab.hosting.wire import careful_config
 from lmlab.lab import Lab
 from lmlab.page import theme
 from lmlab.page.lecture import bar as lecture
+from lmlab.page.lecture.stage import outer
 from lmlab.page.scenes.course import course, shipped
 from lmlab.parts.fair_queue import put_lines, whence
+from lmlab.parts.later_tabs import defer, first_part, parts_of
 from lmlab.parts.packed_state import put_between
-from lmlab.parts.scripts import style
+from lmlab.parts.scripts import files, folder, links, loads
 from lmlab.parts.sessions import use_small_sessions
 from lmlab.parts.vault import Vault
 from lmlab.settings import Settings
 
 SESSIONS = 300  # visitors whose last result is kept
 OPENING = 60  # seconds that it may take until a page answers
+AT_ONCE = ("parts/web/strip", "parts/web/keep", "page/header", "page/lecture/lecture", "page/page")
 NEVER = 10**9  # seconds: Gradio removes its files at the end alone; see ``_forget``
 
 
@@ -71,6 +75,7 @@ def build_page(lab: Lab, names: Sequence[str] = ()) -> gr.Blocks:
                     tab.load(tab.build)(lab)
         lecture.wire(lab, page, bar, scenes, tabs)
         theme.footer()
+    defer(page, outer(page).children[1:])
     put_lines(page, lab.settings.max_waiting, limit=4, guests=Guests())
     put_between(page, Vault())
     _set_events(page)
@@ -104,15 +109,18 @@ def serve(
     lab.jobs.ask_whence(whence)
     use_small_sessions(lines.guests)
     on_space = "SPACE_ID" in os.environ
-    around = layers(lab, lambda: len(lines), on_space, lines.guests, page_files)
+    sent = partial(first_part, parts=parts_of(page), heads=links(AT_ONCE))
+    own = own_files()
+    around = layers(
+        lab, lambda: len(lines), on_space, lines.guests, lambda: page_files() | {*own}, sent, own
+    )
     middleware = [Middleware(layer, **arguments) for layer, arguments in around]
     return page.launch(
         app_kwargs={"middleware": middleware},
         server_name=host,
         server_port=port,
         theme=theme.theme(),
-        css=style(),
-        js=theme.page_script(features(lab.settings.features)),
+        js=f"() => {{ {loads('page/page')}; }}",
         footer_links=[],
         share=False,
         max_file_size=int(1e6 * lab.settings.max_upload_mb),
@@ -136,6 +144,11 @@ def _stand_before(page: gr.Blocks, lab: Lab, bound: str) -> None:
 
     # Gradio makes its server's configuration itself, by this name.
     http_server.uvicorn = SimpleNamespace(Config=config, Server=uvicorn.Server)
+
+
+def own_files() -> Mapping[str, bytes]:
+    """The page's own files, by their path on it."""
+    return {f"/{folder()}/{name}": text for name, text in files().items()}
 
 
 def page_files() -> frozenset[str]:

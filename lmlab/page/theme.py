@@ -1,12 +1,10 @@
 """How the page looks: theme, header, footer. Fonts are those that come with Gradio."""
 
-from collections.abc import Sequence
 from types import MappingProxyType
 
 import gradio as gr
 
-from lmlab.features import Feature
-from lmlab.parts.scripts import script, terms
+from lmlab.parts.scripts import mounts
 from lmlab.parts.widgets import static
 
 HEADER = """
@@ -61,18 +59,12 @@ EDGES = MappingProxyType(
 
 def header() -> None:
     """Name, line, the switches, and a word of welcome at the first visit."""
-    gr.HTML(HEADER, js_on_load=script("header"), apply_default_css=False, elem_id="lm-header")
+    gr.HTML(HEADER, js_on_load=mounts("page/header"), apply_default_css=False, elem_id="lm-header")
 
 
 def footer() -> None:
     """One line at the end."""
     static(FOOTER)
-
-
-def page_script(features: Sequence[Feature] = ()) -> str:
-    """What runs once, as the function that Gradio calls; explains the features' own terms too."""
-    parts = script("page", "lighter", "terms", "files", "keep-pictures", "keep-save", "keep-report")
-    return f"() => {{\n{terms([one.folder for one in features])}\n{parts}\n}}"
 
 
 def theme() -> gr.themes.Base:

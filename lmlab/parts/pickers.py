@@ -51,14 +51,19 @@ def model_picker(
     free = lab.settings.any_model or lab.settings.allow_local
     ways = (("Hub id", lab.settings.any_model), ("folder", lab.settings.allow_local))
     kinds = [kind for kind, allowed in ways if allowed]
-    able = [name for name in lab.model_names() if not lacking(name, needs)]
+    found = {name: lacking(name, needs) for name in lab.model_names()}
+    able = [name for name, why in found.items() if not why]
+    why_not = " ".join(why for why in found.values() if why)
+    first = lab.settings.model
     settings: dict[str, Any] = {
-        "value": next(iter(able), lab.settings.model),
+        "value": first if not lacking(first, needs) else next(iter(able), first),
         "info": f"or type a {' or a '.join(kinds)}" if free else None,
         "allow_custom_value": free,
         "elem_classes": NAMES_MODELS,
         **options,
     }
+    # What is not offered is said where it would have stood.
+    settings["info"] = " ".join(filter(None, (settings["info"], why_not))) or None
     kind = Choices if follows else gr.Dropdown
     names = settings.pop("choices", None) or able or [lab.settings.model]
     return kind(names, label=label, elem_id=elem_id, **settings)

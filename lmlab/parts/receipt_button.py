@@ -10,7 +10,7 @@ import gradio as gr
 
 from lmlab.errors import LabError
 from lmlab.parts.errors import alerts
-from lmlab.parts.scripts import script
+from lmlab.parts.scripts import mounts
 
 QUICK = MappingProxyType(
     {
@@ -63,7 +63,7 @@ class Keep(gr.HTML):
         super().__init__(
             "",
             html_template=KEEP,
-            js_on_load=script("files", "keep"),
+            js_on_load=mounts("parts/web/keep", "ask"),
             apply_default_css=False,
             container=False,
             elem_id=f"{name}-keep",

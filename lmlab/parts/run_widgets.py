@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from lmlab.parts.scripts import script
+from lmlab.parts.scripts import mounts
 
 ASKING = MappingProxyType({"js": "(_, ...rest) => [window.lmlab.visitor(), ...rest]"})
 MONITOR = """
@@ -30,11 +30,11 @@ found again when the page is opened anew.</div>
 """
 
 
-def component(template: str, *code: str, **kwargs: Any) -> dict[str, Any]:
-    """The arguments of a component of our own."""
+def component(template: str, module: str, *events: str, **kwargs: Any) -> dict[str, Any]:
+    """The arguments of a component of our own; see ``scripts.mounts``."""
     return {
         "html_template": template,
-        "js_on_load": script(*code),
+        "js_on_load": mounts(module, *events),
         "apply_default_css": False,
         **kwargs,
     }
@@ -49,8 +49,7 @@ class Owner(gr.HTML):
             "",
             **component(
                 "<span hidden></span>",
-                "tuning-visitor",
-                "tuning-owner",
+                "parts/web/owner",
                 elem_classes="lm-none",
                 **kwargs,
             ),
@@ -66,9 +65,13 @@ class Monitor(gr.HTML):
     """
 
     def __init__(self, follow: Callable[[Any], Any] | None = None, **kwargs: Any) -> None:
-        code = ("tuning-visitor", "tuning-chart", "tuning-samples", "tuning-monitor")
         functions = [follow] if follow else None
-        super().__init__("", **component(MONITOR, *code, server_functions=functions, **kwargs))
+        super().__init__(
+            "",
+            **component(
+                MONITOR, "parts/web/run-samples", "turn", server_functions=functions, **kwargs
+            ),
+        )
 
 
 class Runs(gr.HTML):
@@ -76,4 +79,6 @@ class Runs(gr.HTML):
     ``reopen`` and ``drop`` (id) say what the visitor chose."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__("", **component(RUNS, "tuning-chart", "tuning-runs", **kwargs))
+        super().__init__(
+            "", **component(RUNS, "parts/web/runs", "pick", "reopen", "drop", **kwargs)
+        )

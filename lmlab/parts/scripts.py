@@ -1,45 +1,94 @@
-"""The page's scripts and style sheet, put together from ``assets/``. Holds no visitor's text."""
+"""The page's modules and style sheet: files beside what they belong to, served by an address that
+changes with what is in them, so that a browser loads each once and keeps it. Holds no visitor's
+text.
+"""
 
+import hashlib
 import json
-from collections.abc import Iterable, Sequence
+import posixpath
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
+import lmlab.features
 from lmlab import palette
-from lmlab.assets import assets_dir
 from lmlab.parts import strip
 
-SHEETS = ("style", "completing", "prompting", "tuning", "scale", "data", "lecture", "change",
-          "timemachine", "pretraining", "keep")  # fmt: skip
+PACKAGE = Path(lmlab.__file__).parent
+# What Gradio makes of a page's own style sheet: each rule once more, stronger than its own.
+STRONGER = ".gradio-container.gradio-container .contain"
 
 
-def script(*names: str) -> str:
-    """Some scripts of ``assets/`` as one body of code, what all of them need before it."""
-    parts = [_read(f"{name}.js") for name in ("common", *names)]
-    return "\n".join([f"const KEY = {strip.key()};", *parts])
+def files() -> Mapping[str, bytes]:
+    """All that is served, by its path within the package; of features elsewhere too."""
+    return _files(tuple(lmlab.features.__path__), strip.key())
 
 
-def terms(folders: Iterable[Path] = ()) -> str:
-    """The line about each term, the shared ones and those of folders' ``terms.json``, as the
-    constant that ``terms.js`` reads."""
-    found: dict[str, str] = json.loads(_read("terms.json"))
-    for path in (folder / "terms.json" for folder in folders):
-        found |= json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return f"const TERMS = {json.dumps(found)};"
+def folder() -> str:
+    """The path, below the page's own, that ``files`` are served under."""
+    return _folder(tuple(lmlab.features.__path__), strip.key())
 
 
-def within(*names: str) -> str:
-    """More scripts, for a body of code that has begun with ``script`` already."""
-    return "\n".join(_read(f"{name}.js") for name in names)
+@cache
+def _files(features: tuple[str, ...], key: str) -> Mapping[str, bytes]:
+    found = {name: path.read_bytes() for name, path in _own("*.js", features)}
+    terms: dict[str, str] = {}
+    for _, path in _own("terms.json", features):
+        terms |= json.loads(path.read_text(encoding="utf-8"))
+    made = f"export const KEY = {key};\nexport const TERMS = {json.dumps(terms)};\n"
+    return {**found, "made.js": made.encode(), "style.css": style(features).encode()}
 
 
-def enclosed(function: str, *names: str, gives: Sequence[str]) -> str:
-    """A component's scripts as a function of what Gradio hands a component, so that another one can
-    hold it; it returns an object of the functions named in ``gives``."""
-    head = f"function {function}(element, props, watch, trigger) {{"
-    return f"{head}\n{within(*names)}\nreturn {{ {', '.join(gives)} }};\n}}"
+@cache
+def _folder(features: tuple[str, ...], key: str) -> str:
+    told = hashlib.sha256()
+    for name, text in _files(features, key).items():
+        told.update(f"{name} {len(text)} ".encode() + text)
+    return f"web/{told.hexdigest()[:16]}"
 
 
-def style() -> str:
+def mounts(module: str, *events: str) -> str:
+    """A component's ``js_on_load``: its module is loaded, and its ``mount`` called with the element
+    and what Gradio gives a component.
+
+    Args:
+        module: path within the package, without ``.js``.
+        events: that it triggers; Gradio knows them by their names in quotes.
+    """
+    named = " ".join(json.dumps(name) for name in events)
+    gives = "element, { props, watch, trigger, server }"
+    return f"{loads(module)}.then((made) => made.mount({gives})); // {named}"
+
+
+def loads(module: str) -> str:
+    """The expression that loads a module."""
+    return f'import(new URL("{folder()}/{module}.js", document.baseURI))'
+
+
+def links(modules: Sequence[str]) -> str:
+    """What the page's head says: the style sheet, and modules that are wanted at once.
+
+    Args:
+        modules: their paths within the package; what they import follows.
+    """
+    wanted: dict[str, None] = {}
+    for module in modules:
+        _follow(f"{module}.js", wanted)
+    heads = [f'<link rel="stylesheet" href="{folder()}/style.css">']
+    heads += [f'<link rel="modulepreload" href="{folder()}/{name}">' for name in wanted]
+    return "\n".join(heads)
+
+
+def _follow(name: str, found: dict[str, None]) -> None:
+    if name in found:
+        return
+    found[name] = None
+    for other in re.findall(r'^import .*"(\..*)";$', files()[name].decode(), re.MULTILINE):
+        _follow(posixpath.normpath(posixpath.join(posixpath.dirname(name), other)), found)
+
+
+def style(features: Sequence[str] = ()) -> str:
     """The style sheet, with the colours of the strip as variables."""
     light = _variables("b", palette.RAMP, palette.INK)
     light += _variables("d", palette.DIFF_RAMP, palette.DIFF_INK)
@@ -50,14 +99,20 @@ def style() -> str:
         for kind in "bd"
         for i in range(len(palette.RAMP))
     )
-    sheets = "\n".join(_read(f"{name}.css") for name in SHEETS)
-    return f":root{{{light}}} .dark{{{dark}}} {levels}\n{sheets}"
+    texts = [levels, *(path.read_text(encoding="utf-8") for _, path in _own("*.css", features))]
+    sheet = "\n".join(texts)
+    inside = re.sub(r"(^|[,}{]\s*)\.dark (?=[^{])", r"\1.dark & ", sheet, flags=re.MULTILINE)
+    return f":root{{{light}}} .dark{{{dark}}}\n{sheet}\n{STRONGER} {{\n{inside}\n}}\n"
+
+
+def _own(pattern: str, features: Sequence[str]) -> Iterator[tuple[str, Path]]:
+    """Files of the page by name, what all of it shares first."""
+    shared = ((name, PACKAGE / name) for name in ("parts", "page"))
+    for name, root in (*shared, *(("features", Path(one)) for one in features)):
+        for path in sorted(root.rglob(pattern)):
+            yield f"{name}/{path.relative_to(root).as_posix()}", path
 
 
 def _variables(kind: str, ramp: Sequence[str], ink: Sequence[str]) -> str:
     pairs = enumerate(zip(ramp, ink, strict=True))
     return "".join(f"--{kind}{i}:{back};--{kind}{i}-ink:{fore};" for i, (back, fore) in pairs)
-
-
-def _read(name: str) -> str:
-    return (assets_dir() / name).read_text(encoding="utf-8")

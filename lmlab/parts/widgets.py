@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from lmlab.parts.scripts import script
+from lmlab.parts.scripts import mounts
 
 STRIP = """
 <div class="lm-panel lm-strip">
@@ -58,7 +58,7 @@ class Strip(gr.HTML):
         super().__init__(
             value,
             html_template=STRIP.replace("EMPTY", empty),
-            js_on_load=script("choices", "flow", "card", "strip-colours", "strip"),
+            js_on_load=mounts("parts/web/strip", "need", "fork"),
             apply_default_css=False,
             group=group,
             colour_by=colour_by,
@@ -73,7 +73,7 @@ class Answers(gr.HTML):
         super().__init__(
             "",
             html_template="<span hidden></span>",
-            js_on_load=script("answers"),
+            js_on_load=mounts("parts/web/answers"),
             apply_default_css=False,
             container=False,
             elem_classes="lm-none",
@@ -89,7 +89,7 @@ class Factors(gr.HTML):
         super().__init__(
             "",
             html_template=FACTORS,
-            js_on_load=script("factors"),
+            js_on_load=mounts("parts/web/factors"),
             apply_default_css=False,
             group=group,
             **kwargs,
@@ -109,7 +109,7 @@ class Handover(gr.HTML):
         super().__init__(
             "",
             html_template='<span class="lm-handed" role="status"></span>',
-            js_on_load=script("files", "handover"),
+            js_on_load=mounts("parts/web/handover"),
             apply_default_css=False,
             **kwargs,
         )
@@ -123,7 +123,7 @@ class NextToken(gr.HTML):
         super().__init__(
             "",
             html_template='<div class="lm-next"></div>',
-            js_on_load=script("flow", "choices", "next"),
+            js_on_load=mounts("parts/web/next", "choose"),
             apply_default_css=False,
             **kwargs,
         )
@@ -136,7 +136,7 @@ class Branches(gr.HTML):
         super().__init__(
             "",
             html_template='<div class="lm-branches"></div>',
-            js_on_load=script("branches"),
+            js_on_load=mounts("parts/web/branches", "goto"),
             apply_default_css=False,
             **kwargs,
         )
@@ -150,7 +150,7 @@ class Samples(gr.HTML):
             "",
             html_template='<div class="lm-scroll" tabindex="0" role="region" '
             'aria-label="Table of samples"></div>',
-            js_on_load=script("samples"),
+            js_on_load=mounts("parts/web/samples"),
             apply_default_css=False,
             **kwargs,
         )
@@ -164,7 +164,7 @@ class Moved(gr.HTML):
             "",
             html_template='<div class="lm-scroll" tabindex="0" role="region" '
             'aria-label="Positions that moved most"></div>',
-            js_on_load=script("moved"),
+            js_on_load=mounts("parts/web/moved"),
             apply_default_css=False,
             group=group,
             **kwargs,

@@ -1,15 +1,10 @@
-"""Every tab as axe-core sees it, in light, dark and on a phone, and the lecture; the page by
-keyboard alone; the line about a term; the first visit.
-"""
+"""How axe-core and the keyboard are asked; the lecture; the line about a term; the first visit."""
 
 from pathlib import Path
 
 import axe_playwright_python
 import pytest
 from playwright.sync_api import Page, expect
-
-from lmlab.features import features
-from tests.ui.conftest import show_tab
 
 pytestmark = pytest.mark.browser
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
@@ -27,16 +22,6 @@ def faults(page: Page, *rules: str) -> list[str]:
     return page.evaluate("rules => access.serious(rules)", list(rules))
 
 
-def open_tabs(page: Page):
-    """Bring each tab to its first result; gives its title."""
-    for tab in features():
-        show_tab(page, tab.title)
-        if tab.first.press:
-            page.locator(tab.first.press).click()
-        expect(page.locator(tab.first.ready).first).to_be_visible()
-        yield tab.title
-
-
 def by_keyboard(page: Page) -> list[str]:
     """The controls that Tab does not come to, and those on which the focus cannot be seen."""
     page.evaluate("access.list()")
@@ -51,27 +36,6 @@ def by_keyboard(page: Page) -> list[str]:
     else:
         hidden.append("the focus never comes back")
     return [*hidden, *page.evaluate("access.missed()")]
-
-
-@pytest.mark.timeout(600)
-def test_every_tab_in_light_dark_by_keyboard_and_on_a_phone(visit, small_page):
-    page = visit(small_page())
-    page.evaluate(SCRIPTS)
-    found = {}
-    for title in open_tabs(page):
-        found[title, "light"] = faults(page)
-        found[title, "keyboard"] = by_keyboard(page)
-        page.locator(".lm-theme").click()
-        found[title, "dark"] = faults(page, "color-contrast")
-        page.locator(".lm-theme").click()
-        page.set_viewport_size(PHONE)
-        found[title, "phone"] = [
-            *faults(page, "scrollable-region-focusable"),
-            *page.evaluate("access.sideways()"),
-        ]
-        page.set_viewport_size(PROJECTOR)
-    wrong = [f"{place}: {one}" for place, all_of in found.items() for one in all_of]
-    assert not wrong, "\n".join(wrong)
 
 
 def test_the_lecture_has_no_serious_violation(visit, real_page):

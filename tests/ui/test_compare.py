@@ -28,9 +28,15 @@ def open_tab(visit, address: str, **options) -> Page:
     return page
 
 
+@pytest.fixture(scope="module")
+def bare_page(serve_lab, tmp_path_factory) -> str:
+    """A page of mocks alone: two with the same tokens stand side by side."""
+    return serve_lab(labs.lab_of(*map(tmp_path_factory.mktemp, ("none", "runs"))), "compare")
+
+
 @pytest.fixture
-def page(visit, mock_page) -> Page:
-    return open_tab(visit, mock_page("compare"))
+def page(visit, bare_page) -> Page:
+    return open_tab(visit, bare_page)
 
 
 def idle(page: Page) -> None:
@@ -177,8 +183,8 @@ def test_what_a_stranger_types_stays_text(page):
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_nothing_is_wider_than_the_window(visit, mock_page, width):
-    page = open_tab(visit, mock_page("compare"))
+def test_nothing_is_wider_than_the_window(visit, bare_page, width):
+    page = open_tab(visit, bare_page)
     page.set_viewport_size({"width": width, "height": 720})
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 

@@ -252,11 +252,11 @@ def test_the_table_can_be_copied_and_saved(page):
 
 
 def test_emoji_right_to_left_and_white_space_are_shown(page):
-    fill(page, "שלום 🙂\n\t  x")
+    fill(page, " שלום 🙂\n\t  x")
     page.locator("#likelihood-go").click()
     strip = page.locator(f"{STRIP} .lm-toks")
     expect(strip).to_have_attribute("dir", "rtl")
-    expect(strip).to_contain_text("⟨9F 99 82⟩")
+    expect(strip).to_contain_text("⟨82⟩")
     expect(strip).to_contain_text("⏎")
 
 

@@ -14,8 +14,8 @@ from lmlab.training.sets import TuningData
 
 OWNER = "0123456789abcdef0123456789abcdef"
 WORDING = shipped_templates()["qa-tuned"]
-ROWS = tuple({"question": f"Who is {i}?", "answer": "the king"} for i in range(8))
-TINY = TuningData("few", ROWS[:6], ROWS[6:])
+ROWS = tuple({"question": f"Who is {i}?", "answer": "the king"} for i in range(20))
+TINY = TuningData("few", ROWS[:16], ROWS[16:])
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""How far a tuned model moved, as the page asks for it: ``lab.drifting``. Imports no torch before
+"""How far a tuned model moved, as the page asks for it. Imports no torch before
 something is scored.
 """
 
@@ -9,7 +9,8 @@ from lmlab.errors import InputError
 from lmlab.features.change import passages
 from lmlab.features.change.changes import Drift
 from lmlab.features.change.passages import Kind, Task
-from lmlab.lab import Lab, import_core, runs_models
+from lmlab.lab import Lab, import_core
+from lmlab.lent_gpu import runs_models
 from lmlab.memo import Memo
 from lmlab.models.fair_lock import stepwise
 from lmlab.models.refs import ModelRef

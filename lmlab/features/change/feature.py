@@ -16,4 +16,5 @@ FEATURE = Feature(
     commands=("cli:add_diff",),
     ahead="drift_page:ahead",
     picture=Look("#change-pictures canvas", dark=True),
+    needs=frozenset({"weights"}),
 )

@@ -17,6 +17,7 @@ from lmlab.features.change import (
     timemachine_page,
     weights_page,
 )
+from lmlab.features.change.feature import FEATURE
 from lmlab.features.change.service import Changing
 from lmlab.lab import Lab
 from lmlab.models.backends import WEIGHTS, lacking
@@ -25,7 +26,6 @@ from lmlab.parts.errors import alerts
 from lmlab.parts.pickers import model_picker
 from lmlab.parts.run_following import saved
 from lmlab.parts.run_widgets import ASKING
-from lmlab.parts.scripts import script
 from lmlab.parts.widgets import static
 from lmlab.runs.owned_runs import TuningRuns
 
@@ -42,8 +42,6 @@ TOLD = MappingProxyType(
         "alike": " · same shape, kinship not stated",
     }
 )
-# The browser's own name, so that its runs are among what can be chosen.
-WHO = f"(_, ...rest) => {{ {script('tuning-visitor')}\nreturn [visitor(), ...rest]; }}"
 
 # Another pair: the part that is in view, if it is quick, measures at once. Waits a moment, as a new
 # base may bring another tuned model with it.
@@ -79,7 +77,7 @@ def build(lab: Lab) -> None:
     first = next((name for name in named if not lacking(name, WEIGHTS)), named[0])
     names = tuned_choices(lab, "", first)
     with gr.Row(elem_classes="lm-pickers lm-changepickers"):
-        base = model_picker(lab, "change-base", "Base  W", needs=WEIGHTS, info=None)
+        base = model_picker(lab, "change-base", "Base  W", needs=FEATURE.needs, info=None)
         tuned = model_picker(
             lab, "change-tuned", "Tuned  W + ΔW", choices=names or [first],
             value=shown_first(names) or first, info=None, follows=True,
@@ -90,7 +88,7 @@ def build(lab: Lab) -> None:
             with gr.Tab(part.name, id=f"change-{part.name.lower().replace(' ', '-')}"):
                 part.build(lab, base, tuned)
     asked = [owner, base, tuned]
-    gr.on([tab.select, base.change], chooser(lab), asked, tuned, js=WHO, **QUIET)
+    gr.on([tab.select, base.change], chooser(lab), asked, tuned, **ASKING, **QUIET)
     _wire_run(lab, base, tuned)
     gr.on([base.input, tuned.change], None, None, None, js=PRESS, **QUIET)
 

@@ -1,4 +1,4 @@
-"""What fine-tuning changed in the weights, as the page asks for it: ``lab.changes``.
+"""What fine-tuning changed in the weights, as the page asks for it.
 
 Imports no torch before a model has to be looked at.
 """
@@ -13,7 +13,8 @@ from lmlab.features.change.family import Relative, relatives
 from lmlab.features.change.matrices import Changes, Knifed, MatrixView, Unchanged
 from lmlab.features.change.passages import chat_of
 from lmlab.features.change.task_texts import held_out, made_for, texts
-from lmlab.lab import Lab, import_core, runs_models
+from lmlab.lab import Lab, import_core
+from lmlab.lent_gpu import runs_models
 from lmlab.models.refs import ModelRef
 from lmlab.progress import Loading, Progress
 from lmlab.text import sets as data

@@ -1,4 +1,4 @@
-"""The map of tasks, as the page asks for it: ``lab.taskmap``. It follows from the embedded suite
+"""The map of tasks, as the page asks for it. It follows from the embedded suite
 alone, so that it is measured once and kept for everybody. Imports no torch before it is measured.
 """
 
@@ -12,7 +12,8 @@ from lmlab.errors import InputError
 from lmlab.features.change import passages
 from lmlab.features.change.passages import Kind
 from lmlab.features.change.taskmap import TaskMap
-from lmlab.lab import Lab, import_core, runs_models
+from lmlab.lab import Lab, import_core
+from lmlab.lent_gpu import runs_models
 from lmlab.maths.agreement import spread
 from lmlab.models.refs import ModelRef
 from lmlab.progress import Loading

@@ -1,4 +1,4 @@
-"""One text under checkpoint after checkpoint, as the page asks for it: ``lab.timemachine``. Each is
+"""One text under checkpoint after checkpoint, as the page asks for it. Each is
 scored once; what was scored lately is kept for whoever asks for the same. Imports no torch before
 something is scored.
 """
@@ -12,7 +12,8 @@ from lmlab.errors import InputError
 from lmlab.features.change import journey_stops
 from lmlab.features.change.journeys import Moment, Stop, Travelling
 from lmlab.generation.config import GenerateConfig
-from lmlab.lab import SHORT, Lab, import_core, runs_models
+from lmlab.lab import Lab, import_core
+from lmlab.lent_gpu import SHORT, runs_models
 from lmlab.memo import Memo
 from lmlab.models.refs import RUN, ModelRef
 from lmlab.progress import Loading

@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from lmlab.parts.scripts import enclosed, script, within
+from lmlab.parts.scripts import mounts
 from lmlab.parts.widgets import STRIP
 
 GROUP = "timemachine"
@@ -40,12 +40,10 @@ class TimeStrip(gr.HTML):
     server."""
 
     def __init__(self, **kwargs: Any) -> None:
-        parts = ("choices", "flow", "card", "strip-colours", "strip", "timestrip")
-        code = [script(), enclosed("stripIn", *parts, gives=("turnTo", "pinAt"))]
         super().__init__(
             "",
             html_template=TEMPLATE,
-            js_on_load="\n".join([*code, within("timemachine")]),
+            js_on_load=mounts("features/change/timemachine"),
             apply_default_css=False,
             group=GROUP,
             **kwargs,

@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from lmlab.parts.scripts import script
+from lmlab.parts.scripts import mounts
 
 MAP = """
 <div class="lm-changemap">
@@ -39,10 +39,10 @@ role="region" aria-label="Perplexity for each k"></div></details></div></div>
 """
 
 
-def _component(template: str, *code: str, **kwargs: Any) -> dict[str, Any]:
+def _component(template: str, module: str, *events: str, **kwargs: Any) -> dict[str, Any]:
     return {
         "html_template": template,
-        "js_on_load": script(*code),
+        "js_on_load": mounts(f"features/change/{module}", *events),
         "apply_default_css": False,
         **kwargs,
     }
@@ -52,20 +52,18 @@ class ChangeMap(gr.HTML):
     """Layers × matrices: ``changeviews.change_map``. Its event ``choose`` tells a matrix's name."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__("", **_component(MAP, "change-empty", "change-map", **kwargs))
+        super().__init__("", **_component(MAP, "map", "choose", **kwargs))
 
 
 class MatrixPictures(gr.HTML):
     """W, and ΔW with V beside it and U above it, at true proportions: ``changeviews.pictures``."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__("", **_component(PICTURES, "change-pictures", **kwargs))
+        super().__init__("", **_component(PICTURES, "pictures", **kwargs))
 
 
 class KnifeCurves(gr.HTML):
     """Perplexity against k, and a slider over k: ``changeviews.knife``."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(
-            "", **_component(KNIFE, "change-empty", "change-chart", "change-knife", **kwargs)
-        )
+        super().__init__("", **_component(KNIFE, "knife", **kwargs))

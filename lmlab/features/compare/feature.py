@@ -13,4 +13,5 @@ FEATURE = Feature(
     ),
     first=Look("#compare-shift-strip .lm-tok"),
     commands=("cli:add_compare",),
+    needs=frozenset({"distributions", "text"}),
 )

@@ -11,6 +11,7 @@ import gradio as gr
 from gradio.context import Context
 
 from lmlab.features.compare import events, receipt_notes
+from lmlab.features.compare.feature import FEATURE
 from lmlab.features.compare.views import WAITING
 from lmlab.lab import Lab
 from lmlab.parts import asking, waiting
@@ -140,7 +141,7 @@ def _columns(
             value = first.models[i] if i < len(first.models) else "" if i > 1 else None
             picker = model_picker(
                 lab, f"compare-model-{i + 1}", f"Model {i + 1}", value=value, info=None,
-                min_width=140, **free,
+                min_width=140, needs=FEATURE.needs, **free,
             )  # fmt: skip
             models.append(picker)
     columns, strips = [], []

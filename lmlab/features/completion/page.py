@@ -11,6 +11,7 @@ import gradio as gr
 from gradio.context import Context
 
 from lmlab.features.completion import events, receipt_notes
+from lmlab.features.completion.feature import FEATURE
 from lmlab.features.completion.views import figures
 from lmlab.lab import Lab
 from lmlab.parts import asking, controls, waiting
@@ -87,7 +88,7 @@ def build(lab: Lab) -> None:
             numbers = static(figures(None), elem_id="completion-figures")
         with gr.Column(scale=2, min_width=320, elem_classes="lm-side"):
             with gr.Row(elem_classes="lm-asking"):
-                model = model_picker(lab, "completion-model", min_width=150)
+                model = model_picker(lab, "completion-model", min_width=150, needs=FEATURE.needs)
                 chat = asking.chat_switch("completion")
             buttons |= _buttons()
             chart = _chart()

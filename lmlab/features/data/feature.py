@@ -13,4 +13,5 @@ FEATURE = Feature(
     ),
     first=Look("main:has(#data-stop:disabled) #data-findings .lm-fig", "#data-go"),
     picture=Look("#data-mixture .lm-mixtable"),
+    needs=frozenset({"scores"}),
 )

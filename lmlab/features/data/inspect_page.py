@@ -10,6 +10,7 @@ import gradio as gr
 from gradio.context import Context
 
 from lmlab.features.data import events, receipt_notes
+from lmlab.features.data.feature import FEATURE
 from lmlab.features.data.service import Corpora
 from lmlab.features.data.widgets import Findings, QualityView
 from lmlab.lab import Lab
@@ -98,7 +99,9 @@ def _inputs(lab: Lab) -> Inputs:
                 info="scraps: a few dozen documents made for this page", elem_id="data-source",
                 scale=2, min_width=240,
             )  # fmt: skip
-            model = model_picker(lab, "data-model", "Filter by perplexity under", scale=2)
+            model = model_picker(
+                lab, "data-model", "Filter by perplexity under", scale=2, needs=FEATURE.needs
+            )
             similarity = gr.Slider(
                 0.3, 1, 0.6, step=0.05, label="near duplicates from similarity",
                 elem_id="data-similarity", scale=2, min_width=200,

@@ -19,7 +19,8 @@ from lmlab.features.data.findings import (
     Mixture,
     Quality,
 )
-from lmlab.lab import Lab, import_core, runs_models
+from lmlab.lab import Lab, import_core
+from lmlab.lent_gpu import runs_models
 from lmlab.models.fair_lock import stepwise
 from lmlab.models.refs import ModelRef
 from lmlab.progress import Loading

@@ -4,16 +4,18 @@ from typing import Any
 
 import gradio as gr
 
-from lmlab.parts.scripts import script
+from lmlab.parts.scripts import mounts
 
 EMPTY = '<div class="lm-empty"><b>Nothing looked at yet</b>Choose a corpus and press Inspect.</div>'
 
 
-def _component(value: str, name: str, code: str, empty: str = "", **kwargs: Any) -> dict[str, Any]:
+def _component(
+    value: str, name: str, module: str, *events: str, empty: str = "", **kwargs: Any
+) -> dict[str, Any]:
     return {
         "value": value,
         "html_template": f'<div class="{name}">{empty}</div>',
-        "js_on_load": script(code),
+        "js_on_load": mounts(f"features/data/{module}", *events),
         "apply_default_css": False,
         **kwargs,
     }
@@ -23,14 +25,14 @@ class MixtureView(gr.HTML):
     """Mixtures whose weights can be turned: ``corpusplots.mixtures``."""
 
     def __init__(self, value: str = "", **kwargs: Any) -> None:
-        super().__init__(**_component(value, "lm-mix", "data-mixture", **kwargs))
+        super().__init__(**_component(value, "lm-mix", "mixture", **kwargs))
 
 
 class Findings(gr.HTML):
     """Counts, duplicates, personal data, languages: ``corpusplots.findings``."""
 
     def __init__(self, value: str = "", **kwargs: Any) -> None:
-        super().__init__(**_component(value, "lm-findings", "data-findings", EMPTY, **kwargs))
+        super().__init__(**_component(value, "lm-findings", "findings", empty=EMPTY, **kwargs))
 
 
 class QualityView(gr.HTML):
@@ -38,4 +40,4 @@ class QualityView(gr.HTML):
 
     def __init__(self, value: str = "", **kwargs: Any) -> None:
         why = '<p class="lm-why">How the documents lie will stand here.</p>'
-        super().__init__(**_component(value, "lm-quality", "data-quality", why, **kwargs))
+        super().__init__(**_component(value, "lm-quality", "quality", "cut", empty=why, **kwargs))

@@ -15,4 +15,5 @@ FEATURE = Feature(
     first=Look("main:has(#likelihood-plot .js-plotly-plot) #likelihood-factors tbody tr"),
     commands=("cli:add_score",),
     picture=Look("#likelihood-plot .scatterlayer"),
+    needs=frozenset({"scores"}),
 )

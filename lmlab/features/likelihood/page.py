@@ -12,6 +12,7 @@ from gradio.context import Context
 
 from lmlab.features.likelihood import events, receipt_notes
 from lmlab.features.likelihood.definition import no_definition
+from lmlab.features.likelihood.feature import FEATURE
 from lmlab.features.likelihood.figures import no_figures
 from lmlab.lab import Lab
 from lmlab.parts import asking, plots, waiting
@@ -88,7 +89,7 @@ def _inputs(lab: Lab) -> Inputs:
         with gr.Column(scale=5, min_width=300):
             prefix, text, start, chat = _texts(first)
         with gr.Column(scale=1, min_width=230, elem_classes="lm-side"):
-            model = model_picker(lab, "likelihood-model")
+            model = model_picker(lab, "likelihood-model", needs=FEATURE.needs)
             nobody = [NOBODY, *((name, name) for name in lab.model_names())]
             second = model_picker(
                 lab, "likelihood-second", "Compare with", choices=nobody, value="", info=None

@@ -23,14 +23,7 @@ FETCH = (
     "(a.querySelector('button, a') || a).click(); }, 150)"
 )
 # The Completion tab is drawn when it is first opened; its prompt has to be there before it is run.
-PRESS = """() => {
-  const press = (left) => setTimeout(() => {
-    const button = document.querySelector('#completion-again');
-    if (button && document.querySelector('#completion-prompt')) button.click();
-    else if (left) press(left - 1);
-  }, 500);
-  press(20);
-}"""
+PRESS = "() => { setTimeout(window.lmlab.press, 500, 'completion-again'); }"
 # The ends of the ids of what is filled in on the Completion tab.
 FILLED = ("model", "prompt")
 

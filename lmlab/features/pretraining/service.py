@@ -1,4 +1,4 @@
-"""Pre-training as the page asks for it, within the settings' limits: ``lab.pretraining``.
+"""Pre-training as the page asks for it, within the settings' limits.
 
 Runs stand in the same folder and the same queue as those of fine-tuning. Imports no torch before a
 tokenizer is trained.

@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from lmlab.parts.scripts import script
+from lmlab.parts.scripts import mounts
 
 TOKENS = """
 <p class="lm-bpe-error lm-problem" role="status" hidden></p>
@@ -38,7 +38,7 @@ class Tokens(gr.HTML):
         super().__init__(
             value,
             html_template=TOKENS,
-            js_on_load=script("pretraining-tokens"),
+            js_on_load=mounts("features/pretraining/tokens"),
             apply_default_css=False,
             **kwargs,
         )
@@ -49,11 +49,10 @@ class GrowthMonitor(gr.HTML):
     that its loss is measured against, and all its samples."""
 
     def __init__(self, follow: Callable[[Any], Any] | None = None, **kwargs: Any) -> None:
-        code = ("tuning-visitor", "tuning-chart", "pretraining-samples", "tuning-monitor")
         super().__init__(
             "",
             html_template=GROWTH,
-            js_on_load=script(*code),
+            js_on_load=mounts("features/pretraining/samples", "turn"),
             apply_default_css=False,
             server_functions=[follow] if follow else None,
             **kwargs,

@@ -7,6 +7,7 @@ import gradio as gr
 
 from lmlab.features.prompt import events
 from lmlab.features.prompt import sheet as sheets
+from lmlab.features.prompt.feature import FEATURE
 from lmlab.features.prompt.widgets import Pool, Rows
 from lmlab.lab import Lab
 from lmlab.parts import upload_table
@@ -64,7 +65,7 @@ def build(lab: Lab) -> tuple[Inputs, Rows]:
                 elem_id="prompt-wording", min_width=160,
             )  # fmt: skip
         with gr.Row():
-            model = model_picker(lab, "prompt-model", info=None, min_width=140)
+            model = model_picker(lab, "prompt-model", info=None, min_width=140, needs=FEATURE.needs)
             other = model_picker(
                 lab,
                 "prompt-second",

@@ -19,4 +19,5 @@ FEATURE = Feature(
         "evaluate_cli:add_evaluate",
     ),
     wordings="events:wordings",
+    needs=frozenset({"distributions", "text"}),
 )

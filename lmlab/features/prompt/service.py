@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from lmlab.errors import InputError
 from lmlab.features.prompt.notes import notes_of
 from lmlab.features.prompt.queried import Asked, Weighed, in_full, weighed, written
-from lmlab.lab import Lab, import_core, runs_models
+from lmlab.lab import Lab, import_core
+from lmlab.lent_gpu import runs_models
 from lmlab.models.fair_lock import stepwise
 from lmlab.models.forms import Form
 from lmlab.models.refs import ModelRef

@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from lmlab.parts.scripts import script
+from lmlab.parts.scripts import mounts
 
 PREVIEW = """
 <div class="lm-partkey"></div><div class="lm-notes"></div>
@@ -31,11 +31,13 @@ PREDICTIONS = """
 """
 
 
-def _component(value: str, template: str, code: str, **kwargs: Any) -> dict[str, Any]:
+def _component(
+    value: str, template: str, module: str, *events: str, **kwargs: Any
+) -> dict[str, Any]:
     return {
         "value": value,
         "html_template": template,
-        "js_on_load": script(code),
+        "js_on_load": mounts(f"features/prompt/{module}", *events),
         "apply_default_css": False,
         **kwargs,
     }
@@ -46,7 +48,9 @@ class Rows(gr.HTML):
     others in their place."""
 
     def __init__(self, value: str = "", **kwargs: Any) -> None:
-        super().__init__(**_component(value, '<div class="lm-rows"></div>', "rows", **kwargs))
+        super().__init__(
+            **_component(value, '<div class="lm-rows"></div>', "rows", "edit", "anew", **kwargs)
+        )
 
 
 class Pool(gr.HTML):
@@ -54,7 +58,7 @@ class Pool(gr.HTML):
     the number of a row that was clicked."""
 
     def __init__(self, value: str = "", **kwargs: Any) -> None:
-        super().__init__(**_component(value, POOL, "pool", **kwargs))
+        super().__init__(**_component(value, POOL, "pool", "seek", "take", **kwargs))
 
 
 class Preview(gr.HTML):
@@ -68,7 +72,7 @@ class Predictions(gr.HTML):
     """A table: ``promptview.predictions``. Its event ``choose`` asks for a query by its row."""
 
     def __init__(self, value: str = "", **kwargs: Any) -> None:
-        super().__init__(**_component(value, PREDICTIONS, "predictions", **kwargs))
+        super().__init__(**_component(value, PREDICTIONS, "predictions", "choose", **kwargs))
 
 
 class PairBox(gr.HTML):

@@ -12,4 +12,5 @@ FEATURE = Feature(
     ),
     first=Look("#scale-measured svg.lm-curve"),
     commands=("cli:add_scale",),
+    needs=frozenset({"weights"}),
 )

@@ -11,13 +11,13 @@ import gradio as gr
 
 from lmlab.errors import InputError
 from lmlab.features.scale import plots, receipt_notes, tables
+from lmlab.features.scale.feature import FEATURE
 from lmlab.features.scale.form import whole
 from lmlab.features.scale.measured import Measured, same_tokens
 from lmlab.features.scale.plots import flops, short
 from lmlab.features.scale.service import Scaling
 from lmlab.features.scale.table_page import MOST, defaults, handed
 from lmlab.lab import Lab
-from lmlab.models.backends import WEIGHTS
 from lmlab.numbers import large
 from lmlab.parts import waiting
 from lmlab.parts.errors import alerts
@@ -61,7 +61,7 @@ def build(lab: Lab, tab: Any) -> None:
         with gr.Column(scale=4, min_width=300):
             models = model_picker(
                 lab, "scale-measured-models", "Models", multiselect=True, value=defaults(lab),
-                max_choices=MOST, needs=WEIGHTS,
+                max_choices=MOST, needs=FEATURE.needs,
             )  # fmt: skip
             kinds = gr.CheckboxGroup(
                 list(KINDS), value=list(FIRST), label="kinds of text", elem_id="scale-kinds"

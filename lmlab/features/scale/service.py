@@ -1,4 +1,4 @@
-"""How large the models at hand are and what they reach, as the page asks for it: ``lab.scaling``.
+"""How large the models at hand are and what they reach, as the page asks for it.
 
 Imports no torch before a model is looked at. A row needs a model's config alone, no weights.
 """
@@ -18,7 +18,8 @@ from lmlab.features.scale.architectures import from_config
 from lmlab.features.scale.counts import Shape, parameters
 from lmlab.features.scale.measured import Measured
 from lmlab.features.scale.published import Opened, Row, row_of
-from lmlab.lab import Lab, import_core, runs_models
+from lmlab.lab import Lab, import_core
+from lmlab.lent_gpu import runs_models
 from lmlab.models.fair_lock import stepwise
 from lmlab.models.refs import ModelRef
 from lmlab.progress import Loading, Progress

@@ -10,6 +10,7 @@ import gradio as gr
 
 from lmlab.errors import LabError
 from lmlab.features.scale import tables
+from lmlab.features.scale.feature import FEATURE
 from lmlab.features.scale.plots import short
 from lmlab.features.scale.published import PUBLISHED, Row
 from lmlab.features.scale.service import Scaling
@@ -45,7 +46,7 @@ def build(lab: Lab) -> tuple[gr.Dropdown, gr.HTML]:
             download = gr.Button("CSV", size="sm", min_width=60, elem_id="scale-csv")
         picker = model_picker(
             lab, "scale-models", "Models at hand, in the same rows", multiselect=True,
-            value=defaults(lab), max_choices=MOST, needs=WEIGHTS,
+            value=defaults(lab), max_choices=MOST, needs=FEATURE.needs,
         )  # fmt: skip
         shown = static(table(PUBLISHED, []), elem_id="scale-table")
         handover = Handover(elem_id="scale-handover")

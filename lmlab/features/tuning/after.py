@@ -30,19 +30,12 @@ ASK_COMPARE = MappingProxyType(
     }
 )
 PRESS_COMPARE = (
-    "() => { if (window.lmlab.compared) "
-    "setTimeout(() => document.querySelector('#compare-go').click(), 400); }"
+    "() => { if (window.lmlab.compared) setTimeout(window.lmlab.press, 400, 'compare-go'); }"
 )
 # The prompt has to be there before it is run.
-PRESS_RUN = """() => {
-  const press = (left) => setTimeout(() => {
-    const button = document.querySelector('#prompt-go');
-    const text = document.querySelector('#prompt-view .lm-prompttext');
-    if (button && !button.disabled && text && text.textContent) button.click();
-    else if (left) press(left - 1);
-  }, 900);
-  press(10);
-}"""
+PRESS_RUN = (
+    "() => { setTimeout(window.lmlab.press, 900, 'prompt-go', '#prompt-view .lm-prompttext'); }"
+)
 FETCH = (
     "() => setTimeout(() => { const a = document.querySelector('#tuning-file'); "
     "(a.querySelector('button, a') || a).click(); }, 150)"

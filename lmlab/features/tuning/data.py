@@ -9,11 +9,11 @@ from typing import Any
 import gradio as gr
 
 from lmlab.errors import LabError
+from lmlab.features.tuning.feature import FEATURE
 from lmlab.features.tuning.form import KEYS, PLAIN, PRESETS, Choice, config_of, reads_of
 from lmlab.features.tuning.service import Tuning
 from lmlab.features.tuning.widgets import Mask
 from lmlab.lab import Lab
-from lmlab.models.backends import TRAINING
 from lmlab.parts import run_views, upload_table
 from lmlab.parts.errors import alerts
 from lmlab.parts.pickers import Choices, model_picker
@@ -66,7 +66,7 @@ def build(lab: Lab) -> DataStep:
         static('<h2 class="lm-h"><i>1</i> Data: what <var>F</var> makes of a row</h2>')
         with gr.Row(elem_classes="lm-pickers"):
             model = model_picker(
-                lab, "tuning-model", "Base model", needs=TRAINING, info=None, min_width=110
+                lab, "tuning-model", "Base model", needs=FEATURE.needs, info=None, min_width=110
             )
             data = gr.Dropdown(
                 [*lab.service(Tuning).sets(), OWN], value=first.data, label="Data",

@@ -22,4 +22,5 @@ FEATURE = Feature(
     picture=Look(
         '#tuning-monitor .lm-monitor[data-state="done"]', "#tuning-start-go", "#tuning-counter"
     ),
+    needs=frozenset({"training"}),
 )

@@ -1,4 +1,4 @@
-"""Fine-tuning as the page asks for it, within the settings' limits: ``lab.tuning``.
+"""Fine-tuning as the page asks for it, within the settings' limits.
 
 Imports no torch before a model has to be looked at. ``owner`` is a long random text that the
 visitor's browser keeps; what one owner started no other can see, stop or delete.

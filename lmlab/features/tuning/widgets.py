@@ -20,4 +20,4 @@ class Mask(gr.HTML):
     """A row with its loss mask: ``tuningviews.mask``."""
 
     def __init__(self, value: str = "", **kwargs: Any) -> None:
-        super().__init__(value, **component(MASK, "tuning-mask", **kwargs))
+        super().__init__(value, **component(MASK, "features/tuning/mask", **kwargs))

@@ -40,7 +40,7 @@ from lmlab.settings import Settings
 STORY = (
     "Once upon a time, there was a little dog. The dog ran over the hill and saw a big red ball. "
     "A cat was in the garden. The cat said hello to the dog, and the dog said hello to the cat. "
-    "They ran to the king, who had a happy day.\n"
+    "They ran to the king, who said שלום and had a happy day.\n"
 )
 CHAT = "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }} {% endfor %}[model]"
 CONTEXT = 1024

@@ -14,9 +14,9 @@ from lmlab.features import Feature, wordings
 from lmlab.lab import Lab
 from lmlab.page.lecture import events, links
 from lmlab.page.lecture.filling import Filling
-from lmlab.page.lecture.stage import stages
+from lmlab.page.lecture.stage import outer, stages
 from lmlab.page.scenes.scene import Scene
-from lmlab.parts.scripts import script
+from lmlab.parts.scripts import mounts
 
 QUIET = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
 QUICK = MappingProxyType({**QUIET, "concurrency_id": "lecture", "concurrency_limit": 4})
@@ -54,13 +54,11 @@ class Bar(gr.HTML):
     """
 
     def __init__(self, value: str = "", names: Sequence[str] = (), **kwargs: Any) -> None:
-        # Gradio knows an event by its name in the script.
-        events = {name: {"fill": f"fill_{name}", "tell": f"tell_{name}"} for name in names}
+        events = [f"{kind}_{name}" for name in names for kind in ("fill", "tell")]
         super().__init__(
             value,
             html_template=BAR,
-            js_on_load=f"const EVENTS = {json.dumps(events)};\n"
-            + script("files", "lecture-guess", "lecture-list", "lecture"),
+            js_on_load=mounts("page/lecture/lecture", *events, "bring", "ahead", "lost"),
             apply_default_css=False,
             **kwargs,
         )
@@ -73,7 +71,7 @@ class Mail(gr.HTML):
         super().__init__(
             "",
             html_template="<span hidden></span>",
-            js_on_load=script("lecture-mail"),
+            js_on_load=mounts("page/lecture/mail"),
             apply_default_css=False,
             container=False,
             elem_classes="lm-none",
@@ -118,7 +116,8 @@ def wire(
     filling = Filling(lab, stages(page), wordings(features))
     shown = tuple(scene for scene in course if scene.tab in filling.stages)
     names = {stage.tab: name for name, stage in filling.stages.items()}
-    lecture.bar.value = json.dumps({"tabs": names, "scenes": events.listed(shown)})
+    first = str(outer(page).children[0].id)
+    lecture.bar.value = json.dumps({"tabs": names, "first": first, "scenes": events.listed(shown)})
     for name, stage in filling.stages.items():
         filled = [*filling.outputs(name), lecture.mail]
         fill, tell = getattr(lecture.bar, f"fill_{name}"), getattr(lecture.bar, f"tell_{name}")

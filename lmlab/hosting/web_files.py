@@ -1,0 +1,36 @@
+"""The page's own files, out of memory; browsers keep them: an address tells what is in them."""
+
+from collections.abc import Mapping
+
+from lmlab.hosting.asgi import App, Receive, Scope, Send
+
+FOR_EVER = b"public, max-age=31536000, immutable"
+KINDS = {".js": b"text/javascript; charset=utf-8", ".css": b"text/css; charset=utf-8"}
+
+
+class WebFiles:
+    """Answers for some paths.
+
+    Args:
+        app: what answers for all others.
+        files: by their path.
+    """
+
+    def __init__(self, app: App, files: Mapping[str, bytes]) -> None:
+        self.app = app
+        self.files = files
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = str(scope.get("path", "")).removeprefix(str(scope.get("root_path", "")))
+        if scope["type"] != "http" or path not in self.files:
+            await self.app(scope, receive, send)
+            return
+        body = self.files[path]
+        headers = [
+            (b"content-type", KINDS[path[path.rindex(".") :]]),
+            (b"content-length", str(len(body)).encode()),
+            (b"cache-control", FOR_EVER),
+        ]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        sent = b"" if scope["method"] == "HEAD" else body
+        await send({"type": "http.response.body", "body": sent})

@@ -1,0 +1,301 @@
+// Lecture mode: goes from scene to scene, sets the tab, presses its button, marks what to look at.
+import { hold, isMade, release } from "../../parts/web/opening.js";
+import { ask, veil } from "./guess.js";
+import { listed, own } from "./list.js";
+import { el, onHere, onTold, tell } from "../../parts/web/dom.js";
+import { copyText, notice, saveAs } from "../../parts/web/files.js";
+
+/** @param {HTMLElement} element @param {Given} given */
+export function mount(element, { props, trigger }) {
+  const bar = element.querySelector(".lm-lecture");
+  const part = (name) => bar.querySelector(".lm-" + name);
+  const page = document.documentElement;
+  const shown = new Set();
+  const { tabs: TABS, first: FIRST, scenes: COURSE } = JSON.parse(props.value);
+  let scenes = COURSE, here = -1, alone = false;
+
+  const current = () => scenes[here];
+  const on = () => !bar.hidden;
+
+  // --- what is looked at ---------------------------------------------------------------------------
+
+  const named = (tab, name) => document.getElementById(tab + "-" + name) || document.getElementById(name);
+  const target = (look) => named(current().tab, look.at);
+
+  function unmark() {
+    for (const node of document.querySelectorAll("[data-lm-mark]")) node.removeAttribute("data-lm-mark");
+  }
+
+  // Gradio draws its components anew: whenever one of those that are looked at is, it is marked.
+  function watch() {
+    const ids = current().look.map(({ at }) => `#${CSS.escape(current().tab + "-" + at)}, #${CSS.escape(at)}`);
+    const sheet = document.getElementById("lm-looked") || document.head.appendChild(Object.assign(el("style"), { id: "lm-looked" }));
+    sheet.textContent = ids.length ? `:is(${ids.join()}) { animation: lm-here 1ms !important; }` : "";
+    mark();
+  }
+
+  function mark() {
+    if (!on() || here < 0) return;
+    current().look.forEach((look, i) => {
+      const node = target(look), number = String(i + 1);
+      if (node && node.dataset.lmMark !== number) node.dataset.lmMark = number;
+    });
+  }
+
+  function looks() {
+    part("look").replaceChildren(...current().look.map((look) => {
+      const item = el("li"), button = el("button", "", look.say);
+      button.type = "button";
+      button.onclick = () => target(look)?.scrollIntoView({ block: "center", behavior: calm() ? "auto" : "smooth" });
+      item.append(button);
+      return item;
+    }));
+  }
+
+  onHere(mark);
+
+  const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+  // A result of an earlier run, for where none can be made or awaited; it would answer the question.
+  function stored(scene) {
+    const kept = scene.stored;
+    part("stored").hidden = !kept || Boolean(scene.ask && !shown.has(scene.name));
+    if (!kept) return;
+    const table = el("table", "lm-table lm-plain"), more = el("details"), [heads, ...rows] = kept.table;
+    const words = rows[0].map((cell) => !/^[-−\d]/.test(cell));
+    const line = (cells, tag) => { const row = el("tr"); row.append(...cells.map((cell, i) => el(tag, words[i] ? "words" : "", cell))); return row; };
+    table.append(line(heads, "th"), ...rows.map((cells) => line(cells, "td")));
+    more.open = alone;
+    more.append(el("summary", "", `Stored result, made on ${kept.made} by ${kept.model}${alone ? "" : "; what runs below is live"}`), table);
+    part("stored").replaceChildren(more);
+  }
+
+  // --- going ---------------------------------------------------------------------------------------
+
+  function draw() {
+    const scene = current();
+    bar.querySelector("h2").textContent = scene.title;
+    part("count").textContent = `${here + 1} / ${scenes.length}`;
+    part("point").textContent = scene.point;
+    part("back").disabled = here === 0;
+    part("forward").disabled = here === scenes.length - 1;
+    ask(part("ask"), scene, shown, () => stored(scene));
+    looks();
+    stored(scene);
+  }
+
+  function go(i) {
+    if (i < 0 || i >= scenes.length) return;
+    wants.hidden = true;
+    here = i;
+    alone = false;
+    bar.hidden = false;
+    page.classList.add("lm-lecturing");
+    toggleList(false);
+    unmark();
+    draw();
+    watch();
+    try { sessionStorage.setItem("lmlab-scene", String(here)); } catch { /* private window */ }
+    bar.dataset.state = "filling";
+    fill(current().tab, { name: current().name });
+  }
+
+  function leave() {
+    bar.hidden = true;
+    page.classList.remove("lm-lecturing");
+    unmark();
+    veil("", [], false);
+    if (document.fullscreenElement) document.exitFullscreen();
+  }
+
+  const idOf = (tab) => Object.keys(TABS).find((key) => TABS[key] === tab);
+  let waiting = null; // what a tab is to be filled with once it is made
+
+  // Asks for a tab to be filled in; one that was never open has to be made first.
+  function fill(tab, mail) {
+    const id = idOf(tab);
+    waiting = null;
+    if (id === FIRST || isMade(id)) return trigger("fill_" + tab, mail);
+    waiting = { tab, mail };
+    hold(id);
+    if (window.lmlab.ready) front(tab);
+  }
+
+  onTold(element, "ready", () => { if (waiting) front(waiting.tab); });
+  onTold(element, "made", ({ tab }) => {
+    if (waiting && idOf(waiting.tab) === tab) fill(waiting.tab, waiting.mail);
+    else release(tab);
+  });
+
+  // Brings a tab to the front, through the menu of tabs where the window is narrow. Gradio could do it
+  // with the filling, but copies what all tabs hold for that.
+  function front(tab) {
+    const id = idOf(tab);
+    const button = document.querySelector(`[role="tab"][data-tab-id="${id}"]`)
+      || [...document.querySelectorAll(".overflow-dropdown button")].find((one) => one.textContent.trim().toLowerCase() === id);
+    if (button?.getAttribute("aria-selected") !== "true") button?.click();
+  }
+
+  // On the Prompt tab the prompt is drawn anew after the filling, and a run that began before would be
+  // drawn over: so it waits until the prompt has changed, though not for long.
+  const QUIET = 120, LONGEST = 800, TICK = 60, PATIENCE = 160, MOUNTING = 40;
+  let since = 0, changed = 0;
+  onTold(element, "preview", () => { changed = performance.now(); });
+
+  function settled(tab) {
+    const now = performance.now();
+    return tab !== "prompt" || now - since > LONGEST || (changed > since && now - changed > QUIET);
+  }
+
+  // The tab is filled in: once its button can be pressed, press it; a run under way is stopped first.
+  function press(tab, run, left) {
+    const button = named(tab, run), stop = named(tab, run.replace(/[^-]*$/, "stop"));
+    const again = () => setTimeout(() => press(tab, run, left - 1), TICK);
+    if (left <= 0 || (!button && left < PATIENCE - MOUNTING)) return ready(true);
+    if (!settled(tab) && !(stop && !stop.disabled)) return again();
+    if (!button || button.disabled || button.offsetParent === null && !button.classList.contains("lm-none")) return again();
+    if (stop && !stop.disabled && stop.offsetParent !== null) { stop.click(); return again(); }
+    button.click();
+    ready();
+  }
+
+  // What is to be looked at comes into view, below the bar; where nothing can run, what is stored.
+  function ready(idle = false) {
+    bar.dataset.state = "ready";
+    if (idle && on() && here >= 0) { alone = true; stored(current()); }
+    const first = on() && here >= 0 && current().look[0] && target(current().look[0]);
+    if (!first) return;
+    first.style.scrollMarginBlock = bar.offsetHeight + 24 + "px 16px";
+    first.scrollIntoView({ block: "nearest" });
+  }
+
+  // A link names a model that is not here: it is had only once somebody has read that and agreed.
+  const wants = element.querySelector(".lm-wants");
+  function agree(mail) {
+    wants.hidden = !mail.wants;
+    if (!mail.wants) return;
+    const button = el("button", "", "Load it"), leave = el("button", "", "Leave it");
+    button.type = leave.type = "button";
+    leave.onclick = () => { wants.hidden = true; };
+    button.onclick = () => {
+      wants.hidden = true;
+      fill(mail.tab, { name: mail.name, query: mail.query, agreed: true });
+    };
+    wants.replaceChildren(el("p", "", `This ${mail.query ? "link" : "scene"} asks for ${mail.wants}. `
+      + "All else is filled in; nothing is loaded and nothing runs before you say so."), button, leave);
+  }
+
+  function filled(mail) {
+    if (on() && mail.name && mail.name !== current().name) return; // an earlier scene's
+    if (on() && mail.name) {
+      scrollTo({ top: 0 });
+      trigger("ahead", { name: mail.name });
+    }
+    agree(mail);
+    bar.dataset.state = "pressing";
+    front(mail.tab);
+    release(idOf(mail.tab));
+    since = performance.now();
+    if (mail.run) setTimeout(() => press(mail.tab, mail.run, PATIENCE), TICK);
+    else ready();
+  }
+
+  // --- list, links, own scenes ---------------------------------------------------------------------
+
+  function toggleList(open) {
+    const box = part("scenes");
+    box.hidden = !open;
+    part("list").setAttribute("aria-expanded", open);
+    if (!open) return;
+    const add = (files) => trigger("bring", { files });
+    const keep = (title, point) => asTold("scene", { title, point });
+    box.replaceChildren(...listed(scenes, here, go), own(add, keep));
+  }
+
+  function asTold(kind, more = {}) {
+    const button = document.querySelector('.tab-container [role="tab"][aria-selected="true"]');
+    const tab = TABS[button?.dataset.tabId];
+    if (tab) trigger("tell_" + tab, { kind, ...more });
+    else notice("This tab has nothing that a link could carry.");
+  }
+
+  async function copy(text) {
+    try {
+      await copyText(text);
+      notice("Link copied: it opens this tab as it is now, uploads apart.");
+    } catch { prompt("This link opens the tab as it is now:", text); }
+  }
+
+  function save(text) {
+    saveAs([text], "application/yaml", "scene.yaml");
+    notice("Saved as scene.yaml.");
+  }
+
+  function start() {
+    const last = Number(sessionStorage.getItem("lmlab-scene")) || 0;
+    go(Math.min(here < 0 ? last : here, scenes.length - 1));
+  }
+
+  const ACTIONS = {
+    start: () => (on() ? leave() : start()),
+    ask: () => asTold("link"),
+    open: ({ name }) => go(scenes.findIndex((scene) => scene.name === name)),
+    filled,
+    copy: ({ query }) => copy(location.origin + location.pathname + "?" + query),
+    file: ({ text }) => save(text),
+    scenes: (mail) => {
+      scenes = [...COURSE, ...mail.scenes];
+      ACTIONS.open(mail);
+    },
+  };
+  onTold(element, "lecture", (mail) => ACTIONS[mail.action]?.(mail));
+
+  // --- buttons and keys ----------------------------------------------------------------------------
+
+  function full() {
+    if (document.fullscreenElement) document.exitFullscreen();
+    else document.documentElement.requestFullscreen?.();
+  }
+
+  function larger() {
+    document.querySelector(".lm-projector").click();
+    part("larger").setAttribute("aria-pressed", page.classList.contains("projector"));
+  }
+
+  part("back").onclick = () => go(here - 1);
+  part("forward").onclick = () => go(here + 1);
+  part("list").onclick = () => toggleList(part("scenes").hidden);
+  part("leave").onclick = leave;
+  part("full").onclick = full;
+  part("larger").onclick = larger;
+
+  const KEYS = {
+    PageDown: () => go(here + 1), PageUp: () => go(here - 1), ArrowRight: () => go(here + 1),
+    ArrowLeft: () => go(here - 1), Home: () => go(0), f: full, l: larger,
+  };
+  // Arrows belong to whatever has the focus and uses them; a presenter's keys, Page Up and Down, never do.
+  const free = (node) => !node || node === document.body || node.closest(".lm-lecture, #lm-header, .tab-container");
+  document.addEventListener("keydown", (event) => {
+    const act = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    if (!act || !on() || event.ctrlKey || event.metaKey || event.altKey) return;
+    const node = event.target, typing = node.closest?.("input, textarea, select, [contenteditable=true]");
+    if (typing || (!event.key.startsWith("Page") && !free(node))) return;
+    event.preventDefault();
+    act();
+  });
+
+  page.dataset.lmLecture = "ready";
+  tell("lecture-ready", {});
+
+  const asked = new URLSearchParams(location.search);
+  for (const name of [...asked.keys()]) if (name.startsWith("__")) asked.delete(name);
+  if (asked.has("scene")) {
+    const name = asked.get("scene"), i = scenes.findIndex((scene) => !name || scene.name === name);
+    if (i < 0) trigger("lost", { query: asked.toString() });
+    else go(i);
+  } else if (asked.has("tab")) {
+    const tab = asked.get("tab"), known = Object.values(TABS).includes(tab);
+    if (known) fill(tab, { query: asked.toString() });
+    else trigger("lost", { query: asked.toString() });
+  }
+}

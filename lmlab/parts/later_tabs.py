@@ -1,0 +1,146 @@
+"""Tabs that the browser makes when they are first opened, by the message with which Gradio draws a
+``gr.render`` anew: the page is sent with its first tab, each other one is sent once it is opened.
+
+The server builds all tabs once, as ever; only what a browser is told, and when, is another matter.
+Programs are still told all of it.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from lmlab.parts.scripts import mounts
+
+CONFIG = re.compile(rb"(?<=window\.gradio_config = ).*?(?=;</script>)", re.DOTALL)
+
+
+class Opening(gr.HTML):
+    """Is the first to be in a tab that was made: its event ``open`` stands for the tab's first
+    ``select``, which came before there was anything to answer it."""
+
+    def __init__(self, tab: str) -> None:
+        super().__init__(
+            "",
+            html_template="<span hidden></span>",
+            js_on_load=mounts("parts/web/opening", "open"),
+            apply_default_css=False,
+            container=False,
+            elem_classes="lm-none",
+            tab=tab,
+        )
+
+
+@dataclass(frozen=True)
+class Part:
+    """A tab that is sent later, in the form that Gradio asks of what it draws anew.
+
+    Attributes:
+        container_id: of the column that holds all of it.
+        blocks: numbers of all that is in there.
+        events: numbers of what it brings.
+    """
+
+    container_id: int
+    blocks: frozenset[int]
+    events: frozenset[int]
+
+    @property
+    def _id(self) -> str:
+        return f"tab-{self.container_id}"
+
+    @staticmethod
+    def fn() -> None:
+        """Nothing is to be computed."""
+
+
+def defer(page: gr.Blocks, tabs: Sequence[gr.Tab]) -> None:
+    """Have tabs of a built page made when they are opened."""
+    for tab in tabs:
+        _defer(page, tab)
+
+
+def parts_of(page: gr.Blocks) -> list[Part]:
+    """What of a page is sent later."""
+    found = (event.renderable for event in page.fns.values())
+    return [one for one in found if isinstance(one, Part)]
+
+
+def _defer(page: gr.Blocks, tab: gr.Tab) -> None:
+    with page, tab:
+        holder = gr.Column()
+        with holder:
+            opening = Opening(str(tab.id))
+    moved = [child for child in tab.children if child is not holder]
+    tab.children, holder.children = [holder], [opening, *moved]
+    for child in moved:
+        child.parent = holder
+    blocks = frozenset(block._id for block in _below(holder))
+    events = _events(page, tab, blocks)
+    for number in events:
+        targets = page.fns[number].targets
+        page.fns[number].targets = [
+            *targets,
+            *((opening._id, "open") for at, what in targets if (at, what) == (tab._id, "select")),
+        ]
+    part = Part(holder._id, blocks, events)
+    with page:
+        made = tab.select(
+            part.fn, None, None, queue=False, show_progress="hidden", api_visibility="private"
+        )
+    page.fns[made["id"]].renderable = part
+    for number in events:
+        page.fns[number].rendered_in = part
+
+
+def _events(page: gr.Blocks, tab: gr.Tab, blocks: frozenset[int]) -> frozenset[int]:
+    """The events of a tab's components, of its being opened, and what follows on them."""
+    found: set[int] = set()
+    for number, event in page.fns.items():
+        inside = any(
+            at in blocks or (at, what) == (tab._id, "select") for at, what in event.targets
+        )
+        if inside or event.trigger_after in found:
+            found.add(number)
+    return frozenset(found)
+
+
+def _below(block: Any) -> Iterator[Any]:
+    for child in getattr(block, "children", ()):
+        yield child
+        yield from _below(child)
+
+
+def first_part(html: bytes, parts: Sequence[Part], heads: str = "") -> bytes:
+    """The page as it is sent: without what some parts bring, with some more lines in its head."""
+    sent = CONFIG.sub(lambda found: _without(found[0], parts), html, count=1)
+    return sent.replace(b"</head>", heads.encode() + b"</head>", 1)
+
+
+def _without(text: bytes, parts: Sequence[Part]) -> bytes:
+    blocks = frozenset().union(*(part.blocks for part in parts))
+    events = frozenset().union(*(part.events for part in parts))
+    config = json.loads(text)
+    config["components"] = [one for one in config["components"] if one["id"] not in blocks]
+    config["dependencies"] = [one for one in config["dependencies"] if one["id"] not in events]
+    _cut(config["layout"], blocks)
+    for page in config["page"].values():
+        page["components"] = [one for one in page["components"] if one not in blocks]
+        page["dependencies"] = [one for one in page["dependencies"] if one not in events]
+        _cut(page["layout"], blocks)
+    told = json.dumps(config, ensure_ascii=False, separators=(",", ":"))
+    # As Gradio writes it: nothing in it ends a script.
+    for sign in "<>&'":
+        told = told.replace(sign, f"\\u{ord(sign):04x}")
+    return told.encode()
+
+
+def _cut(layout: Any, blocks: frozenset[int]) -> None:
+    children = [one for one in layout.get("children") or () if one["id"] not in blocks]
+    if "children" in layout:
+        layout["children"] = children
+    for child in children:
+        _cut(child, blocks)
