@@ -27,7 +27,8 @@ def test_json_holds_what_the_library_gives(path, capsys):
     keys |= {"bits_per_byte", "n_tokens", "n_bytes", "n_unknown"}
     assert keys | {"bos", "moved", "context", "windows", "notes"} == set(printed)
     token = printed["tokens"][0]
-    assert set(token) == {"id", "text", "start", "end", "logprob", "rank", "entropy", "top"}
+    keys = {"id", "text", "start", "end", "logprob", "rank", "entropy", "top"}
+    assert set(token) == keys | {"lift_nats", "margin_nats"}
     assert set(token["top"][0]) == {"id", "text", "logprob"}
 
 
