@@ -20,7 +20,7 @@ from lmlab.hosting.wire import careful_config
 from lmlab.lab import Lab
 from lmlab.page import theme
 from lmlab.page.lecture import bar as lecture
-from lmlab.page.lecture.stage import outer
+from lmlab.page.lecture.stage import tabs_of
 from lmlab.page.scenes.course import course, shipped
 from lmlab.parts.gradio_compat import server
 from lmlab.parts.gradio_compat.building import whence
@@ -74,7 +74,7 @@ def build_page(lab: Lab, names: Sequence[str] = ()) -> gr.Blocks:
                     tab.load(tab.build)(lab)
         lecture.wire(lab, page, bar, scenes, tabs)
         theme.footer()
-    defer(page, outer(page).children[1:])
+    defer(page, tabs_of(page)[1:])
     put_lines(page, lab.settings.max_waiting, limit=4, guests=Guests())
     put_between(page, Vault())
     set_events(page)

@@ -13,7 +13,7 @@ from lmlab.features import Feature, wordings
 from lmlab.lab import Lab
 from lmlab.page.lecture import events, links
 from lmlab.page.lecture.filling import Filling
-from lmlab.page.lecture.stage import outer, stages
+from lmlab.page.lecture.stage import stages, tabs_of
 from lmlab.page.scenes.scene import Scene
 from lmlab.parts.gradio_compat.building import Html, Placed
 from lmlab.parts.scripts import mounts
@@ -117,7 +117,7 @@ def wire(
     filling = Filling(lab, stages(page), wordings(features))
     shown = tuple(scene for scene in course if scene.tab in filling.stages)
     names = {stage.tab: name for name, stage in filling.stages.items()}
-    first = str(outer(page).children[0].id)
+    first = tabs_of(page)[0].id
     lecture.bar.value = json.dumps({"tabs": names, "first": first, "scenes": events.listed(shown)})
     for name, stage in filling.stages.items():
         filled = [*filling.outputs(name), lecture.mail]

@@ -80,9 +80,14 @@ def outer(page: gr.Blocks) -> gr.Tabs:
     return found
 
 
+def tabs_of(page: gr.Blocks) -> list[gr.Tab]:
+    """The page's own tabs."""
+    return [tab for tab in outer(page).children if isinstance(tab, gr.Tab)]
+
+
 def stages(page: gr.Blocks) -> dict[str, Stage]:
     """Every tab of a built page that has something to set, by name."""
-    found = [_stage(tab) for tab in outer(page).children if isinstance(tab, gr.Tab)]
+    found = [_stage(tab) for tab in tabs_of(page)]
     return {stage.name: stage for stage in found if stage is not None}
 
 

@@ -65,7 +65,7 @@ def defer(page: gr.Blocks, tabs: Sequence[gr.Tab]) -> None:
 
 def parts_of(page: gr.Blocks) -> list[Part]:
     """What of a page is sent later."""
-    found = (event.renderable for event in page.fns.values())
+    found: list[Any] = [event.renderable for event in page.fns.values()]
     return [one for one in found if isinstance(one, Part)]
 
 
@@ -91,9 +91,10 @@ def _defer(page: gr.Blocks, tab: gr.Tab) -> None:
         made = tab.select(
             part.fn, None, None, queue=False, show_progress="hidden", api_visibility="private"
         )
-    page.fns[made["id"]].renderable = part
+    # Gradio takes whatever has an id, a container and a function for one of its own.
+    vars(page.fns[made["id"]])["renderable"] = part
     for number in events:
-        page.fns[number].rendered_in = part
+        vars(page.fns[number])["rendered_in"] = part
 
 
 def _events(page: gr.Blocks, tab: gr.Tab, blocks: frozenset[int]) -> frozenset[int]:
