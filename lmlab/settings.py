@@ -213,17 +213,22 @@ class Settings(BaseSettings):
     @property
     def any_model(self) -> bool:
         """Whether a visitor may name models of the Hub that are not listed one by one."""
-        return self.allow_hub and any(set(name) & set("*?[") for name in self.models)
+        return self.allow_hub and any(map(_is_pattern, self.models))
 
     @property
     def listed(self) -> list[str]:
         """The models of the Hub that are listed one by one."""
         names = self.models if self.allow_hub else ()
-        return [name for name in names if not set(name) & set("*?[")]
+        return [name for name in names if not _is_pattern(name)]
 
     def may_fetch(self, name: str) -> bool:
         """Whether a model or adapter of the Hub is one of those that are allowed."""
         return self.allow_hub and any(fnmatchcase(name, pattern) for pattern in self.models)
+
+
+def _is_pattern(name: str) -> bool:
+    """Whether it stands for many names of the Hub; ``backend:name?options`` is one model."""
+    return ":" not in name and bool(set(name) & set("*?["))
 
 
 def read_settings(**given: Any) -> Settings:

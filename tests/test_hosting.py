@@ -89,6 +89,9 @@ def test_a_public_page_starts_from_less_and_what_is_said_holds(monkeypatch):
     assert said.models == ("EleutherAI/pythia-*", "me/mine")
     assert said.listed == ["me/mine"]
     assert Settings(**said.model_dump(mode="json")) == said
+    # A question mark in the name of a backend's model stands for itself.
+    mocks = Settings(models=("mock:scripted?chat",))
+    assert (mocks.listed, mocks.any_model) == (["mock:scripted?chat"], False)
 
 
 @pytest.mark.parametrize(

@@ -54,9 +54,30 @@ def test_every_scene_shows_what_it_promises(visit, stage):
     expect(page.locator(f"{BAR} .lm-forward")).to_be_disabled()
 
 
-def test_keys_hands_and_leaving(visit, stage):
+def test_keys_hands_own_scenes_and_links(visit, stage, tmp_path):
     page = visit(f"{stage}?scene=by-hand")
+    # Gradio is still one whose signs of progress the page can keep to itself.
+    expect(page.locator('html[data-lm-lighter="yes"]')).to_be_visible()
     expect(page.locator(READY)).to_be_visible()
+    hands_and_keys(page)
+    kept_and_opened(page, tmp_path)
+    page.locator(f"{BAR} .lm-leave").click()
+    expect(page.locator(BAR)).not_to_be_visible()
+    expect(page.locator("#likelihood-strip .lm-toks")).to_be_visible()
+    text = "A <b>link</b> & more."
+    page.locator("#likelihood-text textarea").fill(text)
+    handed_over(page)
+    page.locator(".lm-link").click()
+    expect(page.locator("#lm-notice")).to_contain_text("Link copied")
+    address = page.evaluate("navigator.clipboard.readText()")
+    assert "tab=likelihood" in address
+    page.goto(address)
+    expect(page.locator("#likelihood-text textarea")).to_have_value(text)
+    expect(page.locator("#likelihood-strip .lm-toks")).to_contain_text("<b")
+
+
+def hands_and_keys(page):
+    """Hands are counted before the answer is shown; arrows belong to whoever uses them."""
     options = page.locator(f"{BAR} .lm-option")
     options.nth(1).click()
     options.nth(1).click()
@@ -72,60 +93,10 @@ def test_keys_hands_and_leaving(visit, stage):
     page.locator("#likelihood-text textarea").focus()
     page.keyboard.press("ArrowRight")
     expect(page.locator(f"{BAR} h2")).to_have_text("Sense against nonsense")
-    page.locator(f"{BAR} .lm-leave").click()
-    expect(page.locator(BAR)).not_to_be_visible()
-    expect(page.locator("#likelihood-strip .lm-toks")).to_be_visible()
 
 
-def test_signs_of_progress_burden_nobody(visit, stage):
-    """Gradio is still one whose signs the page can keep to itself."""
-    page = visit(stage)
-    expect(page.locator('html[data-lm-lighter="yes"]')).to_be_visible()
-
-
-def test_where_nothing_may_be_trained_the_stored_result_is_shown(visit, serve_lab):
-    lab = Lab.open(Settings(offline=True, training=False))
-    page = visit(f"{serve_lab(lab, 'tuning')}?scene=tuning-live")
-    stored = page.locator(f"{BAR} .lm-stored")
-    expect(page.locator(READY)).to_be_visible()
-    expect(stored).not_to_be_visible()
-    page.locator(f"{BAR} .lm-show").click()
-    expect(stored).to_contain_text("Stored result, made on 2026-11-26 by base")
-    expect(stored.locator("tbody tr, tr").last).to_contain_text("55.0 %")
-
-
-def test_a_link_restores_the_tab(visit, stage):
-    page = visit(stage)
-    page.locator("#likelihood-text textarea").fill("A <b>link</b> & more.")
-    handed_over(page)
-    page.locator(".lm-link").click()
-    expect(page.locator("#lm-notice")).to_contain_text("Link copied")
-    address = page.evaluate("navigator.clipboard.readText()")
-    assert "tab=likelihood" in address
-    other = visit(address)
-    expect(other.locator("#likelihood-text textarea")).to_have_value("A <b>link</b> & more.")
-    expect(other.locator("#likelihood-strip .lm-toks")).to_contain_text("<b")
-
-
-@pytest.mark.parametrize(
-    ("query", "said"),
-    [
-        ("tab=<script>alert(1)</script>", "There is no tab"),
-        ("tab=completion&temperature=1e308", "goes from 0 to 3"),
-        ("tab=tuning&token=hf_x", "no control"),
-        ("scene=../../etc/passwd", "There is no scene"),
-        ("tab=likelihood&__proto__=1&constructor=2", "no control"),
-    ],
-)
-def test_a_hostile_link_is_refused_with_a_sentence(visit, stage, query, said):
-    page = visit(f"{stage}?{query}")
-    expect(page.get_by_test_id("toast-body").first).to_contain_text(said)
-    expect(page.locator("#likelihood-figures .lm-fig.big .v")).to_be_visible()
-
-
-def test_a_tab_is_kept_as_a_scene_and_opened_again(visit, stage, tmp_path):
-    page = visit(f"{stage}?scene=by-hand")
-    expect(page.locator(READY)).to_be_visible()
+def kept_and_opened(page, tmp_path):
+    """The tab is kept as a scene and opened again; one that is wrong is refused."""
     page.locator("#likelihood-text textarea").fill("One of my own.")
     handed_over(page)
     page.locator(f"{BAR} .lm-list").click()
@@ -145,11 +116,29 @@ def test_a_tab_is_kept_as_a_scene_and_opened_again(visit, stage, tmp_path):
     expect(page.get_by_test_id("toast-body").first).to_contain_text("no control ‘txt’")
 
 
-def test_a_link_to_a_model_that_is_not_here_waits_for_a_press(visit, serve_lab):
+def test_where_nothing_may_be_trained_the_stored_result_is_shown(visit, serve_lab):
+    lab = Lab.open(Settings(offline=True, training=False))
+    page = visit(f"{serve_lab(lab, 'tuning')}?scene=tuning-live")
+    stored = page.locator(f"{BAR} .lm-stored")
+    expect(page.locator(READY)).to_be_visible()
+    expect(stored).not_to_be_visible()
+    page.locator(f"{BAR} .lm-show").click()
+    expect(stored).to_contain_text("Stored result, made on 2026-11-26 by base")
+    expect(stored.locator("tbody tr, tr").last).to_contain_text("55.0 %")
+
+
+def test_links_that_are_refused_or_wait_for_a_press(visit, serve_lab):
     # Nobody is at the Hub's address, and a model of the test's own name is in no cache.
-    lab = Lab.open(Settings())
-    address = serve_lab(lab)
-    page = visit(f"{address}?tab=likelihood&text=One+of+yours.&model=lmlab-tests/<b>not-here")
+    address = serve_lab(Lab.open(Settings()), "likelihood", "completion")
+    page = visit(f"{address}?tab=<script>alert(1)</script>")
+    alert = page.get_by_test_id("toast-body").first
+    expect(alert).to_contain_text("There is no tab")
+    expect(page.locator("#likelihood-figures .lm-fig.big .v")).to_be_visible()
+    # The tab that it names comes to the front, and begins as it does by itself.
+    page.goto(f"{address}?tab=completion&temperature=1e308")
+    expect(alert).to_contain_text("goes from 0 to 3")
+    expect(page.locator("#completion-strip .lm-tok").first).to_be_visible()
+    page.goto(f"{address}?tab=likelihood&text=One+of+yours.&model=lmlab-tests/<b>not-here")
     # What is no name of the Hub's would be a folder; the sentence holds it as text.
     expect(page.locator(".lm-wants")).to_contain_text("the folder ‘lmlab-tests/<b>not-here’")
     expect(page.locator("#likelihood-text textarea")).to_have_value("One of yours.")
@@ -157,4 +146,4 @@ def test_a_link_to_a_model_that_is_not_here_waits_for_a_press(visit, serve_lab):
     page.get_by_role("button", name="Load it").click()
     expect(page.locator(".lm-wants")).to_be_hidden()
     expect(page.locator("#likelihood-model input")).to_have_value("lmlab-tests/<b>not-here")
-    expect(page.get_by_test_id("toast-body").first).to_contain_text("There is no model named")
+    expect(alert).to_contain_text("There is no model named")

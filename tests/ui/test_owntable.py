@@ -32,17 +32,6 @@ LABELS = ("positive", "negative")
 SEMI = "\ufefftext;label;\r\n" + "".join(
     f"A lovely, warm film {i};{LABELS[i % 2]};\r\n" for i in LINES
 )
-FILES = {
-    "alpaca.json": json.dumps(ALPACA, indent=2),
-    "chats.jsonl": "\n".join(map(json.dumps, CHATS)),
-    "semi.csv": SEMI,
-}
-# What stands in the prompt of any row, and what in the answer that is learned.
-EXPECTED = {
-    "alpaca.json": (r"### Instruction:[\s⏎]+Name thing \d+", r"### Response:"),
-    "chats.jsonl": (r"System: Be brief\.[\s⏎]+User: Name thing \d+\.[\s⏎]+Assistant:", r"It"),
-    "semi.csv": (r"Review: A lovely, warm film \d+", r"(posi|nega)?tive"),
-}
 STRIP = "#tuning-mask .lm-toks"
 
 
@@ -65,51 +54,38 @@ def use(page: Page, tab: str) -> None:
     expect(page.locator(f"#{tab}-said")).to_contain_text("rows")
 
 
-def word(page: Page, tab: str, name: str) -> None:
-    """Choose a wording by its title."""
-    page.locator(f"#{tab}-wording input").click()
-    page.get_by_role("option", name=name, exact=True).click()
+def replace(page: Page, tab: str, name: str, content: str) -> None:
+    """Upload another file instead."""
+    page.locator(f"#{tab}-upload").get_by_label("Clear").or_(
+        page.locator(f"#{tab}-upload").get_by_label("Remove")
+    ).first.click()
+    give(page, tab, name, content)
 
 
-@pytest.mark.parametrize("name", list(FILES))
-def test_a_file_of_the_wild_goes_through_prompt_and_fine_tune(visit, address, name):
-    prompt, answer = map(re.compile, EXPECTED[name])
+def test_files_of_the_wild_become_prompts_and_answers(visit, address):
     page = visit(address)
     show_tab(page, "Prompt")
     expect(page.locator("#prompt-answer .lm-answer").first).to_be_visible()
     expect(page.locator("#prompt-stop")).to_be_disabled()
     page.locator("#prompt-own").get_by_text("A table of your own").click()
-    give(page, "prompt", name, FILES[name])
+    give(page, "prompt", "semi.csv", SEMI)
     use(page, "prompt")
-    if name == "semi.csv":
-        word(page, "prompt", "sentiment: Review and Sentiment")
-    expect(page.locator("#prompt-view .lm-prompttext")).to_contain_text(prompt)
-    expect(page.locator("#prompt-view .lm-prompttext .lm-part.example")).to_have_count(3)
-    written = page.locator("#prompt-view .lm-prompttext .lm-part:is(.added, .read)")
+    page.locator("#prompt-wording input").click()
+    page.get_by_role("option", name="sentiment: Review and Sentiment", exact=True).click()
+    text = page.locator("#prompt-view .lm-prompttext")
+    expect(text).to_contain_text(re.compile(r"Review: A lovely, warm film \d+"))
+    expect(text.locator(".lm-part.example")).to_have_count(3)
+    replace(page, "prompt", "alpaca.json", json.dumps(ALPACA, indent=2))
+    use(page, "prompt")
+    expect(text).to_contain_text(re.compile(r"### Instruction:[\s⏎]+Name thing \d+"))
+    expect(text.locator(".lm-part.example")).to_have_count(3)
+    written = text.locator(".lm-part:is(.added, .read)")
     expect(written).to_have_count(0)
     page.locator("#prompt-go").click()
     expect(written.first).to_be_visible()
-    show_tab(page, "Fine-tune")
-    expect(page.locator(f"{STRIP} .lm-tok.loss").first).to_be_visible()
-    page.locator("#tuning-own").get_by_text("A table of your own").click()
-    give(page, "tuning", name, FILES[name])
-    use(page, "tuning")
-    if name == "semi.csv":
-        word(page, "tuning", "sentiment: Review and Sentiment")
-    expect(page.locator("#tuning-place")).to_contain_text("Row 1 of 13, 1 held out")
-    expect(page.locator(STRIP)).to_contain_text(answer)
-    for field, value in (("steps", "2"), ("batch", "4")):
-        box = page.locator(f"#tuning-{field} input[type=number]").first
-        if field == "batch":
-            page.get_by_text("More settings").click()
-        box.fill(value)
-        box.press("Tab")
-    page.locator("#tuning-start-go").click()
-    expect(page.locator("#tuning-monitor .lm-monitor")).to_have_attribute("data-state", "done")
-    expect(page.locator("#tuning-runs tbody tr").first).to_contain_text(name)
 
 
-def test_bad_rows_are_skipped_and_a_second_file_is_held_out(visit, address):
+def test_bad_rows_are_skipped_a_second_file_is_held_out_and_a_run_learns_it(visit, address):
     rows = [*CHATS, {"id": 99, "messages": [{"role": "user", "content": "Nobody answers."}]}]
     page = visit(address)
     show_tab(page, "Fine-tune")
@@ -124,3 +100,21 @@ def test_bad_rows_are_skipped_and_a_second_file_is_held_out(visit, address):
     expect(page.locator("#tuning-said")).to_contain_text("1 row was skipped: Line 15")
     expect(page.locator("#tuning-place")).to_contain_text("Row 1 of 10, 4 held out")
     expect(page.locator("#tuning-place")).to_contain_text("4 of 14 rows stand in held.json")
+    expect(page.locator(STRIP)).to_contain_text(
+        re.compile(r"System: Be brief\.[\s⏎]+User: Name thing \d+\.[\s⏎]+Assistant:")
+    )
+    page.get_by_text("More settings").click()
+    for field, value in (("steps", "2"), ("batch", "4"), ("samples", "1")):
+        box = page.locator(f"#tuning-{field} input[type=number]").first
+        box.fill(value)
+        box.press("Tab")
+    page.locator("#tuning-start-go").click()
+    monitor = page.locator("#tuning-monitor .lm-monitor")
+    expect(monitor).to_have_attribute("data-state", "done")
+    expect(monitor).to_have_attribute("data-points", "2")
+    expect(page.locator(".lm-sample .lm-tok").first).to_be_visible()
+    run = page.locator("#tuning-runs tbody tr").first
+    expect(run).to_contain_text("chats.jsonl")
+    expect(run.locator("td").nth(4)).to_have_text("2 of 2")
+    learned = page.locator("#tuning-counter .lm-fig.big").inner_text().split("\n")[0]
+    expect(run.locator("td").nth(3)).to_have_text(learned)

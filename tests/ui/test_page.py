@@ -4,6 +4,7 @@ import pytest
 from gradio_client import Client
 from playwright.sync_api import expect
 
+from lmlab.errors import ModelError
 from lmlab.page.app import build_page
 from lmlab.runs.model_store import ModelStore
 from lmlab.scoring.score import score
@@ -34,7 +35,6 @@ def test_the_page_shows_the_librarys_numbers(visit, real_address, expected):
     expect(page.locator(".lm-modelcard").first).to_contain_text("bits per byte")
 
 
-@pytest.mark.browser
 @pytest.mark.parametrize(
     ("name", "words", "hint"),
     [
@@ -42,14 +42,11 @@ def test_the_page_shows_the_librarys_numbers(visit, real_address, expected):
         ("..", "folder", "folder"),
     ],
 )
-def test_a_model_that_cannot_be_had_gets_a_hint(visit, serve_lab, real_lab, name, words, hint):
-    page = visit(serve_lab(real_lab, "likelihood"))  # a public page has a list alone
-    page.get_by_label("Model", exact=True).fill(name)
-    page.keyboard.press("Enter")
-    page.locator("#likelihood-go").click()
-    toast = page.get_by_test_id("toast-body")
-    expect(toast).to_contain_text(words)
-    expect(toast).to_contain_text(hint)
+def test_a_model_that_cannot_be_had_gets_a_hint(name, words, hint):
+    store = ModelStore(Settings(offline=True))
+    with pytest.raises(ModelError, match=words) as caught, store.borrow(name):
+        pass
+    assert hint in caught.value.hint
 
 
 def test_programs_get_the_command_lines_json(real_address, expected):

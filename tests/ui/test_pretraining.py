@@ -69,36 +69,12 @@ def turned(page: Page, state: str) -> None:
     expect(page.locator(MONITOR)).to_have_attribute("data-state", state)
 
 
-def test_tokens_and_count_follow_text_and_vocabulary(page):
+def test_from_nothing_to_a_model_that_completes(page, lab):
     expect(page.locator(FACTS)).to_have_count(6)
     expect(page.locator("#pretraining-facts")).to_contain_text("6.238")  # ln 512
     expect(page.locator(".lm-bpe-merges li").first).to_contain_text("1h+e→he")
     expect(page.locator(PARAMETERS).first).to_have_text("130,368")
     expect(page.locator("#pretraining-monitor")).to_contain_text("Nothing trained yet")
-    toks = page.locator("#pretraining-tokens .lm-bpe-toks")
-    toks.focus()
-    toks.press("ArrowRight")
-    expect(page.locator(".lm-bpe-now")).to_contain_text("times in the text")
-    fill(page, "vocabulary", "257")
-    expect(page.locator(".lm-bpe-merges")).to_contain_text("none")
-    expect(page.locator("#pretraining-facts")).to_contain_text("5.549")  # ln 257
-    expect(page.locator(PARAMETERS).first).to_have_text("114,048")
-    page.locator("#pretraining-text").get_by_label("plays", exact=True).check()
-    expect(page.locator("#pretraining-text")).to_contain_text("Shakespeare")
-    expect(page.locator("#pretraining-tokens .lm-bpe-toks")).to_contain_text(":")
-    fill(page, "heads", "5")
-    expect(page.locator("#pretraining-counter .lm-problem")).to_contain_text("cannot be shared")
-    page.locator("#pretraining-go").click()
-    expect(page.get_by_test_id("toast-body")).to_contain_text("cannot be shared")
-    size(page, "medium", 128)
-    fill(page, "width", "384")
-    # Counted, so known to the server: started before, it would be a run that others wait for.
-    expect(page.locator("#pretraining-counter")).to_contain_text("d = 384")
-    page.locator("#pretraining-go").click()
-    expect(page.get_by_test_id("toast-body").last).to_contain_text("At most 1,000,000 parameters")
-
-
-def test_from_nothing_to_a_model_that_completes(page, lab):
     start(page, 40)
     turned(page, "done")
     monitor = page.locator("#pretraining-monitor")
@@ -124,11 +100,38 @@ def test_from_nothing_to_a_model_that_completes(page, lab):
     with page.expect_download() as waiting:
         page.locator("#pretraining-save").click()
     assert waiting.value.suggested_filename.endswith(".zip")
+    the_form_is_followed(page)
     page.locator("#pretraining-complete").click()
     expect(page.locator("#completion-model input")).to_have_value("micro from nothing on stories")
     expect(page.locator("#completion-strip .lm-tok").first).to_be_visible()
     # The tab opens with another model first.
     page.wait_for_function("window.lmlab.shown.completion?.runs[0].model.startsWith('run:')")
+
+
+def the_form_is_followed(page: Page) -> None:
+    """Tokens and count follow text and vocabulary; what cannot be is refused."""
+    size(page, "tiny", 64)
+    toks = page.locator("#pretraining-tokens .lm-bpe-toks")
+    toks.focus()
+    toks.press("ArrowRight")
+    expect(page.locator(".lm-bpe-now")).to_contain_text("times in the text")
+    fill(page, "vocabulary", "257")
+    expect(page.locator(".lm-bpe-merges")).to_contain_text("none")
+    expect(page.locator("#pretraining-facts")).to_contain_text("5.549")  # ln 257
+    expect(page.locator(PARAMETERS).first).to_have_text("114,048")
+    page.locator("#pretraining-text").get_by_label("plays", exact=True).check()
+    expect(page.locator("#pretraining-text")).to_contain_text("Shakespeare")
+    expect(page.locator("#pretraining-tokens .lm-bpe-toks")).to_contain_text(":")
+    fill(page, "heads", "5")
+    expect(page.locator("#pretraining-counter .lm-problem")).to_contain_text("cannot be shared")
+    page.locator("#pretraining-go").click()
+    expect(page.get_by_test_id("toast-body")).to_contain_text("cannot be shared")
+    size(page, "medium", 128)
+    fill(page, "width", "384")
+    # Counted, so known to the server: started before, it would be a run that others wait for.
+    expect(page.locator("#pretraining-counter")).to_contain_text("d = 384")
+    page.locator("#pretraining-go").click()
+    expect(page.get_by_test_id("toast-body").last).to_contain_text("At most 1,000,000 parameters")
 
 
 def test_a_text_of_ones_own_reload_stop_resume_delete(page):

@@ -35,11 +35,6 @@ def open_tab(visit, address: str, **options) -> Page:
     return page
 
 
-@pytest.fixture
-def page(visit, mock_page) -> Page:
-    return open_tab(visit, mock_page("prompt"))
-
-
 def choose(page: Page, field: str, name: str) -> None:
     """Pick from a dropdown."""
     page.locator(f"#prompt-{field} input").click()
@@ -66,61 +61,28 @@ def measure(page: Page, button: str = "measure") -> None:
     expect(page.locator(ROWS).first).to_be_visible()
 
 
-def test_it_opens_with_a_prompt_by_its_parts_and_an_answer(page):
+def test_a_prompt_is_built(visit, mock_page):
+    page = open_tab(visit, mock_page("prompt"))
     assert len(parts(page, "example")) == 3
     assert len(parts(page, "separator")) == 3
     assert len(parts(page, "query")) == 1
     expect(page.locator("#prompt-view .lm-length")).to_contain_text("of 1,024 tokens")
     expect(page.locator("#prompt-strip .lm-tok").first).to_be_visible()
     expect(page.locator(ANSWER)).to_contain_text("G reads")
+    own_examples_stay(page)
+    examples_are_chosen(page)
+    wordings(page)
+    box = page.locator(f"{QUERY} textarea").first
+    before = box.input_value()
+    page.locator("#prompt-next").click()
+    expect(box).not_to_have_value(before)
+    box.fill("a new query")
+    expect(page.locator(f"{TEXT} .lm-part.query")).to_have_text("a new query ->")
+    forms(page)
 
 
-def test_another_wording_takes_the_same_examples(page):
-    before = page.locator(f"{EXAMPLES} textarea").first.input_value()
-    page.get_by_text("Edit the wording").click()
-    choose(page, "wording", "An arrow")
-    expect(page.locator(TEXT)).to_contain_text(f"{before} ->")
-    assert page.locator(f"{EXAMPLES} textarea").first.input_value() == before
-    expect(page.locator("#prompt-source textarea")).to_have_value(re.compile("german-arrow"))
-
-
-def test_labels_come_as_bars_before_and_after_calibration(page):
-    choose(page, "data", "sentiment")
-    expect(page.locator(f"{EXAMPLES} select")).to_have_count(3)
-    expect(page.locator(TEXT)).to_contain_text("Review:")
-    page.locator("#prompt-go").click()
-    bars = page.locator("#prompt-answer .lm-labelrow")
-    expect(bars).to_have_count(2)
-    expect(bars.first).to_contain_text("→")
-    expect(page.locator("#prompt-answer")).to_contain_text("by likelihood")
-
-
-def test_examples_are_drawn_by_seed_chosen_by_hand_and_typed(page):
-    first = page.locator(f"{EXAMPLES} textarea").first
-    before = first.input_value()
-    number(page, "seed", "5")
-    expect(first).not_to_have_value(before)
-    page.get_by_text("Choose rows by hand").click()
-    rows = shipped("german").pool
-    page.get_by_label("Search the rows").fill("the cat")
-    found = [row for row in rows if "the cat" in row["english"]]
-    expect(page.locator("#prompt-pool .lm-count")).to_contain_text(f"{len(found)} of {len(rows)}")
-    page.locator("#prompt-pool tbody tr").first.click()
-    expect(page.locator(EXAMPLES)).to_have_count(4)
-    expect(page.locator(f"{EXAMPLES} textarea").nth(6)).to_have_value(found[0]["english"])
-    expect(page.locator("#prompt-pool tbody tr.on")).to_have_count(1)
-    expect(page.locator("#prompt-shots input[type=number]")).to_have_value("4")
-    page.get_by_label("example 4 up").click()
-    expect(page.locator(f"{EXAMPLES} textarea").nth(4)).to_have_value(found[0]["english"])
-    page.locator("#prompt-pool tbody tr.on").click()
-    expect(page.locator(EXAMPLES)).to_have_count(3)
-    first.fill("typed by hand")
-    expect(page.locator(TEXT)).to_contain_text('"typed by hand"')
-    page.get_by_label("remove example 2").click()
-    expect(page.locator(EXAMPLES)).to_have_count(2)
-
-
-def test_what_was_typed_stays_when_shots_or_seed_change(page):
+def own_examples_stay(page: Page) -> None:
+    """What was typed stays when shots or seed change."""
     cells = page.locator(f"{EXAMPLES} textarea")
     cells.nth(2).fill("my own words")
     expect(page.locator("#prompt-examples .lm-own")).to_contain_text("1 example is yours")
@@ -135,15 +97,39 @@ def test_what_was_typed_stays_when_shots_or_seed_change(page):
     expect(cells.first).to_have_value("my own words")
     number(page, "shots", "0")
     expect(page.locator(f"{TEXT} .lm-part.example")).to_have_count(1)
-    number(page, "shots", "2")
-    expect(page.locator(EXAMPLES)).to_have_count(2)
+    number(page, "shots", "3")
+    expect(page.locator(EXAMPLES)).to_have_count(3)
     expect(cells.first).to_have_value("my own words")
     page.get_by_role("button", name="draw all anew").click()
     expect(cells.first).not_to_have_value("my own words")
     expect(page.locator("#prompt-examples .lm-own")).to_be_hidden()
 
 
-def test_a_wording_that_is_wrong_is_said_where_the_prompt_stands(page):
+def examples_are_chosen(page: Page) -> None:
+    """By hand, from the rows of the set; moved, and taken away again."""
+    first = page.locator(f"{EXAMPLES} textarea").first
+    page.get_by_text("Choose rows by hand").click()
+    rows = shipped("german").pool
+    page.get_by_label("Search the rows").fill("the cat")
+    found = [row for row in rows if "the cat" in row["english"]]
+    expect(page.locator("#prompt-pool .lm-count")).to_contain_text(f"{len(found)} of {len(rows)}")
+    page.locator("#prompt-pool tbody tr:not(.on)").first.click()
+    expect(page.locator(EXAMPLES)).to_have_count(4)
+    expect(page.locator(f"{EXAMPLES} textarea").nth(6)).to_have_value(re.compile("the cat"))
+    chosen = page.locator(f"{EXAMPLES} textarea").nth(6).input_value()
+    expect(page.locator("#prompt-shots input[type=number]")).to_have_value("4")
+    page.get_by_label("example 4 up").click()
+    expect(page.locator(f"{EXAMPLES} textarea").nth(4)).to_have_value(chosen)
+    page.locator("#prompt-pool tbody tr.on", has_text=chosen).first.click()
+    expect(page.locator(EXAMPLES)).to_have_count(3)
+    first.fill("typed by hand")
+    expect(page.locator(TEXT)).to_contain_text('"typed by hand"')
+    page.get_by_label("remove example 2").click()
+    expect(page.locator(EXAMPLES)).to_have_count(2)
+
+
+def wordings(page: Page) -> None:
+    """One that is wrong is said where the prompt stands; another one takes the same examples."""
     page.get_by_text("Edit the wording").click()
     source = page.locator("#prompt-source textarea")
     text = source.input_value()
@@ -153,18 +139,63 @@ def test_a_wording_that_is_wrong_is_said_where_the_prompt_stands(page):
     expect(page.locator(f"{TEXT} .lm-problem")).to_be_visible()
     source.fill(text.replace("separator: ' | '", "separator: ' ;; '"))
     expect(page.locator(TEXT)).to_contain_text(" ;; ")
+    choose(page, "wording", "An arrow")
+    expect(page.locator(TEXT)).to_contain_text("typed by hand ->")
+    expect(page.locator(f"{EXAMPLES} textarea").first).to_have_value("typed by hand")
+    expect(source).to_have_value(re.compile("german-arrow"))
 
 
-def test_the_query_can_be_typed_and_the_next_one_taken(page):
-    box = page.locator(f"{QUERY} textarea").first
-    before = box.input_value()
-    page.locator("#prompt-next").click()
-    expect(box).not_to_have_value(before)
-    box.fill("a new query")
-    expect(page.locator(f"{TEXT} .lm-part.query")).to_have_text('"a new query": "')
+def forms(page: Page) -> None:
+    """A chat model shows both forms before it runs, and is measured in the one that is chosen."""
+    form = page.locator("#prompt-form")
+    expect(form.get_by_label("as the model was tuned")).to_be_checked()
+    expect(page.locator("#prompt-view .lm-chat")).to_be_hidden()
+    choose(page, "model", labs.CHAT)
+    expect(page.locator(f"{TEXT} .lm-part.chat").first).to_have_text("[user] ")
+    page.locator("#prompt-view .lm-chat summary").click()
+    plain = page.locator("#prompt-view .lm-chat div")
+    expect(plain.locator(".lm-part.query")).to_be_visible()
+    expect(plain.locator(".lm-part.chat")).to_have_count(0)
+    form.get_by_label("chat").check()
+    expect(page.locator(f"{TEXT} .lm-part.chat").first).to_have_text("[user] ")
+    measure(page, "few")
+    expect(page.locator("#prompt-figures .lm-notes")).to_contain_text("chat form")
+    form.get_by_label("plain").check()
+    expect(page.locator("#prompt-view")).to_contain_text("asked in the plain form here")
+    expect(page.locator(f"{TEXT} .lm-part.chat")).to_have_count(0)
 
 
-def test_a_curve_is_drawn_as_it_comes_and_a_prediction_loads_its_query(page):
+def test_every_kind_of_study(visit, mock_page, tmp_path):
+    page = open_tab(visit, mock_page("prompt"))
+    expect(page.locator("#prompt-invitation")).to_contain_text("Nothing measured yet")
+    expect(page.locator("#prompt-second input")).to_have_value("base+german")
+    figures = page.locator("#prompt-figures tbody")
+    curve(page)
+    side_by_side(page)
+    measure(page, "few")
+    expect(figures).to_contain_text("zero-shot")
+    with page.expect_download() as waiting:
+        page.locator("#prompt-csv").click()
+    waiting.value.save_as(tmp_path / "p.csv")
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "p.csv").read_text("utf-8-sig"))))
+    assert {row["shots"] for row in rows} == {"0", "3"}
+    assert not any(cell.startswith(("=", "@")) for row in rows for cell in row.values())
+    measure(page, "tuned")
+    expect(figures.locator("tr")).to_have_count(2)
+    page.locator("#prompt-kind").get_by_label("Wordings").check()
+    measure(page)
+    expect(figures.locator("tr")).to_have_count(5)
+    page.locator(f"{EXAMPLES} textarea").first.fill("typed by hand")
+    expect(page.locator(TEXT)).to_contain_text("typed by hand")
+    page.locator("#prompt-kind").get_by_label("Order").check()
+    measure(page)
+    expect(figures).to_contain_text("6 orders of 3 examples")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_function("document.documentElement.scrollWidth <= 390")
+
+
+def curve(page: Page) -> None:
+    """A curve is drawn, and a prediction loads its query."""
     measure(page)
     expect(page.locator("#prompt-figures tbody tr")).to_have_count(5)
     expect(page.locator("#prompt-plot .scatterlayer .trace")).to_have_count(2)
@@ -174,11 +205,11 @@ def test_a_curve_is_drawn_as_it_comes_and_a_prediction_loads_its_query(page):
     asked = wrong.locator("td.query").inner_text()
     wrong.click()
     expect(page.locator(f"{TEXT} .lm-part.query")).to_have_text(asked)
+    page.get_by_label("only the wrong ones").uncheck()
 
 
-def test_one_click_sets_zero_shot_few_shot_and_tuned_side_by_side(page):
-    expect(page.locator("#prompt-invitation")).to_contain_text("Nothing measured yet")
-    expect(page.locator("#prompt-second input")).to_have_value("base+german")
+def side_by_side(page: Page) -> None:
+    """One click sets zero-shot, few-shot and tuned side by side."""
     measure(page, "three")
     expect(page.locator("#prompt-invitation")).to_be_hidden()
     rows = page.locator("#prompt-figures tbody tr")
@@ -195,41 +226,21 @@ def test_one_click_sets_zero_shot_few_shot_and_tuned_side_by_side(page):
     expect(page.locator("#prompt-plot")).to_be_hidden()
 
 
-def test_every_kind_of_study(page):
+def test_labels_and_options(visit, mock_page):
+    page = open_tab(visit, mock_page("prompt"))
+    bars = page.locator("#prompt-answer .lm-labelrow")
+    choose(page, "data", "sentiment")
+    expect(page.locator(f"{EXAMPLES} select")).to_have_count(3)
+    expect(page.locator(TEXT)).to_contain_text("Review:")
+    page.locator("#prompt-go").click()
+    expect(bars).to_have_count(2)
+    expect(bars.first).to_contain_text("→")
+    expect(page.locator("#prompt-answer")).to_contain_text("by likelihood")
+    choose(page, "data", "similarity")
+    expect(page.locator(TEXT)).to_contain_text("Meaning:")
     measure(page, "few")
-    expect(page.locator("#prompt-figures tbody")).to_contain_text("zero-shot")
-    measure(page, "tuned")
-    expect(page.locator("#prompt-figures tbody tr")).to_have_count(2)
-    page.locator("#prompt-kind").get_by_label("Wordings").check()
-    measure(page)
-    expect(page.locator("#prompt-figures tbody tr")).to_have_count(5)
-    page.locator(f"{EXAMPLES} textarea").first.fill("typed by hand")
-    expect(page.locator(TEXT)).to_contain_text("typed by hand")
-    page.locator("#prompt-kind").get_by_label("Order").check()
-    measure(page)
-    expect(page.locator("#prompt-figures tbody")).to_contain_text("6 orders of 3 examples")
-
-
-@pytest.fixture
-def slow(visit, serve_lab, mock_lab) -> Page:
-    """The tab over a mock that takes its time."""
-    return open_tab(visit, serve_lab(mock_lab(model="mock:scripted?pause=0.01"), "prompt"))
-
-
-def test_a_design_under_way_is_drawn_before_it_is_done(slow):
-    page = slow
-    page.locator("#prompt-kind").get_by_label("Wordings").check()
-    number(page, "draws", "12")
-    page.locator("#prompt-measure").click()
-    going = page.locator("#prompt-figures tr.going")
-    expect(going).to_contain_text("so far")
-    expect(page.locator("#prompt-measure-status")).to_contain_text("of 12 prompts")
-    expect(page.locator("#prompt-plot .barlayer .point").first).to_be_visible()
-    expect(page.locator("#prompt-measure-stop")).to_be_disabled()
-    expect(going).to_have_count(0)
-
-
-def test_options_that_differ_by_row(page):
+    expect(page.locator("#prompt-details .lm-confusion tbody tr")).to_have_count(2)
+    expect(page.locator("#prompt-reliability .scatterlayer .trace")).to_have_count(2)
     choose(page, "data", "choice")
     expect(page.locator(TEXT)).to_contain_text("Question:")
     asked = page.locator(f"{QUERY} textarea")
@@ -238,7 +249,6 @@ def test_options_that_differ_by_row(page):
     asked.nth(2).fill("a dog")
     expect(page.locator(f"{TEXT} .lm-problem")).to_be_hidden()
     page.locator("#prompt-go").click()
-    bars = page.locator("#prompt-answer .lm-labelrow")
     expect(bars).to_have_count(3)
     expect(bars.nth(1)).to_have_class(re.compile("actual"))
     measure(page, "few")
@@ -248,40 +258,18 @@ def test_options_that_differ_by_row(page):
     expect(page.locator(f"{TEXT} .lm-problem")).to_contain_text("no two options")
 
 
-def test_a_chat_model_shows_both_forms_before_it_runs(page):
-    expect(page.locator("#prompt-view .lm-chat")).to_be_hidden()
-    choose(page, "model", labs.CHAT)
-    expect(page.locator(f"{TEXT} .lm-part.chat").first).to_have_text("[user] ")
-    page.locator("#prompt-view .lm-chat summary").click()
-    plain = page.locator("#prompt-view .lm-chat div")
-    expect(plain.locator(".lm-part.query")).to_be_visible()
-    expect(plain.locator(".lm-part.chat")).to_have_count(0)
-
-
-def test_the_form_of_the_prompt_is_shown_and_chosen(page):
-    forms = page.locator("#prompt-form")
-    expect(forms.get_by_label("as the model was tuned")).to_be_checked()
-    expect(page.locator(f"{TEXT} .lm-part.query")).to_be_visible()
-    choose(page, "model", labs.CHAT)
-    forms.get_by_label("chat").check()
-    expect(page.locator(f"{TEXT} .lm-part.chat").first).to_have_text("[user] ")
-    measure(page, "few")
-    expect(page.locator("#prompt-figures .lm-notes")).to_contain_text("chat form")
-    forms.get_by_label("plain").check()
-    expect(page.locator("#prompt-view")).to_contain_text("asked in the plain form here")
-    expect(page.locator(f"{TEXT} .lm-part.chat")).to_have_count(0)
-
-
-def test_labels_bring_confusion_and_reliability(page):
-    choose(page, "data", "similarity")
-    expect(page.locator(TEXT)).to_contain_text("Meaning:")
-    measure(page, "few")
-    expect(page.locator("#prompt-details .lm-confusion tbody tr")).to_have_count(2)
-    expect(page.locator("#prompt-reliability .scatterlayer .trace")).to_have_count(2)
-
-
-def test_a_study_can_be_stopped(slow):
-    page = slow
+def test_a_study_is_drawn_before_it_is_done_and_can_be_stopped(visit, serve_lab, mock_lab):
+    page = open_tab(visit, serve_lab(mock_lab(model="mock:scripted?pause=0.01"), "prompt"))
+    page.locator("#prompt-kind").get_by_label("Wordings").check()
+    number(page, "queries", "12")
+    number(page, "draws", "2")
+    page.locator("#prompt-measure").click()
+    going = page.locator("#prompt-figures tr.going")
+    expect(going).to_contain_text("so far")
+    expect(page.locator("#prompt-measure-status")).to_contain_text("of 24 prompts")
+    expect(page.locator("#prompt-plot .barlayer .point").first).to_be_attached()
+    expect(page.locator("#prompt-measure-stop")).to_be_disabled()
+    expect(going).to_have_count(0)
     number(page, "draws", "20")
     page.locator("#prompt-measure").click()
     expect(page.locator("#prompt-measure-status .lm-progress")).to_contain_text("prompts")
@@ -289,10 +277,18 @@ def test_a_study_can_be_stopped(slow):
     expect(page.locator("#prompt-measure-status")).to_contain_text("Stopped")
 
 
-def test_a_table_of_ones_own_is_mapped_and_measured(page):
+def test_tables_pairs_and_words_of_ones_own(visit, mock_page):
+    page = open_tab(visit, mock_page("prompt"))
+    pairs(page)
+    words_of_strangers(page)
     page.get_by_text("A table of your own").click()
-    rows = "".join(f"word {i},Wort {i}\n" for i in range(40))
-    page.locator("#prompt-pasted textarea").fill("from,to\n" + rows)
+    pasted = page.locator("#prompt-pasted textarea")
+    pasted.fill("a,b\n1\n")
+    handed_over(page)
+    page.locator("#prompt-use").click()
+    alert = page.get_by_test_id("toast-body")
+    expect(alert.filter(has_text="Line 2 has 1 columns instead of 2")).to_be_visible()
+    pasted.fill("from,to\n" + "".join(f"word {i},Wort {i}\n" for i in range(40)))
     handed_over(page)
     page.locator("#prompt-use").click()
     expect(page.locator("#prompt-said")).to_contain_text("40 rows")
@@ -302,48 +298,8 @@ def test_a_table_of_ones_own_is_mapped_and_measured(page):
     expect(page.locator(ROWS).first).to_contain_text("Wort ")
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("", "There is no table"),
-        ("a,b\n1\n", "Line 2 has 1 columns instead of 2"),
-    ],
-)
-def test_a_table_that_cannot_be_read_is_refused(page, text, words):
-    page.get_by_text("A table of your own").click()
-    page.locator("#prompt-pasted textarea").fill(text)
-    handed_over(page)
-    page.locator("#prompt-use").click()
-    expect(page.get_by_test_id("toast-body")).to_contain_text(words)
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"a\n" + b"1\n" * 30_000, "more than 20,000 rows"),
-        (b"a,b\ncaf\xe9,1\n", "not UTF-8 (line 2"),
-    ],
-)
-def test_a_file_that_cannot_be_read_is_refused(page, content, words):
-    page.get_by_text("A table of your own").click()
-    file = {"name": "mine.csv", "mimeType": "text/csv", "buffer": content}
-    page.locator("#prompt-upload input[type=file]").set_input_files(file)
-    expect(page.locator("#prompt-upload")).to_contain_text("mine")
-    page.locator("#prompt-use").click()
-    expect(page.get_by_test_id("toast-body")).to_contain_text(words)
-
-
-def test_predictions_are_saved_without_formulas(page, tmp_path):
-    measure(page, "few")
-    with page.expect_download() as waiting:
-        page.locator("#prompt-csv").click()
-    waiting.value.save_as(tmp_path / "p.csv")
-    rows = list(csv.DictReader(io.StringIO((tmp_path / "p.csv").read_text("utf-8-sig"))))
-    assert {row["shots"] for row in rows} == {"0", "3"}
-    assert not any(cell.startswith(("=", "@")) for row in rows for cell in row.values())
-
-
-def test_minimal_pairs(page):
+def pairs(page: Page) -> None:
+    """Minimal pairs, shipped and of one's own."""
     page.locator("#prompt-judge").click()
     expect(page.locator("#prompt-pair .lm-side2")).to_have_count(2)
     expect(page.locator("#prompt-pair .lm-side2.better")).to_have_count(1)
@@ -352,41 +308,32 @@ def test_minimal_pairs(page):
     page.locator("#prompt-pairs-all").click()
     expect(page.locator("#prompt-pairs-table .lm-labelrow").last).to_contain_text("all")
     expect(page.locator("#prompt-pairs-table")).to_contain_text("62 of 62 pairs")
-
-
-def test_pairs_of_ones_own_are_measured_as_the_shipped_ones(page):
     page.get_by_text("Pairs of your own").click()
     page.locator("#prompt-pairs-use").click()
     expect(page.get_by_test_id("toast-body")).to_contain_text("no table")
     page.locator("#prompt-pairs-pasted textarea").fill(f"kind,a,b\none,x y,{HOSTILE!r}\n,z,w\n")
+    handed_over(page)
     page.locator("#prompt-pairs-use").click()
     expect(page.locator("#prompt-pairs-table")).to_contain_text("2 of 2 pairs")
     expect(page.locator("#prompt-pairs-table .lm-labelrow")).to_have_count(3)
     page.get_by_text("Every pair").click()
     expect(page.locator("#prompt-pairs-list tbody tr")).to_have_count(2)
     expect(page.locator("#prompt-pairs-list")).to_contain_text("onerror")
-    assert page.evaluate("window.hacked") is None
 
 
-def test_what_a_stranger_types_stays_text(page):
+def words_of_strangers(page: Page) -> None:
+    """What a stranger types stays text."""
     page.locator(f"{EXAMPLES} textarea").first.fill(HOSTILE)
-    page.locator(f"{QUERY} textarea").first.fill(HOSTILE)
     page.locator(f"{QUERY} textarea").last.fill(HOSTILE)
+    page.locator(f"{QUERY} textarea").first.fill(HOSTILE)
     expect(page.locator(f"{TEXT} .lm-part.query")).to_contain_text("onerror")
-    handed_over(page)
     page.locator("#prompt-go").click()
     expect(page.locator("#prompt-answer .lm-mark")).to_contain_text("onerror")
     page.locator("#prompt-good textarea").fill(HOSTILE)
+    handed_over(page)
     page.locator("#prompt-judge").click()
     expect(page.locator("#prompt-pair .lm-toks").first).to_contain_text("onerror")
     assert page.evaluate("window.hacked") is None
-
-
-def test_it_fits_a_phone(visit, mock_page):
-    page = open_tab(visit, mock_page("prompt"), viewport={"width": 390, "height": 844})
-    measure(page, "few")
-    width = page.evaluate("document.documentElement.scrollWidth")
-    assert width <= 390
 
 
 def test_the_page_shows_the_librarys_figures(visit, real_page):

@@ -69,7 +69,7 @@ def test_opening_shows_the_gpts_models_at_hand_and_what_they_reach(visit, real_p
     ]
 
 
-def test_the_builder_follows_what_is_typed(visit, small_page):
+def test_the_builder_follows_what_is_typed(visit, small_page, monkeypatch):
     page = open_tab(visit, small_page("scale"))
     expect(page.locator(COUNT)).to_have_text("174,604,259,328")
     expect(page.locator("#scale-lora")).to_contain_text("the 4.7 M of the LoRA paper")
@@ -93,10 +93,17 @@ def test_the_builder_follows_what_is_typed(visit, small_page):
     expect(page.locator("#scale-training")).to_contain_text("9.89·10¹⁷")
     parts = downloaded(page, "#scale-parts-csv")
     assert sum(int(row["parameters"]) for row in parts) == 354_823_168 + 50257 * 1024
+    stopped(page, monkeypatch)
+    shapes(page)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_function("document.documentElement.scrollWidth <= 390")
+    big = page.locator(COUNT)
+    assert big.evaluate("node => node.scrollWidth <= node.clientWidth + 1")
+    assert big.bounding_box()["height"] < 60
 
 
-def test_a_model_s_shape_is_taken_or_refused(visit, small_page):
-    page = open_tab(visit, small_page("scale"))
+def shapes(page: Page) -> None:
+    """A model's shape is taken or refused; one that cannot be had is a row that says so."""
     choice = page.get_by_label("or the shape of a model at hand")
     choice.click()
     page.get_by_role("option", name="base", exact=True).click()
@@ -106,10 +113,6 @@ def test_a_model_s_shape_is_taken_or_refused(visit, small_page):
     page.get_by_role("option", name="mock:uniform").click()
     expect(page.get_by_test_id("toast-body")).to_contain_text("‘mock:uniform’ gives no weights")
     expect(page.locator("#scale-width input")).to_have_value("48")
-
-
-def test_a_model_that_cannot_be_had_is_a_row_that_says_so(visit, small_page):
-    page = open_tab(visit, small_page("scale"))
     box = page.locator("#scale-models input")
     box.fill("<img src=x onerror=alert(1)>")
     box.press("Enter")
@@ -118,28 +121,19 @@ def test_a_model_that_cannot_be_had_is_a_row_that_says_so(visit, small_page):
     expect(page.get_by_role("row", name="base 4 48 2 4,096 512")).to_be_visible()
 
 
-def test_measuring_can_be_stopped(visit, small_page, monkeypatch):
+def stopped(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measuring ends where it is stopped: no row comes after."""
     plain = Scaling._measured
     monkeypatch.setattr(
         Scaling,
         "_measured",
         lambda *asked: (time.sleep(0.3) or one for one in plain(*asked)),
     )
-    page = open_tab(visit, small_page("scale"))
     for kind in ("shuffled stories", "German"):
         page.locator("#scale-kinds").get_by_label(kind).check()
     page.locator("#scale-go").click()
     expect(page.locator("#scale-status .lm-progress")).to_be_visible()
     page.locator("#scale-stop").click()
     expect(page.locator("#scale-status")).to_contain_text("Stopped")
-    page.wait_for_timeout(1500)
-    assert page.locator("#scale-measured tbody tr").count() < 5
     expect(page.locator("#scale-stop")).to_be_disabled()
-
-
-def test_a_phone_shows_it_without_sideways_scrolling(visit, small_page):
-    page = open_tab(visit, small_page("scale"), viewport={"width": 390, "height": 844})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    big = page.locator(COUNT)
-    assert big.evaluate("node => node.scrollWidth <= node.clientWidth + 1")
-    assert big.bounding_box()["height"] < 60
+    assert page.locator("#scale-measured tbody tr").count() < 5

@@ -42,17 +42,10 @@ def colours(page: Page) -> list[str]:
     return page.locator(f"{STRIP} .lm-tok").evaluate_all("all => all.map(s => s.bin)")
 
 
-@pytest.fixture
-def journey(visit, real_page, real_lab):
-    """The part as it opens: its page and the shipped steps."""
+def test_noise_becomes_language_and_the_keyboard_moves_it(visit, real_page, real_lab):
     page = open_part(visit, real_page("change"), "Time machine")
     stops = real_lab.service(TimeMachine).shipped()
     arrived(page, len(stops))
-    return page, stops
-
-
-def test_noise_becomes_language_and_the_keyboard_moves_it(journey, real_lab):
-    page, stops = journey
     rows = saved(page, ".lm-time-figures", "CSV").decode("utf-8-sig").splitlines()
     assert rows[0] == "step,model,perplexity,bits per byte"
     assert len(rows) == len(stops) + 1
@@ -74,6 +67,7 @@ def test_noise_becomes_language_and_the_keyboard_moves_it(journey, real_lab):
     slider.fill(str(len(stops) - 1))
     without_the_server(page, stops)
     by_itself(page)
+    words_of_strangers(page, stops)
     fits_a_phone(page)
 
 
@@ -111,8 +105,8 @@ def by_itself(page: Page) -> None:
     expect(play).to_contain_text("Play")
 
 
-def test_what_a_stranger_types_stays_text_and_what_cannot_be_is_told(journey):
-    page, stops = journey
+def words_of_strangers(page: Page, stops) -> None:
+    """What a stranger types stays text, and what cannot be is told."""
     page.get_by_label("Text x").fill(HOSTILE)
     handed_over(page)
     page.locator("#timemachine-go").click()
@@ -137,7 +131,7 @@ def test_what_a_stranger_types_stays_text_and_what_cannot_be_is_told(journey):
     expect(page.locator(f"{STRIP} .lm-tok").first).to_be_visible()
 
 
-def test_drift_is_drawn_with_the_librarys_numbers(visit, real_page, real_lab):
+def test_drift_and_map_have_the_librarys_numbers(visit, real_page, real_lab):
     page = open_part(visit, real_page("change"), "Distribution")
     tuned = page.get_by_label("Tuned W + ΔW").input_value()
     page.locator("#drift-rows input[type=number]").fill("2")
@@ -164,11 +158,13 @@ def test_drift_is_drawn_with_the_librarys_numbers(visit, real_page, real_lab):
     with open(saved.value.path(), encoding="utf-8-sig", newline="") as file:
         table = list(csv.DictReader(file))
     assert float(table[0]["kl_tuned_base_bits"]) == pytest.approx(expected[0], rel=1e-3)
+    page.get_by_role("tab", name="Map of tasks", exact=True).click()
+    the_map(page, real_lab)
     fits_a_phone(page)
 
 
-def test_the_map_states_its_stress_and_its_numbers(visit, real_page, real_lab):
-    page = open_part(visit, real_page("change"), "Map of tasks")
+def the_map(page: Page, real_lab) -> None:
+    """It states its stress and its numbers."""
     box = page.locator("#taskmap-rows input[type=number]")
     box.fill("2")
     box.press("Tab")
@@ -187,7 +183,6 @@ def test_the_map_states_its_stress_and_its_numbers(visit, real_page, real_lab):
     points = page.evaluate(f"[{figure}.data[0].x, {figure}.data[0].y]")
     for point, (x, y) in zip(zip(*points, strict=True), found.points, strict=True):
         assert math.dist(point, (x, y)) < 1e-6
-    fits_a_phone(page)
 
 
 def fits_a_phone(page: Page) -> None:

@@ -1,4 +1,4 @@
-"""The Fine-tune tab in a real browser, over small models; they train in threads, but for one."""
+"""The Fine-tune tab in a real browser, over the embedded suite; runs are threads."""
 
 import re
 from dataclasses import replace
@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 from playwright.sync_api import Page, expect
 
+from lmlab.assets import models_dir
 from lmlab.features.tuning.service import Tuning
 from lmlab.lab import Lab
-from lmlab.settings import Settings
 from lmlab.text.wordings import shipped_templates
 from lmlab.training.config import demo
 from lmlab.training.masks import MaskView
@@ -24,8 +24,9 @@ LONG = 2000  # steps: more than a test waits for
 
 
 @pytest.fixture(scope="module")
-def lab(mock_lab) -> Lab:
-    return mock_lab(model="base")
+def lab(tmp_path_factory) -> Lab:
+    """Over the embedded suite, which is what a run finds; not offline, as the Hub is asked."""
+    return labs.lab_of(models_dir(), tmp_path_factory.mktemp("runs"), model="base", offline=False)
 
 
 @pytest.fixture(scope="module")
@@ -93,18 +94,41 @@ def learns(lab: Lab, **changed) -> str:
     return f"{lab.service(Tuning).count('base', replace(demo(), **changed)).trainable:,}"
 
 
-def test_it_opens_with_the_demo_ready_to_start(page, lab):
+def test_rows_counter_and_form(page, lab):
+    """It opens with the demo ready to start; all follows the form."""
     shown = [token.text for token in mask(lab).tokens if token.loss]
     assert page.locator(LOSS).all_text_contents() == shown
     expect(page.locator("#tuning-mask")).to_contain_text(carry(mask(lab)))
     expect(page.locator(COUNTER)).to_contain_text(learns(lab))
-    expect(page.locator("#tuning-counter")).to_contain_text("ℓ(d + k) = 8 · (48 + 48) = 768")
+    expect(page.locator("#tuning-counter")).to_contain_text("ℓ(d + k) = 8 · (256 + 256) = 4,096")
     expect(page.locator("#tuning-counter svg rect.learns")).to_have_count(2)
     expect(page.locator("#tuning-monitor")).to_contain_text("Nothing trained yet")
     expect(page.locator("#tuning-runs")).to_contain_text("No runs yet")
+    rows_are_walked(page, lab)
+    the_counter_moves(page, lab)
+    page.get_by_role("button", name="A rate that breaks it").click()
+    expect(page.locator("#tuning-rate input, #tuning-rate textarea")).to_have_value("1000")
+    page.locator("#tuning-start-go").click()
+    expect(page.locator(MONITOR)).to_contain_text(re.compile(r"not a number at step \d+"))
+    turned(page, "failed")
 
 
-def test_the_counter_moves_with_every_setting(page, lab):
+def rows_are_walked(page: Page, lab: Lab) -> None:
+    """The mask follows the row and the settings."""
+    last = mask(lab).rows
+    page.locator("#tuning-back").click()
+    expect(page.locator("#tuning-place")).to_contain_text(f"Row {last:,} of {last:,}")
+    page.locator("#tuning-forth").click()
+    expect(page.locator("#tuning-place")).to_contain_text(f"Row 1 of {last:,}")
+    page.get_by_text("More settings").click()
+    page.get_by_label("the whole row").check()
+    expect(page.locator("#tuning-mask")).to_contain_text(carry(mask(lab, loss_on="all")))
+    page.get_by_label("end token after the answer").uncheck()
+    expect(page.locator("#tuning-mask .warn")).to_contain_text("does not learn to stop")
+
+
+def the_counter_moves(page: Page, lab: Lab) -> None:
+    """With every setting; what cannot be is said there, and refused."""
     fill(page, "rank", "2")
     expect(page.locator(COUNTER)).to_contain_text(learns(lab, rank=2))
     page.get_by_label("Prompt tuning", exact=True).check()
@@ -121,36 +145,20 @@ def test_the_counter_moves_with_every_setting(page, lab):
     expect(page.get_by_test_id("toast-body")).to_contain_text("Type a number")
 
 
-def test_rows_are_walked_and_the_mask_follows_the_settings(page, lab):
-    last = mask(lab).rows
-    page.locator("#tuning-back").click()
-    expect(page.locator("#tuning-place")).to_contain_text(f"Row {last:,} of {last:,}")
-    page.locator("#tuning-forth").click()
-    expect(page.locator("#tuning-place")).to_contain_text(f"Row 1 of {last:,}")
-    page.get_by_text("More settings").click()
-    page.get_by_label("the whole row").check()
-    expect(page.locator("#tuning-mask")).to_contain_text(carry(mask(lab, loss_on="all")))
-    page.get_by_label("end token after the answer").uncheck()
-    expect(page.locator("#tuning-mask .warn")).to_contain_text("never stops")
-
-
-def test_the_form_of_a_row_is_chosen_and_told_of_the_run(page):
-    page.get_by_text("More settings").click()
-    form = page.locator("#tuning-form")
-    expect(form.get_by_label("plain text")).to_be_checked()
-    form.get_by_label("the model’s chat template").check()
-    expect(page.locator("#tuning-mask .warn")).to_contain_text("The row has the chat form")
-    start(page, 3)
-    turned(page, "done")
-    expect(page.locator("#tuning-settings")).to_contain_text("form chat")
-    page.locator("#tuning-use-prompts").click()
-    expect(page.locator("#prompt-form").get_by_label("as the model was tuned")).to_be_checked()
-
-
-def test_start_reload_stop_resume_compare(page):
-    start(page, LONG)
+def more_come(page: Page) -> None:
+    """Wait until there are more points than now."""
     before = points(page)
     expect(page.locator(MONITOR)).not_to_have_attribute("data-points", str(before))
+
+
+def test_a_run_is_followed_stopped_resumed_and_compared(page, visit, address):
+    start(page, LONG)
+    looked_at(page)
+    other = open_tab(visit(address))
+    expect(other.locator("#tuning-runs")).to_contain_text("No runs yet")
+    other.locator("#tuning-start-go").click()
+    expect(other.locator(MONITOR)).to_contain_text("place 1 in the queue")
+    before = points(page)
     page.reload()
     open_tab(page)
     turned(page, "running")
@@ -158,6 +166,10 @@ def test_start_reload_stop_resume_compare(page):
     expect(page.locator(".lm-sample")).to_have_count(demo().samples)
     page.locator("#tuning-stop").click()
     turned(page, "stopped")
+    expect(other.locator(MONITOR)).to_have_attribute("data-points", re.compile("[1-9]"))
+    expect(other.locator(ROWS)).to_have_count(1)
+    other.locator("#tuning-stop").click()
+    turned(other, "stopped")
     kept = points(page)
     expect(page.locator("#tuning-compare")).to_be_visible()
     fill(page, "steps", "3")  # of another run: the one that goes on keeps its own
@@ -174,88 +186,23 @@ def test_start_reload_stop_resume_compare(page):
     expect(page.locator("#compare-strip-2 .lm-tok").first).to_be_visible()
 
 
-def test_a_tuned_model_is_used_in_prompts(page):
-    start(page, 3)
-    turned(page, "done")
-    page.locator("#tuning-use-prompts").click()
-    expect(page.locator("#prompt-model input")).to_have_value("LoRA, ℓ = 8 on qa")
-    expect(page.locator("#prompt-wording input")).to_have_value("The form of the tuned model")
-    expect(page.locator("#prompt-view .lm-prompttext")).to_contain_text("<|question|>")
-    expect(page.locator("#prompt-strip .lm-tok").first).to_be_visible()
-    assert page.evaluate("window.lmlab.shown.prompt.runs[0].model").startswith("base+run:")
-
-
-def test_what_was_zoomed_stays_zoomed_while_points_come(page):
-    start(page, LONG)
+def looked_at(page: Page) -> None:
+    """What was zoomed stays zoomed, and a figure keeps the focus, while points come."""
     canvas = page.locator("#tuning-monitor canvas").first
     canvas.focus()
     for key in ("End", "+", "ArrowLeft"):
         canvas.press(key)
     whole = page.locator("#tuning-monitor .lm-chart").first.get_by_text("whole run")
     expect(whole).to_be_visible()
-    before = points(page)
-    expect(page.locator(MONITOR)).not_to_have_attribute("data-points", str(before))
+    more_come(page)
     expect(whole).to_be_visible()
     whole.click()
     expect(whole).to_have_count(0)
-
-
-def test_a_figure_keeps_the_focus_while_its_number_changes(page):
-    start(page, LONG)
     figure = page.locator(".lm-run-numbers .lm-num2", has_text="train loss")
     expect(figure).to_have_attribute("tabindex", "0")
     figure.focus()
-    before = points(page)
-    expect(page.locator(MONITOR)).not_to_have_attribute("data-points", str(before))
+    more_come(page)
     expect(figure).to_be_focused()
-
-
-def test_runs_of_a_visitor_are_theirs_alone_and_others_wait(page, visit, address):
-    start(page, LONG)
-    other = open_tab(visit(address))
-    expect(other.locator("#tuning-runs")).to_contain_text("No runs yet")
-    other.locator("#tuning-start-go").click()
-    expect(other.locator(MONITOR)).to_contain_text("place 1 in the queue")
-    page.locator("#tuning-stop").click()
-    expect(other.locator(MONITOR)).to_have_attribute("data-points", re.compile("[1-9]"))
-    expect(other.locator(ROWS)).to_have_count(1)
-    other.locator("#tuning-stop").click()
-    turned(other, "stopped")
-
-
-def test_a_race_of_methods_ends_in_one_chart(page):
-    fill(page, "steps", "4")
-    page.locator("#tuning-race").click()
-    expect(page.locator(ROWS)).to_have_count(5)
-    expect(page.locator(f"{ROWS}:has-text('finished')")).to_have_count(5)
-    expect(page.locator("#tuning-contest svg").first.locator("circle")).to_have_count(5)
-    expect(page.locator("#tuning-settings tbody")).to_contain_text("method")
-    page.locator(f"{ROWS} input").first.uncheck()
-    expect(page.locator("#tuning-contest svg").first.locator("circle")).to_have_count(4)
-    first = page.locator(ROWS).first.get_by_role("button", name="Delete")
-    first.click()
-    first.click()
-    expect(page.locator(ROWS)).to_have_count(4)
-
-
-def test_a_rate_that_breaks_it_says_so(page):
-    page.get_by_role("button", name="A rate that breaks it").click()
-    expect(page.locator("#tuning-rate input, #tuning-rate textarea")).to_have_value("1000")
-    page.locator("#tuning-start-go").click()
-    expect(page.locator(MONITOR)).to_contain_text(re.compile(r"not a number at step \d+"))
-    turned(page, "failed")
-
-
-def test_a_table_of_ones_own(page):
-    page.get_by_text("A table of your own").click()
-    rows = "".join(f"What is {i}?,number {i}\n" for i in range(30))
-    page.locator("#tuning-pasted textarea").fill("asked,told\n" + rows)
-    page.locator("#tuning-use").click()
-    expect(page.locator("#tuning-said")).to_contain_text("30 rows")
-    expect(page.get_by_label("‘answer’ is the column")).to_have_value("told")
-    expect(page.locator("#tuning-mask")).to_contain_text("number")
-    start(page, 3)
-    turned(page, "done")
 
 
 class Hub:
@@ -272,10 +219,22 @@ class Hub:
         pass
 
 
-def test_it_is_taken_along_and_pushed_with_a_token_that_is_not_kept(page, monkeypatch):
+def test_what_was_learned_is_used_taken_along_and_pushed(page, monkeypatch):
     monkeypatch.setattr("lmlab.runs.hub.HfApi", Hub)
     start(page, 3)
     turned(page, "done")
+    taken_and_pushed(page)
+    page.locator("#tuning-use-prompts").click()
+    expect(page.locator("#prompt-model input")).to_have_value("LoRA, ℓ = 8 on qa")
+    expect(page.locator("#prompt-wording input")).to_have_value("The form of the tuned model")
+    expect(page.locator("#prompt-form").get_by_label("as the model was tuned")).to_be_checked()
+    expect(page.locator("#prompt-view .lm-prompttext")).to_contain_text("<|question|>")
+    expect(page.locator("#prompt-strip .lm-tok").first).to_be_visible()
+    page.wait_for_function("window.lmlab.shown.prompt?.runs[0].model.startsWith('base+run:')")
+
+
+def taken_and_pushed(page: Page) -> None:
+    """With a token that is not kept."""
     with page.expect_download() as waiting:
         page.locator("#tuning-save").click()
     assert waiting.value.suggested_filename.endswith(".zip")
@@ -297,24 +256,25 @@ def test_it_is_taken_along_and_pushed_with_a_token_that_is_not_kept(page, monkey
     expect(token).to_have_value("")
 
 
-def test_it_fits_a_phone(visit, address, lab):
-    labs.clear(lab)
-    page = open_tab(visit(address, viewport={"width": 390, "height": 844}))
-    start(page, 3)
-    turned(page, "done")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-
-
-def test_the_core_trains_behind_the_page(visit, serve_lab, tmp_path):
-    lab = Lab.open(Settings(offline=True, model="tiny", runs_dir=tmp_path))
-    page = open_tab(visit(serve_lab(lab, "tuning")))
+def test_a_race_of_methods_ends_in_one_chart(page):
     page.get_by_text("More settings").click()
-    fill(page, "samples", "1")
-    fill(page, "batch", "4")
-    start(page, 6)
-    turned(page, "done")
-    assert points(page) == 6
-    expect(page.locator(".lm-sample .lm-tok").first).to_be_visible()
-    expect(page.locator(f"{ROWS} td").nth(4)).to_have_text("6 of 6")
-    learned = page.locator(COUNTER).inner_text().split("\n")[0]
-    expect(page.locator(f"{ROWS} td").nth(3)).to_have_text(learned)
+    form = page.locator("#tuning-form")
+    expect(form.get_by_label("plain text")).to_be_checked()
+    form.get_by_label("the model’s chat template").check()
+    expect(page.locator("#tuning-mask .lm-problem")).to_contain_text("no chat template")
+    form.get_by_label("plain text").check()
+    expect(page.locator(LOSS).first).to_be_visible()
+    fill(page, "steps", "4")
+    page.locator("#tuning-race").click()
+    expect(page.locator(ROWS)).to_have_count(5)
+    expect(page.locator(f"{ROWS}:has-text('finished')")).to_have_count(5)
+    expect(page.locator("#tuning-contest svg").first.locator("circle")).to_have_count(5)
+    expect(page.locator("#tuning-settings tbody")).to_contain_text("method")
+    page.locator(f"{ROWS} input").first.uncheck()
+    expect(page.locator("#tuning-contest svg").first.locator("circle")).to_have_count(4)
+    first = page.locator(ROWS).first.get_by_role("button", name="Delete")
+    first.click()
+    first.click()
+    expect(page.locator(ROWS)).to_have_count(4)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_function("document.documentElement.scrollWidth <= 390")

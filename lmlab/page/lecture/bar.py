@@ -17,7 +17,7 @@ from lmlab.page.lecture.stage import stages, tabs_of
 from lmlab.page.scenes.scene import Scene
 from lmlab.parts.gradio_compat.building import Html, Placed
 from lmlab.parts.scripts import mounts
-from lmlab.parts.stream import waits_in
+from lmlab.parts.stream import QUIET, waits_in
 
 QUICK = waits_in("lecture", 4)
 AHEAD = waits_in("ahead", 1)
@@ -104,6 +104,11 @@ def build(names: Sequence[str]) -> Lecture:
     return Lecture(Bar(names=names, elem_id="lecture"), Mail(), gr.State(()))
 
 
+def refused(tab: str) -> str:
+    """The script that tells the bar that a tab has not been filled in: it begins by itself."""
+    return f"() => JSON.stringify({{action: 'refused', tab: {json.dumps(tab)}, at: Date.now()}})"
+
+
 def wire(
     lab: Lab,
     page: gr.Blocks,
@@ -123,7 +128,8 @@ def wire(
         filled = [*filling.outputs(name), lecture.mail]
         fill, tell = getattr(lecture.bar, f"fill_{name}"), getattr(lecture.bar, f"tell_{name}")
         given = [lecture.own, *filling.inputs(name)]
-        fill(events.filler(filling, stage, shown), given, filled, **QUICK)
+        asked = fill(events.filler(filling, stage, shown), given, filled, **QUICK)
+        asked.failure(None, None, lecture.mail, js=refused(stage.tab), queue=False, **QUIET)
         values = list(links.linkable(stage).values())
         tell(events.teller(stage), values, lecture.mail, **QUICK)
     mails = [lecture.mail, lecture.own]

@@ -241,6 +241,7 @@ export function mount(element, { props, trigger }) {
     ask: () => asTold("link"),
     open: ({ name }) => go(scenes.findIndex((scene) => scene.name === name)),
     filled,
+    refused: ({ tab }) => { release(tab); ready(true); },
     copy: ({ query }) => copy(location.origin + location.pathname + "?" + query),
     file: ({ text }) => save(text),
     scenes: (mail) => {
