@@ -17,12 +17,11 @@ from lmlab.lab import Lab
 from lmlab.parts import run_views, upload_table
 from lmlab.parts.pickers import Choices, model_picker
 from lmlab.parts.stream import QUICK, Shown, on
-from lmlab.parts.upload_table import FIELDS, OWN
+from lmlab.parts.upload_table import COLUMNS, FIELDS, OWN
 from lmlab.parts.widgets import static
 from lmlab.text.wordings import read_wording, shipped_source
 
 PLAIN_COLUMN = "text"  # that is learned where there is no wording
-COLUMNS = tuple(f"column {number}" for number in range(FIELDS))
 
 
 @dataclass(frozen=True)
