@@ -28,7 +28,7 @@ def test_the_page_shows_the_librarys_numbers(visit, real_address, expected):
     figure = page.locator("#likelihood-figures .lm-fig.big .v")
     expect(figure).to_contain_text(f"{expected.perplexity:.2f}")
     first = page.locator("#likelihood-factors tbody tr").first
-    expect(first).to_contain_text(f"{-expected.tokens[0].logprob:.4f}")
+    expect(first).to_contain_text(f"−{-expected.tokens[0].logprob:.3f}")
     page.get_by_role("tab", name="About").click()
     expect(page.locator("#about-text")).to_contain_text("How a text is scored")
     page.get_by_role("button", name="base ", exact=False).first.click()

@@ -108,9 +108,6 @@ def test_rows_counter_and_form(page, lab):
     the_counter_moves(page, lab)
     page.get_by_role("button", name="A rate that breaks it").click()
     expect(page.locator("#tuning-rate input, #tuning-rate textarea")).to_have_value("1000")
-    page.locator("#tuning-start-go").click()
-    expect(page.locator(MONITOR)).to_contain_text(re.compile(r"not a number at step \d+"))
-    turned(page, "failed")
 
 
 def rows_are_walked(page: Page, lab: Lab) -> None:
