@@ -31,7 +31,7 @@ def lab(tmp_path_factory) -> Lab:
 
 @pytest.fixture(scope="module")
 def address(serve_lab, lab) -> str:
-    return serve_lab(lab, "compare", "prompt", "tuning")
+    return serve_lab(lab, "likelihood", "compare", "prompt", "tuning")  # none but the first is made
 
 
 @pytest.fixture

@@ -19,13 +19,15 @@ from lmlab.lab import Lab
 from lmlab.parts.first_open import Following, Led
 from lmlab.parts.gradio_compat import building
 from lmlab.parts.receipt_button import Keep, follow
-from lmlab.parts.stream import GENERATING, QUICK, QUIET, Line, on
+from lmlab.parts.stream import GENERATING, QUICK, QUIET, Line, on, waits_in
 from lmlab.parts.upload_table import COLUMNS
 from lmlab.parts.widgets import Strip, static
 from lmlab.text.wordings import shipped_source
 
 NAME = "Prompt"
 GROUP = "prompt"
+# Examples and query are kept as one: what is typed into both is taken one after the other.
+EDITING = waits_in("rows", 1)
 EMPTY = """<b>Nothing run yet</b>Press Run (Ctrl + Enter): the model goes on from the prompt above,
 and G reads the answer out of what it writes."""
 INTO_VIEW = "() => document.querySelector('#prompt-query').scrollIntoView({block: 'center'})"
@@ -169,7 +171,7 @@ def _wire_rows(lab: Lab, inputs: Inputs, outputs: Outputs) -> None:
     for part, box in (("examples", outputs.examples), ("query", outputs.query)):
         edit = on(
             box.edit, rows.editor(lab, part), [outputs.sheet, inputs.source], changed,
-            trigger_mode="always_last", **QUICK,
+            trigger_mode="always_last", **EDITING,
         )  # fmt: skip
         show(edit)
     show(on(outputs.examples.anew, rows.restarter(lab), filled, outputs.rows, **QUICK))
