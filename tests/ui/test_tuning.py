@@ -13,7 +13,7 @@ from lmlab.text.wordings import shipped_templates
 from lmlab.training.config import demo
 from lmlab.training.masks import MaskView
 from tests import labs
-from tests.ui.conftest import handed_over, show_tab
+from tests.ui.conftest import TIMEOUT, handed_over, show_tab
 
 pytestmark = pytest.mark.browser
 MONITOR = "#tuning-monitor .lm-monitor"
@@ -264,7 +264,7 @@ def test_a_race_of_methods_ends_in_one_chart(page):
     fill(page, "steps", "4")
     page.locator("#tuning-race").click()
     expect(page.locator(ROWS)).to_have_count(5)
-    expect(page.locator(f"{ROWS}:has-text('finished')")).to_have_count(5)
+    expect(page.locator(f"{ROWS}:has-text('finished')")).to_have_count(5, timeout=3 * TIMEOUT)
     expect(page.locator("#tuning-contest svg").first.locator("circle")).to_have_count(5)
     expect(page.locator("#tuning-settings tbody")).to_contain_text("method")
     page.locator(f"{ROWS} input").first.uncheck()

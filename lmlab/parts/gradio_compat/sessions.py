@@ -53,6 +53,9 @@ class Session(state_holder.SessionState):
     def __setitem__(self, key: int, value: Any) -> None:
         block = self.blocks_config.blocks.get(key)
         if not isinstance(block, State):
+            # A changed component is made anew, outside of a page; a tab that is drawn later asks.
+            if block is not None and not hasattr(value, "page"):
+                value.page = block.page
             self.blocks_config.blocks[key] = value
             return
         # Anew, so that the values stand in the order of their making.
