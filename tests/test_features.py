@@ -18,7 +18,8 @@ from lmlab.page.lecture.events import check
 from lmlab.page.lecture.filling import Filling
 from lmlab.page.lecture.stage import stages
 from lmlab.page.scenes.course import shipped
-from lmlab.parts.scripts import terms
+from lmlab.page.web_files import files
+from lmlab.parts.stream import streamed
 from lmlab.settings import read_settings
 from tests.ui.guide import made
 
@@ -59,7 +60,7 @@ def test_a_folder_from_elsewhere_is_a_tab_a_link_a_scene_and_terms(elsewhere):
     scene = next(one for one in shipped(tabs) if one.tab == "order")
     assert scene.name == "order-of-words"
     check(filling, scene)
-    assert "The same words, last one first." in terms([one.folder for one in tabs])
+    assert b"The same words, last one first." in files()["made.js"]
 
 
 def test_a_folder_from_elsewhere_is_a_command(elsewhere, folder):
@@ -76,7 +77,8 @@ def test_a_folder_from_elsewhere_is_a_command(elsewhere, folder):
 def test_a_feature_s_receipt_is_that_of_what_it_shows(elsewhere, folder):
     found = {one.name: one for one in features([elsewhere])}["order"]
     ask, note = found.load("page:asker"), found.load("page:note")
-    shown, kept = ask(Lab.open(read_settings(offline=True)))(str(folder()), "the <b>cat")
+    handler = streamed(ask(Lab.open(read_settings(offline=True))), ["shown", "kept"])
+    *_, shown, kept = list(handler(str(folder()), "the <b>cat"))[-1]
     assert shown.count("lm-fig") == 2
     assert "<b>cat" not in shown
     assert "the <b>cat" in note(kept).write()

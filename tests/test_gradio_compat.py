@@ -193,6 +193,12 @@ def test_a_misfit_is_printed_by_traceback(module):
     assert "traceback." not in inspect.getsource(module).replace("traceback.print_exc()", "")
 
 
+def test_a_page_asks_itself_whether_it_can_be_had():
+    launch = inspect.getsource(gr.Blocks.launch)
+    assert "networking.url_ok(self.local_url)" in launch
+    assert launch.index("startup-events") < launch.index("url_ok")
+
+
 def test_the_pages_files_are_where_they_were():
     files = server.page_files()
     assert len(files) > 100

@@ -22,13 +22,14 @@ from lmlab.page import theme
 from lmlab.page.lecture import bar as lecture
 from lmlab.page.lecture.stage import tabs_of
 from lmlab.page.scenes.course import course, shipped
+from lmlab.page.web_files import files, folder, links
 from lmlab.parts.gradio_compat import server
 from lmlab.parts.gradio_compat.building import whence
 from lmlab.parts.gradio_compat.handlers import put_between, set_events
 from lmlab.parts.gradio_compat.later_tabs import defer, first_part, parts_of
 from lmlab.parts.gradio_compat.queue import lines_of, put_lines
 from lmlab.parts.gradio_compat.sessions import use_small_sessions
-from lmlab.parts.scripts import files, folder, links, loads
+from lmlab.parts.scripts import loads
 from lmlab.parts.vault import Vault
 from lmlab.settings import Settings
 

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from playwright.sync_api import Browser, Page
 
-from lmlab.parts.scripts import files
+from lmlab.page.web_files import files
 from tests.test_formats import CASES
 
 pytestmark = pytest.mark.browser

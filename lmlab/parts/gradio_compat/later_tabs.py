@@ -13,12 +13,13 @@ from typing import Any
 
 import gradio as gr
 
+from lmlab.parts.gradio_compat.building import Html
 from lmlab.parts.scripts import mounts
 
 CONFIG = re.compile(rb"(?<=window\.gradio_config = ).*?(?=;</script>)", re.DOTALL)
 
 
-class Opening(gr.HTML):
+class Opening(Html):
     """Is the first to be in a tab that was made: its event ``open`` stands for the tab's first
     ``select``, which came before there was anything to answer it."""
 

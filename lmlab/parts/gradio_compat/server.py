@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 import uvicorn
-from gradio import http_server, queueing, routes
+from gradio import http_server, networking, queueing, routes
 
 LOCALHOST = http_server.LOCALHOST_NAME
 
@@ -26,6 +26,9 @@ def serve_through(page: gr.Blocks, configured: Callable[..., uvicorn.Config]) ->
 
     # Gradio makes its server's configuration itself, by this name.
     _put(http_server, "uvicorn", SimpleNamespace(Config=config, Server=uvicorn.Server))
+    # By then the server has answered Gradio once. Three seconds for the whole page, as Gradio
+    # gives it, are too few on a busy machine, where nothing would start.
+    _put(networking, "url_ok", lambda url: True)
 
 
 def say_of_misfits(say: Callable[[], None]) -> None:
