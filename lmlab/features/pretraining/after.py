@@ -10,8 +10,8 @@ from lmlab.lab import Lab
 from lmlab.parts.gradio_compat.building import elsewhere
 from lmlab.parts.run_following import saved
 from lmlab.parts.run_panel import RunPanel, model_choice
-from lmlab.parts.run_widgets import ASKING
-from lmlab.parts.stream import QUICK, QUIET, Shown, on
+from lmlab.parts.run_widgets import hand_over
+from lmlab.parts.stream import Shown
 
 # The Completion tab is drawn when it is first opened; its prompt has to be there before it is run.
 PRESS = "() => { setTimeout(window.lmlab.press, 500, 'completion-again'); }"
@@ -49,9 +49,7 @@ def wire(lab: Lab, step: After, panel: RunPanel) -> None:
     filled = elsewhere("completion", FILLED)
     step.complete.visible = bool(filled)
     if filled:
-        named = dict(zip((*FILLED, "tabs"), filled, strict=True))
-        opened = on(step.complete.click, completer(lab), panel.mine, named, **ASKING, **QUICK)
-        opened.success(None, None, None, js=PRESS, **QUIET)
+        hand_over(step.complete.click, completer(lab), panel.mine, filled, "completion", PRESS)
 
 
 def completer(lab: Lab) -> Callable[..., Shown]:
@@ -59,7 +57,6 @@ def completer(lab: Lab) -> Callable[..., Shown]:
 
     def opened(owner: str, run: str) -> Shown:
         info = saved(lab.service(Pretraining), owner, run)
-        tabs = gr.update(selected="completion")
-        return {"model": model_choice(lab, info), "prompt": "", "tabs": tabs}
+        return {"model": model_choice(lab, info), "prompt": ""}
 
     return opened
