@@ -18,8 +18,8 @@ from lmlab.parts.gradio_compat.building import elsewhere
 from lmlab.parts.receipt_button import Keep, follow
 from lmlab.parts.run_following import follower, saved
 from lmlab.parts.run_panel import RunPanel, buttons, model_choice
-from lmlab.parts.run_widgets import ASKING, Owner, Runs
-from lmlab.parts.stream import QUICK, QUIET, Shown, on
+from lmlab.parts.run_widgets import ASKING, Owner, Runs, hand_over
+from lmlab.parts.stream import Shown
 from lmlab.parts.widgets import static
 
 NOTES = """<p class="lm-levelnotes"><b>ln V</b>: every token equally likely, where learning begins.
@@ -94,9 +94,7 @@ def wire(lab: Lab, step: RunStep, text: list[Any], shape: list[Any]) -> None:
     filled = elsewhere("completion", FILLED)
     step.complete.visible = bool(filled)
     if filled:
-        named = dict(zip((*FILLED, "tabs"), filled, strict=True))
-        opened = on(step.complete.click, completer(lab), panel.mine, named, **ASKING, **QUICK)
-        opened.success(None, None, None, js=PRESS, **QUIET)
+        hand_over(step.complete.click, completer(lab), panel.mine, filled, "completion", PRESS)
 
 
 def completer(lab: Lab) -> Callable[..., Shown]:
@@ -104,7 +102,6 @@ def completer(lab: Lab) -> Callable[..., Shown]:
 
     def opened(owner: str, run: str) -> Shown:
         info = saved(lab.service(Pretraining), owner, run)
-        tabs = gr.update(selected="completion")
-        return {"model": model_choice(lab, info), "prompt": "", "tabs": tabs}
+        return {"model": model_choice(lab, info), "prompt": ""}
 
     return opened
