@@ -9,7 +9,7 @@ which is read off the widgets; flags (``add_flags``, ``read``); and the sentence
 import argparse
 from dataclasses import dataclass
 from types import UnionType
-from typing import Any, ClassVar, Literal, TypeVar, get_args, get_origin
+from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic.fields import FieldInfo
@@ -61,9 +61,19 @@ class Checked:
             raise _sentence(cls, error.errors()[0]) from None
 
 
-def option(field: FieldInfo) -> Option | None:
-    """How a field is asked for; None where it is not."""
-    return next((one for one in field.metadata if isinstance(one, Option)), None)
+def option(field: FieldInfo) -> Option:
+    """How a field is asked for; one that is not has neither label nor flag."""
+    return next((one for one in field.metadata if isinstance(one, Option)), Option(flag=None))
+
+
+def flags(model: Checked | type[Checked], without: tuple[str, ...] = ()) -> dict[str, FieldInfo]:
+    """The fields that a command line sets, by name."""
+    fields = model.__pydantic_fields__.items()
+    return {
+        name: field
+        for name, field in fields
+        if option(field).flag is not None and name not in without
+    }
 
 
 def limit(field: FieldInfo, which: Literal["ge", "le"]) -> Any:
@@ -73,17 +83,15 @@ def limit(field: FieldInfo, which: Literal["ge", "le"]) -> Any:
 
 def kind(field: FieldInfo) -> Any:
     """The type of a field's value where it has one: ``int`` of ``int | None``."""
-    parts = get_args(field.annotation) if isinstance(field.annotation, UnionType) else ()
-    return next((part for part in parts if part is not type(None)), field.annotation)
+    whole = field.annotation
+    parts = get_args(whole) if get_origin(whole) in (Union, UnionType) else (whole,)
+    return next(part for part in parts if part is not type(None))
 
 
 def add_flags(parser: Any, start: Checked, *, without: tuple[str, ...] = ()) -> None:
     """Declare a model's flags, with the values of ``start`` as defaults."""
-    for name, field in start.__pydantic_fields__.items():
+    for name, field in flags(start, without).items():
         asked, default = option(field), getattr(start, name)
-        if asked is None or asked.flag is None or name in without:
-            continue
-        flag = asked.flag or f"--{name.replace('_', '-')}"
         about: dict[str, Any] = {"dest": name, "default": default, "help": asked.help}
         if get_origin(kind(field)) is tuple:
             about |= {"action": "append", "default": [*default], "metavar": "TEXT"}
@@ -93,8 +101,8 @@ def add_flags(parser: Any, start: Checked, *, without: tuple[str, ...] = ()) -> 
         elif get_origin(kind(field)) is Literal:
             about["choices"] = get_args(kind(field))
         else:
-            about |= {"type": kind(field), "metavar": flag.lstrip("-").upper().replace("-", "_")}
-        parser.add_argument(flag, **about)
+            about["type"] = kind(field)
+        parser.add_argument(asked.flag or f"--{name.replace('_', '-')}", **about)
 
 
 def read(model: type[M], arguments: argparse.Namespace) -> M:
@@ -103,8 +111,8 @@ def read(model: type[M], arguments: argparse.Namespace) -> M:
     Raises:
         InputError: one of them cannot be.
     """
-    asked = {name for name, field in model.__pydantic_fields__.items() if option(field)}
-    return model(**{name: value for name, value in vars(arguments).items() if name in asked})
+    asked = vars(arguments)
+    return model(**{name: asked[name] for name in flags(model) if name in asked})
 
 
 def _sentence(model: type[Checked], error: Any) -> Exception:
@@ -113,7 +121,7 @@ def _sentence(model: type[Checked], error: Any) -> Exception:
     field = model.__pydantic_fields__.get(name)
     if field is None or error["type"].startswith(("unexpected", "missing")):
         return TypeError(f"{model.__name__}: {error['msg']}: {name}")
-    asked, low, high = option(field) or Option(), limit(field, "ge"), limit(field, "le")
+    asked, low, high = option(field), limit(field, "ge"), limit(field, "le")
     if error["type"] == "literal_error":
         known = ", ".join(map(str, get_args(kind(field))))
         return InputError(f"There is no {name} ‘{str(value)[:40]}’.", f"There are: {known}.")

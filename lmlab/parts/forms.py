@@ -1,7 +1,7 @@
 """A form on the page, from its model of options: widgets, and the model that their values mean."""
 
 from dataclasses import dataclass
-from typing import Any, Generic, get_origin
+from typing import Any, Generic, Literal, get_args, get_origin
 
 import gradio as gr
 
@@ -12,8 +12,8 @@ LINES = "one per line; \\n is a line break"
 
 
 @dataclass(frozen=True)
-class Form(Generic[M]):
-    """A form.
+class Controls(Generic[M]):
+    """The controls of a form.
 
     Attributes:
         tab: what its elements' ids begin with.
@@ -21,6 +21,7 @@ class Form(Generic[M]):
         rows: the fields, row by row; their values come in this order.
         hint: what to do about an empty field.
         sliders: whether a number with both limits is a slider.
+        info: whether help stands beside them.
         width: the least of a number, in pixels.
     """
 
@@ -29,6 +30,7 @@ class Form(Generic[M]):
     rows: tuple[tuple[str, ...], ...]
     hint: str = "Type a number."
     sliders: bool = True
+    info: bool = True
     width: int = 90
 
     @property
@@ -53,12 +55,17 @@ class Form(Generic[M]):
         """One field's widget."""
         field, value = self.start.__pydantic_fields__[name], _shown(getattr(self.start, name))
         asked, whole = option(field), kind(field) is int
-        assert asked is not None
         place = f"{self.tab}-{asked.id or name.replace('_', '-')}"
-        looks: dict[str, Any] = {"label": asked.label, "info": asked.help or None, "elem_id": place}
+        looks: dict[str, Any] = {
+            "label": asked.label,
+            "info": asked.help if self.info else None,
+            "elem_id": place,
+        }
         if get_origin(kind(field)) is tuple:
             looks["info"] = LINES
             return gr.Textbox(value, lines=1, max_lines=4, min_width=150, max_length=400, **looks)
+        if get_origin(kind(field)) is Literal:
+            return gr.Dropdown([*get_args(kind(field))], value=value, min_width=140, **looks)
         low = limit(field, "ge") if asked.low is None else asked.low
         if self.sliders and asked.step and asked.high is not None:
             return gr.Slider(low, asked.high, value, step=asked.step, min_width=150, **looks)

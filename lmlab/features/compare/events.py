@@ -13,18 +13,20 @@ from lmlab.generation.config import GenerateConfig
 from lmlab.lab import Lab
 from lmlab.parts import shift_strip, stream
 from lmlab.parts.asking import advice
-from lmlab.parts.forms import Form
+from lmlab.parts.forms import Controls
 from lmlab.parts.model_pair import COLUMNS
 from lmlab.parts.stream import STATUS, Busy, Pace, Work, result
 from lmlab.parts.strip import Shown
 from lmlab.progress import Loading, Progress
 from lmlab.scoring.compared import Compared
 
-CONTROLS = Form(
+CONTROLS = Controls(
     "compare",
     GenerateConfig(max_new_tokens=32, temperature=0),
     (("temperature", "max_new_tokens", "seed"),),
     sliders=False,
+    info=False,
+    width=80,
 )
 PATIENCE = 0.08  # seconds between two drawings of completions on their way
 

@@ -16,14 +16,14 @@ from lmlab.generation.config import GenerateConfig
 from lmlab.lab import Lab
 from lmlab.parts import shift_strip
 from lmlab.parts.asking import advice
-from lmlab.parts.forms import Form
+from lmlab.parts.forms import Controls
 from lmlab.parts.stream import STATUS, Busy, Pace, Work, said
 from lmlab.progress import Loading
 
 SHAPING = ("temperature", "top_p", "min_p", "repetition_penalty", "top_k")
 # At temperature 1 the small models of the suite soon lose the thread; the rest is as the model
 # gives it, so that the chart shows one control's work at a time.
-CONTROLS = Form(
+CONTROLS = Controls(
     "completion",
     GenerateConfig(max_new_tokens=48, temperature=0.8),
     (SHAPING[:4], ("top_k", "max_new_tokens", "seed", "stop")),
