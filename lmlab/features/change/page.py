@@ -19,7 +19,8 @@ from lmlab.features.change import (
 from lmlab.features.change.feature import FEATURE
 from lmlab.features.change.service import Changing
 from lmlab.lab import Lab
-from lmlab.models.backends import WEIGHTS, lacking
+from lmlab.models.backends import lacking
+from lmlab.models.gives import WEIGHTS
 from lmlab.parts import run_views
 from lmlab.parts.gradio_compat import building
 from lmlab.parts.pickers import model_picker

@@ -1,27 +1,18 @@
 """What to do with a model that has learned something: complete with it, take it along."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
-from lmlab.errors import InputError
 from lmlab.features.pretraining.service import Pretraining
 from lmlab.lab import Lab
-from lmlab.parts import run_views
 from lmlab.parts.gradio_compat.building import elsewhere
-from lmlab.parts.run_following import WRITING, known
+from lmlab.parts.run_following import saved
+from lmlab.parts.run_panel import RunPanel, model_choice
 from lmlab.parts.run_widgets import ASKING
-from lmlab.parts.stream import QUICK, QUIET
-from lmlab.runs.store import RunInfo
+from lmlab.parts.stream import QUICK, QUIET, Shown, on
 
-FETCH = (
-    "() => setTimeout(() => { const a = document.querySelector('#pretraining-file'); "
-    "(a.querySelector('button, a') || a).click(); }, 150)"
-)
 # The Completion tab is drawn when it is first opened; its prompt has to be there before it is run.
 PRESS = "() => { setTimeout(window.lmlab.press, 500, 'completion-again'); }"
 # The ends of the ids of what is filled in on the Completion tab.
@@ -36,7 +27,6 @@ class After:
     complete: gr.Button
     save: gr.Button
     file: gr.DownloadButton
-    zipped: gr.State
 
 
 def build() -> After:
@@ -50,66 +40,26 @@ def build() -> After:
         )
         save = gr.Button("Download", elem_id="pretraining-save", min_width=110)
         file = gr.DownloadButton("model.zip", elem_id="pretraining-file", elem_classes="lm-none")
-    return After(box, complete, save, file, gr.State(""))
+    return After(box, complete, save, file)
 
 
-def wire(lab: Lab, step: After, owner: Any, current: gr.State) -> None:
-    """Have the buttons do what they say.
-
-    Args:
-        lab: the backend.
-        step: the components.
-        owner: the visitor.
-        current: id of the run that is shown.
-    """
-    mine = [owner, current]
-    packed = step.save.click(
-        packer(lab), [*mine, step.zipped], [step.file, step.zipped], trigger_mode="once",
-        **ASKING, **WRITING,
-    )  # fmt: skip
-    packed.success(None, None, None, js=FETCH, **QUIET)
+def wire(lab: Lab, step: After, panel: RunPanel) -> None:
+    """Have the buttons do what they say about the run that is shown."""
+    panel.download(step.save, step.file)
     filled = elsewhere("completion", FILLED)
     step.complete.visible = bool(filled)
     if filled:
-        opened = step.complete.click(completer(lab), mine, filled, **ASKING, **QUICK)
+        named = dict(zip((*FILLED, "tabs"), filled, strict=True))
+        opened = on(step.complete.click, completer(lab), panel.mine, named, **ASKING, **QUICK)
         opened.success(None, None, None, js=PRESS, **QUIET)
 
 
-def packer(lab: Lab) -> Callable[..., list[Any]]:
-    """The model as a zip: [download button, its path, for it to be removed later]."""
+def completer(lab: Lab) -> Callable[..., Shown]:
+    """The Completion tab from nothing, with this model."""
 
-    def pack(owner: str, run: str, last: str) -> list[Any]:
-        path = str(lab.service(Pretraining).archive(known(owner), run))
-        if last and last != path:
-            with suppress(OSError):
-                Path(last).unlink()
-        return [path, path]
-
-    return pack
-
-
-def completer(lab: Lab) -> Callable[..., list[Any]]:
-    """[model, prompt, tabs]: the Completion tab from nothing, with this model."""
-
-    def opened(owner: str, run: str) -> list[Any]:
-        info = saved(lab, owner, run)
-        own = f"{run_views.method_name(info)} on {info.data}"
-        names = [(name, name) for name in lab.model_names()]
-        picked = gr.update(choices=[*names, (own, info.model_name)], value=info.model_name)
-        return [picked, "", gr.update(selected="completion")]
+    def opened(owner: str, run: str) -> Shown:
+        info = saved(lab.service(Pretraining), owner, run)
+        tabs = gr.update(selected="completion")
+        return {"model": model_choice(lab, info), "prompt": "", "tabs": tabs}
 
     return opened
-
-
-def saved(lab: Lab, owner: str, run: str) -> RunInfo:
-    """A run that has learned something.
-
-    Raises:
-        InputError: there is none, or nothing of it has been saved.
-    """
-    if not run:
-        raise InputError("No run is shown.", "Start one, or choose one below.")
-    info = lab.service(Pretraining).run(known(owner), run)
-    if not info.model_name:
-        raise InputError("This run has saved nothing yet.", "Wait for it, or let it run longer.")
-    return info
