@@ -81,8 +81,8 @@ def test_mixtures_and_the_shipped_corpus(visit, mock_page):
         page.wait_for_function(f"document.documentElement.scrollWidth <= {width}")
 
 
-def test_a_visitors_corpus(visit, mock_page, tmp_path):
-    page = open_tab(visit, mock_page("data"))
+def test_a_visitors_corpus(visit, small_page, tmp_path):
+    page = open_tab(visit, small_page("data"))
     shown = page.locator(".lm-corpuscards .lm-fig").first
     own(page, "")
     expect(page.get_by_test_id("toast-body").first).to_contain_text("There is no text")
