@@ -13,8 +13,9 @@ from lmlab.generation.complete import generate
 from lmlab.generation.config import GenerateConfig
 from lmlab.lab import Lab
 from lmlab.models import backends
-from lmlab.models.backends import GIVES, lacking
+from lmlab.models.backends import lacking
 from lmlab.models.backends.mock import STORY
+from lmlab.models.gives import GIVES
 from lmlab.page.app import build_page
 from lmlab.runs.model_store import ModelStore
 from lmlab.scoring.comparison import compare

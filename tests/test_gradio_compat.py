@@ -66,11 +66,10 @@ def test_a_tab_and_a_page_know_where_they_are_built():
         gr.Textbox(elem_id="one-text")
         assert Context.block is building.tab() is tab
         assert Context.root_block is building.page() is page
-        assert building.elsewhere("one", ["none"]) == []
-        text, tabs = building.elsewhere("one", ["text"])
+        assert building.elsewhere("one", ["none"]) == {}
+        (text,) = building.elsewhere("one", ["text"]).values()
     assert isinstance(text, gr.Textbox)
-    assert tabs is building.outer(page)
-    assert text in building.below(tabs)
+    assert text in building.below(building.outer(page))
     for lost in (building.tab, building.page):
         with pytest.raises(TypeError):
             lost()

@@ -11,6 +11,7 @@ from lmlab.errors import InputError, ModelError
 from lmlab.generation.complete import generate
 from lmlab.generation.sampling import GenerateConfig
 from lmlab.generation.sidebyside import batches, generate_side_by_side
+from lmlab.parts.model_pair import KNOWN, pairs
 from lmlab.runs.model_store import ModelRef, ModelStore
 from lmlab.scoring.score import score
 from tests import folders
@@ -258,3 +259,13 @@ def test_an_adapter_that_is_let_go_of_leaves_the_base_as_it_was(folder, tmp_path
             assert not any(isinstance(module, LoraLayer) for module in lm.model.modules())
         with store.borrow(ModelRef(str(base))) as lm:
             assert score(lm, PROMPT).logprob == pytest.approx(before, rel=1e-5)
+
+
+def test_examples_are_those_whose_models_are_there():
+    names = ["base", "base+qa", "base+verse", "qa", "tiny"]
+    found = pairs(names, "base")
+    assert [pair.name for pair in found] == ["A question", "A story start", "Sizes"]
+    assert found[0].models == ("base", "base+qa", "qa")
+    assert pairs(["base"], "base")[0].models == ("base", "base")
+    assert pairs([*names, *(m for p in KNOWN for m in p.models)], "base")[0].models[0] == "base"
+    assert len(pairs([m for p in KNOWN for m in p.models], "base")) == len(KNOWN)

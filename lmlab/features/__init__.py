@@ -50,7 +50,7 @@ class Feature:
             the button that it presses and its inputs.
         picture: what its picture shows, if that is not its first result; see ``pictured``.
         pictured: whether there is a picture of it in the documents.
-        needs: what a model must give to be offered here: keys of ``lmlab.models.backends.GIVES``.
+        needs: what a model must give to be offered here: keys of ``lmlab.models.gives.GIVES``.
     """
 
     name: str

@@ -11,7 +11,8 @@ from torch import Tensor
 from lmlab.generation.completions import FinishReason, Step
 from lmlab.generation.nexttoken import candidate_rows
 from lmlab.generation.sampling import GenerateConfig, draw, entropies, warp_rows
-from lmlab.models.model import LM, Steps
+from lmlab.models.decoding import Decoder
+from lmlab.models.model import LM
 from lmlab.models.textstream import TextStream
 from lmlab.progress import Reading
 
@@ -129,7 +130,7 @@ def advance(streams: Sequence[Stream], logits: Tensor) -> list[Step]:
     ]
 
 
-def rounds(decoder: Steps, streams: Sequence[Stream]) -> Iterator[list[tuple[int, Step]]]:
+def rounds(decoder: Decoder, streams: Sequence[Stream]) -> Iterator[list[tuple[int, Step]]]:
     """Advance streams of one prompt together until each has ended; yields [(which, step), …]."""
     for steps in iter_rounds(decoder, streams):
         if not isinstance(steps, Reading):
@@ -137,7 +138,7 @@ def rounds(decoder: Steps, streams: Sequence[Stream]) -> Iterator[list[tuple[int
 
 
 def iter_rounds(
-    decoder: Steps, streams: Sequence[Stream]
+    decoder: Decoder, streams: Sequence[Stream]
 ) -> Iterator[Reading | list[tuple[int, Step]]]:
     """Like ``rounds``, with how far the reading of a long prompt is."""
     live = list(range(len(streams)))

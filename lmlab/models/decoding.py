@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from lmlab.errors import MemoryLimitError, ModelError
-from lmlab.models.model import LM
-from lmlab.models.sharedprefix import SharedPrefix
+from lmlab.models.sharedprefix import Reader, SharedPrefix
 from lmlab.progress import Reading
 
 
@@ -19,7 +18,7 @@ class Decoder:
         rows: how many completions of a prompt run side by side.
     """
 
-    def __init__(self, lm: LM, rows: int = 1) -> None:
+    def __init__(self, lm: Reader, rows: int = 1) -> None:
         self._lm = lm
         self._rows = rows
         self._ids: list[list[int]] = []

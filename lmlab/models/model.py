@@ -6,16 +6,17 @@ A backend answers what it gives; all else is refused here, in a sentence that sa
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
 from lmlab.errors import InputError, ModelError
 from lmlab.maths.metrics import RowStats
-from lmlab.models.backends import GIVES, OF_WEIGHTS
+from lmlab.models.decoding import Decoder
 from lmlab.models.fair_lock import Turns
 from lmlab.models.forms import Form
+from lmlab.models.gives import GIVES, OF_WEIGHTS
 from lmlab.models.head import Head
 from lmlab.models.tokens import Vocabulary
 
@@ -40,7 +41,7 @@ class LM:
         name: as shown to people.
         vocabulary: its tokens, seen as strings of bytes.
         context: positions that the model can read at once.
-        gives: what may be asked of it: keys of ``lmlab.models.backends.GIVES``.
+        gives: what may be asked of it: keys of ``lmlab.models.gives.GIVES``.
         turns: the lock of its weights.
         form: what it was tuned in, where that is known.
         border: how many ids are read with the factors of a short text; None where all are.
@@ -119,7 +120,7 @@ class LM:
         """See the class."""
         return False
 
-    def beside(self, lms: Sequence[Any]) -> "Steps":
+    def beside(self, lms: Sequence[Any]) -> Decoder:
         """A decoder with one row for each of several models of one ``stack``."""
         raise self.lacks("adapters")
 
@@ -166,10 +167,8 @@ class LM:
         """Rows of ids [B, T] that come after a past, and the past that they leave; ``shares``."""
         raise self.lacks("distributions")
 
-    def decoder(self, rows: int = 1) -> "Steps":
+    def decoder(self, rows: int = 1) -> Decoder:
         """So many rows of one length that go on, token by token."""
-        from lmlab.models.decoding import Decoder
-
         return Decoder(self, rows)
 
     def lacks(self, what: str) -> ModelError:
@@ -178,16 +177,6 @@ class LM:
             f"‘{self.name}’ gives no {GIVES[what]}.",
             OF_WEIGHTS,
         )
-
-
-class Steps(Protocol):
-    """Rows that go on; see ``lmlab.models.decoding.Decoder``."""
-
-    def reading(self, ids: Sequence[int]) -> Any: ...
-    def read(self, ids: Sequence[int]) -> Tensor: ...
-    def read_all(self, prompts: Sequence[Sequence[int]], prefix: Any) -> Tensor: ...
-    def feed(self, newest: Sequence[int]) -> Tensor: ...
-    def keep(self, places: Sequence[int]) -> None: ...
 
 
 def narrowed(lm: T, context: int | None) -> T:

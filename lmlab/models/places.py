@@ -14,7 +14,8 @@ from typing import Protocol
 import psutil
 
 from lmlab.errors import ModelError
-from lmlab.models.backends import OF_WEIGHTS, WEIGHTS, lacking, scheme
+from lmlab.models.backends import lacking, scheme
+from lmlab.models.gives import OF_WEIGHTS, WEIGHTS
 from lmlab.models.refs import RUN, ModelRef, local_folder
 from lmlab.settings import Settings
 

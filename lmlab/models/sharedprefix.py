@@ -4,16 +4,33 @@ Gives the same rows as ``LM.rows``; where that was not shown on the model, it re
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from lmlab.errors import MemoryLimitError
-from lmlab.models.model import LM
+from lmlab.models.head import Head
 
 # Shorter beginnings are not worth a cache.
 LEAST = 8
+
+
+class Reader(Protocol):
+    """What a ``lmlab.models.model.LM`` reads ids by, which is said there."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def device(self) -> torch.device: ...
+    @property
+    def border(self) -> int | None: ...
+    @property
+    def shares(self) -> bool: ...
+    @property
+    def head(self) -> Head: ...
+    def rows(self, sequences: Sequence[Sequence[int]]) -> Tensor: ...
+    def over(self, ids: Tensor, past: Any) -> tuple[Tensor, Any]: ...
 
 
 class SharedPrefix:
@@ -24,7 +41,7 @@ class SharedPrefix:
         prefix: the ids that every sequence begins with, a soft prompt not counted; may be empty.
     """
 
-    def __init__(self, lm: LM, prefix: Sequence[int]) -> None:
+    def __init__(self, lm: Reader, prefix: Sequence[int]) -> None:
         self._lm = lm
         self.prefix = tuple(prefix)
         self._past: Any = None

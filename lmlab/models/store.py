@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from lmlab.assets import models_dir
 from lmlab.errors import MemoryLimitError, ModelError
-from lmlab.models.backends import ADAPTERS, OF_WEIGHTS, backend_of, lacking
+from lmlab.models.backends import backend_of, lacking
 from lmlab.models.fair_lock import in_order
+from lmlab.models.gives import ADAPTERS, OF_WEIGHTS
 from lmlab.models.memory import Entry, Memory
 from lmlab.models.places import Places, Progress
 from lmlab.models.refs import ModelRef

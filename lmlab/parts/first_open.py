@@ -2,7 +2,7 @@
 the tab in, and asks for something of its own (``stream.Line.on``, ``unless``).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,13 +17,13 @@ class Following:
 
     Attributes:
         inputs: what it follows from; controls among them have their new values.
-        outputs: what is given.
-        make: gives it.
+        outputs: what is given, by name.
+        make: gives it, by name.
     """
 
     inputs: Sequence[Any]
-    outputs: Sequence[Any]
-    make: Callable[..., Sequence[Any]]
+    outputs: Mapping[str, Any]
+    make: Callable[..., Mapping[str, Any]]
 
 
 class Led(AsBase, gr.State):

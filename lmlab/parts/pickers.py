@@ -42,7 +42,7 @@ def model_picker(
         elem_id: of the dropdown.
         label: of it.
         follows: whether its choices follow another control.
-        needs: what a model must give to be among them (``lmlab.models.backends.GIVES``).
+        needs: what a model must give to be among them (``lmlab.models.gives.GIVES``).
         options: of the dropdown.
     """
     free = lab.settings.any_model or lab.settings.allow_local

@@ -1,4 +1,4 @@
-"""What a page asks of runs in the background: who asks, what is new, stop and go on."""
+"""What a page asks of runs in the background: who asks, and what is new."""
 
 import json
 import logging
@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
-
-import gradio as gr
 
 from lmlab.errors import InputError, LabError
 from lmlab.parts import run_views
@@ -52,39 +50,6 @@ def saved(runs: TuningRuns, owner: str, run: str) -> RunInfo:
 def followed(run: str) -> str:
     """What has the monitor follow a run, from its beginning."""
     return json.dumps({"run": run, "at": time.time()})
-
-
-def stopper(runs: TuningRuns) -> Callable[..., Any]:
-    """Stop the run that is shown; what it learned stays."""
-
-    def stop(owner: str, run: str) -> Any:
-        if run:
-            runs.stop(known(owner), run)
-        return gr.update(interactive=False)
-
-    return stop
-
-
-def resumer(runs: TuningRuns) -> Callable[..., str]:
-    """Have the run that is shown go on."""
-
-    def resume(owner: str, run: str) -> str:
-        runs.resume(known(owner), run)
-        return followed(run)
-
-    return resume
-
-
-def buttons(info: RunInfo | None) -> list[Any]:
-    """[current run, start, stop, resume, after] as the run's state has it."""
-    going = info is not None and not info.is_over
-    return [
-        info.id if info else "",
-        gr.update(interactive=not going),
-        gr.update(interactive=going),
-        gr.update(interactive=info is not None and info.can_resume),
-        gr.update(visible=info is not None and info.is_over and bool(info.model_name)),
-    ]
 
 
 def follower(runs: TuningRuns) -> Callable[[Any], Any]:

@@ -130,10 +130,9 @@ class Line:
             unless: states; where one of them holds something, nothing is done.
             options: of the event.
         """
-        wired = functools.partial(gr.on, trigger) if isinstance(trigger, Sequence) else trigger
         shown = [self.status, self.stop, *outputs.values()]
         handler = streamed(work, list(outputs), len(unless))
-        event = wired(handler, [*unless, *inputs], shown, **options)
+        event = _wired(trigger)(handler, [*unless, *inputs], shown, **options)
         self.running.append(event)
         return event
 
@@ -148,7 +147,7 @@ class Line:
 
 
 def on(
-    trigger: Callable[..., Any],
+    trigger: Callable[..., Any] | Sequence[Callable[..., Any]],
     handler: Callable[..., Shown],
     inputs: Sequence[Any],
     outputs: Mapping[str, Any],
@@ -160,7 +159,11 @@ def on(
     def answer(*values: Any) -> list[Any]:
         return _listed(handler, handler(*values), outputs)
 
-    return trigger(answer, [*inputs], [*outputs.values()], **options)
+    return _wired(trigger)(answer, [*inputs], [*outputs.values()], **options)
+
+
+def _wired(trigger: Callable[..., Any] | Sequence[Callable[..., Any]]) -> Callable[..., Any]:
+    return functools.partial(gr.on, trigger) if isinstance(trigger, Sequence) else trigger
 
 
 def _listed(handler: Callable[..., Any], shown: Shown, names: Iterable[str]) -> list[Any]:

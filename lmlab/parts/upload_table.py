@@ -18,6 +18,7 @@ from lmlab.text.wordings import fitting_wording
 
 OWN = "own table"
 FIELDS = 4  # columns of a visitor's table that can be mapped
+COLUMNS = tuple(f"column {number}" for number in range(FIELDS))  # names of their pickers
 NO_UPLOADS = '<p class="lm-said">Uploads are switched off on this page; a table can be pasted.</p>'
 LARGEST = 6_000_000  # bytes of an upload that are read at all
 TEXTS = (".csv", ".tsv", ".jsonl", ".json", ".txt")

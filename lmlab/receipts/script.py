@@ -18,7 +18,8 @@ from markupsafe import Markup
 
 from lmlab.assets import in_checkout
 from lmlab.errors import InputError, ModelError
-from lmlab.models.backends import OF_WEIGHTS, WEIGHTS, lacking
+from lmlab.models.backends import lacking
+from lmlab.models.gives import OF_WEIGHTS, WEIGHTS
 from lmlab.models.refs import ModelRef
 
 MOST = 400_000  # characters of a script

@@ -6,6 +6,8 @@ import axe_playwright_python
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.ui.conftest import show_tab
+
 pytestmark = pytest.mark.browser
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
 OWN = Path(__file__).with_name("access.js")
@@ -38,9 +40,15 @@ def by_keyboard(page: Page) -> list[str]:
     return [*hidden, *page.evaluate("access.missed()")]
 
 
-def test_the_lecture_has_no_serious_violation(visit, real_page):
-    page = visit(real_page("likelihood") + "?scene=")
+def test_a_first_visit_is_welcomed_once_and_the_lecture_has_no_serious_violation(visit, small_page):
+    page = visit(small_page())
+    expect(page.locator(".lm-begin")).to_be_visible()
+    expect(page.locator("#likelihood-factors tbody tr").first).to_be_visible()
+    expect(page.get_by_test_id("toast-body")).to_have_count(0)
+    page.get_by_label("Close this line").click()
+    page.goto(f"{small_page()}?scene=")
     expect(page.locator('#lecture .lm-lecture[data-state="ready"]')).to_be_visible()
+    expect(page.locator(".lm-begin")).not_to_be_visible()
     page.locator("#lecture .lm-list").click()
     page.evaluate(SCRIPTS)
     assert faults(page) == []
@@ -48,22 +56,20 @@ def test_the_lecture_has_no_serious_violation(visit, real_page):
     assert faults(page, "color-contrast") == []
 
 
-def test_a_field_that_has_the_focus_explains_its_term(visit, small_page):
-    page = visit(small_page("tuning"))
+def test_what_is_a_term_takes_the_focus_and_explains_itself(visit, small_page):
+    page = visit(small_page("tuning", "scale"))
+    line = page.get_by_role("tooltip")
     rank = page.locator("#tuning-rank input").first
     rank.focus()
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Tab")
-    line = page.get_by_role("tooltip").filter(has_text="columns of V")
-    expect(line).to_be_visible()
+    expect(line.filter(has_text="columns of V")).to_be_visible()
     expect(rank).to_have_attribute("aria-describedby", "lm-term")
     page.keyboard.press("Escape")
     expect(line).not_to_be_visible()
 
-
-def test_figures_and_heads_of_columns_that_are_terms_take_the_focus(visit, small_page):
-    page = visit(small_page("scale"))
-    line = page.get_by_role("tooltip")
+    show_tab(page, "Scale")
+    expect(page.locator("#scale-measured th").first).to_be_visible()
     expect(page.locator("#scale-stop")).to_be_disabled()
     page.locator("#scale-layers input").focus()
     for place, said in (
@@ -77,14 +83,3 @@ def test_figures_and_heads_of_columns_that_are_terms_take_the_focus(visit, small
         expect(line).to_be_visible()
     page.keyboard.press("Escape")
     expect(line).not_to_be_visible()
-
-
-def test_a_first_visit_is_welcomed_once(visit, small_page):
-    page = visit(small_page())
-    expect(page.locator(".lm-begin")).to_be_visible()
-    expect(page.locator("#likelihood-factors tbody tr").first).to_be_visible()
-    expect(page.get_by_test_id("toast-body")).to_have_count(0)
-    page.get_by_label("Close this line").click()
-    page.reload()
-    expect(page.locator("#likelihood-factors tbody tr").first).to_be_visible()
-    expect(page.locator(".lm-begin")).not_to_be_visible()

@@ -23,10 +23,9 @@ CELLS = "#change-map .lm-mapcell"
 FIGURE = "document.querySelector('#change-spectra-plot .js-plotly-plot')"
 
 
-@pytest.fixture
-def page(visit, real_page) -> Page:
+def open_tab(visit, address: str) -> Page:
     """The tab once the first pair is measured."""
-    page = visit(real_page("change"))
+    page = visit(address)
     settled(page, "weights", "matrices changed")
     return page
 
@@ -56,7 +55,8 @@ def changes_of(lab: Lab, base: str, tuned: str) -> Changes:
     return next(s for s in lab.service(Changing).weights(base, tuned) if isinstance(s, Changes))
 
 
-def test_weights_as_a_map_and_one_matrix_in_full(page, real_lab):
+def test_weights_as_a_map_and_one_matrix_in_full(visit, real_page, real_lab):
+    page = open_tab(visit, real_page("change"))
     found = changes_of(real_lab, "base", "base+sentiment")
     expect(page.locator("#change-tuned input")).to_have_value("base+sentiment")
     expect(page.locator(CELLS)).to_have_count(len(found.matrices))
@@ -92,9 +92,9 @@ def test_weights_as_a_map_and_one_matrix_in_full(page, real_lab):
     settled(page, "weights")
     page.set_viewport_size({"width": 390, "height": 844})
     page.wait_for_function("document.documentElement.scrollWidth <= 390")
+    page.set_viewport_size({"width": 1280, "height": 720})
 
-
-def test_what_does_not_belong_together_is_refused_with_a_sentence(page):
+    # What does not belong together is refused with a sentence.
     box = page.locator("#change-tuned input")
     for name, words in ((HOSTILE[:80], "no model named"), ("small", "same matrices")):
         box.fill(name)
@@ -107,7 +107,8 @@ def test_what_does_not_belong_together_is_refused_with_a_sentence(page):
     assert page.evaluate("window.hacked") is None
 
 
-def test_the_knife_goes_from_the_base_to_the_tuned_model(page, real_lab):
+def test_the_knife_goes_from_the_base_to_the_tuned_model(visit, real_page, real_lab):
+    page = open_tab(visit, real_page("change"))
     page.get_by_role("tab", name="Rank knife", exact=True).click()
     task, general = "Review: a dull, empty film\nSentiment: negative", "Once upon a time."
     for field, text in (("task", task), ("general", general)):

@@ -6,7 +6,6 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from lmlab.lab import Lab
-from lmlab.parts.model_pair import KNOWN, pairs
 from lmlab.runs.model_store import ModelRef, ModelStore
 from lmlab.scoring.comparison import compare
 from lmlab.settings import Settings
@@ -32,11 +31,6 @@ def open_tab(visit, address: str, **options) -> Page:
 def bare_page(serve_lab, tmp_path_factory) -> str:
     """A page of mocks alone: two with the same tokens stand side by side."""
     return serve_lab(labs.lab_of(*map(tmp_path_factory.mktemp, ("none", "runs"))), "compare")
-
-
-@pytest.fixture
-def page(visit, bare_page) -> Page:
-    return open_tab(visit, bare_page)
 
 
 def idle(page: Page) -> None:
@@ -73,16 +67,16 @@ def dial(page: Page, alpha: float) -> None:
     box.press("Tab")
 
 
-def test_it_opens_with_a_comparison(page):
+def test_one_prompt_under_several_models(visit, bare_page):
+    page = open_tab(visit, bare_page)
     for i in (1, 2):
         expect(page.locator(f"#compare-strip-{i} .lm-tok").first).to_be_visible()
         expect(page.locator(f"#compare-strip-{i} .lm-runhead")).to_contain_text("perplexity")
     expect(page.locator("#compare-column-3")).to_have_count(0)
-    expect(page.locator(TOKENS).first).to_be_visible()
-    expect(page.locator("#compare-moved tbody tr")).to_have_count(12)
+    for width in (390, 1280):
+        page.set_viewport_size({"width": width, "height": 720})
+        page.wait_for_function(f"document.documentElement.scrollWidth <= {width}")
 
-
-def test_three_columns_of_one_prompt(page):
     choose(page, 3, "mock:uniform")
     page.locator("#compare-prompt textarea").fill("the big")
     page.locator("#compare-length input").fill("5")
@@ -94,11 +88,36 @@ def test_three_columns_of_one_prompt(page):
         expect(page.locator(f"#compare-strip-{i} .lm-runhead b")).to_have_text(name)
     assert len({column(page, i) for i in (1, 2, 3)}) == 3
 
+    page.locator("#compare-prompt textarea").fill(HOSTILE)
+    page.locator("#compare-go").click()
+    page.wait_for_function(
+        "text => window.lmlab.shown['compare-1'].runs[0].prefix === text", arg=HOSTILE
+    )
+    idle(page)
+    assert page.evaluate("window.hacked") is None
 
-def test_positions_that_moved_most_are_one_click_away(page):
-    compare_on(page, "the little dog ran over the hill")
+    for i in (1, 2):
+        page.get_by_label(f"Model {i}", exact=True).fill(labs.CHAT)
+        page.keyboard.press("Enter")
+    page.locator("#compare-chat input").check()
+    page.get_by_label("Task text").fill(f"{HOSTILE} dog")
+    page.locator("#compare-shift-go").click()
+    page.wait_for_function(
+        "p => window.lmlab.shown['compare-shift']?.runs[0].prefix === `[user] ${p} [model]`",
+        arg=HOSTILE,
+    )
+
+
+def test_one_text_under_two_models(visit, bare_page):
+    page = open_tab(visit, bare_page)
+    expect(page.locator(TOKENS).first).to_be_visible()
     rows = page.locator("#compare-moved tbody tr")
-    expect(page.locator("#compare-moved th").last).to_contain_text("difference")
+    expect(rows).to_have_count(12)
+    compare_on(page, "the little dog ran over the hill")
+
+    # The positions that moved most, by each measure, are one click away.
+    head = page.locator("#compare-moved th").last
+    expect(head).to_contain_text("difference")
     sizes = [
         abs(float(text.replace("−", "-")))
         for text in rows.locator("td:last-child").all_inner_texts()
@@ -111,13 +130,33 @@ def test_positions_that_moved_most_are_one_click_away(page):
     expect(pinned.locator(".lm-dist .lm-bars")).to_have_count(2)
     expect(pinned).to_contain_text("mock:bigram")
     expect(pinned).to_contain_text("KL(1‖2)")
-
-
-def test_both_divergences_colour_the_strip_and_order_the_list(page):
     for name in ("KL(1‖2)", "KL(2‖1)"):
         page.locator(STRIP).get_by_label(name, exact=True).check(force=True)
-        expect(page.locator("#compare-moved th").last).to_contain_text(name)
+        expect(head).to_contain_text(name)
         expect(page.locator(f"{STRIP} .lm-formula")).to_contain_text("log₂")
+
+    sums = page.locator("#compare-sums tbody tr")
+    expect(sums.nth(0)).to_contain_text("task text")
+    expect(sums.nth(1)).to_contain_text("general text")
+    page.get_by_label("General text").fill("")
+    compare_on(page, HOSTILE)
+    expect(sums).to_have_count(1)
+    page.locator(TOKENS).nth(1).click()
+    assert page.evaluate("window.hacked") is None
+
+    choose(page, 2, "mock:uniform")
+    compare_on(page, "the little dog")
+    expect(page.locator(f"{STRIP} .lm-notes")).to_contain_text("bits per byte")
+    expect(page.locator(STRIP).get_by_label("difference a byte", exact=True)).to_be_checked()
+    expect(page.locator(STRIP).get_by_label("rank", exact=True)).to_be_hidden()
+    expect(page.locator("#compare-sums")).to_contain_text("perplexities do not")
+    page.locator(TOKENS).first.click()
+    expect(pinned).to_contain_text("tokens: only sums")
+
+    page.get_by_label("Task text").fill("")
+    page.locator("#compare-shift-go").click()
+    expect(page.get_by_test_id("toast-body").first).to_contain_text("no task text")
+    expect(page.locator(TOKENS).first).to_be_visible()
 
 
 def test_the_dial_moves_what_is_shown_and_the_pin_stays(visit, small_page):
@@ -143,62 +182,6 @@ def test_the_dial_moves_what_is_shown_and_the_pin_stays(visit, small_page):
     page.wait_for_function("window.lmlab.shown['compare-shift'].runs[0].kl[2] === 0")
 
 
-def test_models_with_other_tokens_are_compared_by_bytes(page):
-    choose(page, 2, "mock:uniform")
-    compare_on(page, "the little dog")
-    expect(page.locator(f"{STRIP} .lm-notes")).to_contain_text("bits per byte")
-    expect(page.locator(STRIP).get_by_label("difference a byte", exact=True)).to_be_checked()
-    expect(page.locator(STRIP).get_by_label("rank", exact=True)).to_be_hidden()
-    expect(page.locator("#compare-sums")).to_contain_text("perplexities do not")
-    page.locator(TOKENS).first.click()
-    expect(page.locator(f"{STRIP} .lm-pinned")).to_contain_text("tokens: only sums")
-
-
-def test_sums_tell_both_texts_apart(page):
-    rows = page.locator("#compare-sums tbody tr")
-    expect(rows.nth(0)).to_contain_text("task text")
-    expect(rows.nth(1)).to_contain_text("general text")
-    page.get_by_label("General text").fill("")
-    page.locator("#compare-shift-go").click()
-    expect(rows).to_have_count(1)
-
-
-@pytest.mark.parametrize(("label", "words"), [("Task text", "no task text")])
-def test_what_is_missing_is_said(page, label, words):
-    page.get_by_label(label).fill("")
-    page.locator("#compare-shift-go").click()
-    expect(page.get_by_test_id("toast-body").first).to_contain_text(words)
-    expect(page.locator(TOKENS).first).to_be_visible()
-
-
-def test_what_a_stranger_types_stays_text(page):
-    page.locator("#compare-prompt textarea").fill(HOSTILE)
-    page.locator("#compare-go").click()
-    page.wait_for_function(
-        "text => window.lmlab.shown['compare-1'].runs[0].prefix === text", arg=HOSTILE
-    )
-    compare_on(page, HOSTILE)
-    page.locator(TOKENS).nth(1).click()
-    assert page.evaluate("window.hacked") is None
-
-
-@pytest.mark.parametrize("width", [390, 1280])
-def test_nothing_is_wider_than_the_window(visit, bare_page, width):
-    page = open_tab(visit, bare_page)
-    page.set_viewport_size({"width": width, "height": 720})
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-
-
-def test_examples_are_those_whose_models_are_there():
-    names = ["base", "base+qa", "base+verse", "qa", "tiny"]
-    found = pairs(names, "base")
-    assert [pair.name for pair in found] == ["A question", "A story start", "Sizes"]
-    assert found[0].models == ("base", "base+qa", "qa")
-    assert pairs(["base"], "base")[0].models == ("base", "base")
-    assert pairs([*names, *(m for p in KNOWN for m in p.models)], "base")[0].models[0] == "base"
-    assert len(pairs([m for p in KNOWN for m in p.models], "base")) == len(KNOWN)
-
-
 def test_the_page_shows_the_librarys_numbers(visit, serve_lab, tmp_path):
     lab = Lab.open(Settings(offline=True))
     path = adapter(tmp_path / "odd", lab.store.resolve(ModelRef("base"), print))
@@ -222,16 +205,3 @@ def test_the_page_shows_the_librarys_numbers(visit, serve_lab, tmp_path):
     bits = [value / 10_000 / 0.6931471805599453 for value in shown[0]]
     assert bits == pytest.approx(list(expected.kl), abs=2e-3)
     expect(page.locator("#compare-sums")).to_contain_text(f"{expected.second.perplexity:,.2f}"[:5])
-
-
-def test_both_models_are_asked_in_the_chat_form(page):
-    for i in (1, 2):
-        choose(page, i, labs.CHAT)
-    page.locator("#compare-chat input").check()
-    prompt = page.locator("#compare-prompt textarea").input_value()
-    page.get_by_label("Task text").fill(f"{prompt} dog")
-    page.locator("#compare-shift-go").click()
-    page.wait_for_function(
-        "p => window.lmlab.shown['compare-shift']?.runs[0].prefix === `[user] ${p} [model]`",
-        arg=prompt,
-    )

@@ -11,8 +11,8 @@ from lmlab.lab import Lab
 from lmlab.settings import Settings
 from tests.test_visitors import ask, gated, pages, until
 from tests.ui.conftest import handed_over
-from tests.ui.test_likelihood import Crashing
 
+pytestmark = pytest.mark.browser
 SCRIPT = (
     '<img src=x onerror="window.cracked=1"><script>window.cracked=1</script>${window.cracked=1}'
 )
@@ -44,42 +44,24 @@ def watched(visit, address):
     return page
 
 
-@pytest.mark.browser
-def test_every_tab_works_under_the_policy(visit, address):
+def test_every_tab_under_the_policy_and_hostile_text_in_it(visit, address):
     page = watched(visit, address)
     for tab in features():
         opened = page.get_by_role("tab", name=tab.title, exact=True)
         opened.click()
         expect(opened).to_have_attribute("aria-selected", "true")
-        page.wait_for_timeout(600)
+        if not tab.first.press:
+            expect(page.locator(tab.first.ready).first).to_be_visible()
     page.get_by_role("tab", name="Likelihood", exact=True).click()
-    page.get_by_label("Text to score").fill("The dog ran home.")
-    handed_over(page)
-    page.locator("#likelihood-go").click()
-    expect(page.locator(".js-plotly-plot").first).to_be_visible()
-    assert page.evaluate("window.violations") == []
-
-
-@pytest.mark.browser
-def test_the_policy_is_what_stops_a_handler_that_got_in(visit, address):
-    page = watched(visit, address)
-    page.evaluate(
-        "html => document.body.insertAdjacentHTML('beforeend', html)",
-        '<img src="data:," onerror="window.cracked = 1">',
-    )
-    page.wait_for_function("window.violations.length")
-    assert page.evaluate("window.cracked") is None
-    assert any("script-src" in one for one in page.evaluate("window.violations"))
-
-
-@pytest.mark.browser
-def test_hostile_text_stays_text(visit, address):
-    page = watched(visit, address)
     page.get_by_label("Text to score").fill(SCRIPT)
     page.get_by_label("Prefix").fill(SCRIPT)
     handed_over(page)
     page.locator("#likelihood-go").click()
+    page.wait_for_function(
+        "text => window.lmlab.shown.likelihood?.runs[0].texts.join('') === text", arg=SCRIPT
+    )
     expect(page.locator("#likelihood-factors tbody tr").first).to_be_visible()
+    expect(page.locator("#likelihood-plot .js-plotly-plot")).to_be_visible()
     page.get_by_role("tab", name="Prompt", exact=True).click()
     page.get_by_role("button", name="A table of your own").click()
     rows = '{"__proto__": "%s", "text": "%s", "label": "constructor"}' % (
@@ -89,13 +71,21 @@ def test_hostile_text_stays_text(visit, address):
     handed_over(page)
     page.locator("#prompt-use").click()
     expect(page.locator("#prompt-said")).to_contain_text("8 rows")
-    page.wait_for_timeout(1500)
+    handed_over(page)
     assert page.evaluate("window.cracked") is None
     assert page.evaluate("({}).polluted") is None
     assert page.evaluate("window.violations") == []
 
+    # What stops a handler that got in nonetheless is the policy.
+    page.evaluate(
+        "html => document.body.insertAdjacentHTML('beforeend', html)",
+        '<img src="data:," onerror="window.cracked = 1">',
+    )
+    page.wait_for_function("window.violations.length")
+    assert page.evaluate("window.cracked") is None
+    assert any("script-src" in one for one in page.evaluate("window.violations"))
 
-@pytest.mark.browser
+
 def test_what_is_switched_off_is_said_in_a_sentence(visit, shut_address):
     page = visit(shut_address)
     page.get_by_role("tab", name="Fine-tune", exact=True).click()
@@ -109,19 +99,6 @@ def test_what_is_switched_off_is_said_in_a_sentence(visit, shut_address):
     assert httpx.post(f"{shut_address}/gradio_api/upload", files=files).status_code == 403
 
 
-@pytest.mark.browser
-def test_a_fault_of_the_server_has_a_number_and_no_details(visit, serve_lab, mock_lab):
-    lab = mock_lab()
-    page = visit(serve_lab(Crashing(lab.store, lab.settings), "likelihood"))
-    page.get_by_label("Text to score").fill("crash")
-    handed_over(page)
-    page.locator("#likelihood-go").click()
-    toast = page.get_by_test_id("toast-body")
-    expect(toast).to_contain_text("It is request")
-    expect(toast).not_to_contain_text("a bug")
-
-
-@pytest.mark.browser
 def test_a_full_line_is_said_in_a_sentence(visit, serve_lab, mock_lab):
     lab = gated(mock_lab(max_waiting=1))
     lab.gate.set()

@@ -9,6 +9,9 @@ from xml.etree import ElementTree
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.ui.conftest import show_tab
+
+pytestmark = pytest.mark.browser
 HOSTILE = (
     '=1+1 <img src=x onerror="document.title=\'owned\'"> </pre><script>1</script> """ \U0001f642'
 )
@@ -30,9 +33,8 @@ def receipt(page: Page, name: str) -> Locator:
     return keep.locator("pre")
 
 
-@pytest.mark.browser
-def test_a_scored_text_is_kept_in_every_form(visit, small_page, tmp_path):
-    page = visit(small_page("likelihood"))
+def test_what_was_shown_is_kept_in_every_form(visit, small_page, tmp_path):
+    page = visit(small_page("likelihood", "completion"))
     page.get_by_label("Text to score").fill(HOSTILE)
     page.locator("#likelihood-go").click()
     expect(page.locator("#likelihood-strip .lm-toks")).to_contain_text("onerror")
@@ -60,7 +62,6 @@ def test_a_scored_text_is_kept_in_every_form(visit, small_page, tmp_path):
     assert len(rows) > 5
     assert not any(cell.lstrip(" ").startswith(("=", "@")) for row in rows for cell in row)
 
-    page.wait_for_timeout(900)
     with page.expect_download() as download:
         page.get_by_role("button", name="Report", exact=True).click()
     report = download.value.path().read_text(encoding="utf-8")
@@ -76,10 +77,8 @@ def test_a_scored_text_is_kept_in_every_form(visit, small_page, tmp_path):
     expect(other.locator("main .lm-toks").last).to_contain_text("onerror")
     expect(other.locator("details pre").last).to_contain_text("AutoModelForCausalLM")
 
-
-@pytest.mark.browser
-def test_a_completion_s_receipt_says_whether_tokens_were_chosen(visit, small_page):
-    page = visit(small_page("completion"))
+    # A completion's receipt says whether tokens were chosen.
+    show_tab(page, "Completion")
     keep = page.locator("#completion-keep")
     keep.get_by_role("button", name="Receipt").click()
     expect(keep.locator("pre")).to_contain_text("for index in range")
@@ -93,9 +92,11 @@ def test_a_completion_s_receipt_says_whether_tokens_were_chosen(visit, small_pag
     expect(keep.locator("pre")).to_contain_text("SEED, generator = 1")
 
 
-@pytest.mark.browser
-def test_a_drawing_looks_the_same_outside_the_page(visit, small_page):
-    page = visit(small_page("scale"))
+def test_drawings_and_receipts_of_shapes_and_models_are_kept(visit, small_page):
+    page = visit(small_page("tuning", "scale"))
+    page.get_by_role("button", name="Report", exact=True).click()
+    expect(page.locator("#lm-notice")).to_have_text("Nothing to report yet: run something first.")
+    show_tab(page, "Scale")
     place = ".lm-curvebox:not(.wide)"
     drawing = ElementTree.fromstring(saved(page, place, "SVG").decode())
     styles = [
@@ -112,10 +113,6 @@ def test_a_drawing_looks_the_same_outside_the_page(visit, small_page):
     measured = saved(page, ".lm-curvebox.wide", "CSV").decode("utf-8-sig")
     assert next(csv.DictReader(io.StringIO(measured)))["text"] == "stories"
 
-
-@pytest.mark.browser
-def test_a_shape_and_models_measured_have_receipts(visit, small_page):
-    page = visit(small_page("scale"))
     code = receipt(page, "scale-builder")
     expect(code).to_contain_text("n_layer=96")
     page.locator("#scale-layers input").fill("2")
@@ -123,23 +120,9 @@ def test_a_shape_and_models_measured_have_receipts(visit, small_page):
     page.locator("#scale-layers input").fill("0")
     expect(page.locator("#scale-builder-keep .lm-keep")).not_to_be_visible()
     expect(receipt(page, "scale-measured")).to_contain_text("KINDS, COUNT = ['stories'")
-    page.wait_for_timeout(900)
     with page.expect_download() as download:
         page.get_by_role("button", name="Report", exact=True).click()
     report = download.value.path().read_text(encoding="utf-8")
     assert "receipt of base" in report
     assert "parameters: L = 2, d = 12,288" in report
     assert "n_layer=2" in report
-
-
-@pytest.mark.browser
-def test_a_corpus_has_a_receipt(visit, small_page):
-    page = visit(small_page("data"))
-    expect(receipt(page, "data")).to_contain_text("TEXTS = [  # beginnings of documents")
-
-
-@pytest.mark.browser
-def test_a_report_of_nothing_says_so(visit, small_page):
-    page = visit(small_page("pretraining"))
-    page.get_by_role("button", name="Report", exact=True).click()
-    expect(page.locator("#lm-notice")).to_have_text("Nothing to report yet: run something first.")

@@ -131,7 +131,7 @@ def test_rows_are_walked_and_the_mask_follows_the_settings(page, lab):
     page.get_by_label("the whole row").check()
     expect(page.locator("#tuning-mask")).to_contain_text(carry(mask(lab, loss_on="all")))
     page.get_by_label("end token after the answer").uncheck()
-    expect(page.locator("#tuning-mask .warn")).to_contain_text("never stops")
+    expect(page.locator("#tuning-mask .warn")).to_contain_text("does not learn to stop")
 
 
 def test_the_form_of_a_row_is_chosen_and_told_of_the_run(page):

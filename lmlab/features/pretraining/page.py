@@ -1,5 +1,5 @@
 """The Pre-training tab: text, size and run on one page. Lays out and wires; what happens is in
-text, size, run and after.
+text, size and run.
 """
 
 import gradio as gr
@@ -10,7 +10,7 @@ from lmlab.features.pretraining import text as texts
 from lmlab.features.pretraining.service import Pretraining
 from lmlab.lab import Lab
 from lmlab.parts.gradio_compat import building
-from lmlab.parts.stream import QUICK
+from lmlab.parts.stream import QUICK, on
 from lmlab.parts.widgets import static
 
 NAME = "Pre-training"
@@ -31,10 +31,10 @@ def build(lab: Lab) -> None:
         with gr.Column(scale=1, min_width=320):
             size = sizes.build(lab)
     run = running.build(lab)
-    shape = [text.vocabulary, *size.fields]
+    shape = [text.vocabulary, *size.fields.values()]
     texts.wire(lab, text)
     sizes.wire(lab, size, text.vocabulary)
     running.wire(lab, run, text.values, shape)
-    tab.select(texts.shower(lab), [*text.values, text.vocabulary], text.shown, **QUICK)
-    counted = tab.select(sizes.counting(lab), shape, [size.counter, size.preset], **QUICK)
+    on(tab.select, texts.shower(lab), [*text.values, text.vocabulary], text.shown, **QUICK)
+    counted = on(tab.select, sizes.counting(lab), shape, size.counted, **QUICK)
     counted.then(lambda: lab.service(Pretraining).warm(), None, None, **QUICK)

@@ -1,6 +1,6 @@
 """Step 2 of the Pre-training tab: the model's size and its training, and what they cost."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from lmlab.features.pretraining.service import Pretraining
 from lmlab.features.pretraining.text import vocabulary_of
 from lmlab.lab import Lab
 from lmlab.parts.run_views import duration, memory, problem
-from lmlab.parts.stream import QUICK
+from lmlab.parts.stream import QUICK, Shown, on
 from lmlab.parts.widgets import static
 from lmlab.training.pretrain_config import SIZES, PretrainConfig
 
@@ -33,12 +33,13 @@ class SizeStep:
     """The components of step 2: ``fields`` in the order of ``KEYS``."""
 
     preset: gr.Radio
-    fields: tuple[Any, ...]
+    fields: Mapping[str, Any]
     counter: gr.HTML
 
-    def field(self, key: str) -> Any:
-        """One of them."""
-        return self.fields[KEYS.index(key)]
+    @property
+    def counted(self) -> dict[str, Any]:
+        """What a count is shown in."""
+        return {"counter": self.counter, "preset": self.preset}
 
 
 def build(lab: Lab) -> SizeStep:
@@ -71,7 +72,7 @@ def build(lab: Lab) -> SizeStep:
             made["temperature"] = _text("temperature", "temperature of samples", start.temperature)
             made["weight_decay"] = _text("decay", "weight decay", start.weight_decay)
             made["warmup"] = _text("warmup", "warm-up, share of steps", start.warmup)
-    return SizeStep(preset, tuple(made[key] for key in KEYS), counter)
+    return SizeStep(preset, {key: made[key] for key in KEYS}, counter)
 
 
 def _slider(name: str, label: str, low: int, high: int, value: int, step: int = 1) -> gr.Slider:
@@ -95,34 +96,29 @@ def wire(lab: Lab, step: SizeStep, vocabulary: gr.Slider) -> None:
         step: the components.
         vocabulary: of step 1.
     """
-    shape = [step.field(key) for key in ("layers", "width", "heads")]
-    asked = [vocabulary, *step.fields]
-    step.preset.input(filler, step.preset, shape, **QUICK)
-    gr.on(
-        [vocabulary.change, *(one.change for one in step.fields)],
-        counting(lab), asked, [step.counter, step.preset], **LATEST,
-    )  # fmt: skip
+    shape = {key: step.fields[key] for key in ("layers", "width", "heads")}
+    on(step.preset.input, filler, [step.preset], shape, **QUICK)
+    asked = [vocabulary, *step.fields.values()]
+    on([one.change for one in asked], counting(lab), asked, step.counted, **LATEST)
 
 
-def filler(name: str) -> list[Any]:
+def filler(name: str) -> Shown:
     """The shape of a preset; a free one stays as it is."""
-    if name not in SIZES:
-        return [gr.skip()] * 3
-    size = SIZES[name]
-    return [size.layers, size.width, size.heads]
+    size = SIZES.get(name)
+    return {} if size is None else vars(size)
 
 
-def counting(lab: Lab) -> Callable[..., list[Any]]:
-    """[counter, preset]; what is wrong stands in the counter's place."""
+def counting(lab: Lab) -> Callable[..., Shown]:
+    """What the size costs; what is wrong stands in its place."""
 
-    def count(*values: Any) -> list[Any]:
+    def count(*values: Any) -> Shown:
         try:
             config = config_of(*values)
             cost = lab.service(Pretraining).cost(config)
         except LabError as error:
-            return [problem(str(error)), gr.skip()]
+            return {"counter": problem(str(error))}
         shown = views.size(config, memory(cost.memory_bytes), duration(cost.seconds))
-        return [shown, config.size or FREE]
+        return {"counter": shown, "preset": config.size or FREE}
 
     return count
 

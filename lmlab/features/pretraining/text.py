@@ -12,7 +12,7 @@ from lmlab.features.pretraining import views
 from lmlab.features.pretraining.service import Pretraining
 from lmlab.features.pretraining.widgets import Tokens
 from lmlab.lab import Lab
-from lmlab.parts.stream import QUICK
+from lmlab.parts.stream import QUICK, Shown, on
 from lmlab.parts.widgets import static
 from lmlab.text.documents import Limits, read_documents
 from lmlab.training.pretrain_config import SMALLEST, PretrainConfig
@@ -51,9 +51,9 @@ class TextStep:
         return [self.name, self.own]
 
     @property
-    def shown(self) -> list[Any]:
-        """In the order of ``shower``."""
-        return [self.tokens, self.facts]
+    def shown(self) -> dict[str, Any]:
+        """What a tokenizer is shown in."""
+        return {"tokens": self.tokens, "facts": self.facts}
 
 
 def build(lab: Lab) -> TextStep:
@@ -98,15 +98,16 @@ def _own(lab: Lab) -> tuple[Any, ...]:
 def wire(lab: Lab, step: TextStep) -> None:
     """Every change of text or vocabulary trains the tokenizer anew."""
     asked = [*step.values, step.vocabulary]
-    step.name.input(
+    show = shower(lab)
+    named = step.name.input(
         lambda name: gr.update(info=ABOUT.get(name, "What you upload or paste below.")),
         step.name, step.name, **QUICK,
-    ).then(shower(lab), asked, step.shown, **QUICK)  # fmt: skip
-    step.vocabulary.change(shower(lab), asked, step.shown, **LATEST)
-    read = step.use.click(
-        reader(lab), [step.upload, step.pasted], [step.name, step.own, step.said], **QUICK
-    )
-    read.success(shower(lab), asked, step.shown, **QUICK)
+    )  # fmt: skip
+    own = {"name": step.name, "own": step.own, "said": step.said}
+    read = on(step.use.click, reader(lab), [step.upload, step.pasted], own, **QUICK)
+    for event in (named.then, read.success):
+        on(event, show, asked, step.shown, **QUICK)
+    on(step.vocabulary.change, show, asked, step.shown, **LATEST)
 
 
 def data_of(lab: Lab, name: str, own: TuningData | None) -> TuningData:
@@ -122,16 +123,16 @@ def data_of(lab: Lab, name: str, own: TuningData | None) -> TuningData:
     return own
 
 
-def shower(lab: Lab) -> Callable[..., list[Any]]:
-    """[tokens, facts]; what is wrong stands in their place."""
+def shower(lab: Lab) -> Callable[..., Shown]:
+    """The tokenizer of a text; what is wrong stands in its place."""
 
-    def show(name: str, own: TuningData | None, vocabulary: Any) -> list[Any]:
+    def show(name: str, own: TuningData | None, vocabulary: Any) -> Shown:
         try:
             size = vocabulary_of(vocabulary)
             view = lab.service(Pretraining).tokenizer(data_of(lab, name, own), size)
         except LabError as error:
-            return [views.no_tokenizer(str(error)), ""]
-        return [views.tokenizer(view), views.facts(view)]
+            return {"tokens": views.no_tokenizer(str(error)), "facts": ""}
+        return {"tokens": views.tokenizer(view), "facts": views.facts(view)}
 
     return show
 
@@ -151,10 +152,10 @@ def vocabulary_of(value: Any) -> int:
     return int(value)
 
 
-def reader(lab: Lab) -> Callable[..., list[Any]]:
-    """A text of the visitor's: [name, own, said]."""
+def reader(lab: Lab) -> Callable[..., Shown]:
+    """A text of the visitor's."""
 
-    def read(file: Any, pasted: str) -> list[Any]:
+    def read(file: Any, pasted: str) -> Shown:
         limit = lab.settings.max_corpus_chars
         if file is not None and lab.settings.uploads:
             name = str(getattr(file, "orig_name", None) or file).rsplit("/", 1)[-1]
@@ -173,12 +174,8 @@ def reader(lab: Lab) -> Callable[..., list[Any]]:
         else:
             data = lab.service(Pretraining).own(content, name)
         size = sum(len(row["text"]) for row in (*data.train, *data.valid))
-        said = f"{escape(data.name)}: {size:,} characters, {len(data.train):,} to learn from, "
-        return [
-            OWN,
-            data,
-            f'<p class="lm-said">{said}{len(data.valid):,} held out (documents or parts of '
-            "one).</p>",
-        ]
+        parts = f"{len(data.train):,} to learn from, {len(data.valid):,} held out"
+        said = f"{escape(data.name)}: {size:,} characters, {parts} (documents or parts of one)."
+        return {"name": OWN, "own": data, "said": f'<p class="lm-said">{said}</p>'}
 
     return read

@@ -15,7 +15,8 @@ from lmlab.features.prompt.sheet import Sheet
 from lmlab.lab import Lab
 from lmlab.models.forms import form_named
 from lmlab.parts import upload_table
-from lmlab.parts.upload_table import OWN
+from lmlab.parts.stream import Shown
+from lmlab.parts.upload_table import COLUMNS, OWN
 from lmlab.text.wordings import read_wording, shipped_source, titled
 
 
@@ -24,16 +25,17 @@ def wordings(lab: Lab, name: str) -> list[tuple[str, str]]:
     return titled("" if name == OWN else name)
 
 
-def chooser(lab: Lab) -> Callable[..., list[Any]]:
+def chooser(lab: Lab) -> Callable[..., Shown]:
     """Another set: its wordings, the first of them in the editor, and the model tuned for it."""
 
-    def chosen(name: str) -> list[Any]:
+    def chosen(name: str) -> Shown:
         found = wordings(lab, name)
         if not found:
             raise InputError("There is no wording for this set.", "Choose another one.")
         first = found[0][1]
         wording = gr.update(choices=found, value=first)
-        return [wording, shipped_source(first), tuned(lab, name) or gr.skip()]
+        other = tuned(lab, name) or gr.skip()
+        return {"wording": wording, "source": shipped_source(first), "other": other}
 
     return chosen
 
@@ -51,27 +53,28 @@ def others(lab: Lab, name: str) -> list[str]:
     return [name for name in wanted if name in names and name != lab.settings.model]
 
 
-def opener_of(lab: Lab) -> Callable[..., str]:
-    """Another wording: its YAML."""
-    return lambda name: shipped_source(name)
+def reader(lab: Lab) -> Callable[..., Shown]:
+    """A table of the visitor's, and a wording that fits it."""
 
-
-def reader(lab: Lab) -> Callable[..., list[Any]]:
-    """A table of the visitor's: [data, table, said, wording, source, *mapping]."""
-
-    def read(file: Any, pasted: str, second: Any, skip: bool, wording: str) -> list[Any]:
+    def read(file: Any, pasted: str, second: Any, skip: bool, wording: str) -> Shown:
         own = upload_table.read(lab.service(Prompting).table, file, pasted, second, skip)
         template = None
         with suppress(LabError):
             template = read_wording(wording)
         other = upload_table.wording_for(own, template)
-        named: list[Any] = [gr.update(choices=wordings(lab, OWN)), gr.skip()]
+        named: dict[str, Any] = {"wording": gr.update(choices=wordings(lab, OWN))}
         if other is not None:
             template = other
-            named = [gr.update(choices=wordings(lab, OWN), value=other.name),
-                     shipped_source(other.name)]  # fmt: skip
+            named["wording"] |= {"value": other.name}
+            named["source"] = shipped_source(other.name)
         picked = upload_table.picked(template.reads if template else None, own.table)
-        return [gr.update(value=OWN), own, upload_table.said(own), *named, *picked]
+        return {
+            "data": OWN,
+            "table": own,
+            "said": upload_table.said(own),
+            **named,
+            **dict(zip(COLUMNS, picked, strict=True)),
+        }
 
     return read
 

@@ -16,7 +16,7 @@ from lmlab.features.prompt.service import Prompting
 from lmlab.features.prompt.sheet import Form, Sheet
 from lmlab.features.prompt.views import cells, details
 from lmlab.lab import Lab, import_core
-from lmlab.parts.stream import Busy, Pace, Work
+from lmlab.parts.stream import Busy, Pace, Shown, Work
 from lmlab.progress import Loading
 from lmlab.text.rows import Row
 from lmlab.text.wordings import read_wording
@@ -61,7 +61,7 @@ def measurer(lab: Lab, n_form: int, kind: str = "") -> Callable[..., Work]:
         from lmlab.features.prompt.studies import Cell
         from lmlab.features.prompt.study_designs import Bench, Plan
 
-        form, plan = Form.read(*values[:n_form]), Plan(*values[n_form:])
+        form, plan = Form.read(*values[:n_form]), Plan.read(*values[n_form:])
         chosen = kind or plan.kind
         designs = Bench(lab, form, plan, sheet or Sheet(), model, second).designs(chosen)
         found: dict[int, tuple[str, Evaluation]] = {}
@@ -119,21 +119,21 @@ def draw(measured: Measured, *, final: bool = False) -> dict[str, Any]:
     }
 
 
-def loader(lab: Lab) -> Callable[..., list[Any]]:
-    """A prediction that was clicked becomes the query: [query, sheet]."""
+def loader(lab: Lab) -> Callable[..., Shown]:
+    """A prediction that was clicked becomes the query."""
 
     def load(
         measured: Measured | None, sheet: Sheet | None, wording: str, event: gr.EventData
-    ) -> list[Any]:
+    ) -> Shown:
         template = read_wording(wording)
         try:
             row = int(event.row) - 1
         except (AttributeError, TypeError, ValueError, OverflowError):
             row = -1
         if measured is None or not 0 <= row < len(measured.queries):
-            return [gr.skip()] * 2
+            return {}
         changed = replace(sheet or Sheet(), query=dict(measured.queries[row]))
-        return [sheets.query_json(changed, template), changed]
+        return {"query": sheets.query_json(changed, template), "sheet": changed}
 
     return load
 

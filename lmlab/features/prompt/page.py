@@ -1,5 +1,5 @@
 """The Prompt tab: what F builds, what the model makes of it, what G reads, and how good that is.
-Lays out and wires; what happens is in prompt_events, prompt_rows and prompt_run.
+Lays out and wires; what happens is in events, rows and run.
 """
 
 from collections.abc import Callable
@@ -19,8 +19,10 @@ from lmlab.lab import Lab
 from lmlab.parts.first_open import Following, Led
 from lmlab.parts.gradio_compat import building
 from lmlab.parts.receipt_button import Keep, follow
-from lmlab.parts.stream import GENERATING, QUICK, QUIET, Line
+from lmlab.parts.stream import GENERATING, QUICK, QUIET, Line, on
+from lmlab.parts.upload_table import COLUMNS
 from lmlab.parts.widgets import Strip, static
+from lmlab.text.wordings import shipped_source
 
 NAME = "Prompt"
 GROUP = "prompt"
@@ -47,9 +49,9 @@ class Outputs:
     ran: gr.State
 
     @property
-    def rows(self) -> list[Any]:
-        """In the order of ``prompt_events.filler``."""
-        return [self.examples, self.query, self.sheet]
+    def rows(self) -> dict[str, Any]:
+        """What rows are shown and kept in."""
+        return {"examples": self.examples, "query": self.query, "sheet": self.sheet}
 
 
 def build(lab: Lab) -> None:
@@ -64,10 +66,11 @@ def build(lab: Lab) -> None:
     _wire_rows(lab, inputs, outputs)
     _wire_run(lab, inputs, outputs, tab)
     measure = prompt_measure.build(lab, inputs, outputs.sheet)
-    loaded = measure.predictions.choose(
+    loaded = on(
+        measure.predictions.choose,
         measure_events.loader(lab),
         [measure.kept, outputs.sheet, inputs.source],
-        [outputs.query, outputs.sheet],
+        {"query": outputs.query, "sheet": outputs.sheet},
         **QUICK,
     )
     loaded.then(
@@ -119,31 +122,23 @@ def _wire_design(lab: Lab, inputs: Inputs, outputs: Outputs) -> None:
     fill, refit = rows.filler(lab), rows.refitter(lab)
     restart = rows.filler(lab, lambda _: 0)
     show = _shower(lab, inputs, outputs)
-    chosen = inputs.data.input(
-        events.chooser(lab), inputs.data, [inputs.wording, inputs.source, inputs.other], **QUICK
-    )
-    show(chosen.then(restart, filled, outputs.rows, **QUICK))
-    worded = inputs.wording.input(events.opener_of(lab), inputs.wording, inputs.source, **QUICK)
-    show(worded.then(refit, filled, outputs.rows, **QUICK))
+    worded = {"wording": inputs.wording, "source": inputs.source}
+    named = {**worded, "other": inputs.other}
+    chosen = on(inputs.data.input, events.chooser(lab), [inputs.data], named, **QUICK)
+    show(on(chosen.then, restart, filled, outputs.rows, **QUICK))
+    opened = inputs.wording.input(shipped_source, inputs.wording, inputs.source, **QUICK)
+    show(on(opened.then, refit, filled, outputs.rows, **QUICK))
     # A box that has just come into view swallows its first input, not its first change.
-    typed = gr.on(
-        [inputs.source.input, inputs.source.change],
-        refit, filled, outputs.rows, trigger_mode="always_last", **QUICK,
-    )  # fmt: skip
-    show(typed)
-    drawn = gr.on(
-        [inputs.shots.change, inputs.seed.change],
-        fill, filled, outputs.rows, trigger_mode="always_last", **QUICK,
-    )  # fmt: skip
-    show(drawn)
-    show(gr.on([c.input for c in inputs.columns], fill, filled, outputs.rows, **QUICK))
-    read = inputs.use.click(
-        events.reader(lab),
-        [inputs.upload, inputs.pasted, inputs.second, inputs.skip, inputs.source],
-        [inputs.data, inputs.table, inputs.said, inputs.wording, inputs.source, *inputs.columns],
-        **QUICK,
-    )
-    show(read.success(restart, filled, outputs.rows, **QUICK))
+    typed = [inputs.source.input, inputs.source.change]
+    drawn = [inputs.shots.change, inputs.seed.change]
+    for triggers, handler in ((typed, refit), (drawn, fill)):
+        show(on(triggers, handler, filled, outputs.rows, trigger_mode="always_last", **QUICK))
+    show(on([c.input for c in inputs.columns], fill, filled, outputs.rows, **QUICK))
+    given = [inputs.upload, inputs.pasted, inputs.second, inputs.skip, inputs.source]
+    columns = dict(zip(COLUMNS, inputs.columns, strict=True))
+    own = {"data": inputs.data, "table": inputs.table, "said": inputs.said, **worded, **columns}
+    read = on(inputs.use.click, events.reader(lab), given, own, **QUICK)
+    show(on(read.success, restart, filled, outputs.rows, **QUICK))
     switched = gr.on(
         [inputs.model.change, inputs.form.change], lambda: None, queue=False,
         trigger_mode="always_last", **QUIET,
@@ -169,20 +164,21 @@ def _wire_rows(lab: Lab, inputs: Inputs, outputs: Outputs) -> None:
     filled = [outputs.sheet, *inputs.values]
     show = _shower(lab, inputs, outputs)
     following = rows.filler(lab, lambda sheet: sheet.row + 1, anew=False)
-    show(outputs.following.click(following, filled, outputs.rows, **QUICK))
+    show(on(outputs.following.click, following, filled, outputs.rows, **QUICK))
+    changed = {"sheet": outputs.sheet, "shots": inputs.shots}
     for part, box in (("examples", outputs.examples), ("query", outputs.query)):
-        edit = box.edit(
-            rows.editor(lab, part), [outputs.sheet, inputs.source], [outputs.sheet, inputs.shots],
+        edit = on(
+            box.edit, rows.editor(lab, part), [outputs.sheet, inputs.source], changed,
             trigger_mode="always_last", **QUICK,
         )  # fmt: skip
         show(edit)
-    show(outputs.examples.anew(rows.restarter(lab), filled, outputs.rows, **QUICK))
+    show(on(outputs.examples.anew, rows.restarter(lab), filled, outputs.rows, **QUICK))
     sought = inputs.pool.seek(
         rows.seek, outputs.sheet, outputs.sheet, trigger_mode="always_last", **QUICK
     )
     sought.then(rows.pooler(lab), filled, inputs.pool, **QUICK)
-    taken = inputs.pool.take(
-        rows.taker(lab), filled, [outputs.examples, outputs.sheet, inputs.shots],
+    taken = on(
+        inputs.pool.take, rows.taker(lab), filled, {**changed, "examples": outputs.examples},
         trigger_mode="multiple", **QUICK,
     )  # fmt: skip
     show(taken)
@@ -195,11 +191,10 @@ def _wire_run(lab: Lab, inputs: Inputs, outputs: Outputs, tab: Any) -> None:
     line = Line(outputs.status, outputs.stop)
     line.on(outputs.go.click, running.runner(lab), asked, drawn, trigger_mode="once", **GENERATING)
     fresh, led = gr.State(False), Led(False)
-    first_rows = [*outputs.rows, fresh]
     led.following = Following([*inputs.values], outputs.rows, rows.beginner(lab))
-    opened = tab.select(
-        rows.opener(lab),
-        [led, outputs.sheet, *inputs.values], first_rows, trigger_mode="once", **QUICK,
+    opened = on(
+        tab.select, rows.opener(lab), [led, outputs.sheet, *inputs.values],
+        {**outputs.rows, "fresh": fresh}, trigger_mode="once", **QUICK,
     )  # fmt: skip
     opened.then(rows.pooler(lab), [outputs.sheet, *inputs.values], inputs.pool, **QUICK)
     line.on(opened.then, running.first_runner(lab), [fresh, *asked], drawn, **GENERATING)

@@ -12,6 +12,7 @@ from lmlab.features.prompt import sheet as sheets
 from lmlab.features.prompt.service import Prompting
 from lmlab.features.prompt.sheet import Form, Sheet
 from lmlab.lab import Lab
+from lmlab.parts.stream import Shown
 from lmlab.text.records import Row, retyped
 from lmlab.text.templates import PromptTemplate
 from lmlab.text.wordings import read_wording
@@ -21,8 +22,8 @@ FIRST_ROW = 2  # the query that the tab opens with
 
 def filler(
     lab: Lab, move: Callable[[Sheet], int] | None = None, *, anew: bool = True
-) -> Callable[..., list[Any]]:
-    """Draw examples and take a query: [examples, query, sheet].
+) -> Callable[..., Shown]:
+    """Draw examples and take a query.
 
     Args:
         lab: the backend.
@@ -30,16 +31,16 @@ def filler(
         anew: whether to draw examples as well.
     """
 
-    def fill(sheet: Sheet | None, *values: Any) -> list[Any]:
+    def fill(sheet: Sheet | None, *values: Any) -> Shown:
         form = Form.read(*values)
         kept = sheet or Sheet()
         # The form follows the rows, too: that is no reason to draw.
         if move is None and kept.drawn == form.key:
-            return [gr.skip()] * 3
+            return {}
         try:
             template = form.template(lab.service(Prompting))
         except LabError:
-            return [gr.skip()] * 3
+            return {}
         if move is not None and anew:
             # Another set, or another table under the same name: no row of the old one stays.
             kept = replace(kept, drawn=None)
@@ -55,7 +56,7 @@ def _filled(
     template: PromptTemplate,
     move: Callable[[Sheet], int] | None = None,
     anew: bool = True,
-) -> list[Any]:
+) -> Shown:
     # A query that was typed stays as long as no other one is asked for.
     stays = move is None and kept.drawn is not None and kept.drawn[:2] == form.key[:2]
     if (
@@ -85,36 +86,35 @@ def _drawn(lab: Lab, kept: Sheet, form: Form, template: PromptTemplate) -> Sheet
     return drawn_rows.drawn(kept, form.key, found.pool, shots, seed)
 
 
-def opener(lab: Lab) -> Callable[..., list[Any]]:
-    """What the tab opens with, once, unless a scene or a link has filled it in: [examples, query,
-    sheet, whether this was the first time]."""
+def opener(lab: Lab) -> Callable[..., Shown]:
+    """What the tab opens with, once, unless a scene or a link has filled it in."""
     fill = filler(lab)
 
-    def opened(led: bool, sheet: Sheet | None, *values: Any) -> list[Any]:
+    def opened(led: bool, sheet: Sheet | None, *values: Any) -> Shown:
         if led or sheet is not None:
-            return [gr.skip(), gr.skip(), gr.skip(), False]
-        return [*fill(Sheet(row=FIRST_ROW), *values), True]
+            return {"fresh": False}
+        return {**fill(Sheet(row=FIRST_ROW), *values), "fresh": True}
 
     return opened
 
 
-def beginner(lab: Lab) -> Callable[..., list[Any]]:
-    """Rows for a form that was filled in from outside: [examples, query, sheet]."""
+def beginner(lab: Lab) -> Callable[..., Shown]:
+    """Rows for a form that was filled in from outside."""
 
-    def begin(*values: Any) -> list[Any]:
+    def begin(*values: Any) -> Shown:
         form = Form.read(*values)
         try:
             return _filled(lab, Sheet(row=FIRST_ROW), form, form.template(lab.service(Prompting)))
         except LabError:
-            return [gr.skip()] * 3
+            return {}
 
     return begin
 
 
-def refitter(lab: Lab) -> Callable[..., list[Any]]:
+def refitter(lab: Lab) -> Callable[..., Shown]:
     """Another wording: the rows stay where they fit it, else new ones are drawn."""
 
-    def refit(sheet: Sheet | None, *values: Any) -> list[Any]:
+    def refit(sheet: Sheet | None, *values: Any) -> Shown:
         form, kept = Form.read(*values), sheet or Sheet()
         try:
             template = form.template(lab.service(Prompting))
@@ -122,18 +122,18 @@ def refitter(lab: Lab) -> Callable[..., list[Any]]:
                 return _filled(lab, replace(kept, drawn=None), form, template)
         except LabError:
             # The preview says what is wrong; an alert at every key would be too much.
-            return [gr.skip()] * 3
+            return {}
         if kept.shape == sheets.shape(template):
-            return [gr.skip()] * 3
+            return {}
         return _shown(kept, template)
 
     return refit
 
 
-def editor(lab: Lab, part: str) -> Callable[..., list[Any]]:
-    """Keep what was typed into the examples or the query: [sheet, shots]."""
+def editor(lab: Lab, part: str) -> Callable[..., Shown]:
+    """Keep what was typed into the examples or the query."""
 
-    def edit(sheet: Sheet | None, wording: str, event: gr.EventData) -> list[Any]:
+    def edit(sheet: Sheet | None, wording: str, event: gr.EventData) -> Shown:
         template = read_wording(wording)
         most = 1 if part == "query" else drawn_rows.MOST_ROWS
         kept = sheet or Sheet()
@@ -141,16 +141,17 @@ def editor(lab: Lab, part: str) -> Callable[..., list[Any]]:
         typed = sheets.edited(getattr(event, "rows", ""), template.columns, most)
         rows = [retyped(row, before) for row in typed]
         if part == "query":
-            return [replace(kept, query=rows[0] if rows else None), gr.skip()]
-        return [changed := drawn_rows.edited(kept, rows), _slider(kept, changed)]
+            return {"sheet": replace(kept, query=rows[0] if rows else None)}
+        changed = drawn_rows.edited(kept, rows)
+        return {"sheet": changed, **_slider(kept, changed)}
 
     return edit
 
 
-def restarter(lab: Lab) -> Callable[..., list[Any]]:
-    """Draw every example anew, the visitor's own too: [examples, query, sheet]."""
+def restarter(lab: Lab) -> Callable[..., Shown]:
+    """Draw every example anew, the visitor's own too."""
 
-    def restart(sheet: Sheet | None, *values: Any) -> list[Any]:
+    def restart(sheet: Sheet | None, *values: Any) -> Shown:
         form, kept = Form.read(*values), sheet or Sheet()
         template = form.template(lab.service(Prompting))
         return _shown(_drawn(lab, replace(kept, drawn=None), form, template), template)
@@ -179,10 +180,10 @@ def seek(sheet: Sheet | None, event: gr.EventData) -> Sheet:
     return replace(sheet or Sheet(), sought=str(getattr(event, "text", ""))[:200])
 
 
-def taker(lab: Lab) -> Callable[..., list[Any]]:
-    """A row of the set is chosen, or given back: [examples, sheet, shots]."""
+def taker(lab: Lab) -> Callable[..., Shown]:
+    """A row of the set is chosen, or given back."""
 
-    def take(event: gr.EventData, sheet: Sheet | None, *values: Any) -> list[Any]:
+    def take(event: gr.EventData, sheet: Sheet | None, *values: Any) -> Shown:
         form, kept = Form.read(*values), sheet or Sheet()
         template = form.template(lab.service(Prompting))
         try:
@@ -191,17 +192,22 @@ def taker(lab: Lab) -> Callable[..., list[Any]]:
             number = 0
         rows = form.dataset(lab.service(Prompting), template).pool
         changed = drawn_rows.taken(kept, rows, number)
-        return [sheets.example_json(changed, template), changed, _slider(kept, changed)]
+        examples = sheets.example_json(changed, template)
+        return {"examples": examples, "sheet": changed, **_slider(kept, changed)}
 
     return take
 
 
-def _slider(before: Sheet, after: Sheet) -> Any:
+def _slider(before: Sheet, after: Sheet) -> Shown:
     """The number of shots follows the rows."""
     n = len(after.examples)
-    return gr.skip() if n == len(before.examples) else min(n, sheets.MOST_SHOTS)
+    return {} if n == len(before.examples) else {"shots": min(n, sheets.MOST_SHOTS)}
 
 
-def _shown(sheet: Sheet, template: PromptTemplate) -> list[Any]:
+def _shown(sheet: Sheet, template: PromptTemplate) -> Shown:
     sheet = replace(sheet, shape=sheets.shape(template))
-    return [sheets.example_json(sheet, template), sheets.query_json(sheet, template), sheet]
+    return {
+        "examples": sheets.example_json(sheet, template),
+        "query": sheets.query_json(sheet, template),
+        "sheet": sheet,
+    }

@@ -15,7 +15,8 @@ from lmlab.features.scale.plots import short
 from lmlab.features.scale.published import PUBLISHED, Row
 from lmlab.features.scale.service import Scaling
 from lmlab.lab import Lab
-from lmlab.models.backends import WEIGHTS, lacking
+from lmlab.models.backends import lacking
+from lmlab.models.gives import WEIGHTS
 from lmlab.parts.pickers import model_picker
 from lmlab.parts.stream import QUIET
 from lmlab.parts.widgets import Handover, static

@@ -1,11 +1,8 @@
 """What to do with a run that has learned something: open it elsewhere, take it along, push it."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
@@ -13,32 +10,22 @@ import gradio as gr
 from lmlab.errors import InputError
 from lmlab.features.tuning.service import Tuning
 from lmlab.lab import Lab
-from lmlab.parts import run_views
 from lmlab.parts.gradio_compat.building import elsewhere
-from lmlab.parts.run_following import WRITING, known, saved
-from lmlab.parts.run_widgets import ASKING
-from lmlab.parts.stream import QUICK, QUIET, Options
+from lmlab.parts.run_following import known, saved
+from lmlab.parts.run_panel import ONCE, RunPanel, model_choice
+from lmlab.parts.run_widgets import hand_over
+from lmlab.parts.stream import Shown, on
 from lmlab.parts.widgets import static
 from lmlab.runs.store import RunInfo
 from lmlab.text.wordings import shipped_source, shipped_templates, titled, worded_sets
 
 # A tab that opens for the first time runs by itself.
-ASK_COMPARE: Options = MappingProxyType(
-    {
-        "js": "(_, ...rest) => { window.lmlab.compared = !!document.querySelector('#compare-go'); "
-        "return [window.lmlab.visitor(), ...rest]; }"
-    }
-)
 PRESS_COMPARE = (
-    "() => { if (window.lmlab.compared) setTimeout(window.lmlab.press, 400, 'compare-go'); }"
+    "() => { if (!window.lmlab.fresh) setTimeout(window.lmlab.press, 400, 'compare-go'); }"
 )
 # The prompt has to be there before it is run.
 PRESS_RUN = (
     "() => { setTimeout(window.lmlab.press, 900, 'prompt-go', '#prompt-view .lm-prompttext'); }"
-)
-FETCH = (
-    "() => setTimeout(() => { const a = document.querySelector('#tuning-file'); "
-    "(a.querySelector('button, a') || a).click(); }, 150)"
 )
 # The ends of the ids of what is filled in on the other tabs.
 COMPARED = ("model-1", "model-2", "prompt", "text")
@@ -54,7 +41,6 @@ class After:
     use: gr.Button
     save: gr.Button
     file: gr.DownloadButton
-    zipped: gr.State
     repo: gr.Textbox
     token: gr.Textbox
     private: gr.Checkbox
@@ -73,7 +59,7 @@ def build() -> After:
             save = gr.Button("Download", elem_id="tuning-save", min_width=110)
             file = gr.DownloadButton("adapter.zip", elem_id="tuning-file", elem_classes="lm-none")
         repo, token, private, push, pushed = _hub()
-    return After(box, compare, use, save, file, gr.State(""), repo, token, private, push, pushed)
+    return After(box, compare, use, save, file, repo, token, private, push, pushed)
 
 
 def _hub() -> tuple[Any, ...]:
@@ -94,108 +80,78 @@ def _hub() -> tuple[Any, ...]:
     return repo, token, private, push, pushed
 
 
-def wire(lab: Lab, step: After, owner: Any, current: gr.State) -> None:
-    """Have the buttons do what they say.
-
-    Args:
-        lab: the backend.
-        step: the components.
-        owner: the visitor.
-        current: id of the run that is shown.
-    """
-    mine = [owner, current]
-    packed = step.save.click(
-        packer(lab),
-        [*mine, step.zipped],
-        [step.file, step.zipped],
-        trigger_mode="once",
-        **ASKING,
-        **WRITING,
-    )
-    packed.success(None, None, None, js=FETCH, **QUIET)
-    step.push.click(
-        pusher(lab), [*mine, step.repo, step.token, step.private], [step.token, step.pushed],
-        trigger_mode="once", **ASKING, **WRITING,
-    )  # fmt: skip
-    _wire_tabs(lab, step, mine)
-
-
-def _wire_tabs(lab: Lab, step: After, mine: list[Any]) -> None:
-    """Open another tab with the tuned model, its wording and one of its rows filled in."""
+def wire(lab: Lab, step: After, panel: RunPanel) -> None:
+    """Have the buttons do what they say about the run that is shown."""
+    panel.download(step.save, step.file)
+    asked = [*panel.mine, step.repo, step.token, step.private]
+    on(step.push.click, pusher(lab), asked, {"token": step.token, "pushed": step.pushed}, **ONCE)
+    # Another tab opens with the tuned model, its wording and one of its rows filled in.
     compared, prompted = elsewhere("compare", COMPARED), elsewhere("prompt", PROMPTED)
     step.compare.visible, step.use.visible = bool(compared), bool(prompted)
     if compared:
-        opened = step.compare.click(comparer(lab), mine, compared, **ASK_COMPARE, **QUICK)
-        opened.success(None, None, None, js=PRESS_COMPARE, **QUIET)
+        made = comparer(lab), panel.mine, compared
+        hand_over(step.compare.click, *made, "compare", PRESS_COMPARE)
     if prompted:
-        used = step.use.click(prompter(lab), mine, prompted, **ASKING, **QUICK)
-        used.success(None, None, None, js=PRESS_RUN, **QUIET)
+        hand_over(step.use.click, prompter(lab), panel.mine, prompted, "prompt", PRESS_RUN)
 
 
-def packer(lab: Lab) -> Callable[..., list[Any]]:
-    """What was learned as a zip: [download button, its path, for it to be removed later]."""
+def pusher(lab: Lab) -> Callable[..., Shown]:
+    """Upload what was learned; the token is emptied."""
 
-    def pack(owner: str, run: str, last: str) -> list[Any]:
-        path = str(lab.service(Tuning).archive(known(owner), run))
-        if last and last != path:
-            with suppress(OSError):
-                Path(last).unlink()
-        return [path, path]
-
-    return pack
-
-
-def pusher(lab: Lab) -> Callable[..., list[Any]]:
-    """Upload what was learned: [the emptied token, what became of it]."""
-
-    def push(owner: str, run: str, repo: str, token: str, private: bool) -> list[Any]:
+    def push(owner: str, run: str, repo: str, token: str, private: bool) -> Shown:
         if not (repo or "").strip() or not (token or "").strip():
             raise InputError("A repository and a token are needed.", "Fill in both boxes.")
         address = lab.service(Tuning).push(
             known(owner), run, repo.strip(), token.strip(), private=bool(private)
         )
         where = escape(str(address))
-        return [
-            "",
+        said = (
             f'<p class="lm-said">Pushed to <a href="{where}" target="_blank" rel="noopener">'
-            f"{where}</a>. The token is forgotten.</p>",
-        ]
+            f"{where}</a>. The token is forgotten.</p>"
+        )
+        return {"token": "", "pushed": said}
 
     return push
 
 
-def comparer(lab: Lab) -> Callable[..., list[Any]]:
-    """[what ``COMPARED`` names, tabs]: a held-out row is the prompt; with its answer, the text."""
+def comparer(lab: Lab) -> Callable[..., Shown]:
+    """A held-out row is the prompt; with its answer, the text."""
 
-    def opened(owner: str, run: str) -> list[Any]:
+    def opened(owner: str, run: str) -> Shown:
         info = saved(lab.service(Tuning), owner, run)
-        prompt, text = _row(lab, info)
-        return [info.model, _picked(lab, info), prompt, text, gr.update(selected="compare")]
+        return {
+            "model-1": info.model,
+            "model-2": model_choice(lab, info),
+            **_row(lab, info),
+        }
 
     return opened
 
 
-def prompter(lab: Lab) -> Callable[..., list[Any]]:
-    """[what ``PROMPTED`` names, tabs]: the run's set and wording, without examples."""
+def prompter(lab: Lab) -> Callable[..., Shown]:
+    """The run's set and wording, without examples."""
 
-    def opened(owner: str, run: str) -> list[Any]:
+    def opened(owner: str, run: str) -> Shown:
         info = saved(lab.service(Tuning), owner, run)
-        filled: list[Any] = [gr.skip()] * 4
+        filled: dict[str, Any] = {}
         if info.template in shipped_templates() and info.data in worded_sets():
-            choices = titled(info.data)
-            wording = gr.update(choices=choices, value=info.template)
-            filled = [info.data, wording, shipped_source(info.template), 0]
+            filled = {
+                "data": info.data,
+                "wording": gr.update(choices=titled(info.data), value=info.template),
+                "source": shipped_source(info.template),
+                "shots": 0,
+            }
         # Whatever the form was before: the run's own is what it is asked in.
-        return [_picked(lab, info), *filled, "", gr.update(selected="prompt")]
+        return {"model": model_choice(lab, info), **filled, "form": ""}
 
     return opened
 
 
-def _row(lab: Lab, info: RunInfo) -> list[Any]:
-    """[prompt, text] of a row that was held out; nothing where the visitor's own rows are gone."""
+def _row(lab: Lab, info: RunInfo) -> dict[str, str]:
+    """Prompt and text of a row that was held out; nothing where the visitor's own rows are gone."""
     template = shipped_templates().get(info.template)
     if template is None or info.data not in worded_sets():
-        return [gr.skip(), gr.skip()]
+        return {}
     row = lab.service(Tuning).dataset(info.data).valid[0]
     made = template.encode([], row)
     if info.config.form == "chat":
@@ -204,11 +160,4 @@ def _row(lab: Lab, info: RunInfo) -> list[Any]:
         vocabulary = lab.service(Tuning).vocabulary(info.model)
         instruction, asked = template.pieces([row])
         (made,) = in_form(vocabulary, "chat", instruction, [], template.separator, asked)
-    return [made.text, made.text + made.target]
-
-
-def _picked(lab: Lab, info: RunInfo) -> Any:
-    """A picker with the run's model among its choices, for pages where no name may be typed."""
-    names = [(name, name) for name in lab.model_names()]
-    own = f"{run_views.method_name(info)} on {info.data}"
-    return gr.update(choices=[*names, (own, info.model_name)], value=info.model_name)
+    return {"prompt": made.text, "text": made.text + made.target}

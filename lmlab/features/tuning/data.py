@@ -12,16 +12,34 @@ from lmlab.errors import LabError
 from lmlab.features.tuning.feature import FEATURE
 from lmlab.features.tuning.form import KEYS, PLAIN, PRESETS, Choice, config_of, reads_of
 from lmlab.features.tuning.service import Tuning
-from lmlab.features.tuning.widgets import Mask
 from lmlab.lab import Lab
 from lmlab.parts import run_views, upload_table
+from lmlab.parts.gradio_compat.building import Html
 from lmlab.parts.pickers import Choices, model_picker
-from lmlab.parts.stream import QUICK
-from lmlab.parts.upload_table import FIELDS, OWN
+from lmlab.parts.run_widgets import component
+from lmlab.parts.stream import QUICK, Shown, on
+from lmlab.parts.upload_table import COLUMNS, FIELDS, OWN
 from lmlab.parts.widgets import static
 from lmlab.text.wordings import read_wording, shipped_source
 
 PLAIN_COLUMN = "text"  # that is learned where there is no wording
+
+
+MASK = """
+<div class="lm-mask-notes lm-notes"></div>
+<div class="lm-mask-toks lm-toks" tabindex="0" role="region" aria-label="A row as tokens"
+ dir="auto"></div>
+<div class="lm-maskfoot"><span class="lm-mask-count" role="status"></span>
+<span class="lm-mask-key"><i class="lm-tok loss">carries loss</i><i class="lm-tok">given</i>
+<i class="lm-tok special">special</i></span></div>
+"""
+
+
+class Mask(Html):
+    """A row with its loss mask: ``run_views.mask``."""
+
+    def __init__(self, value: str = "", **kwargs: Any) -> None:
+        super().__init__(value, **component(MASK, "features/tuning/mask", **kwargs))
 
 
 @dataclass(frozen=True)
@@ -53,9 +71,9 @@ class DataStep:
         return [self.model, self.data, self.table, self.wording, self.source, *self.columns]
 
     @property
-    def preview(self) -> list[Any]:
+    def preview(self) -> dict[str, Any]:
         """What a row is shown in."""
-        return [self.mask, self.row, self.place]
+        return {"mask": self.mask, "row": self.row, "place": self.place}
 
 
 def build(lab: Lab) -> DataStep:
@@ -114,7 +132,7 @@ def _own(lab: Lab) -> tuple[Any, ...]:
     return table, *given, *more, hub, use, said, columns
 
 
-def wire(lab: Lab, step: DataStep, settings: list[Any]) -> Callable[[Any], Any]:
+def wire(lab: Lab, step: DataStep, settings: list[Any]) -> Callable[..., Any]:
     """Every change of data, wording or length shows the row anew.
 
     Args:
@@ -129,28 +147,24 @@ def wire(lab: Lab, step: DataStep, settings: list[Any]) -> Callable[[Any], Any]:
     here, again = shower(lab), shower(lab, 0)
 
     def show(event: Any, handler: Any = here) -> Any:
-        return event.then(handler, asked, step.preview, **QUICK)
+        return on(event.then, handler, asked, step.preview, **QUICK)
 
-    form = settings[KEYS.index("form")]
-    chosen = step.data.input(chooser(lab), step.data, [step.wording, step.source], **QUICK)
-    show(chosen.then(former(lab), [step.wording, step.source], form, **QUICK), again)
-    worded = step.wording.input(opener(lab), step.wording, step.source, **QUICK)
-    show(worded.then(former(lab), [step.wording, step.source], form, **QUICK), again)
+    form, worded = settings[KEYS.index("form")], {"wording": step.wording, "source": step.source}
+    chosen = on(step.data.input, chooser(lab), [step.data], worded, **QUICK)
+    show(chosen.then(former, [step.wording, step.source], form, **QUICK), again)
+    opened = step.wording.input(shipped_source, step.wording, step.source, **QUICK)
+    show(opened.then(former, [step.wording, step.source], form, **QUICK), again)
     for event in (step.source.input, step.source.change):
-        event(here, asked, step.preview, trigger_mode="always_last", **QUICK)
-    gr.on(
-        [step.model.change, *(column.input for column in step.columns)],
-        here, asked, step.preview, **QUICK,
-    )  # fmt: skip
+        on(event, here, asked, step.preview, trigger_mode="always_last", **QUICK)
+    others = [step.model.change, *(column.input for column in step.columns)]
+    on(others, here, asked, step.preview, **QUICK)
     for button, stride in ((step.back, -1), (step.forth, 1)):
-        button.click(shower(lab, None, stride), asked, step.preview, **QUICK)
-    read = step.use.click(
-        reader(lab),
-        [step.upload, step.pasted, step.second, step.skip, step.hub, step.wording, step.source],
-        [step.data, step.table, step.said, step.wording, step.source, *step.columns],
-        **QUICK,
-    )
-    show(read.success(lambda: None, None, None, **QUICK), again)
+        on(button.click, shower(lab, None, stride), asked, step.preview, **QUICK)
+    given = [step.upload, step.pasted, step.second, step.skip, step.hub, step.wording, step.source]
+    columns = dict(zip(COLUMNS, step.columns, strict=True))
+    read = {"data": step.data, "table": step.table, "said": step.said, **worded, **columns}
+    own = on(step.use.click, reader(lab), given, read, **QUICK)
+    on(own.success, again, asked, step.preview, **QUICK)
     return show
 
 
@@ -166,37 +180,29 @@ def wordings(lab: Lab, name: str) -> list[tuple[str, str]]:
     return found
 
 
-def chooser(lab: Lab) -> Callable[..., list[Any]]:
+def chooser(lab: Lab) -> Callable[..., Shown]:
     """Another set: its wordings, the first of them in the editor."""
 
-    def chosen(name: str) -> list[Any]:
+    def chosen(name: str) -> Shown:
         found = wordings(lab, name)
         first = found[0][1]
-        return [gr.update(choices=found, value=first), shipped_source(first)]
+        choices = gr.update(choices=found, value=first)
+        return {"wording": choices, "source": shipped_source(first)}
 
     return chosen
 
 
-def opener(lab: Lab) -> Callable[..., str]:
-    """Another wording: its YAML."""
-    return lambda wording: shipped_source(wording)
-
-
-def former(lab: Lab) -> Callable[..., Any]:
+def former(wording: str, source: str) -> Any:
     """The form that a wording is made for; as it was where it says nothing."""
-
-    def formed(wording: str, source: str) -> Any:
-        return (read_wording(source).form if wording != PLAIN else "") or gr.skip()
-
-    return formed
+    return (read_wording(source).form if wording != PLAIN else "") or gr.skip()
 
 
-def reader(lab: Lab) -> Callable[..., list[Any]]:
-    """A table of the visitor's: [data, table, said, wording, source, *columns]."""
+def reader(lab: Lab) -> Callable[..., Shown]:
+    """A table of the visitor's, and a wording that fits it."""
 
     def read(
         file: Any, pasted: str, second: Any, skip: bool, hub: str, wording: str, source: str
-    ) -> list[Any]:
+    ) -> Shown:
         name = (hub or "").strip()
         if name and file is None and not (pasted or "").strip():
             table = lab.service(Tuning).hub_table(name, skip=bool(skip))
@@ -209,16 +215,21 @@ def reader(lab: Lab) -> Callable[..., list[Any]]:
         fits = wording == PLAIN and PLAIN_COLUMN in own.table.columns
         other = None if fits else upload_table.wording_for(own, template)
         chosen = other.name if other else wording
-        choices = gr.update(choices=wordings(lab, OWN), value=chosen)
-        yaml = shipped_source(other.name) if other else gr.skip()
         picked = upload_table.picked(reads_of(other or template), own.table)
-        return [gr.update(value=OWN), own, upload_table.said(own), choices, yaml, *picked]
+        return {
+            "data": OWN,
+            "table": own,
+            "said": upload_table.said(own),
+            "wording": gr.update(choices=wordings(lab, OWN), value=chosen),
+            "source": shipped_source(other.name) if other else gr.skip(),
+            **dict(zip(COLUMNS, picked, strict=True)),
+        }
 
     return read
 
 
-def shower(lab: Lab, start: int | None = None, stride: int = 0) -> Callable[..., list[Any]]:
-    """A row with its mask: [mask, row, place]; what is wrong stands in its place.
+def shower(lab: Lab, start: int | None = None, stride: int = 0) -> Callable[..., Shown]:
+    """A row with its mask; what is wrong stands in its place.
 
     Args:
         lab: the backend.
@@ -226,7 +237,7 @@ def shower(lab: Lab, start: int | None = None, stride: int = 0) -> Callable[...,
         stride: how far to go from there.
     """
 
-    def show(row: int | None, *values: Any) -> list[Any]:
+    def show(row: int | None, *values: Any) -> Shown:
         choice = Choice.read(*values[: 5 + FIELDS])
         at = (start if start is not None else int(row or 0)) + stride
         try:
@@ -235,10 +246,12 @@ def shower(lab: Lab, start: int | None = None, stride: int = 0) -> Callable[...,
             config = config_of(values[5 + FIELDS :])
             view = lab.service(Tuning).preview(choice.model, data, template, config, at)
         except LabError as error:
-            return [run_views.no_mask(str(error)), at if stride == 0 else row or 0, ""]
+            at = at if stride == 0 else row or 0
+            return {"mask": run_views.no_mask(str(error)), "row": at, "place": ""}
         held = f", {len(data.valid):,} held out" if data.valid else ""
         notes = escape("".join(f". {note}" for note in data.notes))
         place = f'<p class="lm-said">Row {view.row + 1:,} of {view.rows:,}{held}{notes}</p>'
-        return [run_views.mask(view, config.max_length), view.row, place]
+        shown = run_views.mask(view, config.max_length)
+        return {"mask": shown, "row": view.row, "place": place}
 
     return show

@@ -1,6 +1,6 @@
 """Step 2 of the Fine-tune tab: the method, its settings, and what they cost, counted at once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,26 +12,28 @@ from lmlab.features.tuning.service import Tuning
 from lmlab.features.tuning.views import counter
 from lmlab.lab import Lab
 from lmlab.parts.run_views import problem
-from lmlab.parts.stream import QUICK
+from lmlab.parts.stream import QUICK, Shown, on
 from lmlab.parts.upload_table import FIELDS
 from lmlab.parts.widgets import static
 from lmlab.training.config import RATES, SCHEDULES, SMALL, suited_rate
 
 MOST_STEPS = 2000  # of the slider; a number above it can be typed where the settings allow it
 MOST_RANK = 64
+# What the count follows, besides what the row's preview does.
+SLIDERS = ("rank", "alpha", "length", "steps", "batch_size")
+BOXES = (
+    "targets", "layers", "start", "rslora", "dora", "groups", "names", "learning_rate",
+    "accumulation", "start_text",
+)  # fmt: skip
 ALWAYS_LAST = {"trigger_mode": "always_last", **QUICK}
 
 
 @dataclass(frozen=True)
 class MethodStep:
-    """The components of step 2: ``fields`` in the order of ``KEYS``."""
+    """The components of step 2: ``fields`` in the order of ``KEYS``, ``groups`` by method."""
 
-    fields: tuple[Any, ...]
-    groups: tuple[gr.Column, ...]
-
-    def field(self, key: str) -> Any:
-        """One of them."""
-        return self.fields[KEYS.index(key)]
+    fields: Mapping[str, Any]
+    groups: Mapping[str, gr.Column]
 
 
 def build(lab: Lab) -> MethodStep:
@@ -44,14 +46,14 @@ def build(lab: Lab) -> MethodStep:
             list(METHODS), value=start["method"], show_label=False, label="Method",
             elem_id="tuning-method", elem_classes="lm-methods", container=False,
         )  # fmt: skip
-        groups = (
-            _lora(lab, made, start),
-            _selective(made, start),
-            _prompt(made, start),
-        )
+        groups = {
+            "lora": _lora(lab, made, start),
+            "selective": _selective(made, start),
+            "prompt": _prompt(made, start),
+        }
         _training(lab, made, start)
         _more(made, start)
-    return MethodStep(tuple(made[key] for key in KEYS), groups)
+    return MethodStep({key: made[key] for key in KEYS}, groups)
 
 
 def _lora(lab: Lab, made: dict[str, Any], start: dict[str, Any]) -> gr.Column:
@@ -197,36 +199,27 @@ def wire(
         show: appends the preview of a row to an event.
         model: the base's picker.
     """
-    counted = [*data, *step.fields]
+    counted = [*data, *step.fields.values()]
     handler = counting(lab)
-    method = step.field("method")
-    method.change(grouped, method, list(step.groups), **QUICK).then(
-        handler, counted, shown, **QUICK
-    )
+    method = step.fields["method"]
+    brought = on(method.change, grouped, [method], step.groups, **QUICK)
+    brought.then(handler, counted, shown, **QUICK)
     gr.on(
         [method.input, model.input],
-        rate_of(lab), [method, model], step.field("learning_rate"), **QUICK,
+        rate_of(lab), [method, model], step.fields["learning_rate"], **QUICK,
     )  # fmt: skip
-    sliders = ("rank", "alpha", "length", "steps", "batch_size")
-    gr.on(
-        [step.field(key).change for key in sliders],
-        handler, counted, shown, **ALWAYS_LAST,
-    )  # fmt: skip
-    boxes = (
-        "targets", "layers", "start", "rslora", "dora", "groups", "names", "learning_rate",
-        "accumulation", "start_text",
-    )  # fmt: skip
-    gr.on([step.field(key).change for key in boxes], handler, counted, shown, **ALWAYS_LAST)
+    for keys in (SLIDERS, BOXES):
+        gr.on([step.fields[key].change for key in keys], handler, counted, shown, **ALWAYS_LAST)
     for key in ("max_length", "form", "loss_on", "end_token"):
-        show(step.field(key).change(handler, counted, shown, **ALWAYS_LAST))
+        show(step.fields[key].change(handler, counted, shown, **ALWAYS_LAST))
     model.change(
-        names_of(lab), model, step.field("targets"), **QUICK
+        names_of(lab), model, step.fields["targets"], **QUICK
     ).then(handler, counted, shown, **QUICK)  # fmt: skip
 
 
-def grouped(method: str) -> list[Any]:
+def grouped(method: str) -> Shown:
     """The controls of a method, whoever chose it: a visitor, an example or a scene."""
-    return [gr.update(visible=method == name) for name in ("lora", "selective", "prompt")]
+    return {name: gr.update(visible=method == name) for name in ("lora", "selective", "prompt")}
 
 
 def rate_of(lab: Lab) -> Callable[..., Any]:

@@ -1,22 +1,20 @@
 """The Fine-tune tab: data, method and run on one page. Lays out and wires; what happens is in
-tuning_data, tuning_method, tuning_run and tuning_runs.
+data, method, run and after.
 """
 
-from typing import Any
+from collections.abc import Callable
 
 import gradio as gr
 
 from lmlab.features.tuning import data as tuning_data
 from lmlab.features.tuning import method as tuning_method
 from lmlab.features.tuning import run as tuning_run
-from lmlab.features.tuning import runs as tuning_runs
-from lmlab.features.tuning.data import DataStep, wordings
-from lmlab.features.tuning.form import PRESETS, Preset, values_of
-from lmlab.features.tuning.method import MethodStep
+from lmlab.features.tuning.data import wordings
+from lmlab.features.tuning.form import KEYS, PRESETS, Preset, values_of
 from lmlab.features.tuning.service import Tuning
 from lmlab.lab import Lab
 from lmlab.parts.gradio_compat import building
-from lmlab.parts.stream import QUICK
+from lmlab.parts.stream import QUICK, Shown, on
 from lmlab.parts.widgets import static
 from lmlab.text.wordings import shipped_source
 
@@ -43,54 +41,32 @@ def build(lab: Lab) -> None:
     with gr.Column(elem_classes="lm-panel"):
         counter = static("", elem_id="tuning-counter")
     run = tuning_run.build(lab)
-    runs = tuning_runs.build()
-    asked = [*data.values, *method.fields]
-    show = tuning_data.wire(lab, data, list(method.fields))
+    asked = [*data.values, *method.fields.values()]
+    show = tuning_data.wire(lab, data, list(method.fields.values()))
     tuning_method.wire(lab, method, counter, data.values, show, data.model)
     tuning_run.wire(lab, run, asked)
-    tuning_runs.wire(lab, runs, run, asked)
-    _wire_chips(lab, chips, data, method, counter)
-    _wire_opening(lab, tab, data, method, counter)
-
-
-def _wire_opening(lab: Lab, tab: Any, data: DataStep, method: MethodStep, counter: gr.HTML) -> None:
-    """What the tab shows when it is first opened: a row, the counter, the names of matrices."""
-
-    def ready() -> None:
-        lab.service(Tuning).warm()
-
-    tab.select(
-        tuning_data.shower(lab), [data.row, *data.values, *method.fields], data.preview, **QUICK
-    )
-    counted = tab.select(
-        tuning_method.counting(lab), [*data.values, *method.fields], counter, **QUICK
-    )
-    counted.then(tuning_method.names_of(lab), data.model, method.field("targets"), **QUICK).then(
-        ready, None, None, **QUICK
-    )
-
-
-def _wire_chips(
-    lab: Lab, chips: list[gr.Button], data: DataStep, method: MethodStep, counter: gr.HTML
-) -> None:
-    """An example fills the form."""
-    filled = [data.data, data.wording, data.source, *method.fields]
+    count = tuning_method.counting(lab)
+    # An example fills the form.
+    worded = {"data": data.data, "wording": data.wording, "source": data.source}
     for chip, preset in zip(chips, PRESETS, strict=True):
-        chosen = chip.click(filler(lab, preset), None, filled, **QUICK)
-        chosen.then(
-            tuning_data.shower(lab, 0), [data.row, *data.values, *method.fields], data.preview,
-            **QUICK,
-        ).then(
-            tuning_method.counting(lab), [*data.values, *method.fields], counter, **QUICK
-        )  # fmt: skip
+        chosen = on(chip.click, filler(lab, preset), [], {**worded, **method.fields}, **QUICK)
+        show(chosen, tuning_data.shower(lab, 0)).then(count, asked, counter, **QUICK)
+    # What the tab shows when it is first opened: a row, the counter, the names of matrices.
+    on(tab.select, tuning_data.shower(lab), [data.row, *asked], data.preview, **QUICK)
+    tab.select(count, asked, counter, **QUICK).then(
+        tuning_method.names_of(lab), data.model, method.fields["targets"], **QUICK
+    ).then(lambda: lab.service(Tuning).warm(), None, None, **QUICK)
 
 
-def filler(lab: Lab, preset: Preset) -> Any:
+def filler(lab: Lab, preset: Preset) -> Callable[[], Shown]:
     """The form as an example has it."""
 
-    def fill() -> list[Any]:
-        choices = gr.update(choices=wordings(lab, preset.data), value=preset.template)
-        source = shipped_source(preset.template)
-        return [preset.data, choices, source, *values_of(preset.config)]
+    def fill() -> Shown:
+        return {
+            "data": preset.data,
+            "wording": gr.update(choices=wordings(lab, preset.data), value=preset.template),
+            "source": shipped_source(preset.template),
+            **dict(zip(KEYS, values_of(preset.config), strict=True)),
+        }
 
     return fill

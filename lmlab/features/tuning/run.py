@@ -1,100 +1,123 @@
-"""Step 3 of the Fine-tune tab: start, stop and go on; what is new of a run."""
+"""Step 3 of the Fine-tune tab: a run as it goes, this browser's runs side by side, the race."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
 
 from lmlab.features.tuning import after as tuning_after
+from lmlab.features.tuning import receipt_notes
 from lmlab.features.tuning.after import After
-from lmlab.features.tuning.form import Choice, config_of
+from lmlab.features.tuning.form import RACE, Choice, config_of
 from lmlab.features.tuning.service import Tuning
+from lmlab.features.tuning.views import race, settings_table
 from lmlab.lab import Lab
-from lmlab.parts.receipt_button import Keep
-from lmlab.parts.run_following import WRITING, followed, follower, known, resumer, stopper
-from lmlab.parts.run_widgets import ASKING, Monitor, Owner
-from lmlab.parts.stream import QUIET
+from lmlab.parts.receipt_button import Keep, follow
+from lmlab.parts.run_following import followed, follower, known
+from lmlab.parts.run_panel import ONCE, RunPanel, buttons
+from lmlab.parts.run_widgets import ASKING, Monitor, Owner, Runs
+from lmlab.parts.stream import Shown, on
 from lmlab.parts.upload_table import FIELDS
 from lmlab.parts.widgets import static
+from lmlab.runs.store import RunInfo
 
-INTO_VIEW = (
-    "() => document.querySelector('#tuning-live').scrollIntoView({block: 'start', "
-    "behavior: 'smooth'})"
-)
+RACING = """<p class="lm-why">The same data and steps through full fine-tuning, the last layer
+alone, LoRA at two ranks and prompt tuning, one after another: what each learns, and what it
+forgets.</p>"""
 
 
 @dataclass(frozen=True)
 class RunStep:
-    """The components of step 3."""
+    """The components of step 3 and below it."""
 
-    owner: Owner
-    monitor: Monitor
-    current: gr.State
-    start: gr.Button
-    stop: gr.Button
-    resume: gr.Button
+    panel: RunPanel
     after: After
     keep: Keep
-
-    @property
-    def turning(self) -> list[Any]:
-        """What depends on the state of the run that is shown, in the order of ``buttons``."""
-        return [self.current, self.start, self.stop, self.resume, self.after.box]
+    race: gr.Button
 
 
 def build(lab: Lab) -> RunStep:
-    """Draw step 3 inside the current Blocks."""
+    """Draw step 3 and the runs inside the current Blocks."""
     owner = Owner(elem_id="tuning-owner")
-    with (
-        gr.Column(elem_classes="lm-panel lm-step", elem_id="tuning-run"),
-        gr.Row(elem_classes="lm-buttons lm-runbuttons"),
-    ):
-        static('<h2 class="lm-h"><i>3</i> Run</h2>', min_width=60)
-        start = gr.Button(
-            "Start", variant="primary", elem_id="tuning-start-go", elem_classes="lm-go",
-            min_width=120, visible=lab.settings.training,
-        )  # fmt: skip
-        stop = gr.Button("Stop", interactive=False, elem_id="tuning-stop", min_width=80)
-        resume = gr.Button("Resume", interactive=False, elem_id="tuning-resume", min_width=80)
+    pressed = buttons(lab, "tuning", "tuning-start-go")
     with gr.Column(elem_classes="lm-panel lm-step", elem_id="tuning-live"):
         monitor = Monitor(follower(lab.service(Tuning)), elem_id="tuning-monitor")
         keep = Keep("tuning", ("tuning-counter", "tuning-monitor"))
         after = tuning_after.build()
-    current = gr.State("")
-    current.elem_id = "tuning-current"  # for tabs that are drawn later
-    return RunStep(owner, monitor, current, start, stop, resume, after, keep)
+    with gr.Column(elem_classes="lm-panel"):
+        with gr.Row(elem_classes="lm-tablehead"):
+            static('<h2 class="lm-h">Your runs</h2>')
+        table = Runs(elem_id="tuning-runs")
+        contest = static("", elem_id="tuning-contest")
+        settings = static("", elem_id="tuning-settings")
+    with gr.Column(elem_classes="lm-panel"):
+        static(f'<h2 class="lm-h">A race of methods</h2>{RACING}')
+        with gr.Row(elem_classes="lm-buttons"):
+            begin = gr.Button("Start the race", elem_id="tuning-race", min_width=150)
+    panel = RunPanel(
+        "tuning", lab.service(Tuning), owner, monitor, *pressed, after.box, table,
+        {"settings": settings, "contest": contest}, drawn,
+    )  # fmt: skip
+    panel.current.elem_id = "tuning-current"  # for tabs that are drawn later
+    return RunStep(panel, after, keep, begin)
+
+
+def drawn(picked: list[RunInfo]) -> Shown:
+    """The chosen runs side by side."""
+    return {"settings": settings_table(picked), "contest": race(picked)}
 
 
 def wire(lab: Lab, step: RunStep, asked: list[Any]) -> None:
-    """Start, stop, resume.
+    """Have the buttons do what they say.
 
     Args:
         lab: the backend.
         step: the components.
         asked: the form: the data step's values, then the settings.
     """
-    line = [step.monitor, step.start]
-    started = step.start.click(
-        starter(lab), [step.owner, *asked], line, trigger_mode="once", **ASKING, **WRITING
-    )
-    started.success(None, None, None, js=INTO_VIEW, **QUIET)
-    mine = [step.owner, step.current]
-    once = {"trigger_mode": "once", **ASKING, **WRITING}
-    step.stop.click(stopper(lab.service(Tuning)), mine, [step.stop], **once)
-    step.resume.click(resumer(lab.service(Tuning)), mine, [step.monitor], **once)
-    tuning_after.wire(lab, step.after, step.owner, step.current)
+    panel = step.panel
+    turn = panel.wire(starter(lab), asked)
+    follow(step.keep, [turn], receipt_notes.of_run(lab), panel.mine, lazy=True, **ASKING)
+    begun = {"monitor": panel.monitor, "chosen": panel.chosen}
+    panel.into_view(on(step.race.click, racer(lab), [panel.owner, *asked], begun, **ONCE))
+    tuning_after.wire(lab, step.after, panel)
 
 
-def starter(lab: Lab) -> Callable[..., list[Any]]:
-    """Queue a run: [monitor, start button]."""
+def starter(lab: Lab) -> Callable[..., str]:
+    """Queue a run; its id."""
 
-    def start(owner: str, *values: Any) -> list[Any]:
+    def start(owner: str, *values: Any) -> str:
         choice = Choice.read(*values[: 5 + FIELDS])
         config = config_of(values[5 + FIELDS :])
         template = choice.template(lab)
         data = choice.rows(lab, template)
-        run = lab.service(Tuning).start(known(owner), choice.model, data, template, config)
-        return [followed(run), gr.update(interactive=False)]
+        return lab.service(Tuning).start(owner, choice.model, data, template, config)
+
+    return start
+
+
+def racer(lab: Lab) -> Callable[..., Shown]:
+    """Queue one run a method."""
+
+    def start(owner: str, *values: Any) -> Shown:
+        choice = Choice.read(*values[: 5 + FIELDS])
+        config = config_of(values[5 + FIELDS :])
+        template = choice.template(lab)
+        data = choice.rows(lab, template)
+        configs = [replace(config, dora=False, **dict(changed)) for changed in RACE.values()]
+        for one in configs:  # what one of them cannot do is said before any of them starts
+            lab.service(Tuning).count(choice.model, one, data)
+        started: list[str] = []
+        try:
+            for one in configs:
+                started.append(
+                    lab.service(Tuning).start(known(owner), choice.model, data, template, one)
+                )
+        except Exception:
+            for run in started:
+                lab.service(Tuning).delete(owner, run)
+            raise
+        return {"monitor": followed(started[0]), "chosen": started}
 
     return start

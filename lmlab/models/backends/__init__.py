@@ -3,7 +3,7 @@
 A model whose name begins with the name of a module here and a colon (``mock:bigram``) is that
 backend's; every other one is a folder for transformers. Such a module has two functions,
 
-- ``gives(name)``: which of ``GIVES`` may be asked of a model, before it is loaded;
+- ``gives(name)``: which of ``models.gives.GIVES`` may be asked of a model, before it is loaded;
 - ``find(place, name)``: a ``Found``, or a ``ModelError`` that says why there is none.
 """
 
@@ -12,27 +12,14 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from lmlab.models.gives import GIVES
 from lmlab.settings import Settings
 
 if TYPE_CHECKING:
     from lmlab.models.fair_lock import Turns
     from lmlab.models.model import LM
 
-# What a model may give, and what a feature may need; the words stand after ‘gives no’.
-GIVES = {
-    "scores": "log-probabilities of a text",
-    "ranks": "ranks of tokens",
-    "entropy": "entropies",
-    "distributions": "whole next-token distributions",
-    "text": "completions",
-    "adapters": "adapters",
-    "weights": "weights to look at",
-    "training": "weights to train",
-}
 DEFAULT = "transformers"
-ADAPTERS, WEIGHTS = frozenset({"adapters"}), frozenset({"weights"})
-TRAINING = frozenset({"training"})
-OF_WEIGHTS = "Choose a model of weights, such as ‘base’."  # where one gives too little
 
 
 class Found(Protocol):

@@ -28,10 +28,11 @@ from transformers import PreTrainedTokenizerFast
 
 from lmlab.errors import ModelError
 from lmlab.maths.metrics import RowStats
-from lmlab.models.backends import GIVES, Copy
+from lmlab.models.backends import Copy
 from lmlab.models.chat import has_chat
 from lmlab.models.fair_lock import Turns
 from lmlab.models.forms import Form
+from lmlab.models.gives import GIVES
 from lmlab.models.head import SlicedHead
 from lmlab.models.model import LM, Read
 from lmlab.models.tokens import Vocabulary

@@ -33,7 +33,7 @@ class Filling:
     def outputs(self, name: str) -> list[Any]:
         """What says that the tab is led, its controls, what follows from them."""
         stage = self.stages[name]
-        more = [part for one in stage.following for part in one.outputs]
+        more = [part for one in stage.following for part in one.outputs.values()]
         return [*stage.leds, *stage.controls.values(), *more]
 
     def inputs(self, name: str) -> list[Any]:
@@ -98,7 +98,8 @@ def _followed(stage: Stage, found: Sequence[Any], known: Sequence[Any]) -> list[
     rest, made = iter(known), list[Any]()
     for one in stage.following if known else ():
         held = [(new.get(id(part)), next(rest)) for part in one.inputs]
-        made += one.make(*(old if new is None or _skips(new) else new for new, old in held))
+        shown = one.make(*(old if new is None or _skips(new) else new for new, old in held))
+        made += [shown.get(name, gr.skip()) for name in one.outputs]
     return made
 
 

@@ -7,6 +7,7 @@ const MOST_RESULTS = 30;
 const MOST_LETTERS = 2e7; // of all results together
 const SETTLED = 700; // milliseconds until a result is drawn
 const results = [];
+const underway = new Set(); // results that are being drawn and kept
 
 const sizeOf = (entry) => entry.html.length + (entry.receipt || "").length + entry.pictures.reduce((n, one) => n + one.length, 0);
 
@@ -55,7 +56,8 @@ function chapter(entry, i) {
   return part;
 }
 
-function report() {
+async function report() {
+  await Promise.allSettled(underway);
   if (!results.length) return notice("Nothing to report yet: run something first.");
   const body = el("main", "lm-alone"), list = el("ol");
   results.forEach((entry, i) => {
@@ -70,5 +72,9 @@ function report() {
   notice("Saved as lmlab-report.html.");
 }
 
-document.addEventListener("lmlab:result", ({ detail }) => setTimeout(() => remember(detail), detail.asked ? 0 : SETTLED));
+document.addEventListener("lmlab:result", ({ detail }) => {
+  const drawn = new Promise((done) => setTimeout(done, detail.asked ? 0 : SETTLED));
+  const kept = drawn.then(() => remember(detail)).finally(() => underway.delete(kept));
+  underway.add(kept);
+});
 document.addEventListener("click", (event) => { if (event.target.closest?.(".lm-reporter")) report(); });

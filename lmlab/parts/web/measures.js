@@ -5,6 +5,9 @@ import { count, fixed, probability } from "./format.js";
 export const LN2 = Math.LN2;
 export const measureOf = (key) => KEY.measures.find((m) => m.key === key);
 
+// The measure that a comparison of two models opens with: by token, or by pieces of text.
+export const ownOf = (data) => (data?.pieces ? "per_byte" : "difference");
+
 // The value of one token of a run in a measure's own unit; null where there is none. The same as
 // Measure.value of lmlab.measures.
 export function valueOf(runs, run, i, key) {

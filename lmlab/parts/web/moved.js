@@ -2,12 +2,12 @@
 // coloured by.
 import { el, onTold, tell } from "./dom.js";
 import { count, label, probability } from "./format.js";
-import { measureOf, valueOf, valueText } from "./measures.js";
+import { measureOf, ownOf, valueOf, valueText } from "./measures.js";
 
 /** @param {HTMLElement} element @param {Given} given */
 export function mount(element, { props }) {
   const group = props.group, box = element.querySelector(".lm-scroll"), MOST = 12;
-  let data = null, by = "difference";
+  let data = null, by = ownOf(null);
 
   function row(i, value) {
     const tr = el("tr"), r = data.runs, text = el("td", "tok", label(r[0].texts[i])), p = (run) => probability(valueOf(r, run, i, "probability"));
@@ -23,7 +23,7 @@ export function mount(element, { props }) {
 
   function draw() {
     if (!data) return box.replaceChildren(el("p", "lm-why", "The tokens that moved most will be listed here."));
-    if (!data.measures.includes(by) || (data.pieces && by === "difference")) by = data.pieces ? "per_byte" : "difference";
+    if (!data.measures.includes(by)) by = ownOf(data);
     const values = data.runs[0].texts.map((_, i) => [i, valueOf(data.runs, 0, i, by)]).filter(([, v]) => v != null);
     values.sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]) || a[0] - b[0]);
     const table = el("table", "lm-table"), head = el("tr"), top = el("thead"), body = el("tbody");
@@ -35,12 +35,17 @@ export function mount(element, { props }) {
     box.replaceChildren(table);
   }
 
-  onTold(element, "shown", (told) => { if (told.group === group) { data = told.data; draw(); } });
+  function take(shown) {
+    if (ownOf(shown) !== ownOf(data)) by = ownOf(shown);
+    data = shown;
+    draw();
+  }
+
+  onTold(element, "shown", (told) => { if (told.group === group) take(told.data); });
   onTold(element, "measure", (told) => {
     if (told.group !== group || !data || !measureOf(told.key).pair) return;
     by = told.key;
     draw();
   });
-  data = window.lmlab.shown[group] || null;
-  draw();
+  take(window.lmlab.shown[group] || null);
 }

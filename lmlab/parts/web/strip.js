@@ -4,7 +4,7 @@ import { alternatives, drawCard, drawPinned } from "./card.js";
 import { el, onTold, tell } from "./dom.js";
 import { choicesOf, flowHeading, read } from "./flow.js";
 import { count, label } from "./format.js";
-import { level, measureOf, valueOf } from "./measures.js";
+import { level, measureOf, ownOf, valueOf } from "./measures.js";
 import { firstStrong, given, lowered, token } from "./strip-tokens.js";
 
 /** @param {HTMLElement} element @param {Given} given */
@@ -41,7 +41,7 @@ export function mount(element, { props, watch, trigger }) {
     const shown = !data ? [] : data.same ? [0] : data.runs.map((_, run) => run);
     spans = [];
     $(".lm-runs").replaceChildren(...shown.map(drawRun));
-    if (data) chooseMeasure();
+    if (data) chooseMeasure(old);
     window.lmlab.shown[group] = data;
     tell("shown", { group, data });
     // The same text again, for instance with another α: what was pinned stays pinned.
@@ -241,10 +241,12 @@ export function mount(element, { props, watch, trigger }) {
 
   // --- colours -------------------------------------------------------------------------------------
 
-  // The comparison's own measure when two models come, what was chosen before when one goes.
-  function chooseMeasure() {
-    const own = data.pieces ? "per_byte" : "difference";
-    if (data.same && !measureOf(measure).pair) { before = measure; measure = own; }
+  // The comparison's own measure when two models come, or others that are compared by other pieces;
+  // what was chosen before when one goes.
+  function chooseMeasure(old) {
+    const own = ownOf(data), pair = measureOf(measure).pair;
+    if (data.same && !pair) before = measure;
+    if (data.same && (!pair || own !== ownOf(old))) measure = own;
     if (!data.same && measureOf(measure).pair) measure = before || FIRST;
     if (!data.measures.includes(measure)) measure = data.same ? own : FIRST;
     for (const box of element.querySelectorAll(".lm-measures label")) {

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from lmlab.models.backends import GIVES, Found
+from lmlab.models.backends import Found
+from lmlab.models.gives import GIVES
 
 
 def gives(name: str) -> frozenset[str]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lmlab.models.backends.transformers import fast_gpt2, fast_llama
 from lmlab.models.backends.transformers.body import Past, close
-from lmlab.models.backends.transformers.model import TransformersLM
+from lmlab.models.backends.transformers.reading import ReadingLM
 from lmlab.models.backends.transformers.rowadapters import RowAdapter, row_adapters
 from lmlab.models.backends.transformers.ways import HALF
 from lmlab.models.decoding import Decoder, no_memory
@@ -36,9 +36,9 @@ class CachedDecoder(Decoder):
         rows: how many completions of a prompt run side by side.
     """
 
-    def __init__(self, lm: TransformersLM, rows: int = 1) -> None:
+    def __init__(self, lm: ReadingLM, rows: int = 1) -> None:
         super().__init__(lm, rows)
-        self._lm: TransformersLM = lm
+        self._lm: ReadingLM = lm
         self._keeping = False  # what was read, from step to step
         self._device = lm.device
         self._past: Past | None = None
@@ -136,7 +136,7 @@ class CachedDecoder(Decoder):
         return self._forward(torch.tensor(self._ids, device=self._device))
 
     @torch.inference_mode()
-    def _go_lean(self, lms: Sequence[TransformersLM], adapted: Sequence[RowAdapter]) -> None:
+    def _go_lean(self, lms: Sequence[ReadingLM], adapted: Sequence[RowAdapter]) -> None:
         """From here on without the library's forward pass, where that was shown to be equal."""
         for fits, kind in KINDS:
             if all(lean_equals(lm, fits, kind) for lm in lms):
@@ -169,13 +169,13 @@ class CachedDecoder(Decoder):
 
 
 @torch.inference_mode()
-def lean_equals(lm: TransformersLM, fits: Any, kind: Any) -> bool:
+def lean_equals(lm: ReadingLM, fits: Any, kind: Any) -> bool:
     """Whether a kind of lean steps gives the logits of a model's plain forward pass."""
     lm.switch_on()
     return lm.ways.shown(kind.__name__, lambda: fits(lm) and _lean_tried(lm, kind))
 
 
-def _lean_tried(lm: TransformersLM, kind: Any) -> bool:
+def _lean_tried(lm: ReadingLM, kind: Any) -> bool:
     ids = lm.ways.probe
     expected = lm.ways.whole(ids)[0, HALF : HALF + 2]
     past = lm.ways.whole.over(ids[:, :HALF], None, positions=lm.ways.positions)[1]
@@ -185,7 +185,7 @@ def _lean_tried(lm: TransformersLM, kind: Any) -> bool:
     return close(found, expected)
 
 
-def piece(lm: TransformersLM, rows: int) -> int:
+def piece(lm: ReadingLM, rows: int) -> int:
     """How many tokens of a long prompt are read at once, in each of so many rows."""
     if lm.device.type != "cpu":
         return MOST

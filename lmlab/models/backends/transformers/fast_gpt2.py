@@ -16,13 +16,13 @@ from lmlab.models.backends.transformers.fast_llama import (
     narrow,
     plain_layer,
 )
-from lmlab.models.backends.transformers.model import TransformersLM
+from lmlab.models.backends.transformers.reading import ReadingLM
 from lmlab.models.backends.transformers.rowadapters import RowAdapter
 
 ODD = ("add_cross_attention", "scale_attn_by_inverse_layer_idx", "reorder_and_upcast_attn")
 
 
-def fits(lm: TransformersLM) -> bool:
+def fits(lm: ReadingLM) -> bool:
     """Whether a model is a GPT-2 of the plain kind, its adapter none or plain LoRA."""
     model, config = lm.model, lm.model.config
     if type(model) is not GPT2LMHeadModel or config.activation_function != "gelu_new":

@@ -14,7 +14,7 @@ from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 from transformers import DynamicCache, LlamaForCausalLM
 
-from lmlab.models.backends.transformers.model import TransformersLM
+from lmlab.models.backends.transformers.reading import ReadingLM
 from lmlab.models.backends.transformers.rowadapters import RowAdapter
 
 ROPES = ("default", "linear", "llama3")
@@ -24,7 +24,7 @@ ROOM = 128  # positions that are set aside at a time
 MANY = 16  # rows from which on the usual order of a product is as fast
 
 
-def fits(lm: TransformersLM) -> bool:
+def fits(lm: ReadingLM) -> bool:
     """Whether a model is a Llama of the plain kind, its adapter none or plain LoRA."""
     model, config = lm.model, lm.model.config
     if type(model) is not LlamaForCausalLM or config.hidden_act != "silu":

@@ -13,7 +13,7 @@ from torch import Tensor
 from lmlab.models.backends.transformers.adapters import Attached
 from lmlab.models.backends.transformers.body import close
 from lmlab.models.backends.transformers.decoding import CachedDecoder
-from lmlab.models.backends.transformers.model import TransformersLM
+from lmlab.models.backends.transformers.reading import ReadingLM
 from lmlab.models.backends.transformers.rowadapters import RowAdapter, row_adapters
 from lmlab.models.backends.transformers.ways import probe_ids
 from lmlab.progress import Reading
@@ -21,7 +21,7 @@ from lmlab.progress import Reading
 EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
 
 
-def stackable(lm: TransformersLM) -> bool:
+def stackable(lm: ReadingLM) -> bool:
     """Whether a model can be one row among others of the same weights."""
     config = lm.model.config.get_text_config()
     # A layer of experts sees some tokens of some rows, and could not tell whose they are.
@@ -32,7 +32,7 @@ def stackable(lm: TransformersLM) -> bool:
     return lm.ways.shared
 
 
-def proved(lm: TransformersLM) -> bool:
+def proved(lm: ReadingLM) -> bool:
     """Whether rows with a model's adapter and with none give what each gives by itself.
 
     Found out once for each adapter, on a few tokens, other ones in either row.
@@ -46,7 +46,7 @@ def proved(lm: TransformersLM) -> bool:
 
 
 @torch.inference_mode()
-def _stacks(lm: TransformersLM) -> bool:
+def _stacks(lm: ReadingLM) -> bool:
     rows = [
         replace(lm, folder=None, attached=Attached()),
         replace(lm, attached=replace(lm.attached, alpha=1.0)),
@@ -72,7 +72,7 @@ def _stacks(lm: TransformersLM) -> bool:
 class StackedDecoder(CachedDecoder):
     """Like ``Decoder``, with one row for each of several models of the same weights."""
 
-    def __init__(self, lms: Sequence[TransformersLM]) -> None:
+    def __init__(self, lms: Sequence[ReadingLM]) -> None:
         # The base's own layers run; the rows' differences come from here.
         base = replace(lms[0], folder=None, attached=Attached())
         super().__init__(base, len(lms))
