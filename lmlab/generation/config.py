@@ -1,15 +1,29 @@
 """The sampling controls as a frozen, checked set of numbers. Imports nothing heavy."""
 
-import math
-from dataclasses import dataclass
+from typing import Annotated
 
-from lmlab.errors import InputError
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from lmlab.options import CHECKED, Checked, Option
 
 MAX_SEED = 2**63 - 1
+Length = Annotated[
+    int, Field(ge=1, le=100_000), Option("new tokens", "at most", id="length", high=1024)
+]
+Temperature = Annotated[
+    float, Field(ge=0, le=100), Option("temperature", "0: greedy", high=3, step=0.05)
+]
+Penalty = Annotated[
+    float,
+    Field(ge=0.01, le=100),
+    Option("repetition penalty", "1: none", id="penalty", low=1, high=3, step=0.05),
+]
+Stop = tuple[Annotated[str, Field(min_length=1)], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class GenerateConfig:
+@dataclass(frozen=True, config=CHECKED)
+class GenerateConfig(Checked):
     """How a completion is drawn.
 
     Attributes:
@@ -24,34 +38,19 @@ class GenerateConfig:
         alternatives: how many of the likeliest tokens each step reports.
     """
 
-    max_new_tokens: int = 64
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
-    min_p: float = 0.0
-    repetition_penalty: float = 1.0
-    seed: int = 0
-    stop: tuple[str, ...] = ()
-    alternatives: int = 10
-
-    def __post_init__(self) -> None:
-        _within("max_new_tokens", self.max_new_tokens, 1, 100_000)
-        _within("temperature", self.temperature, 0, 100)
-        _within("top_k", self.top_k, 0, 10_000_000)
-        _within("top_p", self.top_p, 0, 1)
-        _within("min_p", self.min_p, 0, 1)
-        _within("repetition_penalty", self.repetition_penalty, 0.01, 100)
-        _within("seed", self.seed, 0, MAX_SEED)
-        _within("alternatives", self.alternatives, 0, 1000)
-        if any(not stop for stop in self.stop):
-            raise InputError("A stop string must not be empty.", "Leave it out instead.")
+    max_new_tokens: Length = 64
+    temperature: Temperature = 1.0
+    top_k: Annotated[int, Field(ge=0, le=10_000_000), Option("top-k", "0 keeps all")] = 0
+    top_p: Annotated[float, Field(ge=0, le=1), Option("top-p", "1 keeps all", step=0.01)] = 1.0
+    min_p: Annotated[float, Field(ge=0, le=1), Option("min-p", "0 keeps all", step=0.01)] = 0.0
+    repetition_penalty: Penalty = 1.0
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED), Option("seed", "of the draws")] = 0
+    stop: Annotated[Stop, Option("stop strings", "ends it", id="stops")] = ()
+    alternatives: Annotated[
+        int, Field(ge=0, le=1000), Option("", "alternatives for each token in JSON", flag="--top")
+    ] = 10
 
     @property
     def greedy(self) -> bool:
         """Whether the likeliest token is taken every time."""
         return self.temperature == 0
-
-
-def _within(name: str, value: float, low: float, high: float) -> None:
-    if not math.isfinite(value) or not low <= value <= high:
-        raise InputError(f"{name} must be between {low:g} and {high:g}, not {value:g}.")

@@ -1,22 +1,38 @@
 """How a design is measured: shots, draws, queries. Chooses rows; runs no model."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from random import Random
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
 from lmlab.errors import InputError
-from lmlab.models.forms import FORMS, Form
-from lmlab.text.predictions import WAYS, Way
+from lmlab.models.forms import Form
+from lmlab.options import CHECKED, Checked, Option
+from lmlab.text.predictions import Way
 from lmlab.text.rows import Row
 from lmlab.text.sets import Dataset
 
 LIMIT = 100
 LONGEST_ANSWER = 32
 MAX_SHOTS, MAX_DRAWS = 64, 100
+MOST_SHOTS = 16  # on the page
+FORM = (
+    "plain text, or the turns of the model’s chat template; default: as it was tuned, else as the "
+    "template says, else chat where the model has a chat template"
+)
+QUERIES = Option(
+    "Queries",
+    "most queries; default: all",
+    id="queries",
+    high=400,
+    wrong="At least one query has to be asked, not {value}.",
+)
 
 
-@dataclass(frozen=True)
-class Protocol:
+@dataclass(frozen=True, config=CHECKED)
+class Protocol(Checked):
     """How a design is measured.
 
     Attributes:
@@ -32,27 +48,24 @@ class Protocol:
         share: whether to read a common beginning once.
     """
 
-    shots: int = 0
-    draws: int = 1
-    seed: int = 0
-    limit: int | None = LIMIT
-    way: Way = "sum"
+    LIMITS: ClassVar[str] = "{name} must be from {low} to {high}, not {value}."
+    shots: Annotated[
+        int, Field(ge=0, le=MAX_SHOTS), Option("Shots", high=MOST_SHOTS, step=1, flag=None)
+    ] = 0
+    draws: Annotated[
+        int,
+        Field(ge=1, le=MAX_DRAWS),
+        Option("Draws of examples", "sets of examples for each number", high=20),
+    ] = 1
+    seed: Annotated[int, Option("Seed", "of the examples that are drawn", low=0)] = 0
+    limit: Annotated[int | None, Field(ge=1), QUERIES] = LIMIT
+    way: Annotated[Way, Option("Label chosen by", "how a label is chosen")] = "sum"
     calibrate: bool = True
-    form: Form | None = None
+    form: Annotated[Form | None, Option(help=FORM)] = None
     max_new_tokens: int = LONGEST_ANSWER
     share: bool = True
 
     def __post_init__(self) -> None:
-        if not 0 <= self.shots <= MAX_SHOTS:
-            raise InputError(f"shots must be from 0 to {MAX_SHOTS}, not {self.shots}.")
-        if not 1 <= self.draws <= MAX_DRAWS:
-            raise InputError(f"draws must be from 1 to {MAX_DRAWS}, not {self.draws}.")
-        if self.limit is not None and self.limit < 1:
-            raise InputError(f"At least one query has to be asked, not {self.limit}.")
-        if self.way not in WAYS:
-            raise InputError(f"There is no way ‘{self.way}’.", f"There are: {', '.join(WAYS)}.")
-        if self.form is not None and self.form not in FORMS:
-            raise InputError(f"There is no form ‘{self.form}’.", f"There are: {', '.join(FORMS)}.")
         if self.way == "calibrated" and not self.calibrate:
             raise InputError("A label can be chosen by calibrated scores only with calibration on.")
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
 from lmlab.generation.config import GenerateConfig
+from lmlab.options import add_flags, read
 from lmlab.terminal.naming import BOS, CHAT
 from lmlab.terminal.quiet import RECEIPT, quiet, say, write_json
-from lmlab.terminal.sampling import PLAIN, add_sampling, config_of
 
 if TYPE_CHECKING:
     from lmlab.generation.completions import Step
@@ -39,12 +39,12 @@ def add_compare(commands: Any) -> None:
     form = compare.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one JSON object")
     form.add_argument("--receipt", action="store_true", help=f"with --text: {RECEIPT}")
-    add_sampling(compare, replace(PLAIN, temperature=0.0))
-    compare.set_defaults(run=_compare, top=10)
+    add_flags(compare, GenerateConfig(temperature=0), without=("alternatives",))
+    compare.set_defaults(run=_compare)
 
 
 def _compare(arguments: argparse.Namespace) -> None:
-    config = config_of(arguments)
+    config = read(GenerateConfig, arguments)
     quiet()
     from lmlab.runs.model_store import ModelRef, ModelStore
 

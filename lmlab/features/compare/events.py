@@ -13,12 +13,21 @@ from lmlab.generation.config import GenerateConfig
 from lmlab.lab import Lab
 from lmlab.parts import shift_strip, stream
 from lmlab.parts.asking import advice
+from lmlab.parts.forms import Controls
 from lmlab.parts.model_pair import COLUMNS
 from lmlab.parts.stream import STATUS, Busy, Pace, Work, result
 from lmlab.parts.strip import Shown
 from lmlab.progress import Loading, Progress
 from lmlab.scoring.compared import Compared
 
+CONTROLS = Controls(
+    "compare",
+    GenerateConfig(max_new_tokens=32, temperature=0),
+    (("temperature", "max_new_tokens", "seed"),),
+    sliders=False,
+    info=False,
+    width=80,
+)
 PATIENCE = 0.08  # seconds between two drawings of completions on their way
 
 
@@ -35,7 +44,7 @@ def runner(lab: Lab) -> Callable[..., Work]:
         *models: str,
     ) -> Work:
         names = chosen(models)
-        asked = _config(temperature, length, seed)
+        asked = CONTROLS.read(temperature, length, seed)
         columns = {f"column {i}": gr.update(visible=i < len(names)) for i in range(COLUMNS)}
         steps: list[list[Step]] = [[] for _ in names]
         name, pace, said = uuid.uuid4().hex[:12], Pace(PATIENCE), ""
@@ -118,14 +127,6 @@ def chosen(models: Sequence[str | None]) -> list[str]:
     if len(names) < 2:
         raise InputError("Choose two models at least.", "Column 1 and column 2 need one each.")
     return names
-
-
-def _config(temperature: float, length: int, seed: int) -> GenerateConfig:
-    if temperature is None or length is None or seed is None:
-        raise InputError("One of the controls is empty.", "Type a number.")
-    return GenerateConfig(
-        temperature=float(temperature), max_new_tokens=int(length), seed=int(seed)
-    )
 
 
 def _number(alpha: float | None) -> float:

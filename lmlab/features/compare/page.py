@@ -91,7 +91,7 @@ def build(lab: Lab) -> None:
             )  # fmt: skip
             chat = asking.chat_switch("compare")
         with gr.Column(scale=2, min_width=320, elem_classes="lm-side"):
-            drawing = _drawing()
+            drawing = tuple(events.CONTROLS.draw().values())
             with gr.Row(elem_classes="lm-buttons"):
                 go = gr.Button("Run", variant="primary", elem_id="compare-go", elem_classes="lm-go")
                 stop = gr.Button("Stop", interactive=False, elem_id="compare-stop", min_width=80)
@@ -107,23 +107,6 @@ def build(lab: Lab) -> None:
     _wire(lab, inputs, outputs, tab)
     asking.follow_advice("compare", prompt, chat, PRESS_RUN)
     _wire_chips(inputs, known)
-
-
-def _drawing() -> tuple[Any, ...]:
-    with gr.Row(elem_classes="lm-controls"):
-        return (
-            gr.Number(
-                0, label="temperature", minimum=0, maximum=3, step=0.1, min_width=80,
-                elem_id="compare-temperature",
-            ),
-            gr.Number(
-                32, label="new tokens", precision=0, minimum=1, maximum=1024, min_width=80,
-                elem_id="compare-length",
-            ),
-            gr.Number(
-                0, label="seed", precision=0, minimum=0, min_width=60, elem_id="compare-seed"
-            ),
-        )  # fmt: skip
 
 
 def _columns(

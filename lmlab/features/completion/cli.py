@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
 from lmlab.generation.config import GenerateConfig
+from lmlab.options import add_flags, read
 from lmlab.terminal.naming import BOS, CHAT, add_model, asked_ref
 from lmlab.terminal.quiet import RECEIPT, quiet, say, write_json
-from lmlab.terminal.sampling import PLAIN, add_sampling, config_of
 
 if TYPE_CHECKING:
     from lmlab.generation.completions import Completion, Given, Step
@@ -28,10 +28,9 @@ def add_generate(commands: Any) -> None:
     generate.add_argument("--prompt", required=True, help="what is completed; may be empty")
     add_model(generate)
     generate.add_argument("--n", type=int, default=1, help="samples, with seeds from --seed on")
-    generate.add_argument("--top", type=int, default=10, help="alternatives for each token in JSON")
     generate.add_argument("--bos", default="tokenizer", help=BOS)
     generate.add_argument("--chat", action="store_true", help=CHAT)
-    add_sampling(generate, PLAIN)
+    add_flags(generate, GenerateConfig())
     form = generate.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print one JSON object")
     form.add_argument(
@@ -42,7 +41,7 @@ def add_generate(commands: Any) -> None:
 
 
 def _generate(arguments: argparse.Namespace) -> None:
-    config = config_of(arguments)
+    config = read(GenerateConfig, arguments)
     if arguments.n < 1:
         raise InputError(f"--n must be 1 or more, not {arguments.n}.")
     if arguments.receipt and (arguments.n > 1 or arguments.bos != "tokenizer"):

@@ -14,11 +14,21 @@ from lmlab.features.completion.views import REASONS, figures, samples
 from lmlab.generation.completions import Completion, Given, Next, Step
 from lmlab.generation.config import GenerateConfig
 from lmlab.lab import Lab
-from lmlab.parts import controls, shift_strip
+from lmlab.parts import shift_strip
 from lmlab.parts.asking import advice
+from lmlab.parts.forms import Controls
 from lmlab.parts.stream import STATUS, Busy, Pace, Work, said
 from lmlab.progress import Loading
 
+SHAPING = ("temperature", "top_p", "min_p", "repetition_penalty", "top_k")
+# At temperature 1 the small models of the suite soon lose the thread; the rest is as the model
+# gives it, so that the chart shows one control's work at a time.
+CONTROLS = Controls(
+    "completion",
+    GenerateConfig(max_new_tokens=48, temperature=0.8),
+    (SHAPING[:4], ("top_k", "max_new_tokens", "seed", "stop")),
+    "Type a number, or press Reset.",
+)
 PATIENCE = 0.06  # seconds between two drawings of a completion on its way
 ENDED = "The model has ended the text here. Undo a token, fork, or press Regenerate."
 NOTHING_NEXT = "The text has ended: nothing comes next."
@@ -31,10 +41,9 @@ def runner(lab: Lab, *, single: bool = False) -> Callable[..., Work]:
         grown = _tree(tree, prompt, model, chat)
         if grown.ended:
             raise InputError(ENDED)
-        asked = controls.config(*values, already=len(grown.path()))
-        if single:
-            asked = replace(asked, max_new_tokens=len(grown.path()) + 1)
-        return (yield from _follow(lab, grown, asked))
+        asked, already = CONTROLS.read(*values), len(grown.path())
+        longest = already + (1 if single else asked.max_new_tokens)
+        return (yield from _follow(lab, grown, replace(asked, max_new_tokens=longest)))
 
     return run
 
@@ -44,7 +53,7 @@ def regenerator(lab: Lab) -> Callable[..., Work]:
 
     def again(tree: Tree | None, prompt: str, model: str, chat: bool, *values: Any) -> Work:
         grown = _tree(tree, prompt, model, chat)
-        return (yield from _follow(lab, grown.go(branches.ROOT), controls.config(*values)))
+        return (yield from _follow(lab, grown.go(branches.ROOT), CONTROLS.read(*values)))
 
     return again
 
@@ -53,7 +62,7 @@ def opener(lab: Lab) -> Callable[..., Work]:
     """What the tab opens with, the first time: a completion of its example."""
 
     def opened(tree: Tree | None, prompt: str, model: str, chat: bool, *values: Any) -> Work:
-        return (yield from _follow(lab, Tree.plant(model, prompt, chat), controls.config(*values)))
+        return (yield from _follow(lab, Tree.plant(model, prompt, chat), CONTROLS.read(*values)))
 
     return opened
 
@@ -64,7 +73,7 @@ def mover(lab: Lab, move: Callable[..., Tree]) -> Callable[..., Work]:
     def moved(tree: Tree | None, *values: Any, **event: Any) -> Work:
         if tree is None:
             raise InputError("There is nothing yet.", "Press Run or Step first.")
-        return (yield from _look(lab, move(tree, **event), controls.config(*values)))
+        return (yield from _look(lab, move(tree, **event), CONTROLS.read(*values)))
 
     return moved
 
@@ -102,7 +111,7 @@ def chooser(lab: Lab) -> Callable[..., Work]:
         which = _number(event, "which")
         if tree is None or tree.place is None:
             return None
-        asked = controls.config(*values)
+        asked = CONTROLS.read(*values)
         found = lab.beliefs(tree.place, asked)
         if not 0 <= which < len(found.top):
             raise InputError("That token is not there any more.", "Choose another one.")
@@ -118,7 +127,7 @@ def shaper(lab: Lab) -> Callable[..., Any]:
     def shaped(tree: Tree | None, *values: Any) -> Any:
         if tree is None or tree.place is None:
             return gr.skip()
-        return shift_strip.next_token(lab.beliefs(tree.place, controls.config(*values)))
+        return shift_strip.next_token(lab.beliefs(tree.place, CONTROLS.read(*values)))
 
     return shaped
 
@@ -129,7 +138,7 @@ def sampler(lab: Lab) -> Callable[..., Work]:
     def sampled(n: int, length: int, prompt: str, model: str, chat: bool, *values: Any) -> Work:
         if n is None or length is None:
             raise InputError("How many samples, and how long?", "Type two numbers.")
-        asked = replace(controls.config(*values), max_new_tokens=int(length))
+        asked = replace(CONTROLS.read(*values), max_new_tokens=int(length))
         asked = replace(asked, alternatives=1)
         yield Busy(f"{model}: reading …")
         drawn: list[list[Step]] = [[] for _ in range(int(n))]

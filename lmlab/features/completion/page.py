@@ -12,8 +12,7 @@ from lmlab.features.completion import events, receipt_notes
 from lmlab.features.completion.feature import FEATURE
 from lmlab.features.completion.views import figures
 from lmlab.lab import Lab
-from lmlab.parts import asking, controls
-from lmlab.parts.controls import Controls
+from lmlab.parts import asking
 from lmlab.parts.first_open import Led
 from lmlab.parts.gradio_compat import building
 from lmlab.parts.pickers import model_picker
@@ -43,13 +42,13 @@ class Inputs:
     prompt: gr.Textbox
     model: gr.Dropdown
     chat: gr.Checkbox
-    controls: Controls
+    controls: dict[str, Any]
     buttons: dict[str, gr.Button]
     chips: tuple[gr.Button, ...]
 
     @property
     def asked(self) -> list[Any]:
-        return [self.prompt, self.model, self.chat, *self.controls.fields]
+        return [self.prompt, self.model, self.chat, *self.controls.values()]
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ def build(lab: Lab) -> None:
             buttons["reset"] = gr.Button(
                 "Reset", size="sm", min_width=60, elem_id="completion-reset"
             )
-        form = controls.form("completion")
+        form = events.CONTROLS.draw()
     with gr.Row(elem_classes="lm-result"):
         with gr.Column(scale=1, min_width=300, elem_classes="lm-panel"):
             static('<h2 class="lm-h">Branches tried</h2>')
@@ -175,12 +174,12 @@ def _wire(
     asked = ([tree, *inputs.asked], drawn)
     run = line.on(buttons["run"].click, events.runner(lab), *asked, **ONCE)
     step = line.on(buttons["step"].click, events.runner(lab, single=True), *asked, **ONCE)
-    seed = inputs.controls.seed
+    seed = inputs.controls["seed"]
     next_seed = buttons["regenerate"].click(events.seeded, seed, seed, queue=False, **QUIET)
     line.on(next_seed.then, events.regenerator(lab), *asked, **GENERATING)
     line.on(buttons["fresh"].click, events.regenerator(lab), *asked, **GENERATING)
     line.on(tab.select, events.opener(lab), *asked, unless=[Led(False), tree], **ONCE)
-    moved = ([tree, *inputs.controls.fields], drawn)
+    moved = ([tree, *inputs.controls.values()], drawn)
     many = {**GENERATING, "trigger_mode": "multiple"}
     line.on(buttons["undo"].click, events.undoer(lab), *moved, **many)
     line.on(outputs.strip.fork, events.forker(lab), *moved, **GENERATING)
@@ -204,14 +203,14 @@ def _wire(
 
 def _wire_controls(lab: Lab, inputs: Inputs, outputs: Outputs) -> None:
     """The next-token chart follows the controls, without the model."""
-    form = inputs.controls
+    form, fields = inputs.controls, [*inputs.controls.values()]
     gr.on(
-        [field.change for field in form.shaping],
+        [form[name].change for name in events.SHAPING],
         events.shaper(lab),
-        [outputs.tree, *form.fields],
+        [outputs.tree, *fields],
         outputs.chart,
         trigger_mode="always_last",
         concurrency_limit=8,
         **QUIET,
     )
-    inputs.buttons["reset"].click(controls.defaults, None, form.fields, queue=False, **QUIET)
+    inputs.buttons["reset"].click(lambda: events.CONTROLS.first, None, fields, queue=False, **QUIET)

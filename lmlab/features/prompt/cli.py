@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
 from lmlab.features.prompt.service import Prompting
-from lmlab.models.forms import FORMS
+from lmlab.options import add_flags
 from lmlab.terminal.naming import add_model, asked_ref
 from lmlab.terminal.tables import TABLES, pair, table_of, tell, template_of
+from lmlab.text.protocols import Protocol
 
 if TYPE_CHECKING:
     from lmlab.models.forms import Form
@@ -29,7 +30,7 @@ def add_prompt(commands: Any) -> None:
         help="build a prompt from a template, complete it, read the answer",
         description="One query through a prompt template: F builds the prompt, G reads the answer.",
     )
-    add_common(prompt)
+    add_common(prompt, without=("draws", "limit", "way"))
     add_model(prompt)
     prompt.add_argument("--template", required=True, help=TEMPLATE)
     prompt.add_argument("--query", help="the query’s first field; default: standard input")
@@ -41,8 +42,8 @@ def add_prompt(commands: Any) -> None:
     prompt.set_defaults(run=_prompt)
 
 
-def add_common(command: Any) -> None:
-    """The arguments about data."""
+def add_common(command: Any, *, without: tuple[str, ...] = ()) -> None:
+    """The arguments about data, and a design's own but for some."""
     command.add_argument("--data", help=f"a shipped set; {TABLES}")
     command.add_argument(
         "--map", action="append", default=[], metavar="FIELD=COLUMN", help="name a file’s columns"
@@ -53,12 +54,7 @@ def add_common(command: Any) -> None:
     command.add_argument(
         "--skip-bad", action="store_true", help="leave out rows that cannot be used; they are told"
     )
-    command.add_argument("--seed", type=int, default=0, help="of the examples that are drawn")
-    command.add_argument(
-        "--form", choices=FORMS,
-        help="plain text, or the turns of the model’s chat template; default: as it was tuned, "
-        "else as the template says, else chat where the model has a chat template",
-    )  # fmt: skip
+    add_flags(command, Protocol(limit=None), without=without)
     command.add_argument("--json", action="store_true", help="print one JSON object")
 
 

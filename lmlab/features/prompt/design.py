@@ -17,7 +17,6 @@ from lmlab.parts.widgets import static
 from lmlab.text.wordings import shipped_source, worded_sets
 
 FIRST = ("german", "german-lecture")
-SHOTS = 3
 AS_TUNED = ""
 FORMS = (("as the model was tuned", AS_TUNED), ("plain", "plain"), ("chat", "chat"))
 
@@ -86,14 +85,7 @@ def build(lab: Lab) -> tuple[Inputs, Rows]:
             )  # fmt: skip
     with gr.Column(elem_classes="lm-panel"):
         static('<h2 class="lm-h">Examples</h2>')
-        with gr.Row(elem_classes="lm-controls"):
-            shots = gr.Slider(
-                0, sheets.MOST_SHOTS, SHOTS, step=1, label="Shots", elem_id="prompt-shots",
-                min_width=150,
-            )  # fmt: skip
-            seed = gr.Number(
-                0, label="Seed", precision=0, minimum=0, elem_id="prompt-seed", min_width=80
-            )
+        shots, seed = sheets.EXAMPLES.draw().values()
         rows = Rows(elem_id="prompt-examples")
         with gr.Accordion("Choose rows by hand", open=False, elem_id="prompt-hand"):
             pool = Pool(elem_id="prompt-pool")

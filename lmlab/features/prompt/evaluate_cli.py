@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
 from lmlab.features.prompt.cli import TEMPLATE, add_common, dataset_of, dump, open_lab
+from lmlab.options import read
 from lmlab.terminal.naming import ADAPTER, MODEL, asked_models
 from lmlab.terminal.tables import template_of
-from lmlab.text.predictions import WAYS
+from lmlab.text.protocols import Protocol
 
 if TYPE_CHECKING:
     from lmlab.features.prompt.evaluations import Evaluation
@@ -40,10 +41,7 @@ def add_evaluate(commands: Any) -> None:
         "ones for the same data); the order of the same examples; the model",
     )  # fmt: skip
     evaluate.add_argument("--shots", default="0", help="one number, or for shots several: 0,1,2,4")
-    evaluate.add_argument("--draws", type=int, default=1, help="sets of examples for each number")
-    evaluate.add_argument("--limit", type=int, help="most queries; default: all")
     evaluate.add_argument("--split", default="test", help="test or valid; of the Hub, any")
-    evaluate.add_argument("--way", choices=WAYS, default="sum", help="how a label is chosen")
     evaluate.add_argument("--csv", action="store_true", help="print every prediction as CSV")
     evaluate.set_defaults(run=_evaluate)
 
@@ -87,16 +85,9 @@ def _designs(
 ) -> "list[Design]":
     """What to measure."""
     from lmlab.features.prompt import studies
-    from lmlab.text.protocols import Protocol
 
     shots = _numbers(arguments.shots)
-    protocol = Protocol(
-        draws=arguments.draws,
-        seed=arguments.seed,
-        limit=arguments.limit,
-        way=arguments.way,
-        form=arguments.form,
-    )
+    protocol = read(Protocol, arguments)
     if arguments.study == "shots":
         return studies.shots_study(models[0], templates[0], found, protocol, shots)
     if len(shots) != 1:

@@ -13,13 +13,12 @@ from lmlab.features.prompt import pairs as prompt_pairs
 from lmlab.features.prompt import receipt_notes, study_plots
 from lmlab.features.prompt.design import FIRST
 from lmlab.features.prompt.design import Inputs as Design
-from lmlab.features.prompt.sheet import MOST_DRAWS, MOST_QUERIES
+from lmlab.features.prompt.sheet import MEASURED
 from lmlab.features.prompt.widgets import Predictions
 from lmlab.lab import Lab
 from lmlab.parts.receipt_button import Keep, follow
 from lmlab.parts.stream import QUIET, STUDYING, Line
 from lmlab.parts.widgets import Handover, static
-from lmlab.text.predictions import WAYS
 
 # Studies take long: they wait in a line of their own.
 KINDS = (
@@ -50,19 +49,16 @@ class Inputs:
 
     kind: gr.Radio
     shots: gr.Textbox
-    draws: gr.Number
-    queries: gr.Number
-    way: gr.Dropdown
     models: gr.Dropdown
     above: gr.Checkbox
+    counts: list[Any]
     buttons: dict[str, gr.Button]
     status: gr.HTML
 
     @property
     def values(self) -> list[Any]:
-        """In the order of ``prompt_studies.Plan``."""
-        fixed = [self.kind, self.shots, self.draws, self.queries, self.way, self.models]
-        return [*fixed, self.above]
+        """As ``Plan.read`` takes them."""
+        return [self.kind, self.shots, self.models, self.above, *self.counts]
 
 
 @dataclass(frozen=True)
@@ -125,7 +121,7 @@ def _inputs(lab: Lab) -> Inputs:
         static('<h2 class="lm-h">How good is the design?</h2>')
         for name, said in ONE_CLICK:
             buttons[name] = gr.Button(said, size="sm", min_width=120, elem_id=f"prompt-{name}")
-    kind, shots, draws, queries, way, models, above = _controls(lab)
+    controls = _controls(lab)
     with gr.Row(elem_classes="lm-buttons"):
         buttons["measure"] = gr.Button(
             "Measure", variant="primary", elem_id="prompt-measure", scale=0, min_width=160
@@ -134,10 +130,10 @@ def _inputs(lab: Lab) -> Inputs:
             "Stop", interactive=False, elem_id="prompt-measure-stop", scale=0, min_width=90
         )
         status = static("", elem_id="prompt-measure-status", elem_classes="lm-status")
-    return Inputs(kind, shots, draws, queries, way, models, above, buttons, status)
+    return Inputs(*controls, buttons, status)
 
 
-def _controls(lab: Lab) -> tuple[Any, ...]:
+def _controls(lab: Lab) -> tuple[Any, Any, Any, Any, list[Any]]:
     with gr.Row(elem_classes="lm-controls"):
         kind = gr.Radio(
             list(KINDS), value="shots", label="What changes", elem_id="prompt-kind", min_width=320
@@ -146,17 +142,7 @@ def _controls(lab: Lab) -> tuple[Any, ...]:
             "0, 1, 2, 4, 8", label="Shots to try", elem_id="prompt-curve", min_width=120,
             max_lines=1,
         )  # fmt: skip
-        draws = gr.Number(
-            3, label="Draws of examples", precision=0, minimum=1, maximum=MOST_DRAWS,
-            elem_id="prompt-draws", min_width=90,
-        )  # fmt: skip
-        queries = gr.Number(
-            60, label="Queries", precision=0, minimum=1, maximum=MOST_QUERIES,
-            elem_id="prompt-queries", min_width=90,
-        )  # fmt: skip
-        way = gr.Dropdown(
-            list(WAYS), value="sum", label="Label chosen by", elem_id="prompt-way", min_width=140
-        )
+        counts = [MEASURED.widget(name) for name in MEASURED.names]
         models = gr.Dropdown(
             lab.model_names(), value=prompt_events.others(lab, FIRST[0]), multiselect=True,
             label="Other models", elem_id="prompt-models", min_width=330, visible=False,
@@ -165,7 +151,7 @@ def _controls(lab: Lab) -> tuple[Any, ...]:
             False, label="with the examples above", info="else drawn by seed",
             elem_id="prompt-above", min_width=200,
         )  # fmt: skip
-    return kind, shots, draws, queries, way, models, above
+    return kind, shots, models, above, counts
 
 
 def _outputs() -> Outputs:

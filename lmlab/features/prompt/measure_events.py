@@ -61,7 +61,7 @@ def measurer(lab: Lab, n_form: int, kind: str = "") -> Callable[..., Work]:
         from lmlab.features.prompt.studies import Cell
         from lmlab.features.prompt.study_designs import Bench, Plan
 
-        form, plan = Form.read(*values[:n_form]), Plan(*values[n_form:])
+        form, plan = Form.read(*values[:n_form]), Plan.read(*values[n_form:])
         chosen = kind or plan.kind
         designs = Bench(lab, form, plan, sheet or Sheet(), model, second).designs(chosen)
         found: dict[int, tuple[str, Evaluation]] = {}

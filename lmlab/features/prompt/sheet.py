@@ -12,15 +12,19 @@ from lmlab.errors import InputError
 from lmlab.features.prompt import prompt_view
 from lmlab.features.prompt.service import Prompting
 from lmlab.models import forms
+from lmlab.parts.forms import Controls
 from lmlab.parts.upload_table import OWN, Own
 from lmlab.text import sets as data
+from lmlab.text.protocols import MOST_SHOTS as MOST
+from lmlab.text.protocols import Protocol
 from lmlab.text.rows import Row
 from lmlab.text.sets import Dataset
 from lmlab.text.templates import PromptTemplate
 from lmlab.text.wordings import read_wording
 
-MOST_SHOTS = 16
-MOST_QUERIES, MOST_DRAWS = 400, 20
+MOST_SHOTS = MOST
+MEASURED = Controls("prompt", Protocol(draws=3, limit=60), (("draws", "limit", "way"),), info=False)
+EXAMPLES = Controls("prompt", Protocol(shots=3), (("shots", "seed"),), info=False, width=80)
 LONGEST_CELL = 20_000
 
 

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from lmlab.errors import InputError
 from lmlab.features.prompt import sheet as sheets
 from lmlab.features.prompt import studies
 from lmlab.features.prompt.service import Prompting
-from lmlab.features.prompt.sheet import MOST_DRAWS, MOST_QUERIES, Form, Sheet
+from lmlab.features.prompt.sheet import MEASURED, Form, Sheet
 from lmlab.features.prompt.studies import Design
 from lmlab.lab import Lab
-from lmlab.text.predictions import Way
 from lmlab.text.protocols import Protocol
 from lmlab.text.rows import Row
 from lmlab.text.sets import Dataset
@@ -26,28 +26,21 @@ class Plan:
 
     kind: str
     shots: str
-    draws: float | None
-    queries: float | None
-    way: Way
     models: Sequence[str]
     above: bool
+    measured: Protocol
+
+    @classmethod
+    def read(
+        cls, kind: str, shots: str, models: Sequence[str], above: bool, *counts: Any
+    ) -> "Plan":
+        """From the components' values."""
+        return cls(kind, shots, models, above, MEASURED.read(*counts))
 
     def protocol(self, form: Form, shots: int) -> Protocol:
         """Shots, seed, draws, queries and way."""
-        queries, draws = (Form.number(self.queries, "queries"), Form.number(self.draws, "draws"))
-        if queries > MOST_QUERIES or draws > MOST_DRAWS:
-            raise InputError(
-                f"The page asks at most {MOST_QUERIES} queries, with at most {MOST_DRAWS} draws.",
-                "The command line has no such limit: lmlab evaluate.",
-            )
-        return Protocol(
-            shots=shots,
-            draws=draws,
-            seed=Form.number(form.seed, "seed"),
-            limit=queries,
-            way=self.way,
-            form=form.form,
-        )
+        seed = Form.number(form.seed, "seed")
+        return replace(self.measured, shots=shots, seed=seed, form=form.form)
 
     def numbers(self) -> list[int]:
         """The numbers of shots of a curve."""
