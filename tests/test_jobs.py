@@ -106,7 +106,7 @@ def test_a_failed_run_says_why_and_a_killed_one_can_go_on(lab, model):
     for event in tuning.events(OWNER, run):
         if isinstance(event, Saved):
             break
-    tuning.jobs._running[run].kill()
+    lab.jobs._running[run].kill()
     killed = wait(lab, run, "failed")
     assert "signal 9" in killed.message
     assert killed.can_resume

@@ -73,7 +73,9 @@ def test_the_front_matter_is_what_spaces_reads():
     low, high = (one.split(".") for one in gradio.removeprefix("gradio>=").split(",<"))
     assert [int(high[0]), int(high[1])] == [int(low[0]), int(low[1]) + 1]
     assert fields["sdk_version"].split(".")[:2] == low
-    (pinned,) = [one for one in (ROOT / "constraints.txt").read_text().split() if "gradio==" in one]
+    (pinned,) = [
+        one for one in (ROOT / "constraints.txt").read_text().split() if one.startswith("gradio==")
+    ]
     assert pinned.removeprefix("gradio==").split(".")[:2] == low
 
 
@@ -104,4 +106,5 @@ def test_assets_are_found_inside_an_installed_package(tmp_path):
     path, *names = done.stdout.split()
     assert path.startswith(str(environment))
     assert "base" in names
-    assert (environment / "lmlab" / "assets" / "style.css").is_file()
+    assert (environment / "lmlab" / "parts" / "web" / "strip.js").is_file()
+    assert list((environment / "lmlab" / "features").rglob("*.css"))

@@ -13,10 +13,11 @@ from lmlab.features.scale import measured_page, plots, tables
 from lmlab.features.scale.counts import parameters
 from lmlab.features.scale.measured import Measured, same_tokens, slope
 from lmlab.features.scale.plots import Axis
-from lmlab.features.scale.service import Scaling, probes
+from lmlab.features.scale.service import Scaling
 from lmlab.lab import Lab
 from lmlab.progress import Loading, Progress
 from lmlab.settings import Settings
+from lmlab.text.sets import general_texts
 from tests import folders
 
 GERMAN = "German"
@@ -45,8 +46,8 @@ def test_the_siblings_reach_what_their_cards_say(scaling):
     assert [one.model for one in found] == ["base", "small", "tiny"]
     for one in found:
         assert one.bits_per_byte == pytest.approx(on_card(one.model), abs=6e-4)
-        assert one.n_texts == len(probes()[GERMAN])
-        assert one.n_bytes == sum(len(text.encode()) for text in probes()[GERMAN])
+        assert one.n_texts == len(general_texts()[GERMAN])
+        assert one.n_bytes == sum(len(text.encode()) for text in general_texts()[GERMAN])
     assert [one.parameters for one in found] == [4_959_488, 1_213_568, 298_416]
     assert [one.tokens_seen for one in found] == [27_000_000, 3_000_000, 2_000_000]
     assert same_tokens(found)
