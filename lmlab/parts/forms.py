@@ -45,7 +45,7 @@ class Controls(Generic[M]):
 
     def draw(self) -> dict[str, Any]:
         """The widgets by name, each row drawn here."""
-        drawn = {}
+        drawn: dict[str, Any] = {}
         for row in self.rows:
             with gr.Row(elem_classes="lm-controls"):
                 drawn |= {name: self.widget(name) for name in row}
