@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lmlab.errors import InputError, ModelError
-from lmlab.features.change import journey_stops, passages
+from lmlab.features.change import journey_stops, task_texts
 from lmlab.features.change.between import between
 from lmlab.features.change.changes import Drift
 from lmlab.features.change.drift_service import OWN, Drifting
@@ -313,7 +313,7 @@ def test_checkpoints_with_other_tokens_are_refused(lab, folder):
 def test_an_opening_ends_with_a_word():
     assert TEXT.startswith(opening(TEXT))
     assert opening("x" * 500) == "x" * 72
-    assert passages.own("", 3, 9) == ()
+    assert task_texts.own_texts("", 3) == ()
 
 
 # --- multidimensional scaling ---------------------------------------------------------------------

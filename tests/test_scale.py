@@ -191,16 +191,16 @@ def test_the_builder_s_form_gives_every_shape_back(config):
 def test_a_shape_that_cannot_be_is_a_sentence_and_nothing_more(key, value, said):
     values = form.values_of(LLAMA.shape)
     values[form.KEYS.index(key)] = value
-    found = builder_page.counted(*values, *fields.PLANS)
-    assert said in found[0]
-    assert "<b>" not in found[0]
-    assert set(found[1:]) == {views.waits()}
+    found = builder_page.counted(*values, *fields.PLANS.values())
+    figures = found.pop("figures")
+    assert said in figures
+    assert "<b>" not in figures
+    assert set(found.values()) == {views.waits()}
 
 
 def test_the_builder_shows_the_numbers_of_gpt_3():
-    figures, parts, memory, cache, training, lora = builder_page.counted(
-        *form.values_of(GPT3), *fields.PLANS
-    )
+    found = builder_page.counted(*form.values_of(GPT3), *fields.PLANS.values())
+    figures, parts, memory, cache, training, lora = found.values()
     assert "174,604,259,328" in figures
     assert "the shape of GPT-3" in figures
     assert "115,964,116,992" in parts
@@ -214,29 +214,30 @@ def test_the_builder_shows_the_numbers_of_gpt_3():
 
 def test_a_plan_that_cannot_be_leaves_the_rest_alone():
     values = form.values_of(Shape(2, 12, 2, 100, 64, 48))
-    good = builder_page.counted(*values, *(*fields.PLANS[:-2], 4, ["q"]))
-    bad = builder_page.counted(*values, "float8", 1, 2048, 0, 312, 1, 40, 64, ["q"])
+    plans = [*fields.PLANS.values()]
+    good = [*builder_page.counted(*values, *plans[:-2], 4, ["q"]).values()]
+    bad = [*builder_page.counted(*values, "float8", 1, 2048, 0, 312, 1, 40, 64, ["q"]).values()]
     assert good[:3] == bad[:3]
     assert [("lm-problem" in one) for one in bad] == [False] * 3 + [True] * 3
     assert "no number format" in bad[3]
     assert "must be above 0" in bad[4]
     assert "from 1 to 12" in bad[5]
-    none = builder_page.counted(*values, *(*fields.PLANS[:-1], []))
-    assert "No matrix gets LoRA" in none[5]
+    none = builder_page.counted(*values, *plans[:-1], [])
+    assert "No matrix gets LoRA" in none["lora"]
 
 
 def test_a_preset_brings_its_context_and_its_tokens():
     found = builder_page.filled(
         LLAMA, None, ["float16", 1, 9, 300, 312, 1000, 40, 1, ["q", "gate"]]
     )
-    n = len(form.KEYS)
-    assert found[n : n + 5] == [2.6875, "float16", 1, 4096, 2000]
-    assert form.shape_of(tuple(found[:n])) == LLAMA.shape
+    kept = [found[key] for key in ("ratio", "dtype", "batch", "length", "tokens")]
+    assert kept == [2.6875, "float16", 1, 4096, 2000]
+    assert form.shape_of(tuple(found[key] for key in form.KEYS)) == LLAMA.shape
     plain = builder_page.filled(
         PUBLISHED[1], None, ["float16", 1, 9, 7, 312, 1, 40, 1, ["q", "gate"]]
     )
-    assert plain[n + 4] == 7
-    assert plain[n + 9] == ["q"]
+    assert plain["tokens"] == 7
+    assert plain["targets"] == ["q"]
 
 
 def test_an_unknown_size_is_one_cell_that_says_so():

@@ -5,6 +5,7 @@ import "./terms.js";
 import "../parts/web/keep-report.js";
 import "../parts/web/keep-save.js";
 import { onHere, tell } from "../parts/web/dom.js";
+import { open, release } from "../parts/web/opening.js";
 import { visitor } from "../parts/web/visitor.js";
 
 const root = document.documentElement;
@@ -131,7 +132,7 @@ function press(id, full) {
   setTimeout(() => watcher.disconnect(), 10000);
 }
 
-Object.assign(window.lmlab, { press, visitor });
+Object.assign(window.lmlab, { open, press, release, visitor });
 restore();
 window.lmlab.ready = true;
 tell("ready", {});

@@ -1,15 +1,19 @@
 """The components that show runs: constant templates, data as JSON, DOM by textContent."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Unpack
 
 from lmlab.parts.gradio_compat.building import Html, Placed
 from lmlab.parts.gradio_compat.handlers import alerts
 from lmlab.parts.scripts import mounts
-from lmlab.parts.stream import Options
+from lmlab.parts.stream import QUICK, QUIET, Options, Shown, on
 
 ASKING: Options = MappingProxyType({"js": "(_, ...rest) => [window.lmlab.visitor(), ...rest]"})
+OPENING = """async (_, ...rest) => {{
+  window.lmlab.fresh = await window.lmlab.open("{tab}");
+  return [window.lmlab.visitor(), ...rest];
+}}"""
 MONITOR = """
 <div class="lm-monitor none">
 <div class="lm-run-empty lm-empty"><b>Nothing trained yet</b>Press Start: the loss curve draws
@@ -39,6 +43,30 @@ def component(template: str, module: str, *events: str, **kwargs: Any) -> dict[s
         "apply_default_css": False,
         **kwargs,
     }
+
+
+def hand_over(
+    trigger: Callable[..., Any],
+    handler: Callable[..., Shown],
+    inputs: Sequence[Any],
+    outputs: Mapping[str, Any],
+    tab: str,
+    then: str = "",
+) -> None:
+    """Have a click open another tab and fill it in, before it does what it does at first.
+
+    Args:
+        trigger: a button's click.
+        handler: gives what is filled in, by name.
+        inputs: its arguments, the visitor first.
+        outputs: the other tab's controls, by name.
+        tab: id of the tab.
+        then: a script that is run once it is filled in.
+    """
+    filled = on(trigger, handler, inputs, outputs, js=OPENING.format(tab=tab), **QUICK)
+    filled.then(None, None, None, js=f"() => window.lmlab.release('{tab}')", **QUIET)
+    if then:
+        filled.success(None, None, None, js=then, **QUIET)
 
 
 class Owner(Html):

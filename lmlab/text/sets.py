@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from lmlab.assets import assets_dir
 from lmlab.errors import InputError
@@ -19,6 +20,7 @@ from lmlab.text.records import Chat, Record, Row, place_of, where
 from lmlab.text.rows import MAX_COLUMNS, Faults, decoded, kind_of, told
 from lmlab.text.twins import Reads
 
+T = TypeVar("T")
 MAX_BYTES = 5_000_000
 # Share of the rows of a single table that examples are drawn from.
 POOL = 0.3
@@ -245,3 +247,17 @@ def undivided(table: Table, examples: Table | None = None, reads: Reads | None =
 
 def _no_column(name: str, columns: Sequence[str]) -> InputError:
     return InputError(f"There is no column ‘{name[:40]}’.", f"There are: {', '.join(columns)}.")
+
+
+def general_texts() -> dict[str, list[str]]:
+    """{kind: texts} of the shipped general texts, which nothing that ships was trained on."""
+    found: dict[str, list[str]] = {}
+    for row in read_file(assets_dir() / "datasets" / "probes" / "general.jsonl").rows:
+        found.setdefault(row["kind"], []).append(row["text"])
+    return found
+
+
+def evenly(rows: Sequence[T], count: int) -> list[T]:
+    """An even choice of at most ``count`` rows."""
+    count = min(count, len(rows))
+    return [rows[i * len(rows) // count] for i in range(count)]

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lmlab.assets import assets_dir
 from lmlab.errors import InputError
 from lmlab.text import sets as data
 from lmlab.text import twins
@@ -142,6 +141,4 @@ def _usable(
 
 def probe_texts(count: int) -> list[str]:
     """General texts for forgetting, an even choice among the shipped ones."""
-    rows = data.read_file(assets_dir() / "datasets" / "probes" / "general.jsonl").rows
-    count = min(count, len(rows))
-    return [rows[i * len(rows) // count]["text"] for i in range(count)]
+    return data.evenly([text for texts in data.general_texts().values() for text in texts], count)

@@ -88,7 +88,6 @@ def test_a_completion_grows_goes_back_and_forks(visit, mock_page):
     tokens, rows = page.locator(TOKENS), page.locator("#completion-branches .lm-branch")
     step, undo = page.locator("#completion-step"), page.locator("#completion-undo")
     expect(page.locator(f"{STRIP} .lm-prefix")).to_contain_text("Once upon a time")
-    expect(page.locator(f"{STRIP} .lm-runs")).to_contain_text("<s>")
     expect(page.locator("#completion-figures .lm-num2").first).to_contain_text("nats")
     expect(page.locator("#completion-branches .lm-branch.here")).to_have_count(1)
 
@@ -178,7 +177,7 @@ def test_controls_samples_and_advice(visit, mock_page):
     expect(page.locator("#completion-top-k input")).to_have_value("0")
     number(page, "seed", -1)
     page.locator("#completion-step").click()
-    expect(page.get_by_test_id("toast-body").first).to_contain_text("seed")
+    expect(page.get_by_test_id("toast-body").last).to_contain_text("less than minimum")
     assert texts(page) == before
     page.locator("#completion-reset").click()
     number(page, "seed", 0)
@@ -280,5 +279,6 @@ def test_the_page_shows_the_librarys_tokens(visit, real_page):
     with ModelStore(Settings(offline=True)).borrow("base") as lm:
         steps = list(generate(lm, "The little dog", config))
     assert texts(page) == [step.text for step in steps]
+    expect(page.locator(f"{STRIP} .lm-start")).to_have_text("<|bos|>")
     logprob = sum(step.logprob for step in steps)
     expect(page.locator("#completion-figures")).to_contain_text(f"{-logprob:.2f}")

@@ -13,6 +13,7 @@ from lmlab.errors import InputError
 from lmlab.features.change import drift_plots, drift_views, receipt_notes
 from lmlab.features.change.changes import Drift
 from lmlab.features.change.drift_service import MOST_ROWS, ROWS, Drifting
+from lmlab.features.change.task_texts import WHICH
 from lmlab.lab import Lab
 from lmlab.parts.receipt_button import Keep, follow
 from lmlab.parts.stream import QUIET, STATUS, Busy, Line, Pace, Work, said, waits_in
@@ -26,7 +27,7 @@ WHY = (
     '<p class="lm-why">Both models read the same text; at every token their whole next-token '
     "distributions are compared. Fine-tuning should move them on its task and leave the rest "
     "alone: <b>close here, far there</b>. Each bar is a mean over texts with its 95 % bootstrap "
-    "interval; a task’s answers are read given their prompts.</p>"
+    f"interval; a task’s answers are read given their prompts. {WHICH}</p>"
 )
 EMPTY = '<p class="lm-why">What the tuned model forgot will stand here: press Measure.</p>'
 PATIENCE = 0.4  # seconds between two drawings of what comes in

@@ -6,20 +6,29 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from lmlab.errors import InputError
-from lmlab.features.change import passages
 from lmlab.features.change.changes import Drift
-from lmlab.features.change.passages import Kind, Task
+from lmlab.features.change.task_texts import (
+    OTHER,
+    TASK,
+    Kind,
+    chat_of,
+    general,
+    held_out,
+    made_for,
+    own_texts,
+    passages,
+    shipped_rows,
+    tasks,
+)
 from lmlab.lab import Lab, import_core
 from lmlab.lent_gpu import runs_models
 from lmlab.memo import Memo
 from lmlab.models.fair_lock import stepwise
 from lmlab.models.refs import ModelRef
-from lmlab.models.tokens import Vocabulary
 from lmlab.progress import Loading
 
 ROWS = 10
 MOST_ROWS = 40
-LONGEST = 400  # characters of a plain text that are read
 OWN = "your own text"
 KEPT = 200  # kinds of text, each under two models, whose drift is known
 Key = tuple[str, str, str, int]  # base, tuned, kind, rows
@@ -58,15 +67,16 @@ class Drifting:
             LabError: too many rows asked for, or too long a text; or the model cannot be had.
         """
         self._check(rows, own)
-        known = passages.task_of(tuned, self.lab.store.runs)
-        chat = passages.chat_of(self.lab.store, tuned)
-        found = [*_task(known, rows, own, chat), *passages.general(rows, LONGEST)]
-        for name in passages.tasks(self.lab.store.embedded_adapters()):
-            if known is None or name != known[0]:
-                some = passages.passages(
-                    passages.wording(name), passages.held_out(name), rows, LONGEST, chat
-                )
-                found.append(Kind(name, passages.OTHER, some))
+        store, name = self.lab.store, made_for(self.lab.store, tuned)
+        chat = chat_of(store, tuned)
+        found = []
+        if own.strip():
+            found = [Kind(OWN, TASK, own_texts(own, rows))]
+        elif task := held_out(store, tuned):
+            found = [Kind(name, TASK, passages(task, rows, chat))]
+        others = (other for other in tasks(store.embedded_adapters()) if other != name)
+        found += general(rows)
+        found += (Kind(one, OTHER, passages(shipped_rows(one), rows, chat)) for one in others)
         return [kind for kind in found if kind.passages]
 
     def _check(self, rows: int, own: str) -> None:
@@ -116,12 +126,3 @@ class Drifting:
         with self.lab.store.borrow_all(refs) as (one, two):
             steps = iter_kind(one, two, kind.name, requests, group=kind.group, max_tokens=most)
             yield from stepwise([one, two], steps)
-
-
-def _task(known: Task | None, rows: int, own: str, chat: Vocabulary | None) -> list[Kind]:
-    if own.strip():
-        return [Kind(OWN, passages.TASK, passages.own(own, rows, LONGEST))]
-    if known is None:
-        return []
-    name, template, found = known
-    return [Kind(name, passages.TASK, passages.passages(template, found, rows, LONGEST, chat))]

@@ -9,6 +9,7 @@ from lmlab.errors import InputError
 from lmlab.features.change import receipt_notes, views, weight_views
 from lmlab.features.change.matrices import Knifed, Unchanged
 from lmlab.features.change.service import Changing, KnifeTexts
+from lmlab.features.change.task_texts import WHICH
 from lmlab.features.change.weights_page import Bar
 from lmlab.features.change.widgets import KnifeCurves
 from lmlab.lab import Lab
@@ -20,9 +21,10 @@ from lmlab.progress import Loading, Progress
 NAME = "Rank knife"
 CUTTING = waits_in("knife", 2)
 LEARNED = "what it was tuned on"
-WHY = """<p class="lm-why">ΔW = Σ σᵢ·pᵢ·qᵢᵀ. Keep the k largest σ of every matrix, leave W as it
+WHY = f"""<p class="lm-why">ΔW = Σ σᵢ·pᵢ·qᵢᵀ. Keep the k largest σ of every matrix, leave W as it
 is, and score both kinds of text: how few directions hold what was learned, and what they cost
-elsewhere. k = 0 is the base, k = ℓ the tuned model. Stored weights are never written to.</p>"""
+elsewhere. k = 0 is the base, k = ℓ the tuned model. Stored weights are never written to.
+{WHICH}</p>"""
 
 
 def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:

@@ -25,8 +25,8 @@ from lmlab.parts import run_views
 from lmlab.parts.gradio_compat import building
 from lmlab.parts.pickers import model_picker
 from lmlab.parts.run_following import saved
-from lmlab.parts.run_widgets import ASKING
-from lmlab.parts.stream import QUIET
+from lmlab.parts.run_widgets import ASKING, hand_over
+from lmlab.parts.stream import QUIET, Shown
 from lmlab.parts.widgets import static
 from lmlab.runs.owned_runs import TuningRuns
 
@@ -98,18 +98,18 @@ def _wire_run(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
     found = building.elsewhere("tuning", ("change", "owner", "current"))
     if not found:
         return
-    button, *mine, tabs = found
+    button, *mine = found.values()
     button.visible = True
-    button.click(opener(lab), mine, [base, tuned, tabs], **ASKING, **QUIET)
+    hand_over(button.click, opener(lab), mine, {"base": base, "tuned": tuned}, "change")
 
 
-def opener(lab: Lab) -> Callable[..., list[Any]]:
-    """[base, tuned, tabs] for the run that is shown on the Fine-tune tab."""
+def opener(lab: Lab) -> Callable[..., Shown]:
+    """The pair of the run that is shown on the Fine-tune tab."""
 
-    def opened(owner: str, run: str) -> list[Any]:
+    def opened(owner: str, run: str) -> Shown:
         info = saved(lab.service(TuningRuns), owner, run)
         names = gr.update(choices=tuned_choices(lab, owner, info.model), value=info.model_name)
-        return [info.model, names, gr.update(selected="change")]
+        return {"base": info.model, "tuned": names}
 
     return opened
 

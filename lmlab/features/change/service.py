@@ -6,13 +6,13 @@ Imports no torch before a model has to be looked at.
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from lmlab.errors import InputError, MemoryLimitError
 from lmlab.features.change.family import Relative, relatives
 from lmlab.features.change.matrices import Changes, Knifed, MatrixView, Unchanged
-from lmlab.features.change.passages import chat_of
-from lmlab.features.change.task_texts import held_out, made_for, texts
+from lmlab.features.change.task_texts import chat_of, held_out, made_for, passages
 from lmlab.lab import Lab, import_core
 from lmlab.lent_gpu import runs_models
 from lmlab.models.refs import ModelRef
@@ -194,10 +194,18 @@ class Changing:
         if on.task:
             return "your text", [self._own(on.task)]
         rows = held_out(self.lab.store, tuned, on.data)
+        if rows is None or not rows.rows:
+            said = f"Nothing says what ‘{tuned[:80]}’ was tuned on."
+            raise InputError(
+                "This run held no row out." if rows else said,
+                "Choose a set, or give a text of its task.",
+            )
         count = max(1, min(on.rows, TASK_ROWS))
         chat = chat_of(self.lab.store, tuned) if rows.template else None
-        asked = texts(rows, count, TASK_CHARACTERS, chat)
-        found = [ScoreRequest(one.text, one.prefix, given=one.turn) for one in asked]
+        asked = passages(rows, count, chat, TASK_CHARACTERS)
+        lengths = accumulate(len(one.prefix) + len(one.text) for one in asked)
+        fitting = max(1, sum(length <= TASK_CHARACTERS for length in lengths))
+        found = [ScoreRequest(one.text, one.prefix, given=one.turn) for one in asked[:fitting]]
         what = "texts" if rows.template is None else "answers, given their prompts"
         form = " in the chat form" if chat else ""
         return f"{len(found)} held-out {what}{form}, of ‘{rows.name[:60]}’", found

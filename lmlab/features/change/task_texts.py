@@ -1,21 +1,60 @@
-"""What a tuned model was made for, and held-out texts of it. Imports no torch."""
+"""Text to see a change on: held-out rows of a task, general text, other tasks. Runs no model."""
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
-from lmlab.errors import InputError, LabError
-from lmlab.features.change.passages import PLAIN, Passage, answers
+from lmlab.errors import LabError
+from lmlab.models.chat import has_chat
+from lmlab.models.learned import learned_form
+from lmlab.models.refs import RUN, ModelRef
 from lmlab.models.tokens import Vocabulary
-from lmlab.runs.model_store import RUN, ModelRef, ModelStore
+from lmlab.runs.model_store import ModelStore
+from lmlab.runs.store import RunFolder
 from lmlab.text import sets as data
+from lmlab.text.chat import as_chats
+from lmlab.text.parts import joined
 from lmlab.text.rows import Row
 from lmlab.text.templates import PromptTemplate
 from lmlab.text.wordings import shipped_templates, tuned_wording
 from lmlab.training.sets import shipped_data
 
+Group = Literal["task", "general", "other"]
+TASK: Group = "task"
+GENERAL: Group = "general"
+OTHER: Group = "other"
+PLAIN = "text"
+LONGEST = 400  # characters of a plain text that are read
+# Which rows ‘held-out’ means, for the page.
+WHICH = (
+    "Held-out rows are the validation rows of a set, those of a run’s held-out loss, evenly chosen."
+)
 _CARD = re.compile(r"`assets/datasets/([a-z][a-z-]*)`")
 _CARD_READ = 4000  # characters of a card in which its data is looked for
+
+
+class Passage(NamedTuple):
+    """What is scored, what stands before it, and whether that opens a chat's turn."""
+
+    text: str
+    prefix: str = ""
+    turn: bool = False
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Passages of one kind.
+
+    Attributes:
+        name: as shown to people.
+        group: the task that a model was tuned for, general text, or another task.
+        passages: some of them.
+    """
+
+    name: str
+    group: Group
+    passages: tuple[Passage, ...]
 
 
 @dataclass(frozen=True)
@@ -25,7 +64,7 @@ class TaskRows:
     Attributes:
         name: of the set.
         template: the wording; None takes the column ``text`` as it is.
-        rows: none of which was learned from.
+        rows: none of which was learned from; there may be none.
     """
 
     name: str
@@ -35,12 +74,12 @@ class TaskRows:
 
 def made_for(store: ModelStore, tuned: str) -> str:
     """Name of the set that a model was tuned on, as its card or its run says; empty if neither."""
+    if run := _run_of(store, tuned):
+        return run.spec.data
     ref = ModelRef.parse(tuned)
-    name = ref.adapter or ref.name
-    if name.startswith(RUN):
-        run = store.runs.find(name.removeprefix(RUN))
-        return run.spec.data if run else ""
-    if name not in (store.embedded_adapters() if ref.adapter else store.embedded()):
+    if (ref.adapter or ref.name) not in (
+        store.embedded_adapters() if ref.adapter else store.embedded()
+    ):
         return ""
     resolve = store.resolve_adapter if ref.adapter else store.resolve
     try:
@@ -51,64 +90,87 @@ def made_for(store: ModelStore, tuned: str) -> str:
     return found[1] if found and found[1] in data.shipped_sets() else ""
 
 
-def held_out(store: ModelStore, tuned: str, name: str = "") -> TaskRows:
-    """Held-out rows of a set; by default of the one that a model was tuned on.
-
-    Raises:
-        InputError: nobody knows what it was tuned on, or no row was held out.
-    """
-    ref = ModelRef.parse(tuned)
-    run_name = ref.adapter or ref.name
-    if not name and run_name.startswith(RUN):
-        return _of_run(store, run_name)
+def held_out(store: ModelStore, tuned: str, name: str = "") -> TaskRows | None:
+    """Held-out rows of a shipped set; by default of what a model was tuned on, None where nothing
+    says what that was."""
+    if not name and (run := _run_of(store, tuned)):
+        return TaskRows(run.spec.data, run.spec.template, run.data(run.spec).valid)
     wanted = name or made_for(store, tuned)
-    if not wanted:
-        raise InputError(
-            f"Nothing says what ‘{tuned[:80]}’ was tuned on.",
-            "Choose a set, or give a text of its task.",
-        )
-    return TaskRows(wanted, wording(wanted, tuned), shipped_data(wanted).valid)
+    return shipped_rows(wanted, tuned) if wanted else None
 
 
-def wording(name: str, tuned: str = "") -> PromptTemplate | None:
-    """How a shipped set's rows become text: as that model saw them, as another tuned one did, else
-    by the set's first template; None for plain text."""
+def shipped_rows(name: str, tuned: str = "") -> TaskRows:
+    """Held-out rows of a shipped set, worded as that model saw them, as another tuned one did, else
+    by the set's first template."""
     known = [template for template in shipped_templates().values() if template.data == name]
     own = next((template for template in known if tuned and template.tuned == tuned), None)
-    return own or tuned_wording(name) or (known[0] if known else None)
+    template = own or tuned_wording(name) or (known[0] if known else None)
+    return TaskRows(name, template, shipped_data(name).valid)
 
 
-def texts(
-    rows: TaskRows, most_rows: int, most_characters: int, chat: Vocabulary | None = None
-) -> Iterator[Passage]:
-    """The first rows, up to a number of characters; the first is always there.
+def _run_of(store: ModelStore, tuned: str) -> RunFolder | None:
+    ref = ModelRef.parse(tuned)
+    name = ref.adapter or ref.name
+    return store.runs.find(name.removeprefix(RUN).partition("@")[0]) if RUN in name else None
 
-    Prompts take the chat form of a tokenizer, where one is given.
+
+def tasks(adapters: Sequence[str]) -> list[str]:
+    """The shipped sets that one of some embedded adapters was tuned on, in alphabetical order."""
+    return [name for name in data.shipped_sets() if name in adapters]
+
+
+def chat_of(store: ModelStore, tuned: str) -> Vocabulary | None:
+    """The tokenizer of a model that was tuned in the chat form; None of any other."""
+    ref = ModelRef.parse(tuned)
+    folder = store.adapter_of(ref, _silent)
+    form = learned_form(folder) or learned_form(store.resolve(ref, _silent))
+    if form != "chat":
+        return None
+    with store.borrow(ref) as lm:
+        return lm.vocabulary if has_chat(lm.vocabulary) else None
+
+
+def passages(
+    task: TaskRows, count: int, chat: Vocabulary | None = None, longest: int = LONGEST
+) -> tuple[Passage, ...]:
+    """At most ``count`` rows, evenly chosen, as an answer given its prompt; plain text as it is, up
+    to ``longest`` characters. Prompts take the chat form of a tokenizer, where one is given.
 
     Raises:
         InputError: a row lacks a column or cannot be rendered.
     """
-    room = most_characters
-    chosen = rows.rows[:most_rows]
-    plain = (Passage(row[PLAIN]) for row in chosen if row.get(PLAIN))
-    found = answers(rows.template, chosen, chat) if rows.template else plain
-    for number, one in enumerate(found):
-        room -= len(one.prefix) + len(one.text)
-        if room < 0 and number:
-            return
-        yield one
+    rows = data.evenly(task.rows, count)
+    plain = (Passage(row.get(PLAIN, "")[:longest]) for row in rows)
+    found = _answers(task.template, rows, chat) if task.template else plain
+    return tuple(one for one in found if one.text)
 
 
-def _of_run(store: ModelStore, name: str) -> TaskRows:
-    folder = store.runs.find(name.removeprefix(RUN))
-    if folder is None:
-        raise InputError("There is no such fine-tuning run.", "It may have been deleted.")
-    spec = folder.spec
-    rows = folder.data(spec).valid
-    if not rows:
-        raise InputError("This run held no row out.", "Choose a set, or give a text of its task.")
-    return TaskRows(spec.data, spec.template, rows)
+def _answers(
+    template: PromptTemplate, rows: Sequence[Row], chat: Vocabulary | None
+) -> Iterator[Passage]:
+    instruction, pieces = template.pieces(rows)
+    plain = (joined(instruction, (), template.separator, piece) for piece in pieces)
+    for prompt in as_chats(chat, instruction, (), pieces) if chat else plain:
+        yield Passage(prompt.target, prompt.text, prompt.turn)
+
+
+def general(count: int) -> list[Kind]:
+    """The shipped general texts by kind, in the order of the file."""
+    return [
+        Kind(kind, GENERAL, tuple(Passage(text[:LONGEST]) for text in data.evenly(texts, count)))
+        for kind, texts in data.general_texts().items()
+    ]
+
+
+def own_texts(text: str, most: int) -> tuple[Passage, ...]:
+    """A visitor's texts, apart where there is an empty line.
+
+    >>> [one.text for one in own_texts("one\\n\\n\\ntwo two", 8)]
+    ['one', 'two two']
+    """
+    parts = [part.strip("\n") for part in text.replace("\r\n", "\n").split("\n\n")]
+    return tuple(Passage(part[:LONGEST]) for part in parts if part.strip())[:most]
 
 
 def _silent(message: str) -> None:
-    """Nothing is fetched, so there is nothing to say."""
+    """Nothing is said: a model is fetched where it is loaded."""

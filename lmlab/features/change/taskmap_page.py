@@ -9,6 +9,7 @@ import gradio as gr
 from lmlab.errors import InputError
 from lmlab.features.change import drift_plots, drift_views
 from lmlab.features.change.drift_page import download
+from lmlab.features.change.task_texts import WHICH
 from lmlab.features.change.taskmap import TaskMap
 from lmlab.features.change.taskmap_service import Mapped, TaskMaps
 from lmlab.lab import Lab
@@ -22,7 +23,7 @@ WHY = (
     '<p class="lm-why">Every embedded model that was made from <b>base</b> reads the same held-out '
     "rows of all tasks. Variants whose distributions are alike lie near each other. The lecture "
     "draws tasks as circles within language; here the circles are measured. (It does not "
-    "depend on the two models chosen above.)</p>"
+    f"depend on the two models chosen above.) {WHICH}</p>"
 )
 EMPTY = '<p class="lm-why">Press Measure: it takes some seconds for the first visitor.</p>'
 

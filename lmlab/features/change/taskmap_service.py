@@ -9,8 +9,8 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from lmlab.errors import InputError
-from lmlab.features.change import passages
-from lmlab.features.change.passages import Kind
+from lmlab.features.change import task_texts
+from lmlab.features.change.task_texts import Kind
 from lmlab.features.change.taskmap import TaskMap
 from lmlab.lab import Lab, import_core
 from lmlab.lent_gpu import runs_models
@@ -26,7 +26,6 @@ Found = Mapping[str, Sequence["Between"]]
 BASE = "base"
 ROWS = 8
 MOST_ROWS = 24
-LONGEST = 240  # characters of a plain text that are read
 GENERAL = "stories"
 KEPT = 4
 
@@ -55,7 +54,7 @@ class TaskMaps:
     def variants(self) -> list[tuple[str, str]]:
         """(name, task) of the base and of all that was made from it."""
         adapters = self.lab.store.embedded_adapters()
-        tasks = passages.tasks(adapters)
+        tasks = task_texts.tasks(adapters)
         found = [(f"{BASE}+{name}", name.partition("-")[0]) for name in adapters]
         found += [(name, name) for name in self.lab.store.embedded() if name in tasks]
         return [(BASE, ""), *((name, task) for name, task in found if task in tasks)]
@@ -111,13 +110,12 @@ class TaskMaps:
 
     def _kinds(self, rows: int) -> list[Kind]:
         """Each task's held-out rows, then stories."""
-        tasks = passages.tasks(self.lab.store.embedded_adapters())
+        names = task_texts.tasks(self.lab.store.embedded_adapters())
         kinds = [
-            Kind(name, passages.TASK, passages.passages(
-                passages.wording(name), passages.held_out(name), rows, LONGEST))
-            for name in tasks
-        ]  # fmt: skip
-        return kinds + [k for k in passages.general(rows, LONGEST) if k.name == GENERAL]
+            Kind(name, task_texts.TASK, task_texts.passages(task_texts.shipped_rows(name), rows))
+            for name in names
+        ]
+        return kinds + [kind for kind in task_texts.general(rows) if kind.name == GENERAL]
 
 
 def _map(variants: Sequence[tuple[str, str]], found: Found) -> TaskMap:

@@ -1,5 +1,5 @@
 """The Pre-training tab: text, size and run on one page. Lays out and wires; what happens is in
-text, size, run and after.
+text, size and run.
 """
 
 import gradio as gr

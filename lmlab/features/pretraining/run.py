@@ -1,22 +1,25 @@
-"""Step 3 of the Pre-training tab: start, stop and go on; the run as it goes; the runs there are."""
+"""Step 3 of the Pre-training tab: start, stop and go on; the run as it goes; the runs there are;
+what to do with a model that has learned something.
+"""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
-from lmlab.features.pretraining import after as afterwards
 from lmlab.features.pretraining import receipt_notes
-from lmlab.features.pretraining.after import After
 from lmlab.features.pretraining.service import Pretraining
 from lmlab.features.pretraining.size import config_of
 from lmlab.features.pretraining.text import data_of
 from lmlab.features.pretraining.widgets import GrowthMonitor
 from lmlab.lab import Lab
+from lmlab.parts.gradio_compat.building import elsewhere
 from lmlab.parts.receipt_button import Keep, follow
-from lmlab.parts.run_following import follower
-from lmlab.parts.run_panel import RunPanel, buttons
-from lmlab.parts.run_widgets import ASKING, Owner, Runs
+from lmlab.parts.run_following import follower, saved
+from lmlab.parts.run_panel import RunPanel, buttons, model_choice
+from lmlab.parts.run_widgets import ASKING, Owner, Runs, hand_over
+from lmlab.parts.stream import Shown
 from lmlab.parts.widgets import static
 
 NOTES = """<p class="lm-levelnotes"><b>ln V</b>: every token equally likely, where learning begins.
@@ -24,6 +27,10 @@ NOTES = """<p class="lm-levelnotes"><b>ln V</b>: every token equally likely, whe
 and nothing of what comes before. <b>The shipped base</b>: its bits per byte on the same held-out
 text · ln 2 · bytes a token, so that it is in this model’s tokens. Samples are drawn with the same
 seed each time.</p>"""
+# The Completion tab is drawn when it is first opened; its prompt has to be there before it is run.
+PRESS = "() => { setTimeout(window.lmlab.press, 500, 'completion-again'); }"
+# The ends of the ids of what is filled in on the Completion tab.
+FILLED = ("model", "prompt")
 
 
 @dataclass(frozen=True)
@@ -31,8 +38,10 @@ class RunStep:
     """The components of step 3 and of the runs below it."""
 
     panel: RunPanel
-    after: After
     keep: Keep
+    complete: gr.Button
+    save: gr.Button
+    file: gr.DownloadButton
 
 
 def build(lab: Lab) -> RunStep:
@@ -41,19 +50,30 @@ def build(lab: Lab) -> RunStep:
     pressed = buttons(lab, "pretraining", "pretraining-go")
     runs = lab.service(Pretraining)
     with gr.Column(elem_classes="lm-panel lm-step", elem_id="pretraining-live"):
-        after = afterwards.build()
+        with (
+            gr.Column(visible=False, elem_id="pretraining-after") as after,
+            gr.Row(elem_classes="lm-buttons"),
+        ):
+            complete = gr.Button(
+                "Complete with it", variant="primary", elem_id="pretraining-complete",
+                min_width=150,
+            )  # fmt: skip
+            save = gr.Button("Download", elem_id="pretraining-save", min_width=110)
+            file = gr.DownloadButton(
+                "model.zip", elem_id="pretraining-file", elem_classes="lm-none"
+            )
         monitor = GrowthMonitor(follower(runs), elem_id="pretraining-monitor")
         keep = Keep("pretraining", ("pretraining-counter", "pretraining-monitor"))
         static(NOTES)
     with gr.Column(elem_classes="lm-panel"):
         static('<h2 class="lm-h">Your models from nothing</h2>')
         table = Runs(elem_id="pretraining-runs")
-    panel = RunPanel("pretraining", runs, owner, monitor, *pressed, after.box, table)
-    return RunStep(panel, after, keep)
+    panel = RunPanel("pretraining", runs, owner, monitor, *pressed, after, table)
+    return RunStep(panel, keep, complete, save, file)
 
 
 def wire(lab: Lab, step: RunStep, text: list[Any], shape: list[Any]) -> None:
-    """Start, stop, resume, and the table.
+    """Start, stop, resume, the table, and what is done with a model.
 
     Args:
         lab: the backend.
@@ -70,4 +90,18 @@ def wire(lab: Lab, step: RunStep, text: list[Any], shape: list[Any]) -> None:
     panel = step.panel
     turn = panel.wire(start, [*text, *shape])
     follow(step.keep, [turn], receipt_notes.of_run(lab), panel.mine, lazy=True, **ASKING)
-    afterwards.wire(lab, step.after, panel)
+    panel.download(step.save, step.file)
+    filled = elsewhere("completion", FILLED)
+    step.complete.visible = bool(filled)
+    if filled:
+        hand_over(step.complete.click, completer(lab), panel.mine, filled, "completion", PRESS)
+
+
+def completer(lab: Lab) -> Callable[..., Shown]:
+    """The Completion tab from nothing, with this model."""
+
+    def opened(owner: str, run: str) -> Shown:
+        info = saved(lab.service(Pretraining), owner, run)
+        return {"model": model_choice(lab, info), "prompt": ""}
+
+    return opened

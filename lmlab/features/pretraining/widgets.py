@@ -45,7 +45,7 @@ class Tokens(Html):
 
 
 class GrowthMonitor(Html):
-    """A run from nothing as it goes; used as ``tuning.widgets.Monitor``, with the lines
+    """A run from nothing as it goes; used as ``run_widgets.Monitor``, with the lines
     that its loss is measured against, and all its samples."""
 
     def __init__(

@@ -1,6 +1,6 @@
 """The parameter builder: a shape in numbers, and all that follows from it, counted at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -25,26 +25,27 @@ from lmlab.features.scale.service import Scaling
 from lmlab.features.scale.table_page import handed
 from lmlab.lab import Lab
 from lmlab.parts.receipt_button import Keep, follow
-from lmlab.parts.stream import QUIET, Options
+from lmlab.parts.stream import QUIET, Options, Shown, on
 from lmlab.parts.widgets import Handover, static
 
 QUICK: Options = MappingProxyType({**QUIET, "concurrency_limit": 4})
 LAST: Options = MappingProxyType({"trigger_mode": "always_last", **QUICK})
 START = "GPT-3"
 N_SHAPE, N_CACHE, N_TRAIN = len(KEYS), 3, 4
+SHOWN = ("figures", "parts", "memory", "cache", "training", "lora")
 
 
 @dataclass(frozen=True)
 class Builder:
     """The components: ``shape`` in the order of ``KEYS``; ``plans`` in that of ``PLANS``."""
 
-    shape: tuple[Any, ...]
+    shape: Mapping[str, Any]
     ratio: gr.Number
-    plans: tuple[Any, ...]
+    plans: Mapping[str, Any]
     device: gr.Dropdown
     chips: tuple[gr.Button, ...]
     picker: gr.Dropdown
-    shown: tuple[gr.HTML, ...]
+    shown: Mapping[str, gr.HTML]
     download: gr.Button
     handover: Handover
     keep: Keep
@@ -52,11 +53,13 @@ class Builder:
     @property
     def fields(self) -> list[Any]:
         """What every count is made of."""
-        return [*self.shape, *self.plans]
+        return [*self.shape.values(), *self.plans.values()]
 
-    def field(self, key: str) -> Any:
-        """One field of the shape."""
-        return self.shape[KEYS.index(key)]
+    @property
+    def filled(self) -> dict[str, Any]:
+        """What a row fills in, and what follows from it."""
+        form = {**self.shape, "ratio": self.ratio, **self.plans, "picker": self.picker}
+        return {**form, **self.shown}
 
 
 def build(lab: Lab, opened: Any) -> None:
@@ -64,7 +67,8 @@ def build(lab: Lab, opened: Any) -> None:
     its first count is noted."""
     rows = presets()
     start = next(row for row in rows if row.name == START)
-    first = counted(*values_of(start.shape), *PLANS)  # type: ignore[arg-type]
+    assert start.shape is not None
+    first = counted(*values_of(start.shape), *PLANS.values())
     static(
         '<h2 class="lm-h2">Parameter builder</h2><p class="lm-why">Change a number and everything '
         "follows: parameters by part, memory, keys and values, training, LoRA.</p>"
@@ -76,37 +80,43 @@ def build(lab: Lab, opened: Any) -> None:
         with gr.Column(scale=2, min_width=320):
             picker, shape, ratio = shape_fields(lab, start)
         with gr.Column(scale=3, min_width=320):
-            figures = static(first[0], elem_id="scale-figures")
+            figures = static(first["figures"], elem_id="scale-figures")
             with gr.Column(elem_classes="lm-panel"):
                 with gr.Row(elem_classes="lm-tablehead"):
                     static('<h3 class="lm-h">Parameters by part</h3>')
                     download = gr.Button("CSV", size="sm", min_width=60, elem_id="scale-parts-csv")
-                parts = static(first[1], elem_id="scale-parts")
+                parts = static(first["parts"], elem_id="scale-parts")
                 handover = Handover(elem_id="scale-parts-handover")
             keep = Keep("scale-builder", ("scale-figures", "scale-parts"))
     plans, device, below = plan_fields(first)
-    shown = (figures, parts, *below)
+    shown = {"figures": figures, "parts": parts, **below}
     builder = Builder(shape, ratio, plans, device, chips, picker, shown, download, handover, keep)
     counting = _wire(lab, builder, rows)
-    follow(keep, [opened, *counting], receipt_notes.of_shape, shape, trigger_mode="always_last")
+    follow(
+        keep,
+        [opened, *counting],
+        receipt_notes.of_shape,
+        [*shape.values()],
+        trigger_mode="always_last",
+    )
 
 
-def counted(*values: Any) -> list[str]:
+def counted(*values: Any) -> dict[str, str]:
     """All that follows from the form: figures, parts, memory, cache, training, LoRA."""
     try:
         shape = shape_of(values[:N_SHAPE])
     except LabError as error:
-        return [views.problem(str(error)), *[views.waits()] * 5]
+        return dict.fromkeys(SHOWN, views.waits()) | {"figures": views.problem(str(error))}
     rest = values[N_SHAPE:]
     cache, train, lora = rest[:N_CACHE], rest[N_CACHE : N_CACHE + N_TRAIN], rest[-2:]
-    return [
-        views.figures(shape),
-        views.by_part(shape),
-        views.memory(shape),
-        _or_problem(lambda: views.cache(shape, cache_plan(*cache))),
-        _or_problem(lambda: views.training(shape, train_plan(*train))),
-        _or_problem(lambda: views.lora(shape, whole(lora[0], "rank ℓ"), _targets(lora[1]))),
-    ]
+    return {
+        "figures": views.figures(shape),
+        "parts": views.by_part(shape),
+        "memory": views.memory(shape),
+        "cache": _or_problem(lambda: views.cache(shape, cache_plan(*cache))),
+        "training": _or_problem(lambda: views.training(shape, train_plan(*train))),
+        "lora": _or_problem(lambda: views.lora(shape, whole(lora[0], "rank ℓ"), _targets(lora[1]))),
+    }
 
 
 def _or_problem(make: Callable[[], str]) -> str:
@@ -124,27 +134,27 @@ def _targets(chosen: Sequence[str] | None) -> list[str]:
 
 def _wire(lab: Lab, builder: Builder, rows: Sequence[Row]) -> list[Any]:
     """Everything is counted anew whenever the visitor changes a field; the events that do it."""
-    shown, fields = list(builder.shown), builder.fields
-    linked = ("width", "feed_forward")
-    plain = [f for f in fields if f not in [builder.field(key) for key in linked]]
-    found = [gr.on([field.input for field in plain], counted, fields, shown, **LAST)]
+    fields, shape, count = builder.fields, builder.shape, (counted, builder.fields, builder.shown)
+    width, inner = shape["width"], shape["feed_forward"]
+    plain = [field.input for field in fields if field not in (width, inner)]
+    found = [on(plain, *count, **LAST)]
     # The ratio stays when d changes; f and the ratio follow each other.
-    width, inner = (builder.field(key) for key in linked)
     for source in (width, builder.ratio):
         scaled = source.input(_inner, [width, builder.ratio], inner, **LAST)
-        found.append(scaled.then(counted, fields, shown, **QUICK))
+        found.append(on(scaled.then, *count, **QUICK))
     divided = inner.input(_ratio, [inner, width], builder.ratio, **LAST)
-    found.append(divided.then(counted, fields, shown, **QUICK))
+    found.append(on(divided.then, *count, **QUICK))
     rates = dict(DEVICES)
-    builder.device.input(
-        lambda name: rates.get(name, gr.skip()), builder.device, builder.plans[4], **QUICK
-    ).then(counted, fields, shown, **QUICK)
-    filled = [*builder.shape, builder.ratio, *builder.plans, builder.picker]
+    rated = builder.device.input(
+        lambda name: rates.get(name, gr.skip()), builder.device, builder.plans["rate"], **QUICK
+    )
+    on(rated.then, *count, **QUICK)
+    plans = [*builder.plans.values()]
     for chip, row in zip(builder.chips, rows, strict=True):
-        found.append(chip.click(_filler(row), list(builder.plans), [*filled, *shown], **QUICK))
-    asked = [builder.picker, *builder.plans]
-    found.append(builder.picker.input(_shaper(lab), asked, [*filled, *shown], **QUICK))
-    builder.download.click(_csv, list(builder.shape), builder.handover, **QUICK)
+        found.append(on(chip.click, _filler(row), plans, builder.filled, **QUICK))
+    asked = [builder.picker, *plans]
+    found.append(on(builder.picker.input, _shaper(lab), asked, builder.filled, **QUICK))
+    builder.download.click(_csv, [*shape.values()], builder.handover, **QUICK)
     return found
 
 
@@ -162,35 +172,35 @@ def _ratio(inner: Any, width: Any) -> Any:
         return gr.skip()
 
 
-def _filler(row: Row) -> Callable[..., list[Any]]:
-    def fill(*plans: Any) -> list[Any]:
+def _filler(row: Row) -> Callable[..., Shown]:
+    def fill(*plans: Any) -> Shown:
         return filled(row, None, plans)
 
     return fill
 
 
-def _shaper(lab: Lab) -> Callable[..., list[Any]]:
-    def take(model: str | None, *plans: Any) -> list[Any]:
+def _shaper(lab: Lab) -> Callable[..., Shown]:
+    def take(model: str | None, *plans: Any) -> Shown:
         if not model:
-            return [gr.skip()] * (N_SHAPE + 2 + len(PLANS) + 6)
+            return {}
         lab.service(Scaling).shape(model)
         return filled(lab.service(Scaling).row(model), model, plans)
 
     return take
 
 
-def filled(row: Row, model: str | None, plans: Sequence[Any]) -> list[Any]:
+def filled(row: Row, model: str | None, plans: Sequence[Any]) -> dict[str, Any]:
     """The form as a row has it, and what follows: its own context and, where it is known, its D."""
     assert row.shape is not None
-    kept = list(plans)
-    kept[2] = row.shape.context
+    kept = dict(zip(PLANS, plans, strict=True)) | {"length": row.shape.context}
     if row.tokens:
-        kept[3] = row.tokens / 1e9
-    if not row.shape.gated and "gate" in (kept[8] or []):
-        kept[8] = [name for name in kept[8] if name != "gate"]
-    values = values_of(row.shape)
+        kept["tokens"] = row.tokens / 1e9
+    if not row.shape.gated:
+        kept["targets"] = [name for name in kept["targets"] or [] if name != "gate"]
+    values = dict(zip(KEYS, values_of(row.shape), strict=True))
     ratio = ratio_of(row.shape.feed_forward, row.shape.width)
-    return [*values, ratio, *kept, model, *counted(*values, *kept)]
+    follows = counted(*values.values(), *kept.values())
+    return {**values, "ratio": ratio, **kept, "picker": model, **follows}
 
 
 def _csv(*values: Any) -> str:

@@ -1,6 +1,7 @@
 """The fields of the parameter builder, laid out; what follows from them is in ``builder``."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
@@ -29,10 +30,22 @@ DEVICES = (
     ("A100, bfloat16", 312.0),
     ("H100 SXM, bfloat16", 989.0),
 )
-PLANS = ("float16", 1, 2048, 300, 312, 1000, 40, 1, ["q", "v"])
+PLANS: Mapping[str, Any] = MappingProxyType(
+    {
+        "dtype": "float16",
+        "batch": 1,
+        "length": 2048,
+        "tokens": 300,
+        "rate": 312,
+        "devices": 1000,
+        "reached": 40,
+        "rank": 1,
+        "targets": ["q", "v"],
+    }
+)
 
 
-def shape_fields(lab: Lab, start: Row) -> tuple[gr.Dropdown, tuple[Any, ...], gr.Number]:
+def shape_fields(lab: Lab, start: Row) -> tuple[gr.Dropdown, dict[str, Any], gr.Number]:
     """The shape: picker of a model, fields in the order of ``KEYS``, the ratio f / d."""
     assert start.shape is not None
     value = dict(zip(KEYS, values_of(start.shape), strict=True))
@@ -79,52 +92,54 @@ def shape_fields(lab: Lab, start: Row) -> tuple[gr.Dropdown, tuple[Any, ...], gr
         picker = model_picker(
             lab, "scale-shape-of", "or the shape of a model at hand", value=None, info=None
         )
-    return picker, tuple(made[key] for key in KEYS), ratio
+    return picker, {key: made[key] for key in KEYS}, ratio
 
 
 def plan_fields(
-    first: Sequence[str],
-) -> tuple[tuple[Any, ...], gr.Dropdown, tuple[gr.HTML, ...]]:
+    first: Mapping[str, str],
+) -> tuple[dict[str, Any], gr.Dropdown, dict[str, gr.HTML]]:
     """Plans beside what follows: fields in the order of ``PLANS``, the device, the places."""
     with gr.Row(elem_classes="lm-two"):
         with gr.Column(scale=2, min_width=320):
             with gr.Column(elem_classes="lm-panel"):
                 static('<h3 class="lm-h">Memory</h3>')
-                memory = static(first[2], elem_id="scale-memory")
+                memory = static(first["memory"], elem_id="scale-memory")
             with gr.Column(elem_classes="lm-panel"):
-                train, device, training = _training(first[4])
+                train, device, training = _training(first["training"])
         with gr.Column(scale=3, min_width=320):
             with gr.Column(elem_classes="lm-panel"):
-                keeping, cache = _cache(first[3])
+                keeping, cache = _cache(first["cache"])
             with gr.Column(elem_classes="lm-panel"):
-                adding, lora = _lora(first[5])
-    return (*keeping, *train, *adding), device, (memory, cache, training, lora)
+                adding, lora = _lora(first["lora"])
+    plans = dict(zip(PLANS, (*keeping, *train, *adding), strict=True))
+    shown = {"memory": memory, "cache": cache, "training": training, "lora": lora}
+    return plans, device, shown
 
 
 def _cache(shown: str) -> tuple[tuple[Any, ...], gr.HTML]:
     static('<h3 class="lm-h">Keys and values while it writes</h3>')
     with gr.Row(elem_classes="lm-controls"):
         dtype = gr.Dropdown(
-            list(counts.BYTES), value=PLANS[0], label="number format", min_width=110,
+            list(counts.BYTES), value=PLANS["dtype"], label="number format", min_width=110,
             elem_id="scale-cache-dtype",
         )  # fmt: skip
-        batch = _number(PLANS[1], "sequences", "scale-batch")
-        length = _number(PLANS[2], "length, tokens", "scale-length")
+        batch = _number(PLANS["batch"], "sequences", "scale-batch")
+        length = _number(PLANS["length"], "length, tokens", "scale-length")
     return (dtype, batch, length), static(shown, elem_id="scale-cache")
 
 
 def _training(shown: str) -> tuple[tuple[Any, ...], gr.Dropdown, gr.HTML]:
     static('<h3 class="lm-h">Training, on paper</h3>')
     with gr.Row(elem_classes="lm-controls"):
-        tokens = _number(PLANS[3], "tokens D, billions", "scale-tokens")
+        tokens = _number(PLANS["tokens"], "tokens D, billions", "scale-tokens")
         device = gr.Dropdown(
             [name for name, _ in DEVICES], value=DEVICES[1][0], label="device", min_width=130,
             elem_id="scale-device",
         )  # fmt: skip
     with gr.Row(elem_classes="lm-controls"):
-        rate = _number(PLANS[4], "TFLOP/s, its peak", "scale-rate")
-        devices = _number(PLANS[5], "devices", "scale-devices")
-        reached = _number(PLANS[6], "reached, %", "scale-reached")
+        rate = _number(PLANS["rate"], "TFLOP/s, its peak", "scale-rate")
+        devices = _number(PLANS["devices"], "devices", "scale-devices")
+        reached = _number(PLANS["reached"], "reached, %", "scale-reached")
     return (tokens, rate, devices, reached), device, static(shown, elem_id="scale-training")
 
 
@@ -132,10 +147,10 @@ def _lora(shown: str) -> tuple[tuple[Any, ...], gr.HTML]:
     static('<h3 class="lm-h">LoRA on top: W + V·U</h3>')
     with gr.Row(elem_classes="lm-controls"):
         rank = gr.Slider(
-            1, 256, PLANS[7], step=1, label="rank ℓ", elem_id="scale-rank", min_width=160
+            1, 256, PLANS["rank"], step=1, label="rank ℓ", elem_id="scale-rank", min_width=160
         )
         targets = gr.CheckboxGroup(
-            list(TARGETS), value=PLANS[8], label="matrices W of every layer",
+            list(TARGETS), value=PLANS["targets"], label="matrices W of every layer",
             elem_id="scale-targets", min_width=320,
         )  # fmt: skip
     return (rank, targets), static(shown, elem_id="scale-lora")

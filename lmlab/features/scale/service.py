@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from lmlab.assets import assets_dir
 from lmlab.errors import InputError
 from lmlab.features.scale.architectures import from_config
 from lmlab.features.scale.counts import Shape, parameters
@@ -24,7 +23,7 @@ from lmlab.models.fair_lock import stepwise
 from lmlab.models.refs import ModelRef
 from lmlab.progress import Loading, Progress
 from lmlab.scoring.scored import Scored
-from lmlab.text.sets import read_file
+from lmlab.text.sets import general_texts
 
 if TYPE_CHECKING:
     from lmlab.models.model import LM
@@ -58,7 +57,7 @@ class Scaling:
 
     def kinds(self) -> dict[str, int]:
         """Kinds of the shipped held-out texts, and how many there are of each."""
-        return {kind: len(texts) for kind, texts in probes().items()}
+        return {kind: len(texts) for kind, texts in general_texts().items()}
 
     def row(self, model: str) -> Row:
         """A model's row, from its config alone.
@@ -221,21 +220,13 @@ class Scaling:
         return row
 
 
-def probes() -> dict[str, list[str]]:
-    """{kind: texts} of the shipped held-out texts."""
-    found: dict[str, list[str]] = {}
-    for row in read_file(assets_dir() / "datasets" / "probes" / "general.jsonl").rows:
-        found.setdefault(row["kind"], []).append(row["text"])
-    return found
-
-
 def vocabulary_of(lm: "LM") -> str:
     """The same for two models that cut text into the same tokens."""
     return hashlib.sha256(lm.vocabulary.spelling.cutting.encode()).hexdigest()[:16]
 
 
 def _chosen(kinds: Sequence[str], count: int) -> dict[str, list[str]]:
-    texts = probes()
+    texts = general_texts()
     if unknown := [kind for kind in kinds if kind not in texts]:
         raise InputError(
             f"There are no texts of the kind ‘{unknown[0][:60]}’.",

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
-from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
@@ -14,21 +13,15 @@ from lmlab.lab import Lab
 from lmlab.parts.gradio_compat.building import elsewhere
 from lmlab.parts.run_following import known, saved
 from lmlab.parts.run_panel import ONCE, RunPanel, model_choice
-from lmlab.parts.run_widgets import ASKING
-from lmlab.parts.stream import QUICK, QUIET, Options, Shown, on
+from lmlab.parts.run_widgets import hand_over
+from lmlab.parts.stream import Shown, on
 from lmlab.parts.widgets import static
 from lmlab.runs.store import RunInfo
 from lmlab.text.wordings import shipped_source, shipped_templates, titled, worded_sets
 
 # A tab that opens for the first time runs by itself.
-ASK_COMPARE: Options = MappingProxyType(
-    {
-        "js": "(_, ...rest) => { window.lmlab.compared = !!document.querySelector('#compare-go'); "
-        "return [window.lmlab.visitor(), ...rest]; }"
-    }
-)
 PRESS_COMPARE = (
-    "() => { if (window.lmlab.compared) setTimeout(window.lmlab.press, 400, 'compare-go'); }"
+    "() => { if (!window.lmlab.fresh) setTimeout(window.lmlab.press, 400, 'compare-go'); }"
 )
 # The prompt has to be there before it is run.
 PRESS_RUN = (
@@ -96,13 +89,10 @@ def wire(lab: Lab, step: After, panel: RunPanel) -> None:
     compared, prompted = elsewhere("compare", COMPARED), elsewhere("prompt", PROMPTED)
     step.compare.visible, step.use.visible = bool(compared), bool(prompted)
     if compared:
-        filled = dict(zip((*COMPARED, "tabs"), compared, strict=True))
-        opened = on(step.compare.click, comparer(lab), panel.mine, filled, **ASK_COMPARE, **QUICK)
-        opened.success(None, None, None, js=PRESS_COMPARE, **QUIET)
+        made = comparer(lab), panel.mine, compared
+        hand_over(step.compare.click, *made, "compare", PRESS_COMPARE)
     if prompted:
-        filled = dict(zip((*PROMPTED, "tabs"), prompted, strict=True))
-        used = on(step.use.click, prompter(lab), panel.mine, filled, **ASKING, **QUICK)
-        used.success(None, None, None, js=PRESS_RUN, **QUIET)
+        hand_over(step.use.click, prompter(lab), panel.mine, prompted, "prompt", PRESS_RUN)
 
 
 def pusher(lab: Lab) -> Callable[..., Shown]:
@@ -133,7 +123,6 @@ def comparer(lab: Lab) -> Callable[..., Shown]:
             "model-1": info.model,
             "model-2": model_choice(lab, info),
             **_row(lab, info),
-            "tabs": gr.update(selected="compare"),
         }
 
     return opened
@@ -153,8 +142,7 @@ def prompter(lab: Lab) -> Callable[..., Shown]:
                 "shots": 0,
             }
         # Whatever the form was before: the run's own is what it is asked in.
-        model, tabs = model_choice(lab, info), gr.update(selected="prompt")
-        return {"model": model, **filled, "form": "", "tabs": tabs}
+        return {"model": model_choice(lab, info), **filled, "form": ""}
 
     return opened
 

@@ -12,16 +12,34 @@ from lmlab.errors import LabError
 from lmlab.features.tuning.feature import FEATURE
 from lmlab.features.tuning.form import KEYS, PLAIN, PRESETS, Choice, config_of, reads_of
 from lmlab.features.tuning.service import Tuning
-from lmlab.features.tuning.widgets import Mask
 from lmlab.lab import Lab
 from lmlab.parts import run_views, upload_table
+from lmlab.parts.gradio_compat.building import Html
 from lmlab.parts.pickers import Choices, model_picker
+from lmlab.parts.run_widgets import component
 from lmlab.parts.stream import QUICK, Shown, on
 from lmlab.parts.upload_table import COLUMNS, FIELDS, OWN
 from lmlab.parts.widgets import static
 from lmlab.text.wordings import read_wording, shipped_source
 
 PLAIN_COLUMN = "text"  # that is learned where there is no wording
+
+
+MASK = """
+<div class="lm-mask-notes lm-notes"></div>
+<div class="lm-mask-toks lm-toks" tabindex="0" role="region" aria-label="A row as tokens"
+ dir="auto"></div>
+<div class="lm-maskfoot"><span class="lm-mask-count" role="status"></span>
+<span class="lm-mask-key"><i class="lm-tok loss">carries loss</i><i class="lm-tok">given</i>
+<i class="lm-tok special">special</i></span></div>
+"""
+
+
+class Mask(Html):
+    """A row with its loss mask: ``run_views.mask``."""
+
+    def __init__(self, value: str = "", **kwargs: Any) -> None:
+        super().__init__(value, **component(MASK, "features/tuning/mask", **kwargs))
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 // Lecture mode: goes from scene to scene, sets the tab, presses its button, marks what to look at.
-import { hold, isMade, release } from "../../parts/web/opening.js";
+import { front, hold, isMade, release } from "../../parts/web/opening.js";
 import { ask, veil } from "./guess.js";
 import { listed, own } from "./list.js";
 import { el, onHere, onTold, tell } from "../../parts/web/dom.js";
@@ -118,23 +118,14 @@ export function mount(element, { props, trigger }) {
     if (id === FIRST || isMade(id)) return trigger("fill_" + tab, mail);
     waiting = { tab, mail };
     hold(id);
-    if (window.lmlab.ready) front(tab);
+    if (window.lmlab.ready) front(id);
   }
 
-  onTold(element, "ready", () => { if (waiting) front(waiting.tab); });
-  onTold(element, "made", ({ tab }) => {
+  onTold(element, "ready", () => { if (waiting) front(idOf(waiting.tab)); });
+  onTold(element, "made", ({ tab, awaited }) => {
     if (waiting && idOf(waiting.tab) === tab) fill(waiting.tab, waiting.mail);
-    else release(tab);
+    else if (!awaited) release(tab);
   });
-
-  // Brings a tab to the front, through the menu of tabs where the window is narrow. Gradio could do it
-  // with the filling, but copies what all tabs hold for that.
-  function front(tab) {
-    const id = idOf(tab);
-    const button = document.querySelector(`[role="tab"][data-tab-id="${id}"]`)
-      || [...document.querySelectorAll(".overflow-dropdown button")].find((one) => one.textContent.trim().toLowerCase() === id);
-    if (button?.getAttribute("aria-selected") !== "true") button?.click();
-  }
 
   // On the Prompt tab the prompt is drawn anew after the filling, and a run that began before would be
   // drawn over: so it waits until the prompt has changed, though not for long.
@@ -193,7 +184,7 @@ export function mount(element, { props, trigger }) {
     }
     agree(mail);
     bar.dataset.state = "pressing";
-    front(mail.tab);
+    front(idOf(mail.tab));
     release(idOf(mail.tab));
     since = performance.now();
     if (mail.run) setTimeout(() => press(mail.tab, mail.run, PATIENCE), TICK);

@@ -63,13 +63,13 @@ def outer(page: gr.Blocks) -> gr.Tabs | None:
     return next((one for one in components(page) if isinstance(one, gr.Tabs)), None)
 
 
-def elsewhere(tab: str, names: Sequence[str]) -> list[Any]:
-    """Controls of a tab that was built before, by the second half of their ids, and the page's row
-    of tabs; nothing where one of them is not there.
+def elsewhere(tab: str, names: Sequence[str]) -> dict[str, Any]:
+    """Controls of a tab that was built before, by the second half of their ids; nothing where one
+    of them is not there.
     """
     known = {getattr(one, "elem_id", None): one for one in components(page())}
-    found = [*(known.get(f"{tab}-{name}") for name in names), outer(page())]
-    return [] if any(one is None for one in found) else found
+    found = {name: known.get(f"{tab}-{name}") for name in names}
+    return {} if None in found.values() else found
 
 
 def below(block: Any) -> Iterator[Any]:

@@ -53,6 +53,8 @@ class Session(state_holder.SessionState):
     def __setitem__(self, key: int, value: Any) -> None:
         block = self.blocks_config.blocks.get(key)
         if not isinstance(block, State):
+            if block is not None:  # a tab that is made later tells of it as of the one before
+                value._id, value.page, value.rendered_in = key, block.page, block.rendered_in
             self.blocks_config.blocks[key] = value
             return
         # Anew, so that the values stand in the order of their making.
