@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from lmlab.errors import InputError, ModelError
+from lmlab.features import features
 from lmlab.features.change import journey_stops, task_texts
 from lmlab.features.change.between import between
 from lmlab.features.change.changes import Drift
@@ -164,7 +165,7 @@ def test_the_next_scene_is_measured_while_one_is_shown(monkeypatch):
     lab = Lab.open(SETTINGS)
     names = [scene.name for scene in shipped()]
     before = names[names.index("forgetting") - 1]
-    preparer(lab, shipped())((), SimpleNamespace(name=before))
+    preparer(lab, shipped(), features())((), SimpleNamespace(name=before))
     monkeypatch.setattr("lmlab.features.change.drift.iter_kind", lambda *_, **__: iter(()))
     assert len(drifts(lab, "base", "qa")) == len(lab.service(Drifting).kinds("qa"))
 
