@@ -28,9 +28,9 @@ class Option:
         label: on the page; without one it stands on no form.
         help: beside the widget, and of the flag.
         id: the end of the element's id; by default the field's name.
-        low: of the widget, where that is not the field's own limit.
-        high: of the widget; None for no limit there.
-        step: of the widget; with one and ``high`` it is a slider.
+        low: of the widget; by default the field's own limit.
+        high: of the widget; by default a slider has the field's own limit, a number none.
+        step: of a slider; without one it is a box for a number.
         flag: by default the field's name; None for no flag.
         wrong: the sentence for a value out of its limits, about ``value``.
     """
@@ -66,14 +66,10 @@ def option(field: FieldInfo) -> Option:
     return next((one for one in field.metadata if isinstance(one, Option)), Option(flag=None))
 
 
-def flags(model: Checked | type[Checked], without: tuple[str, ...] = ()) -> dict[str, FieldInfo]:
+def flags(model: Checked | type[Checked]) -> dict[str, FieldInfo]:
     """The fields that a command line sets, by name."""
     fields = model.__pydantic_fields__.items()
-    return {
-        name: field
-        for name, field in fields
-        if option(field).flag is not None and name not in without
-    }
+    return {name: field for name, field in fields if option(field).flag is not None}
 
 
 def limit(field: FieldInfo, which: Literal["ge", "le"]) -> Any:
@@ -90,7 +86,9 @@ def kind(field: FieldInfo) -> Any:
 
 def add_flags(parser: Any, start: Checked, *, without: tuple[str, ...] = ()) -> None:
     """Declare a model's flags, with the values of ``start`` as defaults."""
-    for name, field in flags(start, without).items():
+    for name, field in flags(start).items():
+        if name in without:
+            continue
         asked, default = option(field), getattr(start, name)
         about: dict[str, Any] = {"dest": name, "default": default, "help": asked.help}
         if get_origin(kind(field)) is tuple:
@@ -127,7 +125,8 @@ def _sentence(model: type[Checked], error: Any) -> Exception:
         return InputError(f"There is no {name} ‘{str(value)[:40]}’.", f"There are: {known}.")
     if error["type"] == "string_too_short":
         return InputError(f"A {name} string must not be empty.", "Leave it out instead.")
-    if not isinstance(value, int | float) or error["type"] == "int_from_float":
+    limited = asked.wrong or None not in (low, high)
+    if not isinstance(value, int | float) or error["type"] == "int_from_float" or not limited:
         number = "whole number" if kind(field) is int else "number"
         return InputError(f"{name} must be a {number}, not ‘{str(value)[:40]}’.")
     said = asked.wrong or model.LIMITS

@@ -244,3 +244,16 @@ def test_what_is_called_past_the_queue_is_wrapped_as_well():
     with pytest.raises(gr.Error, match="went wrong"):
         function(None)
     assert handlers.OURS[0] is gr.EventData
+
+
+def test_a_component_that_a_session_changed_stands_where_it_stood():
+    with gr.Blocks() as page, gr.Column() as column:
+        text = gr.Textbox()
+    session = sessions.Session(page)
+    session[text._id] = gr.Textbox(label="changed", render=False)
+    changed = session[text._id]
+    assert changed.label == "changed"
+    assert (changed._id, changed.page, changed.rendered_in) == (text._id, text.page, None)
+    # As Gradio tells of what it draws anew.
+    told = session.blocks_config.get_config(SimpleNamespace(_id=1, container_id=column._id))
+    assert {one["id"] for one in told["components"]} >= {column._id, text._id}

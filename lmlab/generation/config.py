@@ -41,12 +41,8 @@ class GenerateConfig(Checked):
     max_new_tokens: Length = 64
     temperature: Temperature = 1.0
     top_k: Annotated[int, Field(ge=0, le=10_000_000), Option("top-k", "0 keeps all")] = 0
-    top_p: Annotated[
-        float, Field(ge=0, le=1), Option("top-p", "1 keeps all", high=1, step=0.01)
-    ] = 1.0
-    min_p: Annotated[
-        float, Field(ge=0, le=1), Option("min-p", "0 keeps all", high=1, step=0.01)
-    ] = 0.0
+    top_p: Annotated[float, Field(ge=0, le=1), Option("top-p", "1 keeps all", step=0.01)] = 1.0
+    min_p: Annotated[float, Field(ge=0, le=1), Option("min-p", "0 keeps all", step=0.01)] = 0.0
     repetition_penalty: Penalty = 1.0
     seed: Annotated[int, Field(ge=0, le=MAX_SEED), Option("seed", "of the draws")] = 0
     stop: Annotated[Stop, Option("stop strings", "ends it", id="stops")] = ()

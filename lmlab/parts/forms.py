@@ -20,7 +20,7 @@ class Controls(Generic[M]):
         start: what it opens with.
         rows: the fields, row by row; their values come in this order.
         hint: what to do about an empty field.
-        sliders: whether a number with both limits is a slider.
+        sliders: whether a number with a step is a slider.
         info: whether help stands beside them.
         width: the least of a number, in pixels.
     """
@@ -45,7 +45,7 @@ class Controls(Generic[M]):
 
     def draw(self) -> dict[str, Any]:
         """The widgets by name, each row drawn here."""
-        drawn = {}
+        drawn: dict[str, Any] = {}
         for row in self.rows:
             with gr.Row(elem_classes="lm-controls"):
                 drawn |= {name: self.widget(name) for name in row}
@@ -55,20 +55,17 @@ class Controls(Generic[M]):
         """One field's widget."""
         field, value = self.start.__pydantic_fields__[name], _shown(getattr(self.start, name))
         asked, whole = option(field), kind(field) is int
-        place = f"{self.tab}-{asked.id or name.replace('_', '-')}"
-        looks: dict[str, Any] = {
-            "label": asked.label,
-            "info": asked.help if self.info else None,
-            "elem_id": place,
-        }
+        looks: dict[str, Any] = {"label": asked.label, "info": asked.help if self.info else None}
+        looks["elem_id"] = f"{self.tab}-{asked.id or name.replace('_', '-')}"
         if get_origin(kind(field)) is tuple:
             looks["info"] = LINES
             return gr.Textbox(value, lines=1, max_lines=4, min_width=150, max_length=400, **looks)
         if get_origin(kind(field)) is Literal:
             return gr.Dropdown([*get_args(kind(field))], value=value, min_width=140, **looks)
         low = limit(field, "ge") if asked.low is None else asked.low
-        if self.sliders and asked.step and asked.high is not None:
-            return gr.Slider(low, asked.high, value, step=asked.step, min_width=150, **looks)
+        if self.sliders and asked.step:
+            high = limit(field, "le") if asked.high is None else asked.high
+            return gr.Slider(low, high, value, step=asked.step, min_width=150, **looks)
         looks |= {"precision": 0 if whole else None, "step": asked.step or 1}
         return gr.Number(value, minimum=low, maximum=asked.high, min_width=self.width, **looks)
 

@@ -279,5 +279,6 @@ def test_the_page_shows_the_librarys_tokens(visit, real_page):
     with ModelStore(Settings(offline=True)).borrow("base") as lm:
         steps = list(generate(lm, "The little dog", config))
     assert texts(page) == [step.text for step in steps]
+    expect(page.locator(f"{STRIP} .lm-start")).to_have_text("<|bos|>")
     logprob = sum(step.logprob for step in steps)
     expect(page.locator("#completion-figures")).to_contain_text(f"{-logprob:.2f}")

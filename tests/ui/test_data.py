@@ -39,9 +39,10 @@ def epochs(page: Page) -> list[float]:
     return [float(text) for text in page.locator(".lm-mixtable .epochs b").all_inner_texts()]
 
 
-def test_mixtures_and_the_shipped_corpus(visit, mock_page):
-    page = open_tab(visit, mock_page("data"))
-    expect(page.locator(".lm-corpuscards .lm-fig").first).to_contain_text("61")
+def test_mixtures_and_the_shipped_corpus(visit, slow_page):
+    page = open_tab(visit, slow_page("data"))
+    shown = page.locator(".lm-corpuscards .lm-fig").first
+    expect(shown).to_contain_text("61")
     expect(page.locator(".lm-twins").first).to_contain_text("exact")
     expect(page.locator("mark.phone").first).to_be_visible()
     expect(page.locator("#data-findings")).to_contain_text("[e-mail]")
@@ -80,19 +81,19 @@ def test_mixtures_and_the_shipped_corpus(visit, mock_page):
         page.set_viewport_size({"width": width, "height": 720})
         page.wait_for_function(f"document.documentElement.scrollWidth <= {width}")
 
-
-def test_a_visitors_corpus(visit, mock_page, tmp_path):
-    page = open_tab(visit, mock_page("data"))
-    shown = page.locator(".lm-corpuscards .lm-fig").first
-    own(page, "")
-    expect(page.get_by_test_id("toast-body").first).to_contain_text("There is no text")
-    expect(shown).to_contain_text("61")
     own(page, "\n\n".join(f"document number {i} of many" for i in range(900)))
     expect(page.locator("#data-status .lm-progress")).to_contain_text("scored")
     page.locator("#data-stop").click()
     expect(page.locator("#data-status")).to_contain_text("Stopped.")
     expect(shown).to_contain_text("61")
 
+
+def test_a_visitors_corpus(visit, small_page, tmp_path):
+    page = open_tab(visit, small_page("data"))
+    shown = page.locator(".lm-corpuscards .lm-fig").first
+    own(page, "")
+    expect(page.get_by_test_id("toast-body").first).to_contain_text("There is no text")
+    expect(shown).to_contain_text("61")
     own(page, f"The dog ran home to his mother.\n\nThe dog ran home to his mother.\n\n{HOSTILE}")
     expect(shown).to_contain_text("3")
     expect(page.locator("mark.e-mail").first).to_have_text("eve@example.org")

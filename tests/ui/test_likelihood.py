@@ -213,26 +213,28 @@ def test_an_error_is_said_and_nothing_is_lost(visit, serve_lab, mock_lab):
     expect(toast.last).not_to_contain_text("a bug")
 
 
-def test_stop_stops_its_own_run_alone(visit, slow_page):
-    page, other = (opened(visit, slow_page("likelihood")) for _ in range(2))
+def test_stop_stops_its_own_run_alone(visit, serve_lab, mock_lab):
+    address = serve_lab(mock_lab(model="mock:scripted?pause=1"), "likelihood")
+    page, other = (opened(visit, address) for _ in range(2))
     before = page.locator(TOKENS).count()
     status = page.locator("#likelihood-status")
     fill(page, " dog" * 4000)
     page.locator("#likelihood-go").click()
     expect(status).to_contain_text("tokens")
-    score(other, "Once upon")
-    expect(other.locator(TOKENS)).to_have_count(2)
-    expect(status).to_contain_text("tokens")
+    fill(other, "Once upon")
+    other.locator("#likelihood-go").click()
     page.locator("#likelihood-stop").click()
     expect(status).to_contain_text("Stopped")
     assert page.locator(TOKENS).count() == before
+    expect(other.locator(TOKENS)).to_have_count(2)
 
     # A run that is asked for while a stop is on its way is not stopped.
     held = []
-    page.route("**/cancel", held.append)
+    page.route("**/cancel", lambda route: held.append(route))
     page.locator("#likelihood-go").click()
     expect(status).to_contain_text("tokens")
-    page.locator("#likelihood-stop").click()
+    with page.expect_request("**/cancel"):
+        page.locator("#likelihood-stop").click()
     expect(status).to_contain_text("Stopped")
     fill(page, "and on")
     page.locator("#likelihood-go").click()

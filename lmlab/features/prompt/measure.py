@@ -133,7 +133,7 @@ def _inputs(lab: Lab) -> Inputs:
     return Inputs(*controls, buttons, status)
 
 
-def _controls(lab: Lab) -> tuple[Any, ...]:
+def _controls(lab: Lab) -> tuple[Any, Any, Any, Any, list[Any]]:
     with gr.Row(elem_classes="lm-controls"):
         kind = gr.Radio(
             list(KINDS), value="shots", label="What changes", elem_id="prompt-kind", min_width=320
