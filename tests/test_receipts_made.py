@@ -124,7 +124,7 @@ def made(folder: RunFolder, settings: Settings):
     runs = SimpleNamespace(
         run=lambda *_: folder.info(), documents=lambda *_: folder.data(folder.spec)
     )
-    return end, of_pretraining.of_run(SimpleNamespace(pretraining=runs))(OWNER, "run")
+    return end, of_pretraining.of_run(SimpleNamespace(service=lambda _: runs))(OWNER, "run")
 
 
 @pytest.mark.parametrize("name", ["stories", "pasted"])
@@ -152,7 +152,7 @@ def test_a_run_that_was_stopped_has_no_receipt(tmp_path: Path) -> None:
     next(events)
     folder.set_state("stopped", step=1)
     runs = SimpleNamespace(run=lambda *_: folder.info())
-    note = of_pretraining.of_run(SimpleNamespace(pretraining=runs))(OWNER, "run")
+    note = of_pretraining.of_run(SimpleNamespace(service=lambda _: runs))(OWNER, "run")
     assert note is not None
     with pytest.raises(InputError, match="all its steps"):
         note.write()
