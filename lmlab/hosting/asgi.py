@@ -34,6 +34,11 @@ def header(scope: Scope, name: bytes) -> str:
     return next(found, b"").decode("latin-1")
 
 
+def path_of(scope: Scope) -> str:
+    """A request's path below the place that the page is mounted at."""
+    return str(scope.get("path", "")).removeprefix(str(scope.get("root_path", ""))) or "/"
+
+
 def request_id(scope: Scope) -> str:
     """The name that the log knows a request by; empty where there is no log."""
     return str(scope.get("state", {}).get("request_id", ""))

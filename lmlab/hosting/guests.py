@@ -8,7 +8,7 @@ import ipaddress
 import re
 from collections import Counter, OrderedDict
 
-from lmlab.hosting.asgi import App, Receive, Scope, Send
+from lmlab.hosting.asgi import App, Receive, Scope, Send, path_of
 
 HALL = 8  # turns of an address with so many pages or more, where an address with one page gets one
 LONGEST = 64  # characters of a session's name
@@ -97,7 +97,7 @@ class Beats:
         self.guests = guests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = str(scope.get("path", "")).removeprefix(str(scope.get("root_path", "")))
+        path = path_of(scope)
         beat = _BEAT.fullmatch(path) if scope["type"] == "http" else None
         if beat is None or scope["method"] != "GET" or len(beat[1]) > LONGEST:
             await self.app(scope, receive, send)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
-from lmlab.hosting.asgi import App, Header, Message, Receive, Scope, Send, header
+from lmlab.hosting.asgi import App, Header, Message, Receive, Scope, Send, header, path_of
 
 BYTES = 64_000_000  # of all that lies here
 LARGEST = 20_000_000
@@ -131,7 +131,7 @@ class Shelf:
         """What tells a response from others; None where it depends on who asks."""
         if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
             return None
-        path = str(scope["path"]).removeprefix(str(scope.get("root_path", ""))) or PAGE
+        path = path_of(scope)
         # A link's query is read in the browser.
         if path == PAGE or (path in TOLD and not scope.get("query_string")):
             return path

@@ -8,7 +8,17 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
 
-from lmlab.hosting.asgi import App, Message, Receive, Scope, Send, header, refuse, request_id
+from lmlab.hosting.asgi import (
+    App,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    header,
+    path_of,
+    refuse,
+    request_id,
+)
 
 log = logging.getLogger("lmlab")
 MOST_BODY = 16_000_000  # bytes of a call: a pasted table of 5 M characters fits
@@ -52,7 +62,7 @@ class Doors:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        path = _path(scope)
+        path = path_of(scope)
         if not self._is_open(scope["method"], path) or "deep_link" in _names(scope):
             await refuse(send, 404, "There is nothing here.")
             return
@@ -85,7 +95,7 @@ class Doors:
         async def noted(message: Message) -> None:
             nonlocal started
             started = True
-            if message.get("status") == 500 and _DIRECT.fullmatch(_path(scope)):
+            if message.get("status") == 500 and _DIRECT.fullmatch(path_of(scope)):
                 # Gradio's answer to arguments that a handler of the page cannot take.
                 message = {**message, "status": 422}
             await send(message)
@@ -112,7 +122,7 @@ async def _failed(scope: Scope, error: Exception, send: Send, started: bool) -> 
         with suppress(Exception):
             await send({"type": "http.response.body", "body": b""})
         return
-    own = _path(scope).startswith("/gradio_api/")
+    own = path_of(scope).startswith("/gradio_api/")
     number = f" (request {name})" if name else ""
     said = "This call cannot be understood" if own else "Something went wrong on the server"
     await refuse(send, 400 if own else 500, f"{said}{number}.")
@@ -124,11 +134,6 @@ class _TooLargeError(Exception):
 
 _DIRECT = re.compile(r"/gradio_api/run/predict/?")
 _TOO_LARGE = "That is more than is read at once."
-
-
-def _path(scope: Scope) -> str:
-    """A request's path below the place that the page is mounted at."""
-    return str(scope["path"]).removeprefix(str(scope.get("root_path", ""))) or "/"
 
 
 def _names(scope: Scope) -> Sequence[str]:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from lmlab.errors import disk_error
-from lmlab.hosting.asgi import App, Receive, Scope, Send, header, refuse
+from lmlab.hosting.asgi import App, Receive, Scope, Send, header, path_of, refuse
 from lmlab.runs.room import free_disk
 from lmlab.runs.store import size_of
 from lmlab.settings import Settings
@@ -47,7 +47,7 @@ class Storage:
         self._sent: OrderedDict[str, deque[tuple[float, int]]] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = str(scope.get("path", "")).removeprefix(str(scope.get("root_path", "")))
+        path = path_of(scope)
         if scope["type"] != "http" or scope["method"] != "POST" or not path.startswith(UPLOAD):
             await self.app(scope, receive, send)
             return

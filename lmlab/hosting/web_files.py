@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from lmlab.hosting.asgi import App, Receive, Scope, Send
+from lmlab.hosting.asgi import App, Receive, Scope, Send, path_of
 
 FOR_EVER = b"public, max-age=31536000, immutable"
 KINDS = {".js": b"text/javascript; charset=utf-8", ".css": b"text/css; charset=utf-8"}
@@ -21,7 +21,7 @@ class WebFiles:
         self.files = files
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = str(scope.get("path", "")).removeprefix(str(scope.get("root_path", "")))
+        path = path_of(scope)
         if scope["type"] != "http" or path not in self.files:
             await self.app(scope, receive, send)
             return

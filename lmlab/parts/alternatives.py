@@ -12,14 +12,15 @@ PAGE = 40  # tokens whose alternatives are sent at once; the same in strip.js
 
 def alternatives(shown: Shown | None, event: gr.EventData) -> Any:
     """The alternatives of the tokens around one that is looked at."""
-    run, low = _index(event, "run"), _index(event, "low")
+    run, low = index_of(event, "run"), index_of(event, "low")
     if shown is None or not 0 <= run < len(shown.runs):
         return gr.skip()
     found = strip.tops(shown.runs[run], low, low + PAGE)
     return strip.tops_json(shown.name, run, low, found)
 
 
-def _index(event: gr.EventData, name: str) -> int:
+def index_of(event: gr.EventData, name: str) -> int:
+    """A number that came with an event; −1 for anything else."""
     try:
         return int(getattr(event, name))
     except (AttributeError, TypeError, ValueError, OverflowError):

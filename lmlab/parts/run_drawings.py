@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from lmlab.parts.svg_rows import data_rows
+from lmlab.parts.svg_rows import data_rows, word
 
 SIDE = 128.0  # the longer side of W
 SLOT = 78.0  # least room for a label
@@ -112,19 +112,22 @@ def contest(found: Sequence[Contender], name: str, *, percent: bool = False) -> 
     def y(value: float) -> float:
         return HEIGHT - BOTTOM - (value - low) / (high - low) * (HEIGHT - TOP - BOTTOM)
 
-    parts = [_text(LEFT - 44, 14, name, "title", "start")]
+    parts = [word(LEFT - 44, 14, name, "title", "start")]
     for power in range(first, last + 1):
         at = x(10.0**power)
-        parts += [_line(at, TOP, at, HEIGHT - BOTTOM), _text(at, HEIGHT - BOTTOM + 18, _big(power))]
+        parts += [
+            _line(at, TOP, at, HEIGHT - BOTTOM),
+            word(at, HEIGHT - BOTTOM + 18, _big(power)),
+        ]
     for value in _ticks(low, high):
         at = y(value)
         shown = f"{100 * value:.0f} %" if percent else f"{value:.2f}".replace("-", "−")
         parts += [
             _line(LEFT, at, WIDTH - RIGHT, at),
-            _text(LEFT - 6, at + 4, shown, anchor="end"),
+            word(LEFT - 6, at + 4, shown, anchor="end"),
         ]
     middle = (LEFT + WIDTH - RIGHT) / 2
-    parts.append(_text(middle, HEIGHT - 6, "parameters that learn"))
+    parts.append(word(middle, HEIGHT - 6, "parameters that learn"))
     points = [(one, x(one.trainable), y(one.value or 0.0)) for one in drawn]
     taken = [(px - 9, py - 9, px + 9, py + 9) for _, px, py in points]
     for one, px, py in sorted(points, key=lambda point: point[1]):
@@ -164,7 +167,7 @@ def _point(one: Contender, x: float, y: float, most: float, taken: list[Box]) ->
     title = f"{one.name}: {one.trainable:,} parameters, forgetting {forgot}".replace("-", "−")
     return (
         f'<g><circle cx="{x:.1f}" cy="{y:.1f}" r="7.5" style="fill:var(--b{level})"/>'
-        f"<title>{escape(title)}</title>{_text(px, py, one.name, 'name', anchor)}</g>"
+        f"<title>{escape(title)}</title>{word(px, py, one.name, 'name', anchor)}</g>"
     )
 
 
@@ -222,18 +225,12 @@ def _box(x: float, y: float, width: float, height: float, kind: str) -> str:
 
 
 def _word(x: float, y: float, text: str) -> str:
-    return _text(x, y, text, "op")
+    return word(x, y, text, "op")
 
 
 def _label(x: float, y: float, letter: str, size: str, anchor: str = "middle") -> str:
     name = f'<tspan class="letter">{letter}</tspan> ' if letter else ""
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{name}{escape(size)}</text>'
-
-
-def _text(x: float, y: float, text: str, kind: str = "tick", anchor: str = "middle") -> str:
-    return (
-        f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
-    )
 
 
 def _line(x1: float, y1: float, x2: float, y2: float) -> str:

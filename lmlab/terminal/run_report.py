@@ -1,12 +1,12 @@
 """A fine-tuning run in a terminal: a progress bar on the way, a table or JSON at the end."""
 
-import json
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 from lmlab.errors import InputError
 from lmlab.runs.store import RunFolder
+from lmlab.terminal.quiet import write_json
 from lmlab.training.events import Finished, Started
 
 
@@ -64,7 +64,7 @@ def report(folder: RunFolder, started: Started, finished: Finished, as_json: boo
             "accuracy_before": finished.accuracy_before,
             "accuracy": finished.accuracy,
         }
-        dump(said)
+        write_json(said)
     else:
         _print(folder, started, finished)
     if finished.reason == "nan":
@@ -93,9 +93,3 @@ def _print(folder: RunFolder, started: Started, finished: Finished) -> None:
     )
     if finished.path:
         console.print(str(folder.path / finished.path), markup=False)
-
-
-def dump(value: dict[str, Any]) -> None:
-    """Print one JSON object."""
-    utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    sys.stdout.write(json.dumps(value, ensure_ascii=not utf8, allow_nan=False) + "\n")

@@ -119,8 +119,9 @@ def _parsed(text: str) -> tuple[Any] | None:
 
 def _decoder() -> json.JSONDecoder:
     """Numbers stay as they are written."""
-    return json.JSONDecoder(parse_int=Literal, parse_float=Literal, parse_constant=_no_constant)
+    return json.JSONDecoder(parse_int=Literal, parse_float=Literal, parse_constant=no_constant)
 
 
-def _no_constant(name: str) -> Any:
+def no_constant(name: str) -> Any:
+    """Refuses NaN and Infinity, which Python reads and JSON does not have."""
     raise ValueError(f"{name} is no JSON")

@@ -1,9 +1,9 @@
 """The options of a row that has its own: a cell with a JSON list, or with ‘|’ between them."""
 
 import json
-from typing import Any
 
 from lmlab.errors import InputError
+from lmlab.text.json_rows import no_constant
 
 MOST = 50
 
@@ -32,11 +32,8 @@ def options_of(cell: str) -> tuple[str, ...]:
 
 
 def _listed(cell: str) -> list[str]:
-    def refuse(name: str) -> Any:
-        raise ValueError(f"{name} is no JSON")
-
     try:
-        value = json.loads(cell, parse_constant=refuse)
+        value = json.loads(cell, parse_constant=no_constant)
     except (ValueError, RecursionError):
         raise InputError(
             "the options are no valid JSON list.", 'For instance ["yes", "no"].'

@@ -4,11 +4,12 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from lmlab.rendering import Renderer
+from lmlab.text.json_rows import no_constant
 
 How = Literal["first-line", "until", "regex", "label", "json"]
 LONGEST_PATTERN = 200
@@ -151,13 +152,10 @@ def _as_label(answer: Answer, labels: Mapping[str, str]) -> Answer:
 
 
 def _json(decoder: Decoder, text: str) -> Answer:
-    def refuse(name: str) -> Any:
-        raise ValueError(f"{name} is no JSON")
-
     source = decoder.before + text.rstrip()
     skipped = len(source) - len(source.lstrip())
     try:
-        value, end = json.JSONDecoder(parse_constant=refuse).raw_decode(source, skipped)
+        value, end = json.JSONDecoder(parse_constant=no_constant).raw_decode(source, skipped)
     except (ValueError, RecursionError):
         return Answer(None, "The completion is no valid JSON.")
     if decoder.field:

@@ -15,6 +15,7 @@ from lmlab.generation.completions import Completion, Given, Next, Step
 from lmlab.generation.config import GenerateConfig
 from lmlab.lab import Lab
 from lmlab.parts import shift_strip
+from lmlab.parts.alternatives import index_of
 from lmlab.parts.asking import advice
 from lmlab.parts.forms import Controls
 from lmlab.parts.stream import STATUS, Busy, Pace, Work, said
@@ -88,7 +89,7 @@ def forker(lab: Lab) -> Callable[..., Work]:
     go = mover(lab, lambda tree, index, which: tree.fork(index, which))
 
     def forked(tree: Tree | None, event: gr.EventData, *values: Any) -> Work:
-        index, which = _number(event, "i"), _number(event, "which")
+        index, which = index_of(event, "i"), index_of(event, "which")
         return (yield from go(tree, *values, index=index, which=which))
 
     return forked
@@ -99,7 +100,7 @@ def goer(lab: Lab) -> Callable[..., Work]:
     go = mover(lab, lambda tree, node: tree.go(node))
 
     def gone(tree: Tree | None, event: gr.EventData, *values: Any) -> Work:
-        return (yield from go(tree, *values, node=_number(event, "node")))
+        return (yield from go(tree, *values, node=index_of(event, "node")))
 
     return gone
 
@@ -108,7 +109,7 @@ def chooser(lab: Lab) -> Callable[..., Work]:
     """The handler of a click on a token of the next-token chart: it is taken."""
 
     def chosen(tree: Tree | None, event: gr.EventData, *values: Any) -> Work:
-        which = _number(event, "which")
+        which = index_of(event, "which")
         if tree is None or tree.place is None:
             return None
         asked = CONTROLS.read(*values)
@@ -233,10 +234,3 @@ def _by_hand(tree: Tree, token: int, which: int, found: Any) -> Step:
     step = choose(found, which, len(tree.path()))
     ends = tree.place.ends if tree.place else frozenset()
     return replace(step, finish="end") if token in ends else step
-
-
-def _number(event: gr.EventData, name: str) -> int:
-    try:
-        return int(getattr(event, name))
-    except (AttributeError, TypeError, ValueError, OverflowError):
-        return -1

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
+from lmlab.terminal.quiet import quiet, write_json
 from lmlab.terminal.run_control import OWNER, interruptible, longer, unfinished
-from lmlab.terminal.run_report import dump, shown
+from lmlab.terminal.run_report import shown
 from lmlab.training.corpus import NAMES
 from lmlab.training.pretrain_config import SIZES, PretrainConfig
 
@@ -68,8 +69,6 @@ def add_pretrain(commands: Any) -> None:
 def _pretrain(arguments: argparse.Namespace) -> None:
     known = vars(arguments)
     given = {one.name: known[one.name] for one in fields(PretrainConfig) if one.name in known}
-    from lmlab.terminal.quiet import quiet
-
     quiet()
     from lmlab.runs.starts import tried
     from lmlab.runs.worker import train
@@ -194,7 +193,7 @@ def _report(
 ) -> None:
     bits = finished.bits
     if as_json:
-        dump(
+        write_json(
             {
                 "run": str(folder.path),
                 "steps": finished.step,

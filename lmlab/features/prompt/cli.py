@@ -1,7 +1,6 @@
 """The command ``prompt``: one query through a template; and what ``evaluate`` shares with it."""
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from lmlab.errors import InputError
 from lmlab.features.prompt.service import Prompting
 from lmlab.options import add_flags
 from lmlab.terminal.naming import add_model, asked_ref
+from lmlab.terminal.quiet import write_json
 from lmlab.terminal.tables import TABLES, pair, table_of, tell, template_of
 from lmlab.text.protocols import Protocol
 
@@ -113,7 +113,7 @@ def _prompt(arguments: argparse.Namespace) -> None:
         model = str(asked_ref(arguments))
         said = _answered(lab, model, template, examples, query, arguments.form)
     if arguments.json:
-        dump(said)
+        write_json(said)
         return
     for note in said["notes"]:
         print(f"lmlab: {note}", file=sys.stderr)
@@ -152,12 +152,6 @@ def _answered(
             said["labels"] = dict(zip(event.labels, event.probabilities, strict=True))
             said |= {"answer": event.choices["sum"], "reason": ""}
     return said
-
-
-def dump(value: dict[str, Any]) -> None:
-    """One JSON object on standard output."""
-    utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    sys.stdout.write(json.dumps(value, ensure_ascii=not utf8, allow_nan=False) + "\n")
 
 
 @contextmanager

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
-from lmlab.features.prompt.cli import TEMPLATE, add_common, dataset_of, dump, open_lab
+from lmlab.features.prompt.cli import TEMPLATE, add_common, dataset_of, open_lab
 from lmlab.options import read
 from lmlab.terminal.naming import ADAPTER, MODEL, asked_models
+from lmlab.terminal.quiet import write_json
 from lmlab.terminal.tables import template_of
 from lmlab.text.protocols import Protocol
 
@@ -72,7 +73,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 
         sys.stdout.write(to_csv([result for _, result in results]))
     elif arguments.json:
-        dump(_as_dict(study, designs, results))
+        write_json(_as_dict(study, designs, results))
     else:
         _print(study, results)
 

@@ -132,6 +132,8 @@ def _print_scale(shape: Shape, found: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from lmlab.features.scale.plots import size
+
     table = Table("part", "formula", "each", "times", "parameters", box=None, header_style="dim")
     for part in scale.parts(shape):
         table.add_row(
@@ -143,9 +145,9 @@ def _print_scale(shape: Shape, found: dict[str, Any]) -> None:
     if found["adapter"] is not None:
         share = 100 * found["adapter"] / found["parameters"]
         console.print(f"{found['adapter']:,} more in the adapter: {share:.3g} %", style="bold")
-    memory = ", ".join(f"{dtype} {_bytes(size)}" for dtype, size in found["bytes"].items())
+    memory = ", ".join(f"{dtype} {size(number)}" for dtype, number in found["bytes"].items())
     console.print(f"weights: {memory}")
-    console.print(f"keys and values: {_bytes(found['cache_bytes_per_token'])} a token in float16")
+    console.print(f"keys and values: {size(found['cache_bytes_per_token'])} a token in float16")
     console.print(f"training: {found['training_flops_per_token']:.3g} FLOPs a token (6·N)")
     if found["lora"]:
         _print_lora(found["lora"], found["parameters"])
@@ -168,11 +170,3 @@ def _print_lora(lora: dict[str, Any], total: int) -> None:
     console.print(table)
     share = 100 * lora["added"] / total
     console.print(f"\n{lora['added']:,} learn at rank {lora['rank']}: {share:.3g} %", style="bold")
-
-
-def _bytes(size: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} TB"

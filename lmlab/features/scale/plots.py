@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 from lmlab.features.scale.measured import Measured, slope
-from lmlab.parts.svg_rows import data_rows
+from lmlab.parts.svg_rows import data_rows, word
 
 WIDTH, HEIGHT = 600.0, 320.0
 LEFT, RIGHT, TOP, BOTTOM = 62.0, 128.0, 40.0, 44.0
@@ -92,8 +92,8 @@ def cache_curve(lines: Sequence[tuple[str, float]], length: int, weights: float)
     x = Axis(0, length, LEFT, WIDTH - RIGHT)
     y = Axis(0, high, HEIGHT - BOTTOM, TOP)
     parts = [_grid(x, y, lambda v: f"{v:,.0f}", size)]
-    parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, "length, tokens"))
-    parts.append(_text(LEFT - 54, TOP - 20, "memory of keys and values", "title", "start"))
+    parts.append(word((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, "length, tokens"))
+    parts.append(word(LEFT - 54, TOP - 20, "memory of keys and values", "title", "start"))
     ends = [(name, y.at(per * length), i) for i, (name, per) in enumerate(lines)]
     for i, (_, per) in enumerate(lines):
         path = f"M{x.at(0):.1f} {y.at(0):.1f}L{x.at(length):.1f} {y.at(per * length):.1f}"
@@ -131,9 +131,9 @@ def by_size(
     y = _around([v for _, _, v in drawn], 1.1, HEIGHT - BOTTOM, TOP)
     parts = [_grid(x, y, flops if compute else short, lambda v: f"{v:,g}"), _names(drawn, x)]
     name = "training compute 6·N·D, FLOPs" if compute else "parameters N"
-    parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, name))
+    parts.append(word((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, name))
     title = "perplexity, per token" if perplexity else "bits per byte"
-    parts.append(_text(LEFT - 54, 14, f"{title}, lower is better", "title", "start"))
+    parts.append(word(LEFT - 54, 14, f"{title}, lower is better", "title", "start"))
     ends = []
     for i, kind in enumerate(dict.fromkeys(one.kind for one, _, _ in drawn)):
         mine = [(one, n, v) for one, n, v in drawn if one.kind == kind]
@@ -228,10 +228,10 @@ def _grid(x: Axis, y: Axis, below: Callable[[float], str], aside: Callable[[floa
     made = []
     for value in y.ticks():
         made.append(f'<path class="grid" d="M{x.start} {y.at(value):.1f}H{x.end}"/>')
-        made.append(_text(x.start - 7, y.at(value) + 4, aside(value), "tick", "end"))
+        made.append(word(x.start - 7, y.at(value) + 4, aside(value), "tick", "end"))
     for value in x.ticks():
         made.append(f'<path class="grid" d="M{x.at(value):.1f} {y.end}V{y.start}"/>')
-        made.append(_text(x.at(value), y.start + 18, below(value)))
+        made.append(word(x.at(value), y.start + 18, below(value)))
     return "".join(made)
 
 
@@ -248,7 +248,7 @@ def _names(drawn: Sequence[tuple[Measured, float, float]], x: Axis) -> str:
         place, wide = x.at(n), 3.4 * len(told)
         low = place - wide < free
         free = place + wide if not low else free
-        made.append(_text(place, TOP + (13 if low else -4), told[:40], "name"))
+        made.append(word(place, TOP + (13 if low else -4), told[:40], "name"))
     return "".join(made)
 
 
@@ -259,7 +259,7 @@ def _beside(ends: Sequence[tuple[str, float, int]]) -> list[str]:
         place = max(y + 4, free)
         free = place + GAP
         mark = _mark(WIDTH - RIGHT + 16, place - 4, i, "") if i >= 0 else ""
-        made.append(mark + _text(WIDTH - RIGHT + 28, place, name, "name", "start"))
+        made.append(mark + word(WIDTH - RIGHT + 28, place, name, "name", "start"))
     return made
 
 
@@ -273,12 +273,6 @@ def _mark(x: float, y: float, i: int, told: str) -> str:
     }
     title = f"<title>{escape(told)}</title>" if told else ""
     return f'<path class="mark l{i % 8}" d="{paths[MARKS[i % len(MARKS)]]}">{title}</path>'
-
-
-def _text(x: float, y: float, text: str, kind: str = "tick", anchor: str = "middle") -> str:
-    return (
-        f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
-    )
 
 
 def _svg(inner: str, said: str, held: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lmlab.terminal.naming import add_model, asked_ref
+from lmlab.terminal.quiet import quiet, write_json
 
 DTYPES = ("float32", "bfloat16", "float16")
 
@@ -30,12 +31,9 @@ def add_merge(commands: Any) -> None:
 
 
 def _merge(arguments: argparse.Namespace) -> None:
-    from lmlab.terminal.quiet import quiet
-
     quiet()
     from lmlab.models.gguf import convert, converter
     from lmlab.runs.model_store import ModelStore
-    from lmlab.terminal.run_report import dump
     from lmlab.training.merging import check_free, merge
 
     # Before minutes of work: what is missing at its end.
@@ -48,7 +46,7 @@ def _merge(arguments: argparse.Namespace) -> None:
         convert(arguments.out, arguments.gguf, program)
     if arguments.json:
         gguf = str(arguments.gguf) if program else None
-        dump({"model": str(ref), "folder": str(arguments.out), "dtype": dtype, "gguf": gguf})
+        write_json({"model": str(ref), "folder": str(arguments.out), "dtype": dtype, "gguf": gguf})
         return
     sys.stdout.write(f"{arguments.out}\n")
     if program:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
+from lmlab.terminal.quiet import write_json
 from lmlab.terminal.run_control import longer, unfinished
-from lmlab.terminal.run_report import dump
 
 if TYPE_CHECKING:
     from lmlab.runs.store import RunFolder, RunSpec
@@ -127,7 +127,9 @@ def _runs(arguments: argparse.Namespace) -> None:
     root = arguments.folder or Settings().runs_dir or default_root()
     found = sorted((one.info() for one in Runs(root).all()), key=lambda info: -info.created)
     if arguments.json:
-        dump({"folder": str(root), "runs": [{k: getattr(i, k) for k in LISTED} for i in found]})
+        write_json(
+            {"folder": str(root), "runs": [{k: getattr(i, k) for k in LISTED} for i in found]}
+        )
         return
     from rich.console import Console
     from rich.table import Table
