@@ -57,7 +57,7 @@ def test_the_siblings_reach_what_their_cards_say(scaling):
 
 def test_what_was_measured_is_not_measured_again(scaling, monkeypatch):
     first = [e for e in scaling.measure(["tiny"], [GERMAN], 2) if isinstance(e, Measured)]
-    monkeypatch.setattr(scaling.store, "borrow", None)
+    monkeypatch.setattr(scaling.lab.store, "borrow", None)
     assert list(scaling.measure(["tiny"], [GERMAN], 2)) == first
 
 
@@ -65,7 +65,7 @@ def test_stopping_gives_the_model_back(scaling):
     steps = scaling.measure(["tiny"], ["stories"], 3)
     assert next(step for step in steps if isinstance(step, Progress))
     steps.close()
-    with scaling.store.borrow("tiny") as lm:
+    with scaling.lab.store.borrow("tiny") as lm:
         assert lm.model.num_parameters() == 298_416
 
 
