@@ -46,21 +46,12 @@ def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
     static(WHY)
     with gr.Row(elem_classes="lm-controls"):
         way = gr.Radio(
-            list(WAYS),
-            value=drift_plots.AWAY,
-            label="Direction",
-            elem_id="drift-way",
-            min_width=320,
+            list(WAYS), value=drift_plots.AWAY, label="Direction", elem_id="drift-way", min_width=320
         )
         rows = gr.Slider(
-            2,
-            MOST_ROWS,
-            ROWS,
-            step=1,
-            label="texts of each kind",
-            elem_id="drift-rows",
+            2, MOST_ROWS, ROWS, step=1, label="texts of each kind", elem_id="drift-rows",
             min_width=170,
-        )
+        )  # fmt: skip
         with gr.Row(elem_classes="lm-buttons"):
             go = gr.Button("Measure", variant="primary", elem_id="drift-go", elem_classes="lm-go")
             stop = gr.Button("Stop", interactive=False, elem_id="drift-stop", min_width=80)
