@@ -46,8 +46,9 @@ def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
     static(WHY)
     with gr.Row(elem_classes="lm-controls"):
         way = gr.Radio(
-            list(WAYS), value=drift_plots.AWAY, label="Direction", elem_id="drift-way", min_width=320
-        )
+            list(WAYS), value=drift_plots.AWAY, label="Direction", elem_id="drift-way",
+            min_width=320,
+        )  # fmt: skip
         rows = gr.Slider(
             2, MOST_ROWS, ROWS, step=1, label="texts of each kind", elem_id="drift-rows",
             min_width=170,
