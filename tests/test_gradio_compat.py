@@ -112,6 +112,16 @@ def test_a_component_that_gradio_knows_stays_it_in_the_browser():
 # handlers
 
 
+def test_an_event_that_tells_something_is_never_put_off():
+    """The browser keeps the number alone of one that waits for the one before it."""
+    scripts = Path(routes.BUILD_PATH_LIB).glob("Blocks-*.js")
+    assert any("this.queue.add(" in path.read_text(encoding="utf-8") for path in scripts)
+    page = build_page(Lab.open(Settings()), ["prompt", "likelihood"])
+    telling = [event for event in page.fns.values() if event.collects_event_data]
+    assert len(telling) > 4
+    assert not [event.name for event in telling if event.trigger_mode == "always_last"]
+
+
 def test_every_handler_can_be_wrapped(page):
     event = next(one for one in page.fns.values() if one.fn is not None and one.inputs)
     assert {"fn", "inputs", "outputs", "targets", "trigger_mode", "concurrency_id"} <= set(

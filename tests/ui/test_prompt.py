@@ -55,8 +55,8 @@ def parts(page: Page, kind: str) -> list[str]:
 
 def measure(page: Page, button: str = "measure") -> None:
     """Press a button of the lower half and wait for its predictions."""
-    page.locator(f"#prompt-{button}").click()
-    expect(page.locator("#prompt-measure-stop")).to_be_enabled()
+    with page.expect_event("requestfinished", lambda request: "queue/data" in request.url):
+        page.locator(f"#prompt-{button}").click()
     expect(page.locator("#prompt-measure-stop")).to_be_disabled()
     expect(page.locator(ROWS).first).to_be_visible()
 

@@ -176,7 +176,7 @@ def _wire_rows(lab: Lab, inputs: Inputs, outputs: Outputs) -> None:
         show(edit)
     show(on(outputs.examples.anew, rows.restarter(lab), filled, outputs.rows, **QUICK))
     sought = inputs.pool.seek(
-        rows.seek, outputs.sheet, outputs.sheet, trigger_mode="always_last", **QUICK
+        rows.seek, outputs.sheet, outputs.sheet, trigger_mode="always_last", **EDITING
     )
     sought.then(rows.pooler(lab), filled, inputs.pool, **QUICK)
     taken = on(

@@ -41,12 +41,15 @@ def set_events(page: gr.Blocks) -> None:
     each sign to every component that any event ever had as an output, and copy each one's value
     for it: seconds, once some tabs are open. And a preview of what was chosen is asked for anew
     where one is on its way: dropped, as a second click is, the page would show what held before.
+    An event that tells something is never put off: Gradio asks it again without what it told.
     """
     for event in page.fns.values():
         event.show_progress_on = []
         clicked = any(name in ("click", "select") for _, name in event.targets)
         if event.concurrency_id == "preview" and event.trigger_mode == "once" and not clicked:
             event.trigger_mode = "always_last"
+        if event.collects_event_data and event.trigger_mode == "always_last":
+            event.trigger_mode = "multiple"
 
 
 def _wrapped(
