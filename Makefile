@@ -3,13 +3,20 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: app test sweep lint lint-modules requirements constraints hosting measures tables audit screenshots clean
+.PHONY: app test quick sweep lint lint-modules requirements constraints hosting measures tables audit screenshots clean
 
 app: $(VENV)/.app
 	$(BIN)/lmlab app
 
 test: $(VENV)/.test lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+# The core's short tests, for while one works; what takes longest and the browser are left out.
+LONG := visitors receipts receipts_made runs options jobs faults cli_generate cli_finetune notebook \
+  sharing hostile hosting limits forms drifting features project
+quick: $(VENV)/.test
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -q -m "not browser and not slow" \
+	  $(LONG:%=--ignore=tests/test_%.py) --ignore=tests/ui
 
 # Every causal architecture of the installed transformers, small: right or refused.
 sweep: $(VENV)/.test
