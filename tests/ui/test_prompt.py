@@ -55,10 +55,11 @@ def parts(page: Page, kind: str) -> list[str]:
 
 def measure(page: Page, button: str = "measure") -> None:
     """Press a button of the lower half and wait for its predictions."""
-    with page.expect_event("requestfinished", lambda request: "queue/data" in request.url):
-        page.locator(f"#prompt-{button}").click()
-    expect(page.locator("#prompt-measure-stop")).to_be_disabled()
+    page.locator(ROWS).evaluate_all("rows => rows.forEach(row => row.dataset.old = 1)")
+    page.locator(f"#prompt-{button}").click()
+    expect(page.locator(f"{ROWS}[data-old]")).to_have_count(0)
     expect(page.locator(ROWS).first).to_be_visible()
+    expect(page.locator("#prompt-measure-stop")).to_be_disabled()
 
 
 def test_a_prompt_is_built(visit, mock_page):
