@@ -90,7 +90,7 @@ class Monitor(Html):
     visitor's latest. Its event ``turn`` tells run and state whenever the state has changed.
 
     Args:
-        follow: gets {owner, run, have} and answers with what is new (``tuning_run.follower``).
+        follow: gets {owner, run, have} and answers with what is new (``run_following.follower``).
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Monitor(Html):
 
 
 class Runs(Html):
-    """The table of runs and their curves: ``tuningviews.table``. Its events ``pick`` (ids),
+    """The table of runs and their curves: ``run_views.table``. Its events ``pick`` (ids),
     ``reopen`` and ``drop`` (id) say what the visitor chose."""
 
     def __init__(self, **kwargs: Unpack[Placed]) -> None:

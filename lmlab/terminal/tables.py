@@ -15,11 +15,6 @@ HUB = "hub:"
 TABLES = "a JSON, CSV, TSV or Parquet file, or hub:OWNER/NAME, with @REVISION and :SUBSET"
 
 
-def is_table(name: str) -> bool:
-    """Whether a name is that of a file, or of a set of the Hub."""
-    return name.startswith(HUB) or Path(name).is_file()
-
-
 def table_of(
     name: str, maps: Sequence[str] = (), *, split: str = "train", skip: bool = False
 ) -> "Table":

@@ -35,7 +35,7 @@ TEMPLATE = f"""
 
 
 class TimeStrip(Html):
-    """A text under checkpoint after checkpoint: ``drawing.travel.payload``. The slider needs no
+    """A text under checkpoint after checkpoint: ``travel.payload``. The slider needs no
     server."""
 
     def __init__(self, **kwargs: Unpack[Placed]) -> None:

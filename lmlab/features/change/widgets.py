@@ -48,21 +48,21 @@ def _component(template: str, module: str, *events: str, **kwargs: Any) -> dict[
 
 
 class ChangeMap(Html):
-    """Layers × matrices: ``changeviews.change_map``. Its event ``choose`` tells a matrix's name."""
+    """Layers × matrices: ``weight_views.change_map``. Its event ``choose`` tells a matrix's name."""
 
     def __init__(self, **kwargs: Unpack[Placed]) -> None:
         super().__init__("", **_component(MAP, "map", "choose", **kwargs))
 
 
 class MatrixPictures(Html):
-    """W, and ΔW with V beside it and U above it, at true proportions: ``changeviews.pictures``."""
+    """W, and ΔW with V beside it and U above it, at true proportions: ``weight_views.pictures``."""
 
     def __init__(self, **kwargs: Unpack[Placed]) -> None:
         super().__init__("", **_component(PICTURES, "pictures", **kwargs))
 
 
 class KnifeCurves(Html):
-    """Perplexity against k, and a slider over k: ``changeviews.knife``."""
+    """Perplexity against k, and a slider over k: ``weight_views.knife``."""
 
     def __init__(self, **kwargs: Unpack[Placed]) -> None:
         super().__init__("", **_component(KNIFE, "knife", **kwargs))

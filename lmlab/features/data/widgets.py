@@ -21,21 +21,21 @@ def _component(
 
 
 class MixtureView(Html):
-    """Mixtures whose weights can be turned: ``corpusplots.mixtures``."""
+    """Mixtures whose weights can be turned: ``plots.mixtures``."""
 
     def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
         super().__init__(**_component(value, "lm-mix", "mixture", **kwargs))
 
 
 class Findings(Html):
-    """Counts, duplicates, personal data, languages: ``corpusplots.findings``."""
+    """Counts, duplicates, personal data, languages: ``plots.findings``."""
 
     def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
         super().__init__(**_component(value, "lm-findings", "findings", empty=EMPTY, **kwargs))
 
 
 class QualityView(Html):
-    """A movable threshold: ``corpusplots.quality``. Its event ``cut`` tells where it was left."""
+    """A movable threshold: ``plots.quality``. Its event ``cut`` tells where it was left."""
 
     def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
         why = '<p class="lm-why">How the documents lie will stand here.</p>'

@@ -43,7 +43,7 @@ def _component(
 
 
 class Rows(Html):
-    """Rows to type into: ``promptview.sheet``. Its event ``edit`` tells all rows, ``anew`` asks for
+    """Rows to type into: ``prompt_view.sheet``. Its event ``edit`` tells all rows, ``anew`` asks for
     others in their place."""
 
     def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
@@ -53,7 +53,7 @@ class Rows(Html):
 
 
 class Pool(Html):
-    """Rows to choose from: ``promptview.pool``. Its event ``seek`` tells what is sought, ``take``
+    """Rows to choose from: ``prompt_view.pool``. Its event ``seek`` tells what is sought, ``take``
     the number of a row that was clicked."""
 
     def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
@@ -61,21 +61,21 @@ class Pool(Html):
 
 
 class Preview(Html):
-    """A prompt by its parts: ``promptview.preview``."""
+    """A prompt by its parts: ``prompt_view.preview``."""
 
     def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
         super().__init__(**_component(value, PREVIEW, "preview", **kwargs))
 
 
 class Predictions(Html):
-    """A table: ``promptview.predictions``. Its event ``choose`` asks for a query by its row."""
+    """A table: ``prompt_view.predictions``. Its event ``choose`` asks for a query by its row."""
 
     def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
         super().__init__(**_component(value, PREDICTIONS, "predictions", "choose", **kwargs))
 
 
 class PairBox(Html):
-    """Two sentences side by side: ``promptview.pair``."""
+    """Two sentences side by side: ``prompt_view.pair``."""
 
     def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
         super().__init__(**_component(value, '<div class="lm-pairbox"></div>', "pairs", **kwargs))
