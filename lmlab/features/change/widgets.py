@@ -48,7 +48,7 @@ def _component(template: str, module: str, *events: str, **kwargs: Any) -> dict[
 
 
 class ChangeMap(Html):
-    """Layers × matrices: ``weight_views.change_map``. Its event ``choose`` tells a matrix's name."""
+    """Layers × matrices: ``weight_views.change_map``. Its event ``choose`` tells a matrix."""
 
     def __init__(self, **kwargs: Unpack[Placed]) -> None:
         super().__init__("", **_component(MAP, "map", "choose", **kwargs))

@@ -43,7 +43,7 @@ def _component(
 
 
 class Rows(Html):
-    """Rows to type into: ``prompt_view.sheet``. Its event ``edit`` tells all rows, ``anew`` asks for
+    """Rows to type in: ``prompt_view.sheet``. Its event ``edit`` tells all rows, ``anew`` asks for
     others in their place."""
 
     def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
