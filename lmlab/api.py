@@ -17,8 +17,9 @@ from lmlab.models.tokens import BosSetting
 from lmlab.models.windows import WindowMode
 from lmlab.runs import bases, pretrain_worker, worker
 from lmlab.runs.model_store import ModelRef, ModelStore
+from lmlab.runs.specs import RunSpec, new_pretraining, new_spec
 from lmlab.runs.starts import tried
-from lmlab.runs.store import RunFolder, new_pretraining, new_spec
+from lmlab.runs.store import RunFolder
 from lmlab.scoring import comparison
 from lmlab.scoring import score as scoring
 from lmlab.scoring.compared import Compared
@@ -35,6 +36,8 @@ from lmlab.training.config import FinetuneConfig, demo
 from lmlab.training.events import TrainEvent
 from lmlab.training.pretrain_config import PretrainConfig
 from lmlab.training.sets import TuningData, shipped_data
+
+OWNER = "python library"  # whose runs are those that a program makes
 
 
 def load(name: str | ModelRef, settings: Settings | None = None) -> LM:
@@ -234,10 +237,9 @@ def finetune(
     wording = shipped_template(template) if isinstance(template, str) else template
     form = {"form": wording.form} if wording and wording.form else {}
     given = form if config is None else config.to_dict()
-    # What suits the model's size is left open.
-    usual = {
-        k: v for k, v in demo().to_dict().items() if k not in ("learning_rate", "rank", "alpha")
-    }
+    usual = demo().to_dict()
+    for suited in ("learning_rate", "rank", "alpha"):  # to the model's size
+        del usual[suited]
     asked = bases.settled(model, ModelStore(), given, usual)
     config = asked.config
     found = data if isinstance(data, TuningData) else shipped_data(data)
@@ -245,18 +247,9 @@ def finetune(
         tuned = bases.ready(asked.base, asked.adapter, Settings(), config)
         yield from training.finetune(tuned, bases.material(tuned, wording, found, config))
         return
-    path = Path(out)
-    new = not (path / "run.json").is_file()
-    if not new:
-        folder = RunFolder(path)
-        if changed := folder.spec.config.difference(config):
-            raise InputError(f"The run in ‘{path.name}’ has other settings: {', '.join(changed)}.")
-    else:
-        who = "python library"
-        spec = new_spec(path.resolve().name, who, asked.base, found, wording, config, asked.adapter)
-        folder = RunFolder.create(path, spec, found)
-    events = worker.train(folder, Settings().model_copy(update={"max_train_seconds": 1e12}))
-    yield from tried(folder, events) if new else events
+    path = Path(out).resolve()
+    spec = new_spec(path.name, OWNER, asked.base, found, wording, config, asked.adapter)
+    yield from _in_folder(path, spec, found)
 
 
 def pretrain(
@@ -273,26 +266,33 @@ def pretrain(
         LabError: a text that nothing can be learned from; says why.
     """
     config = config or PretrainConfig()
-    known = text in texts.NAMES
-    found = texts.corpus(texts.shipped_text(text), text, "shipped") if known else texts.corpus(
-        text, "a text", "file"
-    )  # fmt: skip
+    if text in texts.NAMES:
+        found = texts.corpus(texts.shipped_text(text), text, "shipped")
+    else:
+        found = texts.corpus(text, "a text", "file")
     if out is None:
         yield from pretrain_worker.events_of(config, found, Settings())
         return
-    path = Path(out)
-    new = not (path / "run.json").is_file()
-    if not new:
-        folder = RunFolder(path)
-        then = folder.spec.pretraining
-        if then is None or then.difference(config):
-            changed = ", ".join(then.difference(config)) if then else "it fine-tunes"
-            raise InputError(f"The run in ‘{path.name}’ has other settings: {changed}.")
+    path = Path(out).resolve()
+    yield from _in_folder(path, new_pretraining(path.name, OWNER, found, config), found)
+
+
+def _in_folder(path: Path, spec: RunSpec, data: TuningData) -> Iterator[TrainEvent]:
+    """Train in a new folder, or go on in that of a run with the same settings."""
+    settings = Settings().model_copy(update={"max_train_seconds": 1e12})
+    if not (path / "run.json").is_file():
+        folder = RunFolder.create(path, spec, data)
+        return tried(folder, worker.train(folder, settings))
+    folder = RunFolder(path)
+    if spec.pretraining is None:
+        changed = [*folder.spec.config.difference(spec.config)]
+    elif (then := folder.spec.pretraining) is None:
+        changed = ["it fine-tunes"]
     else:
-        spec = new_pretraining(path.resolve().name, "python library", found, config)
-        folder = RunFolder.create(path, spec, found)
-    events = worker.train(folder, Settings().model_copy(update={"max_train_seconds": 1e12}))
-    yield from tried(folder, events) if new else events
+        changed = [*then.difference(spec.pretraining)]
+    if changed:
+        raise InputError(f"The run in ‘{path.name}’ has other settings: {', '.join(changed)}.")
+    return worker.train(folder, settings)
 
 
 def _lm(model: LM | str) -> LM:

@@ -5,6 +5,7 @@ address gets turns for the pages that are open there, up to a bound, and whoever
 makes room for whoever has least. Alone, anybody may have all there is.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -113,25 +114,15 @@ def makes_room(
     """
     if not waiting:
         return None
-    at = _counts(one.address for one in waiting)
+    at = Counter(one.address for one in waiting)
     heaviest = max(at, key=lambda address: at[address] / share(address))
-    of = _counts(one.visitor for one in waiting if one.address == heaviest)
+    of = Counter(one.visitor for one in waiting if one.address == heaviest)
     came = {one.visitor: one.number for one in waiting if one.address == heaviest}
     visitor = max(of, key=lambda name: (of[name], came[name]))
     if heaviest == new.address:
-        heavier = of[visitor] > of.get(new.visitor, 0) + 1
+        heavier = of[visitor] > of[new.visitor] + 1
     else:
-        own = (at.get(new.address, 0) + 1) / share(new.address)
+        own = (at[new.address] + 1) / share(new.address)
         heavier = at[heaviest] / share(heaviest) > own
-    if not heavier:
-        return None
-    return max(
-        (one for one in waiting if one.who == (heaviest, visitor)), key=lambda one: one.number
-    )
-
-
-def _counts(names: Iterable[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for name in names:
-        found[name] = found.get(name, 0) + 1
-    return found
+    theirs = (one for one in waiting if one.who == (heaviest, visitor))
+    return max(theirs, key=lambda one: one.number) if heavier else None

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
-from itertools import chain
 from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,6 +26,7 @@ from lmlab.settings import Settings
 
 if TYPE_CHECKING:
     from lmlab.generation.completions import Beliefs, Next, Step
+    from lmlab.models.model import LM
     from lmlab.scoring.compared import Compared
 
 S = TypeVar("S")
@@ -110,6 +110,15 @@ class Lab:
                 raise message
             yield Loading(message)
 
+    def over(
+        self, refs: Sequence[ModelRef], steps: Callable[["list[LM]"], Iterator[T]]
+    ) -> Iterator[Loading | T]:
+        """Load models, then the steps made over them; between two of these others may use them."""
+        for ref in refs:
+            yield from self.ready(ref)
+        with self.store.borrow_all(refs) as lms:
+            yield from stepwise(lms, steps(lms))
+
     @runs_models("model", seconds=SHORT)
     def score(
         self,
@@ -131,13 +140,14 @@ class Lab:
         from lmlab.scoring.score import ScoreRequest, iter_scores
 
         self.check_length(text + prefix)
-        ref = ModelRef.parse(model)
-        yield from self.ready(ref)
-        with self.store.borrow(ref) as lm:
-            request = ScoreRequest(text, question(lm.vocabulary, prefix) if chat else prefix)
-            options: Any = {"top_k": top_k, "windows": windows, "bos": bos}
-            most = self.settings.max_tokens
-            yield from stepwise([lm], iter_scores(lm, [request], max_tokens=most, **options))
+        options: Any = {"top_k": top_k, "windows": windows, "bos": bos}
+
+        def steps(lms: "list[LM]") -> Iterator[Progress | Scored]:
+            before = question(lms[0].vocabulary, prefix) if chat else prefix
+            asked, most = [ScoreRequest(text, before)], self.settings.max_tokens
+            return iter_scores(lms[0], asked, max_tokens=most, **options)
+
+        yield from self.over([ModelRef.parse(model)], steps)
 
     @runs_models("model")
     def complete(
@@ -155,12 +165,13 @@ class Lab:
         from lmlab.generation.complete import unfold
 
         self._check_run(prompt, config, len(start))
-        ref = ModelRef.parse(model)
-        yield from self.ready(ref)
-        with self.store.borrow(ref) as lm:
-            asked = given(lm, prompt, chat=chat)
-            events: Any = _told(unfold(lm, asked.prompt, config, start=start), lm.name)
-            yield from stepwise([lm], chain([asked], events))
+
+        def steps(lms: "list[LM]") -> "Iterator[Loading | Given | Next | Step]":
+            asked = given(lms[0], prompt, chat=chat)
+            yield asked
+            yield from _told(unfold(lms[0], asked.prompt, config, start=start), lms[0].name)
+
+        yield from self.over([ModelRef.parse(model)], steps)
 
     def beliefs(self, place: "Next", config: GenerateConfig) -> "Beliefs":
         """What the controls make of a belief that was kept; runs no model."""
@@ -181,11 +192,12 @@ class Lab:
         if not 1 <= n <= MOST_SAMPLES:
             raise InputError(f"From 1 to {MOST_SAMPLES} samples are drawn at once, not {n}.")
         self._check_run(prompt, config)
-        ref = ModelRef.parse(model)
-        yield from self.ready(ref)
-        with self.store.borrow(ref) as lm:
-            asked = given(lm, prompt, chat=chat).prompt
-            yield from stepwise([lm], _told(iter_sample(lm, asked, config, n=n), lm.name))
+
+        def steps(lms: "list[LM]") -> "Iterator[Loading | tuple[int, Step]]":
+            asked = given(lms[0], prompt, chat=chat).prompt
+            return _told(iter_sample(lms[0], asked, config, n=n), lms[0].name)
+
+        yield from self.over([ModelRef.parse(model)], steps)
 
     @runs_models("models")
     def side_by_side(
@@ -206,16 +218,14 @@ class Lab:
         from lmlab.generation.sidebyside import iter_side_by_side
 
         self._check_run(prompt, config)
-        refs = _dialled(models, alpha)
-        for ref in refs:
-            yield from self.ready(ref)
-        with self.store.borrow_all(refs) as lms:
+
+        def steps(lms: "list[LM]") -> "Iterator[Loading | Given | tuple[int, Step]]":
             asked = [given(lm, prompt, chat=chat) for lm in lms]
-            said = dict.fromkeys(advice for one in asked for advice in one.advice)
-            yield Given(prompt, tuple(said))
+            yield Given(prompt, tuple(dict.fromkeys(said for one in asked for said in one.advice)))
             prompts = [one.prompt for one in asked]
-            events = _told(iter_side_by_side(lms, prompts, config), "the prompt")
-            yield from stepwise(lms, events)
+            yield from _told(iter_side_by_side(lms, prompts, config), "the prompt")
+
+        yield from self.over(_dialled(models, alpha), steps)
 
     @runs_models("first", "second", seconds=SHORT)
     def compare(
@@ -233,13 +243,9 @@ class Lab:
         from lmlab.scoring.comparison import iter_compare
 
         self.check_length(text + prefix)
+        options: Any = {"prefix": prefix, "max_tokens": self.settings.max_tokens, "chat": chat}
         refs = _dialled([first, second], alpha)
-        for ref in refs:
-            yield from self.ready(ref)
-        with self.store.borrow_all(refs) as (one, two):
-            limit = self.settings.max_tokens
-            steps = iter_compare(one, two, text, prefix=prefix, max_tokens=limit, chat=chat)
-            yield from stepwise([one, two], steps)
+        yield from self.over(refs, lambda lms: iter_compare(*lms, text, **options))
 
     def check_length(self, text: str, what: str = "The text", hint: str = SHORTER) -> None:
         """Raise an InputError where a text is longer than the settings let a visitor send."""

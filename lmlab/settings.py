@@ -8,13 +8,31 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from lmlab.errors import InputError
 
-Names = Annotated[tuple[str, ...], NoDecode]
-Folders = Annotated[tuple[Path, ...], NoDecode]
+
+def _split(value: Any) -> Any:
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+def _paths(value: Any) -> Any:
+    return value.split(os.pathsep) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Folders = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_paths)]
+Size = Annotated[float, Field(gt=0, allow_inf_nan=False)]  # GB
+Count = Annotated[int, Field(ge=1)]
 
 # What a public page starts from where nothing else is said: strangers get no folder of the machine,
 # few models of the Hub, and runs that a small host bears.
@@ -63,19 +81,13 @@ class Settings(BaseSettings):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="number format of the weights in memory"
     )
-    memory_gb: float | None = Field(
-        None,
-        gt=0,
-        allow_inf_nan=False,
-        description="memory for loaded models; default: half of the machine's",
+    memory_gb: Size | None = Field(
+        None, description="memory for loaded models; default: half of the machine's"
     )
-    max_model_gb: float | None = Field(
-        None,
-        gt=0,
-        allow_inf_nan=False,
-        description="largest model, its weights in memory; default: all of that memory",
+    max_model_gb: Size | None = Field(
+        None, description="largest model, its weights in memory; default: all of that memory"
     )
-    threads: int | None = Field(None, ge=1, description="torch threads; default: torch's own")
+    threads: Count | None = Field(None, description="torch threads; default: torch's own")
     allow_local: bool = Field(True, description="whether the page may open folders of this machine")
     allow_hub: bool = Field(True, description="whether the page may fetch models from the Hub")
     models: Names = Field(
@@ -94,24 +106,17 @@ class Settings(BaseSettings):
     max_upload_mb: float = Field(
         2.0, gt=0, le=100, description="largest file of a visitor, megabytes"
     )
-    uploads_gb: float = Field(
-        10.0, gt=0, allow_inf_nan=False, description="disk that files of all visitors may take, GB"
-    )
-    own_uploads_gb: float = Field(
-        0.5,
-        gt=0,
-        allow_inf_nan=False,
-        description="the same for those that came from one address, GB; a class may share one",
+    uploads_gb: Size = Field(10.0, description="disk that files of all visitors may take, GB")
+    own_uploads_gb: Size = Field(
+        0.5, description="the same for those that came from one address, GB; a class may share one"
     )
     file_minutes: float = Field(
         60.0, ge=1, le=100_000, description="how long files of a visitor are kept, minutes"
     )
-    max_chars: int = Field(100_000, ge=1, description="longest text the page accepts, characters")
-    max_tokens: int = Field(16_384, ge=1, description="longest text the page scores, tokens")
-    max_waiting: int = Field(
-        300,
-        ge=1,
-        description="requests that may wait in each line: quick work, scoring, generation",
+    max_chars: Count = Field(100_000, description="longest text the page accepts, characters")
+    max_tokens: Count = Field(16_384, description="longest text the page scores, tokens")
+    max_waiting: Count = Field(
+        300, description="requests that may wait in each line: quick work, scoring, generation"
     )
     training: bool = Field(True, description="whether visitors may start fine-tuning runs")
     tabs: Names = Field((), description="tabs of the page, names as in its links; default: all")
@@ -120,45 +125,35 @@ class Settings(BaseSettings):
     )
     scenes: Path | None = Field(None, description="folder of lecture scenes; default: the shipped")
     runs_dir: Path | None = Field(None, description="where fine-tuning runs are kept")
-    max_jobs: int = Field(1, ge=1, description="fine-tuning runs at one time; others wait")
-    max_queue: int = Field(20, ge=1, description="runs that may wait")
-    max_steps: int = Field(5_000, ge=1, description="longest fine-tuning run, optimiser steps")
+    max_jobs: Count = Field(1, description="fine-tuning runs at one time; others wait")
+    max_queue: Count = Field(20, description="runs that may wait")
+    max_steps: Count = Field(5_000, description="longest fine-tuning run, optimiser steps")
     max_train_seconds: float = Field(3_600, gt=0, description="longest fine-tuning run, seconds")
-    max_train_rows: int = Field(20_000, ge=1, description="most rows that a run learns from")
-    max_rank: int = Field(256, ge=1, description="highest rank of LoRA")
-    max_pretrain_steps: int = Field(
-        20_000, ge=1, description="longest run from nothing, optimiser steps"
+    max_train_rows: Count = Field(20_000, description="most rows that a run learns from")
+    max_rank: Count = Field(256, description="highest rank of LoRA")
+    max_pretrain_steps: Count = Field(
+        20_000, description="longest run from nothing, optimiser steps"
     )
-    max_parameters: int = Field(
-        5_000_000, ge=1, description="largest model that is trained from nothing"
+    max_parameters: Count = Field(
+        5_000_000, description="largest model that is trained from nothing"
     )
-    max_corpus_chars: int = Field(
-        2_000_000, ge=1, description="longest corpus that is looked at or learned from, characters"
+    max_corpus_chars: Count = Field(
+        2_000_000, description="longest corpus that is looked at or learned from, characters"
     )
-    max_runs: int = Field(50, ge=1, description="fine-tuning runs that one visitor may keep")
+    max_runs: Count = Field(50, description="fine-tuning runs that one visitor may keep")
     keep_days: float | None = Field(
         None, gt=0, description="remove runs after so many days; default: never"
     )
-    runs_gb: float = Field(
-        100.0, gt=0, allow_inf_nan=False, description="disk that all runs may take together, GB"
-    )
-    own_runs_gb: float = Field(
-        50.0,
-        gt=0,
-        allow_inf_nan=False,
-        description="disk that one visitor's runs may take, GB",
-    )
+    runs_gb: Size = Field(100.0, description="disk that all runs may take together, GB")
+    own_runs_gb: Size = Field(50.0, description="disk that one visitor's runs may take, GB")
     free_gb: float = Field(
-        0.5,
-        ge=0,
-        allow_inf_nan=False,
-        description="disk that runs and uploads leave free, GB",
+        0.5, ge=0, allow_inf_nan=False, description="disk that runs and uploads leave free, GB"
     )
     train_nice: int = Field(
         19, ge=0, le=19, description="how far a run stands back for other work; 19: furthest"
     )
-    train_threads: int | None = Field(
-        None, ge=1, description="torch threads of a fine-tuning run; default: all cores but one"
+    train_threads: Count | None = Field(
+        None, description="torch threads of a fine-tuning run; default: all cores but one"
     )
     framed_by: Names = Field(
         (), description="sites that may show the page in a frame, between commas"
@@ -189,18 +184,6 @@ class Settings(BaseSettings):
         if TypeAdapter(bool).validate_python(given.get("public", False)):
             return {**PUBLIC, **given}
         return given
-
-    @field_validator("models", "framed_by", "tabs", "hosts", "proxies", mode="before")
-    @classmethod
-    def _split(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return tuple(part for part in value.replace(",", " ").split())
-        return value
-
-    @field_validator("features", mode="before")
-    @classmethod
-    def _split_paths(cls, value: Any) -> Any:
-        return value.split(os.pathsep) if isinstance(value, str) else value
 
     @field_validator("proxies")
     @classmethod

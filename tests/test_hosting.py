@@ -184,8 +184,8 @@ def test_nobody_frames_the_page_but_those_who_may():
     assert "x-frame-options" not in framed
     lab = Lab.open(Settings(framed_by="https://course.example"))
     for on_space, sites in ((False, ["https://course.example"]), (True, SPACES)):
-        (arguments,) = [b for a, b in layers(lab, lambda: 0, on_space) if a is Headers]
-        assert set(sites) <= set(arguments["framed_by"])
+        (one,) = [one for one in layers(lab, lambda: 0, on_space) if one.cls is Headers]
+        assert set(sites) <= set(one.kwargs["framed_by"])
 
 
 # Doors

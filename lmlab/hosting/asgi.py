@@ -12,6 +12,20 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
 
+class Layer:
+    """Stands around an app and sees its requests; what is none goes through."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (self.request if scope["type"] == "http" else self.app)(scope, receive, send)
+
+    async def request(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or have the app answer it."""
+        await self.app(scope, receive, send)
+
+
 async def answer(
     send: Send, status: int, body: bytes, kind: str = "application/json", *headers: Header
 ) -> None:
@@ -24,14 +38,19 @@ async def answer(
 
 async def refuse(send: Send, status: int, said: str, *headers: Header) -> None:
     """Send a sentence as JSON, under the key that FastAPI's own errors have."""
-    kind = "application/json"
-    await answer(send, status, json.dumps({"detail": said}).encode(), kind, *headers)
+    body = json.dumps({"detail": said}).encode()
+    await answer(send, status, body, "application/json", *headers)
 
 
 def header(scope: Scope, name: bytes) -> str:
     """A header of a request, or nothing."""
     found = (value for key, value in scope.get("headers", ()) if key == name)
     return next(found, b"").decode("latin-1")
+
+
+def peer(scope: Scope) -> str:
+    """The address that a request came from."""
+    return str((scope.get("client") or ("",))[0])
 
 
 def path_of(scope: Scope) -> str:

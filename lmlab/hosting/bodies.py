@@ -6,12 +6,12 @@ everybody meanwhile.
 import asyncio
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 
 import numpy as np
 
-from lmlab.hosting.asgi import App, Message, Receive, Scope, Send, header, refuse
+from lmlab.hosting.asgi import App, Layer, Message, Receive, Scope, Send, header, peer, refuse
 
 MOST_VALUES = 50_000  # of one call; the page's own have hundreds
 DEEPEST = 40
@@ -74,32 +74,29 @@ class Counted:
         self._depth = int(depths[-1]) if len(depths) else self._depth
 
 
-class Bodies:
+class Bodies(Layer):
     """Takes calls in whole before they are read, and refuses those that hold too much.
 
-    Args:
-        app: what answers.
-        held: bytes of larger calls that may be on their way in at one time, half of them from one
-            address.
+    ``held`` bytes of larger calls may be on their way in at one time, half of them from one
+    address.
     """
 
     def __init__(self, app: App, held: int = HELD) -> None:
-        self.app = app
+        super().__init__(app)
         self.held = held
         self._held: Counter[str] = Counter()
         self._reading = asyncio.Lock()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        upload = str(scope["path"]).endswith("/upload") if scope["type"] == "http" else True
-        if upload or scope["method"] in ("GET", "HEAD"):
+    async def request(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if str(scope["path"]).endswith("/upload") or scope["method"] in ("GET", "HEAD"):
             await self.app(scope, receive, send)
             return
         if header(scope, b"content-type").strip().lower().startswith(FORMS):
             await refuse(send, 415, "Calls are sent as JSON.")
             return
-        with self._share(str((scope.get("client") or ("",))[0])) as share:
+        with self._share(peer(scope)) as grow:
             try:
-                body = await _whole(receive, share)
+                body = await _whole(receive, grow)
             except TooMuchError:
                 # The page sends no such thing: the rest of it is not even read.
                 await refuse(send, 413, _TOO_MUCH, _CLOSE)
@@ -131,54 +128,35 @@ class Bodies:
             await self.app(scope, _replayed(body, receive), noted)
 
     @contextmanager
-    def _share(self, address: str) -> Iterator["_Share"]:
-        share = _Share(self, address)
-        try:
-            yield share
-        finally:
-            self._held[address] -= share.taken
-            if self._held[address] <= 0:
-                del self._held[address]
-
-    def room(self, address: str, more: int) -> bool:
-        """Whether an address may send so many bytes more; counts them if it may."""
-        most = self.held // 2
-        if self._held[address] + more > most or self._held.total() + more > self.held:
-            return False
-        self._held[address] += more
-        return True
-
-
-class _Share:
-    """What one call takes of the room for larger ones."""
-
-    def __init__(self, bodies: Bodies, address: str) -> None:
-        self._bodies = bodies
-        self._address = address
-        self.taken = 0
-
-    def grow(self, n_bytes: int) -> None:
-        """A call has so many bytes by now.
+    def _share(self, address: str) -> Iterator[Callable[[int], None]]:
+        """What one call takes of the room for larger ones: is told how many bytes it has by now.
 
         Raises:
             _BusyError: there is no room for them.
         """
-        more = n_bytes - self.taken
-        if n_bytes <= SMALL or more <= 0:
-            return
-        if not self._bodies.room(self._address, more):
-            raise _BusyError
-        self.taken += more
+        taken = 0
+
+        def grow(n_bytes: int) -> None:
+            nonlocal taken
+            more = n_bytes - taken
+            if n_bytes <= SMALL or more <= 0:
+                return
+            own, whole = self._held[address] + more, self._held.total() + more
+            if own > self.held // 2 or whole > self.held:
+                raise _BusyError
+            self._held[address] = own
+            taken = n_bytes
+
+        try:
+            yield grow
+        finally:
+            self._held[address] -= taken
+            if self._held[address] <= 0:
+                del self._held[address]
 
 
-async def _whole(receive: Receive, share: _Share) -> bytearray | None:
-    """A body; None where whoever sends it has gone.
-
-    Raises:
-        TooMuchError: it holds more than is read.
-        NoJsonError: it is no JSON.
-        _BusyError: too much is on its way already.
-    """
+async def _whole(receive: Receive, grow: Callable[[int], None]) -> bytearray | None:
+    """A body; None where whoever sends it has gone."""
     body, counted = bytearray(), Counted()
     while True:
         message = await receive()
@@ -187,7 +165,7 @@ async def _whole(receive: Receive, share: _Share) -> bytearray | None:
         piece = message.get("body", b"")
         counted.take(piece)
         body += piece
-        share.grow(len(body))
+        grow(len(body))
         if not message.get("more_body"):
             return body
 

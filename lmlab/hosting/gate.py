@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 
 import psutil
 
-from lmlab.hosting.asgi import App, Header, Receive, Scope, Send, header, refuse
+from lmlab.hosting.asgi import App, Header, Receive, Scope, Send, header, peer, refuse
 from lmlab.settings import Settings
 
 log = logging.getLogger("lmlab")
@@ -124,12 +124,7 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 class Gate:
-    """Lets a request in, without what it says of itself, or refuses it.
-
-    Args:
-        app: what answers.
-        site: what the page is known by.
-    """
+    """Lets a request in, without what it says of itself, or refuses it."""
 
     def __init__(self, app: App, site: Site) -> None:
         self.app = app
@@ -156,9 +151,8 @@ class Gate:
 
     def _believed(self, scope: Scope) -> Scope:
         """A request as a trusted proxy tells it, else as it came; what was said is gone."""
-        peer = str((scope.get("client") or ("",))[0])
         asked = {**scope, "headers": [pair for pair in scope["headers"] if not _said(pair)]}
-        if not self.site.trusts(peer):
+        if not self.site.trusts(peer(scope)):
             return asked
         if host := _first(header(scope, b"x-forwarded-host")):
             others = [pair for pair in asked["headers"] if pair[0] != b"host"]
@@ -167,19 +161,19 @@ class Gate:
             asked["scheme"] = scheme
         given = [value for key, value in scope["headers"] if key == b"x-forwarded-for"]
         chain = b",".join(given).decode("latin-1").split(",") if given else []
-        asked["client"] = (self._visitor(peer, chain), 0)
+        asked["client"] = (self._visitor(peer(scope), chain), 0)
         return asked
 
-    def _visitor(self, peer: str, chain: Sequence[str]) -> str:
+    def _visitor(self, nearest: str, chain: Sequence[str]) -> str:
         """The nearest address that is not a proxy's: each proxy adds whom it was asked by."""
         for said in reversed(chain):
             found = _address(said)
             if found is None:
                 break
-            peer = str(found)
-            if not self.site.trusts(peer):
+            nearest = str(found)
+            if not self.site.trusts(nearest):
                 break
-        return peer
+        return nearest
 
 
 def _said(pair: Header) -> bool:

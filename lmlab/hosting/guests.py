@@ -8,7 +8,7 @@ import ipaddress
 import re
 from collections import Counter, OrderedDict
 
-from lmlab.hosting.asgi import App, Receive, Scope, Send, path_of
+from lmlab.hosting.asgi import App, Layer, Receive, Scope, Send, path_of, peer
 
 HALL = 8  # turns of an address with so many pages or more, where an address with one page gets one
 LONGEST = 64  # characters of a session's name
@@ -84,25 +84,19 @@ class Guests:
         return float(min(max(1, self._pages[address]), HALL))
 
 
-class Beats:
-    """Tells ``Guests`` of the pages that open and close.
-
-    Args:
-        app: what answers.
-        guests: who is told.
-    """
+class Beats(Layer):
+    """Tells ``Guests`` of the pages that open and close."""
 
     def __init__(self, app: App, guests: Guests) -> None:
-        self.app = app
+        super().__init__(app)
         self.guests = guests
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = path_of(scope)
-        beat = _BEAT.fullmatch(path) if scope["type"] == "http" else None
+    async def request(self, scope: Scope, receive: Receive, send: Send) -> None:
+        beat = _BEAT.fullmatch(path_of(scope))
         if beat is None or scope["method"] != "GET" or len(beat[1]) > LONGEST:
             await self.app(scope, receive, send)
             return
-        self.guests.come(beat[1], place((scope.get("client") or ("",))[0]))
+        self.guests.come(beat[1], place(peer(scope)))
         try:
             await self.app(scope, receive, send)
         finally:

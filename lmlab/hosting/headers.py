@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lmlab.hosting.asgi import App, Message, Receive, Scope, Send
+from lmlab.hosting.asgi import App, Layer, Message, Receive, Scope, Send
 
 SPACES = ("https://huggingface.co", "https://*.huggingface.co", "https://*.hf.space")
 LARGEST_PAGE = 20_000_000
@@ -37,22 +37,17 @@ def policy(nonce: str, framed_by: Sequence[str]) -> str:
     return "; ".join(f"{name} {value}" for name, value in parts.items())
 
 
-class Headers:
+class Headers(Layer):
     """Puts security headers on every response, and the nonce into the page's own scripts.
 
-    Args:
-        app: what answers.
-        framed_by: sites that may frame the page; empty: none.
+    ``framed_by`` are sites that may frame the page.
     """
 
     def __init__(self, app: App, framed_by: Sequence[str] = ()) -> None:
-        self.app = app
+        super().__init__(app)
         self.framed_by = tuple(framed_by)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
+    async def request(self, scope: Scope, receive: Receive, send: Send) -> None:
         nonce = secrets.token_urlsafe(16)
         # Whoever has the page in pieces puts the nonce in without searching for its place.
         state = scope.setdefault("state", {})

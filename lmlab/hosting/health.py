@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from lmlab.hosting.asgi import App, Message, Receive, Scope, Send, answer
+from lmlab.hosting.asgi import App, Layer, Message, Receive, Scope, Send, answer
 from lmlab.lab import Lab
 from lmlab.models.backends import scheme
 from lmlab.version import __version__
@@ -81,24 +81,17 @@ class Counted:
     seconds: float = 0.0
 
 
-class Health:
-    """Answers ``/health`` and, if asked to, ``/metrics``; counts what else is answered.
-
-    Args:
-        app: what answers everything else.
-        look: how the page is.
-        metrics: whether ``/metrics`` answers.
-    """
+class Health(Layer):
+    """Answers ``/health`` and, if asked to, ``/metrics``; counts what else is answered."""
 
     def __init__(self, app: App, look: Callable[[], Vitals], metrics: bool = False) -> None:
-        self.app = app
+        super().__init__(app)
         self.look = look
         self.metrics = metrics
         self.counted = Counted()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = str(scope.get("path", "")).rstrip("/") if scope["type"] == "http" else ""
-        asked = scope.get("method") in ("GET", "HEAD")
+    async def request(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path, asked = str(scope["path"]).rstrip("/"), scope["method"] in ("GET", "HEAD")
         if path == "/health" and asked:
             await answer(send, 200, json.dumps(asdict(self.look())).encode())
         elif path == "/metrics" and asked and self.metrics:
@@ -123,25 +116,26 @@ def exposition(found: Vitals, counted: Counted) -> str:
 
     https://prometheus.io/docs/instrumenting/exposition_formats/
     """
-    gauges = {
-        "lmlab_models_loaded": (len(found.models), "Models in memory."),
-        "lmlab_queue_waiting": (found.queue, "Requests that wait."),
-        "lmlab_runs_running": (found.runs, "Fine-tuning runs under way."),
-        "lmlab_runs_waiting": (found.waiting_runs, "Fine-tuning runs in the queue."),
-        "lmlab_resident_memory_bytes": (found.memory_bytes, "Resident memory."),
-    }
+    told = [
+        ("models_loaded", "gauge", len(found.models), "Models in memory."),
+        ("queue_waiting", "gauge", found.queue, "Requests that wait."),
+        ("runs_running", "gauge", found.runs, "Fine-tuning runs under way."),
+        ("runs_waiting", "gauge", found.waiting_runs, "Fine-tuning runs in the queue."),
+        ("resident_memory_bytes", "gauge", found.memory_bytes, "Resident memory."),
+        ("requests_total", "counter", counted.by_status, "Requests answered, by status."),
+        (
+            "first_byte_seconds_total",
+            "counter",
+            f"{counted.seconds:.6f}",
+            "Seconds from a request to its answer's beginning.",
+        ),
+    ]
     lines = []
-    for name, (value, told) in gauges.items():
-        lines += [f"# HELP {name} {told}", f"# TYPE {name} gauge", f"{name} {value}"]
-    lines += [
-        "# HELP lmlab_requests_total Requests answered, by status.",
-        "# TYPE lmlab_requests_total counter",
-    ]
-    for status, count in sorted(counted.by_status.items()):
-        lines.append(f'lmlab_requests_total{{status="{status}"}} {count}')
-    lines += [
-        "# HELP lmlab_first_byte_seconds_total Seconds from a request to its answer's beginning.",
-        "# TYPE lmlab_first_byte_seconds_total counter",
-        f"lmlab_first_byte_seconds_total {counted.seconds:.6f}",
-    ]
+    for name, kind, value, about in told:
+        lines += [f"# HELP lmlab_{name} {about}", f"# TYPE lmlab_{name} {kind}"]
+        if isinstance(value, Counter):
+            by = sorted(value.items())
+            lines += [f'lmlab_{name}{{status="{status}"}} {count}' for status, count in by]
+        else:
+            lines.append(f"lmlab_{name} {value}")
     return "\n".join(lines) + "\n"

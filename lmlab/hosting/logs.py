@@ -14,13 +14,13 @@ import threading
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Iterable
 from typing import Any, TextIO
 
-from lmlab.hosting.asgi import App, Message, Receive, Scope, Send
+from lmlab.hosting.asgi import Layer, Message, Receive, Scope, Send
 from lmlab.settings import Settings
 
 NAME = "lmlab"
+EXTRA = ("request", "method", "path", "status", "ms")  # of a record about a request
 QUIET = ("/assets/", "/static/", "/gradio_api/heartbeat", "/gradio_api/queue/data", "/health")
 MINUTE = 60.0
 OWN_TIMES = 20  # a minute, of one kind of line that names its request
@@ -31,6 +31,8 @@ _SECRET = re.compile(
     r"|(?i:(?<=bearer )|(?<=token=)|(?<=password=))[^\s&\"']{4,}"
 )
 ENVIRONMENT = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_TOKEN")
+
+log = logging.getLogger(NAME)
 
 
 def redacted(text: str) -> str:
@@ -72,10 +74,9 @@ class Once(logging.Filter):
         key = (record.name, record.levelno, form, _place(error) if error else "")
         with self._lock:
             began, n = self._said.pop(key, (record.created, 0))
+            held = 0
             if record.created - began > MINUTE:
                 began, held, n = record.created, n - times, 0
-            else:
-                held = 0
             self._said[key] = (began, n + 1)
             while len(self._said) > FORMS:
                 self._said.popitem(last=False)
@@ -87,9 +88,9 @@ class Once(logging.Filter):
 def calm() -> None:
     """Have the server's log, and asyncio's, say a thing once a minute."""
     for name in ("uvicorn.error", "asyncio"):
-        log = logging.getLogger(name)
-        if not any(isinstance(one, Once) for one in log.filters):
-            log.addFilter(Once(OWN_TIMES))
+        other = logging.getLogger(name)
+        if not any(isinstance(one, Once) for one in other.filters):
+            other.addFilter(Once(OWN_TIMES))
 
 
 class Lines(logging.Formatter):
@@ -119,9 +120,6 @@ class Lines(logging.Formatter):
         return f"{line}\n{shown}".rstrip()
 
 
-EXTRA = ("request", "method", "path", "status", "ms")
-
-
 def _place(error: BaseException) -> str:
     """An error's kind and where it was raised; not its words, which may quote a visitor."""
     frames = traceback.extract_tb(error.__traceback__)
@@ -134,7 +132,6 @@ def start(settings: Settings, stream: TextIO | None = None) -> logging.Handler:
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(Lines(settings.logs, settings.debug))
     handler.addFilter(Once(OWN_TIMES))
-    log = logging.getLogger(NAME)
     for old in [one for one in log.handlers if isinstance(one.formatter, Lines)]:
         log.removeHandler(old)
     log.addHandler(handler)
@@ -147,25 +144,13 @@ def start(settings: Settings, stream: TextIO | None = None) -> logging.Handler:
 
 def misfit() -> None:
     """Note the error that is being handled as one of a call that did not fit the page."""
-    logging.getLogger(NAME).info("A call did not fit", exc_info=True)
+    log.info("A call did not fit", exc_info=True)
 
 
-class RequestLog:
-    """Gives each request an id, which stands in the answer (``X-Request-ID``) and in the log.
+class RequestLog(Layer):
+    """Gives each request an id, which stands in the answer (``X-Request-ID``) and in the log."""
 
-    Args:
-        app: what answers.
-        quiet: beginnings of paths that get no line.
-    """
-
-    def __init__(self, app: App, quiet: Iterable[str] = QUIET) -> None:
-        self.app = app
-        self.quiet = tuple(quiet)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
+    async def request(self, scope: Scope, receive: Receive, send: Send) -> None:
         name = secrets.token_hex(6)
         scope.setdefault("state", {})["request_id"] = name
         began, status = time.monotonic(), 500
@@ -181,20 +166,11 @@ class RequestLog:
         try:
             await self.app(scope, receive, named)
         finally:
-            self._note(scope, name, status, time.monotonic() - began)
-
-    def _note(self, scope: Scope, name: str, status: int, seconds: float) -> None:
-        path = str(scope["path"])
-        if path.startswith(self.quiet) and status < 400:
-            return
-        told = {
-            "request": name,
-            "method": scope["method"],
-            "path": _shown(path),
-            "status": status,
-            "ms": round(seconds * 1000),
-        }
-        logging.getLogger(NAME).info("request", extra=told)
+            path = str(scope["path"])
+            if status >= 400 or not path.startswith(QUIET):
+                ms = round(1000 * (time.monotonic() - began))
+                told = (name, scope["method"], _shown(path), status, ms)
+                log.info("request", extra=dict(zip(EXTRA, told, strict=True)))
 
 
 def _shown(path: str) -> str:

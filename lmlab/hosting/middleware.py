@@ -1,11 +1,12 @@
-"""All that stands around the page's app, outermost first, as pairs of a class and its arguments."""
+"""All that stands around the page's app, outermost first."""
 
 import os
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+
+from starlette.middleware import Middleware
 
 from lmlab.hosting.bodies import Bodies
 from lmlab.hosting.guests import Beats, Guests
@@ -18,7 +19,6 @@ from lmlab.hosting.storage import Storage
 from lmlab.hosting.web_files import WebFiles
 from lmlab.lab import Lab
 
-Layer = tuple[Any, dict[str, Any]]
 # A multipart form is a little longer than the file in it.
 AROUND = 65_536
 
@@ -31,7 +31,7 @@ def layers(
     files: Callable[[], frozenset[str]] = frozenset,
     sent: Callable[[bytes], bytes] = bytes,
     own: Mapping[str, bytes] = MappingProxyType({}),
-) -> list[Layer]:
+) -> list[Middleware]:
     """The layers around a page over a lab.
 
     Args:
@@ -47,15 +47,15 @@ def layers(
     framed_by = (*settings.framed_by, *(SPACES if on_space else ()))
     upload_bytes = int(settings.max_upload_mb * 1e6) + AROUND
     return [
-        (RequestLog, {}),
-        (Headers, {"framed_by": framed_by}),
-        (Health, {"look": lambda: vitals(lab, waiting), "metrics": settings.metrics}),
-        (Doors, {"uploads": settings.uploads, "upload_bytes": upload_bytes}),
-        (Storage, {"settings": settings, "folder": _uploaded}),
-        (Bodies, {}),
-        (Beats, {"guests": guests or Guests()}),
-        (Shelf, {"files": files, "sent": sent}),
-        (WebFiles, {"files": own}),
+        Middleware(RequestLog),
+        Middleware(Headers, framed_by=framed_by),
+        Middleware(Health, look=lambda: vitals(lab, waiting), metrics=settings.metrics),
+        Middleware(Doors, uploads=settings.uploads, upload_bytes=upload_bytes),
+        Middleware(Storage, settings=settings, folder=_uploaded),
+        Middleware(Bodies),
+        Middleware(Beats, guests=guests or Guests()),
+        Middleware(Shelf, files=files, sent=sent),
+        Middleware(WebFiles, files=own),
     ]
 
 

@@ -12,10 +12,10 @@ import re
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 
-from lmlab.hosting.asgi import App, Header, Message, Receive, Scope, Send, header, path_of
+from lmlab.hosting.asgi import App, Header, Layer, Message, Receive, Scope, Send, header, path_of
 
 BYTES = 64_000_000  # of all that lies here
 LARGEST = 20_000_000
@@ -76,15 +76,7 @@ def deflated(part: bytes) -> bytes:
     return packer.compress(part) + packer.flush(zlib.Z_FULL_FLUSH)
 
 
-@dataclass
-class _Taken:
-    """A response on its way, as far as it has come."""
-
-    start: Message = field(default_factory=dict)
-    body: bytearray = field(default_factory=bytearray)
-
-
-class Shelf:
+class Shelf(Layer):
     """Answers from memory what does not depend on who asks.
 
     Args:
@@ -99,13 +91,13 @@ class Shelf:
         files: Callable[[], frozenset[str]] = frozenset,
         sent: Callable[[bytes], bytes] = bytes,
     ) -> None:
-        self.app = app
+        super().__init__(app)
         self.sent = sent
         self.files = cache(files)
         self._kept: OrderedDict[str, KeptResponse] = OrderedDict()
         self._making: dict[str, asyncio.Lock] = {}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def request(self, scope: Scope, receive: Receive, send: Send) -> None:
         key = self._key(scope)
         if key is None:
             await self.app(scope, receive, send)
@@ -129,7 +121,7 @@ class Shelf:
 
     def _key(self, scope: Scope) -> str | None:
         """What tells a response from others; None where it depends on who asks."""
-        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+        if scope["method"] not in ("GET", "HEAD"):
             return None
         path = path_of(scope)
         # A link's query is read in the browser.
@@ -150,22 +142,20 @@ class Shelf:
             "client": None,
             "state": {},
         }
-        taken = _Taken()
+        messages: list[Message] = []
 
         async def take(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                taken.start = message
-            elif message["type"] == "http.response.body":
-                taken.body += message.get("body", b"")
+            messages.append(message)
 
         await self.app(bare, receive, take)
-        headers = {name.lower(): value for name, value in taken.start["headers"]}
+        start, *parts = messages
+        body = b"".join(part.get("body", b"") for part in parts)
+        headers = {name.lower(): value for name, value in start["headers"]}
         odd = b"set-cookie" in headers or b"content-encoding" in headers
-        if taken.start["status"] != 200 or odd or len(taken.body) > LARGEST:
-            await send(taken.start)
-            await send({"type": "http.response.body", "body": bytes(taken.body)})
+        if start["status"] != 200 or odd or len(body) > LARGEST:
+            await send(start)
+            await send({"type": "http.response.body", "body": body})
             return False
-        body = bytes(taken.body)
         kept = await asyncio.to_thread(_keep, headers, self.sent(body) if key == PAGE else body)
         self._kept[key] = kept
         while sum(one.n_bytes for one in self._kept.values()) > BYTES and len(self._kept) > 2:

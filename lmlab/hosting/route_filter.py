@@ -4,12 +4,13 @@ no sense. Gradio serves much that this page does not use; only what is used is o
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from types import MappingProxyType
 
 from lmlab.hosting.asgi import (
     App,
+    Layer,
     Message,
     Receive,
     Scope,
@@ -18,7 +19,7 @@ from lmlab.hosting.asgi import (
     path_of,
     refuse,
     request_id,
-)
+)  # fmt: skip
 
 log = logging.getLogger("lmlab")
 MOST_BODY = 16_000_000  # bytes of a call: a pasted table of 5 M characters fits
@@ -42,28 +43,22 @@ OPEN: Mapping[str, str] = MappingProxyType(
 _INTO = re.compile(r"[\\/]\.{1,2}([\\/]|$)|//|\0")
 
 
-class Doors:
-    """Shuts what is not used and bounds what is sent.
-
-    Args:
-        app: what answers.
-        uploads: whether files may be sent.
-        upload_bytes: longest upload.
-    """
+class Doors(Layer):
+    """Shuts what is not used and bounds what is sent; ``uploads``: whether files may be."""
 
     def __init__(self, app: App, uploads: bool = True, upload_bytes: int = MOST_BODY) -> None:
-        self.app = app
+        super().__init__(app)
         self.uploads = uploads
         self.upload_bytes = upload_bytes
         self._open = {method: re.compile(paths, re.DOTALL) for method, paths in OPEN.items()}
         self._open["HEAD"] = self._open["GET"]
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
+    async def request(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = path_of(scope)
-        if not self._is_open(scope["method"], path) or "deep_link" in _names(scope):
+        known = self._open.get(scope["method"])
+        is_open = bool(known and known.fullmatch(path)) and not _INTO.search(path)
+        query = bytes(scope.get("query_string", b"")).decode("latin-1")
+        if not is_open or "deep_link" in (part.split("=", 1)[0] for part in query.split("&")):
             await refuse(send, 404, "There is nothing here.")
             return
         sends_file = path.startswith("/gradio_api/upload") and scope["method"] == "POST"
@@ -71,10 +66,6 @@ class Doors:
             await refuse(send, 403, "Uploads are switched off on this page.")
             return
         await self._bounded(scope, receive, send, self.upload_bytes if sends_file else MOST_BODY)
-
-    def _is_open(self, method: str, path: str) -> bool:
-        known = self._open.get(method)
-        return bool(known and known.fullmatch(path)) and not _INTO.search(path)
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
         said = header(scope, b"content-length")
@@ -134,9 +125,3 @@ class _TooLargeError(Exception):
 
 _DIRECT = re.compile(r"/gradio_api/run/predict/?")
 _TOO_LARGE = "That is more than is read at once."
-
-
-def _names(scope: Scope) -> Sequence[str]:
-    """The names in a request's query."""
-    query = bytes(scope.get("query_string", b"")).decode("latin-1")
-    return [part.split("=", 1)[0] for part in query.split("&")]

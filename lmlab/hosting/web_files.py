@@ -2,27 +2,22 @@
 
 from collections.abc import Mapping
 
-from lmlab.hosting.asgi import App, Receive, Scope, Send, path_of
+from lmlab.hosting.asgi import App, Layer, Receive, Scope, Send, path_of
 
 FOR_EVER = b"public, max-age=31536000, immutable"
 KINDS = {".js": b"text/javascript; charset=utf-8", ".css": b"text/css; charset=utf-8"}
 
 
-class WebFiles:
-    """Answers for some paths.
-
-    Args:
-        app: what answers for all others.
-        files: by their path.
-    """
+class WebFiles(Layer):
+    """Answers for some paths, ``files`` by their path."""
 
     def __init__(self, app: App, files: Mapping[str, bytes]) -> None:
-        self.app = app
+        super().__init__(app)
         self.files = files
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def request(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = path_of(scope)
-        if scope["type"] != "http" or path not in self.files:
+        if path not in self.files:
             await self.app(scope, receive, send)
             return
         body = self.files[path]

@@ -2,15 +2,15 @@
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import gradio as gr
-from starlette.middleware import Middleware
 
 from lmlab.errors import InputError
-from lmlab.features import Feature, features
+from lmlab.features import Feature
+from lmlab.features import features as known_features
 from lmlab.hosting import logs
 from lmlab.hosting.gate import Gate, site_of
 from lmlab.hosting.guests import Guests
@@ -45,7 +45,7 @@ def chosen(settings: Settings, names: Sequence[str] = ()) -> tuple[Feature, ...]
     Raises:
         InputError: there is no such tab, or what ``features`` raises.
     """
-    found = features(settings.features)
+    found = known_features(settings.features)
     known, names = {one.name for one in found}, names or settings.tabs
     for name in names:
         if name not in known:
@@ -66,16 +66,17 @@ def build_page(lab: Lab, names: Sequence[str] = ()) -> gr.Blocks:
     )
     with page:
         theme.header()
-        tabs = chosen(lab.settings, names)
-        scenes = course(lab.settings.scenes) if lab.settings.scenes else shipped(tabs)
-        bar = lecture.build([tab.name for tab in tabs])
+        features = chosen(lab.settings, names)
+        scenes = course(lab.settings.scenes) if lab.settings.scenes else shipped(features)
+        bar = lecture.Lecture([one.name for one in features])
         with gr.Tabs():
-            for tab in tabs:
-                with gr.Tab(tab.title, id=tab.title.lower()):
-                    tab.load(tab.build)(lab)
-        lecture.wire(lab, page, bar, scenes, tabs)
+            for one in features:
+                with gr.Tab(one.title, id=one.title.lower()):
+                    one.load(one.build)(lab)
+        bar.wire(lab, page, scenes, features)
         theme.footer()
-    defer(page, tabs_of(page)[1:])
+    for tab in tabs_of(page)[1:]:
+        defer(page, tab)
     put_lines(page, lab.settings.max_waiting, limit=4, guests=Guests())
     put_between(page, Vault())
     set_events(page)
@@ -88,14 +89,20 @@ def serve(
     """Answer requests until stopped; by default on this machine alone, on the next free port."""
     server.say_of_misfits(logs.misfit)
     logs.calm()
-    _stand_before(page, lab, host or server.LOCALHOST)
+    site = site_of(lab.settings, host or server.LOCALHOST, os.environ)
+
+    def config(app: Any, **given: Any) -> Any:
+        # The gate stands before all of Gradio's own, and connections are bounded.
+        return careful_config(Gate(app, site), lab.settings.max_connections, **given)
+
+    server.serve_through(page, config)
     _forget(page, lab)
     lines = lines_of(page)
     lab.jobs.ask_whence(whence)
     use_small_sessions(lines.guests)
     on_space = "SPACE_ID" in os.environ
     sent = partial(first_part, parts=parts_of(page), heads=links(AT_ONCE))
-    own = own_files()
+    own = {f"/{folder()}/{name}": text for name, text in files().items()}
     around = layers(
         lab,
         lambda: len(lines),
@@ -105,9 +112,8 @@ def serve(
         sent,
         own,
     )
-    middleware = [Middleware(layer, **arguments) for layer, arguments in around]
     return page.launch(
-        app_kwargs={"middleware": middleware},
+        app_kwargs={"middleware": around},
         server_name=host,
         server_port=port,
         theme=theme.theme(),
@@ -122,21 +128,6 @@ def serve(
         run_history=False,
         **options,
     )
-
-
-def _stand_before(page: gr.Blocks, lab: Lab, bound: str) -> None:
-    """Have the gate stand before all of Gradio's own, and connections bounded."""
-    site = site_of(lab.settings, bound, os.environ)
-
-    def config(app: Any, **given: Any) -> Any:
-        return careful_config(Gate(app, site), lab.settings.max_connections, **given)
-
-    server.serve_through(page, config)
-
-
-def own_files() -> Mapping[str, bytes]:
-    """The page's own files, by their path on it."""
-    return {f"/{folder()}/{name}": text for name, text in files().items()}
 
 
 def _forget(page: gr.Blocks, lab: Lab) -> None:

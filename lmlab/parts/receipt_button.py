@@ -7,24 +7,10 @@ from typing import Any
 
 from lmlab.errors import LabError
 from lmlab.parts.gradio_compat.building import Html
-from lmlab.parts.scripts import mounts
 from lmlab.parts.stream import waits_in
 
 KEEPING = waits_in("keep", 4)
 LONGEST = 90  # characters of a text in a title
-KEEP = """
-<div class="lm-keep" hidden>
-<button type="button" class="lm-keep-open" aria-expanded="false"
- title="A script that gives this number without lmlab">Receipt</button>
-<div class="lm-keep-box" hidden>
-<p class="lm-keep-whole">Plain torch and transformers, without lmlab: it gives this number again.
-Nothing of it has run yet.</p>
-<p class="lm-keep-why" role="status"></p>
-<div class="lm-keep-bar lm-keep-whole"><button type="button" class="lm-keep-copy">Copy</button>
-<button type="button" class="lm-keep-save">Save as receipt.py</button></div>
-<pre class="lm-keep-code lm-keep-whole" tabindex="0" role="region" aria-label="Receipt"></pre>
-</div></div>
-"""
 
 
 @dataclass(frozen=True)
@@ -43,19 +29,27 @@ class Note:
 
 
 class Keep(Html):
-    """The receipt of a result; its event ``ask`` asks for one that is not made yet.
+    """The receipt of a result, for a part of the page; its event ``ask`` asks for one that is not
+    made yet. ``among`` are ids of what the report shows of the result."""
 
-    Args:
-        name: of its part of the page.
-        among: ids of what the report shows of the result.
-    """
+    TEMPLATE = """
+<div class="lm-keep" hidden>
+<button type="button" class="lm-keep-open" aria-expanded="false"
+ title="A script that gives this number without lmlab">Receipt</button>
+<div class="lm-keep-box" hidden>
+<p class="lm-keep-whole">Plain torch and transformers, without lmlab: it gives this number again.
+Nothing of it has run yet.</p>
+<p class="lm-keep-why" role="status"></p>
+<div class="lm-keep-bar lm-keep-whole"><button type="button" class="lm-keep-copy">Copy</button>
+<button type="button" class="lm-keep-save">Save as receipt.py</button></div>
+<pre class="lm-keep-code lm-keep-whole" tabindex="0" role="region" aria-label="Receipt"></pre>
+</div></div>
+"""
+    MODULE = "parts/web/keep"
+    TELLS = ("ask",)
 
     def __init__(self, name: str, among: Sequence[str]) -> None:
         super().__init__(
-            "",
-            html_template=KEEP,
-            js_on_load=mounts("parts/web/keep", "ask"),
-            apply_default_css=False,
             container=False,
             elem_id=f"{name}-keep",
             elem_classes="lm-keepbox",

@@ -1,12 +1,11 @@
-"""The components that show runs: constant templates, data as JSON, DOM by textContent."""
+"""The components that show runs, and what opens one tab from another."""
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Unpack
 
-from lmlab.parts.gradio_compat.building import Html, Placed
+from lmlab.parts.gradio_compat.building import Hidden, Html, Placed
 from lmlab.parts.gradio_compat.handlers import alerts
-from lmlab.parts.scripts import mounts
 from lmlab.parts.stream import QUICK, QUIET, Options, Shown, on
 
 ASKING: Options = MappingProxyType({"js": "(_, ...rest) => [window.lmlab.visitor(), ...rest]"})
@@ -14,35 +13,6 @@ OPENING = """async (_, ...rest) => {{
   window.lmlab.fresh = await window.lmlab.open("{tab}");
   return [window.lmlab.visitor(), ...rest];
 }}"""
-MONITOR = """
-<div class="lm-monitor none">
-<div class="lm-run-empty lm-empty"><b>Nothing trained yet</b>Press Start: the loss curve draws
-itself, and the model's answers change beside it.</div>
-<div class="lm-run-head" hidden></div><div class="lm-live" aria-live="polite"></div>
-<div class="lm-run-numbers lm-nums six" hidden></div>
-<div class="lm-run-charts lm-charts" hidden></div>
-<div class="lm-run-samples" hidden></div></div>
-"""
-RUNS = """
-<div class="lm-runs-empty lm-empty"><b>No runs yet</b>What this browser trains is listed here, and
-found again when the page is opened anew.</div>
-<div class="lm-runs-table lm-scroll" tabindex="0" role="region" aria-label="Runs" hidden></div>
-<div class="lm-runs-tools lm-measures" role="radiogroup" aria-label="Curves" hidden>
-<label><input type="radio" name="lm-curve" value="valid" checked><span>held-out loss</span></label>
-<label><input type="radio" name="lm-curve" value="loss"><span>train loss</span></label>
-<label><input type="radio" name="lm-curve" value="probe"><span>general text</span></label></div>
-<div class="lm-runs-curves lm-charts" hidden></div>
-"""
-
-
-def component(template: str, module: str, *events: str, **kwargs: Any) -> dict[str, Any]:
-    """The arguments of a component of our own; see ``scripts.mounts``."""
-    return {
-        "html_template": template,
-        "js_on_load": mounts(module, *events),
-        "apply_default_css": False,
-        **kwargs,
-    }
 
 
 def hand_over(
@@ -60,7 +30,7 @@ def hand_over(
         handler: gives what is filled in, by name.
         inputs: its arguments, the visitor first.
         outputs: the other tab's controls, by name.
-        tab: id of the tab.
+        tab: its id.
         then: a script that is run once it is filled in.
     """
     filled = on(trigger, handler, inputs, outputs, js=OPENING.format(tab=tab), **QUICK)
@@ -69,20 +39,11 @@ def hand_over(
         filled.success(None, None, None, js=then, **QUIET)
 
 
-class Owner(Html):
-    """Shows nothing: the first input of every event that asks who the visitor is, which has
-    ``**ASKING`` among its options, so that the browser puts its long random name there."""
+class Owner(Hidden):
+    """The first input of every event that asks who the visitor is, which has ``**ASKING`` among its
+    options, so that the browser puts its long random name there."""
 
-    def __init__(self, **kwargs: Unpack[Placed]) -> None:
-        super().__init__(
-            "",
-            **component(
-                "<span hidden></span>",
-                "parts/web/owner",
-                elem_classes="lm-none",
-                **kwargs,
-            ),
-        )
+    MODULE = "parts/web/owner"
 
 
 class Monitor(Html):
@@ -93,23 +54,35 @@ class Monitor(Html):
         follow: gets {owner, run, have} and answers with what is new (``run_following.follower``).
     """
 
-    def __init__(
-        self, follow: Callable[[Any], Any] | None = None, **kwargs: Unpack[Placed]
-    ) -> None:
-        functions = [alerts(follow)] if follow else None
-        super().__init__(
-            "",
-            **component(
-                MONITOR, "parts/web/run-samples", "turn", server_functions=functions, **kwargs
-            ),
-        )
+    TEMPLATE = """
+<div class="lm-monitor none">
+<div class="lm-run-empty lm-empty"><b>Nothing trained yet</b>Press Start: the loss curve draws
+itself, and the model's answers change beside it.</div>
+<div class="lm-run-head" hidden></div><div class="lm-live" aria-live="polite"></div>
+<div class="lm-run-numbers lm-nums six" hidden></div>
+<div class="lm-run-charts lm-charts" hidden></div>
+<div class="lm-run-samples" hidden></div></div>
+"""
+    MODULE = "parts/web/run-samples"
+    TELLS = ("turn",)
+
+    def __init__(self, follow: Callable[[Any], Any] | None = None, **given: Unpack[Placed]) -> None:
+        super().__init__("", server_functions=[alerts(follow)] if follow else None, **given)
 
 
 class Runs(Html):
     """The table of runs and their curves: ``run_views.table``. Its events ``pick`` (ids),
     ``reopen`` and ``drop`` (id) say what the visitor chose."""
 
-    def __init__(self, **kwargs: Unpack[Placed]) -> None:
-        super().__init__(
-            "", **component(RUNS, "parts/web/runs", "pick", "reopen", "drop", **kwargs)
-        )
+    TEMPLATE = """
+<div class="lm-runs-empty lm-empty"><b>No runs yet</b>What this browser trains is listed here, and
+found again when the page is opened anew.</div>
+<div class="lm-runs-table lm-scroll" tabindex="0" role="region" aria-label="Runs" hidden></div>
+<div class="lm-runs-tools lm-measures" role="radiogroup" aria-label="Curves" hidden>
+<label><input type="radio" name="lm-curve" value="valid" checked><span>held-out loss</span></label>
+<label><input type="radio" name="lm-curve" value="loss"><span>train loss</span></label>
+<label><input type="radio" name="lm-curve" value="probe"><span>general text</span></label></div>
+<div class="lm-runs-curves lm-charts" hidden></div>
+"""
+    MODULE = "parts/web/runs"
+    TELLS = ("pick", "reopen", "drop")

@@ -1,10 +1,9 @@
 """The lecture bar: goes from scene to scene, copies links, saves and opens scenes. Draws and wires;
-what is shown is drawn by ``assets/lecture.js``, what it asks is answered in ``events.py``.
+what is shown is drawn by ``lecture.js``, what it asks is answered in ``events.py``.
 """
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Unpack
 
 import gradio as gr
@@ -15,13 +14,24 @@ from lmlab.page.lecture import events, links
 from lmlab.page.lecture.filling import Filling
 from lmlab.page.lecture.stage import stages, tabs_of
 from lmlab.page.scenes.scene import Scene
-from lmlab.parts.gradio_compat.building import Html, Placed
-from lmlab.parts.scripts import mounts
+from lmlab.parts.gradio_compat.building import Hidden, Html, Placed
 from lmlab.parts.stream import QUIET, waits_in
 
 QUICK = waits_in("lecture", 4)
 AHEAD = waits_in("ahead", 1)
-BAR = """
+REFUSED = "() => JSON.stringify({action: 'refused', tab: '%s', at: Date.now()})"
+
+
+class Bar(Html):
+    """The bar; its value is JSON of all scenes, and of the tabs' names by the ids that select them.
+
+    Its events ask, for the tab ``T``: ``fill_T`` for it to be filled in as a scene or a link says,
+    ``tell_T`` for what it shows, as a link or a scene's file. For no tab: ``bring`` opens scene
+    files of the visitor's, ``ahead`` prepares the scene after one, ``lost`` is a link that leads
+    nowhere.
+    """
+
+    TEMPLATE = """
 <div class="lm-wants" role="alert" hidden></div>
 <section class="lm-lecture" aria-label="Lecture" hidden>
   <div class="lm-lecturehead">
@@ -42,97 +52,47 @@ BAR = """
   <div class="lm-scenes" hidden></div>
 </section>
 """
+    MODULE = "page/lecture/lecture"
+
+    def __init__(self, names: Sequence[str], **given: Unpack[Placed]) -> None:
+        tells = [f"{kind}_{name}" for name in names for kind in ("fill", "tell")]
+        self.TELLS = (*tells, "bring", "ahead", "lost")
+        super().__init__("", **given)
 
 
-class Bar(Html):
-    """The bar; its value is JSON of all scenes, and of the tabs' names by the ids that select them.
+class Mail(Hidden):
+    """Its value, JSON, is told to the bar."""
 
-    Its events ask, for the tab ``T``: ``fill_T`` for it to be filled in as a scene or a link says,
-    ``tell_T`` for what it shows, as a link or a scene's file. For no tab: ``bring`` opens scene
-    files of the visitor's, ``ahead`` prepares the scene after one, ``lost`` is a link that leads
-    nowhere.
-    """
-
-    def __init__(
-        self, value: str = "", names: Sequence[str] = (), **kwargs: Unpack[Placed]
-    ) -> None:
-        events = [f"{kind}_{name}" for name in names for kind in ("fill", "tell")]
-        super().__init__(
-            value,
-            html_template=BAR,
-            js_on_load=mounts("page/lecture/lecture", *events, "bring", "ahead", "lost"),
-            apply_default_css=False,
-            **kwargs,
-        )
+    MODULE = "page/lecture/mail"
 
 
-class Mail(Html):
-    """Shows nothing: its value, JSON, is told to the bar."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "",
-            html_template="<span hidden></span>",
-            js_on_load=mounts("page/lecture/mail"),
-            apply_default_css=False,
-            container=False,
-            elem_classes="lm-none",
-        )
-
-
-@dataclass(frozen=True)
 class Lecture:
-    """The components.
+    """The bar, what the server answers it, and scenes that the visitor opened; drawn inside the
+    current Blocks, above the tabs, and hidden until it is wanted."""
 
-    Attributes:
-        bar: what is seen.
-        mail: what the server answers it.
-        own: scenes that the visitor opened.
-    """
+    def __init__(self, names: Sequence[str]) -> None:
+        self.bar = Bar(names, elem_id="lecture")
+        self.mail, self.own = Mail(), gr.State(())
 
-    bar: Bar
-    mail: Mail
-    own: gr.State
-
-
-def build(names: Sequence[str]) -> Lecture:
-    """Draw the bar inside the current Blocks, above the tabs; hidden until it is wanted.
-
-    Args:
-        names: of the tabs that will follow.
-    """
-    return Lecture(Bar(names=names, elem_id="lecture"), Mail(), gr.State(()))
-
-
-def refused(tab: str) -> str:
-    """The script that tells the bar that a tab has not been filled in: it begins by itself."""
-    return f"() => JSON.stringify({{action: 'refused', tab: {json.dumps(tab)}, at: Date.now()}})"
-
-
-def wire(
-    lab: Lab,
-    page: gr.Blocks,
-    lecture: Lecture,
-    course: tuple[Scene, ...],
-    features: Sequence[Feature],
-) -> None:
-    """Have the bar reach every tab of the built page. One event a tab, as an event that names the
-    controls of all tabs takes a browser seconds.
-    """
-    filling = Filling(lab, stages(page), wordings(features))
-    shown = tuple(scene for scene in course if scene.tab in filling.stages)
-    names = {stage.tab: name for name, stage in filling.stages.items()}
-    first = tabs_of(page)[0].id
-    lecture.bar.value = json.dumps({"tabs": names, "first": first, "scenes": events.listed(shown)})
-    for name, stage in filling.stages.items():
-        filled = [*filling.outputs(name), lecture.mail]
-        fill, tell = getattr(lecture.bar, f"fill_{name}"), getattr(lecture.bar, f"tell_{name}")
-        given = [lecture.own, *filling.inputs(name)]
-        asked = fill(events.filler(filling, stage, shown), given, filled, **QUICK)
-        asked.failure(None, None, lecture.mail, js=refused(stage.tab), queue=False, **QUIET)
-        values = list(links.linkable(stage).values())
-        tell(events.teller(stage), values, lecture.mail, **QUICK)
-    mails = [lecture.mail, lecture.own]
-    lecture.bar.bring(events.adder(filling, shown), lecture.own, mails, **QUICK)
-    lecture.bar.lost(events.finder(filling, shown), None, lecture.mail, **QUICK)
-    lecture.bar.ahead(events.preparer(lab, shown, features), lecture.own, None, **AHEAD)
+    def wire(
+        self, lab: Lab, page: gr.Blocks, course: tuple[Scene, ...], features: Sequence[Feature]
+    ) -> None:
+        """Have the bar reach every tab of the built page. One event a tab, as an event that names
+        the controls of all tabs takes a browser seconds.
+        """
+        bar, mail, own = self.bar, self.mail, self.own
+        filling = Filling(lab, stages(page), wordings(features))
+        shown = tuple(scene for scene in course if scene.tab in filling.stages)
+        names = {stage.tab: name for name, stage in filling.stages.items()}
+        first = tabs_of(page)[0].id
+        bar.value = json.dumps({"tabs": names, "first": first, "scenes": events.listed(shown)})
+        for name, stage in filling.stages.items():
+            fill, tell = getattr(bar, f"fill_{name}"), getattr(bar, f"tell_{name}")
+            given, filled = [own, *filling.inputs(name)], [*filling.outputs(name), mail]
+            asked = fill(events.filler(filling, stage, shown), given, filled, **QUICK)
+            # A tab that has not been filled in begins by itself.
+            asked.failure(None, None, mail, js=REFUSED % stage.tab, queue=False, **QUIET)
+            tell(events.teller(stage), list(links.linkable(stage).values()), mail, **QUICK)
+        bar.bring(events.adder(filling, shown), own, [mail, own], **QUICK)
+        bar.lost(events.finder(filling, shown), None, mail, **QUICK)
+        bar.ahead(events.preparer(lab, shown, features), own, None, **AHEAD)

@@ -31,7 +31,7 @@ def query(stage: Stage, values: Sequence[Any]) -> str:
     """
     pairs = [(TAB, stage.name)]
     for (key, control), value in zip(linkable(stage).items(), values, strict=True):
-        if value is not None and value != _first(control):
+        if value is not None and value != control.value:
             parts = value if isinstance(value, list) else [value]
             pairs += [(key, _text(part)) for part in parts] or [(key, "")]
     try:
@@ -69,16 +69,12 @@ def read(text: str) -> tuple[str, dict[str, str | tuple[str, ...]], bool]:
     for key, value in pairs:
         grouped.setdefault(key, []).append(value)
     tab, run = grouped.pop(TAB, [""])[0], grouped.pop(RUN, ["1"])[0] != "0"
-    values = {key: _one(parts) for key, parts in grouped.items() if not key.startswith("__")}
+    values = {
+        key: parts[0] if len(parts) == 1 else tuple(parts)
+        for key, parts in grouped.items()
+        if not key.startswith("__")
+    }
     return tab, values, run
-
-
-def _one(parts: list[str]) -> str | tuple[str, ...]:
-    return parts[0] if len(parts) == 1 else tuple(parts)
-
-
-def _first(control: Any) -> Any:
-    return control.value
 
 
 def _text(value: Any) -> str:

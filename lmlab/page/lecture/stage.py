@@ -7,7 +7,7 @@ Data that a visitor gave, and secrets, never do.
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,16 +73,9 @@ class Stage:
         return _value(f"{self.name}-{name}", control, given)
 
 
-def outer(page: gr.Blocks) -> gr.Tabs:
-    """The page's own row of tabs."""
-    found = building.outer(page)
-    assert found is not None
-    return found
-
-
 def tabs_of(page: gr.Blocks) -> list[gr.Tab]:
     """The page's own tabs."""
-    return [tab for tab in outer(page).children if isinstance(tab, gr.Tab)]
+    return [tab for tab in building.outer(page).children if isinstance(tab, gr.Tab)]
 
 
 def stages(page: gr.Blocks) -> dict[str, Stage]:
@@ -109,20 +102,24 @@ def _stage(tab: gr.Tab) -> Stage | None:
 
 
 def _value(what: str, control: Any, given: Any) -> Any:
-    if isinstance(control, gr.Tabs):
-        return _one_of(
-            what, [str(tab.id) for tab in control.children if isinstance(tab, gr.Tab)], given
-        )
-    if isinstance(control, gr.Checkbox):
-        return _truth(what, given)
-    if isinstance(control, gr.Slider | gr.Number):
-        return _number(what, control, given)
-    if isinstance(control, gr.CheckboxGroup) or getattr(control, "multiselect", None):
-        parts = [given] if isinstance(given, str) else list(given or ())
-        return [_choice(what, control, part) for part in parts[:50]]
-    if isinstance(control, gr.Dropdown | gr.Radio):
-        return _choice(what, control, given)
-    return _text(what, given)
+    match control:
+        case gr.Tabs():
+            tabs = (str(tab.id) for tab in control.children if isinstance(tab, gr.Tab))
+            return _one_of(what, {name: name for name in tabs}, given)
+        case gr.Checkbox():
+            truths = {"true": True, "false": False, "yes": True, "no": False}
+            if (found := truths.get(str(given).lower())) is None:
+                raise InputError(f"‘{what}’ is true or false, not ‘{str(given)[:40]}’.")
+            return found
+        case gr.Slider() | gr.Number():
+            return _number(what, control, given)
+        case gr.CheckboxGroup() | gr.Dropdown(multiselect=True):
+            parts = [given] if isinstance(given, str) else list(given or ())
+            return [_choice(what, control, part) for part in parts[:50]]
+        case gr.Dropdown() | gr.Radio():
+            return _choice(what, control, given)
+        case _:
+            return _text(what, given)
 
 
 def _text(what: str, given: Any) -> str:
@@ -131,14 +128,6 @@ def _text(what: str, given: Any) -> str:
     if len(given) > LONGEST:
         raise InputError(f"‘{what}’ is longer than {LONGEST:,} characters.")
     return given
-
-
-def _truth(what: str, given: Any) -> bool:
-    known = {"true": True, "false": False, "yes": True, "no": False}
-    found = given if isinstance(given, bool) else known.get(str(given).lower())
-    if found is None:
-        raise InputError(f"‘{what}’ is true or false, not ‘{str(given)[:40]}’.")
-    return bool(found)
 
 
 def _number(what: str, control: Any, given: Any) -> float | int:
@@ -158,13 +147,12 @@ def _choice(what: str, control: Any, given: Any) -> Any:
     values = {str(value): value for _, value in control.choices}
     if getattr(control, "allow_custom_value", False) and given not in values:
         return _text(what, given)
-    return values[_one_of(what, list(values), given)]
+    return _one_of(what, values, given)
 
 
-def _one_of(what: str, known: Sequence[str], given: Any) -> str:
+def _one_of(what: str, known: Mapping[str, Any], given: Any) -> Any:
     text = _text(what, given)
     if text not in known:
-        raise InputError(
-            f"‘{what}’ has no choice ‘{text[:60]}’.", f"There are: {', '.join(known[:12])}."
-        )
-    return text
+        there = ", ".join([*known][:12])
+        raise InputError(f"‘{what}’ has no choice ‘{text[:60]}’.", f"There are: {there}.")
+    return known[text]

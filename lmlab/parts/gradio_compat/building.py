@@ -1,34 +1,23 @@
 """Where a component stands while the page is made, and whose request a thread answers."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, TypedDict, Unpack
 
 import gradio as gr
 from gradio import component_meta
 from gradio.context import Context, LocalContext
 
 from lmlab.hosting.guests import place
+from lmlab.parts.scripts import mounts
 
 # Gradio writes a ``.pyi`` beside each class that derives from one of its own, from the source as it
 # stood: mypy reads that in place of the module, and an installed package may be read-only.
 component_meta.create_or_modify_pyi = lambda *_: None
 
 
-class Html(gr.HTML):
-    """What our own components derive from, so that none is made before the line above."""
-
-
-class AsBase:
-    """Of a component of our own that is, for the browser, the one that it derives from next."""
-
-    def get_block_name(self) -> str:
-        """The name that Gradio's page knows it by."""
-        return type(self).__mro__[2].__name__.lower()
-
-
 class Placed(TypedDict, total=False):
-    """What may be said of a component of our own besides its own arguments. Gradio's HTML takes any
-    name, so a misspelt one would go unseen.
+    """What may be said of a component of our own. Gradio's HTML takes any name, so a misspelt one
+    would go unseen.
     """
 
     elem_id: str
@@ -37,6 +26,51 @@ class Placed(TypedDict, total=False):
     container: bool
     label: str
     min_height: int
+    html_template: str
+    js_on_load: str
+    apply_default_css: bool
+    server_functions: list[Callable[..., Any]] | None
+    group: str
+    colour_by: str
+    empty: str
+    tab: str
+    among: str
+
+
+class Html(gr.HTML):
+    """A component of our own: a constant template, and a module whose ``mount`` makes DOM of its
+    value, JSON, by textContent; so nothing that a visitor types is ever taken for HTML or script.
+
+    What a class says: ``TEMPLATE``, ``MODULE`` (its path within the package, without ``.js``) and
+    ``TELLS``, the events that the module triggers.
+    """
+
+    TEMPLATE = "<span hidden></span>"
+    MODULE = ""
+    TELLS: tuple[str, ...] = ()
+
+    def __init__(self, value: str = "", **given: Unpack[Placed]) -> None:
+        made: Placed = {
+            "html_template": self.TEMPLATE,
+            "js_on_load": mounts(self.MODULE, *self.TELLS),
+            "apply_default_css": False,
+        }
+        super().__init__(value, **(made | given))
+
+
+class Hidden(Html):
+    """One that shows nothing: what its value says, its module hands on."""
+
+    def __init__(self, value: str = "", **given: Unpack[Placed]) -> None:
+        super().__init__(value, container=False, elem_classes="lm-none", **given)
+
+
+class AsBase:
+    """Of a component of our own that is, for the browser, the one that it derives from next."""
+
+    def get_block_name(self) -> str:
+        """The name that Gradio's page knows it by."""
+        return type(self).__mro__[2].__name__.lower()
 
 
 def tab() -> gr.Tab:
@@ -58,9 +92,9 @@ def components(page: gr.Blocks) -> list[Any]:
     return list(page.blocks.values())
 
 
-def outer(page: gr.Blocks) -> gr.Tabs | None:
+def outer(page: gr.Blocks) -> gr.Tabs:
     """The page's own row of tabs."""
-    return next((one for one in components(page) if isinstance(one, gr.Tabs)), None)
+    return next(one for one in components(page) if isinstance(one, gr.Tabs))
 
 
 def elsewhere(tab: str, names: Sequence[str]) -> dict[str, Any]:

@@ -7,32 +7,23 @@ Programs are still told all of it.
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
-from lmlab.parts.gradio_compat.building import Html
-from lmlab.parts.scripts import mounts
+from lmlab.parts.gradio_compat.building import Hidden, below
 
 CONFIG = re.compile(rb"(?<=window\.gradio_config = ).*?(?=;</script>)", re.DOTALL)
 
 
-class Opening(Html):
+class Opening(Hidden):
     """Is the first to be in a tab that was made: its event ``open`` stands for the tab's first
     ``select``, which came before there was anything to answer it."""
 
-    def __init__(self, tab: str) -> None:
-        super().__init__(
-            "",
-            html_template="<span hidden></span>",
-            js_on_load=mounts("parts/web/opening", "open"),
-            apply_default_css=False,
-            container=False,
-            elem_classes="lm-none",
-            tab=tab,
-        )
+    MODULE = "parts/web/opening"
+    TELLS = ("open",)
 
 
 @dataclass(frozen=True)
@@ -58,28 +49,23 @@ class Part:
         """Nothing is to be computed."""
 
 
-def defer(page: gr.Blocks, tabs: Sequence[gr.Tab]) -> None:
-    """Have tabs of a built page made when they are opened."""
-    for tab in tabs:
-        _defer(page, tab)
-
-
 def parts_of(page: gr.Blocks) -> list[Part]:
     """What of a page is sent later."""
     found: list[Any] = [event.renderable for event in page.fns.values()]
     return [one for one in found if isinstance(one, Part)]
 
 
-def _defer(page: gr.Blocks, tab: gr.Tab) -> None:
+def defer(page: gr.Blocks, tab: gr.Tab) -> None:
+    """Have a tab of a built page made when it is opened."""
     with page, tab:
         holder = gr.Column()
         with holder:
-            opening = Opening(str(tab.id))
+            opening = Opening(tab=str(tab.id))
     moved = [child for child in tab.children if child is not holder]
     tab.children, holder.children = [holder], [opening, *moved]
     for child in moved:
         child.parent = holder
-    blocks = frozenset(block._id for block in _below(holder))
+    blocks = frozenset(block._id for block in below(holder))
     events = _events(page, tab, blocks)
     for number in events:
         targets = page.fns[number].targets
@@ -108,12 +94,6 @@ def _events(page: gr.Blocks, tab: gr.Tab, blocks: frozenset[int]) -> frozenset[i
         if inside or event.trigger_after in found:
             found.add(number)
     return frozenset(found)
-
-
-def _below(block: Any) -> Iterator[Any]:
-    for child in getattr(block, "children", ()):
-        yield child
-        yield from _below(child)
 
 
 def first_part(html: bytes, parts: Sequence[Part], heads: str = "") -> bytes:
