@@ -1,6 +1,6 @@
 // What a model from nothing writes as it learns: each sample with its step, the newest first, and
 // the share of its words that the text has.
-import { el } from "../../parts/web/dom.js";
+import { el, put, table } from "../../parts/web/dom.js";
 import { count, fixed, visible } from "../../parts/web/format.js";
 import { watchRun } from "../../parts/web/monitor.js";
 
@@ -20,45 +20,24 @@ function spread(all) {
   return [...kept.values()].sort((a, b) => a.step - b.step);
 }
 
-function words(sample) {
-  const share = sample.words, cell = el("td", "lm-known");
-  if (share == null) return cell;
-  const track = el("span", "lm-track"), bar = el("i");
+function words({ words: share }) {
+  if (share == null) return el("td", "lm-known");
+  const bar = el("i");
   bar.style.width = 100 * share + "%";
-  track.append(bar);
-  cell.append(fixed(100 * share, 0) + " %", track);
-  return cell;
+  return el("td", "lm-known", fixed(100 * share, 0) + " %", el("span", "lm-track", bar));
 }
 
-function written(sample) {
-  const cell = el("td", "words"), end = sample.prompt ? [el("b", "", visible(sample.prompt))] : [];
-  cell.append(...end, visible(sample.text));
-  cell.dir = "auto";
-  return cell;
+function line(sample) {
+  const given = sample.prompt ? el("b", "", visible(sample.prompt)) : null;
+  return el("tr", "", el("td", "", count(sample.step)), put(el("td", "words", given, visible(sample.text)), { dir: "auto" }), words(sample));
 }
 
 function drawGrowth(box, samples) {
-  const made = [...samples.entries()].sort(([a], [b]) => a - b).map(([, { all }]) => {
-    const part = el("section", "lm-growth"), table = el("table", "lm-table"), head = el("tr"), top = el("thead"), body = el("tbody");
+  box.replaceChildren(...[...samples.entries()].sort(([a], [b]) => a - b).map(([, { all }]) => {
     const prompt = all[0].prompt ? "Going on from ‘" + visible(all[0].prompt) + "’" : "From nothing";
-    part.append(el("h3", "lm-h", prompt));
-    head.append(el("th", "", "step"), el("th", "", "it writes"), el("th", "", "words of the text"));
-    top.append(head);
-    body.append(...spread(all).reverse().map((one) => {
-      const row = el("tr");
-      row.append(el("td", "", count(one.step)), written(one), words(one));
-      return row;
-    }));
-    table.append(top, body);
-    const scroll = el("div", "lm-scroll");
-    scroll.tabIndex = 0;
-    scroll.setAttribute("role", "region");
-    scroll.setAttribute("aria-label", "Samples: " + prompt);
-    scroll.append(table);
-    part.append(scroll);
-    return part;
-  });
-  box.replaceChildren(...made);
+    const made = table("lm-table", ["step", "it writes", "words of the text"], spread(all).reverse().map(line));
+    return el("section", "lm-growth", el("h3", "lm-h", prompt), put(el("div", "lm-scroll", made), { tabIndex: 0, role: "region", "aria-label": "Samples: " + prompt }));
+  }));
 }
 
 /** @param {HTMLElement} element @param {Given} data */

@@ -1,56 +1,42 @@
 // Every prediction of a study: filtered to the wrong ones, made as they are scrolled to; a click
 // asks for that query by the event `choose`.
-import { el } from "../../parts/web/dom.js";
+import { asking, el, onValue, put } from "../../parts/web/dom.js";
 import { count, fixed, visible } from "../../parts/web/format.js";
 
+const CHUNK = 100;
+
 /** @param {HTMLElement} element @param {Given} given */
-export function mount(element, { props, watch, trigger }) {
-  const CHUNK = 100;
-  const body = element.querySelector("tbody"), scroller = element.querySelector(".lm-scroll");
-  const wrong = element.querySelector("input"), said = element.querySelector(".lm-count");
+export function mount(element, given) {
+  const body = element.querySelector("tbody"), scroller = element.querySelector(".lm-scroll"), wrong = element.querySelector("input");
   let data = null, shown = [], made = 0;
 
-  function line(row) {
-    const tr = el("tr", row.correct ? "" : "wrong");
-    const cells = [row.design, String(row.row), row.query, row.truth, row.answer == null ? "–" : row.answer, row.correct ? "✓" : "✗", fixed(row.nll, 2)];
-    cells.forEach((text, i) => {
-      const td = el("td", i === 2 ? "query" : i === 3 || i === 4 ? "words" : "", i === 2 ? visible(text) : text);
-      if (i === 2) td.title = text;
-      if (i === 4 && row.reason) td.title = row.reason;
-      if (i >= 2 && i <= 4) td.dir = "auto";
-      tr.append(td);
-    });
-    const load = () => trigger("choose", { row: row.row });
-    tr.tabIndex = 0;
-    tr.onclick = load;
-    tr.onkeydown = (event) => { if (event.key === "Enter") load(); };
-    return tr;
+  function line({ design, row, query, truth, answer, reason, correct, nll }) {
+    const tr = el("tr", correct ? "" : "wrong", el("td", "", design), el("td", "", row), put(el("td", "query", visible(query)), { dir: "auto", title: query }),
+      put(el("td", "words", truth), { dir: "auto" }), put(el("td", "words", answer ?? "–"), { dir: "auto", title: reason || "" }),
+      el("td", "", correct ? "✓" : "✗"), el("td", "", fixed(nll, 2)));
+    return asking(tr, () => given.trigger("choose", { row }));
   }
 
   function more() {
-    const part = document.createDocumentFragment();
-    for (const end = Math.min(shown.length, made + CHUNK); made < end; made++) part.append(line(shown[made]));
-    body.append(part);
+    body.append(...shown.slice(made, made + CHUNK).map(line));
+    made = Math.min(shown.length, made + CHUNK);
   }
 
   function filter() {
-    shown = data ? data.rows.filter((row) => !wrong.checked || !row.correct) : [];
+    shown = data.rows.filter((row) => !wrong.checked || !row.correct);
     made = 0;
     body.replaceChildren();
-    said.textContent = data ? `${count(shown.length)} of ${count(data.total)} predictions` : "";
+    element.querySelector(".lm-count").textContent = `${count(shown.length)} of ${count(data.total)} predictions`;
     more();
-  }
-
-  function draw() {
-    try { data = JSON.parse(props.value); } catch { data = null; }
-    element.querySelector(".lm-predictions").hidden = !data;
-    if (data) filter();
   }
 
   wrong.onchange = filter;
   scroller.addEventListener("scroll", () => {
     if (scroller.scrollTop + scroller.clientHeight > scroller.scrollHeight - 300) more();
   });
-  draw();
-  watch("value", draw);
+  onValue(given, (value) => {
+    data = value;
+    element.querySelector(".lm-predictions").hidden = !data;
+    if (data) filter();
+  });
 }

@@ -1,9 +1,9 @@
 // Line charts on canvases that share one axis of steps: what is new is drawn without a flicker, and
 // what was zoomed stays zoomed.
-import { el, onTold } from "./dom.js";
+import { button, el, onTold, put } from "./dom.js";
 import { SUPERSCRIPT, count, minus } from "./format.js";
 
-const PAD = { left: 52, right: 14, top: 10, bottom: 24 };
+const PAD = { left: 52, right: 14, top: 10, bottom: 24 }, NOTHING = { x: [], y: [] };
 
 // The axis of some charts: `series` holds {x: [...], y: [...]} by key.
 export function newAxis() {
@@ -60,7 +60,7 @@ function extent(axis, lines) {
   const [from, to] = range(axis);
   let low = Infinity, high = -Infinity;
   for (const line of lines) {
-    const { x, y } = axis.series[line.key] || { x: [], y: [] };
+    const { x, y } = axis.series[line.key] || NOTHING;
     const first = Math.max(0, before(x, from)), last = Math.min(x.length - 1, before(x, to) + 1);
     let seen = y.slice(first, last + 1).filter((v) => v != null);
     if (line.kind === "faint" && seen.length > 20) {
@@ -77,48 +77,34 @@ function extent(axis, lines) {
 
 // A chart in a figure. `spec`: {name, unit, lines: [{key, name, kind: line | faint | dots, ink}]}.
 export function newChart(axis, spec) {
-  const figure = el("figure", "lm-chart"), head = el("figcaption"), canvas = el("canvas");
-  const pen = canvas.getContext("2d");
-  const chart = { figure, spec, draw };
+  const head = el("figcaption"), canvas = put(el("canvas"), { tabIndex: 0, role: "img", "aria-label": spec.name });
+  const figure = el("figure", "lm-chart", head, canvas), pen = canvas.getContext("2d");
+  const chart = { figure, spec, draw, f: null };
+  const of = (line) => axis.series[line.key] || NOTHING;
   let drag = null;
-  canvas.tabIndex = 0;
-  canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", spec.name);
-  figure.append(head, canvas);
   axis.charts.push(chart);
-  figure.lmRows = () => [["line", "step", "value"], ...chart.spec.lines.flatMap((line) => {
-    const { x, y } = axis.series[line.key] || { x: [], y: [] };
-    return x.map((step, i) => [line.name, step, y[i]]);
-  })];
+  figure.lmRows = () => [["line", "step", "value"], ...spec.lines.flatMap((line) => of(line).x.map((step, i) => [line.name, step, of(line).y[i]]))];
 
   function look() {
     const style = getComputedStyle(figure);
-    const of = (name) => style.getPropertyValue(name).trim() || name;
-    return { font: `${parseFloat(style.fontSize) * 0.8}px ${style.fontFamily}`, size: parseFloat(style.fontSize) * 0.8, of, text: of("--lm-sub"), grid: of("--lm-grid") };
+    const of = (name) => style.getPropertyValue(name).trim() || name, size = parseFloat(style.fontSize) * 0.8;
+    return { font: `${size}px ${style.fontFamily}`, size, of, text: of("--lm-sub"), grid: of("--lm-grid") };
   }
 
   function caption() {
-    const step = axis.at, title = el("b", "", spec.name), parts = [title];
+    const step = axis.at, parts = [el("b", "", spec.name)];
     if (spec.unit) parts.push(el("small", "", spec.unit));
     let said = spec.name;
-    for (const line of chart.spec.lines) {
-      const { x, y } = axis.series[line.key] || { x: [], y: [] };
-      const i = step == null ? x.length - 1 : before(x, step);
+    for (const line of spec.lines) {
+      const { x, y } = of(line), i = step == null ? x.length - 1 : before(x, step);
       if (!x.length) continue;
-      const item = el("span", "lm-line " + line.kind), swatch = el("i");
+      const swatch = el("i"), value = i < 0 || y[i] == null ? "–" : short(y[i]);
       swatch.style.setProperty("--ink", line.ink.startsWith("--") ? `var(${line.ink})` : line.ink);
-      const value = i < 0 || y[i] == null ? "–" : short(y[i]);
-      item.append(swatch, line.name + " ", el("em", "", value));
-      parts.push(item);
+      parts.push(el("span", "lm-line " + line.kind, swatch, line.name + " ", el("em", "", value)));
       said += `, ${line.name} ${value}`;
     }
     if (step != null) parts.push(el("span", "lm-atstep", "step " + count(step)));
-    if (axis.from != null) {
-      const back = el("button", "lm-tool", "whole run");
-      back.type = "button";
-      back.onclick = () => zoom(axis, null);
-      parts.push(back);
-    }
+    if (axis.from != null) parts.push(button("lm-tool", "whole run", () => zoom(axis, null)));
     head.replaceChildren(...parts);
     canvas.setAttribute("aria-label", said + ". Arrow keys read the curve, plus and minus zoom, 0 shows all of it.");
   }
@@ -131,7 +117,7 @@ export function newChart(axis, spec) {
     }
     pen.setTransform(dense, 0, 0, dense, 0, 0);
     pen.clearRect(0, 0, width, height);
-    const style = look(), [low, high] = extent(axis, chart.spec.lines), [from, to] = range(axis);
+    const style = look(), [low, high] = extent(axis, spec.lines), [from, to] = range(axis);
     const right = width - PAD.right, bottom = height - PAD.bottom - (style.size > 14 ? 6 : 0), left = PAD.left + (style.size > 14 ? 14 : 0);
     const X = (v) => left + ((v - from) / (to - from)) * (right - left);
     const Y = (v) => bottom - ((v - low) / (high - low)) * (bottom - PAD.top);
@@ -139,34 +125,30 @@ export function newChart(axis, spec) {
   }
 
   function axes(f) {
-    pen.font = f.style.font;
-    pen.fillStyle = f.style.text;
-    pen.strokeStyle = f.style.grid;
-    pen.lineWidth = 1;
-    pen.textAlign = "right";
-    pen.textBaseline = "middle";
+    Object.assign(pen, { font: f.style.font, fillStyle: f.style.text, strokeStyle: f.style.grid, lineWidth: 1, textAlign: "right", textBaseline: "middle" });
     for (const v of ticks(f.low, f.high, Math.max(2, (f.bottom - PAD.top) / (f.style.size * 3)))) {
       const y = Math.round(f.Y(v)) + 0.5;
-      pen.beginPath();
-      pen.moveTo(f.left, y);
-      pen.lineTo(f.right, y);
-      pen.stroke();
+      stroke(f.left, y, f.right, y);
       pen.fillText(short(v), f.left - 7, y);
     }
-    pen.textAlign = "center";
-    pen.textBaseline = "alphabetic";
+    Object.assign(pen, { textAlign: "center", textBaseline: "alphabetic" });
     for (const v of ticks(f.from, f.to, Math.max(2, (f.right - f.left) / (f.style.size * 6)))) {
       if (v === Math.round(v)) pen.fillText(count(v), f.X(v), f.height - 6);
     }
   }
 
+  function stroke(x1, y1, x2, y2) {
+    pen.beginPath();
+    pen.moveTo(x1, y1);
+    pen.lineTo(x2, y2);
+    pen.stroke();
+  }
+
   function trace(f, line) {
-    const { x, y } = axis.series[line.key] || { x: [], y: [] };
+    const { x, y } = of(line);
     const first = Math.max(0, before(x, f.from)), last = Math.min(x.length - 1, before(x, f.to) + 1);
-    pen.strokeStyle = pen.fillStyle = f.style.of(line.ink);
-    pen.globalAlpha = line.kind === "faint" ? 0.38 : 1;
-    pen.lineWidth = line.kind === "faint" ? 1.2 : line.kind === "level" ? 1.6 : 2.4;
-    pen.lineJoin = "round";
+    const ink = f.style.of(line.ink), lineWidth = { faint: 1.2, level: 1.6 }[line.kind] || 2.4;
+    Object.assign(pen, { strokeStyle: ink, fillStyle: ink, globalAlpha: line.kind === "faint" ? 0.38 : 1, lineWidth, lineJoin: "round" });
     pen.setLineDash(line.dash || []);
     pen.beginPath();
     let on = false;
@@ -207,14 +189,10 @@ export function newChart(axis, spec) {
       pen.globalAlpha = 1;
     }
     if (axis.at == null || axis.at < f.from || axis.at > f.to) return;
-    pen.strokeStyle = f.style.text;
-    pen.lineWidth = 1;
-    pen.beginPath();
-    pen.moveTo(f.X(axis.at), PAD.top);
-    pen.lineTo(f.X(axis.at), f.bottom);
-    pen.stroke();
-    for (const line of chart.spec.lines) {
-      const { x, y } = axis.series[line.key] || { x: [], y: [] }, i = before(x, axis.at);
+    Object.assign(pen, { strokeStyle: f.style.text, lineWidth: 1 });
+    stroke(f.X(axis.at), PAD.top, f.X(axis.at), f.bottom);
+    for (const line of spec.lines) {
+      const { x, y } = of(line), i = before(x, axis.at);
       if (i < 0 || y[i] == null) continue;
       pen.fillStyle = f.style.of(line.ink);
       dot(f.X(x[i]), f.Y(y[i]), 4);
@@ -230,7 +208,7 @@ export function newChart(axis, spec) {
     pen.beginPath();
     pen.rect(f.left - 5, PAD.top - 6, f.right - f.left + 10, f.bottom - PAD.top + 8);
     pen.clip();
-    chart.spec.lines.forEach((line) => trace(f, line));
+    spec.lines.forEach((line) => trace(f, line));
     cursor(f);
     pen.restore();
     chart.f = f;

@@ -1,21 +1,19 @@
 // Texts and pictures into the clipboard or a file.
-import { el } from "./dom.js";
+import { el, put } from "./dom.js";
 
 export const CSV_MARK = "\ufeff"; // tells spreadsheets that this is UTF-8
 
 export function saveAs(parts, kind, file) {
-  const link = el("a");
-  link.href = URL.createObjectURL(new Blob(parts, { type: kind }));
-  link.download = file;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  const address = URL.createObjectURL(new Blob(parts, { type: kind }));
+  saveAddress(address, file);
+  setTimeout(() => URL.revokeObjectURL(address), 10000);
 }
+
+export const saveAddress = (href, download) => put(el("a"), { href, download }).click();
 
 export async function copyText(text) {
   if (navigator.clipboard && isSecureContext) return navigator.clipboard.writeText(text);
-  const box = el("textarea");
-  box.value = text;
-  document.body.append(box);
+  const box = document.body.appendChild(put(el("textarea"), { value: text }));
   box.select();
   document.execCommand("copy");
   box.remove();
@@ -23,8 +21,7 @@ export async function copyText(text) {
 
 // Said in the corner of the page for some seconds.
 export function notice(text) {
-  const line = document.getElementById("lm-notice") || document.body.appendChild(Object.assign(el("div"), { id: "lm-notice" }));
-  line.setAttribute("role", "status");
+  const line = document.getElementById("lm-notice") || document.body.appendChild(put(el("div"), { id: "lm-notice", role: "status" }));
   line.textContent = text;
   clearTimeout(line.timer);
   line.timer = setTimeout(() => { line.textContent = ""; }, 5000);

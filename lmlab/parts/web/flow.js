@@ -14,13 +14,13 @@ export function read(text) {
   } catch { return null; }
 }
 
-function flowing(head, lines) {
+function flowing({ columns, ...head }, lines) {
   const column = (k) => lines.map((line) => line[k]);
   const run = {
     model: head.model, context: head.context, prefix: head.prefix, cut: head.cut, bpb: null,
     texts: column(0), after: column(2), entropyAfter: column(3), place: column(4), choices: column(5), finish: column(6),
   };
-  head.columns.forEach((name, k) => { run[name] = lines.map((line) => line[1][k]); });
+  columns.forEach((name, k) => { run[name] = lines.map((line) => line[1][k]); });
   return { ...head, flow: true, same: false, notes: [], runs: [run] };
 }
 
@@ -33,24 +33,17 @@ export function choicesOf(run, i) {
 
 export function choicesFrom(top, place) {
   const found = top.map(([text, nll, after], which) => ({ text, p: Math.exp(-nll / KEY.scale), after, which, actual: which === place }));
-  found.controlled = true;
-  return found;
+  return Object.assign(found, { controlled: true, drawn: null });
 }
 
 // Above a completion: whose it is, how likely it is by now, and why it ended.
 export function flowHeading(run) {
-  const head = el("div", "lm-runhead"), n = run.texts.length;
-  const nats = -run.logprob.reduce((sum, x) => sum + x, 0) / KEY.scale, end = ENDS[run.finish[n - 1]];
-  head.append(el("b", "", run.model));
-  if (n) head.append(el("span", "", count(n) + (n === 1 ? " token" : " tokens")), el("span", "", "ln p " + fixed(-nats, 1)),
-    el("span", "", "perplexity " + Math.exp(nats / n).toPrecision(3)));
-  if (end) head.append(el("span", "lm-end", end));
-  return head;
+  const n = run.texts.length, nats = -run.logprob.reduce((sum, x) => sum + x, 0) / KEY.scale, end = ENDS[run.finish[n - 1]];
+  const facts = n ? [count(n) + (n === 1 ? " token" : " tokens"), "ln p " + fixed(-nats, 1), "perplexity " + Math.exp(nats / n).toPrecision(3)] : [];
+  return el("div", "lm-runhead", el("b", "", run.model), ...facts.map((text) => el("span", "", text)), end ? el("span", "lm-end", end) : null);
 }
 
-export function flowFacts(run, i) {
-  return [
-    el("div", "lm-diff", "p after the controls " + probability(run.after[i])),
-    el("div", "lm-diff", "entropy after " + fixed(run.entropyAfter[i] / KEY.scale / LN2, 2) + " bits"),
-  ];
-}
+export const flowFacts = (run, i) => [
+  "p after the controls " + probability(run.after[i]),
+  "entropy after " + fixed(run.entropyAfter[i] / KEY.scale / LN2, 2) + " bits",
+].map((text) => el("div", "lm-diff", text));

@@ -6,19 +6,15 @@ export function mount(element, { props, watch }) {
   const said = element.querySelector(".lm-handed");
   let timer = 0;
 
-  async function act() {
-    let job = null;
-    try { job = JSON.parse(props.value); } catch { return; }
+  watch("value", async () => {
+    if (!props.value) return;
+    const job = JSON.parse(props.value);
     try {
       if (job.action === "copy") await copyText(job.text);
       else saveAs([CSV_MARK, job.text], "text/csv;charset=utf-8", job.file);
       said.textContent = job.action === "copy" ? "Copied, with tabs between the columns." : "Saved as " + job.file + ".";
-    } catch {
-      said.textContent = "The browser did not allow it.";
-    }
+    } catch { said.textContent = "The browser did not allow it."; }
     clearTimeout(timer);
     timer = setTimeout(() => { said.textContent = ""; }, 4000);
-  }
-
-  watch("value", () => { if (props.value) act(); });
+  });
 }

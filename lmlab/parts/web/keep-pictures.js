@@ -1,5 +1,5 @@
 // Figures as pictures and tables: plotly's, drawings in SVG, canvases, the token strip.
-import { el } from "./dom.js";
+import { el, put } from "./dom.js";
 
 const SVGNS = "http://www.w3.org/2000/svg";
 const DENSE = 2; // pixels of a PNG for each of the page
@@ -50,13 +50,9 @@ export function alone(drawing) {
     for (const name of INKS) if (style.getPropertyValue(name)) tos[i].style.setProperty(name, style.getPropertyValue(name));
   });
   delete copy.dataset.rows;
-  copy.setAttribute("xmlns", SVGNS);
-  copy.setAttribute("width", width);
-  copy.setAttribute("height", height);
-  if (!copy.hasAttribute("viewBox")) copy.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  const ground = document.createElementNS(SVGNS, "rect");
-  for (const [name, value] of Object.entries({ width: "100%", height: "100%", fill: behind(drawing) })) ground.setAttribute(name, value);
-  copy.prepend(ground);
+  const told = (node, fields) => { for (const [name, value] of Object.entries(fields)) node.setAttribute(name, value); return node; };
+  told(copy, { xmlns: SVGNS, width, height, viewBox: copy.getAttribute("viewBox") ?? `0 0 ${width} ${height}` });
+  copy.prepend(told(document.createElementNS(SVGNS, "rect"), { width: "100%", height: "100%", fill: behind(drawing) }));
   return { text: new XMLSerializer().serializeToString(copy), width, height };
 }
 
@@ -139,29 +135,25 @@ table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums}
 ${ramps(dark)}`;
 
 export function stripDocument(strip) {
-  const dark = document.body.classList.contains("dark"), box = el("div", "lm-alone");
-  box.append(...[".lm-tools", ".lm-notes", ".lm-runs"].map((part) => frozen(strip.querySelector(part))));
-  return { box, style: sheet(dark) };
+  const parts = [".lm-tools", ".lm-notes", ".lm-runs"].map((part) => frozen(strip.querySelector(part)));
+  return { box: el("div", "lm-alone", ...parts), style: sheet(document.body.classList.contains("dark")) };
 }
 
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 // A whole file of HTML that asks for nothing and runs nothing.
 export function wholePage(title, style, body) {
-  const page = document.implementation.createHTMLDocument(title), meta = (fields) => Object.assign(page.createElement("meta"), fields);
-  page.head.append(meta({ httpEquiv: "Content-Security-Policy", content: POLICY }), meta({ name: "viewport", content: "width=device-width" }));
-  const letters = page.createElement("meta");
+  const page = document.implementation.createHTMLDocument(title), meta = (fields) => put(el("meta"), fields), letters = el("meta");
   letters.setAttribute("charset", "utf-8");
   page.head.prepend(letters);
-  page.head.append(Object.assign(page.createElement("style"), { textContent: style }));
+  page.head.append(meta({ httpEquiv: "Content-Security-Policy", content: POLICY }), meta({ name: "viewport", content: "width=device-width" }), el("style", "", style));
   page.body.append(page.importNode(body, true));
   return "<!doctype html>\n" + page.documentElement.outerHTML + "\n";
 }
 
 export function stripPicture(strip) {
   const { box, style } = stripDocument(strip), width = Math.ceil(strip.getBoundingClientRect().width);
-  const inside = el("div", "lm-alone");
-  inside.append(Object.assign(el("style"), { textContent: style.replace(/body,/, "") }), ...box.childNodes);
+  const inside = el("div", "lm-alone", el("style", "", style.replace(/body,/, "")), ...box.childNodes);
   inside.style.width = width + "px";
   // Laid out once out of sight, within a root of its own, to know how high it is.
   const host = document.body.appendChild(el("div"));

@@ -1,19 +1,12 @@
 // "Save" at every figure and every token strip of the page.
-import { el, onHere } from "./dom.js";
-import { csv, notice, saveAs } from "./files.js";
+import { button, el, onHere, put } from "./dom.js";
+import { csv, notice, saveAddress, saveAs } from "./files.js";
 import { alone, asAddress, drawnPlot, grounded, painted, plotRows, pngOf, stripDocument, stripPicture, wholePage } from "./keep-pictures.js";
 
 const plotOf = (box) => box.querySelector(".js-plotly-plot");
 const canvasOf = (box) => box.querySelector("canvas");
 const rowsOf = (drawing) => drawing.lmRows?.() || JSON.parse(drawing.dataset.rows || "null");
 const saveRows = (rows, name) => saveAs([csv(rows)], "text/csv;charset=utf-8", name + ".csv");
-
-async function saveAddress(address, file) {
-  const link = el("a");
-  link.href = address;
-  link.download = file;
-  link.click();
-}
 
 // Drawings in SVG, found in their place by `of`.
 const ofDrawings = (of) => ({
@@ -72,29 +65,18 @@ function fileOf(box) {
 }
 
 function menu(box, kind) {
-  const holder = el("div", "lm-save"), opener = el("button", "", "Save ▾"), list = el("div", "lm-save-list");
-  opener.type = "button";
-  opener.setAttribute("aria-expanded", "false");
-  opener.setAttribute("aria-label", "Save this figure");
-  list.hidden = true;
-  list.setAttribute("role", "group");
-  list.setAttribute("aria-label", "Save as");
+  const list = put(el("div", "lm-save-list"), { hidden: true, role: "group", "aria-label": "Save as" });
   const open = (yes) => { list.hidden = !yes; opener.setAttribute("aria-expanded", yes); };
-  opener.onclick = () => open(list.hidden);
+  const opener = button("", "Save ▾", () => open(list.hidden), { "aria-expanded": "false", "aria-label": "Save this figure" });
+  const holder = el("div", "lm-save", opener, list);
   holder.onkeydown = (event) => { if (event.key === "Escape") { open(false); opener.focus(); } };
   holder.addEventListener("focusout", (event) => { if (!holder.contains(event.relatedTarget)) open(false); });
-  for (const [name, way] of Object.entries(kind.ways)) {
-    if (name === "CSV" && kind.ready === canvasOf && !box.lmRows) continue;
-    const button = el("button", "", name);
-    button.type = "button";
-    button.onclick = async () => {
-      open(false);
-      opener.focus();
-      try { await way(box, fileOf(box)); notice(`Saved as ${name}.`); } catch { notice("The browser did not allow it."); }
-    };
-    list.append(button);
-  }
-  holder.append(opener, list);
+  const ways = Object.entries(kind.ways).filter(([name]) => name !== "CSV" || kind.ready !== canvasOf || box.lmRows);
+  list.append(...ways.map(([name, way]) => button("", name, async () => {
+    open(false);
+    opener.focus();
+    try { await way(box, fileOf(box)); notice(`Saved as ${name}.`); } catch { notice("The browser did not allow it."); }
+  })));
   return holder;
 }
 

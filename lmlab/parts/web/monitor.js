@@ -1,7 +1,7 @@
 // A run as it goes: progress, figures, curves and samples. Asks the server for what is new since
 // last time, so that a page that was closed finds the whole curve again.
 import { newAxis, newChart, redraw } from "./chart.js";
-import { el } from "./dom.js";
+import { el, partsOf, put } from "./dom.js";
 import { count, fixed } from "./format.js";
 import { visitor } from "./visitor.js";
 
@@ -9,7 +9,7 @@ export function watchRun(element, { props, watch, trigger, server }, drawSamples
   const OFTEN = 450, SELDOM = 2500, LATE = 15000; // milliseconds
   const GOING = new Set(["queued", "running", "stopping"]);
   const box = element.querySelector(".lm-monitor");
-  const parts = Object.fromEntries(["head", "numbers", "charts", "samples", "empty"].map((name) => [name, box.querySelector(".lm-run-" + name)]));
+  const parts = partsOf(box, ".lm-run-", "head", "numbers", "charts", "samples", "empty");
   const LOSS = [
     { key: "loss", name: "train", kind: "faint", ink: "--lm-c0" }, { key: "smooth", name: "smoothed", kind: "line", ink: "--lm-c0" },
     { key: "valid", name: "held out", kind: "dots", ink: "--lm-c1" }, { key: "probe", name: "general text", kind: "dots", ink: "--lm-c2", dash: [6, 4] },
@@ -26,7 +26,8 @@ export function watchRun(element, { props, watch, trigger, server }, drawSamples
   // --- what is drawn -------------------------------------------------------------------------------
 
   function fresh(name) {
-    run = { name, have: 0, state: "", plan: null, end: null, last: null, lost: [], speed: [], samples: new Map(), levels: null, known: null, evals: [], mean: 0, weight: 0 };
+    parts.samples.replaceChildren();
+    run = { name, have: 0, state: "", title: "", plan: null, end: null, last: null, lost: [], speed: [], samples: new Map(), levels: null, known: null, evals: [], mean: 0, weight: 0 };
     Object.assign(axis, { series: {}, total: 1, from: null, to: null, at: null });
     for (const key of ["loss", "smooth", "rate", "norm", "valid", "probe", "accuracy", "bits", "known", "uniform", "unigram", "base"]) axis.series[key] = { x: [], y: [] };
   }
@@ -39,7 +40,7 @@ export function watchRun(element, { props, watch, trigger, server }, drawSamples
     line.y.push(y);
   }
 
-  function smoothed(x, loss) {
+  function smoothed(loss) {
     if (loss == null) return null;
     run.mean = 0.9 * run.mean + 0.1 * loss;
     run.weight = 0.9 * run.weight + 0.1;
@@ -53,6 +54,16 @@ export function watchRun(element, { props, watch, trigger, server }, drawSamples
     }
   }
 
+  function sampled(one) {
+    const kept = run.samples.get(one.index) || { before: null, now: null, all: [] };
+    kept[one.step === 0 ? "before" : "now"] = one;
+    // A run that went on from a checkpoint writes some of its samples again.
+    kept.all = [...kept.all.filter((other) => other.step < one.step), one];
+    if (one.words != null) known(one);
+    run.samples.set(one.index, kept);
+    run.sampled = true;
+  }
+
   // The share of words that the text has, over all samples of a step.
   function known(one) {
     const last = run.known && run.known.step === one.step ? run.known : { step: one.step, sum: 0, n: 0 };
@@ -60,43 +71,26 @@ export function watchRun(element, { props, watch, trigger, server }, drawSamples
     point("known", one.step, (100 * run.known.sum) / run.known.n);
   }
 
-  function take(news) {
-    for (const event of news.events) {
-      const [kind, step] = event;
-      if (kind === "plan") { run.plan = event[1]; axis.total = run.plan.steps; run.end = null; drawLevels(); }
-      else if (kind === "lost") run.lost.push(step);
-      else if (kind === "levels") { run.levels = event[1]; drawLevels(); }
-      else if (kind === "step") {
-        const [, , loss, rate, norm, tokens, seconds] = event;
-        point("loss", step, loss);
-        point("smooth", step, smoothed(step, loss));
-        point("rate", step, rate);
-        point("norm", step, norm);
-        run.speed.push([tokens, seconds]);
-        if (run.speed.length > 20) run.speed.shift();
-        run.last = step;
-      } else if (kind === "eval") {
-        const [, , valid, probe, accuracy, bits] = event;
-        if (valid != null) point("valid", step, valid);
-        if (probe != null) point("probe", step, probe);
-        if (accuracy != null) point("accuracy", step, accuracy);
-        if (bits != null) point("bits", step, bits);
-      } else if (kind === "sample") {
-        const one = event[1], kept = run.samples.get(one.index) || { before: null, now: null, all: [] };
-        if (one.step === 0) kept.before = one;
-        else kept.now = one;
-        // A run that went on from a checkpoint writes some of its samples again.
-        kept.all = [...kept.all.filter((other) => other.step < one.step), one];
-        if (one.words != null) known(one);
-        run.samples.set(one.index, kept);
-        run.sampled = true;
-      } else if (kind === "end") run.end = event[1];
-    }
-    run.have = news.have;
-    run.state = news.state;
-    run.title = news.title;
-    run.said = news.said;
-    run.place = news.place;
+  // What is done with each kind of event, as run_views.news tells of them.
+  const TAKEN = {
+    plan: (plan) => { run.plan = plan; axis.total = plan.steps; run.end = null; drawLevels(); },
+    lost: (line) => run.lost.push(line),
+    levels: (levels) => { run.levels = levels; drawLevels(); },
+    step: (step, loss, rate, norm, ...took) => {
+      for (const [key, value] of Object.entries({ loss, smooth: smoothed(loss), rate, norm })) point(key, step, value);
+      run.speed = [...run.speed, took].slice(-20);
+      run.last = step;
+    },
+    eval: (step, valid, probe, accuracy, bits) => {
+      for (const [key, value] of Object.entries({ valid, probe, accuracy, bits })) if (value != null) point(key, step, value);
+    },
+    sample: sampled,
+    end: (end) => { run.end = end; },
+  };
+
+  function take({ events, have, state, title, said, place }) {
+    for (const [kind, ...told] of events) TAKEN[kind](...told);
+    Object.assign(run, { have, state, title, said, place });
   }
 
   // --- figures -------------------------------------------------------------------------------------
@@ -114,29 +108,20 @@ export function watchRun(element, { props, watch, trigger, server }, drawSamples
 
   function heading() {
     const total = run.plan ? run.plan.steps : 0, share = total ? (run.last || 0) / total : 0;
-    const line = el("div", "lm-runline"), track = el("div", "lm-track"), bar = el("i");
-    line.append(el("b", "", run.title), el("span", "lm-state " + run.state, SAID[run.state] || run.state));
-    if (run.state === "queued") line.append(el("span", "lm-sub", run.place >= 0 ? `place ${run.place + 1} in the queue` : "starts now"));
-    if (run.said) line.append(el("span", "lm-said2", run.said));
+    const bar = el("i"), [lines, are] = run.lost.length === 1 ? ["Line", "is"] : ["Lines", "are"];
+    const line = el("div", "lm-runline", el("b", "", run.title), el("span", "lm-state " + run.state, SAID[run.state] || run.state),
+      run.state === "queued" ? el("span", "lm-sub", run.place >= 0 ? `place ${run.place + 1} in the queue` : "starts now") : null,
+      run.said ? el("span", "lm-said2", run.said) : null);
     bar.style.width = 100 * Math.min(1, share) + "%";
-    track.append(bar);
-    track.setAttribute("role", "progressbar");
-    track.setAttribute("aria-label", "Steps that were made");
-    track.setAttribute("aria-valuenow", Math.round(100 * share));
-    track.setAttribute("aria-valuemin", 0);
-    track.setAttribute("aria-valuemax", 100);
-    const lost = run.lost.length ? [`${run.lost.length === 1 ? "Line" : "Lines"} ${run.lost.slice(0, 5).join(", ")}${run.lost.length > 5 ? " and others" : ""} of the run's log, metrics.jsonl, cannot be read and ${run.lost.length === 1 ? "is" : "are"} left out; all else is kept.`] : [];
-    const notes = [...(run.plan ? run.plan.warnings : []), ...lost].map((text) => el("p", "", text)), all = el("div", "lm-notes");
-    all.append(...notes);
-    parts.head.replaceChildren(line, track, all);
+    const track = put(el("div", "lm-track", bar), {
+      role: "progressbar", "aria-label": "Steps that were made", "aria-valuenow": Math.round(100 * share), "aria-valuemin": 0, "aria-valuemax": 100,
+    });
+    const lost = run.lost.length ? [`${lines} ${run.lost.slice(0, 5).join(", ")}${run.lost.length > 5 ? " and others" : ""} of the run's log, metrics.jsonl, cannot be read and ${are} left out; all else is kept.`] : [];
+    const notes = [...(run.plan ? run.plan.warnings : []), ...lost].map((text) => el("p", "", text));
+    parts.head.replaceChildren(line, track, el("div", "lm-notes", ...notes));
   }
 
-  function number(name, value, small) {
-    const node = el("div", "lm-num2"), b = el("b", "", value);
-    if (small) b.append(" ", el("small", "", small));
-    node.append(b, el("span", "", name));
-    return node;
-  }
+  const number = (name, value, small) => el("div", "lm-num2", el("b", "", value, ...(small ? [" ", el("small", "", small)] : [])), el("span", "", name));
 
   function numbers() {
     const total = run.plan ? run.plan.steps : 0, done = run.last || 0;
@@ -171,15 +156,13 @@ export function watchRun(element, { props, watch, trigger, server }, drawSamples
 
   function charts() {
     if (axis.charts.length) return;
-    const small = el("div", "lm-smallcharts");
     const loss = newChart(axis, { name: "loss", unit: "nats a token", lines: grows ? [...LOSS.slice(0, 3), ...LEVELS] : LOSS });
     const rate = newChart(axis, { name: "learning rate", unit: "", lines: [{ key: "rate", name: "", kind: "line", ink: "--lm-c3" }] });
     const norm = grows
       ? newChart(axis, { name: "words of the text in samples", unit: "%", lines: [{ key: "known", name: "", kind: "dots", ink: "--lm-c1" }] })
       : newChart(axis, { name: "gradient norm", unit: "", lines: [{ key: "norm", name: "", kind: "line", ink: "--lm-c4" }] });
     loss.figure.classList.add("big");
-    small.append(...(grows ? [norm, rate] : [rate, norm]).map((chart) => chart.figure));
-    parts.charts.append(loss.figure, small);
+    parts.charts.append(loss.figure, el("div", "lm-smallcharts", ...(grows ? [norm, rate] : [rate, norm]).map((chart) => chart.figure)));
   }
 
   function draw() {
@@ -192,10 +175,7 @@ export function watchRun(element, { props, watch, trigger, server }, drawSamples
     numbers();
     if (run.sampled) { drawSamples(parts.samples, run.samples); run.sampled = false; }
     redraw(axis);
-    box.dataset.run = run.name;
-    box.dataset.state = run.state;
-    box.dataset.steps = run.last || 0;
-    box.dataset.points = axis.series.loss.x.length;
+    Object.assign(box.dataset, { run: run.name, state: run.state, steps: run.last || 0, points: axis.series.loss.x.length });
   }
 
   // --- asking --------------------------------------------------------------------------------------
@@ -213,8 +193,7 @@ export function watchRun(element, { props, watch, trigger, server }, drawSamples
     timer = setTimeout(ask, LATE);
     let news = null;
     try { news = await server.follow({ owner: visitor(), run: name, have: run ? run.have : 0 }); } catch { /* asked again */ }
-    if (mine !== round) return;
-    if (!news) return;
+    if (mine !== round || !news) return;
     clearTimeout(timer);
     if (!news.run) { run = null; draw(); return tellState("", "none"); }
     // A run that goes on was cut at its last checkpoint: what is known of it may be more.
@@ -222,10 +201,7 @@ export function watchRun(element, { props, watch, trigger, server }, drawSamples
       fresh(run.name);
       return ask();
     }
-    if (!run || run.name !== news.run) {
-      fresh(news.run);
-      parts.samples.replaceChildren();
-    }
+    if (!run || run.name !== news.run) fresh(news.run);
     take(news);
     draw();
     tellState(run.name, run.state);
@@ -251,8 +227,6 @@ export function watchRun(element, { props, watch, trigger, server }, drawSamples
     told = "";
     fresh(name);
     run.state = "queued";
-    run.title = "";
-    parts.samples.replaceChildren();
     ask();
   }
 

@@ -1,24 +1,20 @@
 // The positions at which two models differ most, by the measure that the strip of the same group is
 // coloured by.
-import { el, onTold, tell } from "./dom.js";
+import { asking, cells, el, onTold, put, table, tell } from "./dom.js";
 import { count, label, probability } from "./format.js";
 import { measureOf, ownOf, valueOf, valueText } from "./measures.js";
 
 /** @param {HTMLElement} element @param {Given} given */
-export function mount(element, { props }) {
-  const group = props.group, box = element.querySelector(".lm-scroll"), MOST = 12;
+export function mount(element, { props: { group } }) {
+  const box = element.querySelector(".lm-scroll"), MOST = 12;
   let data = null, by = ownOf(null);
 
   function row(i, value) {
-    const tr = el("tr"), r = data.runs, text = el("td", "tok", label(r[0].texts[i])), p = (run) => probability(valueOf(r, run, i, "probability"));
-    text.dir = "auto";
+    const r = data.runs, p = (run) => probability(valueOf(r, run, i, "probability"));
+    const tr = el("tr", "", el("td", "", count(i + 1)), put(el("td", "tok", label(r[0].texts[i])), { dir: "auto" }),
+      ...cells([p(0), p(1), valueText(measureOf(by), value)]));
     tr.dataset.i = i;
-    tr.tabIndex = 0;
-    tr.append(el("td", "", count(i + 1)), text, el("td", "", p(0)), el("td", "", p(1)), el("td", "", valueText(measureOf(by), value)));
-    const pin = () => tell("token", { group, run: 0, i, from: "table", pin: true });
-    tr.onclick = pin;
-    tr.onkeydown = (event) => { if (event.key === "Enter") pin(); };
-    return tr;
+    return asking(tr, () => tell("token", { group, run: 0, i, from: "table", pin: true }));
   }
 
   function draw() {
@@ -26,13 +22,8 @@ export function mount(element, { props }) {
     if (!data.measures.includes(by)) by = ownOf(data);
     const values = data.runs[0].texts.map((_, i) => [i, valueOf(data.runs, 0, i, by)]).filter(([, v]) => v != null);
     values.sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]) || a[0] - b[0]);
-    const table = el("table", "lm-table"), head = el("tr"), top = el("thead"), body = el("tbody");
-    const p = (run) => "p " + "₁₂"[run];
-    for (const name of ["i", data.pieces ? "piece" : "token", p(0), p(1), measureOf(by).label + ", bits"]) head.append(el("th", "", name));
-    top.append(head);
-    body.append(...values.slice(0, MOST).map(([i, v]) => row(i, v)));
-    table.append(top, body);
-    box.replaceChildren(table);
+    const heads = ["i", data.pieces ? "piece" : "token", "p ₁", "p ₂", measureOf(by).label + ", bits"];
+    box.replaceChildren(table("lm-table", heads, values.slice(0, MOST).map(([i, v]) => row(i, v))));
   }
 
   function take(shown) {

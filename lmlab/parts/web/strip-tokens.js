@@ -1,20 +1,13 @@
 // What a strip is made of: tokens, and what stands before them.
-import { el } from "./dom.js";
+import { el, put } from "./dom.js";
 import { visible } from "./format.js";
 
 // What was conditioned on: start tokens and the end of the prefix.
 export function given(r, flow) {
-  const parts = r.context.map((text) => {
-    const chip = el("span", "lm-start", visible(text));
-    chip.title = "stands before the text";
-    return chip;
-  });
-  if (r.prefix) {
-    const prefix = el("span", "lm-prefix", (r.cut ? "… " : "") + visible(r.prefix).replace(/⏎/g, "⏎\n"));
-    prefix.title = flow ? "the prompt" : "prefix: given, not scored";
-    parts.push(prefix);
-  }
-  return parts;
+  const chips = r.context.map((text) => put(el("span", "lm-start", visible(text)), { title: "stands before the text" }));
+  if (!r.prefix) return chips;
+  const prefix = el("span", "lm-prefix", (r.cut ? "… " : "") + visible(r.prefix).replace(/⏎/g, "⏎\n"));
+  return [...chips, put(prefix, { title: flow ? "the prompt" : "prefix: given, not scored" })];
 }
 
 export function token(text, i, none) {
@@ -26,8 +19,7 @@ export function token(text, i, none) {
   if (/^ +$| {2}/.test(text)) shown = shown.replace(/ /g, "·");
   else if (text[0] === " ") kind += " sp";
   if (/^⟨.*⟩$/.test(shown)) kind += " raw";
-  if (none) kind += " none";
-  const span = el("span", kind, shown);
+  const span = el("span", kind + (none ? " none" : ""), shown);
   span.dataset.i = i;
   return span;
 }
@@ -38,8 +30,4 @@ export function firstStrong(text) {
 }
 
 // "x_{i}" with the i set low.
-export function lowered(text) {
-  const node = el("span", "lm-formula");
-  text.split(/_\{(.*?)\}/).forEach((part, n) => node.append(n % 2 ? el("sub", "", part) : part));
-  return node;
-}
+export const lowered = (text) => el("span", "lm-formula", ...text.split(/_\{(.*?)\}/).map((part, n) => (n % 2 ? el("sub", "", part) : part)));

@@ -1,7 +1,7 @@
 // The token strip: draws a payload, shows cards, pins tokens.
 import { KEY } from "../../made.js";
 import { alternatives, drawCard, drawPinned } from "./card.js";
-import { el, onTold, tell } from "./dom.js";
+import { el, onTold, put, tell } from "./dom.js";
 import { choicesOf, flowHeading, read } from "./flow.js";
 import { count, label } from "./format.js";
 import { level, measureOf, ownOf, valueOf } from "./measures.js";
@@ -9,12 +9,11 @@ import { firstStrong, given, lowered, token } from "./strip-tokens.js";
 
 /** @param {HTMLElement} element @param {Given} given */
 export function mount(element, { props, watch, trigger }) {
-  const FIRST = props.colour_by || "surprisal";
-  const $ = (selector) => element.querySelector(selector);
-  const group = props.group;
+  const FIRST = props.colour_by || "surprisal", group = props.group;
   const PAGE = 40; // tokens whose alternatives are asked for at once
-  let data = null;
-  let spans = []; // of each run
+  const $ = (selector) => element.querySelector(selector);
+  const card = $(".lm-card");
+  let data = null, spans = []; // of each run
   let measure = FIRST, before = null; // before: what was chosen until a comparison came
   let cursor = null, pin = null; // {run, i}
   let walking = false; // whether the keyboard moved the cursor last
@@ -74,33 +73,22 @@ export function mount(element, { props, watch, trigger }) {
   }
 
   function drawRun(run) {
-    const r = data.runs[run], part = el("section", "lm-run");
-    if (data.runs.length > 1 || data.headed) part.append(heading(run));
-    const box = el("div", "lm-toks");
-    box.tabIndex = 0;
-    box.dataset.run = run;
-    box.setAttribute("role", "application");
-    box.setAttribute("aria-roledescription", "token strip");
-    box.setAttribute("aria-label", spokenName(r));
-    box.dir = firstStrong(r.prefix + r.texts.join(""));
-    const made = r.texts.map((text, i) => token(text, i, r.logprob[i] == null));
-    if (data.flow && !made.length) box.classList.add("bare");
+    const r = data.runs[run], made = r.texts.map((text, i) => token(text, i, r.logprob[i] == null));
     spans[run] = made;
-    box.append(...given(r, data.flow), ...made);
+    const box = put(el("div", "lm-toks" + (data.flow && !made.length ? " bare" : ""), ...given(r, data.flow), ...made), {
+      tabIndex: 0, role: "application", "aria-roledescription": "token strip", "aria-label": spokenName(r), dir: firstStrong(r.prefix + r.texts.join("")),
+    });
+    box.dataset.run = run;
     listen(box, run);
-    part.append(box);
-    return part;
+    return el("section", "lm-run", data.runs.length > 1 || data.headed ? heading(run) : null, box);
   }
 
   function heading(run) {
     if (data.flow) return flowHeading(data.runs[0]);
-    const head = el("div", "lm-runhead"), names = data.same ? data.runs : [data.runs[run]];
-    head.append(el("b", "", names.map((r) => r.model).join("  −  ")));
-    for (const r of names) {
-      if (r.bpb != null) head.append(el("span", "", (data.same ? r.model + ": " : "") + r.bpb.toFixed(3) + " bits per byte"));
-    }
-    if (!data.same) head.append(el("span", "", count(names[0].texts.length) + " tokens"));
-    return head;
+    const shown = data.same ? data.runs : [data.runs[run]];
+    const facts = shown.filter((r) => r.bpb != null).map((r) => (data.same ? r.model + ": " : "") + r.bpb.toFixed(3) + " bits per byte");
+    if (!data.same) facts.push(count(shown[0].texts.length) + " tokens");
+    return el("div", "lm-runhead", el("b", "", shown.map((r) => r.model).join("  −  ")), ...facts.map((text) => el("span", "", text)));
   }
 
   // --- alternatives --------------------------------------------------------------------------------
@@ -125,7 +113,7 @@ export function mount(element, { props, watch, trigger }) {
     const page = read(text);
     if (!page || !data || page.name !== data.name) return;
     pages.set(page.run + ":" + page.low, page);
-    if (cursor && $(".lm-card").classList.contains("show")) drawCard($(".lm-card"), data, cursor.run, cursor.i, look);
+    redrawCard();
     if (pin) drawPin();
   }
 
@@ -155,8 +143,12 @@ export function mount(element, { props, watch, trigger }) {
       : `token ${i + 1}, ${name}, ${value.toFixed(1)} bits` + (data.runs[run].rank ? `, rank ${data.runs[run].rank[i]}` : "");
   }
 
+  function redrawCard() {
+    if (cursor && card.classList.contains("show")) drawCard(card, data, cursor.run, cursor.i, look);
+  }
+
   function showCard(run, i) {
-    const card = $(".lm-card"), span = spans[run][i];
+    const span = spans[run][i];
     drawCard(card, data, run, i, look);
     card.classList.add("show");
     const at = span.getClientRects()[0] || span.getBoundingClientRect(), root = element.getBoundingClientRect();
@@ -167,7 +159,7 @@ export function mount(element, { props, watch, trigger }) {
 
   function hideCard() {
     clearTimeout(timer);
-    $(".lm-card").classList.remove("show");
+    card.classList.remove("show");
     mark(null, "on");
   }
 
@@ -261,40 +253,30 @@ export function mount(element, { props, watch, trigger }) {
     spans.forEach((made, run) => made.forEach((span, i) => {
       const value = valueOf(data.runs, run, i, measure);
       const bin = value == null ? "" : letter + level(value, measure);
-      if (span.bin !== bin) {
-        if (span.bin) span.classList.remove(span.bin);
-        if (bin) span.classList.add(bin);
-        span.bin = bin;
-      }
+      if (span.bin === bin) return;
+      if (span.bin) span.classList.remove(span.bin);
+      if (bin) span.classList.add(bin);
+      span.bin = bin;
     }));
     legend(letter);
   }
 
   function legend(letter) {
-    const m = measureOf(measure), cells = el("span", "lm-cells");
-    m.labels.forEach((text, n) => cells.append(el("i", letter + n, text)));
-    const formula = m.pair && m.diverging ? "positive: the first model is more surprised" : m.formula;
-    const parts = [lowered(formula), cells, el("span", "", m.unit)];
-    if (data.runs.some((r) => r.logprob[0] === null)) parts.push(el("i", "lm-tok none", "not scored"));
-    $(".lm-legend").replaceChildren(...parts);
+    const m = measureOf(measure), formula = m.pair && m.diverging ? "positive: the first model is more surprised" : m.formula;
+    const unscored = data.runs.some((r) => r.logprob[0] === null) ? [el("i", "lm-tok none", "not scored")] : [];
+    $(".lm-legend").replaceChildren(lowered(formula), el("span", "lm-cells", ...m.labels.map((text, n) => el("i", letter + n, text))),
+      el("span", "", m.unit), ...unscored);
   }
 
-  function measures() {
-    for (const m of KEY.measures) {
-      const box = el("label", m.key), input = el("input");
-      input.type = "radio";
-      input.name = group + "-measure";
-      input.value = m.key;
-      input.onchange = () => {
-        measure = m.key;
-        if (!m.pair) before = m.key;
-        if (data) colour();
-        tell("measure", { group, key: m.key });
-      };
-      box.title = m.about;
-      box.append(input, el("span", "", m.label));
-      $(".lm-measures").append(box);
-    }
+  function choice(m) {
+    const onchange = () => {
+      measure = m.key;
+      if (!m.pair) before = m.key;
+      if (data) colour();
+      tell("measure", { group, key: m.key });
+    };
+    const input = put(el("input"), { type: "radio", name: group + "-measure", value: m.key, onchange });
+    return put(el("label", m.key, input, el("span", "", m.label)), { title: m.about });
   }
 
   // --- for the time machine ------------------------------------------------------------------------
@@ -305,25 +287,26 @@ export function mount(element, { props, watch, trigger }) {
     data.runs[0] = run;
     colour();
     if (pin) slide($(".lm-pinned"), drawPin);
-    if (cursor && $(".lm-card").classList.contains("show")) drawCard($(".lm-card"), data, cursor.run, cursor.i, look);
+    redrawCard();
     tell("shown", { group, data });
   }
 
   // Has the bars of a distribution move from where they were to where they are now drawn.
   function slide(panel, redraw) {
-    const places = new Map();
-    const name = (row) => row.querySelector("b").textContent + (row.classList.contains("rest") ? "\0" : "");
-    for (const row of panel.querySelectorAll(".lm-bar")) {
-      places.set(name(row), [row.getBoundingClientRect().top - panel.getBoundingClientRect().top, row.querySelector("i").style.width]);
-    }
+    const time = { duration: 320, easing: "ease-out" };
+    const now = () => [...panel.querySelectorAll(".lm-bar")].map((row) => ({
+      row, bar: row.querySelector("i"), width: row.querySelector("i").style.width,
+      name: row.querySelector("b").textContent + (row.classList.contains("rest") ? "\0" : ""),
+      top: row.getBoundingClientRect().top - panel.getBoundingClientRect().top,
+    }));
+    const places = new Map(now().map((one) => [one.name, one]));
     redraw();
     if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
-    for (const row of panel.querySelectorAll(".lm-bar")) {
-      const old = places.get(name(row)), bar = row.querySelector("i"), time = { duration: 320, easing: "ease-out" };
+    for (const { row, bar, width, name, top } of now()) {
+      const old = places.get(name);
       if (!old) { row.animate([{ opacity: 0 }, { opacity: 1 }], time); continue; }
-      const top = row.getBoundingClientRect().top - panel.getBoundingClientRect().top;
-      row.animate([{ transform: `translateY(${old[0] - top}px)` }, { transform: "none" }], time);
-      bar.animate([{ width: old[1] }, { width: bar.style.width }], time);
+      row.animate([{ transform: `translateY(${old.top - top}px)` }, { transform: "none" }], time);
+      bar.animate([{ width: old.width }, { width }], time);
     }
   }
 
@@ -331,7 +314,7 @@ export function mount(element, { props, watch, trigger }) {
     if (!pin && spans[0]?.[i]) setPin({ run: 0, i });
   }
 
-  measures();
+  $(".lm-measures").append(...KEY.measures.map(choice));
   draw();
   watch("value", draw);
   return { turnTo, pinAt };
