@@ -15,23 +15,14 @@ TURN = 0.5  # seconds of work that are one turn; longer work is as many
 
 @dataclass
 class Ticket:
-    """The place of one who waits.
+    """The place of one who waits."""
 
-    Attributes:
-        address: where it came from.
-        visitor: who of that address.
-        round: how many of the address's rounds come before it.
-        number: the order of coming.
-        start: where it stands among all addresses; what is lowest comes next.
-        n_bytes: that it holds while it waits, where they are many.
-    """
-
-    address: str
-    visitor: str
-    round: int = 0
-    number: int = 0
-    start: float = 0.0
-    n_bytes: int = 0
+    address: str  # where it came from
+    visitor: str  # who of that address
+    round: int = 0  # how many of the address's rounds come before it
+    number: int = 0  # the order of coming
+    start: float = 0.0  # where it stands among all addresses; what is lowest comes next
+    n_bytes: int = 0  # that it holds while it waits, where they are many
 
     @property
     def who(self) -> tuple[str, str]:

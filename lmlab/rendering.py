@@ -24,26 +24,17 @@ Chat = tuple[str, list[Span]]
 
 
 class RenderError(InputError):
-    """A block that cannot be rendered.
+    """A block that cannot be rendered."""
 
-    Attributes:
-        job: which of the jobs, from 0; −1 where that is not known.
-        row: that the job was made for.
-    """
-
-    job: int = -1
-    row: Mapping[str, str] | None = None
+    job: int = -1  # which of the jobs, from 0; −1 where that is not known
+    row: Mapping[str, str] | None = None  # that the job was made for
 
 
 @dataclass(frozen=True, slots=True)
 class Renderer:
-    """Renders blocks.
+    """Renders blocks."""
 
-    Attributes:
-        trusted: whether the blocks ship with lmlab.
-    """
-
-    trusted: bool = False
+    trusted: bool = False  # whether the blocks ship with lmlab
 
     def render(self, blocks: Mapping[str, str], jobs: Sequence[Job]) -> list[str]:
         """The text of each job (block, values), in order.

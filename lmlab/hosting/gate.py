@@ -40,17 +40,11 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 @dataclass(frozen=True)
 class Site:
-    """What a page is known by.
+    """What a page is known by."""
 
-    Attributes:
-        names: it answers to, ``*.example.org`` for all below; ``*``: any.
-        any_address: whether it answers to every address that leads to it.
-        proxies: whose word about a visitor is believed.
-    """
-
-    names: tuple[str, ...] = OWN_NAMES
-    any_address: bool = False
-    proxies: tuple[Network, ...] = ()
+    names: tuple[str, ...] = OWN_NAMES  # it answers to, ``*.example.org`` for all below; ``*``: any
+    any_address: bool = False  # whether it answers to every address that leads to it
+    proxies: tuple[Network, ...] = ()  # whose word about a visitor is believed
 
     def knows(self, name: str) -> bool:
         """Whether the page answers to a name or an address, which is without a port."""

@@ -23,25 +23,15 @@ FOLDER, LEARNED = "a folder", "a fine-tuned model"
 
 @dataclass(frozen=True)
 class Vitals:
-    """How a page is.
+    """How a page is."""
 
-    Attributes:
-        ready: whether requests are answered.
-        version: of lmlab.
-        models: those in memory, by their public names.
-        queue: requests that wait.
-        runs: fine-tuning runs under way.
-        waiting_runs: fine-tuning runs in the queue.
-        memory_bytes: resident memory of this process.
-    """
-
-    ready: bool
-    version: str
-    models: tuple[str, ...]
-    queue: int
-    runs: int
-    waiting_runs: int
-    memory_bytes: int
+    ready: bool  # whether requests are answered
+    version: str  # of lmlab
+    models: tuple[str, ...]  # those in memory, by their public names
+    queue: int  # requests that wait
+    runs: int  # fine-tuning runs under way
+    waiting_runs: int  # fine-tuning runs in the queue
+    memory_bytes: int  # resident memory of this process
 
 
 def vitals(lab: Lab, waiting: Callable[[], int]) -> Vitals:

@@ -34,19 +34,12 @@ END = b"\x03\x00"  # an empty last block
 
 @dataclass(frozen=True)
 class KeptResponse:
-    """One response.
+    """One response."""
 
-    Attributes:
-        headers: those that hold whoever asks.
-        parts: its body, a page cut where a nonce or the visitor's own address goes.
-        origins: for each cut whether it is an address.
-        packed: the parts by themselves, deflated; empty where that does not pay.
-    """
-
-    headers: tuple[Header, ...]
-    parts: tuple[bytes, ...]
-    origins: tuple[bool, ...]
-    packed: tuple[bytes, ...]
+    headers: tuple[Header, ...]  # those that hold whoever asks
+    parts: tuple[bytes, ...]  # its body, a page cut where a nonce or the visitor's own address goes
+    origins: tuple[bool, ...]  # for each cut whether it is an address
+    packed: tuple[bytes, ...]  # the parts by themselves, deflated; empty where that does not pay
 
     @property
     def n_bytes(self) -> int:

@@ -22,15 +22,10 @@ _VARIABLE = re.compile(r"LMLAB_[A-Z_]{1,60}")
 
 @dataclass(frozen=True)
 class Parcel:
-    """What is sent.
+    """What is sent."""
 
-    Attributes:
-        root: the checkout.
-        files: paths below it, in order, with their bytes.
-    """
-
-    root: Path
-    files: tuple[tuple[str, int], ...]
+    root: Path  # the checkout
+    files: tuple[tuple[str, int], ...]  # paths below it, in order, with their bytes
 
     @property
     def n_bytes(self) -> int:

@@ -35,13 +35,9 @@ def is_lent(environment: Mapping[str, str] | None = None) -> bool:
 
 @dataclass(frozen=True)
 class ZeroLab(Lab):
-    """A lab whose models run on a lent GPU.
+    """A lab whose models run on a lent GPU."""
 
-    Attributes:
-        gpu: ``spaces.GPU``.
-    """
-
-    gpu: Any = None
+    gpu: Any = None  # ``spaces.GPU``
 
     @classmethod
     def over(cls, lab: Lab, gpu: Any) -> "ZeroLab":

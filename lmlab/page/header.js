@@ -1,53 +1,40 @@
 // The header's switches, and the line that welcomes a first visit.
-import { onTold, tell } from "../parts/web/dom.js";
+import { onTold, put, remember, remembered, tell } from "../parts/web/dom.js";
 
 export function mount(element) {
-  const html = document.documentElement;
-
-  function keep(name, value) {
-    try { localStorage.setItem("lmlab-" + name, value); } catch { /* private window */ }
-  }
-
-  function pressed() {
-    element.querySelector(".lm-projector").setAttribute("aria-pressed", html.classList.contains("projector"));
-    element.querySelector(".lm-theme").setAttribute("aria-pressed", document.body.classList.contains("dark"));
-  }
-
-  element.querySelector(".lm-projector").onclick = () => {
-    keep("projector", html.classList.toggle("projector") ? "1" : "0");
+  const html = document.documentElement, body = document.body, asked = new URLSearchParams(location.search);
+  const $ = (name) => element.querySelector(".lm-" + name);
+  const pressed = () => {
+    $("projector").setAttribute("aria-pressed", html.classList.contains("projector"));
+    $("theme").setAttribute("aria-pressed", body.classList.contains("dark"));
+  };
+  const keep = (name, value) => {
+    remember(name, value);
     pressed();
     tell("look", {});
+  };
+  const start = () => tell("lecture", { action: "start" });
+
+  $("projector").onclick = () => {
+    keep("projector", html.classList.toggle("projector") ? "1" : "0");
     dispatchEvent(new Event("resize"));
   };
-  element.querySelector(".lm-theme").onclick = () => {
-    keep("theme", document.body.classList.toggle("dark") ? "dark" : "light");
-    pressed();
-    tell("look", {});
-  };
-  element.querySelector(".lm-lecturer").onclick = () => tell("lecture", { action: "start" });
-  element.querySelector(".lm-link").onclick = () => tell("lecture", { action: "ask" });
+  $("theme").onclick = () => keep("theme", body.classList.toggle("dark") ? "dark" : "light");
+  $("lecturer").onclick = $("begin").onclick = start;
+  $("link").onclick = () => tell("lecture", { action: "ask" });
   pressed();
 
   // They ask the lecture bar, which may come later than the header.
-  const late = [element.querySelector(".lm-lecturer"), element.querySelector(".lm-link")];
-  const wake = () => { for (const button of late) button.disabled = html.dataset.lmLecture !== "ready"; };
+  const wake = () => { for (const name of ["lecturer", "link", "begin"]) put($(name), { disabled: html.dataset.lmLecture !== "ready" }); };
   onTold(element, "lecture-ready", wake);
-
-  // --- the first visit -----------------------------------------------------------------------------
-
-  const welcome = element.querySelector(".lm-welcome");
-  function known() {
-    welcome.hidden = true;
-    keep("welcomed", "1");
-  }
-  function stranger() {
-    try { return localStorage.getItem("lmlab-welcomed") !== "1"; } catch { return true; }
-  }
-  // A link leads to something else than the beginning.
-  welcome.hidden = !stranger() || new URLSearchParams(location.search).has("scene") || new URLSearchParams(location.search).has("tab");
-  element.querySelector(".lm-known").onclick = known;
-  element.querySelector(".lm-begin").onclick = () => { known(); tell("lecture", { action: "start" }); };
-  late.push(element.querySelector(".lm-begin"));
-  onTold(element, "lecture", ({ action }) => { if (action === "start") known(); });
   wake();
+
+  // The first visit; a link leads to something else than the beginning.
+  $("welcome").hidden = remembered("welcomed") === "1" || asked.has("scene") || asked.has("tab");
+  const known = () => {
+    $("welcome").hidden = true;
+    remember("welcomed", "1");
+  };
+  $("known").onclick = known;
+  onTold(element, "lecture", ({ action }) => { if (action === "start") known(); });
 }

@@ -4,15 +4,11 @@ import "./lighter.js";
 import "./terms.js";
 import "../parts/web/keep-report.js";
 import "../parts/web/keep-save.js";
-import { onHere, tell } from "../parts/web/dom.js";
+import { onHere, remembered, tell } from "../parts/web/dom.js";
 import { open, release } from "../parts/web/opening.js";
 import { visitor } from "../parts/web/visitor.js";
 
 const root = document.documentElement;
-
-function remembered(name) {
-  try { return localStorage.getItem("lmlab-" + name); } catch { return null; }
-}
 
 function restore() {
   if (remembered("projector") === "1") root.classList.add("projector");
@@ -22,18 +18,16 @@ function restore() {
 
 // --- plots ---------------------------------------------------------------------------------------
 
-const plotly = () => window.Plotly;
 const figures = () => [...document.querySelectorAll(".lm-plot .js-plotly-plot")];
 const groupOf = (figure) => figure.closest(".lm-plot").id.replace(/-plot$/, "");
 // Only figures with one point for each token can light up.
 const byToken = (figure) => figure.layout?.meta?.points === "tokens";
 
 function dress(figure) {
-  if (!plotly() || !figure.layout) return;
-  const dark = document.body.classList.contains("dark"), big = root.classList.contains("projector");
-  const want = { "font.color": dark ? "#aab2c5" : "#596074", "font.size": big ? 20 : 14 };
-  if (figure.layout.font?.color === want["font.color"] && figure.layout.font?.size === want["font.size"]) return;
-  plotly().relayout(figure, want);
+  if (!window.Plotly || !figure.layout) return;
+  const color = document.body.classList.contains("dark") ? "#aab2c5" : "#596074", size = root.classList.contains("projector") ? 20 : 14;
+  if (figure.layout.font?.color === color && figure.layout.font?.size === size) return;
+  window.Plotly.relayout(figure, { "font.color": color, "font.size": size });
 }
 
 function link(figure) {
@@ -42,21 +36,18 @@ function link(figure) {
   dress(figure);
   const group = groupOf(figure);
   const point = (event) => event.points.find((p) => p.curveNumber === 0)?.pointNumber ?? event.points[0].pointNumber;
-  figure.on("plotly_hover", (event) => {
-    if (byToken(figure) && !figure.lmQuiet) tell("token", { group, run: 0, i: point(event), from: "plot" });
-  });
+  const told = (event, more) => { if (byToken(figure)) tell("token", { group, run: 0, i: point(event), from: "plot", ...more }); };
+  figure.on("plotly_hover", (event) => { if (!figure.lmQuiet) told(event, {}); });
   figure.on("plotly_unhover", () => { if (!figure.lmQuiet) tell("token", { group, i: -1, from: "plot" }); });
-  figure.on("plotly_click", (event) => {
-    if (byToken(figure)) tell("token", { group, run: 0, i: point(event), from: "plot", pin: true });
-  });
+  figure.on("plotly_click", (event) => told(event, { pin: true }));
 }
 
 function lightUp(figure, i) {
-  if (!plotly() || !byToken(figure)) return;
+  if (!window.Plotly || !byToken(figure)) return;
   figure.lmQuiet = true;
   try {
-    if (i < 0) plotly().Fx.unhover(figure);
-    else plotly().Fx.hover(figure, [{ curveNumber: 0, pointNumber: i }]);
+    if (i < 0) window.Plotly.Fx.unhover(figure);
+    else window.Plotly.Fx.hover(figure, [{ curveNumber: 0, pointNumber: i }]);
   } catch { /* the figure is being drawn anew */ }
   figure.lmQuiet = false;
 }

@@ -1,15 +1,11 @@
 // One line about a term: of a field or a figure that has the focus, of any label under the pointer.
-import { onHere } from "../parts/web/dom.js";
+import { el, onHere, put } from "../parts/web/dom.js";
 import { TERMS } from "../made.js";
 
 const SHOWN = ".lm-fig > .l, .lm-num2 > span, .lm-table thead th"; // labels of what is no field
 const LABELS = "[data-testid='block-info'], " + SHOWN;
 const WAIT = 350; // milliseconds that a pointer rests before anything is shown
-const bubble = document.createElement("div");
-bubble.id = "lm-term";
-bubble.setAttribute("role", "tooltip");
-bubble.hidden = true;
-document.body.append(bubble);
+const bubble = document.body.appendChild(put(el("div"), { id: "lm-term", role: "tooltip", hidden: true }));
 let about = null, resting = 0; // whose description the bubble is
 
 function meaning(label) {
@@ -35,8 +31,10 @@ function explain(label, focused) {
   bubble.hidden = false;
   place(label);
   about = focused || null;
-  about?.setAttribute("aria-describedby", [about.getAttribute("aria-describedby"), bubble.id].filter(Boolean).join(" "));
+  if (about) about.setAttribute("aria-describedby", [...others(about), bubble.id].join(" "));
 }
+
+const others = (node) => (node.getAttribute("aria-describedby") || "").split(" ").filter((id) => id && id !== bubble.id);
 
 function place(label) {
   const at = label.getBoundingClientRect(), wide = document.documentElement.clientWidth;
@@ -51,8 +49,8 @@ function silence() {
   clearTimeout(resting);
   bubble.hidden = true;
   if (!about) return;
-  const others = (about.getAttribute("aria-describedby") || "").split(" ").filter((id) => id && id !== bubble.id);
-  if (others.length) about.setAttribute("aria-describedby", others.join(" "));
+  const left = others(about);
+  if (left.length) about.setAttribute("aria-describedby", left.join(" "));
   else about.removeAttribute("aria-describedby");
   about = null;
 }

@@ -13,24 +13,14 @@ from lmlab.parts.gradio_compat.building import AsBase
 
 @dataclass(frozen=True)
 class Following:
-    """What follows from a tab's controls and has to be there before its button is pressed.
+    """What follows from a tab's controls and has to be there before its button is pressed."""
 
-    Attributes:
-        inputs: what it follows from; controls among them have their new values.
-        outputs: what is given, by name.
-        make: gives it, by name.
-    """
-
-    inputs: Sequence[Any]
-    outputs: Mapping[str, Any]
-    make: Callable[..., Mapping[str, Any]]
+    inputs: Sequence[Any]  # what it follows from; controls among them have their new values
+    outputs: Mapping[str, Any]  # what is given, by name
+    make: Callable[..., Mapping[str, Any]]  # gives it, by name
 
 
 class Led(AsBase, gr.State):
-    """Whether a scene or a link has filled its tab in.
+    """Whether a scene or a link has filled its tab in."""
 
-    Attributes:
-        following: what is filled in besides the tab's controls.
-    """
-
-    following: Following | None = None
+    following: Following | None = None  # what is filled in besides the tab's controls

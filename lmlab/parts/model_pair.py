@@ -10,23 +10,14 @@ COLUMNS = 4
 
 @dataclass(frozen=True, slots=True)
 class ModelPair:
-    """A prompt for several models, and two texts to compare the first two on.
+    """A prompt for several models, and two texts to compare the first two on."""
 
-    Attributes:
-        name: of the chip.
-        prompt: what each model completes.
-        models: those wanted after the base, most wanted first.
-        task: a text of the kind that tuning was for.
-        general: a text of another kind, on which forgetting shows.
-        least: how many of the models have to be there.
-    """
-
-    name: str
-    prompt: str
-    models: tuple[str, ...]
-    task: str
-    general: str = STORY
-    least: int = 1
+    name: str  # of the chip
+    prompt: str  # what each model completes
+    models: tuple[str, ...]  # those wanted after the base, most wanted first
+    task: str  # a text of the kind that tuning was for
+    general: str = STORY  # a text of another kind, on which forgetting shows
+    least: int = 1  # how many of the models have to be there
 
 
 ASKED = "<|question|>What is the comparative of hard?<|answer|>"

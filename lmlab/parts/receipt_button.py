@@ -15,17 +15,11 @@ LONGEST = 90  # characters of a text in a title
 
 @dataclass(frozen=True)
 class Note:
-    """A result that may be kept.
+    """A result that may be kept."""
 
-    Attributes:
-        key: of two notes with one key the report keeps the later one.
-        title: what it is, in a line; visitors' text may stand in it.
-        write: makes the receipt.
-    """
-
-    key: str
-    title: str
-    write: Callable[[], str]
+    key: str  # of two notes with one key the report keeps the later one
+    title: str  # what it is, in a line; visitors' text may stand in it
+    write: Callable[[], str]  # makes the receipt
 
 
 class Keep(Html):

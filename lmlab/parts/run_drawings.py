@@ -20,19 +20,12 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A run as a point.
+    """A run as a point."""
 
-    Attributes:
-        name: as shown.
-        trainable: parameters that learned.
-        value: what is drawn upwards; None where it was not measured.
-        forgetting: loss on general text, after minus before, nats; None likewise.
-    """
-
-    name: str
-    trainable: int
-    value: float | None
-    forgetting: float | None
+    name: str  # as shown
+    trainable: int  # parameters that learned
+    value: float | None  # what is drawn upwards; None where it was not measured
+    forgetting: float | None  # loss on general text, after minus before, nats; None likewise
 
 
 def low_rank(d: int, k: int, rank: int, *, scale: float = 1.0) -> str:

@@ -43,17 +43,11 @@ QUICK = waits_in("preview", 4)
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """What is going on.
+    """What is going on."""
 
-    Attributes:
-        said: in words.
-        share: how far it is, 0 to 1.
-        shown: what can be seen of the result already.
-    """
-
-    said: str
-    share: float = 0.0
-    shown: Shown = field(default_factory=dict)
+    said: str  # in words
+    share: float = 0.0  # how far it is, 0 to 1
+    shown: Shown = field(default_factory=dict)  # what can be seen of the result already
 
 
 Sign = Busy | Loading | Shown

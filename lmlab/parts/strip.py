@@ -29,15 +29,10 @@ PREFIX_SHOWN = 400
 
 @dataclass(frozen=True)
 class Shown:
-    """What a visitor's session shows: one result or two of the same text.
+    """What a visitor's session shows: one result or two of the same text."""
 
-    Attributes:
-        name: tells it from what was shown before.
-        runs: the result under each model.
-    """
-
-    name: str
-    runs: tuple[Scored, ...]
+    name: str  # tells it from what was shown before
+    runs: tuple[Scored, ...]  # the result under each model
 
     @classmethod
     def of(cls, runs: Sequence[Scored]) -> "Shown":

@@ -27,17 +27,11 @@ TYPES = (*TEXTS, ".parquet")
 
 @dataclass(frozen=True)
 class Own:
-    """What a visitor gave.
+    """What a visitor gave."""
 
-    Attributes:
-        table: the rows.
-        second: another table: rows that examples come from, or that are held out.
-        skip: whether rows that cannot be used are left out.
-    """
-
-    table: Table
-    second: Table | None = None
-    skip: bool = False
+    table: Table  # the rows
+    second: Table | None = None  # another table: rows that examples come from, or that are held out
+    skip: bool = False  # whether rows that cannot be used are left out
 
     def mapped(self, reads: Reads, chosen: Sequence[str | None]) -> tuple[Table, Table | None]:
         """Both tables under a wording's names, the rows that can be used.

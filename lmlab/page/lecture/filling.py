@@ -17,17 +17,12 @@ Wordings = Mapping[str, Callable[[Lab, str], list[tuple[str, str]]]]
 
 @dataclass(frozen=True)
 class Filling:
-    """What is filled in: all controls of all tabs, in one order.
+    """What is filled in: all controls of all tabs, in one order."""
 
-    Attributes:
-        lab: for what follows from a choice.
-        stages: by name.
-        worded: on tabs where one control's choices, and another's text, follow from the choice of
-            data: what gives a set's wordings.
-    """
-
-    lab: Lab
-    stages: Mapping[str, Stage]
+    lab: Lab  # for what follows from a choice
+    stages: Mapping[str, Stage]  # by name
+    # on tabs where one control's choices, and another's text, follow from the choice of data: what
+    # gives a set's wordings
     worded: Wordings
 
     def outputs(self, name: str) -> list[Any]:

@@ -1,10 +1,10 @@
 // A question to the room: hands are counted, then what was hidden is shown.
-import { el } from "../../parts/web/dom.js";
+import { button, el, put } from "../../parts/web/dom.js";
 
 const GUESSES = (window.lmlab.guesses ||= {}); // scene → hands by option
 
 export function veil(tab, names, on) {
-  const sheet = document.getElementById("lm-veil") || document.head.appendChild(Object.assign(el("style"), { id: "lm-veil" }));
+  const sheet = document.getElementById("lm-veil") || document.head.appendChild(put(el("style"), { id: "lm-veil" }));
   sheet.textContent = on ? names.map((name) => {
     const id = `:is(#${CSS.escape(tab + "-" + name)},#${CSS.escape(name)})`;
     return `${id}{position:relative;min-height:3.2rem}${id}>*{visibility:hidden!important}` +
@@ -15,14 +15,11 @@ export function veil(tab, names, on) {
 
 // One option: a bar that grows with each hand, and says how many.
 function option(text, i, hands, redraw) {
-  const button = el("button", "lm-option");
-  button.type = "button";
   const total = hands.reduce((a, b) => a + b, 0), bar = el("i");
   bar.style.width = total ? 100 * hands[i] / total + "%" : "0";
-  button.append(bar, el("span", "", text), el("b", "", hands[i] || ""));
-  button.title = "Count one hand";
-  button.onclick = () => { hands[i] += 1; redraw(i); };
-  return button;
+  const made = button("lm-option", bar, () => { hands[i] += 1; redraw(i); }, { title: "Count one hand" });
+  made.append(el("span", "", text), el("b", "", hands[i] || ""));
+  return made;
 }
 
 // `turned` is told when the answer was shown or hidden.
@@ -34,18 +31,13 @@ export function ask(box, scene, shown, turned) {
   const hands = (GUESSES[scene.name] ||= question.options.map(() => 0));
   const again = () => ask(box, scene, shown, turned);
   const focused = (i) => { again(); box.querySelectorAll(".lm-option")[i].focus(); };
-  const options = el("div", "lm-options");
-  options.append(...question.options.map((text, i) => option(text, i, hands, focused)));
-  const show = el("button", "lm-show", shown.has(scene.name) ? "Hide again" : "Show");
-  show.type = "button";
-  show.onclick = () => {
+  const show = button("lm-show", shown.has(scene.name) ? "Hide again" : "Show", () => {
     if (!shown.delete(scene.name)) shown.add(scene.name);
     again();
     turned();
     box.querySelector(".lm-show").focus();
-  };
-  options.append(show);
-  const answer = el("p", "lm-answer", shown.has(scene.name) ? question.answer : "");
-  answer.setAttribute("role", "status");
-  box.replaceChildren(el("p", "lm-question", question.say), options, answer);
+  });
+  box.replaceChildren(el("p", "lm-question", question.say),
+    el("div", "lm-options", ...question.options.map((text, i) => option(text, i, hands, focused)), show),
+    put(el("p", "lm-answer", shown.has(scene.name) ? question.answer : ""), { role: "status" }));
 }

@@ -2,15 +2,13 @@
 import { front, hold, isMade, release } from "../../parts/web/opening.js";
 import { ask, veil } from "./guess.js";
 import { listed, own } from "./list.js";
-import { el, onHere, onTold, tell } from "../../parts/web/dom.js";
+import { button, el, onHere, onTold, partsOf, put, tell } from "../../parts/web/dom.js";
 import { copyText, notice, saveAs } from "../../parts/web/files.js";
 
 /** @param {HTMLElement} element @param {Given} given */
 export function mount(element, { props, trigger }) {
-  const bar = element.querySelector(".lm-lecture");
-  const part = (name) => bar.querySelector(".lm-" + name);
-  const page = document.documentElement;
-  const shown = new Set();
+  const bar = element.querySelector(".lm-lecture"), page = document.documentElement, shown = new Set();
+  const part = partsOf(bar, ".lm-", "back", "list", "count", "larger", "full", "leave", "forward", "point", "ask", "look", "stored", "scenes");
   const { tabs: TABS, first: FIRST, scenes: COURSE } = JSON.parse(props.value);
   let scenes = COURSE, here = -1, alone = false;
 
@@ -29,7 +27,7 @@ export function mount(element, { props, trigger }) {
   // Gradio draws its components anew: whenever one of those that are looked at is, it is marked.
   function watch() {
     const ids = current().look.map(({ at }) => `#${CSS.escape(current().tab + "-" + at)}, #${CSS.escape(at)}`);
-    const sheet = document.getElementById("lm-looked") || document.head.appendChild(Object.assign(el("style"), { id: "lm-looked" }));
+    const sheet = document.getElementById("lm-looked") || document.head.appendChild(put(el("style"), { id: "lm-looked" }));
     sheet.textContent = ids.length ? `:is(${ids.join()}) { animation: lm-here 1ms !important; }` : "";
     mark();
   }
@@ -43,31 +41,23 @@ export function mount(element, { props, trigger }) {
   }
 
   function looks() {
-    part("look").replaceChildren(...current().look.map((look) => {
-      const item = el("li"), button = el("button", "", look.say);
-      button.type = "button";
-      button.onclick = () => target(look)?.scrollIntoView({ block: "center", behavior: calm() ? "auto" : "smooth" });
-      item.append(button);
-      return item;
-    }));
+    const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
+    part.look.replaceChildren(...current().look.map((look) =>
+      el("li", "", button("", look.say, () => target(look)?.scrollIntoView({ block: "center", behavior })))));
   }
 
   onHere(mark);
 
-  const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
-
   // A result of an earlier run, for where none can be made or awaited; it would answer the question.
   function stored(scene) {
     const kept = scene.stored;
-    part("stored").hidden = !kept || Boolean(scene.ask && !shown.has(scene.name));
+    part.stored.hidden = !kept || Boolean(scene.ask && !shown.has(scene.name));
     if (!kept) return;
-    const table = el("table", "lm-table lm-plain"), more = el("details"), [heads, ...rows] = kept.table;
-    const words = rows[0].map((cell) => !/^[-−\d]/.test(cell));
-    const line = (cells, tag) => { const row = el("tr"); row.append(...cells.map((cell, i) => el(tag, words[i] ? "words" : "", cell))); return row; };
-    table.append(line(heads, "th"), ...rows.map((cells) => line(cells, "td")));
-    more.open = alone;
-    more.append(el("summary", "", `Stored result, made on ${kept.made} by ${kept.model}${alone ? "" : "; what runs below is live"}`), table);
-    part("stored").replaceChildren(more);
+    const [heads, ...rows] = kept.table, words = rows[0].map((cell) => !/^[-−\d]/.test(cell));
+    const line = (cells, tag) => el("tr", "", ...cells.map((cell, i) => el(tag, words[i] ? "words" : "", cell)));
+    const said = `Stored result, made on ${kept.made} by ${kept.model}${alone ? "" : "; what runs below is live"}`;
+    const made = el("table", "lm-table lm-plain", line(heads, "th"), ...rows.map((cells) => line(cells, "td")));
+    part.stored.replaceChildren(put(el("details", "", el("summary", "", said), made), { open: alone }));
   }
 
   // --- going ---------------------------------------------------------------------------------------
@@ -75,11 +65,11 @@ export function mount(element, { props, trigger }) {
   function draw() {
     const scene = current();
     bar.querySelector("h2").textContent = scene.title;
-    part("count").textContent = `${here + 1} / ${scenes.length}`;
-    part("point").textContent = scene.point;
-    part("back").disabled = here === 0;
-    part("forward").disabled = here === scenes.length - 1;
-    ask(part("ask"), scene, shown, () => stored(scene));
+    part.count.textContent = `${here + 1} / ${scenes.length}`;
+    part.point.textContent = scene.point;
+    part.back.disabled = here === 0;
+    part.forward.disabled = here === scenes.length - 1;
+    ask(part.ask, scene, shown, () => stored(scene));
     looks();
     stored(scene);
   }
@@ -165,15 +155,13 @@ export function mount(element, { props, trigger }) {
   function agree(mail) {
     wants.hidden = !mail.wants;
     if (!mail.wants) return;
-    const button = el("button", "", "Load it"), leave = el("button", "", "Leave it");
-    button.type = leave.type = "button";
-    leave.onclick = () => { wants.hidden = true; };
-    button.onclick = () => {
+    const load = () => {
       wants.hidden = true;
       fill(mail.tab, { name: mail.name, query: mail.query, agreed: true });
     };
     wants.replaceChildren(el("p", "", `This ${mail.query ? "link" : "scene"} asks for ${mail.wants}. `
-      + "All else is filled in; nothing is loaded and nothing runs before you say so."), button, leave);
+      + "All else is filled in; nothing is loaded and nothing runs before you say so."),
+    button("", "Load it", load), button("", "Leave it", () => { wants.hidden = true; }));
   }
 
   function filled(mail) {
@@ -194,13 +182,11 @@ export function mount(element, { props, trigger }) {
   // --- list, links, own scenes ---------------------------------------------------------------------
 
   function toggleList(open) {
-    const box = part("scenes");
-    box.hidden = !open;
-    part("list").setAttribute("aria-expanded", open);
+    part.scenes.hidden = !open;
+    part.list.setAttribute("aria-expanded", open);
     if (!open) return;
-    const add = (files) => trigger("bring", { files });
     const keep = (title, point) => asTold("scene", { title, point });
-    box.replaceChildren(...listed(scenes, here, go), own(add, keep));
+    part.scenes.replaceChildren(...listed(scenes, here, go), own((files) => trigger("bring", { files }), keep));
   }
 
   function asTold(kind, more = {}) {
@@ -217,11 +203,6 @@ export function mount(element, { props, trigger }) {
     } catch { prompt("This link opens the tab as it is now:", text); }
   }
 
-  function save(text) {
-    saveAs([text], "application/yaml", "scene.yaml");
-    notice("Saved as scene.yaml.");
-  }
-
   function start() {
     const last = Number(sessionStorage.getItem("lmlab-scene")) || 0;
     go(Math.min(here < 0 ? last : here, scenes.length - 1));
@@ -234,7 +215,7 @@ export function mount(element, { props, trigger }) {
     filled,
     refused: ({ tab }) => { release(tab); ready(true); },
     copy: ({ query }) => copy(location.origin + location.pathname + "?" + query),
-    file: ({ text }) => save(text),
+    file: ({ text }) => { saveAs([text], "application/yaml", "scene.yaml"); notice("Saved as scene.yaml."); },
     scenes: (mail) => {
       scenes = [...COURSE, ...mail.scenes];
       ACTIONS.open(mail);
@@ -251,15 +232,13 @@ export function mount(element, { props, trigger }) {
 
   function larger() {
     document.querySelector(".lm-projector").click();
-    part("larger").setAttribute("aria-pressed", page.classList.contains("projector"));
+    part.larger.setAttribute("aria-pressed", page.classList.contains("projector"));
   }
 
-  part("back").onclick = () => go(here - 1);
-  part("forward").onclick = () => go(here + 1);
-  part("list").onclick = () => toggleList(part("scenes").hidden);
-  part("leave").onclick = leave;
-  part("full").onclick = full;
-  part("larger").onclick = larger;
+  part.back.onclick = () => go(here - 1);
+  part.forward.onclick = () => go(here + 1);
+  part.list.onclick = () => toggleList(part.scenes.hidden);
+  Object.entries({ leave, full, larger }).forEach(([name, act]) => { part[name].onclick = act; });
 
   const KEYS = {
     PageDown: () => go(here + 1), PageUp: () => go(here - 1), ArrowRight: () => go(here + 1),
@@ -281,13 +260,9 @@ export function mount(element, { props, trigger }) {
 
   const asked = new URLSearchParams(location.search);
   for (const name of [...asked.keys()]) if (name.startsWith("__")) asked.delete(name);
-  if (asked.has("scene")) {
-    const name = asked.get("scene"), i = scenes.findIndex((scene) => !name || scene.name === name);
-    if (i < 0) trigger("lost", { query: asked.toString() });
-    else go(i);
-  } else if (asked.has("tab")) {
-    const tab = asked.get("tab"), known = Object.values(TABS).includes(tab);
-    if (known) fill(tab, { query: asked.toString() });
-    else trigger("lost", { query: asked.toString() });
-  }
+  const query = asked.toString(), name = asked.get("scene"), tab = asked.get("tab");
+  const i = name == null ? -1 : scenes.findIndex((scene) => !name || scene.name === name);
+  if (i >= 0) go(i);
+  else if (name == null && Object.values(TABS).includes(tab)) fill(tab, { query });
+  else if (name != null || tab != null) trigger("lost", { query });
 }

@@ -3,7 +3,5 @@ import { tell } from "../../parts/web/dom.js";
 
 /** @param {HTMLElement} element @param {Given} given */
 export function mount(element, { props, watch }) {
-  watch("value", () => {
-    try { tell("lecture", JSON.parse(props.value)); } catch { /* nothing came */ }
-  });
+  watch("value", () => { if (props.value) tell("lecture", JSON.parse(props.value)); });
 }

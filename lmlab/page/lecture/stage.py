@@ -27,25 +27,15 @@ LONGEST = 8000  # characters of one value
 
 @dataclass(frozen=True)
 class Stage:
-    """One tab.
+    """One tab."""
 
-    Attributes:
-        name: what its controls' ids begin with; scenes and links call the tab so.
-        tab: the id that selects it.
-        title: on the page.
-        controls: what can be set, by name.
-        buttons: what can be pressed.
-        parts: names of all that has one.
-        leds: to be set where the tab is filled in.
-    """
-
-    name: str
-    tab: str
-    title: str
-    controls: Mapping[str, Any]
-    buttons: frozenset[str]
-    parts: frozenset[str]
-    leds: tuple[Led, ...] = ()
+    name: str  # what its controls' ids begin with; scenes and links call the tab so
+    tab: str  # the id that selects it
+    title: str  # on the page
+    controls: Mapping[str, Any]  # what can be set, by name
+    buttons: frozenset[str]  # what can be pressed
+    parts: frozenset[str]  # names of all that has one
+    leds: tuple[Led, ...] = ()  # to be set where the tab is filled in
 
     @property
     def models(self) -> list[str]:

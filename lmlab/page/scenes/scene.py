@@ -21,75 +21,47 @@ class _Part(BaseModel):
 
 
 class Question(_Part):
-    """What the room is asked to predict before it is shown.
+    """What the room is asked to predict before it is shown."""
 
-    Attributes:
-        say: the question.
-        options: to choose from.
-        answer: what to see, shown after the guess.
-        hide: names of the tab's parts that stay hidden until then.
-    """
-
-    say: Lines
-    options: tuple[Line, ...] = Field(min_length=2, max_length=5)
-    answer: Lines
+    say: Lines  # the question
+    options: tuple[Line, ...] = Field(min_length=2, max_length=5)  # to choose from
+    answer: Lines  # what to see, shown after the guess
+    # names of the tab's parts that stay hidden until then
     hide: tuple[Name, ...] = Field((), max_length=6)
 
 
 class Callout(_Part):
-    """A note that points at a part of the page.
+    """A note that points at a part of the page."""
 
-    Attributes:
-        at: name of the part within its tab, for instance ``strip``.
-        say: the note.
-    """
-
-    at: Name
-    say: Lines
+    at: Name  # name of the part within its tab, for instance ``strip``
+    say: Lines  # the note
 
 
 class Stored(_Part):
-    """A result kept from an earlier run, for where the model cannot run.
+    """A result kept from an earlier run, for where the model cannot run."""
 
-    Attributes:
-        made: the day, as 2026-01-31.
-        model: that made it.
-        table: rows of cells, the first one the heads.
-    """
-
-    made: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\d$")]
-    model: Line
+    made: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\d$")]  # the day, as 2026-01-31
+    model: Line  # that made it
+    # rows of cells, the first one the heads
     table: tuple[tuple[Annotated[str, StringConstraints(max_length=200)], ...], ...] = Field(
         min_length=2, max_length=30
     )
 
 
 class Scene(_Part):
-    """What a lecturer shows with one press.
+    """What a lecturer shows with one press."""
 
-    Attributes:
-        name: of the file, without its number; what a link calls the scene.
-        title: in the list and the bar.
-        part: of the lecture; scenes of one part stand together in the list.
-        point: what the scene is to show, in a sentence or two.
-        tab: that it opens, for instance ``likelihood``.
-        inputs: values by the names of the tab's controls, as text or lists of text.
-        run: name of the tab's button that is pressed then; none if empty.
-        ask: a question to the room.
-        look: what to look at.
-        stored: a result for where the model cannot run.
-    """
-
-    name: Name
-    title: Line
-    part: Line = "Scenes"
-    point: Lines
-    tab: Name
+    name: Name  # of the file, without its number; what a link calls the scene
+    title: Line  # in the list and the bar
+    part: Line = "Scenes"  # of the lecture; scenes of one part stand together in the list
+    point: Lines  # what the scene is to show, in a sentence or two
+    tab: Name  # that it opens, for instance ``likelihood``
+    # values by the names of the tab's controls, as text or lists of text
     inputs: Mapping[Name, Value] = {}
-    run: Name | None = None
-    ask: Question | None = None
-    look: tuple[Callout, ...] = Field((), max_length=3)
-    stored: Stored | None = None
+    run: Name | None = None  # name of the tab's button that is pressed then; none if empty
+    ask: Question | None = None  # a question to the room
+    look: tuple[Callout, ...] = Field((), max_length=3)  # what to look at
+    stored: Stored | None = None  # a result for where the model cannot run
 
 
 def parse(text: str, file: str) -> Scene:

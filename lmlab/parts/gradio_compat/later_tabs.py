@@ -28,17 +28,11 @@ class Opening(Hidden):
 
 @dataclass(frozen=True)
 class Part:
-    """A tab that is sent later, in the form that Gradio asks of what it draws anew.
+    """A tab that is sent later, in the form that Gradio asks of what it draws anew."""
 
-    Attributes:
-        container_id: of the column that holds all of it.
-        blocks: numbers of all that is in there.
-        events: numbers of what it brings.
-    """
-
-    container_id: int
-    blocks: frozenset[int]
-    events: frozenset[int]
+    container_id: int  # of the column that holds all of it
+    blocks: frozenset[int]  # numbers of all that is in there
+    events: frozenset[int]  # numbers of what it brings
 
     @property
     def _id(self) -> str:
