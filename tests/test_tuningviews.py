@@ -45,7 +45,7 @@ def test_news_are_short_and_in_order():
     ]
     found = run_views.news(events)
     assert [event[0] for event in found] == ["plan", "eval", "sample", "step", "end"]
-    assert found[0][1] == {"steps": 20, "first": 0, "rows": 8, "epochs": 1.23, "warnings": ["w"]}
+    assert found[0][1] == {"steps": 20, "warnings": ["w"]}
     assert found[1] == ["eval", 0, 3.0, 2.0, 0.5]
     assert found[2][1]["tokens"] == [[" no", 2500]]
     assert len(found[2][1]["prompt"]) == 402
@@ -62,8 +62,8 @@ def test_a_resumed_run_has_one_curve():
     events = [*steps(5.0, 4.0, 3.0), *steps(9.0, 8.0, first=2), Evaluated(3, 1.0, None)]
     found = run_views.curves(events)
     assert found["loss"][0] == [1, 2, 3]
-    assert found["valid"] == [[3], [1.0]]
-    assert found["probe"] == [[], []]
+    assert found["valid"] == ([3], [1.0])
+    assert found["probe"] == ([], [])
 
 
 def test_a_constant_loss_is_smoothed_to_itself():
@@ -96,7 +96,7 @@ def test_the_table_numbers_runs_by_age_and_says_how_they_are():
     queued = run(id="c3", state="queued", place=0, data=HOSTILE)
     one = run(step=200, trainable=1234, valid_loss=0.5, accuracy=0.25, probe_loss=2.5,
               probe_before=2.0, seconds=41.4)  # fmt: skip
-    text = run_views.table([queued, lost, one], ["a1", "gone"], {}, "b2")
+    text = run_views.table([queued, lost, one], {"a1": {}, "gone": {}}, "b2")
     assert "<" not in text
     found = json.loads(text)
     assert [row["name"][:2] for row in found["rows"]] == ["3.", "2.", "1."]

@@ -3,6 +3,7 @@
 import math
 from html import escape
 
+import numpy as np
 import plotly.graph_objects as go
 
 from lmlab.palette import visible
@@ -31,26 +32,27 @@ def surprisal(scored: Scored, other: Scored | None = None) -> go.Figure:
     if other is not None and not same_tokens(scored, other):
         return _bits_per_byte(scored, other)
     figure = _figure("token i", "bits")
-    name = "surprisal" if other is None else f"surprisal, {escape(scored.model)}"
-    figure.add_trace(_line(scored, name, FIRST))
-    if other is not None:
-        figure.add_trace(_line(other, f"surprisal, {escape(other.model)}", SECOND))
-    label = "running log-perplexity"
     figure.update_xaxes(range=[0.4, max(2, len(scored.tokens)) + 0.6])
-    figure.add_trace(_mean(scored, label if other is None else f"running, {escape(scored.model)}"))
-    if other is not None:
-        figure.add_trace(_mean(other, f"running, {escape(other.model)}", MEAN_SECOND))
+    if other is None:
+        traces = [_line(scored, "surprisal", FIRST), _mean(scored, "running log-perplexity", MEAN)]
+    else:
+        one, two = escape(scored.model), escape(other.model)
+        traces = [
+            _line(scored, f"surprisal, {one}", FIRST),
+            _line(other, f"surprisal, {two}", SECOND),
+            _mean(scored, f"running, {one}", MEAN),
+            _mean(other, f"running, {two}", MEAN_SECOND),
+        ]
+    figure.add_traces(traces)
     return figure
 
 
 def running_log_perplexity(scored: Scored) -> list[float | None]:
     """Mean surprisal of the tokens so far, in nats; None until one is scored."""
-    total, count, means = 0.0, 0, list[float | None]()
-    for logprob in scored.tokens.columns["logprob"].tolist():
-        if not math.isnan(logprob):
-            total, count = total - logprob, count + 1
-        means.append(total / count if count else None)
-    return means
+    logprobs = scored.tokens.columns["logprob"]
+    known = ~np.isnan(logprobs)
+    counts, totals = np.cumsum(known), np.cumsum(np.where(known, -logprobs, 0.0))
+    return [float(t / n) if n else None for t, n in zip(totals, counts, strict=True)]
 
 
 def _line(scored: Scored, name: str, colour: str) -> go.Scatter:
@@ -71,7 +73,7 @@ def _line(scored: Scored, name: str, colour: str) -> go.Scatter:
     )
 
 
-def _mean(scored: Scored, name: str, colour: str = MEAN) -> go.Scatter:
+def _mean(scored: Scored, name: str, colour: str) -> go.Scatter:
     means = running_log_perplexity(scored)
     return go.Scatter(
         x=list(range(1, len(means) + 1)),
@@ -86,13 +88,11 @@ def _mean(scored: Scored, name: str, colour: str = MEAN) -> go.Scatter:
 def _bits_per_byte(scored: Scored, other: Scored) -> go.Figure:
     figure = _figure("bytes of the text", "bits per byte so far", by_token=False)
     for run, colour in ((scored, FIRST), (other, SECOND)):
-        xs, ys, total, skipped = list[int](), list[float](), 0.0, 0
-        sizes = [len(char.encode()) for char in run.text]
-        position = 0
+        xs, ys, total, position, skipped = list[int](), list[float](), 0.0, 0, 0
         tokens = run.tokens
         ends = zip(tokens.starts, tokens.ends, tokens.columns["logprob"].tolist(), strict=True)
         for start, end, logprob in ends:
-            position += sum(sizes[start:end])
+            position += len(run.text[start:end].encode())
             if math.isnan(logprob):
                 skipped = position
                 continue

@@ -24,35 +24,21 @@ ONCE = {"trigger_mode": "once", **ASKING, **WRITING}
 
 @dataclass(frozen=True)
 class RunPanel:
-    """The components, and what they do.
+    """The components, and what they do."""
 
-    Attributes:
-        name: of the tab, which its ids begin with.
-        runs: those of one kind: fine-tuning's, or models from nothing.
-        owner: the visitor.
-        monitor: the run as it goes, with an event ``turn``.
-        start, stop, resume: buttons.
-        after: shown once there is something to use.
-        table: the runs there are.
-        more: what else is shown of the runs that are chosen in it.
-        draw: gives that, by name.
-        current: id of the run that is shown.
-        chosen: ids of those that are chosen.
-    """
-
-    name: str
-    runs: TuningRuns
+    name: str  # of the tab, which its ids begin with
+    runs: TuningRuns  # those of one kind: fine-tuning's, or models from nothing
     owner: Owner
-    monitor: Any
+    monitor: Any  # the run as it goes, with an event ``turn``
     start: gr.Button
     stop: gr.Button
     resume: gr.Button
-    after: gr.Column
-    table: Runs
-    more: Mapping[str, Any] = field(default_factory=dict)
-    draw: Callable[[list[RunInfo]], Shown] = lambda picked: {}
-    current: gr.State = field(default_factory=lambda: gr.State(""))
-    chosen: gr.State = field(default_factory=lambda: gr.State([]))
+    after: gr.Column  # shown once there is something to use
+    table: Runs  # the runs there are
+    more: Mapping[str, Any] = field(default_factory=dict)  # shown of those chosen in it
+    draw: Callable[[list[RunInfo]], Shown] = lambda picked: {}  # gives that, by name
+    current: gr.State = field(default_factory=lambda: gr.State(""))  # id of the run that is shown
+    chosen: gr.State = field(default_factory=lambda: gr.State([]))  # ids
 
     @property
     def mine(self) -> list[Any]:
@@ -60,11 +46,8 @@ class RunPanel:
         return [self.owner, self.current]
 
     def wire(self, start: Callable[..., str], asked: Sequence[Any]) -> Any:
-        """Start, stop, go on, and the table; the event that follows a turn of the run.
-
-        Args:
-            start: queues a run for a visitor, from what is ``asked``; its id.
-            asked: the form.
+        """Start, stop, go on, and the table; the event that follows a turn of the run. ``start``
+        queues a run for a visitor, from what the form, ``asked``, holds: its id.
         """
 
         def started(owner: str, *values: Any) -> Shown:
@@ -162,7 +145,7 @@ class RunPanel:
     def _listed(self, owner: str, runs: list[RunInfo], ids: list[str], current: str) -> Shown:
         picked = [info for info in runs if info.id in ids]
         lines = {info.id: run_views.curves(self.runs.read(owner, info.id)) for info in picked}
-        table = run_views.table(runs, ids, lines, current)
+        table = run_views.table(runs, lines, current)
         return {"table": table, "chosen": ids, **self.draw(picked)}
 
 

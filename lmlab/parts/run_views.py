@@ -27,6 +27,7 @@ PROMPT_SHOWN = 400
 # Points of a curve in the table of runs: more than the chart has pixels would be wasted.
 MOST_POINTS = 400
 SMOOTHING = 0.9
+LEVELS = ("uniform", "unigram", "base")
 
 
 def news(events: Sequence[TrainEvent]) -> list[list[Any]]:
@@ -43,34 +44,20 @@ def news(events: Sequence[TrainEvent]) -> list[list[Any]]:
 def _short(event: TrainEvent) -> list[Any] | None:
     match event:
         case TrainStep():
-            figures = (event.loss, event.learning_rate, event.grad_norm)
-            numbers = [_number(figure) for figure in figures]
+            numbers = map(_number, (event.loss, event.learning_rate, event.grad_norm))
             return ["step", event.step, *numbers, event.tokens, round(event.seconds, 4)]
         case Evaluated():
-            figures3 = (event.valid_loss, event.probe_loss, event.accuracy)
+            numbers = map(_number, (event.valid_loss, event.probe_loss, event.accuracy))
             bits = [] if event.bits is None else [_number(event.bits)]
-            return ["eval", event.step, *(_number(figure) for figure in figures3), *bits]
+            return ["eval", event.step, *numbers, *bits]
         case Sampled():
             return ["sample", _sample(event)]
         case Levels():
-            lines = {
-                "uniform": event.uniform,
-                "unigram": event.unigram,
-                "base": event.base,
-                "bytes": event.bytes_per_token,
-            }
-            return ["levels", {key: _number(value) for key, value in lines.items()}]
+            return ["levels", {key: _number(getattr(event, key)) for key in LEVELS}]
         case Started():
-            plan = {
-                "steps": event.steps,
-                "first": event.first,
-                "rows": event.rows,
-                "epochs": round(event.epochs, 2),
-                "warnings": list(event.warnings),
-            }
-            return ["plan", plan]
+            return ["plan", {"steps": event.steps, "warnings": list(event.warnings)}]
         case Finished():
-            return ["end", {"reason": event.reason, "step": event.step, "seconds": event.seconds}]
+            return ["end", {"seconds": event.seconds}]
         case Lost():
             return ["lost", event.line]
         case _:
@@ -90,11 +77,9 @@ def _sample(event: Sampled) -> dict[str, Any]:
     }
 
 
-def curves(events: Sequence[TrainEvent]) -> dict[str, list[list[float | None]]]:
+def curves(events: Sequence[TrainEvent]) -> dict[str, tuple[list[int], list[float]]]:
     """A run's curves as [steps, values]: smoothed ``loss``, ``valid`` and ``probe``."""
-    found: dict[str, list[list[float | None]]] = {
-        key: [[], []] for key in ("loss", "valid", "probe")
-    }
+    found = {key: list[tuple[int, float]]() for key in ("loss", "valid", "probe")}
     mean = weight = 0.0
     for event in events:
         if isinstance(event, TrainStep) and math.isfinite(event.loss):
@@ -108,49 +93,30 @@ def curves(events: Sequence[TrainEvent]) -> dict[str, list[list[float | None]]]:
 
 
 def mask(view: MaskView, limit: int = 0) -> str:
-    """A row with the tokens that carry loss, as JSON.
-
-    Args:
-        view: the row.
-        limit: most tokens that a row may have; 0 leaves that out.
-    """
+    """A row with the tokens that carry loss, as JSON; ``limit`` is the most that a row may have."""
     tokens = [[t.text, int(t.loss), int(t.kind in ("start", "end"))] for t in view.tokens]
-    return dump(
-        {
-            "row": view.row,
-            "tokens": tokens,
-            "loss": view.n_loss,
-            "limit": limit,
-            "warnings": list(view.warnings),
-            "error": view.error,
-        }
-    )
+    told = {"row": view.row, "warnings": list(view.warnings), "error": view.error}
+    return dump({**told, "tokens": tokens, "loss": view.n_loss, "limit": limit})
 
 
 def no_mask(error: str) -> str:
     """A sentence where there is no row to show."""
-    row = {"row": 0, "tokens": [], "loss": 0, "limit": 0, "warnings": [], "error": error}
-    return dump(row)
+    return dump({"tokens": [], "warnings": [], "error": error})
 
 
 def table(
-    runs: Sequence[RunInfo],
-    chosen: Sequence[str] = (),
-    lines: Mapping[str, Mapping[str, Any]] | None = None,
-    current: str = "",
+    runs: Sequence[RunInfo], lines: Mapping[str, Mapping[str, Any]], current: str = ""
 ) -> str:
     """The table of runs as JSON, newest first.
 
     Args:
         runs: newest first.
-        chosen: ids of those whose curves are drawn.
-        lines: ``curves`` of each of them, by id.
+        lines: ``curves`` of those that are drawn, by id.
         current: the run that is shown above.
     """
-    numbers = {info.id: len(runs) - i for i, info in enumerate(runs)}
-    rows = [_row(info, numbers[info.id], info.id == current) for info in runs]
-    known = [info.id for info in runs if info.id in chosen]
-    return dump({"rows": rows, "chosen": known, "curves": dict(lines or {})})
+    rows = [_row(info, len(runs) - i, info.id == current) for i, info in enumerate(runs)]
+    chosen = [info.id for info in runs if info.id in lines]
+    return dump({"rows": rows, "chosen": chosen, "curves": dict(lines)})
 
 
 def method_name(info: RunInfo) -> str:
@@ -164,9 +130,9 @@ def method_name(info: RunInfo) -> str:
         case "prompt":
             return f"prompt tuning, {config.length}"
         case "selective":
-            return ", ".join(
-                part if not _is_number(part) else f"layer {part}" for part in config.parts
-            )
+            layers = (part.removeprefix("-").isdecimal() for part in config.parts)
+            named = zip(layers, config.parts, strict=True)
+            return ", ".join(f"layer {part}" if layer else part for layer, part in named)
         case _:
             return "full"
 
@@ -178,10 +144,6 @@ def state_name(info: RunInfo) -> str:
     if info.state in ("done", "stopped") and info.reason in ("limit", "nan"):
         return "not a number" if info.reason == "nan" else "at a limit"
     return {"done": "finished", "queued": "waiting"}.get(info.state, info.state)
-
-
-def _is_number(part: str) -> bool:
-    return part.removeprefix("-").isdecimal()
 
 
 def _row(info: RunInfo, number: int, current: bool) -> dict[str, Any]:
@@ -205,23 +167,20 @@ def _shown(value: float | None) -> str:
     return "–" if value is None or not math.isfinite(value) else f"{value:.3f}"
 
 
-def _add(line: list[list[float | None]], step: int, value: float | None) -> None:
+def _add(line: list[tuple[int, float]], step: int, value: float | None) -> None:
     if value is None or not math.isfinite(value):
         return
     # A run that went on from a checkpoint makes some of its steps again.
-    while line[0] and (line[0][-1] or 0) >= step:
-        line[0].pop()
-        line[1].pop()
-    line[0].append(step)
-    line[1].append(_number(value))
+    while line and line[-1][0] >= step:
+        line.pop()
+    line.append((step, float(f"{value:.6g}")))
 
 
-def _thinned(line: list[list[float | None]]) -> list[list[float | None]]:
-    steps, values = line
-    stride = max(1, math.ceil(len(steps) / MOST_POINTS))
+def _thinned(line: list[tuple[int, float]]) -> tuple[list[int], list[float]]:
     # The last point stays, whatever the stride.
-    kept = [i for i in range(len(steps)) if (len(steps) - 1 - i) % stride == 0]
-    return [[steps[i] for i in kept], [values[i] for i in kept]]
+    stride = max(1, math.ceil(len(line) / MOST_POINTS))
+    kept = line[(len(line) - 1) % stride :: stride]
+    return [step for step, _ in kept], [value for _, value in kept]
 
 
 def _number(value: float | None) -> float | None:

@@ -4,7 +4,7 @@ Knows results only; shares the page's format with ``lmlab.parts.strip``.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,7 +45,13 @@ def flowing(
         headed: whether the model's name stands above.
         start: what stands before the prompt, as display strings.
     """
-    columns = _columns(steps)
+    # See ``lmlab.measures``; nothing that the tokens still to come would change.
+    columns: Columns = {
+        "logprob": np.array([step.logprob for step in steps]),
+        "rank": np.array([step.rank for step in steps], dtype=np.float64),
+        "entropy": np.array([step.entropy for step in steps]),
+        "best": np.array([step.top[0].logprob if step.top else math.nan for step in steps]),
+    }
     values = numbers(columns)
     head = {
         "name": name,
@@ -58,7 +64,8 @@ def flowing(
         "headed": headed,
         "context": list(start),
     }
-    return "\n".join([dump(head), *map(dump, map(_line, steps, _rows(values, len(steps))))])
+    rows = ([column[i] for column in values.values()] for i in range(len(steps)))
+    return "\n".join(map(dump, [head, *map(_line, steps, rows)]))
 
 
 def compared(found: "Compared", *, name: str = "") -> str:
@@ -78,36 +85,12 @@ def compared(found: "Compared", *, name: str = "") -> str:
 
 
 def next_token(found: "Beliefs | None", said: str = "") -> str:
-    """The next token's distribution before and after the controls.
-
-    Args:
-        found: None where there is none to show.
-        said: why there is none.
-    """
+    """The next token's distribution before and after the controls, or why there is none."""
     if found is None:
         return dump({"said": said})
-    return dump(
-        {
-            "top": _tops(found.top),
-            "entropy": [round(found.entropy / LN2, 4), round(found.entropy_after / LN2, 4)],
-            "kept": found.kept,
-            "size": found.size,
-        }
-    )
-
-
-def _columns(steps: Sequence["Step"]) -> Columns:
-    """See ``lmlab.measures``; nothing that the tokens still to come would change."""
-    return {
-        "logprob": np.array([step.logprob for step in steps]),
-        "rank": np.array([step.rank for step in steps], dtype=np.float64),
-        "entropy": np.array([step.entropy for step in steps]),
-        "best": np.array([step.top[0].logprob if step.top else math.nan for step in steps]),
-    }
-
-
-def _rows(values: Mapping[str, Sequence[int | None]], count: int) -> list[list[int | None]]:
-    return [[column[i] for column in values.values()] for i in range(count)]
+    entropy = [round(nats / LN2, 4) for nats in (found.entropy, found.entropy_after)]
+    top = _tops(found.top)
+    return dump({"top": top, "entropy": entropy, "kept": found.kept, "size": found.size})
 
 
 def _line(step: "Step", values: Sequence[int | None]) -> list[Any]:

@@ -92,12 +92,7 @@ def result(
 
 
 class Line:
-    """The line that says what is going on, the button that stops it, and what may be running.
-
-    Args:
-        status: the line.
-        stop: the button.
-    """
+    """The line that says what is going on, the button that stops it, and what may be running."""
 
     def __init__(self, status: gr.HTML, stop: gr.Button) -> None:
         self.status = status

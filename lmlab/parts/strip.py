@@ -74,21 +74,14 @@ def payload(
         name: tells this payload from others, so that alternatives sent later find theirs.
         wire: longest text, in tokens, whose alternatives are sent along.
     """
-    runs = [scored] if other is None else [scored, other]
-    same = other is not None and same_tokens(scored, other)
-    known = (
-        scored.tokens.beside(other.tokens) if other is not None and same else scored.tokens.columns
-    )
-    found = [run_of(run, wire) for run in runs]
-    found[0] |= numbers(known, pair=True)
-    value = {
-        "name": name,
-        "measures": offered(known),
-        "runs": found,
-        "same": same,
-        "notes": remarks(scored, other),
-    }
-    return dump(value)
+    runs, known, same = [run_of(scored, wire)], scored.tokens.columns, False
+    if other is not None:
+        runs.append(run_of(other, wire))
+        if same := same_tokens(scored, other):
+            known = scored.tokens.beside(other.tokens)
+    runs[0] |= numbers(known, pair=True)
+    told = {"name": name, "measures": offered(known), "notes": remarks(scored, other)}
+    return dump({**told, "runs": runs, "same": same})
 
 
 def offered(columns: Columns) -> list[str]:

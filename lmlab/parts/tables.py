@@ -29,14 +29,12 @@ def factors(scored: Scored, other: Scored | None = None) -> pd.DataFrame:
     )
     for one in measures(tokens.columns):
         table[one.name] = _values(one, tokens.columns)
-    if other is not None:
-        for one in measures(other.tokens.columns):
-            table[f"{one.name}_2"] = _values(one, other.tokens.columns)
-        both = scored.tokens.beside(other.tokens)
-        for one in measures(both):
-            if one.pair:
-                table[one.name] = _values(one, both)
-    return table
+    if other is None:
+        return table
+    for one in measures(other.tokens.columns):
+        table[f"{one.name}_2"] = _values(one, other.tokens.columns)
+    both = scored.tokens.beside(other.tokens)
+    return table.assign(**{one.name: _values(one, both) for one in measures(both) if one.pair})
 
 
 def _values(one: Measure, columns: Columns) -> "pd.Series[float]":

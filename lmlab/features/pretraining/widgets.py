@@ -1,11 +1,7 @@
 """The Pre-training tab's own components: constant templates, data as JSON, DOM by textContent."""
 
-from collections.abc import Callable
-from typing import Any, Unpack
-
-from lmlab.parts.gradio_compat.building import Html, Placed
-from lmlab.parts.gradio_compat.handlers import alerts
-from lmlab.parts.scripts import mounts
+from lmlab.parts.gradio_compat.building import Html
+from lmlab.parts.run_widgets import Monitor
 
 TOKENS = """
 <p class="lm-bpe-error lm-problem" role="status" hidden></p>
@@ -34,28 +30,13 @@ and what the model writes turns from bytes into words.</div>
 class Tokens(Html):
     """A tokenizer that was trained on a text: ``pretrainviews.tokenizer``."""
 
-    def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
-        super().__init__(
-            value,
-            html_template=TOKENS,
-            js_on_load=mounts("features/pretraining/tokens"),
-            apply_default_css=False,
-            **kwargs,
-        )
+    TEMPLATE = TOKENS
+    MODULE = "features/pretraining/tokens"
 
 
-class GrowthMonitor(Html):
-    """A run from nothing as it goes; used as ``run_widgets.Monitor``, with the lines
-    that its loss is measured against, and all its samples."""
+class GrowthMonitor(Monitor):
+    """A run from nothing as it goes, with the lines that its loss is measured against, and all its
+    samples."""
 
-    def __init__(
-        self, follow: Callable[[Any], Any] | None = None, **kwargs: Unpack[Placed]
-    ) -> None:
-        super().__init__(
-            "",
-            html_template=GROWTH,
-            js_on_load=mounts("features/pretraining/samples", "turn"),
-            apply_default_css=False,
-            server_functions=[alerts(follow)] if follow else None,
-            **kwargs,
-        )
+    TEMPLATE = GROWTH
+    MODULE = "features/pretraining/samples"

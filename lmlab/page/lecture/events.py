@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import dropwhile, islice
 from typing import Any
 
 import gradio as gr
@@ -54,10 +55,10 @@ def _wanted(lab: Lab, stage: Stage, values: Mapping[str, Any]) -> dict[str, str]
     """Of the controls that name models which are not here: from where those would be had."""
     found = {}
     for key in {*stage.models} & {*values}:
-        names = [values[key]] if isinstance(values[key], str) else list(values[key] or ())
-        said = [source(one, lab.store) for one in names if isinstance(one, str) and one.strip()]
-        if any(said):
-            found[key] = " and ".join(one for one in said if one)
+        names = [values[key]] if isinstance(values[key], str) else values[key] or ()
+        asked = (source(one, lab.store) for one in names if isinstance(one, str) and one.strip())
+        if said := " and ".join(filter(None, asked)):
+            found[key] = said
     return found
 
 
@@ -129,11 +130,9 @@ def preparer(
     by_name = {one.name: one for one in features}
 
     def prepare(own: tuple[Scene, ...], asked: gr.EventData) -> None:
-        every = (*course, *own)
-        names = [scene.name for scene in every]
         name = _of(asked, "name")
-        after = names.index(name) + 1 if name in names else len(every)
-        for scene in every[after : after + SCENES_AHEAD]:
+        after = dropwhile(lambda scene: scene.name != name, (*course, *own))
+        for scene in islice(after, 1, 1 + SCENES_AHEAD):
             for _ in _ahead(lab, scene, by_name.get(scene.tab)):
                 pass
 
@@ -181,10 +180,9 @@ def _of_file(one: Any) -> tuple[str, str]:
 
 
 def _found(name: str, scenes: tuple[Scene, ...]) -> Scene:
-    for scene in scenes:
-        if scene.name == name:
-            return scene
-    raise InputError(f"There is no scene ‘{name[:60]}’.", "Choose one from the list.")
+    if (scene := next((one for one in scenes if one.name == name), None)) is None:
+        raise InputError(f"There is no scene ‘{name[:60]}’.", "Choose one from the list.")
+    return scene
 
 
 def listed(scenes: tuple[Scene, ...]) -> list[dict[str, Any]]:

@@ -54,12 +54,7 @@ class Lines(queueing.Queue):
     are served in turn, and whoever asks for one thing at a time is served first come, first served.
     All sessions of an address that no page has begun are one visitor. Long work counts as several
     turns, and nobody holds all places of a line. In a full line whoever has most waiting makes room
-    for whoever has least.
-
-    Args:
-        most: requests of one kind that may wait.
-        guests: whose page is open.
-        given: what Gradio's queue is made of.
+    for whoever has least. ``most`` requests of one kind may wait.
     """
 
     def __init__(self, most: int, guests: Guests, **given: Any) -> None:
@@ -160,15 +155,17 @@ class Lines(queueing.Queue):
 
     def waiting(self, kind: str) -> int:
         """How many requests of a kind wait."""
-        return len(self._waiting(kind))
+        return len(self._queued(kind))
 
     def compute_analytics_summary(self, records: Any) -> Any:
         """Nothing: Gradio would sort all that was ever asked into a table after each request."""
         return self.cached_event_analytics_summary
 
-    def _waiting(self, kind: str) -> list[queueing.Event]:
+    def _queued(self, kind: str = "") -> list[queueing.Event]:
+        """What waits, of one kind or of all."""
         lines = self.event_queue_per_concurrency_id.items()
-        return [event for line, one in lines if kind_of(line) == kind for event in one.queue]
+        of = [one for line, one in lines if kind in ("", kind_of(line))]
+        return [event for line in of for event in line.queue]
 
     def _ticket(self, event: queueing.Event) -> Ticket:
         """A waiting request's; a page may have opened its connection after it asked."""
@@ -179,8 +176,7 @@ class Lines(queueing.Queue):
 
     def _check_memory(self, new: Ticket) -> None:
         """A text of a few megabytes takes four times as much in memory until it is answered."""
-        lines = self.event_queue_per_concurrency_id.values()
-        held = [self._ticket(event) for line in lines for event in line.queue]
+        held = [self._ticket(event) for event in self._queued()]
         held += [ticket for _, ticket in self._running.values()]
         own = sum(one.n_bytes for one in held if one.address == new.address)
         whole = sum(one.n_bytes for one in held)
@@ -188,7 +184,7 @@ class Lines(queueing.Queue):
             raise _full("Many large texts are waiting already. Try again in a moment.")
 
     def _check_room(self, new: Ticket, session: str, kind: str) -> None:
-        waiting = {event._id: event for event in self._waiting(kind)}
+        waiting = {event._id: event for event in self._queued(kind)}
         tickets = {name: self._ticket(event) for name, event in waiting.items()}
         own = sum(session == event.session_hash for event in waiting.values())
         # Of a hall that opens the page at once some ask before their page is known.
@@ -212,8 +208,8 @@ class Lines(queueing.Queue):
         self.event_queue_per_concurrency_id[event.concurrency_id].queue.remove(event)
         self.event_ids_to_events.pop(event._id, None)
         self._tickets.pop(event._id, None)
-        output = {"error": said, "visible": True, "duration": 12, "title": "That did not work"}
-        title = str(output["title"])
+        title = "That did not work"
+        output = {"error": said, "visible": True, "duration": 12, "title": title}
         self.send_message(event, ProcessCompletedMessage(output=output, title=title, success=False))
 
     def _place(self, event: queueing.Event, ticket: Ticket) -> None:
@@ -225,11 +221,7 @@ class Lines(queueing.Queue):
         self._arrange(line)
         if len(self._tickets) > 2 * (len(self) + 1):
             # Of requests that were cancelled while they waited.
-            self._tickets = {
-                one._id: self._ticket(one)
-                for lines in self.event_queue_per_concurrency_id.values()
-                for one in lines.queue
-            }
+            self._tickets = {one._id: self._ticket(one) for one in self._queued()}
 
     def _arrange(self, line: str) -> None:
         """Put a line in the order of its turns."""
@@ -242,11 +234,8 @@ class Lines(queueing.Queue):
         kept = self.pending_messages_per_session
         if len(kept) <= UNREAD:
             return
-        running = [event for job in self.active_jobs if job for event in job]
-        lines = self.event_queue_per_concurrency_id.values()
-        busy = {one.session_hash for one in running} | {
-            one.session_hash for line in lines for one in line.queue
-        }
+        running = (event for job in self.active_jobs if job for event in job)
+        busy = {one.session_hash for one in (*running, *self._queued())}
         idle = [name for name in kept if name not in busy and name not in self.guests]
         for name in idle[:-UNREAD]:
             del kept[name]
@@ -270,13 +259,8 @@ def _is_halved(value: Any) -> bool:
 
 
 def put_lines(page: gr.Blocks, most: int, limit: int, guests: Guests) -> Lines:
-    """Give a page its lines, in place of its queue; before it is served.
-
-    Args:
-        page: Gradio's Blocks.
-        most: requests of one kind that may wait.
-        limit: of one handler at a time, where it has none of its own.
-        guests: whose page is open.
+    """Give a page its lines, in place of its queue, before it is served; ``limit`` is of a handler
+    that has none of its own.
     """
     # What is queued cannot be called past the queue.
     page.queue(max_size=None, default_concurrency_limit=limit, api_open=False)
