@@ -110,7 +110,7 @@ class Lab:
                 raise message
             yield Loading(message)
 
-    def over(
+    def with_models(
         self, refs: Sequence[ModelRef], steps: Callable[["list[LM]"], Iterator[T]]
     ) -> Iterator[Loading | T]:
         """Load models, then the steps made over them; between two of these others may use them."""
@@ -147,7 +147,7 @@ class Lab:
             asked, most = [ScoreRequest(text, before)], self.settings.max_tokens
             return iter_scores(lms[0], asked, max_tokens=most, **options)
 
-        yield from self.over([ModelRef.parse(model)], steps)
+        yield from self.with_models([ModelRef.parse(model)], steps)
 
     @runs_models("model")
     def complete(
@@ -169,9 +169,10 @@ class Lab:
         def steps(lms: "list[LM]") -> "Iterator[Loading | Given | Next | Step]":
             asked = given(lms[0], prompt, chat=chat)
             yield asked
-            yield from _told(unfold(lms[0], asked.prompt, config, start=start), lms[0].name)
+            events: Any = unfold(lms[0], asked.prompt, config, start=start)
+            yield from _told(events, lms[0].name)
 
-        yield from self.over([ModelRef.parse(model)], steps)
+        yield from self.with_models([ModelRef.parse(model)], steps)
 
     def beliefs(self, place: "Next", config: GenerateConfig) -> "Beliefs":
         """What the controls make of a belief that was kept; runs no model."""
@@ -197,7 +198,7 @@ class Lab:
             asked = given(lms[0], prompt, chat=chat).prompt
             return _told(iter_sample(lms[0], asked, config, n=n), lms[0].name)
 
-        yield from self.over([ModelRef.parse(model)], steps)
+        yield from self.with_models([ModelRef.parse(model)], steps)
 
     @runs_models("models")
     def side_by_side(
@@ -225,7 +226,7 @@ class Lab:
             prompts = [one.prompt for one in asked]
             yield from _told(iter_side_by_side(lms, prompts, config), "the prompt")
 
-        yield from self.over(_dialled(models, alpha), steps)
+        yield from self.with_models(_dialled(models, alpha), steps)
 
     @runs_models("first", "second", seconds=SHORT)
     def compare(
@@ -245,7 +246,7 @@ class Lab:
         self.check_length(text + prefix)
         options: Any = {"prefix": prefix, "max_tokens": self.settings.max_tokens, "chat": chat}
         refs = _dialled([first, second], alpha)
-        yield from self.over(refs, lambda lms: iter_compare(*lms, text, **options))
+        yield from self.with_models(refs, lambda lms: iter_compare(lms[0], lms[1], text, **options))
 
     def check_length(self, text: str, what: str = "The text", hint: str = SHORTER) -> None:
         """Raise an InputError where a text is longer than the settings let a visitor send."""

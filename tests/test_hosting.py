@@ -20,6 +20,7 @@ from lmlab.hosting.headers import SPACES, Headers
 from lmlab.hosting.health import Counted, Health, Vitals, exposition, public_name, vitals
 from lmlab.hosting.logs import RequestLog
 from lmlab.hosting.middleware import layers
+from lmlab.hosting.page_cache import Shelf
 from lmlab.hosting.route_filter import Doors
 from lmlab.lab import Lab
 from lmlab.runs.model_store import ModelStore
@@ -162,13 +163,13 @@ def test_data_sets_of_the_hub_can_be_shut():
 
 def test_only_the_pages_own_scripts_carry_the_nonce():
     html = b'<html><script>a()</script><script type="module" src="x"></script><scripty></html>'
-    status, headers, body = asked(Headers(page(html, b"text/html")))
+    status, headers, body = asked(Headers(Shelf(page(html, b"text/html"))))
     nonce = re.search(r"'nonce-([\w-]{16,})'", headers["content-security-policy"])[1]
     assert body.count(f'<script nonce="{nonce}"'.encode()) == 2
     assert b"<scripty>" in body
     assert int(headers["content-length"]) == len(body)
     assert status == 200
-    again = asked(Headers(page(html, b"text/html")))[1]["content-security-policy"]
+    again = asked(Headers(Shelf(page(html, b"text/html"))))[1]["content-security-policy"]
     assert nonce not in again
     scripts = re.search(r"script-src ([^;]*)", headers["content-security-policy"])[1]
     assert "unsafe-inline" not in scripts

@@ -13,10 +13,9 @@ from lmlab.hosting.guests import Beats, Guests
 from lmlab.hosting.headers import SPACES, Headers
 from lmlab.hosting.health import Health, vitals
 from lmlab.hosting.logs import RequestLog
-from lmlab.hosting.page_cache import Shelf
+from lmlab.hosting.page_cache import Shelf, WebFiles
 from lmlab.hosting.route_filter import Doors
 from lmlab.hosting.storage import Storage
-from lmlab.hosting.web_files import WebFiles
 from lmlab.lab import Lab
 
 # A multipart form is a little longer than the file in it.

@@ -11,7 +11,7 @@ import asyncio
 import re
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -30,6 +30,8 @@ ASKS_FOR_LESS = (b"range", b"if-none-match", b"if-modified-since")
 PIECE = 65_536  # bytes that are sent at once, so that what waits for a slow line is no whole page
 START = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff"  # of a gzip file
 END = b"\x03\x00"  # an empty last block
+FOR_EVER = b"public, max-age=31536000, immutable"
+KINDS = {".js": b"text/javascript; charset=utf-8", ".css": b"text/css; charset=utf-8"}
 
 
 @dataclass(frozen=True)
@@ -167,11 +169,9 @@ def _keep(headers: dict[bytes, bytes], body: bytes) -> KeptResponse:
 
 
 async def _hand_out(found: KeptResponse, scope: Scope, send: Send) -> None:
-    state = scope.setdefault("state", {})
-    state["marked"] = True
     gzipped = bool(found.packed) and "gzip" in header(scope, b"accept-encoding")
     origin = f"{scope.get('scheme', 'http')}://{header(scope, b'host')}"
-    body = found.body(str(state.get("nonce", "")), origin, gzipped)
+    body = found.body(str(scope.get("state", {}).get("nonce", "")), origin, gzipped)
     headers = [*found.headers, (b"content-length", str(len(body)).encode())]
     if found.packed:
         headers += [(b"vary", b"Accept-Encoding")]
@@ -182,3 +182,27 @@ async def _hand_out(found: KeptResponse, scope: Scope, send: Send) -> None:
         piece = body[place : place + PIECE]
         more = place + PIECE < len(body)
         await send({"type": "http.response.body", "body": piece, "more_body": more})
+
+
+class WebFiles(Layer):
+    """Answers with the page's own files, by their paths, out of memory; browsers keep them, as an
+    address tells what is in them."""
+
+    def __init__(self, app: App, files: Mapping[str, bytes]) -> None:
+        super().__init__(app)
+        self.files = files
+
+    async def request(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = path_of(scope)
+        if path not in self.files:
+            await self.app(scope, receive, send)
+            return
+        body = self.files[path]
+        headers = [
+            (b"content-type", KINDS[path[path.rindex(".") :]]),
+            (b"content-length", str(len(body)).encode()),
+            (b"cache-control", FOR_EVER),
+        ]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        sent = b"" if scope["method"] == "HEAD" else body
+        await send({"type": "http.response.body", "body": sent})

@@ -32,50 +32,40 @@ def low_rank(d: int, k: int, rank: int, *, scale: float = 1.0) -> str:
     """W + scale · V·U, with all three at one scale of drawing: W is d × k, V d × ℓ, U ℓ × k."""
     unit = SIDE / max(d, k, rank)
     w, h, thin = k * unit, d * unit, max(1.0, rank * unit)
-    first = max(w, SLOT)
-    second = first + 74
+    second = max(w, SLOT) + 74
     third = second + max(thin, SLOT) + 22
-    width = third + max(w, SLOT)
-    middle = h / 2 + 4
     factor = "+" if scale == 1 else f"+ {scale:.3g} ·"
-    boxes = (
-        _box((first - w) / 2, 0, w, h, "frozen")
-        + _box(second + (max(thin, SLOT) - thin) / 2, 0, thin, h, "learns")
-        + _box(third + (max(w, SLOT) - w) / 2, 0, w, thin, "learns")
-        + _word(first + 37, middle, factor)
-        + _word(third - 11, middle, "·")
-    )
-    labels = (
-        _label(first / 2, h + 20, "W", f"{d:,} × {k:,}")
-        + _label(second + max(thin, SLOT) / 2, h + 20, "V", f"{d:,} × {rank:,}")
-        + _label(third + max(w, SLOT) / 2, thin + 20, "U", f"{rank:,} × {k:,}")
+    drawn = (
+        _matrix(0, w, h, "frozen", "W", f"{d:,} × {k:,}")
+        + _matrix(second, thin, h, "learns", "V", f"{d:,} × {rank:,}")
+        + _matrix(third, w, thin, "learns", "U", f"{rank:,} × {k:,}")
+        + word(second - 37, h / 2 + 4, factor, "op")
+        + word(third - 11, h / 2 + 4, "·", "op")
     )
     said = f"W, {d} by {k}, is frozen; V, {d} by {rank}, and U, {rank} by {k}, learn."
-    return _svg(width + 4, h + 42, boxes + labels, said, "lm-lowrank")
+    return _svg(third + max(w, SLOT) + 4, h + 42, drawn, said, "lm-lowrank")
 
 
 def whole(d: int, k: int) -> str:
     """W alone, all of which learns."""
     unit = SIDE / max(d, k)
-    w, h = k * unit, d * unit
-    boxes = _box((max(w, SLOT) - w) / 2, 0, w, h, "learns")
-    label = _label(max(w, SLOT) / 2, h + 20, "W", f"{d:,} × {k:,}")
+    drawn = _matrix(0, k * unit, d * unit, "learns", "W", f"{d:,} × {k:,}")
     said = f"All of W, {d} by {k}, learns."
-    return _svg(max(w, SLOT) + 4, h + 42, boxes + label, said, "lm-lowrank")
+    return _svg(max(k * unit, SLOT) + 4, d * unit + 42, drawn, said, "lm-lowrank")
 
 
 def soft_prompt(length: int, width: int) -> str:
     """ℓ vectors that learn before the embeddings of the text, which do not."""
     shown = min(length, 24)
     step, tall = 13.0, 70.0
-    boxes = "".join(_box(i * step, 0, step - 3, tall, "learns") for i in range(shown))
     at = shown * step + 16
-    boxes += "".join(_box(at + i * step, 0, step - 3, tall, "frozen") for i in range(9))
+    drawn = "".join(_box(i * step, 0, step - 3, tall, "learns") for i in range(shown))
+    drawn += "".join(_box(at + i * step, 0, step - 3, tall, "frozen") for i in range(9))
     more = " …" if shown < length else ""
-    labels = _label(shown * step / 2, tall + 20, "", f"{length:,} × {width:,}{more}", "middle")
-    labels += _label(at + 58, tall + 20, "", "the text", "middle")
+    drawn += word(shown * step / 2, tall + 20, f"{length:,} × {width:,}{more}", "")
+    drawn += word(at + 58, tall + 20, "the text", "")
     said = f"{length} vectors of {width} numbers learn; they stand before the text."
-    return _svg(max(at + 120, 180), tall + 34, boxes + labels, said, "lm-lowrank")
+    return _svg(max(at + 120, 180), tall + 34, drawn, said, "lm-lowrank")
 
 
 def share_bar(learns: int, total: int) -> str:
@@ -108,17 +98,13 @@ def contest(found: Sequence[Contender], name: str, *, percent: bool = False) -> 
     parts = [word(LEFT - 44, 14, name, "title", "start")]
     for power in range(first, last + 1):
         at = x(10.0**power)
-        parts += [
-            _line(at, TOP, at, HEIGHT - BOTTOM),
-            word(at, HEIGHT - BOTTOM + 18, _big(power)),
-        ]
+        parts.append(_line(at, TOP, at, HEIGHT - BOTTOM))
+        parts.append(word(at, HEIGHT - BOTTOM + 18, _big(power)))
     for value in _ticks(low, high):
         at = y(value)
         shown = f"{100 * value:.0f} %" if percent else f"{value:.2f}".replace("-", "−")
-        parts += [
-            _line(LEFT, at, WIDTH - RIGHT, at),
-            word(LEFT - 6, at + 4, shown, anchor="end"),
-        ]
+        parts.append(_line(LEFT, at, WIDTH - RIGHT, at))
+        parts.append(word(LEFT - 6, at + 4, shown, anchor="end"))
     middle = (LEFT + WIDTH - RIGHT) / 2
     parts.append(word(middle, HEIGHT - 6, "parameters that learn"))
     points = [(one, x(one.trainable), y(one.value or 0.0)) for one in drawn]
@@ -217,13 +203,13 @@ def _box(x: float, y: float, width: float, height: float, kind: str) -> str:
     )
 
 
-def _word(x: float, y: float, text: str) -> str:
-    return word(x, y, text, "op")
-
-
-def _label(x: float, y: float, letter: str, size: str, anchor: str = "middle") -> str:
-    name = f'<tspan class="letter">{letter}</tspan> ' if letter else ""
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{name}{escape(size)}</text>'
+def _matrix(x: float, width: float, height: float, kind: str, letter: str, size: str) -> str:
+    """A matrix in the middle of its room, which begins at x, with its letter and size below."""
+    room = max(width, SLOT)
+    return _box(x + (room - width) / 2, 0, width, height, kind) + (
+        f'<text x="{x + room / 2:.1f}" y="{height + 20:.1f}" text-anchor="middle">'
+        f'<tspan class="letter">{letter}</tspan> {size}</text>'
+    )
 
 
 def _line(x1: float, y1: float, x2: float, y2: float) -> str:

@@ -6,6 +6,20 @@ import gradio as gr
 
 from lmlab.parts.gradio_compat.building import Hidden, Html, Placed
 
+STRIP = """
+<div class="lm-panel lm-strip">
+  <div class="lm-tools" hidden>
+    <div class="lm-measures" role="radiogroup" aria-label="Colour by"></div>
+    <div class="lm-legend" aria-label="Legend"></div>
+  </div>
+  <div class="lm-notes"></div>
+  <div class="lm-runs"></div>
+  <div class="lm-empty">EMPTY</div>
+  <div class="lm-pinned" hidden></div>
+</div>
+<div class="lm-card" aria-hidden="true"></div>
+<div class="lm-live" aria-live="polite"></div>
+"""
 UNSCORED = """<b>Nothing scored yet</b>Type a text or choose an example, then press Score
 (Ctrl + Enter). Every token takes the colour of how likely the model found it."""
 
@@ -30,20 +44,6 @@ class Strip(Html):
     script.)
     """
 
-    TEMPLATE = """
-<div class="lm-panel lm-strip">
-  <div class="lm-tools" hidden>
-    <div class="lm-measures" role="radiogroup" aria-label="Colour by"></div>
-    <div class="lm-legend" aria-label="Legend"></div>
-  </div>
-  <div class="lm-notes"></div>
-  <div class="lm-runs"></div>
-  <div class="lm-empty">EMPTY</div>
-  <div class="lm-pinned" hidden></div>
-</div>
-<div class="lm-card" aria-hidden="true"></div>
-<div class="lm-live" aria-live="polite"></div>
-"""
     MODULE = "parts/web/strip"
     TELLS = ("need", "fork")
 
@@ -51,12 +51,13 @@ class Strip(Html):
         self,
         value: str = "",
         *,
+        group: str,
         empty: str = UNSCORED,
         colour_by: str = "surprisal",
         **given: Unpack[Placed],
     ) -> None:
-        template = self.TEMPLATE.replace("EMPTY", empty)
-        super().__init__(value, html_template=template, colour_by=colour_by, **given)
+        template = STRIP.replace("EMPTY", empty)
+        super().__init__(value, html_template=template, group=group, colour_by=colour_by, **given)
 
 
 class Answers(Hidden):

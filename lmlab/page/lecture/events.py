@@ -16,8 +16,8 @@ from lmlab.models.refs import ModelRef
 from lmlab.page.lecture import links
 from lmlab.page.lecture.filling import Filling
 from lmlab.page.lecture.stage import Stage
-from lmlab.page.scenes.course import LARGEST, MOST, check_total, unique
-from lmlab.page.scenes.scene import Scene, parse, written
+from lmlab.page.scenes.course import LARGEST, MOST, parsed, unique
+from lmlab.page.scenes.scene import Scene, written
 
 SCENES_AHEAD = 2  # are prepared while one is shown: some take longer than one is shown
 MODELS = ("model", "second", "model-1", "model-2", "base", "tuned")
@@ -106,12 +106,7 @@ def adder(filling: Filling, course: tuple[Scene, ...]) -> Callable[..., list[Any
 
     def add(own: tuple[Scene, ...], asked: gr.EventData) -> list[Any]:
         files = getattr(asked, "files", None)
-        files = files if isinstance(files, list) else []
-        if not 1 <= len(files) <= MOST:
-            raise InputError(f"From 1 to {MOST} scene files are opened at once.")
-        texts = [_of_file(one) for one in files]
-        check_total(len(text.encode("utf-8", "replace")) for _, text in texts)
-        found = [parse(text, name) for name, text in texts]
+        found = parsed([_of_file(one) for one in (files if isinstance(files, list) else [])])
         for scene in found:
             check(filling, scene)
         kept = unique([*(one for one in own if one.name not in {s.name for s in found}), *found])

@@ -1,6 +1,6 @@
 """A course: the scenes of a folder, in the order of their files' names."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lmlab.assets import assets_dir
@@ -34,42 +34,33 @@ def course(folder: Path) -> tuple[Scene, ...]:
     files = sorted(folder.glob("*.yaml"))
     if not files:
         raise InputError(f"There is no scene in ‘{folder}’.", "A scene is a file ending in .yaml.")
-    if len(files) > MOST:
-        raise InputError(f"‘{folder}’ has {len(files)} scenes; at most {MOST} are read.")
-    check_total(file.stat().st_size for file in files)
-    return unique(read(file) for file in files)
+    return parsed([(file.name, _text(file)) for file in files[: MOST + 1]])
 
 
-def check_total(sizes: Iterable[int]) -> None:
-    """Refuse what would take long to read.
+def _text(file: Path) -> str:
+    if file.stat().st_size > LARGEST:
+        raise InputError(f"{file.name} is larger than {LARGEST // 1000} kB.")
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InputError(f"{file.name} is not UTF-8 text.") from None
 
-    Args:
-        sizes: of all files, bytes.
+
+def parsed(files: Sequence[tuple[str, str]]) -> tuple[Scene, ...]:
+    """The scenes of some files, by their names and texts; each scene's name once.
 
     Raises:
-        InputError: they are larger than ``ALL`` together.
+        InputError: too many files or too much text, or what ``parse`` and ``unique`` raise.
     """
-    total = sum(sizes)
+    if not 1 <= len(files) <= MOST:
+        raise InputError(f"From 1 to {MOST} scene files are read.", "Take fewer of them.")
+    total = sum(len(text.encode("utf-8", "replace")) for _, text in files)
     if total > ALL:
         raise InputError(
             f"The scene files have {total // 1000} kB together; at most {ALL // 1000} kB are read.",
             "Take fewer of them, or shorter ones.",
         )
-
-
-def read(file: Path) -> Scene:
-    """One scene of a file.
-
-    Raises:
-        InputError: too large, not UTF-8, or what ``parse`` raises.
-    """
-    if file.stat().st_size > LARGEST:
-        raise InputError(f"{file.name} is larger than {LARGEST // 1000} kB.")
-    try:
-        text = file.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise InputError(f"{file.name} is not UTF-8 text.") from None
-    return parse(text, file.name)
+    return unique(parse(text, name) for name, text in files)
 
 
 def unique(scenes: Iterable[Scene]) -> tuple[Scene, ...]:

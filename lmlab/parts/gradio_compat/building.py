@@ -16,7 +16,7 @@ component_meta.create_or_modify_pyi = lambda *_: None
 
 
 class Placed(TypedDict, total=False):
-    """What may be said of a component of our own. Gradio's HTML takes any name, so a misspelt one
+    """What may be said of any component of our own. Gradio's HTML takes any name, so a misspelt one
     would go unseen.
     """
 
@@ -26,6 +26,11 @@ class Placed(TypedDict, total=False):
     container: bool
     label: str
     min_height: int
+
+
+class Given(Placed, total=False):
+    """What else some of them are given."""
+
     html_template: str
     js_on_load: str
     apply_default_css: bool
@@ -39,30 +44,29 @@ class Placed(TypedDict, total=False):
 
 class Html(gr.HTML):
     """A component of our own: a constant template, and a module whose ``mount`` makes DOM of its
-    value, JSON, by textContent; so nothing that a visitor types is ever taken for HTML or script.
-
-    What a class says: ``TEMPLATE``, ``MODULE`` (its path within the package, without ``.js``) and
-    ``TELLS``, the events that the module triggers.
+    value, JSON, by text nodes; so nothing that a visitor types is ever taken for HTML or script.
     """
 
     TEMPLATE = "<span hidden></span>"
-    MODULE = ""
-    TELLS: tuple[str, ...] = ()
+    MODULE = ""  # its path within the package, without ``.js``
+    TELLS: tuple[str, ...] = ()  # events that it triggers
+    SHOWN = True
 
-    def __init__(self, value: str = "", **given: Unpack[Placed]) -> None:
-        made: Placed = {
+    def __init__(self, value: str = "", **given: Unpack[Given]) -> None:
+        made: Given = {
             "html_template": self.TEMPLATE,
             "js_on_load": mounts(self.MODULE, *self.TELLS),
             "apply_default_css": False,
         }
+        if not self.SHOWN:
+            made |= {"container": False, "elem_classes": "lm-none"}
         super().__init__(value, **(made | given))
 
 
 class Hidden(Html):
     """One that shows nothing: what its value says, its module hands on."""
 
-    def __init__(self, value: str = "", **given: Unpack[Placed]) -> None:
-        super().__init__(value, container=False, elem_classes="lm-none", **given)
+    SHOWN = False
 
 
 class AsBase:
