@@ -10,12 +10,8 @@ BARRED = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 class LabError(Exception):
-    """Something the user can act on.
-
-    Args:
-        message: one sentence saying what is wrong.
-        hint: one sentence saying what to do; may be empty.
-    """
+    """Something the user can act on: a sentence saying what is wrong, and one, which may be empty,
+    saying what to do."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -43,11 +39,8 @@ class DiskError(InputError):
 
 
 def disk_error(error: BaseException, kept: str = "") -> DiskError | None:
-    """The sentence for an error of the disk; None for any other error.
-
-    Args:
-        error: what was raised.
-        kept: what is not lost, as the end of a sentence.
+    """The sentence for an error of the disk; None for any other error. ``kept``, the end of a
+    sentence, is what is not lost.
 
     >>> str(disk_error(OSError(28, "No space left on device")))
     'The disk is full. Make room and try again.'

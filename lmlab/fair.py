@@ -31,14 +31,11 @@ class Ticket:
 
 
 class Fair:
-    """The turns of one line.
+    """The turns of one line; ``share`` tells how many an address gets where others get one.
 
     What an address has waiting starts one after the other, each so much later as the address's
     share is small; what comes from an address that was quiet starts at once. Within an address a
     visitor's next one comes a round after the last.
-
-    Args:
-        share: how many turns an address gets where others get one.
     """
 
     def __init__(self, share: Callable[[str], float] = lambda address: 1.0) -> None:

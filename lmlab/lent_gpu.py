@@ -10,12 +10,9 @@ SHORT, LONG = 15, 60  # seconds of a lent GPU: scoring, generation
 
 
 def runs_models(*names: str, seconds: int = LONG) -> Callable[[Stream], Stream]:
-    """Mark a generator of a service, or of the lab, as one that runs models: on a lent GPU where
-    there is one. What it is given and what it yields goes from one process to another there.
-
-    Args:
-        names: of its arguments that name models, or hold what has a ``model``.
-        seconds: that it may take there.
+    """Mark a generator of a service, or of the lab, as one that runs models: on a lent GPU, for so
+    many seconds, where there is one. What it is given and what it yields goes from one process to
+    another there. ``names`` are of its arguments that name models, or hold what has a ``model``.
     """
 
     def mark(method: Stream) -> Stream:

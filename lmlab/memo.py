@@ -10,16 +10,13 @@ V = TypeVar("V")
 
 
 class Memo(Generic[K, V]):
-    """Values by key, those used last; any thread may ask.
+    """At most so many values by key, those used last; any thread may ask.
 
     >>> memo = Memo[str, int](2)
     >>> memo.put("a", 1); memo.put("b", 2); memo.get("a"); memo.put("c", 3)
     1
     >>> memo.get("a"), memo.get("b"), memo.get("c")
     (1, None, 3)
-
-    Args:
-        most: how many are kept.
     """
 
     def __init__(self, most: int) -> None:

@@ -59,16 +59,13 @@ class Renderer:
         *,
         opens: bool = True,
     ) -> list[Chat]:
-        """Every chat in the form of a tokenizer's template, and what of it is marked.
+        """Every chat, turns with ``role`` and ``content``, in the form of a tokenizer's template,
+        with the spans inside of ``{% generation %}``.
 
         Args:
             form: the template, as transformers' tokenizers have it.
-            chats: turns with ``role`` and ``content``.
             names: what the template may insert besides: the special tokens.
             opens: whether the beginning of the model's turn follows.
-
-        Returns:
-            Each chat's text, and the spans inside of ``{% generation %}``.
         """
         request = {
             "form": form,

@@ -60,13 +60,8 @@ class Site:
 
 
 def site_of(settings: Settings, bound: str, environment: Mapping[str, str]) -> Site:
-    """What a page is known by.
-
-    Args:
-        settings: names and proxies that its owner added.
-        bound: the address that it listens on.
-        environment: tells whether this is a Space, and its name.
-    """
+    """What a page is known by that listens on an address; the environment tells whether this is a
+    Space, and its name."""
     names = [*OWN_NAMES, bound.lower().strip("[]"), *map(_name, settings.hosts)]
     if bound in EVERYWHERE:
         names += _machine()

@@ -48,13 +48,11 @@ def redacted(text: str) -> str:
 
 
 class Once(logging.Filter):
-    """Lets a line through so many times a minute, and says with the next how many there were.
+    """Lets a line through once a minute, one that names a request so many times, and says with the
+    next how many there were.
 
     Lines of requests, which have a status, are not counted. What is told apart is a line's form,
     and the kind and place of its error; not what stands in it.
-
-    Args:
-        times: a minute for those lines that name a request; others are said once.
     """
 
     def __init__(self, times: int = 1) -> None:

@@ -37,10 +37,7 @@ def layers(
         lab: what the page asks.
         waiting: tells how many requests are in the page's queue.
         on_space: whether this is a Space, whose page the Hub shows in a frame.
-        guests: told whose page is open.
-        files: paths of the files that the page is made of.
-        sent: what is sent of the page.
-        own: files of ours, by their path.
+        guests, files, sent, own: see ``Beats``, ``Shelf`` and ``WebFiles``.
     """
     settings = lab.settings
     framed_by = (*settings.framed_by, *(SPACES if on_space else ()))

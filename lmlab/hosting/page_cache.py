@@ -72,13 +72,8 @@ def deflated(part: bytes) -> bytes:
 
 
 class Shelf(Layer):
-    """Answers from memory what does not depend on who asks.
-
-    Args:
-        app: what answers the first time.
-        files: paths of the page's files; what is not among them is not kept.
-        sent: what is sent of the page.
-    """
+    """Answers from memory what does not depend on who asks: of the page's ``files``, paths, and of
+    the page itself, of which ``sent`` is sent."""
 
     def __init__(
         self,

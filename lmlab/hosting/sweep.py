@@ -15,16 +15,8 @@ LONGEST = 600.0  # seconds between two rounds
 
 
 def sweep(folder: Path, seconds: float, keep: Collection[str] = ()) -> int:
-    """Remove files below a folder that nobody has touched for so long, and empty folders.
-
-    Args:
-        folder: all of it is visitors'.
-        seconds: how long a file stays.
-        keep: paths of files that stay.
-
-    Returns:
-        How many files went.
-    """
+    """Remove files below a folder that nobody has touched for so long, but for those to ``keep``,
+    and empty folders; how many files went."""
     now, gone = time.time(), 0
     for root, folders, files in os.walk(folder, topdown=False):
         for path in (Path(root, name) for name in files):
@@ -62,12 +54,8 @@ def _touched(path: Path) -> float:
 def every(
     seconds: float, work: Callable[[], object], running: Callable[[], bool]
 ) -> threading.Thread:
-    """Do something now and again, in the background, for as long as the page runs.
-
-    Args:
-        seconds: between two times; at most ``LONGEST``.
-        work: what; what fails is tried again at the next time.
-        running: whether to go on.
+    """Do something now and again, at most ``LONGEST`` apart, in the background, for as long as the
+    page runs; what fails is tried again at the next time.
     """
 
     def go() -> None:

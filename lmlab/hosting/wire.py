@@ -54,14 +54,11 @@ def room(wanted: int, open_files: int) -> int:
 
 
 class Crowd:
-    """All connections, by the address that they come from, in the order they came.
+    """At most so many connections, by the address that they come from, in the order they came.
 
     Where there is no room for another, the address that has most of them gives one up: one that
     waits for a request before one that is being answered. A class behind one address has the whole
     room while nobody else wants it.
-
-    Args:
-        most: connections at one time.
     """
 
     def __init__(self, most: int) -> None:
@@ -92,12 +89,7 @@ class Crowd:
 
 
 class Careful(H11Protocol):
-    """One connection, which does not wait for ever.
-
-    Args:
-        crowd: all of them.
-        given: what uvicorn makes a connection of.
-    """
+    """One connection of the crowd, which does not wait for ever."""
 
     def __init__(self, *, crowd: Crowd, **given: Any) -> None:
         super().__init__(**given)
@@ -185,13 +177,8 @@ class Careful(H11Protocol):
 
 
 def careful_config(app: App, most: int, **given: Any) -> uvicorn.Config:
-    """uvicorn's configuration of a server that bounds its connections and believes no header.
-
-    Args:
-        app: what is served.
-        most: connections, where there are descriptors enough.
-        given: all else that the configuration is made of.
-    """
+    """uvicorn's configuration of a server that believes no header and has at most so many
+    connections, where there are descriptors enough."""
     open_files = descriptors()
     crowd = Crowd(room(most, open_files))
     more = {

@@ -82,12 +82,8 @@ def lent(lab: Lab) -> Lab:
 
 
 class Pieces:
-    """A run that is trained in pieces, in the place of the process that ``Jobs`` starts elsewhere.
-
-    Args:
-        folder: of the run.
-        settings: the limits of the whole run.
-        piece: trains a run's folder, under some settings, from its last checkpoint on.
+    """A run that is trained in pieces, in the place of the process that ``Jobs`` starts elsewhere:
+    ``piece`` trains its folder, under some settings, from its last checkpoint on.
     """
 
     def __init__(

@@ -51,11 +51,7 @@ def _folder(features: tuple[str, ...], key: str) -> str:
 
 def links(modules: Sequence[str]) -> str:
     """What the page's head says: where files lie, the style sheet, and modules that are wanted at
-    once.
-
-    Args:
-        modules: their paths within the package; what they import follows.
-    """
+    once, by their paths within the package; what they import follows."""
     wanted: dict[str, None] = {}
     for module in modules:
         _follow(f"{module}.js", wanted)

@@ -46,14 +46,8 @@ def advice(given: Given | None, name: str) -> str:
 
 
 def follow_advice(name: str, prompt: gr.Textbox, chat: gr.Checkbox, press: str) -> None:
-    """The hidden buttons that the advice presses: each changes an input, then asks anew.
-
-    Args:
-        name: of the tab.
-        prompt: whose white space may go.
-        chat: the switch.
-        press: script that asks anew.
-    """
+    """The hidden buttons that a tab's advice presses: each changes an input, the prompt whose white
+    space may go or the switch, then asks anew by the script ``press``."""
     ways = {"space": ([prompt], prompt, TRIM), "chat": (None, chat, "() => true")}
     for kind, (inputs, output, script) in ways.items():
         button = gr.Button("", elem_id=f"{name}-follow-{kind}", elem_classes="lm-none")

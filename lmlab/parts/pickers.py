@@ -35,15 +35,9 @@ def model_picker(
     needs: frozenset[str] = frozenset(),
     **options: Any,
 ) -> gr.Dropdown:
-    """A dropdown of the embedded suite; a Hub id or folder may be typed where that is allowed.
-
-    Args:
-        lab: the backend.
-        elem_id: of the dropdown.
-        label: of it.
-        follows: whether its choices follow another control.
-        needs: what a model must give to be among them (``lmlab.models.gives.GIVES``).
-        options: of the dropdown.
+    """A dropdown of the embedded suite, those models that give what is needed
+    (``lmlab.models.gives.GIVES``); a Hub id or folder may be typed where that is allowed.
+    ``follows``: whether its choices follow another control.
     """
     free = lab.settings.any_model or lab.settings.allow_local
     ways = (("Hub id", lab.settings.any_model), ("folder", lab.settings.allow_local))

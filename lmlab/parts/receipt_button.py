@@ -68,7 +68,6 @@ def follow(
         make: the note of what ``inputs`` hold; None where there is no result.
         inputs: what the session keeps of it.
         lazy: the receipt takes some work, and is made where it is asked for alone.
-        options: of the events.
     """
     wired = {**KEEPING, **options}
     for event in events:

@@ -53,11 +53,7 @@ def followed(run: str) -> str:
 
 
 def follower(runs: TuningRuns) -> Callable[[Any], Any]:
-    """What a monitor asks for every half second; never raises, as there is nobody to tell.
-
-    Args:
-        runs: those of one kind: fine-tuning's, or models from nothing.
-    """
+    """What a monitor asks for every half second; never raises, as there is nobody to tell."""
 
     def follow(asked: Any) -> dict[str, Any]:
         try:
@@ -103,11 +99,8 @@ def _news(runs: TuningRuns, asked: Any) -> dict[str, Any]:
 
 
 def latest(runs: Sequence[RunInfo]) -> RunInfo | None:
-    """The run that a visitor who comes back wants to see: what goes on, else the newest.
-
-    Args:
-        runs: newest first.
-    """
+    """The run, of some from newest to oldest, that a visitor who comes back wants to see: what goes
+    on, else the newest."""
     going = [info for info in runs if not info.is_over]
     return going[-1] if going else next(iter(runs), None)
 

@@ -107,13 +107,8 @@ def no_mask(error: str) -> str:
 def table(
     runs: Sequence[RunInfo], lines: Mapping[str, Mapping[str, Any]], current: str = ""
 ) -> str:
-    """The table of runs as JSON, newest first.
-
-    Args:
-        runs: newest first.
-        lines: ``curves`` of those that are drawn, by id.
-        current: the run that is shown above.
-    """
+    """The table of runs, newest first, as JSON, with the ``curves`` of those that are drawn, by id;
+    ``current`` is shown above."""
     rows = [_row(info, len(runs) - i, info.id == current) for i, info in enumerate(runs)]
     chosen = [info.id for info in runs if info.id in lines]
     return dump({"rows": rows, "chosen": chosen, "curves": dict(lines)})

@@ -27,8 +27,7 @@ def hand_over(
 
     Args:
         trigger: a button's click.
-        handler: gives what is filled in, by name.
-        inputs: its arguments, the visitor first.
+        handler: gives what is filled in, by name; the visitor is the first of its inputs.
         outputs: the other tab's controls, by name.
         tab: its id.
         then: a script that is run once it is filled in.
@@ -48,10 +47,8 @@ class Owner(Hidden):
 
 class Monitor(Html):
     """A run as it goes. A value ``{"run": id}`` has it follow that run; it begins with the
-    visitor's latest. Its event ``turn`` tells run and state whenever the state has changed.
-
-    Args:
-        follow: gets {owner, run, have} and answers with what is new (``run_following.follower``).
+    visitor's latest. Its event ``turn`` tells run and state whenever the state has changed;
+    ``follow`` is ``run_following.follower``.
     """
 
     TEMPLATE = """

@@ -8,11 +8,8 @@ PLACE = "lmlab-files"
 
 def mounts(module: str, *events: str) -> str:
     """A component's ``js_on_load``: its module is loaded, and its ``mount`` called with the element
-    and what Gradio gives a component.
-
-    Args:
-        module: path within the package, without ``.js``.
-        events: that it triggers; Gradio knows them by their names in quotes.
+    and what Gradio gives a component, which knows the events that it triggers by their names in
+    quotes.
     """
     named = " ".join(json.dumps(name) for name in events)
     gives = "element, { props, watch, trigger, server }"

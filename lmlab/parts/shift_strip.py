@@ -38,11 +38,10 @@ def flowing(
 
     Args:
         name: tells this completion from what was shown before.
-        model: display name.
+        model: display name; it stands above where it is ``headed``.
         prompt: x_{1:t}; its end stands before the tokens.
         steps: the tokens so far.
         forks: whether a click on an alternative may ask for it.
-        headed: whether the model's name stands above.
         start: what stands before the prompt, as display strings.
     """
     # See ``lmlab.measures``; nothing that the tokens still to come would change.

@@ -109,15 +109,9 @@ class Line:
         unless: Sequence[gr.State] = (),
         **options: Any,
     ) -> Any:
-        """Run a handler on an event, or on one of several; the event that follows from it.
-
-        Args:
-            trigger: a component's event, or what follows from another.
-            work: the handler.
-            inputs: its arguments.
-            outputs: by the names that the handler gives them.
-            unless: states; where one of them holds something, nothing is done.
-            options: of the event.
+        """Run a handler on an event, or on one of several; the event that follows from it. Its
+        outputs have the names that it gives them; where one of the states ``unless`` holds
+        something, nothing is done.
         """
         shown = [self.status, self.stop, *outputs.values()]
         handler = streamed(work, list(outputs), len(unless))
@@ -169,12 +163,8 @@ def _listed(handler: Callable[..., Any], shown: Shown, names: Iterable[str]) -> 
 def streamed(
     work: Callable[..., Work], names: Sequence[str], n_flags: int = 0
 ) -> Callable[..., Iterator[list[Any]]]:
-    """The handler as Gradio takes it: yields [status, stop button, *outputs in order].
-
-    Args:
-        work: the handler.
-        names: of its outputs.
-        n_flags: how many values come before its own; where one holds something, nothing is done.
+    """The handler as Gradio takes it: yields [status, stop button, *outputs in order]. Where one of
+    the flags that come before its own arguments holds something, nothing is done.
     """
 
     def listed(shown: Shown) -> list[Any]:

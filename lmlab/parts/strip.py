@@ -66,13 +66,8 @@ def same_tokens(one: Scored, two: Scored) -> bool:
 def payload(
     scored: Scored, other: Scored | None = None, *, name: str = "", wire: int = TOP_ON_WIRE
 ) -> str:
-    """The strip's data as JSON: columns of whole numbers, alternatives only for short texts.
-
-    Args:
-        scored: the text under the first model.
-        other: the same text under a second model.
-        name: tells this payload from others, so that alternatives sent later find theirs.
-        wire: longest text, in tokens, whose alternatives are sent along.
+    """The strip's data as JSON: columns of whole numbers, alternatives only for texts of at most
+    ``wire`` tokens. ``name`` tells it from others, so that alternatives sent later find theirs.
     """
     runs, known, same = [run_of(scored, wire)], scored.tokens.columns, False
     if other is not None:
@@ -126,12 +121,8 @@ def run_of(run: Scored, wire: int = TOP_ON_WIRE) -> dict[str, Any]:
 
 
 def numbers(columns: Columns, *, pair: bool = False) -> dict[str, list[int | None]]:
-    """What the page needs to know every measure that these columns give.
-
-    Args:
-        columns: see ``lmlab.measures``.
-        pair: whether of two models; what they have each is not repeated.
-    """
+    """What the page needs to know every measure that these columns give; of a pair of models what
+    they have each is not repeated."""
     found: dict[str, list[int | None]] = {}
     for one in measures(columns):
         if one.pair is not pair:

@@ -48,12 +48,8 @@ class Filling:
         return self.stages[name]
 
     def updates(self, name: str, values: Values, known: Sequence[Any] = ()) -> list[Any]:
-        """What a tab's ``outputs`` are given so that it shows some values.
-
-        Args:
-            name: of the tab.
-            values: by the names of its controls.
-            known: what its ``inputs`` hold.
+        """What a tab's ``outputs`` are given so that it shows some values, by the names of its
+        controls; ``known`` is what its ``inputs`` hold.
 
         Raises:
             InputError: there is no such tab or control, or it cannot have that value.

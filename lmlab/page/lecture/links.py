@@ -20,11 +20,7 @@ def linkable(stage: Stage) -> dict[str, Any]:
 
 
 def query(stage: Stage, values: Sequence[Any]) -> str:
-    """The query string of a tab's values.
-
-    Args:
-        stage: the tab.
-        values: of ``linkable``, in its order.
+    """The query string of a tab's values, those of ``linkable`` in its order.
 
     Raises:
         InputError: the link would be too long.

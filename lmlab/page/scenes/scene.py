@@ -65,11 +65,7 @@ class Scene(_Part):
 
 
 def parse(text: str, file: str) -> Scene:
-    """A scene from its file's text.
-
-    Args:
-        text: YAML.
-        file: its name, which gives the scene its own, and for what is said of mistakes.
+    """A scene from the text, YAML, of a file, whose name gives the scene its own.
 
     Raises:
         InputError: says the file, the field and what is wrong with it.

@@ -13,12 +13,8 @@ LOCALHOST = http_server.LOCALHOST_NAME
 
 
 def serve_through(page: gr.Blocks, configured: Callable[..., uvicorn.Config]) -> None:
-    """Have a page served with a configuration of our own, made of what Gradio gives uvicorn's.
-
-    Args:
-        page: any other is served as Gradio does.
-        configured: takes the app and Gradio's arguments.
-    """
+    """Have this page, and no other, served with a configuration of our own, made of the app and
+    what Gradio gives uvicorn's."""
 
     def config(app: Any, **given: Any) -> uvicorn.Config:
         own = app.get_blocks() is page

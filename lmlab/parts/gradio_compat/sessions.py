@@ -79,9 +79,6 @@ class Sessions(state_holder.StateHolder):
     A session begins with a page: scripts and made-up names have a few places of their own and push
     out one another alone. Where there are too many with a page, closed pages go first, then those
     of the address that has most.
-
-    Args:
-        guests: whose page is open.
     """
 
     def __init__(self, guests: Guests) -> None:
