@@ -67,13 +67,8 @@ class Renderer:
             names: what the template may insert besides: the special tokens.
             opens: whether the beginning of the model's turn follows.
         """
-        request = {
-            "form": form,
-            "chats": [list(turns) for turns in chats],
-            "names": dict(names),
-            "opens": opens,
-        }
-        found = self._answer(request)
+        turns = [list(one) for one in chats]
+        found = self._answer({"form": form, "chats": turns, "names": dict(names), "opens": opens})
         spans = [[(low, high) for low, high in marked] for marked in found["marked"]]
         return list(zip(found["texts"], spans, strict=True))
 

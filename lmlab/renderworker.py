@@ -62,20 +62,6 @@ class Figure(str):
         """Its value."""
         return int(self) if self.lstrip("-").isdecimal() else float(str(self))
 
-    __eq__ = _computing("__eq__")
-    __ne__ = _computing("__ne__")
-    __lt__ = _computing("__lt__")
-    __le__ = _computing("__le__")
-    __gt__ = _computing("__gt__")
-    __ge__ = _computing("__ge__")
-    __add__, __radd__ = _computing("__add__"), _computing("__add__", True)
-    __sub__, __rsub__ = _computing("__sub__"), _computing("__sub__", True)
-    __mul__, __rmul__ = _computing("__mul__"), _computing("__mul__", True)
-    __mod__, __rmod__ = _computing("__mod__"), _computing("__mod__", True)
-    __pow__, __rpow__ = _computing("__pow__"), _computing("__pow__", True)
-    __truediv__, __rtruediv__ = _computing("__truediv__"), _computing("__truediv__", True)
-    __floordiv__, __rfloordiv__ = _computing("__floordiv__"), _computing("__floordiv__", True)
-
     def lower(self) -> "Figure":
         """Itself: Jinja's filters compare texts in small letters."""
         return self
@@ -100,6 +86,13 @@ class Figure(str):
 
     def __format__(self, spec: str) -> str:
         return format(self.number if spec[-1:] and spec[-1] in SPECS else str(self), spec)
+
+
+for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
+    setattr(Figure, f"__{_name}__", _computing(f"__{_name}__"))
+for _name in ("add", "sub", "mul", "mod", "pow", "truediv", "floordiv"):
+    setattr(Figure, f"__{_name}__", _computing(f"__{_name}__"))
+    setattr(Figure, f"__r{_name}__", _computing(f"__{_name}__", swapped=True))
 
 
 class Counted(Figure):
@@ -156,7 +149,7 @@ def answer(request: Request) -> Response:
         for number, (block, values) in enumerate(request["jobs"]):
             job = number
             cells = {name: _taken(value) for name, value in values.items()}
-            texts.append(_render(request["blocks"][block], cells))
+            texts.append("".join(_pieces(request["blocks"][block], cells)))
             total += len(texts[-1])
             if total > TOTAL:
                 raise TooLongError
@@ -172,10 +165,6 @@ def _span(pattern: str, text: str) -> tuple[int, int] | None:
         return None
     span = match.span(1) if match.re.groups else match.span()
     return None if span == (-1, -1) else span
-
-
-def _render(source: str, values: dict[str, Any]) -> str:
-    return "".join(_pieces(source, values))
 
 
 def _pieces(source: str, values: dict[str, Any]) -> Iterator[str]:

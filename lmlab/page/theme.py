@@ -1,7 +1,5 @@
 """How the page looks: theme, header, footer. Fonts are those that come with Gradio."""
 
-from types import MappingProxyType
-
 import gradio as gr
 
 from lmlab.parts.scripts import mounts
@@ -30,31 +28,6 @@ FOOTER = """
 goes anywhere else. <span><kbd>Ctrl</kbd> + <kbd>Enter</kbd> scores</span>
 <span><kbd>←</kbd> <kbd>→</kbd> walk the tokens</span></footer>
 """
-
-# The edge of what can be filled in or ticked: 3 : 1 against what is around it.
-EDGES = MappingProxyType(
-    {
-        "input_border_width": "1px",
-        "input_border_color": "#8a94ab",
-        "input_border_color_dark": "#5f6c90",
-        "input_border_color_focus": "*primary_600",
-        "input_border_color_focus_dark": "*primary_400",
-        "input_shadow": "none",
-        "input_radius": "8px",
-        "block_radius": "10px",
-        "container_radius": "10px",
-        "input_placeholder_color": "#667085",
-        "input_placeholder_color_dark": "#8c97b2",
-        "checkbox_border_color": "#8a94ab",
-        "checkbox_border_color_dark": "#7583a8",
-        "checkbox_label_shadow": "none",
-        "checkbox_label_border_color": "#d5dae5",
-        "checkbox_label_border_color_dark": "#2a3555",
-        "checkbox_label_background_fill_selected": "*primary_600",
-        "checkbox_label_border_color_selected": "*primary_600",
-        "slider_color": "*primary_600",
-    }
-)
 
 
 def header() -> None:
@@ -89,7 +62,26 @@ def theme() -> gr.themes.Base:
         block_border_color_dark="#2a3555",
         border_color_primary_dark="#2a3555",
         input_background_fill_dark="#0f1528",
-        **EDGES,
+        # The edge of what can be filled in or ticked: 3 : 1 against what is around it.
+        input_border_width="1px",
+        input_border_color="#8a94ab",
+        input_border_color_dark="#5f6c90",
+        input_border_color_focus="*primary_600",
+        input_border_color_focus_dark="*primary_400",
+        input_shadow="none",
+        input_radius="8px",
+        block_radius="10px",
+        container_radius="10px",
+        input_placeholder_color="#667085",
+        input_placeholder_color_dark="#8c97b2",
+        checkbox_border_color="#8a94ab",
+        checkbox_border_color_dark="#7583a8",
+        checkbox_label_shadow="none",
+        checkbox_label_border_color="#d5dae5",
+        checkbox_label_border_color_dark="#2a3555",
+        checkbox_label_background_fill_selected="*primary_600",
+        checkbox_label_border_color_selected="*primary_600",
+        slider_color="*primary_600",
         block_border_width="1px",
         block_shadow="none",
         block_label_background_fill="transparent",

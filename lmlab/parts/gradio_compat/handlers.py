@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
 from math import isfinite
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import gradio as gr
 
@@ -21,8 +21,6 @@ from lmlab.parts.gradio_compat.building import request
 from lmlab.parts.vault import Packed, Vault
 
 SECONDS = 12
-P = ParamSpec("P")
-T = TypeVar("T")
 log = logging.getLogger("lmlab")
 OURS = (gr.EventData, gr.Request, gr.Progress)  # arguments that come from Gradio, not from the page
 
@@ -31,7 +29,8 @@ def put_between(page: gr.Blocks, vault: Vault) -> None:
     """Wrap every handler of a page; once, before it is served."""
     for event in page.fns.values():
         if event.fn is not None:
-            event.fn = alerts(_wrapped(event.fn, event.inputs, event.outputs, vault))
+            taken = functools.partial(_taken, inputs=event.inputs)
+            event.fn = alerts(event.fn, taken, _packing(event.outputs, vault))
 
 
 def set_events(page: gr.Blocks) -> None:
@@ -52,9 +51,8 @@ def set_events(page: gr.Blocks) -> None:
             event.trigger_mode = "multiple"
 
 
-def _wrapped(
-    handler: Callable[..., Any], inputs: Sequence[Any], outputs: Sequence[Any], vault: Vault
-) -> Callable[..., Any]:
+def _packing(outputs: Sequence[Any], vault: Vault) -> Callable[[Any], Any]:
+    """What packs, of what a handler gives, that which goes into states."""
     states = [getattr(one, "stateful", False) for one in outputs]
 
     def packed(result: Any) -> Any:
@@ -67,29 +65,10 @@ def _wrapped(
             return {k: _pack(vault, v) if k in kept else v for k, v in result.items()}
         if not isinstance(result, list | tuple):
             return result
-        return [
-            _pack(vault, value) if state else value
-            for value, state in zip(result, states, strict=False)
-        ]
+        each = zip(result, states, strict=False)
+        return [_pack(vault, value) if state else value for value, state in each]
 
-    if inspect.isgeneratorfunction(handler):
-
-        @functools.wraps(handler)
-        def stream(*args: Any, **given: Any) -> Iterator[Any]:
-            steps = handler(*_taken(args, inputs), **given)
-            try:
-                for step in steps:
-                    yield packed(step)
-            finally:
-                steps.close()
-
-        return stream
-
-    @functools.wraps(handler)
-    def call(*args: Any, **given: Any) -> Any:
-        return packed(handler(*_taken(args, inputs), **given))
-
-    return call
+    return packed
 
 
 def _pack(vault: Vault, value: Any) -> Any:
@@ -141,20 +120,29 @@ def _fits(component: Any, value: Any) -> bool:
     return isinstance(value, kinds)
 
 
-def alerts(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn what a handler raises, plain function or generator, into an alert that loses nothing."""
+def alerts(
+    function: Callable[..., Any],
+    taken: Callable[[Sequence[Any]], Sequence[Any]] = tuple,
+    packed: Callable[[Any], Any] = lambda result: result,
+) -> Callable[..., Any]:
+    """Turn what a handler raises, plain function or generator, into an alert that loses nothing; by
+    the way its arguments are ``taken``, and what it gives is ``packed``.
+    """
     if inspect.isgeneratorfunction(function):
 
         @functools.wraps(function)
         def stream(*args: Any, **kwargs: Any) -> Iterator[Any]:
             with _alerting():
                 _check_event((*args, *kwargs.values()))
-                steps = function(*args, **kwargs)
+                steps = function(*taken(args), **kwargs)
                 try:
-                    for step in steps:  # noqa: UP028, closed in another way than `yield from` does
-                        yield step
+                    for step in steps:
+                        yield packed(step)
                 except GeneratorExit:
                     _close_apart(steps)
+                    raise
+                except BaseException:
+                    steps.close()
                     raise
 
         return stream
@@ -163,7 +151,7 @@ def alerts(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
         with _alerting():
             _check_event((*args, *kwargs.values()))
-            return function(*args, **kwargs)
+            return packed(function(*taken(args), **kwargs))
 
     return call
 
@@ -194,16 +182,11 @@ def _alerting() -> Iterator[None]:
         if (full := disk_error(error)) is not None:
             log.error("A handler of the page found the disk closed: %s", full.message)
             raise _alert(full.message, full.hint) from error
-        name = _request_id()
+        name = request_id(getattr(request(), "scope", None) or {})
         log.exception("A handler of the page failed", extra={"request": name or None})
         hint = "What you typed is still here; try again."
         number = f" It is request {name} in the server's log." if name else ""
         raise _alert("Something went wrong on the server.", hint + number) from error
-
-
-def _request_id() -> str:
-    """The name that the server's log knows the visitor's request by; empty outside of one."""
-    return request_id(getattr(request(), "scope", None) or {})
 
 
 def _alert(message: str, hint: str) -> gr.Error:
