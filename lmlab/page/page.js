@@ -4,7 +4,7 @@ import "./lighter.js";
 import "./terms.js";
 import "../parts/web/keep-report.js";
 import "../parts/web/keep-save.js";
-import { onHere, remembered, tell } from "../parts/web/dom.js";
+import { onHere, onTurn, remembered, tell } from "../parts/web/dom.js";
 import { open, release } from "../parts/web/opening.js";
 import { visitor } from "../parts/web/visitor.js";
 
@@ -117,10 +117,8 @@ function press(id, full) {
     return free;
   };
   if (act()) return;
-  const watcher = new MutationObserver(() => { if (act()) watcher.disconnect(); });
-  const seen = { childList: true, subtree: true, attributes: true, attributeFilter: ["disabled"] };
-  watcher.observe(document.querySelector(".tabs"), seen);
-  setTimeout(() => watcher.disconnect(), 10000);
+  const end = onTurn(() => { if (act()) end(); });
+  setTimeout(end, 10000);
 }
 
 Object.assign(window.lmlab, { open, press, release, visitor });

@@ -15,7 +15,6 @@ from lmlab.runs.owned_runs import TuningRuns
 from lmlab.runs.store import RunInfo
 
 WRITING = waits_in("tuning", 4)
-_ID = re.compile(r"[\w-]{0,64}")
 _OWNER = re.compile(r"[0-9a-f]{32}")
 log = logging.getLogger("lmlab")
 
@@ -71,11 +70,9 @@ def follower(runs: TuningRuns) -> Callable[[Any], Any]:
 def _news(runs: TuningRuns, asked: Any) -> dict[str, Any]:
     asked = asked if isinstance(asked, dict) else {}
     owner, name, have = known(asked.get("owner")), asked.get("run"), asked.get("have")
-    if not isinstance(name, str) or not _ID.fullmatch(name):
-        name = ""
     have = have if isinstance(have, int) and have >= 0 else 0
     info: RunInfo | None = None
-    if name:
+    if isinstance(name, str) and re.fullmatch(r"[\w-]{1,64}", name):
         with suppress(InputError):  # it may have been deleted
             info = runs.run(owner, name)
     if info is None:
@@ -83,9 +80,7 @@ def _news(runs: TuningRuns, asked: Any) -> dict[str, Any]:
     if info is None:
         return {"run": ""}
     events = runs.read(owner, info.id, have)
-    waiting: list[str] = []
-    if info.is_over:
-        waiting = [one.id for one in runs.runs(owner) if not one.is_over]
+    waiting = [one.id for one in runs.runs(owner) if not one.is_over] if info.is_over else []
     return {
         "run": info.id,
         "have": have + len(events),

@@ -39,14 +39,12 @@ class Own:
         Raises:
             InputError: a column is missing, or a row lacks something.
         """
-        found = [
-            part.mapped(part.columns_for(reads.columns, chosen, reads.optional)).usable(
-                reads, skip=self.skip
-            )
-            for part in (self.table, self.second)
-            if part is not None
-        ]
-        return found[0], found[1] if len(found) > 1 else None
+
+        def usable(part: Table) -> Table:
+            columns = part.columns_for(reads.columns, chosen, reads.optional)
+            return part.mapped(columns).usable(reads, skip=self.skip)
+
+        return usable(self.table), None if self.second is None else usable(self.second)
 
 
 def given(
@@ -57,21 +55,13 @@ def given(
         static(NO_UPLOADS)
     binary = " or Parquet" if ".parquet" in types else ""
     upload = gr.File(
-        label=f"CSV, TSV or JSON in UTF-8{binary}",
-        file_types=list(types),
-        height=165,
-        visible=uploads,
-        elem_id=f"{tab}-upload",
-    )
+        label=f"CSV, TSV or JSON in UTF-8{binary}", file_types=list(types), height=165,
+        visible=uploads, elem_id=f"{tab}-upload",
+    )  # fmt: skip
     box = gr.Textbox(
-        "",
-        label="or paste it, column names first" if uploads else "Paste it, column names first",
-        lines=4,
-        max_lines=10,
-        elem_id=f"{tab}-pasted",
-        elem_classes="lm-mono",
-        **pasted,
-    )
+        "", label=f"{'or paste' if uploads else 'Paste'} it, column names first", lines=4,
+        max_lines=10, elem_id=f"{tab}-pasted", elem_classes="lm-mono", **pasted,
+    )  # fmt: skip
     return upload, box
 
 
@@ -113,8 +103,8 @@ def said(own: Own) -> str:
     found = [f"{len(table.rows):,} rows, {len(table.columns)} columns"]
     if own.second is not None:
         found.append(f"{len(own.second.rows):,} rows in the second table")
-    left = [*table.skipped, *(own.second.skipped if own.second else ())]
-    return escape("; ".join([*found, *filter(None, [told(left)])]))
+    found.append(told([*table.skipped, *(own.second.skipped if own.second else ())]))
+    return escape("; ".join(filter(None, found)))
 
 
 def wording_for(own: Own, template: PromptTemplate | None) -> PromptTemplate | None:
@@ -140,15 +130,15 @@ def picked(reads: Reads | None, table: Table) -> list[Any]:
     fields = reads.columns if reads else ()
     with suppress(InputError):
         guess = table.columns_for(fields, (), reads.optional if reads else ())
-    return [
+    choices = list(table.columns)
+    shown = [
         gr.update(
-            visible=i < len(fields),
-            label=f"‘{fields[i]}’ is the column" if i < len(fields) else "",
-            choices=list(table.columns),
-            value=guess.get(fields[i]) if i < len(fields) else None,
+            visible=True, label=f"‘{one}’ is the column", choices=choices, value=guess.get(one)
         )
-        for i in range(FIELDS)
+        for one in fields[:FIELDS]
     ]
+    hidden = gr.update(visible=False, label="", choices=choices, value=None)
+    return shown + [hidden] * (FIELDS - len(shown))
 
 
 def content(file: Any, pasted: str | None) -> tuple[bytes, str]:

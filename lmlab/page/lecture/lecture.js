@@ -2,7 +2,7 @@
 import { front, hold, isMade, release } from "../../parts/web/opening.js";
 import { ask, veil } from "./guess.js";
 import { listed, own } from "./list.js";
-import { button, el, onHere, onTold, partsOf, put, tell } from "../../parts/web/dom.js";
+import { button, el, onHere, onTold, onTurn, partsOf, put, tell } from "../../parts/web/dom.js";
 import { copyText, notice, saveAs } from "../../parts/web/files.js";
 
 /** @param {HTMLElement} element @param {Given} given */
@@ -100,11 +100,12 @@ export function mount(element, { props, trigger }) {
 
   const idOf = (tab) => Object.keys(TABS).find((key) => TABS[key] === tab);
   let waiting = null; // what a tab is to be filled with once it is made
+  let wish = null; // {tab, run} that is still to be pressed then
 
   // Asks for a tab to be filled in; one that was never open has to be made first.
   function fill(tab, mail) {
     const id = idOf(tab);
-    waiting = null;
+    waiting = wish = null;
     if (id === FIRST || isMade(id)) return trigger("fill_" + tab, mail);
     waiting = { tab, mail };
     hold(id);
@@ -119,9 +120,9 @@ export function mount(element, { props, trigger }) {
 
   // On the Prompt tab the prompt is drawn anew after the filling, and a run that began before would be
   // drawn over: so it waits until the prompt has changed, though not for long.
-  const QUIET = 120, LONGEST = 800, TICK = 60, PATIENCE = 160, MOUNTING = 40;
+  const QUIET = 120, LONGEST = 800, MOUNTING = 2400, PATIENCE = 9600; // milliseconds
   let since = 0, changed = 0;
-  onTold(element, "preview", () => { changed = performance.now(); });
+  onTold(element, "preview", () => { changed = performance.now(); setTimeout(press, QUIET + 1); });
 
   function settled(tab) {
     const now = performance.now();
@@ -129,15 +130,28 @@ export function mount(element, { props, trigger }) {
   }
 
   // The tab is filled in: once its button can be pressed, press it; a run under way is stopped first.
-  function press(tab, run, left) {
-    const button = named(tab, run), stop = named(tab, run.replace(/[^-]*$/, "stop"));
-    const again = () => setTimeout(() => press(tab, run, left - 1), TICK);
-    if (left <= 0 || (!button && left < PATIENCE - MOUNTING)) return ready(true);
-    if (!settled(tab) && !(stop && !stop.disabled)) return again();
-    if (!button || button.disabled || button.offsetParent === null && !button.classList.contains("lm-none")) return again();
-    if (stop && !stop.disabled && stop.offsetParent !== null) { stop.click(); return again(); }
-    button.click();
+  onTurn(press);
+
+  function press() {
+    if (!wish) return;
+    const { tab, run } = wish, pressed = named(tab, run), stop = named(tab, run.replace(/[^-]*$/, "stop"));
+    const runs = stop && !stop.disabled;
+    if (!pressed || pressed.disabled || pressed.offsetParent === null && !pressed.classList.contains("lm-none")) return;
+    if (runs && stop.offsetParent !== null) return stop.click();
+    if (!settled(tab) && !runs) return;
+    wish = null;
+    pressed.click();
     ready();
+  }
+
+  // Where it cannot be pressed for so long, or is not there at all, nothing runs.
+  function want(tab, run) {
+    const mine = wish = { tab, run };
+    const late = (only) => { press(); if (wish === mine && only()) { wish = null; ready(true); } };
+    setTimeout(press, 60); // once Gradio has drawn what is filled in
+    setTimeout(press, LONGEST + 1);
+    setTimeout(late, MOUNTING, () => !named(tab, run));
+    setTimeout(late, PATIENCE, () => true);
   }
 
   // What is to be looked at comes into view, below the bar; where nothing can run, what is stored.
@@ -175,7 +189,7 @@ export function mount(element, { props, trigger }) {
     front(idOf(mail.tab));
     release(idOf(mail.tab));
     since = performance.now();
-    if (mail.run) setTimeout(() => press(mail.tab, mail.run, PATIENCE), TICK);
+    if (mail.run) want(mail.tab, mail.run);
     else ready();
   }
 

@@ -65,6 +65,13 @@ export function onTold(element, name, handler) {
   document.addEventListener("lmlab:" + name, listener);
 }
 
+// Has `act` follow whenever a button that is seen has become free or is no more; gives what ends that.
+export function onTurn(act) {
+  const listener = ({ animationName }) => { if (/^lm-(free|held)$/.test(animationName)) act(); };
+  document.addEventListener("animationstart", listener);
+  return () => document.removeEventListener("animationstart", listener);
+}
+
 // Has `act` follow, now and whenever something new is seen that the style sheet names under `lm-here`:
 // an animation of nothing tells of it, so that nobody has to watch the whole page.
 export function onHere(act, after = 0) {
