@@ -17,7 +17,6 @@ from lmlab.generation.config import GenerateConfig
 from lmlab.lent_gpu import SHORT, Work, runs_models
 from lmlab.models.backends import scheme
 from lmlab.models.fair_lock import stepwise
-from lmlab.models.windows import WindowMode
 from lmlab.progress import Loading, Progress, Reading
 from lmlab.runs.jobs import Jobs
 from lmlab.runs.model_store import ModelRef, ModelStore
@@ -127,7 +126,6 @@ class Lab:
         prefix: str = "",
         *,
         top_k: int = 10,
-        windows: WindowMode = "sliding",
         bos: str = "tokenizer",
         chat: bool = False,
     ) -> Iterator[Loading | Progress | Scored]:
@@ -140,7 +138,7 @@ class Lab:
         from lmlab.scoring.score import ScoreRequest, iter_scores
 
         self.check_length(text + prefix)
-        options: Any = {"top_k": top_k, "windows": windows, "bos": bos}
+        options: Any = {"top_k": top_k, "bos": bos}
 
         def steps(lms: "list[LM]") -> Iterator[Progress | Scored]:
             before = question(lms[0].vocabulary, prefix) if chat else prefix

@@ -53,11 +53,6 @@ def large(value: float) -> str:
     if value == math.inf:
         return "∞"
     if value >= 1e9:
-        return from_log_large(value)
+        exponent = math.floor(math.log10(value))
+        return f"{value / 10.0**exponent:.1f}·10{str(exponent).translate(_RAISED)}"
     return f"{value:,.{2 if value < 100 else 1 if value < 1000 else 0}f}"
-
-
-def from_log_large(value: float) -> str:
-    """A number beyond a thousand millions as digits and a power of ten."""
-    exponent = math.floor(math.log10(value))
-    return f"{value / 10.0**exponent:.1f}·10{str(exponent).translate(_RAISED)}"

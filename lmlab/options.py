@@ -22,17 +22,27 @@ M = TypeVar("M", bound="Checked")
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """How a field is asked for."""
+    """How a field is asked for.
 
-    label: str = ""  # on the page; without one it stands on no form
-    help: str = ""  # beside the widget, and of the flag
-    id: str = ""  # the end of the element's id; by default the field's name
-    low: float | None = None  # of the widget; by default the field's own limit
-    # of the widget; by default a slider has the field's own limit, a number none
+    Attributes:
+        label: on the page; without one it stands on no form.
+        help: beside the widget, and of the flag.
+        id: the end of the element's id; by default the field's name.
+        low: of the widget; by default the field's own limit.
+        high: of the widget; by default a slider has the field's own limit, a number none.
+        step: of a slider; without one it is a box for a number.
+        flag: by default the field's name; None for no flag.
+        wrong: the sentence for a value out of its limits, about ``value``.
+    """
+
+    label: str = ""
+    help: str = ""
+    id: str = ""
+    low: float | None = None
     high: float | None = None
-    step: float | None = None  # of a slider; without one it is a box for a number
-    flag: str | None = ""  # by default the field's name; None for no flag
-    wrong: str = ""  # the sentence for a value out of its limits, about ``value``
+    step: float | None = None
+    flag: str | None = ""
+    wrong: str = ""
 
 
 class Checked:

@@ -27,12 +27,6 @@ MARK = "SPACES_ZERO_GPU"
 PIECE = 45.0  # seconds of training in one piece, loading and saving besides
 
 
-def is_lent(environment: Mapping[str, str] | None = None) -> bool:
-    """Whether this is a Space with ZeroGPU."""
-    found = os.environ if environment is None else environment
-    return found.get(MARK, "").lower() in ("1", "true", "t")
-
-
 @dataclass(frozen=True)
 class ZeroLab(Lab):
     """A lab whose models run on a lent GPU."""
@@ -76,7 +70,7 @@ class ZeroLab(Lab):
 
 def lent(lab: Lab) -> Lab:
     """The lab as it is, or on a Space with ZeroGPU one that makes use of the GPU."""
-    if not is_lent():
+    if os.environ.get(MARK, "").lower() not in ("1", "true", "t"):
         return lab
     return ZeroLab.over(lab, import_module("spaces").GPU)
 

@@ -13,15 +13,25 @@ LINES = "one per line; \\n is a line break"
 
 @dataclass(frozen=True)
 class Controls(Generic[M]):
-    """The controls of a form."""
+    """The controls of a form.
 
-    tab: str  # what its elements' ids begin with
-    start: M  # what it opens with
-    rows: tuple[tuple[str, ...], ...]  # the fields, row by row; their values come in this order
-    hint: str = "Type a number."  # what to do about an empty field
-    sliders: bool = True  # whether a number with a step is a slider
-    info: bool = True  # whether help stands beside them
-    width: int = 90  # the least of a number, in pixels
+    Attributes:
+        tab: what its elements' ids begin with.
+        start: what it opens with.
+        rows: the fields, row by row; their values come in this order.
+        hint: what to do about an empty field.
+        sliders: whether a number with a step is a slider.
+        info: whether help stands beside them.
+        width: the least of a number, in pixels.
+    """
+
+    tab: str
+    start: M
+    rows: tuple[tuple[str, ...], ...]
+    hint: str = "Type a number."
+    sliders: bool = True
+    info: bool = True
+    width: int = 90
 
     @property
     def names(self) -> list[str]:
