@@ -1,7 +1,11 @@
 """The Pre-training tab's own components: constant templates, data as JSON, DOM by textContent."""
 
-from lmlab.parts.gradio_compat.building import Html
-from lmlab.parts.run_widgets import Monitor
+from collections.abc import Callable
+from typing import Any, Unpack
+
+from lmlab.parts.gradio_compat.building import Html, Placed
+from lmlab.parts.gradio_compat.handlers import alerts
+from lmlab.parts.scripts import mounts
 
 TOKENS = """
 <p class="lm-bpe-error lm-problem" role="status" hidden></p>
@@ -30,13 +34,28 @@ and what the model writes turns from bytes into words.</div>
 class Tokens(Html):
     """A tokenizer that was trained on a text: ``pretrainviews.tokenizer``."""
 
-    TEMPLATE = TOKENS
-    MODULE = "features/pretraining/tokens"
+    def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
+        super().__init__(
+            value,
+            html_template=TOKENS,
+            js_on_load=mounts("features/pretraining/tokens"),
+            apply_default_css=False,
+            **kwargs,
+        )
 
 
-class GrowthMonitor(Monitor):
-    """A run from nothing as it goes, with the lines that its loss is measured against, and all its
-    samples."""
+class GrowthMonitor(Html):
+    """A run from nothing as it goes; used as ``run_widgets.Monitor``, with the lines
+    that its loss is measured against, and all its samples."""
 
-    TEMPLATE = GROWTH
-    MODULE = "features/pretraining/samples"
+    def __init__(
+        self, follow: Callable[[Any], Any] | None = None, **kwargs: Unpack[Placed]
+    ) -> None:
+        super().__init__(
+            "",
+            html_template=GROWTH,
+            js_on_load=mounts("features/pretraining/samples", "turn"),
+            apply_default_css=False,
+            server_functions=[alerts(follow)] if follow else None,
+            **kwargs,
+        )

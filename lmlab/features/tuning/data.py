@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import Any, Unpack
 
 import gradio as gr
 
@@ -14,8 +14,9 @@ from lmlab.features.tuning.form import KEYS, PLAIN, PRESETS, Choice, config_of, 
 from lmlab.features.tuning.service import Tuning
 from lmlab.lab import Lab
 from lmlab.parts import run_views, upload_table
-from lmlab.parts.gradio_compat.building import Html
+from lmlab.parts.gradio_compat.building import Html, Placed
 from lmlab.parts.pickers import Choices, model_picker
+from lmlab.parts.run_widgets import component
 from lmlab.parts.stream import QUICK, Shown, on
 from lmlab.parts.upload_table import COLUMNS, FIELDS, OWN
 from lmlab.parts.widgets import static
@@ -37,8 +38,8 @@ MASK = """
 class Mask(Html):
     """A row with its loss mask: ``run_views.mask``."""
 
-    TEMPLATE = MASK
-    MODULE = "features/tuning/mask"
+    def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
+        super().__init__(value, **component(MASK, "features/tuning/mask", **kwargs))
 
 
 @dataclass(frozen=True)

@@ -55,10 +55,10 @@ def _wanted(lab: Lab, stage: Stage, values: Mapping[str, Any]) -> dict[str, str]
     """Of the controls that name models which are not here: from where those would be had."""
     found = {}
     for key in {*stage.models} & {*values}:
-        names = [values[key]] if isinstance(values[key], str) else values[key] or ()
-        asked = (source(one, lab.store) for one in names if isinstance(one, str) and one.strip())
-        if said := " and ".join(filter(None, asked)):
-            found[key] = said
+        names = [values[key]] if isinstance(values[key], str) else list(values[key] or ())
+        said = [source(one, lab.store) for one in names if isinstance(one, str) and one.strip()]
+        if any(said):
+            found[key] = " and ".join(one for one in said if one)
     return found
 
 
