@@ -120,7 +120,8 @@ export function mount(element, { props, trigger }) {
 
   // On the Prompt tab the prompt is drawn anew after the filling, and a run that began before would be
   // drawn over: so it waits until the prompt has changed, though not for long.
-  const QUIET = 120, LONGEST = 800, MOUNTING = 2400, PATIENCE = 9600; // milliseconds
+  // And Gradio needs a moment to draw what is filled in.
+  const DRAWN = 60, QUIET = 120, LONGEST = 800, MOUNTING = 2400, PATIENCE = 9600; // milliseconds
   let since = 0, changed = 0;
   onTold(element, "preview", () => { changed = performance.now(); setTimeout(press, QUIET + 1); });
 
@@ -133,7 +134,7 @@ export function mount(element, { props, trigger }) {
   onTurn(press);
 
   function press() {
-    if (!wish) return;
+    if (!wish || performance.now() - since < DRAWN) return;
     const { tab, run } = wish, pressed = named(tab, run), stop = named(tab, run.replace(/[^-]*$/, "stop"));
     const runs = stop && !stop.disabled;
     if (!pressed || pressed.disabled || pressed.offsetParent === null && !pressed.classList.contains("lm-none")) return;
@@ -148,7 +149,7 @@ export function mount(element, { props, trigger }) {
   function want(tab, run) {
     const mine = wish = { tab, run };
     const late = (only) => { press(); if (wish === mine && only()) { wish = null; ready(true); } };
-    setTimeout(press, 60); // once Gradio has drawn what is filled in
+    setTimeout(press, DRAWN + 1);
     setTimeout(press, LONGEST + 1);
     setTimeout(late, MOUNTING, () => !named(tab, run));
     setTimeout(late, PATIENCE, () => true);
