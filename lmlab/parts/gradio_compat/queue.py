@@ -105,7 +105,7 @@ class Lines(queueing.Queue):
         """The next request that may run."""
         lines = list(self.event_queue_per_concurrency_id.items())
         random.shuffle(lines)
-        waiting = {self._ticket(event).address for _, line in lines for event in line.queue}
+        waiting = {self._ticket(event).address for event in self._queued()}
         self._ahead = self._spent.ahead(waiting, {one.address for _, one in self._running.values()})
         for name, line in lines:
             event = self._next(name, line)
@@ -186,7 +186,7 @@ class Lines(queueing.Queue):
     def _queued(self, kind: str = "") -> list[queueing.Event]:
         """What waits, of one kind or of all."""
         lines = self.event_queue_per_concurrency_id.items()
-        of = [one for line, one in lines if kind in ("", kind_of(line))]
+        of = (one for line, one in lines if kind in ("", kind_of(line)))
         return [event for line in of for event in line.queue]
 
     def _ticket(self, event: queueing.Event) -> Ticket:
@@ -280,24 +280,17 @@ def _is_halved(value: Any) -> bool:
     return isinstance(value, list) and any(map(_is_halved, value))
 
 
-def put_lines(page: gr.Blocks, most: int, limit: int, guests: Guests) -> Lines:
+def put_lines(page: gr.Blocks, most: int, limit: int, guests: Guests) -> None:
     """Give a page its lines, in place of its queue, before it is served; ``limit`` is of a handler
     that has none of its own.
     """
     # What is queued cannot be called past the queue.
     page.queue(max_size=None, default_concurrency_limit=limit, api_open=False)
     # Those who wait are told of their place once a second: at each change it would be all to all.
-    lines = page._queue = Lines(
-        most,
-        guests,
-        live_updates=False,
-        concurrency_count=page.max_threads,
-        update_intervals=1,
-        max_size=None,
-        blocks=page,
-        default_concurrency_limit=limit,
-    )
-    return lines
+    page._queue = Lines(
+        most, guests, live_updates=False, concurrency_count=page.max_threads, update_intervals=1,
+        max_size=None, blocks=page, default_concurrency_limit=limit,
+    )  # fmt: skip
 
 
 def lines_of(page: gr.Blocks) -> Lines:
