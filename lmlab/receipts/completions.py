@@ -9,11 +9,6 @@ from lmlab.receipts.script import script
 def completion(done: Completion, drawn: GenerateConfig | None) -> str:
     """The completion's text and ln P(completion | prompt).
 
-    Args:
-        done: the completion.
-        drawn: the controls and the seed that all of it was drawn with; None where a token was
-            chosen by hand, whose likelihood alone can be given again.
-
     Raises:
         InputError: there is no token yet.
     """

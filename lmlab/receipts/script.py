@@ -40,21 +40,13 @@ VERSIONED = ("torch", "transformers", "peft", "tokenizers")
 
 @dataclass(frozen=True)
 class Source:
-    """Where a script finds a model.
+    """Where a script finds a model."""
 
-    Attributes:
-        model: folder or Hub id.
-        adapter: the same of a PEFT adapter; empty for none.
-        alpha: factor of the adapter's scale.
-        revision: of a Hub id; empty for the newest.
-        own: whether something is the visitor's own, to be downloaded first.
-    """
-
-    model: str
-    adapter: str = ""
-    alpha: float = 1.0
-    revision: str = ""
-    own: bool = False
+    model: str  # folder or Hub id
+    adapter: str = ""  # the same of a PEFT adapter; empty for none
+    alpha: float = 1.0  # factor of the adapter's scale
+    revision: str = ""  # of a Hub id; empty for the newest
+    own: bool = False  # whether something is the visitor's own, to be downloaded first
 
 
 def source_of(shown: str) -> Source:
@@ -94,12 +86,6 @@ def script(
     **values: Any,
 ) -> str:
     """A whole script.
-
-    Args:
-        template: path below the package, without its end ``.py.jinja``.
-        models: names of one model or two.
-        more: further arguments of the script, each with what it is by default.
-        values: what else the template names.
 
     Raises:
         InputError: it would be too long.

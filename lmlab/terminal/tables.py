@@ -20,12 +20,6 @@ def table_of(
 ) -> "Table":
     """A table by name.
 
-    Args:
-        name: a path, or ``hub:owner/name@revision:subset``.
-        maps: FIELD=COLUMN, each another name for a column.
-        split: of a set of the Hub.
-        skip: leave out rows that cannot be read.
-
     Raises:
         InputError: it is not there, or cannot be read.
     """

@@ -9,11 +9,7 @@ from lmlab.text.records import Row, marked, place_of, placed
 
 
 class Batch:
-    """Jobs of many rows.
-
-    Args:
-        blocks: Jinja by name.
-    """
+    """Jobs of many rows."""
 
     def __init__(self, blocks: Mapping[str, str]) -> None:
         self._blocks = blocks

@@ -18,12 +18,6 @@ def form_for(
 ) -> Form:
     """The form that a model is asked in.
 
-    Args:
-        vocabulary: the model's.
-        template: the wording, which may name a form.
-        asked: what somebody wants; None leaves it open.
-        learned: what the model was tuned in, where that is known.
-
     Raises:
         InputError: the chat form of a model without a chat template.
     """

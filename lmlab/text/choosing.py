@@ -13,15 +13,11 @@ CONTENT_FREE = ("N/A", "", "[MASK]")
 
 @dataclass(frozen=True)
 class Blank:
-    """What the labels get where nothing is asked.
+    """What the labels get where nothing is asked."""
 
-    Attributes:
-        unconditional: ln p of each label with nothing before it; empty where that cannot be had.
-        content_free: ln of each label's share after a query without content; empty where it was not
-            asked for.
-    """
-
+    # ln p of each label with nothing before it; empty where that cannot be had
     unconditional: tuple[float, ...] = ()
+    # ln of each label's share after a query without content; empty where it was not asked for
     content_free: tuple[float, ...] = ()
 
 
@@ -35,13 +31,7 @@ def mean_shares(rows: Sequence[Sequence[float]]) -> tuple[float, ...]:
 def scored(
     logprobs: Sequence[float], targets: Sequence[str], blank: Blank
 ) -> dict[Way, tuple[float, ...]]:
-    """Every way's score of each label.
-
-    Args:
-        logprobs: ln p(target | prompt), Σ over its tokens.
-        targets: the labels as they would be written; lengths leave out white space at the ends.
-        blank: what the labels get by themselves; ways that need what it lacks are left out.
-    """
+    """Every way's score of each label."""
     words = [target.strip() for target in targets]
     found: dict[Way, tuple[float, ...]] = {
         "sum": tuple(logprobs),

@@ -32,12 +32,6 @@ def separated(
 ) -> list[Record]:
     """One row for each record below the header; records with nothing in them are left out.
 
-    Args:
-        text: of the file.
-        own: what usually stands between two cells of such a file; another is found by itself.
-        faults: what becomes of records that are none; None refuses the first.
-        most: rows.
-
     Raises:
         InputError: a line that cannot be read, or a header that cannot be.
     """

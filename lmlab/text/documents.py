@@ -28,15 +28,10 @@ BLANK = re.compile(r"\n[^\S\n]*\n\s*")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much is read.
+    """How much is read."""
 
-    Attributes:
-        documents: at most.
-        chars: of all of them together.
-    """
-
-    documents: int
-    chars: int
+    documents: int  # at most
+    chars: int  # of all of them together
 
     @classmethod
     def of(cls, settings: Settings) -> "Limits":
@@ -48,13 +43,6 @@ def read_documents(
     data: bytes | str, name: str, limits: Limits, cut: Cut = "blank lines", column: str = ""
 ) -> tuple[str, ...]:
     """The documents of a file or of a pasted text; empty ones are left out.
-
-    Args:
-        data: UTF-8 bytes, or text.
-        name: of the file; its ending tells the kind.
-        limits: what is refused.
-        cut: where a plain text falls apart; a text with ``<|endoftext|>`` in it falls apart there.
-        column: of a table that holds the text; by default the likeliest.
 
     Raises:
         InputError: not UTF-8, compressed, broken, empty, or beyond the limits; says which.

@@ -24,12 +24,6 @@ def read_parquet(
 ) -> Table:
     """Read a Parquet file; every cell becomes a string.
 
-    Args:
-        source: the file's bytes, or its path.
-        name: as shown to people.
-        limit: take no more rows than that; None refuses a table with too many.
-        skip: leave out rows that cannot be read, and say which.
-
     Raises:
         InputError: damaged, too large, or with cells that hold objects or bytes.
     """

@@ -9,59 +9,37 @@ PartKind = Literal["instruction", "example", "separator", "query", "chat"]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A stretch of a prompt.
+    """A stretch of a prompt."""
 
-    Attributes:
-        kind: what it is.
-        start: first character.
-        end: one past the last.
-        index: which example, from 0; −1 for all else.
-    """
-
-    kind: PartKind
-    start: int
-    end: int
-    index: int = -1
+    kind: PartKind  # what it is
+    start: int  # first character
+    end: int  # one past the last
+    index: int = -1  # which example, from 0; −1 for all else
 
 
 @dataclass(frozen=True)
 class Pieces:
-    """What a template makes of one row.
+    """What a template makes of one row."""
 
-    Attributes:
-        query: up to where the answer begins.
-        example: the row as a solved example; empty where the answer is not known.
-        target: how the true answer goes on after the query.
-        truth: the true answer or label; None where it is not known.
-        targets: the same for each label.
-        turns: (role, content) of a chat up to the answer, which stand for the query in the chat
-            form; empty where the row holds no chat.
-    """
-
-    query: str
-    example: str
-    target: str
-    truth: str | None
-    targets: Mapping[str, str] = field(default_factory=dict)
+    query: str  # up to where the answer begins
+    example: str  # the row as a solved example; empty where the answer is not known
+    target: str  # how the true answer goes on after the query
+    truth: str | None  # the true answer or label; None where it is not known
+    targets: Mapping[str, str] = field(default_factory=dict)  # the same for each label
+    # (role, content) of a chat up to the answer, which stand for the query in the chat form; empty
+    # where the row holds no chat
     turns: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """What the lecture's F builds.
+    """What the lecture's F builds."""
 
-    Attributes:
-        text: all of it.
-        parts: tile it from start to end.
-        target: how the true answer goes on; empty where it is not known.
-        targets: the same for each label.
-        turn: whether it ends where a chat's turn begins, so that white space at its end is given.
-    """
-
-    text: str
-    parts: tuple[Part, ...]
-    target: str = ""
-    targets: Mapping[str, str] = field(default_factory=dict)
+    text: str  # all of it
+    parts: tuple[Part, ...]  # tile it from start to end
+    target: str = ""  # how the true answer goes on; empty where it is not known
+    targets: Mapping[str, str] = field(default_factory=dict)  # the same for each label
+    # whether it ends where a chat's turn begins, so that white space at its end is given
     turn: bool = False
 
     @property

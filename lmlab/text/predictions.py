@@ -15,43 +15,25 @@ WAYS: tuple[Way, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One query under one set of examples.
+    """One query under one set of examples."""
 
-    Attributes:
-        row: number of the query, from 1.
-        draw: which examples, from 0.
-        query: what was asked, without the examples.
-        truth: the true answer or label.
-        answer: what the model answered; None where nothing could be read.
-        correct: whether the two agree.
-        nll: of the true answer given the prompt, in nats.
-        n_tokens: of the true answer.
-        n_prompt: of the prompt.
-        logprobs: of each label or option, where there are some.
-        calibrated: ln p of each label less that after a query without content, where asked for.
-        choices: the label chosen in each way.
-        completion: what the model wrote, for a free answer.
-        reason: why no answer was read.
-        f1: token F1, for a free answer.
-        options: what the answer was chosen from, where each row has its own.
-    """
-
-    row: int
-    draw: int
-    query: str
-    truth: str
-    answer: str | None
-    correct: bool
-    nll: float
-    n_tokens: int
-    n_prompt: int
-    logprobs: tuple[float, ...] = ()
+    row: int  # number of the query, from 1
+    draw: int  # which examples, from 0
+    query: str  # what was asked, without the examples
+    truth: str  # the true answer or label
+    answer: str | None  # what the model answered; None where nothing could be read
+    correct: bool  # whether the two agree
+    nll: float  # of the true answer given the prompt, in nats
+    n_tokens: int  # of the true answer
+    n_prompt: int  # of the prompt
+    logprobs: tuple[float, ...] = ()  # of each label or option, where there are some
+    # ln p of each label less that after a query without content, where asked for
     calibrated: tuple[float, ...] = ()
-    choices: tuple[tuple[Way, str], ...] = ()
-    completion: str = ""
-    reason: str = ""
-    f1: float = 0.0
-    options: tuple[str, ...] = ()
+    choices: tuple[tuple[Way, str], ...] = ()  # the label chosen in each way
+    completion: str = ""  # what the model wrote, for a free answer
+    reason: str = ""  # why no answer was read
+    f1: float = 0.0  # token F1, for a free answer
+    options: tuple[str, ...] = ()  # what the answer was chosen from, where each row has its own
 
 
 @dataclass(frozen=True, slots=True)

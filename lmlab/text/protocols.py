@@ -33,37 +33,30 @@ QUERIES = Option(
 
 @dataclass(frozen=True, config=CHECKED)
 class Protocol(Checked):
-    """How a design is measured.
-
-    Attributes:
-        shots: examples in each prompt.
-        draws: how many sets of examples; without shots there is one.
-        seed: of the draws and of which queries are asked.
-        limit: most queries; None for all.
-        way: how a label is chosen.
-        calibrate: whether to ask a query without content too (Zhao et al. 2021).
-        form: plain or chat; None: as the model was tuned, else as the wording says, else chat where
-            the tokenizer has a chat template.
-        max_new_tokens: longest free answer.
-        share: whether to read a common beginning once.
-    """
+    """How a design is measured."""
 
     LIMITS: ClassVar[str] = "{name} must be from {low} to {high}, not {value}."
+    # examples in each prompt
     shots: Annotated[
         int, Field(ge=0, le=MAX_SHOTS), Option("Shots", high=MOST_SHOTS, step=1, flag=None)
     ] = 0
+    # how many sets of examples; without shots there is one
     draws: Annotated[
         int,
         Field(ge=1, le=MAX_DRAWS),
         Option("Draws of examples", "sets of examples for each number", high=20),
     ] = 1
+    # of the draws and of which queries are asked
     seed: Annotated[int, Option("Seed", "of the examples that are drawn", low=0)] = 0
-    limit: Annotated[int | None, Field(ge=1), QUERIES] = LIMIT
+    limit: Annotated[int | None, Field(ge=1), QUERIES] = LIMIT  # most queries; None for all
+    # how a label is chosen
     way: Annotated[Way, Option("Label chosen by", "how a label is chosen")] = "sum"
-    calibrate: bool = True
+    calibrate: bool = True  # whether to ask a query without content too (Zhao et al. 2021)
+    # plain or chat; None: as the model was tuned, else as the wording says, else chat where the
+    # tokenizer has a chat template
     form: Annotated[Form | None, Option(help=FORM)] = None
-    max_new_tokens: int = LONGEST_ANSWER
-    share: bool = True
+    max_new_tokens: int = LONGEST_ANSWER  # longest free answer
+    share: bool = True  # whether to read a common beginning once
 
     def __post_init__(self) -> None:
         if self.way == "calibrated" and not self.calibrate:

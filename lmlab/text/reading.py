@@ -16,24 +16,16 @@ LONGEST_PATTERN = 200
 
 
 class Decoder(BaseModel):
-    """How G reads a completion.
-
-    Attributes:
-        how: ``first-line``; ``until`` a delimiter; a ``regex``; the ``label`` it begins with;
-            ``json``.
-        delimiter: for ``until``.
-        pattern: for ``regex``: its first group, else the whole match.
-        before: for ``json``: what the prompt wrote of the value already.
-        field: for ``json``: the key to take; empty takes the value itself.
-    """
+    """How G reads a completion."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    # ``first-line``; ``until`` a delimiter; a ``regex``; the ``label`` it begins with; ``json``
     how: How = "first-line"
-    delimiter: str = ""
-    pattern: str = ""
-    before: str = ""
-    field: str = ""
+    delimiter: str = ""  # for ``until``
+    pattern: str = ""  # for ``regex``: its first group, else the whole match
+    before: str = ""  # for ``json``: what the prompt wrote of the value already
+    field: str = ""  # for ``json``: the key to take; empty takes the value itself
 
     @model_validator(mode="after")
     def _complete(self) -> "Decoder":
@@ -51,19 +43,12 @@ class Decoder(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What G read.
+    """What G read."""
 
-    Attributes:
-        value: the answer, or None where there is none.
-        reason: why there is none.
-        start: first character of the completion that it was read from.
-        end: one past the last.
-    """
-
-    value: str | None
-    reason: str = ""
-    start: int = 0
-    end: int = 0
+    value: str | None  # the answer, or None where there is none
+    reason: str = ""  # why there is none
+    start: int = 0  # first character of the completion that it was read from
+    end: int = 0  # one past the last
 
 
 def read(
@@ -74,15 +59,7 @@ def read(
     ended: Sequence[bool],
     renderer: Renderer,
 ) -> list[Answer]:
-    """Read each completion.
-
-    Args:
-        decoder: the way.
-        completions: what the model wrote, without a stop string that ended it.
-        labels: label to word, for ``label``, and to turn words back into labels.
-        ended: whether each completion came to an end, rather than being cut at a length.
-        renderer: who looks for patterns.
-    """
+    """Read each completion."""
     if decoder.how == "regex":
         spans = renderer.search(decoder.pattern, completions)
         pairs = zip(completions, spans, strict=True)

@@ -27,15 +27,10 @@ WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 @dataclass
 class Faults:
-    """What is wrong with single rows: the first fault is an error, or all are gathered.
+    """What is wrong with single rows: the first fault is an error, or all are gathered."""
 
-    Attributes:
-        skip: whether rows with a fault are left out.
-        said: each fault in a sentence, in order.
-    """
-
-    skip: bool = False
-    said: list[str] = field(default_factory=list)
+    skip: bool = False  # whether rows with a fault are left out
+    said: list[str] = field(default_factory=list)  # each fault in a sentence, in order
 
     def take(self, error: InputError) -> None:
         """Note a row's fault.

@@ -29,19 +29,12 @@ SPLITS = ("test", "valid")  # of a shipped set, to be asked
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of strings.
+    """Rows of strings."""
 
-    Attributes:
-        name: as shown to people.
-        columns: in order.
-        rows: each with some or all of the columns.
-        skipped: rows that were left out, a sentence each.
-    """
-
-    name: str
-    columns: tuple[str, ...]
-    rows: tuple[Row, ...]
-    skipped: tuple[str, ...] = ()
+    name: str  # as shown to people
+    columns: tuple[str, ...]  # in order
+    rows: tuple[Row, ...]  # each with some or all of the columns
+    skipped: tuple[str, ...] = ()  # rows that were left out, a sentence each
 
     @property
     def chats(self) -> bool:
@@ -104,19 +97,12 @@ class Table:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A labelled set in two parts that share no row.
+    """A labelled set in two parts that share no row."""
 
-    Attributes:
-        name: as shown to people.
-        pool: what examples are drawn from.
-        queries: what is asked.
-        notes: what became of rows that are in neither, in sentences.
-    """
-
-    name: str
-    pool: tuple[Row, ...]
-    queries: tuple[Row, ...]
-    notes: tuple[str, ...] = ()
+    name: str  # as shown to people
+    pool: tuple[Row, ...]  # what examples are drawn from
+    queries: tuple[Row, ...]  # what is asked
+    notes: tuple[str, ...] = ()  # what became of rows that are in neither, in sentences
 
     def check(self, columns: Sequence[str]) -> None:
         """Refuse the set when a row lacks a column or has nothing in it.
@@ -137,12 +123,6 @@ def read_table(
     data: bytes | str, name: str = "the table", kind: str = "", *, skip: bool = False
 ) -> Table:
     """Read JSONL, a JSON list, CSV or TSV.
-
-    Args:
-        data: the file's bytes, or pasted text.
-        name: of the file; its ending tells the kind where ``kind`` does not.
-        kind: ``jsonl``, ``csv`` or ``tsv``; else told from the name, else from the first line.
-        skip: leave out rows that cannot be read, and say which.
 
     Raises:
         InputError: too large, compressed, not UTF-8, or a row that cannot be read; says which.
@@ -219,12 +199,6 @@ def shipped(name: str, split: str = "test") -> Dataset:
 def split(table: Table, seed: int = 0, share: float = POOL, reads: Reads | None = None) -> Dataset:
     """Two parts of one table, by chance; a row that occurs twice is kept once, and rows that have
     the same before the answer stay in one of them.
-
-    Args:
-        table: the rows.
-        seed: of the split.
-        share: of the rows, that examples are drawn from.
-        reads: what the wording reads; by default every column.
     """
     groups = twins.families(table.rows, reads)
     pool, queries = twins.halves(groups, seed, None, lambda n: min(n - 1, math.ceil(share * n)))

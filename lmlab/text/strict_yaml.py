@@ -34,10 +34,6 @@ class _Loader(yaml.BaseLoader):  # type: ignore[misc]
 def load_mapping(text: str, what: str = "template") -> dict[str, Any]:
     """A YAML mapping of strings, lists and mappings.
 
-    Args:
-        text: of the file.
-        what: it is, for what is said of mistakes.
-
     Raises:
         InputError: too long, no YAML, or no mapping; says the line.
     """

@@ -27,49 +27,33 @@ LABELS = "labels"
 
 
 class PromptTemplate(BaseModel):
-    """One prompt design. Blocks are Jinja; a row's fields are inserted as ``{{ field }}``.
-
-    Attributes:
-        name: short, of letters, digits and hyphens.
-        title: as shown to people.
-        task: what it asks for; templates of one task are wordings of each other.
-        data: the shipped set it fits.
-        about: one line on where the wording comes from.
-        instruction: stands before everything; knows no row, but ``labels``.
-        example: one solved example; by default query and target together.
-        separator: stands after every example.
-        query: what is asked, up to where the answer begins.
-        target: how the true answer goes on after the query.
-        answer: the field that holds the true answer.
-        labels: label to word, where the answer is one of a few; blocks see the word.
-        options: the field that holds the options, where each row has its own; blocks see a list.
-        stop: strings that end a completion.
-        decoder: how G reads a completion; ``decode`` in YAML.
-        form: ``plain`` or ``chat``, where the wording is made for one of them; else empty.
-        turns: the column with a whole chat, a JSON list of role and content: in the chat form its
-            turns before the last answer stand as they are, in place of the query.
-        tuned: the embedded model that was fine-tuned on this very wording.
-    """
+    """One prompt design. Blocks are Jinja; a row's fields are inserted as ``{{ field }}``."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,59}$")
-    title: str = ""
-    task: str = ""
-    data: str = ""
-    about: str = ""
-    instruction: str = ""
-    example: str = ""
-    separator: str = "\n"
-    query: str = Field(min_length=1)
-    target: str = Field(min_length=1)
-    answer: str = Field(min_length=1)
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,59}$")  # short, of letters, digits and hyphens
+    title: str = ""  # as shown to people
+    task: str = ""  # what it asks for; templates of one task are wordings of each other
+    data: str = ""  # the shipped set it fits
+    about: str = ""  # one line on where the wording comes from
+    instruction: str = ""  # stands before everything; knows no row, but ``labels``
+    example: str = ""  # one solved example; by default query and target together
+    separator: str = "\n"  # stands after every example
+    query: str = Field(min_length=1)  # what is asked, up to where the answer begins
+    target: str = Field(min_length=1)  # how the true answer goes on after the query
+    answer: str = Field(min_length=1)  # the field that holds the true answer
+    # label to word, where the answer is one of a few; blocks see the word
     labels: dict[str, str] = {}
+    # the field that holds the options, where each row has its own; blocks see a list
     options: str = ""
-    tuned: str = ""
-    stop: tuple[str, ...] = ()
+    tuned: str = ""  # the embedded model that was fine-tuned on this very wording
+    stop: tuple[str, ...] = ()  # strings that end a completion
+    # how G reads a completion; ``decode`` in YAML
     decoder: Decoder = Field(Decoder(), alias="decode")
+    # ``plain`` or ``chat``, where the wording is made for one of them; else empty
     form: Form | Literal[""] = ""
+    # the column with a whole chat, a JSON list of role and content: in the chat form its turns
+    # before the last answer stand as they are, in place of the query
     turns: str = ""
     shipped: bool = Field(False, exclude=True)
 
@@ -171,10 +155,6 @@ class PromptTemplate(BaseModel):
     def encode(self, examples: Sequence[Row], query: Row) -> Prompt:
         """The lecture's F: the prompt, and which characters came from which part.
 
-        Args:
-            examples: solved rows, in order; none for zero-shot.
-            query: the row that is asked; its answer may be missing.
-
         Raises:
             InputError: a field is missing, a label is none of the template's, or a block fails.
         """
@@ -259,25 +239,14 @@ class PromptTemplate(BaseModel):
     def decode(
         self, completion: str, *, ended: bool = True, targets: Mapping[str, str] | None = None
     ) -> Answer:
-        """The lecture's G: what a completion answers, or why that cannot be said.
-
-        Args:
-            completion: what the model wrote, without a stop string that ended it.
-            ended: whether it came to an end, rather than being cut at a length.
-            targets: how each option would be written, where every row has its own.
-        """
+        """The lecture's G: what a completion answers, or why that cannot be said."""
         labels = (targets or {}) if self.options else self.labels
         return read(
             self.decoder, [completion], labels=labels, ended=[ended], renderer=self.renderer
         )[0]
 
     def decode_all(self, completions: Sequence[str], ended: Sequence[bool]) -> list[Answer]:
-        """G for many completions.
-
-        Args:
-            completions: what the model wrote, without a stop string that ended it.
-            ended: whether each came to an end, rather than being cut at a length.
-        """
+        """G for many completions."""
         return read(
             self.decoder, completions, labels=self.labels, ended=ended, renderer=self.renderer
         )

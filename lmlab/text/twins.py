@@ -13,18 +13,12 @@ Key = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Reads:
-    """What a wording reads of a row.
+    """What a wording reads of a row."""
 
-    Attributes:
-        columns: all of them.
-        needed: those that may not be empty.
-        inputs: those that stand before the answer.
-        check: refuses a row whose answer is none, with its number; None checks nothing.
-    """
-
-    columns: tuple[str, ...]
-    needed: tuple[str, ...]
-    inputs: tuple[str, ...]
+    columns: tuple[str, ...]  # all of them
+    needed: tuple[str, ...]  # those that may not be empty
+    inputs: tuple[str, ...]  # those that stand before the answer
+    # refuses a row whose answer is none, with its number; None checks nothing
     check: Callable[[Row, int], None] | None = None
 
     @property
@@ -76,14 +70,7 @@ def families(rows: Sequence[Row], reads: Reads | None) -> list[list[Row]]:
 def halves(
     groups: Sequence[list[Row]], seed: int, limit: int | None, first: Callable[[int], int]
 ) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
-    """Two parts by chance; rows of one family stand in one of them.
-
-    Args:
-        groups: families.
-        seed: of the chance.
-        limit: most rows of both together.
-        first: how many rows the first part is to have, of how many there are.
-    """
+    """Two parts by chance; rows of one family stand in one of them."""
     mixed = list(groups)
     Random(seed).shuffle(mixed)
     wanted = first(sum(map(len, mixed)) if limit is None else min(limit, sum(map(len, mixed))))

@@ -22,30 +22,20 @@ class Node:
 
 @dataclass(frozen=True)
 class Tree:
-    """One prompt under one model, and all that was drawn or chosen from it.
+    """One prompt under one model, and all that was drawn or chosen from it."""
 
-    Attributes:
-        model: its name.
-        prompt: x_{1:t}.
-        nodes: in the order in which they came.
-        here: the node that the page shows, or ``ROOT``.
-        place: the belief about the next token at ``here``; None when it is not known.
-        name: tells this tree's strip from others.
-        chat: whether the prompt is a question in the model's chat form.
-        given: the prompt as the model gets it; None before it was asked.
-        drawn: the controls, with one seed, that drew all from the prompt to ``here``; None where
-            some token was chosen, or they changed on the way.
-    """
-
-    model: str
-    prompt: str
-    nodes: tuple[Node, ...] = ()
-    here: int = ROOT
+    model: str  # its name
+    prompt: str  # x_{1:t}
+    nodes: tuple[Node, ...] = ()  # in the order in which they came
+    here: int = ROOT  # the node that the page shows, or ``ROOT``
+    # the belief about the next token at ``here``; None when it is not known
     place: Next | None = None
-    name: str = ""
+    name: str = ""  # tells this tree's strip from others
+    # the controls, with one seed, that drew all from the prompt to ``here``; None where some token
+    # was chosen, or they changed on the way
     drawn: GenerateConfig | None = None
-    chat: bool = False
-    given: Given | None = None
+    chat: bool = False  # whether the prompt is a question in the model's chat form
+    given: Given | None = None  # the prompt as the model gets it; None before it was asked
 
     @classmethod
     def plant(cls, model: str, prompt: str, chat: bool = False) -> "Tree":

@@ -23,12 +23,7 @@ FACTOR = f"<i>P</i>({TOKEN} | {BEFORE})"
 
 
 def definition(scored: Scored, *, several: bool = False) -> str:
-    """Product of the conditionals, its root, and the mean of the logs.
-
-    Args:
-        scored: whose numbers.
-        several: whether to say whose they are.
-    """
+    """Product of the conditionals, its root, and the mean of the logs."""
     n = scored.n_tokens
     if not n:
         return no_definition("With no scored token there is no product to write out.")

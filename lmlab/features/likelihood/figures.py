@@ -13,25 +13,15 @@ from lmlab.scoring.scored import Scored
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One card.
+    """One card."""
 
-    Attributes:
-        name: the field's term.
-        letters: the lecture's.
-        unit: of the number.
-        why: one line of explanation.
-        show: the number of a result.
-        half: whether two stand side by side.
-        per_token: whether it compares only between models with the same tokens.
-    """
-
-    name: str
-    letters: str
-    unit: str
-    why: str
-    show: Callable[[Scored], str]
-    per_token: bool = False
-    half: bool = False
+    name: str  # the field's term
+    letters: str  # the lecture's
+    unit: str  # of the number
+    why: str  # one line of explanation
+    show: Callable[[Scored], str]  # the number of a result
+    per_token: bool = False  # whether it compares only between models with the same tokens
+    half: bool = False  # whether two stand side by side
 
 
 FIGURES = (

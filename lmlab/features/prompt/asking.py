@@ -36,23 +36,14 @@ class Query:
 
 @dataclass(frozen=True)
 class Asking:
-    """A model, a wording and the instruction that opens every prompt.
+    """A model, a wording and the instruction that opens every prompt."""
 
-    Attributes:
-        lm: the model; the caller holds its weights' lock.
-        template: the wording.
-        protocol: how answers are chosen.
-        instruction: rendered.
-        blanks: queries without content, rendered; none for free answers.
-        share: whether the model can go on from a common beginning.
-    """
-
-    lm: LM
-    template: PromptTemplate
-    protocol: Protocol
-    instruction: str
-    blanks: Sequence[Pieces]
-    share: bool
+    lm: LM  # the model; the caller holds its weights' lock
+    template: PromptTemplate  # the wording
+    protocol: Protocol  # how answers are chosen
+    instruction: str  # rendered
+    blanks: Sequence[Pieces]  # queries without content, rendered; none for free answers
+    share: bool  # whether the model can go on from a common beginning
 
     @cached_property
     def form(self) -> Form:

@@ -38,13 +38,6 @@ def iter_evaluate(
 ) -> Iterator[Evaluating | Evaluation]:
     """Measure a design, as a stream: progress, then the result.
 
-    Args:
-        lm: the model.
-        template: the wording.
-        data: examples and queries, with the template's columns.
-        protocol: shots, draws and the like.
-        examples: sets of examples to use in place of drawn ones, one a draw.
-
     Raises:
         InputError: a row lacks a column, a label is unknown, there are fewer rows than shots, or no
             prompt fits the model's context.

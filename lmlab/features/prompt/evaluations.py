@@ -17,37 +17,22 @@ from lmlab.text.predictions import Prediction, Unfit, Way
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A design measured on a labelled set.
+    """A design measured on a labelled set."""
 
-    Attributes:
-        model: display name.
-        template: the template's name.
-        data: the set's name.
-        shots: examples in each prompt.
-        draws: how many sets of examples.
-        seed: of the draws.
-        labels: of the template; empty for free answers, and where each row has its own options.
-        way: how a label is chosen.
-        predictions: one a query and draw.
-        unfit: prompts that were too long.
-        notes: what a reader has to know, in sentences.
-        seconds: that it took.
-        form: that the prompts had: ``plain`` or ``chat``.
-    """
-
-    model: str
-    template: str
-    data: str
-    shots: int
-    draws: int
-    seed: int
+    model: str  # display name
+    template: str  # the template's name
+    data: str  # the set's name
+    shots: int  # examples in each prompt
+    draws: int  # how many sets of examples
+    seed: int  # of the draws
+    # of the template; empty for free answers, and where each row has its own options
     labels: tuple[str, ...]
-    way: Way
-    predictions: tuple[Prediction, ...]
-    unfit: tuple[Unfit, ...] = ()
-    notes: tuple[str, ...] = ()
-    seconds: float = 0.0
-    form: Form = "plain"
+    way: Way  # how a label is chosen
+    predictions: tuple[Prediction, ...]  # one a query and draw
+    unfit: tuple[Unfit, ...] = ()  # prompts that were too long
+    notes: tuple[str, ...] = ()  # what a reader has to know, in sentences
+    seconds: float = 0.0  # that it took
+    form: Form = "plain"  # that the prompts had: ``plain`` or ``chat``
 
     @property
     def n(self) -> int:
@@ -202,14 +187,8 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Evaluating:
-    """Progress of an evaluation.
+    """Progress of an evaluation."""
 
-    Attributes:
-        done: predictions made.
-        total: all that will be.
-        so_far: the figures of those that are made; None before the first.
-    """
-
-    done: int
-    total: int
-    so_far: Evaluation | None = None
+    done: int  # predictions made
+    total: int  # all that will be
+    so_far: Evaluation | None = None  # the figures of those that are made; None before the first

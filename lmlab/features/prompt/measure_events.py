@@ -29,31 +29,17 @@ DRAWING = 0.8  # seconds between two drawings of a design under way
 
 @dataclass(frozen=True)
 class Measured:
-    """What a visitor's session keeps of a study.
+    """What a visitor's session keeps of a study."""
 
-    Attributes:
-        kind: ``shots``, ``order``, or another, which is drawn as bars.
-        results: each design's label and figures.
-        queries: the rows that were asked.
-        under_way: whether the last design is not done.
-        last: the last design.
-    """
-
-    kind: str
-    results: tuple[tuple[str, Evaluation], ...]
-    queries: tuple[Row, ...]
-    under_way: bool = False
-    last: "Design | None" = None
+    kind: str  # ``shots``, ``order``, or another, which is drawn as bars
+    results: tuple[tuple[str, Evaluation], ...]  # each design's label and figures
+    queries: tuple[Row, ...]  # the rows that were asked
+    under_way: bool = False  # whether the last design is not done
+    last: "Design | None" = None  # the last design
 
 
 def measurer(lab: Lab, n_form: int, kind: str = "") -> Callable[..., Work]:
-    """Run a study.
-
-    Args:
-        lab: the backend.
-        n_form: how many of the values are the design's; the rest are the Measure form's.
-        kind: which; empty takes the form's.
-    """
+    """Run a study."""
 
     def measure(sheet: Sheet | None, model: str, second: str, *values: Any) -> Work:
         yield Busy("Preparing …")

@@ -17,16 +17,7 @@ def notes_of(
     form: Form,
     learned: Form | None,
 ) -> Iterator[str]:
-    """Another form than the model was tuned in, and control tokens that were typed in rows.
-
-    Args:
-        vocabulary: the model's.
-        template: the wording, whose columns are looked at.
-        examples: solved rows.
-        queries: the rows that are asked.
-        form: of the prompts.
-        learned: what the model was tuned in, where that is known.
-    """
+    """Another form than the model was tuned in, and control tokens that were typed in rows."""
     if learned is not None and learned != form:
         yield f"The model was tuned in the {learned} form, and is asked in the {form} form here."
     find = controls.finder(vocabulary)

@@ -28,16 +28,7 @@ def preview(
     answer: "Answer | None" = None,
     notes: Sequence[str] = (),
 ) -> str:
-    """A prompt by its parts.
-
-    Args:
-        prompt: in the form that the model gets.
-        length: its tokens, and how many the model can read.
-        plain: the plain form, where the model gets a chat form.
-        added: what the model wrote.
-        answer: what was read in that.
-        notes: sentences to show above it.
-    """
+    """A prompt by its parts."""
     found = [*notes, *([SPACE] if prompt.ends_in_space else [])]
     read = answer is not None and answer.value is not None and answer.end > answer.start
     value: dict[str, Any] = {

@@ -23,40 +23,25 @@ LONGEST_COMPLETION = 64
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A prompt as a model is given it.
+    """A prompt as a model is given it."""
 
-    Attributes:
-        prompt: in the form that the model gets.
-        plain: the plain form, where the model gets its tokenizer's chat form.
-        n_tokens: of the prompt.
-        context: most that the model can read.
-        form: that the prompt has.
-        notes: what a reader has to know, in sentences.
-    """
-
-    prompt: Prompt
-    plain: Prompt | None
-    n_tokens: int
-    context: int
-    form: Form = "plain"
-    notes: tuple[str, ...] = ()
+    prompt: Prompt  # in the form that the model gets
+    plain: Prompt | None  # the plain form, where the model gets its tokenizer's chat form
+    n_tokens: int  # of the prompt
+    context: int  # most that the model can read
+    form: Form = "plain"  # that the prompt has
+    notes: tuple[str, ...] = ()  # what a reader has to know, in sentences
 
 
 @dataclass(frozen=True)
 class Weighed:
-    """The labels, or a row's options, by likelihood.
+    """The labels, or a row's options, by likelihood."""
 
-    Attributes:
-        labels: in the template's order, or the row's.
-        probabilities: of each, made to sum to one.
-        calibrated: the same, divided by what they get after a query without content.
-        choices: the label chosen in each way.
-    """
-
-    labels: tuple[str, ...]
-    probabilities: tuple[float, ...]
+    labels: tuple[str, ...]  # in the template's order, or the row's
+    probabilities: tuple[float, ...]  # of each, made to sum to one
+    # the same, divided by what they get after a query without content
     calibrated: tuple[float, ...]
-    choices: "dict[Way, str]"
+    choices: "dict[Way, str]"  # the label chosen in each way
 
 
 def in_full(lm: "LM", prompt: Prompt, plain: Prompt | None, notes: tuple[str, ...] = ()) -> Asked:

@@ -11,17 +11,12 @@ from lmlab.receipts.script import script
 
 @dataclass(frozen=True)
 class Question:
-    """One prompt of an evaluation, as the model was given it.
+    """One prompt of an evaluation, as the model was given it."""
 
-    Attributes:
-        prompt: its text.
-        targets: how the answer would go on, by choice; for free answers the true one alone.
-        truth: the right choice.
-    """
-
-    prompt: str
+    prompt: str  # its text
+    # how the answer would go on, by choice; for free answers the true one alone
     targets: Mapping[str, str]
-    truth: str
+    truth: str  # the right choice
 
 
 def choices(
@@ -32,12 +27,6 @@ def choices(
     form: Form = "plain",
 ) -> str:
     """The probability of each choice after one prompt, made to sum to one.
-
-    Args:
-        model: its name.
-        prompt: as the model was given it, in this form.
-        targets: how the prompt would go on, by choice.
-        probabilities: that lmlab found, in the same order.
 
     Raises:
         InputError: there is nothing to choose from.

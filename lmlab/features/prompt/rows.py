@@ -23,13 +23,7 @@ FIRST_ROW = 2  # the query that the tab opens with
 def filler(
     lab: Lab, move: Callable[[Sheet], int] | None = None, *, anew: bool = True
 ) -> Callable[..., Shown]:
-    """Draw examples and take a query.
-
-    Args:
-        lab: the backend.
-        move: which row of the set is asked next; None keeps the place.
-        anew: whether to draw examples as well.
-    """
+    """Draw examples and take a query."""
 
     def fill(sheet: Sheet | None, *values: Any) -> Shown:
         form = Form.read(*values)

@@ -26,21 +26,13 @@ PATIENCE = 0.08  # seconds between two drawings of a completion on its way
 
 @dataclass(frozen=True)
 class Ran:
-    """What a visitor's session keeps of a query that was run.
+    """What a visitor's session keeps of a query that was run."""
 
-    Attributes:
-        model: its name.
-        asked: the prompt.
-        steps: the completion.
-        weighed: the choices, where there are some.
-        answer: what was read in it.
-    """
-
-    model: str
-    asked: Asked
-    steps: tuple[Step, ...]
-    weighed: Weighed | None
-    answer: Answer | None = None
+    model: str  # its name
+    asked: Asked  # the prompt
+    steps: tuple[Step, ...]  # the completion
+    weighed: Weighed | None  # the choices, where there are some
+    answer: Answer | None = None  # what was read in it
 
     @property
     def shown(self) -> str:

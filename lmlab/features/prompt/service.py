@@ -43,13 +43,9 @@ SHORTER = "Take fewer or shorter examples."
 
 @dataclass(frozen=True)
 class Prompting:
-    """What can be asked about prompts.
+    """What can be asked about prompts."""
 
-    Attributes:
-        lab: over whose models.
-    """
-
-    lab: Lab
+    lab: Lab  # over whose models
     _known: "dict[str, Known]" = field(default_factory=dict, repr=False)
 
     def dataset(self, name: str, split: str = "test") -> Dataset:
@@ -82,13 +78,6 @@ class Prompting:
         form: Form | None = None,
     ) -> Asked:
         """The prompt in the form that a model gets, its length, and the plain form beside it.
-
-        Args:
-            model: name.
-            template: the wording.
-            examples: solved rows.
-            query: the row that is asked.
-            form: plain or chat; None as the model was tuned, see ``Protocol``.
 
         Raises:
             LabError: the model cannot be read, or has no chat form.

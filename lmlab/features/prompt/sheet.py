@@ -39,25 +39,16 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True)
 class Sheet:
-    """The rows that are shown.
+    """The rows that are shown."""
 
-    Attributes:
-        examples: in the order of the prompt.
-        query: with its answer, where that is known.
-        row: number of the query within the set, from 0.
-        shape: columns and labels that the rows are shown with.
-        drawn: what the examples were drawn by, so that they are not drawn again without need.
-        auto: the rows that were drawn; every other example is the visitor's own.
-        sought: what the visitor looks for among the rows.
-    """
-
-    examples: tuple[Row, ...] = ()
-    query: Mapping[str, str] | None = None
-    row: int = 0
-    shape: tuple[str, ...] = ()
+    examples: tuple[Row, ...] = ()  # in the order of the prompt
+    query: Mapping[str, str] | None = None  # with its answer, where that is known
+    row: int = 0  # number of the query within the set, from 0
+    shape: tuple[str, ...] = ()  # columns and labels that the rows are shown with
+    # what the examples were drawn by, so that they are not drawn again without need
     drawn: "Key | None" = None
-    auto: tuple[Row, ...] = ()
-    sought: str = ""
+    auto: tuple[Row, ...] = ()  # the rows that were drawn; every other example is the visitor's own
+    sought: str = ""  # what the visitor looks for among the rows
 
     def own(self, row: Row) -> bool:
         """Whether a row was typed or chosen, rather than drawn."""
@@ -100,14 +91,7 @@ class Form:
     def dataset(
         self, prompts: Prompting, template: PromptTemplate, *, shots: bool | None = None
     ) -> Dataset:
-        """The rows that examples and queries come from, under the template's names.
-
-        Args:
-            prompts: what is asked for sets.
-            template: the wording.
-            shots: whether examples are shown, so that queries may not stand among them; by default
-                as the form says.
-        """
+        """The rows that examples and queries come from, under the template's names."""
         if not self.own:
             return prompts.dataset(self.data)
         if self.table is None:

@@ -27,67 +27,39 @@ Borrow = Callable[[str], AbstractContextManager[LM]]
 
 @dataclass(frozen=True)
 class Design:
-    """One thing to measure.
+    """One thing to measure."""
 
-    Attributes:
-        label: as shown on the axis.
-        model: name.
-        template: the wording.
-        data: examples and queries.
-        protocol: how it is measured.
-        examples: sets of examples in place of drawn ones.
-    """
-
-    label: str
-    model: str
-    template: PromptTemplate
-    data: Dataset
-    protocol: Protocol
-    examples: Sequence[Sequence[Row]] | None = None
+    label: str  # as shown on the axis
+    model: str  # name
+    template: PromptTemplate  # the wording
+    data: Dataset  # examples and queries
+    protocol: Protocol  # how it is measured
+    examples: Sequence[Sequence[Row]] | None = None  # sets of examples in place of drawn ones
 
 
 @dataclass(frozen=True, slots=True)
 class Studying:
-    """Progress of a study, in prompts of the design that is measured now.
+    """Progress of a study, in prompts of the design that is measured now."""
 
-    Attributes:
-        design: its place.
-        designs: how many there are.
-        label: its label.
-        done: prompts of it that were asked.
-        total: all of its prompts.
-    """
-
-    design: int
-    designs: int
-    label: str
-    done: int
-    total: int
+    design: int  # its place
+    designs: int  # how many there are
+    label: str  # its label
+    done: int  # prompts of it that were asked
+    total: int  # all of its prompts
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A design's result.
+    """A design's result."""
 
-    Attributes:
-        design: its place.
-        label: its label.
-        evaluation: the figures so far.
-        final: whether that is all.
-    """
-
-    design: int
-    label: str
-    evaluation: Evaluation
-    final: bool
+    design: int  # its place
+    label: str  # its label
+    evaluation: Evaluation  # the figures so far
+    final: bool  # whether that is all
 
 
 def iter_study(borrow: Borrow, designs: Sequence[Design]) -> Iterator[Studying | Cell]:
     """Measure each design in turn; each model is borrowed for its own designs only.
-
-    Args:
-        borrow: gives a model by name for exclusive use.
-        designs: what to measure.
 
     Raises:
         LabError: what ``iter_evaluate`` raises.
@@ -135,15 +107,7 @@ def order_study(
     protocol: Protocol,
     examples: Sequence[Row] | None = None,
 ) -> list[Design]:
-    """The same examples in every order, or in a sample of them: each order is one draw.
-
-    Args:
-        model: name.
-        template: the wording.
-        data: what drawn examples come from, and the queries.
-        protocol: its shots and seed draw the examples.
-        examples: some in place of drawn ones.
-    """
+    """The same examples in every order, or in a sample of them: each order is one draw."""
     if examples is None:
         examples = draw(data.pool, protocol.shots, protocol.seed)
     if len(examples) < 2:

@@ -52,23 +52,14 @@ class Plan:
 
 @dataclass(frozen=True)
 class Bench:
-    """All that a study is made from.
+    """All that a study is made from."""
 
-    Attributes:
-        lab: the backend.
-        form: the design's values.
-        plan: the Measure form's values.
-        sheet: the rows above.
-        model: the first model.
-        second: the one beside it.
-    """
-
-    lab: Lab
-    form: Form
-    plan: Plan
-    sheet: Sheet
-    model: str
-    second: str
+    lab: Lab  # the backend
+    form: Form  # the design's values
+    plan: Plan  # the Measure form's values
+    sheet: Sheet  # the rows above
+    model: str  # the first model
+    second: str  # the one beside it
 
     def designs(self, kind: str) -> list[Design]:
         """What to measure.

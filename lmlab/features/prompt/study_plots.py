@@ -22,14 +22,7 @@ def empty() -> go.Figure:
 
 
 def chart(kind: str, results: Labelled, what: str, *, under_way: bool = False) -> go.Figure:
-    """A study's chart.
-
-    Args:
-        kind: ``shots`` for a curve, ``order`` for the lottery, else bars.
-        results: each design's label and figures.
-        what: one of ``MEASURES``.
-        under_way: whether the last design is not done: it is drawn hollow.
-    """
+    """A study's chart."""
     if kind == "shots":
         return shots(results, what, under_way=under_way)
     if kind == "order":
