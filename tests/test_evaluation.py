@@ -272,8 +272,8 @@ def test_a_chat_model_is_asked_in_its_own_form(folder, tmp_path):
     from lmlab.features.prompt.asking import Asking, content_free
 
     _, pieces = LABELLED.pieces([DATA.queries[0], *content_free(LABELLED), DATA.pool[1]])
-    asking = Asking(model, LABELLED, Protocol(), "Say it.", pieces[1:-1], share=True)
-    prompt = asking.prompt([pieces[-1]], pieces[0])
+    asking = Asking(model, LABELLED, Protocol(), "Say it.", pieces[1:-1])
+    (prompt,) = asking.prompts([pieces[-1]], pieces[:1])
     assert prompt.text.startswith("<|endoftext|>[user] Say it.\n\npool 1 is\n[assistant] cat\n")
     assert "".join(prompt.text[p.start : p.end] for p in prompt.parts) == prompt.text
     assert {part.kind for part in prompt.parts} == {"chat", "instruction", "example", "query"}

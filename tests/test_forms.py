@@ -132,8 +132,8 @@ def test_a_chat_row_is_the_prompt_that_is_asked_then_answer_and_end_of_turn(chat
     tuned, (example, *_) = rows_of(chat, config)
     lm = load(str(chat), SETTINGS)
     instruction, pieces = FREE.pieces(ROWS)
-    asking = Asking(lm, FREE, replace(ALL, form="chat"), instruction, (), False)
-    asked = encode_prompt(lm.vocabulary, asking.prompt((), pieces[0]).text)
+    asking = Asking(lm, FREE, replace(ALL, form="chat"), instruction, ())
+    asked = encode_prompt(lm.vocabulary, asking.prompts((), pieces[:1])[0].text)
     assert list(example.ids[: example.answer_from]) == asked
     learned_ids = [i for at, i in enumerate(example.ids) if example.carries(at)]
     assert "".join(texts(tuned.vocabulary, learned_ids)) == "the king<|im_end|>"
@@ -363,8 +363,8 @@ def test_a_chat_in_a_row_keeps_its_turns(tmp_path, template):
     assert plain.prompt == "User: hill"
     lm = load(str(folder), SETTINGS)
     instruction, pieces = CHAT.pieces([SPOKEN])
-    asking = Asking(lm, CHAT, replace(ALL, form="chat"), instruction, (), False)
-    assert whole.startswith(asking.prompt((), pieces[0]).text)
+    asking = Asking(lm, CHAT, replace(ALL, form="chat"), instruction, ())
+    assert whole.startswith(asking.prompts((), pieces[:1])[0].text)
 
 
 def test_chats_with_their_own_turns_have_no_receipt():

@@ -20,7 +20,6 @@ from lmlab.features.change.rank_knife import iter_knife
 from lmlab.features.change.service import Changing, KnifeTexts
 from lmlab.features.change.weight_change import iter_changes
 from lmlab.features.prompt import receipt as prompts
-from lmlab.features.prompt import receipt_notes
 from lmlab.features.prompt.evaluation import evaluate
 from lmlab.features.prompt.measure_events import Measured
 from lmlab.features.prompt.service import Prompting
@@ -117,9 +116,7 @@ def test_a_design_and_one_of_its_prompts(numbers: Numbers) -> None:
     found = evaluate(api.load("base"), template, data, protocol)
     rows = asked(data, protocol)
     made = [template.encode([], row) for row in rows]
-    questions = [
-        prompts.Question(p.text, p.targets, row["label"]) for p, row in zip(made, rows, strict=True)
-    ]
+    questions = [(p.text, p.targets, row["label"]) for p, row in zip(made, rows, strict=True)]
     again = numbers(prompts.evaluation(found, questions))
     assert again == pytest.approx([found.by_way["sum"], found.nll.mean], abs=1e-4)
     first = found.predictions[0]
@@ -137,8 +134,9 @@ def test_a_study_s_prompts_are_those_that_were_asked(numbers: Numbers) -> None:
     found = [step for step in lab.service(Prompting).study([design]) if isinstance(step, Cell)][
         -1
     ].evaluation
+    assert found is not None
     measured = Measured("shots", (("2 shots", found),), (), last=design)
-    note = receipt_notes.of_study(lab)(measured)
+    note = prompts.of_study(lab)(measured)
     assert note is not None
     assert numbers(note.write()) == pytest.approx([found.nll.mean], abs=1e-4)
 
@@ -196,8 +194,9 @@ def test_a_run_and_a_design_of_a_chat_model_are_made_again(
     lab = Lab.open(Settings(device="cpu", dtype="float32"))
     *_, cell = lab.service(Prompting).study([design])
     assert isinstance(cell, Cell)
+    assert cell.evaluation is not None
     measured = Measured("shots", (("", cell.evaluation),), (), False, design)
-    note = receipt_notes.of_study(lab)(measured)
+    note = prompts.of_study(lab)(measured)
     assert note is not None
     assert f"in the {form} form" in note.write()
     wanted = [cell.evaluation.by_way["sum"], cell.evaluation.nll.mean]

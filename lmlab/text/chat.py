@@ -16,7 +16,8 @@ def form_for(
     asked: Form | None = None,
     learned: Form | None = None,
 ) -> Form:
-    """The form that a model is asked in.
+    """The form that a model is asked in: as somebody wants, else as the model was tuned, else as
+    the wording says, else chat where there is a chat template.
 
     Raises:
         InputError: the chat form of a model without a chat template.
@@ -69,34 +70,19 @@ def in_form(
     separator: str,
     queries: Sequence[Pieces],
 ) -> list[Prompt]:
-    """One prompt for each query, in one form or the other.
-
-    Raises:
-        ModelError: the tokenizer's chat template fails on one.
-    """
+    """One prompt for each query, in one form or the other; raises as ``as_chats``."""
     if form == "chat":
         return as_chats(vocabulary, instruction, examples, queries)
     return [joined(instruction, examples, separator, query) for query in queries]
 
 
-def as_chat(
-    vocabulary: Vocabulary, instruction: str, examples: Sequence[Pieces], query: Pieces
-) -> Prompt:
-    """The prompt in the tokenizer's own chat form, up to where the model's turn begins.
-
-    Raises:
-        ModelError: the tokenizer's template fails on it, or takes too long.
-    """
-    return as_chats(vocabulary, instruction, examples, [query])[0]
-
-
 def as_chats(
     vocabulary: Vocabulary, instruction: str, examples: Sequence[Pieces], queries: Sequence[Pieces]
 ) -> list[Prompt]:
-    """One prompt for each query.
+    """For each query the tokenizer's own chat form, up to where the model's turn begins.
 
     Raises:
-        ModelError: as ``as_chat``.
+        ModelError: the tokenizer's template fails on one, or takes too long.
     """
     texts = rendered(vocabulary, [messages(instruction, examples, query) for query in queries])
     return [
@@ -119,19 +105,18 @@ def stops_in(vocabulary: Vocabulary, form: Form, stop: Sequence[str]) -> tuple[s
 
 def _parts(text: str, instruction: str, examples: Sequence[Pieces], query: Pieces) -> list[Part]:
     """Where each piece went, searched for in order; all else is the chat's own."""
-    wanted: list[tuple[PartKind, str, int]] = [("instruction", instruction.strip(), -1)]
+    wanted: list[tuple[PartKind, str, int]] = [("instruction", instruction, -1)]
     for index, example in enumerate(examples):
-        wanted += [("example", example.query.strip(), index)]
-        wanted += [("example", example.target.strip(), index)]
-    wanted.append(("query", query.query.strip(), -1))
+        wanted += [("example", example.query, index), ("example", example.target, index)]
+    wanted.append(("query", query.query, -1))
     parts, at = [], 0
     for kind, piece, index in wanted:
-        start = text.find(piece, at) if piece else -1
+        start = text.find(piece.strip(), at) if piece.strip() else -1
         if start < 0:
             continue
         if start > at:
             parts.append(Part("chat", at, start))
-        at = start + len(piece)
+        at = start + len(piece.strip())
         parts.append(Part(kind, start, at, index))
     if at < len(text):
         parts.append(Part("chat", at, len(text)))

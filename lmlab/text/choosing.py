@@ -3,22 +3,21 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from lmlab.maths.agreement import softmax
-from lmlab.text.predictions import Way
 
+Way = Literal["sum", "per character", "per byte", "minus unconditional", "calibrated"]
 # Stand-ins for a query without content (Zhao et al. 2021).
 CONTENT_FREE = ("N/A", "", "[MASK]")
 
 
 @dataclass(frozen=True)
 class Blank:
-    """What the labels get where nothing is asked."""
+    """What the labels get where nothing is asked; empty where that is not known."""
 
-    # ln p of each label with nothing before it; empty where that cannot be had
-    unconditional: tuple[float, ...] = ()
-    # ln of each label's share after a query without content; empty where it was not asked for
-    content_free: tuple[float, ...] = ()
+    unconditional: tuple[float, ...] = ()  # ln p of each label with nothing before it
+    content_free: tuple[float, ...] = ()  # ln of its share after a query without content
 
 
 def mean_shares(rows: Sequence[Sequence[float]]) -> tuple[float, ...]:
@@ -31,7 +30,11 @@ def mean_shares(rows: Sequence[Sequence[float]]) -> tuple[float, ...]:
 def scored(
     logprobs: Sequence[float], targets: Sequence[str], blank: Blank
 ) -> dict[Way, tuple[float, ...]]:
-    """Every way's score of each label."""
+    """Every way's score of each label, from ln p(target | prompt), Σ over its tokens.
+
+    Lengths of targets leave out white space at the ends; ways that need what ``blank`` lacks are
+    left out.
+    """
     words = [target.strip() for target in targets]
     found: dict[Way, tuple[float, ...]] = {
         "sum": tuple(logprobs),

@@ -30,7 +30,7 @@ BLANK = re.compile(r"\n[^\S\n]*\n\s*")
 class Limits:
     """How much is read."""
 
-    documents: int  # at most
+    documents: int
     chars: int  # of all of them together
 
     @classmethod
@@ -42,7 +42,11 @@ class Limits:
 def read_documents(
     data: bytes | str, name: str, limits: Limits, cut: Cut = "blank lines", column: str = ""
 ) -> tuple[str, ...]:
-    """The documents of a file or of a pasted text; empty ones are left out.
+    """The documents of a file, its kind told by its name's ending, or of a pasted text; empty ones
+    are left out.
+
+    A plain text is cut at ``<|endoftext|>`` where it has that, else where ``cut`` says; ``column``
+    of a table holds the text, by default the likeliest.
 
     Raises:
         InputError: not UTF-8, compressed, broken, empty, or beyond the limits; says which.
@@ -61,8 +65,9 @@ def read_documents(
         raise too_long(len(text), limits)
     kind = kind_of_text(name, text)
     if kind == "text":
-        return _limited(_cut(text, cut), name, limits)
-    found = _jsonl(text, column) if kind == "jsonl" else _column_of(text, kind, column, limits)
+        found = _cut(text, cut)
+    else:
+        found = _jsonl(text, column) if kind == "jsonl" else _column_of(text, kind, column, limits)
     return _limited(found, name, limits)
 
 
@@ -147,31 +152,27 @@ def _values(text: str) -> Iterator[tuple[int, Any]]:
         try:
             yield number, json.loads(line)
         except (ValueError, RecursionError):
-            raise InputError(
-                f"Line {number:,} is no valid JSON.", "JSONL has one object on each line."
-            ) from None
+            hint = "JSONL has one object on each line."
+            raise InputError(f"Line {number:,} is no valid JSON.", hint) from None
 
 
 def _no_column(column: str, row: Iterable[str], place: str = "") -> InputError:
-    there = ", ".join(row)
     said = f"{place}there is no column ‘{column[:40]}’."
-    return InputError(said[0].upper() + said[1:], f"There are: {there}.")
+    return InputError(said[0].upper() + said[1:], f"There are: {', '.join(row)}.")
 
 
 def _text_field(value: dict[str, Any]) -> str:
     """The field that holds the text: by its name, else the longest string."""
     strings = [key for key, item in value.items() if isinstance(item, str)]
-    named = [name for name in COLUMNS if name in strings]
-    return (named or sorted(strings, key=lambda key: -len(value[key])) or [""])[0]
+    longest = max(strings, key=lambda key: len(value[key]), default="")
+    return next((name for name in COLUMNS if name in strings), longest)
 
 
 def _column(rows: Sequence[Row]) -> str:
     """The column that holds the text: by its name, else the one with most characters."""
     columns = list(rows[0]) if rows else []
-    named = [name for name in COLUMNS if name in columns]
-    if named:
-        return named[0]
-    return max(columns, key=lambda c: sum(len(row.get(c, "")) for row in rows), default="")
+    likeliest = max(columns, key=lambda c: sum(len(row.get(c, "")) for row in rows), default="")
+    return next((name for name in COLUMNS if name in columns), likeliest)
 
 
 def _whole(text: str, place: str) -> str:

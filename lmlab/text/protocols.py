@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 from lmlab.errors import InputError
 from lmlab.models.forms import Form
 from lmlab.options import CHECKED, Checked, Option
-from lmlab.text.predictions import Way
+from lmlab.text.choosing import Way
 from lmlab.text.rows import Row
 from lmlab.text.sets import Dataset
 
@@ -33,30 +33,28 @@ QUERIES = Option(
 
 @dataclass(frozen=True, config=CHECKED)
 class Protocol(Checked):
-    """How a design is measured."""
+    """How a design is measured.
+
+    Without shots there is one draw; the seed draws examples and queries; no limit asks all; a
+    content-free query calibrates (Zhao et al. 2021); a common beginning is read once where shared.
+    """
 
     LIMITS: ClassVar[str] = "{name} must be from {low} to {high}, not {value}."
-    # examples in each prompt
     shots: Annotated[
         int, Field(ge=0, le=MAX_SHOTS), Option("Shots", high=MOST_SHOTS, step=1, flag=None)
     ] = 0
-    # how many sets of examples; without shots there is one
     draws: Annotated[
         int,
         Field(ge=1, le=MAX_DRAWS),
         Option("Draws of examples", "sets of examples for each number", high=20),
     ] = 1
-    # of the draws and of which queries are asked
     seed: Annotated[int, Option("Seed", "of the examples that are drawn", low=0)] = 0
-    limit: Annotated[int | None, Field(ge=1), QUERIES] = LIMIT  # most queries; None for all
-    # how a label is chosen
+    limit: Annotated[int | None, Field(ge=1), QUERIES] = LIMIT
     way: Annotated[Way, Option("Label chosen by", "how a label is chosen")] = "sum"
-    calibrate: bool = True  # whether to ask a query without content too (Zhao et al. 2021)
-    # plain or chat; None: as the model was tuned, else as the wording says, else chat where the
-    # tokenizer has a chat template
+    calibrate: bool = True
     form: Annotated[Form | None, Option(help=FORM)] = None
-    max_new_tokens: int = LONGEST_ANSWER  # longest free answer
-    share: bool = True  # whether to read a common beginning once
+    max_new_tokens: int = LONGEST_ANSWER
+    share: bool = True
 
     def __post_init__(self) -> None:
         if self.way == "calibrated" and not self.calibrate:

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from lmlab.rendering import Renderer
-from lmlab.text.json_rows import no_constant
+from lmlab.text.rows import no_constant
 
 How = Literal["first-line", "until", "regex", "label", "json"]
 LONGEST_PATTERN = 200
@@ -59,14 +59,22 @@ def read(
     ended: Sequence[bool],
     renderer: Renderer,
 ) -> list[Answer]:
-    """Read each completion."""
+    """Read each completion, which has no stop string at its end.
+
+    ``labels`` give words by label; ``ended`` says which completions came to an end, rather than
+    being cut at a length; the renderer looks for patterns.
+    """
     if decoder.how == "regex":
         spans = renderer.search(decoder.pattern, completions)
-        pairs = zip(completions, spans, strict=True)
-        found = [_matched(text, span) for text, span in pairs]
+        found = [
+            Answer(text[slice(*span)], "", *span)
+            if span
+            else Answer(None, "The pattern matches nowhere.")
+            for text, span in zip(completions, spans, strict=True)
+        ]
     else:
-        pairs_ended = zip(completions, ended, strict=True)
-        found = [_plain(decoder, text, done, labels) for text, done in pairs_ended]
+        pairs = zip(completions, ended, strict=True)
+        found = [_plain(decoder, text, done, labels) for text, done in pairs]
     if decoder.how == "label" or not labels:
         return found
     return [_as_label(answer, labels) for answer in found]
@@ -96,21 +104,15 @@ def _stripped(text: str, start: int, end: int) -> Answer:
     return Answer(value, "", start, start + len(value))
 
 
-def _matched(text: str, span: tuple[int, int] | None) -> Answer:
-    if span is None:
-        return Answer(None, "The pattern matches nowhere.")
-    return Answer(text[slice(*span)], "", *span)
-
-
 def _begins_with(text: str, labels: Mapping[str, str]) -> Answer:
     """The label whose word the completion begins with; the longest where several do."""
     start = len(text) - len(text.lstrip())
     rest = text[start:].casefold()
+    words = {label: word.strip().casefold() for label, word in labels.items()}
     fitting = [
         label
-        for label, word in labels.items()
-        if rest.startswith(word.strip().casefold())
-        and not rest[len(word.strip().casefold()) :][:1].isalnum()
+        for label, word in words.items()
+        if rest.startswith(word) and not rest[len(word) :][:1].isalnum()
     ]
     if not fitting:
         return Answer(None, f"It begins with none of {', '.join(labels.values())}.")

@@ -1,4 +1,4 @@
-"""Predictions as rows, for the page and for CSV that is safe to open in a spreadsheet."""
+"""Predictions as CSV that is safe to open in a spreadsheet."""
 
 import csv
 import io
@@ -6,49 +6,21 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from lmlab.features.prompt.evaluations import Evaluation
+from lmlab.features.prompt.evaluations import Evaluation, Prediction
 from lmlab.parts.tables import neutral
-from lmlab.text.predictions import Prediction
-
-COLUMNS = (
-    "model",
-    "template",
-    "data",
-    "shots",
-    "draw",
-    "row",
-    "query",
-    "truth",
-    "answer",
-    "correct",
-    "nll",
-    "n_tokens",
-    "n_prompt",
-    "f1",
-    "completion",
-    "reason",
-)
-OWN = ("options", "ln_p")
 
 
-def rows(evaluation: Evaluation) -> list[dict[str, Any]]:
+def to_csv(evaluations: Sequence[Evaluation]) -> str:
     """One row for each prediction; with labels also ``ln_p(label)`` for each of them, with options
-    of its own ``options`` and ``ln_p``, both JSON lists."""
-    return [_row(evaluation, p) for p in evaluation.predictions]
-
-
-def to_csv(evaluations: Sequence[Evaluation], separator: str = ",") -> str:
-    """All predictions; a text that a spreadsheet would run as a formula gets a quote before it."""
-    labels = dict.fromkeys(label for e in evaluations for label in e.labels)
-    own = any(p.options for e in evaluations for p in e.predictions)
-    header = [*COLUMNS, *(OWN if own else ()), *(_name(label) for label in labels)]
+    of its own ``options`` and ``ln_p``, both JSON lists. A text that a spreadsheet would run as a
+    formula gets a quote before it."""
+    rows = [_row(evaluation, p) for evaluation in evaluations for p in evaluation.predictions]
     out = io.StringIO(newline="")
-    writer = csv.writer(out, delimiter=separator, lineterminator="\r\n")
-    writer.writerow([neutral(name) for name in header])
-    for evaluation in evaluations:
-        for row in rows(evaluation):
-            cells = [row.get(name, "") for name in header]
-            writer.writerow([neutral(cell) if isinstance(cell, str) else cell for cell in cells])
+    header = dict.fromkeys(name for row in rows for name in row)
+    writer = csv.DictWriter(out, [*header], lineterminator="\r\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({k: neutral(v) if isinstance(v, str) else v for k, v in row.items()})
     return out.getvalue()
 
 
@@ -71,12 +43,8 @@ def _row(evaluation: Evaluation, p: Prediction) -> dict[str, Any]:
         "completion": p.completion,
         "reason": p.reason,
     }
+    scores = [round(value, 6) for value in p.logprobs]
     if p.options:
-        scores = [round(value, 6) for value in p.logprobs]
         row |= {"options": json.dumps(p.options, ensure_ascii=False), "ln_p": json.dumps(scores)}
-    pairs = zip(evaluation.labels, p.logprobs, strict=False)
-    return row | {_name(label): round(value, 6) for label, value in pairs}
-
-
-def _name(label: str) -> str:
-    return f"ln_p({label})"
+    labelled = zip(evaluation.labels, scores, strict=False)
+    return row | {f"ln_p({label})": score for label, score in labelled}

@@ -1,22 +1,24 @@
 """Asks a model every query after one set of examples, and says what it answered to each."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from lmlab.errors import InputError
+from lmlab.features.prompt.evaluations import Prediction, Unfit
 from lmlab.generation.answering import complete
 from lmlab.generation.sampling import GenerateConfig
 from lmlab.maths.agreement import exact_match, token_f1
+from lmlab.models import controls
 from lmlab.models.forms import Form
 from lmlab.models.model import LM
-from lmlab.models.tokens import Encoded, encode, encode_prompt
+from lmlab.models.tokens import Encoded, Vocabulary, encode, encode_prompt
 from lmlab.scoring.likelihoods import Likelihood, likelihoods
 from lmlab.text.chat import form_for, in_form, stops_in
 from lmlab.text.choosing import CONTENT_FREE, Blank, best, mean_shares, scored
 from lmlab.text.parts import Pieces, Prompt
-from lmlab.text.predictions import Prediction, Unfit
 from lmlab.text.protocols import Protocol
+from lmlab.text.rows import Row
 from lmlab.text.templates import PromptTemplate
 
 
@@ -38,12 +40,11 @@ class Query:
 class Asking:
     """A model, a wording and the instruction that opens every prompt."""
 
-    lm: LM  # the model; the caller holds its weights' lock
-    template: PromptTemplate  # the wording
-    protocol: Protocol  # how answers are chosen
+    lm: LM  # the caller holds its weights' lock
+    template: PromptTemplate
+    protocol: Protocol
     instruction: str  # rendered
     blanks: Sequence[Pieces]  # queries without content, rendered; none for free answers
-    share: bool  # whether the model can go on from a common beginning
 
     @cached_property
     def form(self) -> Form:
@@ -63,52 +64,44 @@ class Asking:
                 yield Unfit(number, draw, length)
             else:
                 fitting.append(Query(number, pieces, prompt))
-        if not fitting:
-            return
-        if self.template.chooses:
-            yield from self._choose(draw, fitting, self._blanks(shown, fitting))
-        else:
-            yield from self._write(draw, fitting)
-
-    def prompt(self, shown: Sequence[Pieces], query: Pieces) -> Prompt:
-        """In the form that was asked for, or that the model was tuned in."""
-        return self.prompts(shown, [query])[0]
+        answered = self._choose if self.template.chooses else self._write
+        if fitting:
+            yield from answered(draw, fitting, shown)
 
     def prompts(self, shown: Sequence[Pieces], queries: Sequence[Pieces]) -> list[Prompt]:
-        """The same for many queries."""
+        """In the form that was asked for, or that the model was tuned in."""
         instruction, separator = self.instruction, self.template.separator
         return in_form(self.lm.vocabulary, self.form, instruction, shown, separator, queries)
 
     def weigh(self, shown: Sequence[Pieces], prompt: Prompt) -> tuple[tuple[float, ...], Blank]:
         """ln p of each choice after one prompt, and what the choices get where nothing is asked."""
         ends = list(prompt.targets.values())
-        items = [self._encoded(prompt, end) for end in ends]
-        found = self._all(items)
+        found = self._all([self._encoded(prompt, end) for end in ends])
         blank = Blank(self._unconditional([ends])[0], self._content_free(shown))
-        return tuple(found[i].logprob for i in range(len(items))), blank
+        return tuple(found[i].logprob for i in range(len(ends))), blank
 
     def _length(self, prompt: Prompt) -> int:
         ends = {prompt.target, *prompt.targets.values()}
         return max(len(encode_prompt(self.lm.vocabulary, prompt.text + end)) for end in ends)
 
     def _choose(
-        self, draw: int, queries: Sequence[Query], blanks: Sequence[Blank]
+        self, draw: int, queries: Sequence[Query], shown: Sequence[Pieces]
     ) -> Iterator[list[Prediction]]:
         """By likelihood; a query is answered once all of its choices are scored."""
+        ends = [tuple(query.prompt.targets.values()) for query in queries]
+        free = self._content_free(shown)
+        blanks = [Blank(alone, free) for alone in self._unconditional(ends)]
         items, owner = list[Encoded](), list[int]()
         for place, query in enumerate(queries):
-            for end in query.prompt.targets.values():
-                items.append(self._encoded(query.prompt, end))
-                owner.append(place)
+            items += [self._encoded(query.prompt, end) for end in ends[place]]
+            owner += [place] * len(ends[place])
         waiting: dict[int, dict[int, Likelihood]] = {}
         for part in likelihoods(self.lm, items, share=self._sharing):
             for i, found in part.items():
                 waiting.setdefault(owner[i], {})[i] = found
-            ready = sorted(p for p in waiting if len(waiting[p]) == len(queries[p].prompt.targets))
-            yield [
-                self._chosen(draw, queries[place], _in_order(waiting.pop(place)), blanks[place])
-                for place in ready
-            ]
+            ready = sorted(p for p, scores in waiting.items() if len(scores) == len(ends[p]))
+            scores = {p: [one for _, one in sorted(waiting.pop(p).items())] for p in ready}
+            yield [self._chosen(draw, queries[p], scores[p], blanks[p]) for p in ready]
 
     def _chosen(
         self, draw: int, query: Query, found: Sequence[Likelihood], blank: Blank
@@ -135,10 +128,11 @@ class Asking:
             options=tuple(choices) if self.template.options else (),
         )
 
-    def _write(self, draw: int, queries: Sequence[Query]) -> Iterator[list[Prediction]]:
+    def _write(
+        self, draw: int, queries: Sequence[Query], _: Sequence[Pieces]
+    ) -> Iterator[list[Prediction]]:
         """By greedy completion, read by the template's G."""
-        items = [self._encoded(query.prompt, query.prompt.target) for query in queries]
-        true = self._all(items)
+        true = self._all([self._encoded(query.prompt, query.prompt.target) for query in queries])
         prompts = [encode_prompt(self.lm.vocabulary, query.prompt.text) for query in queries]
         config = GenerateConfig(
             max_new_tokens=self.protocol.max_new_tokens,
@@ -147,9 +141,8 @@ class Asking:
             alternatives=0,
         )
         for part in complete(self.lm, prompts, config, share=self._sharing):
-            places, written = list(part), list(part.values())
-            ended = [finish in ("end", "stop") for _, finish in written]
-            answers = self.template.decode_all([text for text, _ in written], ended)
+            ended = [finish in ("end", "stop") for _, finish in part.values()]
+            answers = self.template.decode_all([text for text, _ in part.values()], ended)
             yield [
                 Prediction(
                     row=queries[i].number,
@@ -165,14 +158,8 @@ class Asking:
                     reason=answer.reason,
                     f1=token_f1(answer.value or "", queries[i].truth),
                 )
-                for i, (text, _), answer in zip(places, written, answers, strict=True)
+                for (i, (text, _)), answer in zip(part.items(), answers, strict=True)
             ]
-
-    def _blanks(self, shown: Sequence[Pieces], queries: Sequence[Query]) -> list[Blank]:
-        """For each query what its choices get where nothing is asked."""
-        free = self._content_free(shown)
-        ends = [tuple(query.prompt.targets.values()) for query in queries]
-        return [Blank(alone, free) for alone in self._unconditional(ends)]
 
     def _unconditional(self, choices: Sequence[Sequence[str]]) -> list[tuple[float, ...]]:
         """ln p of each choice with nothing before it; empty where that cannot be had."""
@@ -199,7 +186,8 @@ class Asking:
 
     @property
     def _sharing(self) -> bool:
-        return self.share and self.protocol.share
+        """Whether a common beginning is read once."""
+        return self.lm.shares and self.protocol.share
 
     def _encoded(self, prompt: Prompt, end: str) -> Encoded:
         found = encode(self.lm.vocabulary, end, prompt.text, given=prompt.turn)
@@ -212,10 +200,6 @@ class Asking:
         for part in likelihoods(self.lm, items, share=self._sharing):
             found |= part
         return found
-
-
-def _in_order(found: Mapping[int, Likelihood]) -> list[Likelihood]:
-    return [found[i] for i in sorted(found)]
 
 
 def content_free(template: PromptTemplate) -> list[dict[str, str]]:
@@ -231,3 +215,21 @@ def content_free(template: PromptTemplate) -> list[dict[str, str]]:
         except InputError:
             return []
     return rows
+
+
+def notes_of(
+    vocabulary: Vocabulary,
+    template: PromptTemplate,
+    examples: Sequence[Row],
+    queries: Sequence[Row],
+    form: Form,
+    learned: Form | None,
+) -> Iterator[str]:
+    """What a reader has to know of prompts: another form than the model was tuned in, and control
+    tokens that were typed in rows."""
+    if learned is not None and learned != form:
+        yield f"The model was tuned in the {learned} form, and is asked in the {form} form here."
+    find = controls.finder(vocabulary)
+    for what, rows in (("Query", queries), ("Example", examples)):
+        typed = [find(row.get(column, "") for column in template.columns) for row in rows]
+        yield from controls.said([(n, one) for n, one in enumerate(typed, 1) if one], what)

@@ -2,23 +2,21 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
-from lmlab.features.prompt.service import Prompting
+from lmlab.features.prompt.service import Asked, Prompting, Weighed
 from lmlab.options import add_flags
 from lmlab.terminal.naming import add_model, asked_ref
-from lmlab.terminal.quiet import write_json
+from lmlab.terminal.quiet import quiet, write_json
 from lmlab.terminal.tables import TABLES, pair, table_of, tell, template_of
 from lmlab.text.protocols import Protocol
+from lmlab.text.reading import Answer
 
 if TYPE_CHECKING:
-    from lmlab.models.forms import Form
+    from lmlab.lab import Lab
     from lmlab.text.sets import Dataset, Table
     from lmlab.text.templates import PromptTemplate
-
 
 TEMPLATE = "a shipped name, or a YAML file"
 
@@ -66,11 +64,7 @@ def dataset_of(
     shots: bool = True,
 ) -> "Dataset":
     """The set that the arguments name: one that ships; a file cut in two; or, where no examples
-    are drawn or they come from another file, a file as a whole.
-
-    Raises:
-        InputError: it is not there or cannot be read, or a row lacks something.
-    """
+    are drawn or they come from another file, a file as a whole."""
     from lmlab.text import sets as data
 
     wanted = arguments.data or template.data
@@ -109,9 +103,7 @@ def _prompt(arguments: argparse.Namespace) -> None:
         found.check(template.needed)
         tell(found.notes)
         examples = draw(found.pool, arguments.shots, arguments.seed)
-    with open_lab() as lab:
-        model = str(asked_ref(arguments))
-        said = _answered(lab, model, template, examples, query, arguments.form)
+    said = _answered(arguments, template, examples, query)
     if arguments.json:
         write_json(said)
         return
@@ -119,28 +111,22 @@ def _prompt(arguments: argparse.Namespace) -> None:
         print(f"lmlab: {note}", file=sys.stderr)
     if arguments.show:
         print(f"{said['prompt']}⟶{said['completion']}\n")
-    if said["labels"]:
-        for label, p in said["labels"].items():
-            print(f"{label}\t{p:.4f}")
+    for label, p in (said["labels"] or {}).items():
+        print(f"{label}\t{p:.4f}")
     print(said["answer"] if said["answer"] is not None else f"(no answer: {said['reason']})")
 
 
 def _answered(
-    lab: Any,
-    model: str,
-    template: "PromptTemplate",
-    examples: Any,
-    query: Any,
-    form: "Form | None",
+    arguments: argparse.Namespace, template: "PromptTemplate", examples: Any, query: Any
 ) -> dict[str, Any]:
     """Ask one query and gather what there is to say about it."""
-    from lmlab.features.prompt.queried import Asked, Weighed
     from lmlab.generation.completions import Step
-    from lmlab.text.reading import Answer
 
+    lab, model = open_lab(), str(asked_ref(arguments))
     said: dict[str, Any] = {"model": model, "template": template.name, "completion": ""}
     said |= {"shots": len(examples), "labels": None}
-    for event in lab.service(Prompting).run(model, template, examples, query, form=form):
+    prompts, form = lab.service(Prompting), arguments.form
+    for event in prompts.run(model, template, examples, query, form=form):
         if isinstance(event, Asked):
             said |= {"prompt": event.prompt.text, "n_tokens": event.n_tokens}
             said |= {"form": event.form, "notes": list(event.notes)}
@@ -154,14 +140,12 @@ def _answered(
     return said
 
 
-@contextmanager
-def open_lab() -> Iterator[Any]:
+def open_lab() -> "Lab":
     """A lab of this process, with the libraries kept quiet."""
     from lmlab.lab import Lab
-    from lmlab.terminal.quiet import quiet
 
     quiet()
-    yield Lab.open()
+    return Lab.open()
 
 
 def _piped() -> str:
