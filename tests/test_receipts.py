@@ -33,7 +33,7 @@ from lmlab.generation.config import GenerateConfig
 from lmlab.lab import Lab
 from lmlab.measures import measures
 from lmlab.models.forms import Form
-from lmlab.receipts import completions, texts
+from lmlab.receipts import texts
 from lmlab.receipts.script import source_of
 from lmlab.runs.bases import settled
 from lmlab.runs.model_store import ModelStore
@@ -99,13 +99,13 @@ def test_two_models_with_the_adapter_turned(numbers: Numbers) -> None:
 )  # fmt: skip
 def test_a_completion_is_drawn_again(numbers: Numbers, prompt: str, drawn: GenerateConfig) -> None:
     done = api.complete("base", prompt, drawn)[0]
-    again = numbers(completions.completion(done, drawn))
+    again = numbers(texts.completion(done, drawn))
     assert again[-1] == pytest.approx(done.logprob, abs=1e-4)
 
 
 def test_a_completion_whose_tokens_were_chosen_has_its_likelihood(numbers: Numbers) -> None:
     done = api.complete("base+verse", "The king", GenerateConfig(max_new_tokens=8, seed=3))[0]
-    script = completions.completion(done, None)
+    script = texts.completion(done, None)
     assert "manual_seed" not in script
     assert numbers(script)[-1] == pytest.approx(done.logprob, abs=1e-4)
 
@@ -239,7 +239,7 @@ def test_what_cannot_be_repeated_is_refused_in_words() -> None:
     with pytest.raises(InputError, match="options"):
         tuning.finetuned("base", "choice", template, FinetuneConfig(), {})
     with pytest.raises(InputError, match="no completion"):
-        completions.completion(Completion("base", "x", ()), None)
+        texts.completion(Completion("base", "x", ()), None)
     with pytest.raises(InputError, match="characters"):
         texts.likelihood(replace(scored_by_hand("base"), text="x" * 500_000))
     with pytest.raises(InputError, match="scored"):
@@ -263,8 +263,8 @@ def test_whatever_a_visitor_types_stays_a_text() -> None:
         texts.likelihood(hostile),
         texts.likelihood(named),
         texts.two_models(hostile, hostile),
-        completions.completion(done, GenerateConfig()),
-        completions.completion(done, None),
+        texts.completion(done, GenerateConfig()),
+        texts.completion(done, None),
         prompts.choices("base", HOSTILE, {HOSTILE: HOSTILE}, [1.0]),
         tuning.finetuned(HOSTILE, HOSTILE, template, FinetuneConfig(start_text=HOSTILE,
                                                                    method="prompt"), {}),

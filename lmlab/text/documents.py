@@ -24,6 +24,7 @@ END = "<|endoftext|>"
 # The column that holds the text, in the order in which it is looked for.
 COLUMNS = ("text", "content", "document", "body", "raw_content", "sentence")
 BLANK = re.compile(r"\n[^\S\n]*\n\s*")
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +58,8 @@ def read_documents(
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     if "\0" in text:
         raise InputError(f"{name} holds NUL characters, so it is not a text.")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise InputError(f"{name} holds half of a surrogate pair.", "Delete it.") from None
+    if SURROGATE.search(text):
+        raise InputError(f"{name} holds half of a surrogate pair.", "Delete it.")
     if len(text) > 4 * limits.chars:
         raise too_long(len(text), limits)
     kind = kind_of_text(name, text)
@@ -130,9 +129,8 @@ def _jsonl(text: str, column: str) -> Iterator[str]:
                 name = _text_field(value)
             value = value.get(name)
         if not isinstance(value, str):
-            raise InputError(
-                f"Line {number:,} has no text.", f"Name the field one of {', '.join(COLUMNS)}."
-            )
+            known = f"Name the field one of {', '.join(COLUMNS)}."
+            raise InputError(f"Line {number:,} has no text.", known)
         yield _whole(value, f"Line {number:,}")
 
 
@@ -177,25 +175,20 @@ def _column(rows: Sequence[Row]) -> str:
 
 def _whole(text: str, place: str) -> str:
     # JSON can spell half of a surrogate pair, or a NUL, that no file could hold.
-    if any("\ud800" <= char <= "\udfff" or char == "\0" for char in text):
+    if "\0" in text or SURROGATE.search(text):
         raise InputError(f"{place} holds a character that is none.", "Delete it.")
     return text
 
 
 def _limited(pieces: Iterable[str], name: str, limits: Limits) -> tuple[str, ...]:
-    found: list[str] = []
-    chars = 0
-    for piece in pieces:
-        if not (text := piece.strip()):
-            continue
+    found, chars = list[str](), 0
+    for text in filter(None, map(str.strip, pieces)):
         chars += len(text)
         if chars > limits.chars:
             raise too_long(chars, limits)
         if len(found) == limits.documents:
-            raise InputError(
-                f"There are more than {limits.documents:,} documents.",
-                "Take fewer, or cut the text at fewer places.",
-            )
+            many = f"There are more than {limits.documents:,} documents."
+            raise InputError(many, "Take fewer, or cut the text at fewer places.")
         found.append(text)
     if not found:
         raise InputError(f"There is no text in {name}.")

@@ -82,8 +82,9 @@ def _listed(text: str, start: int) -> Iterator[tuple[Place, Any]]:
 def _held(value: Any) -> Iterator[tuple[Place, Any]]:
     """The only list of objects that an object holds; else the object as one row."""
     only = next(iter(value.values())) if isinstance(value, dict) and len(value) == 1 else None
-    listed = isinstance(only, list) and only and all(isinstance(row, dict) for row in only)
-    held: list[Any] = only if listed and not is_chat(only) else [value]
+    held = [value]
+    if isinstance(only, list) and all(isinstance(row, dict) for row in only) and not is_chat(only):
+        held = only or held
     return ((Place(number), row) for number, row in enumerate(held, 1))
 
 

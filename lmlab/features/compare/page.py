@@ -75,7 +75,7 @@ def build(lab: Lab) -> None:
 def _columns(lab: Lab, it: SimpleNamespace, first: ModelPair) -> None:
     """Pickers in one row, strips of those that have a model in the next."""
     it.models, it.columns, it.strips = [], [], []
-    free = {"choices": [NOBODY, *((name, name) for name in lab.model_names())]}
+    free: dict[str, Any] = {"choices": [NOBODY, *((name, name) for name in lab.model_names())]}
     with gr.Row(elem_classes="lm-pickers"):
         for i in range(COLUMNS):
             value = first.models[i] if i < len(first.models) else "" if i > 1 else None

@@ -53,7 +53,6 @@ def _generate(arguments: argparse.Namespace) -> None:
         from lmlab.generation.advice import given
 
         asked = given(lm, arguments.prompt, chat=arguments.chat, bos=arguments.bos)
-        arguments.prompt = asked.prompt
         _write(lm, asked, arguments, config)
         for note in (*asked.notes, *(advice.said for advice in asked.advice)):
             say(note)
@@ -61,45 +60,41 @@ def _generate(arguments: argparse.Namespace) -> None:
 
 def _write(lm: "LM", asked: "Given", arguments: argparse.Namespace, config: GenerateConfig) -> None:
     """The completions in the form that is asked for."""
-    if arguments.json:
-        samples = [done.to_dict() for _, done in sorted(_samples(lm, arguments, config))]
-        write_json(_begun(lm, asked) | {"samples": samples})
-    elif arguments.jsonl:
-        for which, done in _samples(lm, arguments, config):
-            write_json(_begun(lm, asked) | {"sample": which} | done.to_dict())
-    elif arguments.receipt:
-        from lmlab.receipts.completions import completion
-
-        sys.stdout.write(completion(next(_samples(lm, arguments, config))[1], config))
-    else:
-        _stream(lm, asked, arguments, config)
-
-
-def _begun(lm: "LM", asked: "Given") -> dict[str, Any]:
-    """The prompt, the tokens put before it, and what is to be said of the model."""
-    return {
+    begun = {
         "model": lm.name,
         "prompt": asked.prompt,
         "bos": list(asked.start),
         "context": lm.context,
         "notes": lm.notes,
     }
+    samples = _samples(lm, asked.prompt, arguments, config)
+    if arguments.json:
+        write_json(begun | {"samples": [done.to_dict() for _, done in sorted(samples)]})
+    elif arguments.jsonl:
+        for which, done in samples:
+            write_json(begun | {"sample": which} | done.to_dict())
+    elif arguments.receipt:
+        from lmlab.receipts.texts import completion
+
+        sys.stdout.write(completion(next(samples)[1], config))
+    else:
+        _stream(lm, asked, arguments, config)
 
 
 def _samples(
-    lm: "LM", arguments: argparse.Namespace, config: GenerateConfig
+    lm: "LM", prompt: str, arguments: argparse.Namespace, config: GenerateConfig
 ) -> "Iterator[tuple[int, Completion]]":
     """Each sample as it ends."""
     from lmlab.generation.complete import sample
     from lmlab.generation.completions import collect
 
     drawn: list[list[Step]] = [[] for _ in range(arguments.n)]
-    steps = sample(lm, arguments.prompt, config, n=arguments.n, bos=arguments.bos)
+    steps = sample(lm, prompt, config, n=arguments.n, bos=arguments.bos)
     with closing(steps):  # type: ignore[type-var]
         for which, step in steps:
             drawn[which].append(step)
             if step.finish:
-                yield which, collect(lm.name, arguments.prompt, drawn[which])
+                yield which, collect(lm.name, prompt, drawn[which])
 
 
 def _stream(
@@ -113,12 +108,12 @@ def _stream(
     for i in range(arguments.n):
         steps = []
         one = replace(config, seed=config.seed + i)
-        for step in generate(lm, arguments.prompt, one, bos=arguments.bos):
+        for step in generate(lm, asked.prompt, one, bos=arguments.bos):
             steps.append(step)
             sys.stdout.write(visible_text(step.shown))
             sys.stdout.flush()
         sys.stdout.write("\n")
-        done = collect(lm.name, arguments.prompt, steps)
+        done = collect(lm.name, asked.prompt, steps)
         print(
             f"[{len(steps)} tokens · ln p {done.logprob:.2f} nats · perplexity "
             f"{done.perplexity:.2f} · seed {one.seed} · start {' '.join(asked.start) or 'none'} · "

@@ -21,7 +21,7 @@ from lmlab.parts.forms import Controls
 from lmlab.parts.receipt_button import Note, quoted
 from lmlab.parts.stream import STATUS, Busy, Pace, Work, said
 from lmlab.progress import Loading
-from lmlab.receipts.completions import completion
+from lmlab.receipts.texts import completion
 
 SHAPING = ("temperature", "top_p", "min_p", "repetition_penalty", "top_k")
 # At temperature 1 the small models of the suite soon lose the thread; the rest is as the model

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from lmlab.errors import InputError
 from lmlab.features.prompt.evaluations import Prediction, Unfit
@@ -110,17 +111,12 @@ class Asking:
         logprobs = tuple(one.logprob for one in found)
         scores = scored(logprobs, list(query.prompt.targets.values()), blank)
         chosen = {way: best(values, choices) for way, values in scores.items()}
-        answer = chosen[self.protocol.way if self.protocol.way in chosen else "sum"]
         true = found[choices.index(query.truth)]
-        return Prediction(
-            row=query.number,
-            draw=draw,
-            query=query.pieces.query,
-            truth=query.truth,
-            answer=answer,
-            correct=answer == query.truth,
-            nll=-true.logprob,
-            n_tokens=true.n_tokens,
+        return _prediction(
+            draw,
+            query,
+            chosen[self.protocol.way if self.protocol.way in chosen else "sum"],
+            true,
             n_prompt=true.n_context,
             logprobs=logprobs,
             calibrated=scores.get("calibrated", ()),
@@ -144,15 +140,12 @@ class Asking:
             ended = [finish in ("end", "stop") for _, finish in part.values()]
             answers = self.template.decode_all([text for text, _ in part.values()], ended)
             yield [
-                Prediction(
-                    row=queries[i].number,
-                    draw=draw,
-                    query=queries[i].pieces.query,
-                    truth=queries[i].truth,
-                    answer=answer.value,
+                _prediction(
+                    draw,
+                    queries[i],
+                    answer.value,
+                    true[i],
                     correct=exact_match(answer.value or "", queries[i].truth),
-                    nll=-true[i].logprob,
-                    n_tokens=true[i].n_tokens,
                     n_prompt=len(prompts[i]),
                     completion=text,
                     reason=answer.reason,
@@ -200,6 +193,22 @@ class Asking:
         for part in likelihoods(self.lm, items, share=self._sharing):
             found |= part
         return found
+
+
+def _prediction(
+    draw: int, query: Query, answer: str | None, true: Likelihood, **more: Any
+) -> Prediction:
+    """An answer to a query; by default it is right where it is the true one."""
+    return Prediction(
+        row=query.number,
+        draw=draw,
+        query=query.pieces.query,
+        truth=query.truth,
+        answer=answer,
+        nll=-true.logprob,
+        n_tokens=true.n_tokens,
+        **{"correct": answer == query.truth, **more},
+    )
 
 
 def content_free(template: PromptTemplate) -> list[dict[str, str]]:

@@ -2,21 +2,21 @@
 
 import argparse
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lmlab.errors import InputError
 from lmlab.features.prompt.service import Asked, Prompting, Weighed
+from lmlab.generation.completions import Step
+from lmlab.lab import Lab
 from lmlab.options import add_flags
 from lmlab.terminal.naming import add_model, asked_ref
 from lmlab.terminal.quiet import quiet, write_json
 from lmlab.terminal.tables import TABLES, pair, table_of, tell, template_of
-from lmlab.text.protocols import Protocol
+from lmlab.text import sets
+from lmlab.text.protocols import Protocol, draw
 from lmlab.text.reading import Answer
-
-if TYPE_CHECKING:
-    from lmlab.lab import Lab
-    from lmlab.text.sets import Dataset, Table
-    from lmlab.text.templates import PromptTemplate
+from lmlab.text.sets import Dataset, Table
+from lmlab.text.templates import PromptTemplate
 
 TEMPLATE = "a shipped name, or a YAML file"
 
@@ -58,35 +58,33 @@ def add_common(command: Any, *, without: tuple[str, ...] = ()) -> None:
 
 def dataset_of(
     arguments: argparse.Namespace,
-    template: "PromptTemplate",
+    template: PromptTemplate,
     *,
     split: str = "test",
     shots: bool = True,
-) -> "Dataset":
+) -> Dataset:
     """The set that the arguments name: one that ships; a file cut in two; or, where no examples
     are drawn or they come from another file, a file as a whole."""
-    from lmlab.text import sets as data
-
     wanted = arguments.data or template.data
     if not wanted:
         raise InputError("The template names no data set.", "Name one with --data.")
-    if wanted in data.shipped_sets() and not arguments.examples:
-        return data.shipped(wanted, split)
+    if wanted in sets.shipped_sets() and not arguments.examples:
+        return sets.shipped(wanted, split)
     skip = arguments.skip_bad
 
-    def read(name: str) -> "Table":
+    def read(name: str) -> Table:
         found = table_of(name, arguments.map, split=split, skip=skip)
         return found.usable(template.reads, skip=skip)
 
-    if wanted in data.shipped_sets():
-        found = data.shipped(wanted, split)
-        table = data.Table(wanted, template.columns, found.queries)
+    if wanted in sets.shipped_sets():
+        found = sets.shipped(wanted, split)
+        table = Table(wanted, template.columns, found.queries)
     else:
         table = read(wanted)
     if arguments.examples or not shots:
         examples = read(arguments.examples) if arguments.examples else None
-        return data.undivided(table, examples, template.reads)
-    return data.split(table, arguments.seed, reads=template.reads)
+        return sets.undivided(table, examples, template.reads)
+    return sets.split(table, arguments.seed, reads=template.reads)
 
 
 def _prompt(arguments: argparse.Namespace) -> None:
@@ -97,8 +95,6 @@ def _prompt(arguments: argparse.Namespace) -> None:
     query = {template.fields[0]: text, **dict(map(pair, arguments.field))}
     examples = []
     if arguments.shots:
-        from lmlab.text.protocols import draw
-
         found = dataset_of(arguments, template)
         found.check(template.needed)
         tell(found.notes)
@@ -117,11 +113,9 @@ def _prompt(arguments: argparse.Namespace) -> None:
 
 
 def _answered(
-    arguments: argparse.Namespace, template: "PromptTemplate", examples: Any, query: Any
+    arguments: argparse.Namespace, template: PromptTemplate, examples: Any, query: Any
 ) -> dict[str, Any]:
     """Ask one query and gather what there is to say about it."""
-    from lmlab.generation.completions import Step
-
     lab, model = open_lab(), str(asked_ref(arguments))
     said: dict[str, Any] = {"model": model, "template": template.name, "completion": ""}
     said |= {"shots": len(examples), "labels": None}
@@ -140,10 +134,8 @@ def _answered(
     return said
 
 
-def open_lab() -> "Lab":
+def open_lab() -> Lab:
     """A lab of this process, with the libraries kept quiet."""
-    from lmlab.lab import Lab
-
     quiet()
     return Lab.open()
 

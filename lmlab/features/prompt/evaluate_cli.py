@@ -8,21 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
 from lmlab.features.prompt.cli import TEMPLATE, add_common, dataset_of, open_lab
+from lmlab.features.prompt.evaluations import Evaluation
+from lmlab.lab import Lab, import_core
 from lmlab.options import read
 from lmlab.terminal.naming import ADAPTER, MODEL, asked_models
 from lmlab.terminal.quiet import write_json
 from lmlab.terminal.tables import template_of
 from lmlab.text.protocols import Protocol
+from lmlab.text.sets import Dataset
+from lmlab.text.templates import PromptTemplate
+from lmlab.text.wordings import wordings_like
 
 if TYPE_CHECKING:
-    from lmlab.features.prompt.evaluations import Evaluation
     from lmlab.features.prompt.studies import Design
-    from lmlab.text.sets import Dataset
-    from lmlab.text.templates import PromptTemplate
 
 STUDIES = ("shots", "templates", "order", "models")
 
-Labelled = tuple[str, "Evaluation"]
+Labelled = tuple[str, Evaluation]
 
 
 def add_evaluate(commands: Any) -> None:
@@ -59,11 +61,8 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         if len(several) > 1 and study != wanted:
             raise InputError(f"Several of {name} need --study {wanted}.")
     templates = [template_of(name) for name in arguments.template]
-    first = templates[0]
     shots = any(_numbers(arguments.shots))
-    found = dataset_of(arguments, first, split=arguments.split, shots=shots)
-    from lmlab.lab import import_core
-
+    found = dataset_of(arguments, templates[0], split=arguments.split, shots=shots)
     lab = open_lab()
     import_core()
     designs = _designs(arguments, models, templates, found)
@@ -81,8 +80,8 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 def _designs(
     arguments: argparse.Namespace,
     models: Sequence[str],
-    templates: "Sequence[PromptTemplate]",
-    found: "Dataset",
+    templates: Sequence[PromptTemplate],
+    found: Dataset,
 ) -> "list[Design]":
     """What to measure."""
     from lmlab.features.prompt import studies
@@ -98,20 +97,13 @@ def _designs(
         return studies.order_study(design)
     if arguments.study == "models":
         return studies.models_study(design, models)
-    wordings = templates if len(templates) > 1 else _wordings(templates[0])
+    wordings = templates if len(templates) > 1 else [templates[0], *wordings_like(templates[0])]
+    if len(wordings) < 2:
+        raise InputError("There is no other wording for this.", "Name others with --template.")
     return studies.templates_study(design, wordings)
 
 
-def _wordings(template: "PromptTemplate") -> "list[PromptTemplate]":
-    from lmlab.text.wordings import wordings_like
-
-    found = [template, *wordings_like(template)]
-    if len(found) < 2:
-        raise InputError("There is no other wording for this.", "Name others with --template.")
-    return found
-
-
-def _measured(lab: Any, designs: "Sequence[Design]") -> Iterator[Labelled]:
+def _measured(lab: Lab, designs: "Sequence[Design]") -> Iterator[Labelled]:
     """Each design's label and result; progress on standard error where that is a terminal."""
     from lmlab.features.prompt.studies import iter_study
 
@@ -154,9 +146,10 @@ def _as_dict(
 
 
 def _print(study: str, results: Sequence[Labelled]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from lmlab.terminal.listing import plain_console
 
     head = {"shots": "shots", "templates": "wording", "order": "", "models": "model"}[study]
     table = Table(head, "accuracy", "95 %", "over draws", "NLL, nats", "queries", box=None)
@@ -178,7 +171,7 @@ def _print(study: str, results: Sequence[Labelled]) -> None:
     named = [first.model, first.template, first.data, forms]
     if study in ("templates", "models"):
         named.remove(first.template if study == "templates" else first.model)
-    console = Console(highlight=False, soft_wrap=True)
+    console = plain_console()
     console.print(", ".join(named), markup=False)
     console.print(table)
     for note in dict.fromkeys(note for _, one in results for note in one.notes):

@@ -7,12 +7,14 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from lmlab.maths import agreement
 from lmlab.maths.agreement import Bin, Interval, finite
 from lmlab.models.forms import Form
 from lmlab.text.choosing import Way
+
+K = TypeVar("K")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +94,11 @@ class Evaluation:
     @property
     def by_draw(self) -> list[float]:
         """Accuracy of each draw."""
-        return self.draws_by(None)
+        return self._draws(p.correct for p in self.predictions)
 
-    def draws_by(self, way: Way | None) -> list[float]:
-        """Accuracy of each draw with labels chosen in one way; None for the evaluation's own."""
-        hits = (
-            p.correct if way is None else dict(p.choices).get(way, p.answer) == p.truth
-            for p in self.predictions
-        )
-        return self._draws(hits)
+    def draws_by(self, way: Way) -> list[float]:
+        """Accuracy of each draw with labels chosen in one way."""
+        return self._draws(dict(p.choices).get(way, p.answer) == p.truth for p in self.predictions)
 
     @property
     def nll_by_draw(self) -> list[float]:
@@ -115,10 +113,8 @@ class Evaluation:
     @property
     def by_way(self) -> dict[Way, float]:
         """Accuracy for each way of choosing a label; empty for free answers."""
-        hits: dict[Way, list[bool]] = {}
-        for p in self.predictions:
-            for way, choice in p.choices:
-                hits.setdefault(way, []).append(choice == p.truth)
+        chosen = [(way, choice == p.truth) for p in self.predictions for way, choice in p.choices]
+        hits = _grouped((way for way, _ in chosen), (hit for _, hit in chosen))
         return {way: sum(found) / len(found) for way, found in hits.items()}
 
     @property
@@ -194,22 +190,25 @@ class Evaluation:
     def _interval(self, values: Sequence[float]) -> Interval:
         if not values:
             return Interval(math.nan, math.nan, math.nan)
-        groups: dict[int, list[float]] = {}
-        for p, value in zip(self.predictions, values, strict=True):
-            groups.setdefault(p.row, []).append(value)
+        groups = _grouped((p.row for p in self.predictions), values)
         return agreement.bootstrap(list(groups.values()), self.seed)
 
     def _draws(self, values: Iterable[float]) -> list[float]:
         """The mean of each draw."""
-        groups: dict[int, list[float]] = {}
-        for p, value in zip(self.predictions, values, strict=True):
-            groups.setdefault(p.draw, []).append(value)
+        groups = _grouped((p.draw for p in self.predictions), values)
         return [sum(found) / len(found) for _, found in sorted(groups.items())]
 
     @property
     def _answers(self) -> tuple[list[str], list[str | None]]:
         """What is true, and what was answered."""
         return [p.truth for p in self.predictions], [p.answer for p in self.predictions]
+
+
+def _grouped(keys: Iterable[K], values: Iterable[float]) -> dict[K, list[float]]:
+    groups: dict[K, list[float]] = {}
+    for key, value in zip(keys, values, strict=True):
+        groups.setdefault(key, []).append(value)
+    return groups
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from lmlab.generation.config import GenerateConfig
 from lmlab.lab import Lab
 from lmlab.models.forms import Form
 from lmlab.parts.receipt_button import Note, quoted
-from lmlab.receipts.completions import completion
 from lmlab.receipts.script import script
+from lmlab.receipts.texts import completion
 
 # A prompt as the model was given it; how it would go on, by choice, or truly; the right choice.
 Question = tuple[str, Mapping[str, str], str]

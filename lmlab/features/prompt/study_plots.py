@@ -86,8 +86,8 @@ def lottery(evaluation: Evaluation, what: str = "accuracy") -> go.Figure:
     if what == "nll":
         found = [("as they come", sorted(evaluation.nll_by_draw, reverse=True), FIRST)]
     else:
-        plain = sorted(evaluation.draws_by("sum" if evaluation.chosen else None))
-        found = [("as they come", plain, FIRST)]
+        plain = evaluation.draws_by("sum") if evaluation.chosen else evaluation.by_draw
+        found = [("as they come", sorted(plain), FIRST)]
         if "calibrated" in evaluation.by_way:
             found.append(("calibrated", sorted(evaluation.draws_by("calibrated")), SECOND))
     lines = [
