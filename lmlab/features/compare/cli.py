@@ -6,13 +6,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
+from lmlab.generation.completions import Step, collect
 from lmlab.generation.config import GenerateConfig
 from lmlab.options import add_flags, read
+from lmlab.receipts.texts import compared
+from lmlab.runs.model_store import ModelRef, ModelStore
 from lmlab.terminal.naming import BOS, CHAT
 from lmlab.terminal.quiet import RECEIPT, quiet, say, write_json
 
 if TYPE_CHECKING:
-    from lmlab.generation.completions import Step
     from lmlab.models.model import LM
 
 
@@ -45,8 +47,6 @@ def add_compare(commands: Any) -> None:
 def _compare(arguments: argparse.Namespace) -> None:
     config = read(GenerateConfig, arguments)
     quiet()
-    from lmlab.runs.model_store import ModelRef, ModelStore
-
     names = [name for name in arguments.models.split(",") if name.strip()]
     if len(names) < 2:
         raise InputError("Name two models at least.", "For instance --models base,base+qa.")
@@ -64,7 +64,6 @@ def _compare(arguments: argparse.Namespace) -> None:
 
 def _compare_prompt(lms: "list[LM]", arguments: argparse.Namespace, config: GenerateConfig) -> None:
     from lmlab.generation.advice import given
-    from lmlab.generation.completions import collect
     from lmlab.generation.sidebyside import generate_side_by_side
     from lmlab.terminal.listing import print_completions
 
@@ -99,8 +98,6 @@ def _compare_text(lms: "list[LM]", arguments: argparse.Namespace) -> None:
     if arguments.json:
         write_json({"text": arguments.text, "comparisons": [one.to_dict() for one in found]})
     elif arguments.receipt:
-        from lmlab.receipts.texts import compared
-
         sys.stdout.write(compared(found[0]))
     else:
         for one in found:

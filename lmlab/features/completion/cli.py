@@ -8,13 +8,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
+from lmlab.generation.completions import Completion, Given, Step, collect
 from lmlab.generation.config import GenerateConfig
 from lmlab.options import add_flags, read
+from lmlab.receipts.texts import completion
+from lmlab.runs.model_store import ModelStore
 from lmlab.terminal.naming import BOS, CHAT, add_model, asked_ref
 from lmlab.terminal.quiet import RECEIPT, quiet, say, write_json
 
 if TYPE_CHECKING:
-    from lmlab.generation.completions import Completion, Given, Step
     from lmlab.models.model import LM
 
 
@@ -47,8 +49,6 @@ def _generate(arguments: argparse.Namespace) -> None:
     if arguments.receipt and (arguments.n > 1 or arguments.bos != "tokenizer"):
         raise InputError("A receipt is of one sample, begun as the tokenizer does.")
     quiet()
-    from lmlab.runs.model_store import ModelStore
-
     with ModelStore().borrow(asked_ref(arguments)) as lm:
         from lmlab.generation.advice import given
 
@@ -58,7 +58,7 @@ def _generate(arguments: argparse.Namespace) -> None:
             say(note)
 
 
-def _write(lm: "LM", asked: "Given", arguments: argparse.Namespace, config: GenerateConfig) -> None:
+def _write(lm: "LM", asked: Given, arguments: argparse.Namespace, config: GenerateConfig) -> None:
     """The completions in the form that is asked for."""
     begun = {
         "model": lm.name,
@@ -74,8 +74,6 @@ def _write(lm: "LM", asked: "Given", arguments: argparse.Namespace, config: Gene
         for which, done in samples:
             write_json(begun | {"sample": which} | done.to_dict())
     elif arguments.receipt:
-        from lmlab.receipts.texts import completion
-
         sys.stdout.write(completion(next(samples)[1], config))
     else:
         _stream(lm, asked, arguments, config)
@@ -83,10 +81,9 @@ def _write(lm: "LM", asked: "Given", arguments: argparse.Namespace, config: Gene
 
 def _samples(
     lm: "LM", prompt: str, arguments: argparse.Namespace, config: GenerateConfig
-) -> "Iterator[tuple[int, Completion]]":
+) -> Iterator[tuple[int, Completion]]:
     """Each sample as it ends."""
     from lmlab.generation.complete import sample
-    from lmlab.generation.completions import collect
 
     drawn: list[list[Step]] = [[] for _ in range(arguments.n)]
     steps = sample(lm, prompt, config, n=arguments.n, bos=arguments.bos)
@@ -97,12 +94,9 @@ def _samples(
                 yield which, collect(lm.name, prompt, drawn[which])
 
 
-def _stream(
-    lm: "LM", asked: "Given", arguments: argparse.Namespace, config: GenerateConfig
-) -> None:
+def _stream(lm: "LM", asked: Given, arguments: argparse.Namespace, config: GenerateConfig) -> None:
     """Write the text as it is drawn, sample after sample; how it went goes to stderr."""
     from lmlab.generation.complete import generate
-    from lmlab.generation.completions import collect
     from lmlab.terminal.listing import visible_text
 
     for i in range(arguments.n):

@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
+from lmlab.receipts.texts import likelihood
+from lmlab.runs.model_store import ModelStore
+from lmlab.scoring.scored import Scored
+from lmlab.scoring.tokens import Tokens
+from lmlab.scoring.words import words
 from lmlab.terminal.naming import BOS, add_model, asked_ref
 from lmlab.terminal.quiet import RECEIPT, quiet, write_json
 
 if TYPE_CHECKING:
     from lmlab.models.model import LM
-    from lmlab.scoring.scored import Scored
 
 GROUP = 16  # lines that are scored together; each group is written before the next begins
 Row = tuple[int, dict[str, Any]]  # a line of JSONL: its number, from 1, and its fields
@@ -70,8 +74,6 @@ def _score(arguments: argparse.Namespace) -> None:
     if arguments.json:
         write_json(_told(scored, arguments))
     elif arguments.receipt:
-        from lmlab.receipts.texts import likelihood
-
         sys.stdout.write(likelihood(scored))
     elif arguments.words:
         from lmlab.terminal.listing import print_words
@@ -85,14 +87,12 @@ def _score(arguments: argparse.Namespace) -> None:
 
 def _model(arguments: argparse.Namespace) -> Any:
     quiet()
-    from lmlab.runs.model_store import ModelStore
-
     return ModelStore().borrow(asked_ref(arguments))
 
 
 def _scored(
     lm: "LM", pairs: list[tuple[str, str]], arguments: argparse.Namespace, top_k: int
-) -> "list[Scored]":
+) -> list[Scored]:
     """Texts, each given its prefix."""
     from lmlab.models.chat import question
     from lmlab.models.model import narrowed
@@ -110,9 +110,7 @@ def _scored(
     )
 
 
-def _told(scored: "Scored", arguments: argparse.Namespace) -> dict[str, Any]:
-    from lmlab.scoring.words import words
-
+def _told(scored: Scored, arguments: argparse.Namespace) -> dict[str, Any]:
     by_word = {"words": [word.to_dict() for word in words(scored)]} if arguments.words else {}
     return scored.to_dict() | by_word
 
@@ -134,7 +132,7 @@ def _many(lm: "LM", rows: Sequence[Row], arguments: argparse.Namespace) -> None:
         print("\r\x1b[K", end="", file=sys.stderr)
 
 
-def _group(lm: "LM", rows: Sequence[Row], arguments: argparse.Namespace) -> "list[Scored]":
+def _group(lm: "LM", rows: Sequence[Row], arguments: argparse.Namespace) -> list[Scored]:
     pairs = [(fields["text"], fields["prefix"]) for _, fields in rows]
     try:
         return _scored(lm, pairs, arguments, 0)
@@ -150,9 +148,6 @@ def _group(lm: "LM", rows: Sequence[Row], arguments: argparse.Namespace) -> "lis
 def _rows(arguments: argparse.Namespace) -> Iterator[Row]:
     """The lines of a JSONL file that are not empty, each an object with a text and with no field
     that a result has."""
-    from lmlab.scoring.scored import Scored
-    from lmlab.scoring.tokens import Tokens
-
     taken = {*Scored("", "", "", Tokens.of(())).to_dict(), "words"} - {"text", "prefix"}
     name = arguments.jsonl
     text = _read(None if name == "-" else Path(name), "The file")
