@@ -9,8 +9,8 @@ import pytest
 
 from lmlab.api import load
 from lmlab.errors import InputError
-from lmlab.features.prompt.answer_sheet import to_csv
 from lmlab.features.prompt.evaluation import evaluate
+from lmlab.features.prompt.views import to_csv
 from lmlab.scoring.score import score
 from lmlab.text.protocols import Protocol, drawn
 from lmlab.text.rows import options_of

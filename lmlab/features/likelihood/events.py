@@ -1,6 +1,5 @@
 """What happens on the Likelihood tab: handlers that ask the lab and hand results to the views."""
 
-import json
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -54,7 +53,7 @@ def table(action: str) -> Callable[..., str]:
         text = tables.to_csv(scored, other, separator="\t" if action == "copy" else ",")
         # A new name each time, so that the page notices a second request for the same table.
         value = {"action": action, "name": uuid.uuid4().hex, "file": "factors.csv", "text": text}
-        return json.dumps(value).replace("<", "\\u003c")
+        return strip.dump(value)
 
     return hand_over
 

@@ -68,7 +68,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     designs = _designs(arguments, models, templates, found)
     results = list(_measured(lab, designs))
     if arguments.csv:
-        from lmlab.features.prompt.answer_sheet import to_csv
+        from lmlab.features.prompt.views import to_csv
 
         sys.stdout.write(to_csv([result for _, result in results]))
     elif arguments.json:

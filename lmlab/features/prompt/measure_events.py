@@ -2,7 +2,6 @@
 predictions, their table.
 """
 
-import json
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from lmlab.errors import InputError
-from lmlab.features.prompt import answer_sheet, study_plots, views
+from lmlab.features.prompt import study_plots, views
 from lmlab.features.prompt.evaluations import Evaluation
 from lmlab.features.prompt.service import Prompting
 from lmlab.features.prompt.sheet import MEASURED, Form, Sheet
 from lmlab.lab import Lab, import_core
 from lmlab.parts.alternatives import index_of
 from lmlab.parts.stream import Busy, Pace, Shown, Work
+from lmlab.parts.strip import dump
 from lmlab.progress import Loading
 from lmlab.text.protocols import Protocol, asked
 from lmlab.text.rows import Row
@@ -191,6 +191,6 @@ def table(measured: Measured | None) -> str:
     """All predictions as a CSV file."""
     if measured is None:
         raise InputError("There are no predictions yet.", "Measure something first.")
-    text = answer_sheet.to_csv([evaluation for _, evaluation in measured.results])
+    text = views.to_csv([evaluation for _, evaluation in measured.results])
     value = {"action": "download", "name": uuid.uuid4().hex, "file": "predictions.csv"}
-    return json.dumps({**value, "text": text}).replace("<", "\\u003c")
+    return dump({**value, "text": text})

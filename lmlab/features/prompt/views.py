@@ -2,23 +2,27 @@
 readings, figures and tables as HTML. Knows results only.
 """
 
+import csv
+import io
+import json
 import math
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lmlab.features.prompt.evaluations import Evaluation
-from lmlab.features.prompt.sheet import Numbered, Sheet
+from lmlab.features.prompt.evaluations import Evaluation, Prediction
 from lmlab.maths.agreement import exact_match
 from lmlab.numbers import signed
 from lmlab.parts.html import html
 from lmlab.parts.strip import dump
+from lmlab.parts.tables import neutral
 from lmlab.text.parts import Prompt
 from lmlab.text.reading import Answer
 from lmlab.text.templates import PromptTemplate
 
 if TYPE_CHECKING:
     from lmlab.features.prompt.service import Asked, Weighed
+    from lmlab.features.prompt.sheet import Numbered, Sheet
     from lmlab.scoring.pairs import Judged, PairsResult
 
 Labelled = Sequence[tuple[str, Evaluation]]
@@ -70,12 +74,12 @@ def _parts(prompt: Prompt) -> list[dict[str, Any]]:
     ]
 
 
-def examples(sheet: Sheet, template: PromptTemplate) -> str:
+def examples(sheet: "Sheet", template: PromptTemplate) -> str:
     """The examples, to type in."""
     return _rows(sheet.examples, template, [sheet.own(row) for row in sheet.examples])
 
 
-def query(sheet: Sheet, template: PromptTemplate) -> str:
+def query(sheet: "Sheet", template: PromptTemplate) -> str:
     """The query, to type in."""
     return _rows([sheet.query or {}], template)
 
@@ -97,7 +101,7 @@ def _rows(
     )
 
 
-def pool(rows: Sequence[Numbered], columns: Sequence[str], found: int, total: int) -> str:
+def pool(rows: "Sequence[Numbered]", columns: Sequence[str], found: int, total: int) -> str:
     """Rows to choose from: (number, row, whether it is chosen); ``found`` of ``total`` match."""
     shown = [
         {"n": n, "cells": [row.get(c, "")[:SHOWN] for c in columns], "on": on}
@@ -123,6 +127,46 @@ def predictions(results: Labelled) -> str:
         for p in evaluation.predictions
     ]
     return dump({"rows": rows[:ROWS], "total": len(rows)})
+
+
+def to_csv(evaluations: Sequence[Evaluation]) -> str:
+    """One row for each prediction; with labels also ``ln_p(label)`` for each of them, with options
+    of its own ``options`` and ``ln_p``, both JSON lists. A text that a spreadsheet would run as a
+    formula gets a quote before it."""
+    rows = [_csv_row(evaluation, p) for evaluation in evaluations for p in evaluation.predictions]
+    out = io.StringIO(newline="")
+    header = dict.fromkeys(name for row in rows for name in row)
+    writer = csv.DictWriter(out, [*header], lineterminator="\r\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({k: neutral(v) if isinstance(v, str) else v for k, v in row.items()})
+    return out.getvalue()
+
+
+def _csv_row(evaluation: Evaluation, p: Prediction) -> dict[str, Any]:
+    row = {
+        "model": evaluation.model,
+        "template": evaluation.template,
+        "data": evaluation.data,
+        "shots": evaluation.shots,
+        "draw": p.draw + 1,
+        "row": p.row,
+        "query": p.query,
+        "truth": p.truth,
+        "answer": "" if p.answer is None else p.answer,
+        "correct": int(p.correct),
+        "nll": round(p.nll, 6),
+        "n_tokens": p.n_tokens,
+        "n_prompt": p.n_prompt,
+        "f1": "" if p.logprobs else round(p.f1, 6),
+        "completion": p.completion,
+        "reason": p.reason,
+    }
+    scores = [round(value, 6) for value in p.logprobs]
+    if p.options:
+        row |= {"options": json.dumps(p.options, ensure_ascii=False), "ln_p": json.dumps(scores)}
+    labelled = zip(evaluation.labels, scores, strict=False)
+    return row | {f"ln_p({label})": score for label, score in labelled}
 
 
 def pair(found: "Judged", good: int, bad: int) -> str:
