@@ -1,12 +1,14 @@
 """The same design as a chat: a turn for every example, in the form of the model's tokenizer."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from lmlab.errors import InputError
 from lmlab.models.chat import Message, has_chat, rendered, turn_end
 from lmlab.models.forms import Form
 from lmlab.models.tokens import Vocabulary
 from lmlab.text.parts import Part, PartKind, Pieces, Prompt, joined
+from lmlab.text.records import Row
 from lmlab.text.templates import PromptTemplate
 
 
@@ -62,18 +64,42 @@ def _asked(piece: Pieces) -> list[Message]:
     return [{"role": "user", "content": piece.query.strip()}]
 
 
-def in_form(
-    vocabulary: Vocabulary,
-    form: Form,
-    instruction: str,
-    examples: Sequence[Pieces],
-    separator: str,
-    queries: Sequence[Pieces],
-) -> list[Prompt]:
-    """One prompt for each query, in one form or the other; raises as ``as_chats``."""
-    if form == "chat":
-        return as_chats(vocabulary, instruction, examples, queries)
-    return [joined(instruction, examples, separator, query) for query in queries]
+@dataclass(frozen=True)
+class Rendered:
+    """A wording's blocks for queries and for sets of examples, rendered at once."""
+
+    instruction: str
+    separator: str
+    queries: Sequence[Pieces]
+    sets: Sequence[Sequence[Pieces]]
+
+    @classmethod
+    def of(
+        cls, template: PromptTemplate, queries: Sequence[Row], sets: Sequence[Sequence[Row]]
+    ) -> "Rendered":
+        """Of rows; raises as ``PromptTemplate.pieces``."""
+        instruction, pieces = template.pieces([*queries, *(row for rows in sets for row in rows)])
+        rest = iter(pieces[len(queries) :])
+        shown = [[next(rest) for _ in rows] for rows in sets]
+        return cls(instruction, template.separator, pieces[: len(queries)], shown)
+
+    def prompts(
+        self,
+        vocabulary: Vocabulary,
+        form: Form,
+        shown: int = 0,
+        queries: Sequence[Pieces] | None = None,
+    ) -> list[Prompt]:
+        """One for each query after one of the sets; raises as ``as_chats``."""
+        if form == "plain":
+            return self.plain(shown, queries)
+        asked = self.queries if queries is None else queries
+        return as_chats(vocabulary, self.instruction, self.sets[shown], asked)
+
+    def plain(self, shown: int = 0, queries: Sequence[Pieces] | None = None) -> list[Prompt]:
+        """The same as plain text."""
+        asked, rows = self.queries if queries is None else queries, self.sets[shown]
+        return [joined(self.instruction, rows, self.separator, query) for query in asked]
 
 
 def as_chats(

@@ -1,7 +1,7 @@
 """Asks a model every query after one set of examples, and says what it answered to each."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +15,7 @@ from lmlab.models.forms import Form
 from lmlab.models.model import LM
 from lmlab.models.tokens import Encoded, Vocabulary, encode, encode_prompt
 from lmlab.scoring.likelihoods import Likelihood, likelihoods
-from lmlab.text.chat import form_for, in_form, stops_in
+from lmlab.text.chat import Rendered, form_for, stops_in
 from lmlab.text.choosing import CONTENT_FREE, Blank, best, mean_shares, scored
 from lmlab.text.parts import Pieces, Prompt
 from lmlab.text.protocols import Protocol
@@ -39,13 +39,13 @@ class Query:
 
 @dataclass(frozen=True)
 class Asking:
-    """A model, a wording and the instruction that opens every prompt."""
+    """A model, a wording, and what of it was rendered for some queries and sets of examples."""
 
     lm: LM  # the caller holds its weights' lock
     template: PromptTemplate
     protocol: Protocol
-    instruction: str  # rendered
-    blanks: Sequence[Pieces]  # queries without content, rendered; none for free answers
+    rendered: Rendered
+    blanks: Sequence[Pieces] = ()  # queries without content; none for free answers
 
     @cached_property
     def form(self) -> Form:
@@ -53,13 +53,12 @@ class Asking:
         lm = self.lm
         return form_for(lm.vocabulary, self.template, self.protocol.form, lm.form)
 
-    def ask(
-        self, draw: int, shown: Sequence[Pieces], queries: Sequence[Pieces]
-    ) -> Iterator[Unfit | list[Prediction]]:
-        """Every query after these examples; yields what does not fit, then answers by batch."""
+    def ask(self, draw: int) -> Iterator[Unfit | list[Prediction]]:
+        """Every query after one set of examples; yields what does not fit, then answers by
+        batch."""
         fitting = []
-        prompts = self.prompts(shown, queries)
-        for number, (pieces, prompt) in enumerate(zip(queries, prompts, strict=True), 1):
+        pairs = zip(self.rendered.queries, self.prompts(draw), strict=True)
+        for number, (pieces, prompt) in enumerate(pairs, 1):
             length = self._length(prompt)
             if length > self.lm.context:
                 yield Unfit(number, draw, length)
@@ -67,30 +66,27 @@ class Asking:
                 fitting.append(Query(number, pieces, prompt))
         answered = self._choose if self.template.chooses else self._write
         if fitting:
-            yield from answered(draw, fitting, shown)
+            yield from answered(draw, fitting)
 
-    def prompts(self, shown: Sequence[Pieces], queries: Sequence[Pieces]) -> list[Prompt]:
+    def prompts(self, draw: int = 0, queries: Sequence[Pieces] | None = None) -> list[Prompt]:
         """In the form that was asked for, or that the model was tuned in."""
-        instruction, separator = self.instruction, self.template.separator
-        return in_form(self.lm.vocabulary, self.form, instruction, shown, separator, queries)
+        return self.rendered.prompts(self.lm.vocabulary, self.form, draw, queries)
 
-    def weigh(self, shown: Sequence[Pieces], prompt: Prompt) -> tuple[tuple[float, ...], Blank]:
+    def weigh(self, prompt: Prompt) -> tuple[tuple[float, ...], Blank]:
         """ln p of each choice after one prompt, and what the choices get where nothing is asked."""
         ends = list(prompt.targets.values())
         found = self._all([self._encoded(prompt, end) for end in ends])
-        blank = Blank(self._unconditional([ends])[0], self._content_free(shown))
+        blank = Blank(self._unconditional([ends])[0], self._content_free(0))
         return tuple(found[i].logprob for i in range(len(ends))), blank
 
     def _length(self, prompt: Prompt) -> int:
         ends = {prompt.target, *prompt.targets.values()}
         return max(len(encode_prompt(self.lm.vocabulary, prompt.text + end)) for end in ends)
 
-    def _choose(
-        self, draw: int, queries: Sequence[Query], shown: Sequence[Pieces]
-    ) -> Iterator[list[Prediction]]:
+    def _choose(self, draw: int, queries: Sequence[Query]) -> Iterator[list[Prediction]]:
         """By likelihood; a query is answered once all of its choices are scored."""
         ends = [tuple(query.prompt.targets.values()) for query in queries]
-        free = self._content_free(shown)
+        free = self._content_free(draw)
         blanks = [Blank(alone, free) for alone in self._unconditional(ends)]
         items, owner = list[Encoded](), list[int]()
         for place, query in enumerate(queries):
@@ -124,9 +120,7 @@ class Asking:
             options=tuple(choices) if self.template.options else (),
         )
 
-    def _write(
-        self, draw: int, queries: Sequence[Query], _: Sequence[Pieces]
-    ) -> Iterator[list[Prediction]]:
+    def _write(self, draw: int, queries: Sequence[Query]) -> Iterator[list[Prediction]]:
         """By greedy completion, read by the template's G."""
         true = self._all([self._encoded(query.prompt, query.prompt.target) for query in queries])
         prompts = [encode_prompt(self.lm.vocabulary, query.prompt.text) for query in queries]
@@ -164,11 +158,11 @@ class Asking:
         alone = {end: found[i].logprob for i, end in enumerate(ends)}
         return [tuple(alone[end] for end in row) for row in choices]
 
-    def _content_free(self, shown: Sequence[Pieces]) -> tuple[float, ...]:
+    def _content_free(self, draw: int) -> tuple[float, ...]:
         """ln of each label's share after these examples and no content; empty without labels."""
         if not self.protocol.calibrate or not self.blanks:
             return ()
-        prompts = self.prompts(shown, self.blanks)
+        prompts = self.prompts(draw, self.blanks)
         items = [self._encoded(p, end) for p in prompts for end in p.targets.values()]
         if max(len(item.ids) for item in items) > self.lm.context:
             return ()
@@ -209,6 +203,14 @@ def _prediction(
         n_tokens=true.n_tokens,
         **{"correct": answer == query.truth, **more},
     )
+
+
+def prepared(
+    template: PromptTemplate, queries: Sequence[Row], sets: Sequence[Sequence[Row]]
+) -> tuple[Rendered, Sequence[Pieces]]:
+    """Queries and sets of examples, and queries without content, all rendered at once."""
+    found, n = Rendered.of(template, [*queries, *content_free(template)], sets), len(queries)
+    return replace(found, queries=found.queries[:n]), found.queries[n:]
 
 
 def content_free(template: PromptTemplate) -> list[dict[str, str]]:

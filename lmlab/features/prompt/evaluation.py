@@ -9,10 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from lmlab.errors import InputError
-from lmlab.features.prompt.asking import Asking, content_free, notes_of
+from lmlab.features.prompt.asking import Asking, notes_of, prepared
 from lmlab.features.prompt.evaluations import Evaluating, Evaluation, Unfit
 from lmlab.models.model import LM
-from lmlab.text.parts import Pieces
 from lmlab.text.protocols import Protocol, asked, drawn
 from lmlab.text.rows import Row
 from lmlab.text.sets import Dataset
@@ -52,13 +51,10 @@ def iter_evaluate(
             template.check(rows)
         except InputError as error:
             raise InputError(f"{data.name}, {part}: {error.message}", error.hint) from None
-    queries, blanks = asked(data, protocol), content_free(template)
+    queries = asked(data, protocol)
     sets = drawn(data, protocol) if examples is None else examples
     shown = [row for rows in sets for row in rows]
-    instruction, pieces = template.pieces([*queries, *blanks, *shown])
-    n = len(queries)
-    asking = Asking(lm, template, protocol, instruction, pieces[n : n + len(blanks)])
-    rest = iter(pieces[n + len(blanks) :])
+    asking = Asking(lm, template, protocol, *prepared(template, queries, sets))
     told = notes_of(lm.vocabulary, template, shown, queries, asking.form, lm.form)
     result = Evaluation(
         model=lm.name,
@@ -73,20 +69,15 @@ def iter_evaluate(
         notes=(*data.notes, *told, *_notes(template, queries, protocol)),
         form=asking.form,
     )
-    yield from _filled(asking, result, [[next(rest) for _ in rows] for rows in sets], pieces[:n])
+    yield from _filled(asking, result, len(queries) * len(sets))
 
 
-def _filled(
-    asking: Asking,
-    result: Evaluation,
-    sets: Sequence[Sequence[Pieces]],
-    queries: Sequence[Pieces],
-) -> Iterator[Evaluating | Evaluation]:
+def _filled(asking: Asking, result: Evaluation, total: int) -> Iterator[Evaluating | Evaluation]:
     """The result as its predictions come, then all of it."""
-    started, total = time.perf_counter(), len(queries) * len(sets)
+    started = time.perf_counter()
     yield Evaluating(0, total)
-    for draw, shown in enumerate(sets):
-        for part in asking.ask(draw, shown, queries):
+    for draw in range(result.draws):
+        for part in asking.ask(draw):
             if isinstance(part, Unfit):
                 result = replace(result, unfit=(*result.unfit, part))
             else:

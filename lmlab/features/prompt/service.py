@@ -16,7 +16,7 @@ from lmlab.models.forms import Form
 from lmlab.models.refs import ModelRef
 from lmlab.progress import Loading
 from lmlab.text.choosing import Way, best, scored
-from lmlab.text.parts import Pieces, Prompt, joined
+from lmlab.text.parts import Prompt
 from lmlab.text.protocols import Protocol, asked, drawn
 from lmlab.text.reading import Answer
 from lmlab.text.rows import Row
@@ -100,19 +100,17 @@ class Prompting:
         Raises:
             LabError: the model cannot be read, or has no chat form.
         """
-        instruction, pieces = template.pieces([query, *examples])
-        plain = joined(instruction, pieces[1:], template.separator, pieces[0])
-        self.lab.check_length(plain.text, "The prompt", SHORTER)
         import_core()
         from lmlab.features.prompt.asking import notes_of
         from lmlab.models.tokens import encode_prompt
-        from lmlab.text.chat import form_for, in_form
+        from lmlab.text.chat import Rendered, form_for
 
+        found = Rendered.of(template, [query], [examples])
+        (plain,) = found.plain()
+        self.lab.check_length(plain.text, "The prompt", SHORTER)
         vocabulary, context, learned = self._vocabulary(model)
         taken = form_for(vocabulary, template, form, learned)
-        (prompt,) = in_form(
-            vocabulary, taken, instruction, pieces[1:], template.separator, pieces[:1]
-        )
+        (prompt,) = found.prompts(vocabulary, taken)
         n_tokens = len(encode_prompt(vocabulary, prompt.text))
         notes = tuple(notes_of(vocabulary, template, examples, [query], taken, learned))
         return Asked(prompt, plain if taken == "chat" else None, n_tokens, context, notes)
@@ -141,21 +139,17 @@ class Prompting:
     ) -> "Iterator[Loading | Asked | Step | Answer | Weighed]":
         """One query: the prompt, the completion token by token, G's reading of it, the labels."""
         import_core()
-        from lmlab.features.prompt.asking import Asking, content_free, notes_of
+        from lmlab.features.prompt.asking import Asking, notes_of, prepared
         from lmlab.generation.complete import check_room
         from lmlab.models.tokens import encode_prompt
 
-        blanks = content_free(template)
-        instruction, (first, *rest) = template.pieces([query, *blanks, *examples])
-        shown = rest[len(blanks) :]
+        given = prepared(template, [query], [examples])
         ref = ModelRef.parse(model)
         yield from self.lab.ready(ref)
         with self.lab.store.borrow(ref) as lm:
-            protocol = Protocol(form=form)
-            asking = Asking(lm, template, protocol, instruction, rest[: len(blanks)])
-            (prompt,) = asking.prompts(shown, [first])
+            asking = Asking(lm, template, Protocol(form=form), *given)
+            (prompt,), (plain,) = asking.prompts(), asking.rendered.plain()
             self.lab.check_length(prompt.text, "The prompt", SHORTER)
-            plain = joined(instruction, shown, template.separator, first)
             notes = notes_of(lm.vocabulary, template, examples, [query], asking.form, lm.form)
             ids = encode_prompt(lm.vocabulary, prompt.text)
             check_room(lm, ids)
@@ -163,7 +157,7 @@ class Prompting:
             yield Asked(prompt, beside, len(ids), lm.context, tuple(notes))
             yield from stepwise([lm], _written(lm, template, prompt, asking.form))
             if template.chooses:
-                yield _weighed(asking, shown, prompt)
+                yield _weighed(asking, prompt)
 
     def study(self, designs: "Sequence[Design]") -> "Iterator[Loading | Cell]":
         """Measure designs one after another."""
@@ -192,20 +186,16 @@ class Prompting:
 
     def prompts_of(self, design: "Design") -> Iterator[tuple[int, int, Prompt, str]]:
         """What a design asks: (row from 1, draw, prompt, true answer), in the form of the model."""
-        from lmlab.text.chat import form_for, in_form
+        from lmlab.text.chat import Rendered, form_for
 
         template, protocol = design.template, design.protocol
-        queries = asked(design.data, protocol)
         sets = design.examples or drawn(design.data, protocol)
-        instruction, pieces = template.pieces([*queries, *(row for rows in sets for row in rows)])
+        found = Rendered.of(template, asked(design.data, protocol), sets)
         vocabulary, _, learned = self._vocabulary(design.model)
         form = form_for(vocabulary, template, protocol.form, learned)
-        at = len(queries)
-        for which, rows in enumerate(sets):
-            shown, at = pieces[at : at + len(rows)], at + len(rows)
-            of_queries = pieces[: len(queries)]
-            prompts = in_form(vocabulary, form, instruction, shown, template.separator, of_queries)
-            for number, (prompt, piece) in enumerate(zip(prompts, of_queries, strict=True), 1):
+        for which in range(len(sets)):
+            pairs = zip(found.prompts(vocabulary, form, which), found.queries, strict=True)
+            for number, (prompt, piece) in enumerate(pairs, 1):
                 yield number, which, prompt, piece.truth or ""
 
     @runs_models("model")
@@ -261,9 +251,9 @@ def _written(
     yield template.decode(text, ended=ended, targets=prompt.targets)
 
 
-def _weighed(asking: "Asking", shown: Sequence[Pieces], prompt: Prompt) -> Weighed:
+def _weighed(asking: "Asking", prompt: Prompt) -> Weighed:
     """The choices of one prompt by likelihood."""
-    logprobs, blank = asking.weigh(shown, prompt)
+    logprobs, blank = asking.weigh(prompt)
     labels = tuple(prompt.targets)
     ways = scored(logprobs, list(prompt.targets.values()), blank)
     calibrated = softmax(ways["calibrated"]) if "calibrated" in ways else ()
