@@ -1,7 +1,8 @@
 """What happens on the Compare tab: handlers that ask the lab and hand results to the views."""
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -33,25 +34,30 @@ CONTROLS = Controls(
 PATIENCE = 0.08  # seconds between two drawings of completions on their way
 
 
-def runner(lab: Lab) -> Callable[..., Work]:
-    """The handler of Run."""
+@dataclass(frozen=True)
+class Handlers:
+    """What Run and Compare do."""
 
-    def run(prompt: str, chat: bool, alpha: float, *values: Any) -> Work:
+    lab: Lab
+
+    def run(self, prompt: str, chat: bool, alpha: float, *values: Any) -> Work:
+        """Complete one prompt with several models; ``values``: their names and the controls."""
         names, asked = chosen(values[:COLUMNS]), CONTROLS.read(*values[COLUMNS:])
         columns = {f"column {i}": gr.update(visible=i < len(names)) for i in range(COLUMNS)}
         steps: list[list[Step]] = [[] for _ in names]
-        name, pace, said = uuid.uuid4().hex[:12], Pace(PATIENCE), ""
+        name, pace, told = uuid.uuid4().hex[:12], Pace(PATIENCE), ""
+        prompt = prompt or ""
 
         def drawn() -> dict[str, Any]:
-            return {"advice": said, **_strips(name, names, prompt or "", steps)}
+            return {"advice": told, **_strips(name, names, prompt, steps)}
 
         yield Busy("reading …", 0, {**drawn(), **columns})
-        for event in lab.side_by_side(names, prompt or "", asked, _number(alpha), chat=chat):
+        for event in self.lab.side_by_side(names, prompt, asked, _number(alpha), chat=chat):
             if isinstance(event, Loading):
                 # A strip that is not on the page yet forgets what it is where it is skipped.
                 yield Busy(event.message, 0, drawn())
             elif isinstance(event, Given):
-                said = advice(event, "compare")
+                told = advice(event, "compare")
             else:
                 which, step = event
                 steps[which].append(step)
@@ -60,15 +66,17 @@ def runner(lab: Lab) -> Callable[..., Work]:
                     yield Busy(f"token {done:,}", done / asked.max_new_tokens, drawn())
         return drawn()
 
-    return run
-
-
-def shifter(lab: Lab) -> Callable[..., Work]:
-    """The handler of a comparison on texts."""
-
     def shift(
-        prompt: str, text: str, general: str, chat: bool, alpha: float, first: str, second: str
+        self,
+        prompt: str,
+        text: str,
+        general: str,
+        chat: bool,
+        alpha: float,
+        first: str,
+        second: str,
     ) -> Work:
+        """Compare two models on texts."""
         if not text:
             hint = "Type one, or choose an example."
             raise InputError("There is no task text to compare on.", hint)
@@ -78,8 +86,9 @@ def shifter(lab: Lab) -> Callable[..., Work]:
             if not part:
                 continue
             form = chat and bool(prefix)
-            steps = lab.compare(first, second, part, prefix, alpha=_number(alpha), chat=form)
-            found.append((yield from result(steps, Compared, counted)))
+            dial = _number(alpha)
+            steps = self.lab.compare(first, second, part, prefix, alpha=dial, chat=form)
+            found.append((yield from result(steps, Compared, _counted)))
         shown = Shown.of([found[0].first, found[0].second])
         return {
             STATUS: stream.said(said(found[0], _number(alpha))),
@@ -88,10 +97,9 @@ def shifter(lab: Lab) -> Callable[..., Work]:
             "shown": shown,
         }
 
-    def counted(step: Progress) -> Busy:
-        return Busy("comparing …", step.done / max(1, step.total))
 
-    return shift
+def _counted(step: Progress) -> Busy:
+    return Busy("comparing …", step.done / max(1, step.total))
 
 
 def sums(found: Sequence[Compared]) -> str:

@@ -138,14 +138,14 @@ def _shift(it: SimpleNamespace, first: ModelPair) -> None:
 
 def _wire(lab: Lab, it: SimpleNamespace, tab: Any) -> None:
     """Run, compare and the α dial; whatever runs can be stopped."""
-    line, before = Line(it.status, it.stop), [Led(False), it.shown]
+    line, handlers, before = Line(it.status, it.stop), events.Handlers(lab), [Led(False), it.shown]
     strips = {f"strip {i}": strip for i, strip in enumerate(it.strips)}
     columns = {f"column {i}": column for i, column in enumerate(it.columns)}
     given = [it.prompt, it.chat, it.alpha, *it.models, *it.drawing]
-    run = (events.runner(lab), given, {"advice": it.advice, **strips, **columns})
+    run = (handlers.run, given, {"advice": it.advice, **strips, **columns})
     texts = [it.prompt, it.text, it.general, it.chat, it.alpha, *it.models[:2]]
     moved = {"strip": it.strip, "sums": it.sums, "shown": it.shown}
-    shift = (events.shifter(lab), texts, moved)
+    shift = (handlers.shift, texts, moved)
     asked = line.on(it.go.click, *run, trigger_mode="always_last", **GENERATING)
     opened = line.on(tab.select, *run, unless=before, trigger_mode="once", **GENERATING)
     compared = [

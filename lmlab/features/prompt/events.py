@@ -1,7 +1,6 @@
 """What happens on the Prompt tab to a design: set, wording, a table of one's own, preview, run."""
 
 import uuid
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,21 +29,6 @@ PATIENCE = 0.08  # seconds between two drawings of a completion on its way
 def wordings(lab: Lab, name: str) -> list[tuple[str, str]]:
     """(title, name) of the templates for a set; for a table of the visitor's of all of them."""
     return titled("" if name == OWN else name)
-
-
-def chooser(lab: Lab) -> Callable[..., Shown]:
-    """Another set: its wordings, the first of them in the editor, and the model tuned for it."""
-
-    def chosen(name: str) -> Shown:
-        found = wordings(lab, name)
-        if not found:
-            raise InputError("There is no wording for this set.", "Choose another one.")
-        first = found[0][1]
-        wording = gr.update(choices=found, value=first)
-        other = tuned(lab, name) or gr.skip()
-        return {"wording": wording, "source": shipped_source(first), "other": other}
-
-    return chosen
 
 
 def tuned(lab: Lab, name: str) -> str:
@@ -92,16 +76,29 @@ class Ran:
         return views.preview(self.asked.prompt, self.asked, added=added, answer=self.answer)
 
 
-def previewer(lab: Lab) -> Callable[..., str]:
-    """The prompt as the model gets it, with its length; what is wrong stands in its place.
+@dataclass(frozen=True)
+class Handlers:
+    """What asks the lab."""
 
-    What the model wrote to this very prompt stays.
-    """
+    lab: Lab
+
+    def choose(self, name: str) -> Shown:
+        """Another set: its wordings, the first of them in the editor, and the model tuned for
+        it."""
+        found = wordings(self.lab, name)
+        if not found:
+            raise InputError("There is no wording for this set.", "Choose another one.")
+        first = found[0][1]
+        wording = gr.update(choices=found, value=first)
+        other = tuned(self.lab, name) or gr.skip()
+        return {"wording": wording, "source": shipped_source(first), "other": other}
 
     def preview(
-        sheet: Sheet | None, wording: str, model: str, form: str = "", ran: Ran | None = None
+        self, sheet: Sheet | None, wording: str, model: str, form: str = "", ran: Ran | None = None
     ) -> str:
-        kept = sheet or Sheet()
+        """The prompt as the model gets it, with its length; what is wrong stands in its place.
+        What the model wrote to this very prompt stays."""
+        kept, prompts = sheet or Sheet(), self.lab.service(Prompting)
         try:
             template = read_wording(wording)
             examples, query = kept.solved(template), kept.asked(template)
@@ -110,29 +107,23 @@ def previewer(lab: Lab) -> Callable[..., str]:
             return views.problem(str(error))
         taken = form_named(form)
         try:
-            found = lab.service(Prompting).preview(model, template, examples, query, form=taken)
+            found = prompts.preview(model, template, examples, query, form=taken)
         except LabError as error:
             return views.preview(prompt, notes=[str(error)])
         if ran is not None and (ran.model, ran.asked.prompt) == (model, found.prompt):
             return ran.shown
         return views.preview(found.prompt, found)
 
-    return preview
-
-
-def runner(lab: Lab) -> Callable[..., Work]:
-    """Run the query: what the model goes on to write, and what G reads in it."""
-
-    def run(sheet: Sheet | None, wording: str, model: str, form: str = "") -> Work:
+    def run(self, sheet: Sheet | None, wording: str, model: str, form: str = "") -> Work:
+        """What the model goes on to write, and what G reads in it."""
         template, kept = read_wording(wording), sheet or Sheet()
         examples, query = kept.solved(template), kept.asked(template)
         yield Busy(f"{model}: reading …")
         name, pace, ran = uuid.uuid4().hex[:12], Pace(PATIENCE), None
         steps: list[Step] = []
         found: dict[str, Any] = {}
-        for event in lab.service(Prompting).run(
-            model, template, examples, query, form=form_named(form)
-        ):
+        prompts, taken = self.lab.service(Prompting), form_named(form)
+        for event in prompts.run(model, template, examples, query, form=taken):
             if isinstance(event, Loading):
                 yield event
             elif isinstance(event, Asked):
@@ -149,20 +140,12 @@ def runner(lab: Lab) -> Callable[..., Work]:
         read = views.reading(ran.answer, ran.weighed, query.get(template.answer))
         return {**_drawn(ran, name), "answer": read, "ran": ran}
 
-    return run
+    def first_run(self, first: bool, *values: Any) -> Work:
+        """The same, where the tab has just been opened for the first time."""
+        return (yield from self.run(*values)) if first else None
 
 
 def _drawn(ran: Ran, name: str) -> dict[str, str]:
     """Preview and strip of a run on its way."""
     end = ran.asked.prompt.text[-BEFORE:]
     return {"view": ran.shown, "strip": shift_strip.flowing(name, ran.model, end, ran.steps)}
-
-
-def first_runner(lab: Lab) -> Callable[..., Work]:
-    """Run the query where the tab has just been opened for the first time."""
-    go = runner(lab)
-
-    def run(first: bool, *values: Any) -> Work:
-        return (yield from go(*values)) if first else None
-
-    return run

@@ -37,16 +37,17 @@ def build(lab: Lab) -> None:
             shown = _result()
     shown.filled = [shown.sheet, *design.values(form)]
     shown.rows = {"examples": form.examples, "query": shown.query, "sheet": shown.sheet}
-    show = _shower(lab, form, shown)
-    _wire_design(lab, form, shown, show)
+    handlers = events.Handlers(lab)
+    show = _shower(handlers, form, shown)
+    _wire_design(handlers, form, shown, show)
     _wire_rows(form, shown, show)
-    _wire_run(lab, form, shown, tab)
+    _wire_run(handlers, form, shown, tab)
     study = measure.build(lab, form, shown.sheet)
     loaded = on(
         study.predictions.choose, measure_events.load, [study.kept, shown.sheet, form.source],
         {"query": shown.query, "sheet": shown.sheet}, **QUICK,
     )  # fmt: skip
-    seen = loaded.then(events.previewer(lab), _seen(form, shown), shown.view, **QUICK)
+    seen = loaded.then(handlers.preview, _seen(form, shown), shown.view, **QUICK)
     seen.then(None, None, None, js=INTO_VIEW, **QUIET)
 
 
@@ -86,25 +87,29 @@ def _seen(form: SimpleNamespace, shown: SimpleNamespace) -> list[Any]:
     return [shown.sheet, form.source, form.model, form.form, shown.ran]
 
 
-def _shower(lab: Lab, form: SimpleNamespace, shown: SimpleNamespace) -> Callable[[Any], None]:
+def _shower(
+    handlers: events.Handlers, form: SimpleNamespace, shown: SimpleNamespace
+) -> Callable[[Any], None]:
     """``show(event)``: after it the preview is drawn anew, and the rows to choose from."""
-    preview = events.previewer(lab)
 
     def show(event: Any) -> None:
-        event.then(preview, _seen(form, shown), shown.view, **QUICK)
+        event.then(handlers.preview, _seen(form, shown), shown.view, **QUICK)
         event.then(rows.pool, shown.filled, form.pool, **QUICK)
 
     return show
 
 
 def _wire_design(
-    lab: Lab, form: SimpleNamespace, shown: SimpleNamespace, show: Callable[[Any], None]
+    handlers: events.Handlers,
+    form: SimpleNamespace,
+    shown: SimpleNamespace,
+    show: Callable[[Any], None],
 ) -> None:
     """Every change of the design draws its rows and its preview anew."""
     to_rows = (shown.filled, shown.rows)
     worded = {"wording": form.wording, "source": form.source}
     named = {**worded, "other": form.other}
-    chosen = on(form.data.input, events.chooser(lab), [form.data], named, **QUICK)
+    chosen = on(form.data.input, handlers.choose, [form.data], named, **QUICK)
     show(on(chosen.then, rows.first_query, *to_rows, **QUICK))
     opened = form.wording.input(shipped_source, form.wording, form.source, **QUICK)
     show(on(opened.then, rows.refit, *to_rows, **QUICK))
@@ -149,12 +154,14 @@ def _wire_rows(form: SimpleNamespace, shown: SimpleNamespace, show: Callable[[An
     show(taken)
 
 
-def _wire_run(lab: Lab, form: SimpleNamespace, shown: SimpleNamespace, tab: Any) -> None:
+def _wire_run(
+    handlers: events.Handlers, form: SimpleNamespace, shown: SimpleNamespace, tab: Any
+) -> None:
     """Run on the button and when the tab is first opened; stop on demand."""
     asked = [shown.sheet, form.source, form.model, form.form]
     drawn = {"view": shown.view, "strip": shown.strip, "answer": shown.answer, "ran": shown.ran}
     line = Line(shown.status, shown.stop)
-    line.on(shown.go.click, events.runner(lab), asked, drawn, trigger_mode="once", **GENERATING)
+    line.on(shown.go.click, handlers.run, asked, drawn, trigger_mode="once", **GENERATING)
     fresh, led = gr.State(False), Led(False)
     led.following = Following(design.values(form), shown.rows, rows.begun)
     opened = on(
@@ -162,6 +169,6 @@ def _wire_run(lab: Lab, form: SimpleNamespace, shown: SimpleNamespace, tab: Any)
         trigger_mode="once", **QUICK,
     )  # fmt: skip
     opened.then(rows.pool, shown.filled, form.pool, **QUICK)
-    line.on(opened.then, events.first_runner(lab), [fresh, *asked], drawn, **GENERATING)
+    line.on(opened.then, handlers.first_run, [fresh, *asked], drawn, **GENERATING)
     follow(shown.keep, line.running, receipt.of_query, [shown.ran])
     line.stoppable()

@@ -1,6 +1,6 @@
 """Minimal pairs on the Prompt tab: two sentences, the shipped set, a table of the visitor's own."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -53,38 +53,38 @@ def build(lab: Lab, model: gr.Dropdown) -> None:
             with gr.Column(scale=2, min_width=300):
                 table = static("", elem_id="prompt-pairs-table")
         listed = static("", elem_id="prompt-pairs-list")
-    line, drawn = Line(status, stop), {"table": table, "every": listed}
+    line, handlers = Line(status, stop), Handlers(lab)
+    drawn = {"table": table, "every": listed}
     asked = [judge.click, good.submit, bad.submit]
-    line.on(asked, judger(lab), [good, bad, model], {"box": box}, **GENERATING)
-    line.on(every.click, measurer(lab), [model], drawn, **STUDYING)
-    line.on(own.click, own_measurer(lab), [model, *given], drawn, **STUDYING)
+    line.on(asked, handlers.judge, [good, bad, model], {"box": box}, **GENERATING)
+    line.on(every.click, handlers.measure, [model], drawn, **STUDYING)
+    line.on(own.click, handlers.measure_own, [model, *given], drawn, **STUDYING)
     line.stoppable()
 
 
-def judger(lab: Lab) -> Callable[..., Work]:
-    """One minimal pair."""
+@dataclass(frozen=True)
+class Handlers:
+    """What asks the lab."""
 
-    def judge(good: str, bad: str, model: str) -> Work:
+    lab: Lab
+
+    def judge(self, good: str, bad: str, model: str) -> Work:
+        """One minimal pair."""
         if not (good or "").strip() or not (bad or "").strip():
             raise InputError("A pair needs two sentences.", "Fill both boxes.")
         yield Busy(f"{model}: reading …")
         import_core()
         from lmlab.scoring.pairs import Judged, first_difference
 
-        asked = lab.service(Prompting).judge(model, good, bad)
+        asked = self.lab.service(Prompting).judge(model, good, bad)
         found = yield from result(asked, Judged, lambda step: step)
         return {"box": views.pair(found, *first_difference(found.good, found.bad))}
 
-    return judge
-
-
-def measurer(lab: Lab) -> Callable[..., Work]:
-    """Many pairs: all shipped ones, or those that are handed over."""
-
-    def measure(model: str, pairs: Any = None) -> Work:
+    def measure(self, model: str, pairs: Any = None) -> Work:
+        """Many pairs: all shipped ones, or those that are handed over."""
         yield Busy(f"{model}: reading …")
         last: Any = None
-        for event in lab.service(Prompting).judge_all(model, pairs):
+        for event in self.lab.service(Prompting).judge_all(model, pairs):
             if isinstance(event, Loading):
                 yield event
             else:
@@ -93,18 +93,10 @@ def measurer(lab: Lab) -> Callable[..., Work]:
                 yield Busy(said, share, {"table": views.pair_table(event)})
         return {"table": views.pair_table(last), "every": views.pair_list(last)}
 
-    return measure
-
-
-def own_measurer(lab: Lab) -> Callable[..., Work]:
-    """The visitor's pairs."""
-    measured = measurer(lab)
-
-    def measure(model: str, file: Any, pasted: str) -> Work:
+    def measure_own(self, model: str, file: Any, pasted: str) -> Work:
+        """The visitor's pairs."""
         import_core()
         from lmlab.scoring.pairs import pairs_of
 
         table = read_any(*upload_table.content(file, pasted))
-        return (yield from measured(model, pairs_of(table)))
-
-    return measure
+        return (yield from self.measure(model, pairs_of(table)))
