@@ -22,24 +22,15 @@ STRIDE = 1_000_003
 
 @dataclass
 class Stream:
-    """One completion on its way.
+    """One completion on its way."""
 
-    Attributes:
-        lm: whose vocabulary and end tokens count.
-        config: the sampling controls.
-        ids: everything read or drawn so far.
-        index: tokens of the completion so far.
-        seed: of this stream's draws.
-        ends: the tokens that end a text.
-    """
-
-    lm: LM
-    config: GenerateConfig
-    ids: list[int]
-    index: int
-    seed: int
+    lm: LM  # whose vocabulary and end tokens count
+    config: GenerateConfig  # the sampling controls
+    ids: list[int]  # everything read or drawn so far
+    index: int  # tokens of the completion so far
+    seed: int  # of this stream's draws
     finish: FinishReason | None = None
-    ends: frozenset[int] = field(init=False)
+    ends: frozenset[int] = field(init=False)  # the tokens that end a text
     _text: TextStream = field(init=False)
     _generator: torch.Generator = field(default_factory=torch.Generator)
 

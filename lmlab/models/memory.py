@@ -24,18 +24,12 @@ WEIGHTS = "adapter_model.safetensors"
 
 @dataclass
 class Entry:
-    """One copy of the weights, loaded or on its way.
+    """One copy of the weights, loaded or on its way."""
 
-    Attributes:
-        future: the copy.
-        users: who borrowed it or waits for it.
-        n_bytes: what it takes; until it is loaded what it is going to take.
-        adapters: how many use each of its adapters, the one used last at the end.
-    """
-
-    future: "Future[Copy]" = field(default_factory=Future)
-    users: int = 0
-    n_bytes: int = 0
+    future: "Future[Copy]" = field(default_factory=Future)  # the copy
+    users: int = 0  # who borrowed it or waits for it
+    n_bytes: int = 0  # what it takes; until it is loaded what it is going to take
+    # how many use each of its adapters, the one used last at the end
     adapters: "OrderedDict[Path, int]" = field(default_factory=OrderedDict)
 
     @property

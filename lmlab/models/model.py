@@ -38,26 +38,20 @@ class LM:
     A backend's own class has ``score``, or ``rows``, ``head`` and ``width`` and all else by them.
 
     Attributes:
-        name: as shown to people.
-        vocabulary: its tokens, seen as strings of bytes.
-        context: positions that the model can read at once.
         gives: what may be asked of it: keys of ``lmlab.models.gives.GIVES``.
-        turns: the lock of its weights.
-        form: what it was tuned in, where that is known.
         border: how many ids are read with the factors of a short text; None where all are.
         batch_tokens: how many tokens are best read at once.
         shares: whether what several texts begin with is read once.
         stack: what models that may go on in one batch have in common; None for one that goes alone.
         stacks: whether rows of such a batch were seen to equal each model by itself.
-        model, adapters, attached, folder: of a transformers model alone.
     """
 
-    name: str
-    vocabulary: Vocabulary
-    context: int
-    turns: Turns
-    form: Form | None
-    model: Any
+    name: str  # as shown to people
+    vocabulary: Vocabulary  # its tokens, seen as strings of bytes
+    context: int  # positions that the model can read at once
+    turns: Turns  # the lock of its weights
+    form: Form | None  # what it was tuned in, where that is known
+    model: Any  # of a transformers model alone
     adapters: Any
     attached: Any
     folder: Path | None

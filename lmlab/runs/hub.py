@@ -27,17 +27,11 @@ _DATASET = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
 
 @dataclass(frozen=True)
 class HubSet:
-    """A data set of the Hub.
+    """A data set of the Hub."""
 
-    Attributes:
-        repo: owner/name.
-        revision: a branch, tag or commit; empty takes the newest.
-        subset: of several; empty takes the first.
-    """
-
-    repo: str
-    revision: str = ""
-    subset: str = ""
+    repo: str  # owner/name
+    revision: str = ""  # a branch, tag or commit; empty takes the newest
+    subset: str = ""  # of several; empty takes the first
 
     @classmethod
     def parse(cls, text: str) -> "HubSet":

@@ -30,13 +30,9 @@ class Host(Protocol):
 
 @dataclass(frozen=True)
 class TuningRuns:
-    """What can be asked about runs that there are; none of it tells one owner of another's.
+    """What can be asked about runs that there are; none of it tells one owner of another's."""
 
-    Attributes:
-        lab: whose runs.
-    """
-
-    lab: Host
+    lab: Host  # whose runs
 
     def recover(self) -> list[str]:
         """Take up the runs that a page which died has left; ids of those that go on or wait."""

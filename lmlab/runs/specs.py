@@ -34,59 +34,39 @@ FINAL = (
 
 @dataclass(frozen=True)
 class RunInfo:
-    """One run as a list shows it.
+    """One run as a list shows it."""
 
-    Attributes:
-        id: letters and digits; whoever knows it can use the model, so only its owner is told.
-        title: model, data and method in a few words.
-        model: the base, by name.
-        data: name of the set.
-        template: name of the template; empty where rows are plain text.
-        config: the settings.
-        state: ``interrupted`` is a run whose process is gone; it can be resumed, and so can a
-            stopped one that has not made all its steps.
-        place: in the queue: 0 is the next to run; None where it does not wait.
-        created: seconds since 1970.
-        step: last step that is known of.
-        trainable: parameters that learn; 0 before the start.
-        total: of the model.
-        train_loss, valid_loss, valid_before, probe_loss, probe_before, accuracy, accuracy_before:
-            as in ``events.Finished``, of what has been measured so far.
-        seconds: of training so far.
-        reason: why it ended, as in ``events.Finished``; empty before.
-        message: what went wrong, in a sentence.
-        model_name: to be used wherever a model is named (``base+run:ID``, ``run:ID``); empty while
-            nothing has been saved.
-        pretraining: the settings of a run that starts from nothing, of which ``config`` is the
-            training part; None in fine-tuning.
-        damaged: the file of what was learned that cannot be read; it can be written anew.
-    """
-
-    id: str
-    title: str
-    model: str
-    data: str
-    template: str
-    config: FinetuneConfig
+    id: str  # letters and digits; whoever knows it can use the model, so only its owner is told
+    title: str  # model, data and method in a few words
+    model: str  # the base, by name
+    data: str  # name of the set
+    template: str  # name of the template; empty where rows are plain text
+    config: FinetuneConfig  # the settings
+    # ``interrupted`` is a run whose process is gone; it can be resumed, and so can a stopped one
+    # that has not made all its steps
     state: State
-    place: int | None = None
-    created: float = 0.0
-    step: int = 0
-    trainable: int = 0
-    total: int = 0
-    train_loss: float | None = None
+    place: int | None = None  # in the queue: 0 is the next to run; None where it does not wait
+    created: float = 0.0  # seconds since 1970
+    step: int = 0  # last step that is known of
+    trainable: int = 0  # parameters that learn; 0 before the start
+    total: int = 0  # of the model
+    train_loss: float | None = None  # as in ``events.Finished``, of what has been measured so far
     valid_loss: float | None = None
     valid_before: float | None = None
     probe_loss: float | None = None
     probe_before: float | None = None
     accuracy: float | None = None
     accuracy_before: float | None = None
-    seconds: float = 0.0
-    reason: str = ""
-    message: str = ""
+    seconds: float = 0.0  # of training so far
+    reason: str = ""  # why it ended, as in ``events.Finished``; empty before
+    message: str = ""  # what went wrong, in a sentence
+    # to be used wherever a model is named (``base+run:ID``, ``run:ID``); empty while nothing has
+    # been saved
     model_name: str = ""
+    # the settings of a run that starts from nothing, of which ``config`` is the training part; None
+    # in fine-tuning
     pretraining: PretrainConfig | None = None
-    damaged: str = ""
+    damaged: str = ""  # the file of what was learned that cannot be read; it can be written anew
 
     @property
     def is_over(self) -> bool:
@@ -108,32 +88,20 @@ class RunInfo:
 
 @dataclass(frozen=True)
 class RunSpec:
-    """What a run was asked to do.
+    """What a run was asked to do."""
 
-    Attributes:
-        id: of the run.
-        owner: a fingerprint of whoever started it.
-        model: the base, by name; a folder by its whole path.
-        data: name of the set.
-        origin: of the set.
-        template: the wording; None for plain text.
-        config: the settings.
-        created: seconds since 1970.
-        pretraining: the settings of a run that starts from nothing: it has no base, and its rows
-            are documents. None in fine-tuning.
-        adapter: whose weights it starts from, by name; empty: it starts from the base alone.
-    """
-
-    id: str
-    owner: str
-    model: str
-    data: str
-    origin: str
-    template: PromptTemplate | None
-    config: FinetuneConfig
-    created: float
+    id: str  # of the run
+    owner: str  # a fingerprint of whoever started it
+    model: str  # the base, by name; a folder by its whole path
+    data: str  # name of the set
+    origin: str  # of the set
+    template: PromptTemplate | None  # the wording; None for plain text
+    config: FinetuneConfig  # the settings
+    created: float  # seconds since 1970
+    # the settings of a run that starts from nothing: it has no base, and its rows are documents.
+    # None in fine-tuning.
     pretraining: PretrainConfig | None = None
-    adapter: str = ""
+    adapter: str = ""  # whose weights it starts from, by name; empty: it starts from the base alone
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""

@@ -21,19 +21,12 @@ BATCH_POSITIONS = 32_768
 
 @dataclass(frozen=True, slots=True)
 class Likelihood:
-    """Of one continuation.
+    """Of one continuation."""
 
-    Attributes:
-        logprob: Σ ln p of its tokens, in nats.
-        n_tokens: how many there are.
-        greedy: whether each of them is the model's favourite.
-        n_context: how many tokens stand before them.
-    """
-
-    logprob: float
-    n_tokens: int
-    greedy: bool
-    n_context: int = 0
+    logprob: float  # Σ ln p of its tokens, in nats
+    n_tokens: int  # how many there are
+    greedy: bool  # whether each of them is the model's favourite
+    n_context: int = 0  # how many tokens stand before them
 
 
 @dataclass

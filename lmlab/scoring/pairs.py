@@ -28,17 +28,11 @@ class MinimalPair:
 
 @dataclass(frozen=True)
 class Judged:
-    """A pair as a model sees it.
+    """A pair as a model sees it."""
 
-    Attributes:
-        pair: the sentences.
-        good: the first, scored as a text of its own.
-        bad: the second.
-    """
-
-    pair: MinimalPair
-    good: Scored
-    bad: Scored
+    pair: MinimalPair  # the sentences
+    good: Scored  # the first, scored as a text of its own
+    bad: Scored  # the second
 
     @property
     def difference(self) -> float:
@@ -53,17 +47,12 @@ class Judged:
 
 @dataclass(frozen=True)
 class PairsResult:
-    """How often a model prefers the good sentence.
+    """How often a model prefers the good sentence."""
 
-    Attributes:
-        model: display name.
-        rows: (kind, good, bad, difference in nats) of each pair.
-        total: pairs that will be judged.
-    """
-
-    model: str
+    model: str  # display name
+    # (kind, good, bad, difference in nats) of each pair
     rows: tuple[tuple[str, str, str, float], ...]
-    total: int
+    total: int  # pairs that will be judged
 
     @property
     def by_kind(self) -> dict[str, Interval]:

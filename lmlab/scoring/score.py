@@ -25,18 +25,12 @@ from lmlab.scoring.tokens import Alternatives, Tokens, integers
 
 @dataclass(frozen=True, slots=True)
 class ScoreRequest:
-    """One text to score.
+    """One text to score."""
 
-    Attributes:
-        text: what is scored.
-        prefix: what it is conditioned on (the lecture's x_{1:t}).
-        end: whether the end token after the text is scored too.
-        given: whether white space at the end of the prefix stays there, as ``encode`` has it.
-    """
-
-    text: str
-    prefix: str = ""
-    end: bool = False
+    text: str  # what is scored
+    prefix: str = ""  # what it is conditioned on (the lecture's x_{1:t})
+    end: bool = False  # whether the end token after the text is scored too
+    # whether white space at the end of the prefix stays there, as ``encode`` has it
     given: bool = False
 
 

@@ -34,29 +34,20 @@ class Scored:
     ``prefix + text`` is what was given. Where a token spans the border between the two, or the
     prefix ends in white space, the border lies before that token, and ``moved`` holds the
     characters that went from the given prefix to the scored text.
-
-    Attributes:
-        model: display name of the model.
-        text: the scored characters, tiled exactly by the tokens' spans.
-        prefix: the characters conditioned on (the lecture's x_{1:t}).
-        tokens: in order; only the first can be unscored. Any sequence of them may be given.
-        moved: the end of the given prefix that was scored with the text.
-        context: what stood before the first token, as display strings (for instance BOS).
-        windowing: None when the text fitted the model's context.
-        limit: positions that the model reads at once, the model's context; None where not known.
-        unknown: scored tokens that stand for characters which the tokenizer has no token of.
-        notes: what a reader has to know of how the model was loaded and is run, in sentences.
     """
 
-    model: str
-    text: str
-    prefix: str
-    tokens: Tokens
-    moved: str = ""
+    model: str  # display name of the model
+    text: str  # the scored characters, tiled exactly by the tokens' spans
+    prefix: str  # the characters conditioned on (the lecture's x_{1:t})
+    tokens: Tokens  # in order; only the first can be unscored. Any sequence of them may be given.
+    moved: str = ""  # the end of the given prefix that was scored with the text
+    # what stood before the first token, as display strings (for instance BOS)
     context: tuple[str, ...] = ()
-    windowing: Windowing | None = None
+    windowing: Windowing | None = None  # None when the text fitted the model's context
+    # positions that the model reads at once, the model's context; None where not known
     limit: int | None = None
-    unknown: int = 0
+    unknown: int = 0  # scored tokens that stand for characters which the tokenizer has no token of
+    # what a reader has to know of how the model was loaded and is run, in sentences
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -29,36 +29,23 @@ SOFT = (PeftType.PROMPT_TUNING, PeftType.P_TUNING)
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """What is switched on.
+    """What is switched on."""
 
-    Attributes:
-        name: PEFT's name of the adapter; None for none and for a soft prompt.
-        alpha: factor of its scale, the lecture's α.
-        plain: nothing but W + α·s·V·U on linear layers, so that rows of a batch may differ in it.
-        soft_prompt: [length, H], or None.
-    """
-
-    name: str | None = None
-    alpha: float = 1.0
+    name: str | None = None  # PEFT's name of the adapter; None for none and for a soft prompt
+    alpha: float = 1.0  # factor of its scale, the lecture's α
+    # nothing but W + α·s·V·U on linear layers, so that rows of a batch may differ in it
     plain: bool = True
-    soft_prompt: Tensor | None = None
+    soft_prompt: Tensor | None = None  # [length, H], or None
 
 
 @dataclass(frozen=True)
 class Product:
-    """What a plain LoRA adapter adds to one linear map: α·s·V·U.
+    """What a plain LoRA adapter adds to one linear map: α·s·V·U."""
 
-    Attributes:
-        base: the map, as the untouched model has it.
-        u: [ℓ, in], PEFT's A.
-        v: [out, ℓ], PEFT's B.
-        scale: s.
-    """
-
-    base: Any
-    u: Tensor
-    v: Tensor
-    scale: float
+    base: Any  # the map, as the untouched model has it
+    u: Tensor  # [ℓ, in], PEFT's A
+    v: Tensor  # [out, ℓ], PEFT's B
+    scale: float  # s
 
 
 class Adapters:

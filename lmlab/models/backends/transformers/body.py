@@ -24,15 +24,10 @@ TOLERANCE = {torch.float32: 5e-5, torch.bfloat16: 3e-2, torch.float16: 5e-3}
 
 @dataclass
 class Past:
-    """What a model has read, in one or several rows of one length.
+    """What a model has read, in one or several rows of one length."""
 
-    Attributes:
-        state: as the model's forward pass handed it out.
-        length: positions read, a soft prompt counted.
-    """
-
-    state: Any
-    length: int
+    state: Any  # as the model's forward pass handed it out
+    length: int  # positions read, a soft prompt counted
 
     def widened(self, rows: int) -> "Past":
         """The past of one row for several, which go on without touching it."""
@@ -56,16 +51,11 @@ class Past:
 
 @dataclass(frozen=True)
 class Body:
-    """A model as a function of ids.
+    """A model as a function of ids."""
 
-    Attributes:
-        model: the transformers model.
-        soft_prompt: [length, H] put before the embedded text, or None.
-        whole: give the logits [B, T, V] of the whole model; else the last hidden state [B, T, H].
-    """
-
-    model: Any
-    soft_prompt: Tensor | None
+    model: Any  # the transformers model
+    soft_prompt: Tensor | None  # [length, H] put before the embedded text, or None
+    # give the logits [B, T, V] of the whole model; else the last hidden state [B, T, H]
     whole: bool
 
     def __call__(self, ids: Tensor) -> Tensor:

@@ -48,19 +48,13 @@ class Slot:
 
 @dataclass(frozen=True)
 class Graft:
-    """An adapter's modules.
+    """An adapter's modules."""
 
-    Attributes:
-        peft: PEFT's model, over the same base as all others.
-        slots: where its modules stand while it is in.
-        layers: those of them that hold LoRA matrices, with their trained scales s.
-        n_bytes: of all that is not the base's own.
-    """
-
-    peft: Any
-    slots: tuple[Slot, ...]
+    peft: Any  # PEFT's model, over the same base as all others
+    slots: tuple[Slot, ...]  # where its modules stand while it is in
+    # those of them that hold LoRA matrices, with their trained scales s
     layers: tuple[tuple[Any, float], ...]
-    n_bytes: int
+    n_bytes: int  # of all that is not the base's own
 
     @property
     def config(self) -> Any:

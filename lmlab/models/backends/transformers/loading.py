@@ -45,19 +45,12 @@ PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 @dataclass(frozen=True)
 class Folder:
-    """A model folder that was looked at and may be loaded.
+    """A model folder that was looked at and may be loaded."""
 
-    Attributes:
-        path: where it lies.
-        name: as shown to people.
-        weight_files: in the safetensors format.
-        text: config of its text part, where the model reads more than text; else None.
-    """
-
-    path: Path
-    name: str
-    weight_files: tuple[Path, ...]
-    text: Any = None
+    path: Path  # where it lies
+    name: str  # as shown to people
+    weight_files: tuple[Path, ...]  # in the safetensors format
+    text: Any = None  # config of its text part, where the model reads more than text; else None
 
     def load(self, settings: Settings) -> Weights:
         """See ``load``."""

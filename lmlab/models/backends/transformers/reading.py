@@ -23,31 +23,18 @@ BATCH_TOKENS_ELSEWHERE = 16_384
 
 @dataclass(frozen=True)
 class ReadingLM(LM):
-    """A model of transformers, perhaps with an adapter.
+    """A model of transformers, perhaps with an adapter."""
 
-    Attributes:
-        name: as shown to people.
-        model: the transformers model, in evaluation mode.
-        vocabulary: its tokenizer, seen as strings of bytes.
-        ways: how it is run, and which short cuts give what its plain forward pass gives.
-        context: positions that the model can read at once.
-        attached: the adapter that is meant, if any.
-        adapters: all that are attached to these weights.
-        folder: of the adapter that is meant.
-        turns: the lock of its weights.
-        form: what it was tuned in, where that is known.
-    """
-
-    name: str
-    model: Any
-    vocabulary: Vocabulary
-    ways: Ways
-    context: int
-    adapters: Adapters
-    attached: Attached = field(default_factory=Attached)
-    folder: Path | None = None
-    turns: Turns = field(default_factory=Turns)
-    form: Form | None = None
+    name: str  # as shown to people
+    model: Any  # the transformers model, in evaluation mode
+    vocabulary: Vocabulary  # its tokenizer, seen as strings of bytes
+    ways: Ways  # how it is run, and which short cuts give what its plain forward pass gives
+    context: int  # positions that the model can read at once
+    adapters: Adapters  # all that are attached to these weights
+    attached: Attached = field(default_factory=Attached)  # the adapter that is meant, if any
+    folder: Path | None = None  # of the adapter that is meant
+    turns: Turns = field(default_factory=Turns)  # the lock of its weights
+    form: Form | None = None  # what it was tuned in, where that is known
 
     @property
     def soft_prompt(self) -> Tensor | None:

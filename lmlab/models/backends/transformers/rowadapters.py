@@ -17,17 +17,11 @@ from lmlab.models.backends.transformers.reading import ReadingLM
 
 @dataclass
 class RowAdapter:
-    """One layer with the matrices of each row.
+    """One layer with the matrices of each row."""
 
-    Attributes:
-        layer: the linear map, as the untouched model has it.
-        u: [R, in, ℓ], the lecture's U (PEFT's A), turned.
-        v: [R, ℓ, out], α·s·V (PEFT's B), turned.
-    """
-
-    layer: Any
-    u: Tensor
-    v: Tensor
+    layer: Any  # the linear map, as the untouched model has it
+    u: Tensor  # [R, in, ℓ], the lecture's U (PEFT's A), turned
+    v: Tensor  # [R, ℓ, out], α·s·V (PEFT's B), turned
 
     def select(self, rows: Tensor) -> "RowAdapter":
         """The same layer for some of the rows."""

@@ -28,18 +28,13 @@ class Ways:
 
     The caller holds the weights' lock and has switched the adapter on. Each short cut is tried the
     first time it is asked for, and the answer is kept.
-
-    Attributes:
-        body: ids to one row a position, without the head where it can be taken apart.
-        whole: ids to logits: the plain forward pass.
-        head: rows of ``body`` to statistics of the next-token distributions.
-        border: positions, a soft prompt counted, up to which a text is read with other rotary
-            factors than a longer one; None where length makes no difference.
     """
 
-    body: Body
-    whole: Body
-    head: Head
+    body: Body  # ids to one row a position, without the head where it can be taken apart
+    whole: Body  # ids to logits: the plain forward pass
+    head: Head  # rows of ``body`` to statistics of the next-token distributions
+    # positions, a soft prompt counted, up to which a text is read with other rotary factors than a
+    # longer one; None where length makes no difference
     border: int | None
     _shown: dict[str, bool] = field(default_factory=dict)
     _rows: list[Tensor] = field(default_factory=list)
