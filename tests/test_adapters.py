@@ -21,7 +21,7 @@ from lmlab.models.backends.transformers import grafts, stacking
 from lmlab.models.backends.transformers.adapters import Adapters
 from lmlab.models.backends.transformers.loading import inspect, outline
 from lmlab.models.backends.transformers.rowadapters import RowAdapter
-from lmlab.models.sharedprefix import SharedPrefix
+from lmlab.models.decoding import SharedPrefix
 from lmlab.runs.model_store import ModelRef, ModelStore
 from lmlab.scoring.comparison import compare
 from lmlab.scoring.score import score

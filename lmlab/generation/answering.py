@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from lmlab.generation.complete import Stream
 from lmlab.generation.completions import FinishReason
 from lmlab.generation.sampling import GenerateConfig
+from lmlab.models.decoding import SharedPrefix, common_prefix
 from lmlab.models.model import LM
-from lmlab.models.sharedprefix import SharedPrefix, common_prefix
 
 ROWS = 32
 
@@ -25,7 +25,6 @@ def complete(
     """Complete each prompt; yields {place: (text, why it ended)} group by group.
 
     Args:
-        lm: the model.
         prompts: ids, each at least one and none longer than the model's context.
         config: the controls; a stop string is left out of the text.
         share: whether to read a common beginning once.

@@ -44,6 +44,12 @@ class Of:
     gap: bool = False  # whether it is the second model's minus the first's
     per: str = ""  # the column that it is divided by
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The columns that it reads."""
+        second = f"{self.column}_2" if self.gap else ""
+        return tuple(filter(None, (self.column, second, self.per)))
+
     def __call__(self, columns: Columns) -> Column:
         found = columns[self.column]
         found = (columns[f"{self.column}_2"] - found if self.gap else found) * self.times
@@ -58,16 +64,16 @@ class Measure:
     order: int  # its place among all measures
     key: str  # its name in code
     label: str  # its name on the page
-    short: str  # its name above a column of numbers
     about: str  # what it tells, and where it comes from, in a sentence or two
     formula: str  # the lecture's letters; ``_{…}`` is set low
     unit: str  # of its values and edges; empty where it has none
     value: Callable[[Columns], Column]  # from columns to its values
-    needs: tuple[str, ...]  # the columns that ``value`` reads
     # where one colour ends and the next begins, from expected to surprising
     edges: tuple[float, ...]
     labels: tuple[str, ...]  # one for each colour
     name: str  # of its column in CSV and JSON
+    short: str = ""  # its name above a column of numbers; by default its name on the page
+    needs: tuple[str, ...] = ()  # the columns that ``value`` reads; those of an ``Of`` are known
     pair: bool = False  # whether it compares two models
     diverging: bool = False  # whether the colours go from blue over none to orange
     digits: int | None = 2  # after the decimal point; None shows a probability
@@ -75,6 +81,11 @@ class Measure:
     # p of the whole vocabulary, [N, V]) and ``y`` (the tokens' ids, [N]); empty leaves it out of
     # receipts
     receipt: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "short", self.short or self.label)
+        if isinstance(self.value, Of):
+            object.__setattr__(self, "needs", self.value.needs)
 
     def fits(self, columns: Columns) -> bool:
         """Whether there is all that it needs."""

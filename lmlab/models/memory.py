@@ -44,9 +44,6 @@ class Memory:
 
     All bytes that are there or on their way stay within the budget together: what several threads
     load at once, and adapters that are attached later, count like all else.
-
-    Args:
-        budget: bytes for all copies together.
     """
 
     def __init__(self, budget: int) -> None:

@@ -11,10 +11,6 @@ from lmlab.models.store import FolderStore
 def source(name: str, store: FolderStore) -> str:
     """From where the parts of a model would be had that did not come with lmlab and were never
     fetched, as in ‘x/y from huggingface.co’; empty where all of it is here, or can be had nowhere.
-
-    Args:
-        name: of the model, perhaps with an adapter, as somebody wrote it.
-        store: what is here, and within which limits.
     """
     text = name.strip()
     try:

@@ -20,33 +20,22 @@ from lmlab.models.refs import RUN, ModelRef, local_folder
 from lmlab.settings import Settings
 
 Progress = Callable[[str], None]
+NO_RUN = ("There is no such fine-tuning run.", "It may have been deleted.")
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
 _REVISION = re.compile(r"[\w][\w./-]{0,99}")
 
 
 class Learned(Protocol):
-    """What a training run has learned."""
+    """What a training run has learned, in the end or by a step, and the base of its adapter."""
 
     @property
-    def base(self) -> str:
-        """The model that its adapter belongs to; empty where whole weights were learned."""
-
-    def folder(self, step: str | None) -> Path:
-        """Where it lies, in the end or by a step.
-
-        Raises:
-            ModelError: nothing was kept of it, or it is damaged.
-        """
+    def base(self) -> str: ...
+    def kept(self, step: str | None) -> Path: ...
 
 
 class Places:
-    """What names mean here, as far as the settings allow.
-
-    Args:
-        settings: of whoever asks.
-        models: the folder of the models that ship.
-    """
+    """What names mean here, as far as the settings allow."""
 
     def __init__(self, settings: Settings, models: Path) -> None:
         self.settings = settings
@@ -112,10 +101,10 @@ class Places:
     def resolve(self, ref: ModelRef, on_progress: Progress) -> Path:
         """The local folder that holds a model, fetched first if it is on the Hub."""
         if ref.name.startswith(RUN):
-            run = self.learned(ref.name)
+            run = self.run(ref.name)
             if run.base:
                 return self.resolve(ModelRef.parse(run.base), on_progress)
-            return run.folder(ref.revision)
+            return run.kept(ref.revision)
         if scheme(ref.name):
             raise ModelError(lacking(ref.name, WEIGHTS) or f"‘{ref}’ is no folder.", OF_WEIGHTS)
         if ref.name in self.embedded():
@@ -128,7 +117,7 @@ class Places:
         name, known = ref.adapter or "", self.embedded_adapters()
         if name.startswith(RUN):
             name, _, step = name.partition("@")
-            return self.learned(name).folder(step)
+            return self.run(name).kept(step)
         short = name.removeprefix("adapters/")
         if short in known and (short == name or not self._is_local(name)):
             return self._models / "adapters" / short
@@ -139,8 +128,8 @@ class Places:
         """The adapter's folder, where there is one; ``run:ID`` alone may be one too."""
         if ref.adapter:
             return self.resolve_adapter(ref, on_progress)
-        if ref.name.startswith(RUN) and (run := self.learned(ref.name)).base:
-            return run.folder(ref.revision)
+        if ref.name.startswith(RUN) and (run := self.run(ref.name)).base:
+            return run.kept(ref.revision)
         return None
 
     def place(self, ref: ModelRef, on_progress: Progress) -> Path:
@@ -154,9 +143,9 @@ class Places:
             raise ModelError(f"‘{ref.name[:100]}’ is not among the models of this page.")
         return Path(ref.name)
 
-    def learned(self, name: str) -> Learned:
-        """What the training run of a name has learned; a store of folders alone has no runs."""
-        raise ModelError("There is no such fine-tuning run.", "It may have been deleted.")
+    def run(self, name: str) -> Learned:
+        """The training run of a name; a store of folders alone has none."""
+        raise ModelError(*NO_RUN)
 
     def _outside(
         self, name: str, revision: str | None, on_progress: Progress, known: list[str]

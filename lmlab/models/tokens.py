@@ -123,12 +123,7 @@ class Vocabulary:
         return ids
 
     def unknown(self, ids: Sequence[int], characters: Sequence[str]) -> int:
-        """How many of the ids stand for characters that the tokenizer has no token of.
-
-        Args:
-            ids: of a text.
-            characters: what each of them stands for.
-        """
+        """How many of the ids stand for characters, those given, that it has no token of."""
         lost = self.spelling.unknown_id
         if lost is None or lost not in ids:
             return 0
@@ -169,10 +164,6 @@ def encode(
     the border. With no prefix the context is BOS, else EOS, else empty.
 
     Args:
-        vocabulary: the model's.
-        text: what is scored.
-        prefix: what stands before it.
-        bos: what is put in front.
         given: white space at the end of the prefix stays there: the opening of a chat's turn is
             given to the model as it is.
 

@@ -64,10 +64,6 @@ def hub_table(
     """The first rows of a data set of the Hub.
 
     Args:
-        wanted: which.
-        split: of it.
-        limit: most rows.
-        skip: leave out rows that cannot be read.
         token: False asks without the token that is stored.
 
     Raises:

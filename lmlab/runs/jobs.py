@@ -14,12 +14,10 @@ import psutil
 
 from lmlab.errors import InputError, LabError, disk_error
 from lmlab.runs import processes
-from lmlab.runs.ends import Ends
 from lmlab.runs.model_store import ModelStore
-from lmlab.runs.pages import Page, created, is_left
 from lmlab.runs.processes import GRACE, HELD, LATE, MOST_BESIDES, End, Running
 from lmlab.runs.store import RunFolder, RunInfo
-from lmlab.runs.waiting import GONE, Waiting
+from lmlab.runs.waiting import GONE, Ends, Page, Waiting, created, is_left
 from lmlab.settings import Settings
 from lmlab.training.events import TrainEvent
 
@@ -32,7 +30,6 @@ class Jobs:
     """The queue of one lab. Safe for many threads.
 
     Args:
-        settings: how many run and wait at most.
         start: starts a run in some other way than as a process of its own.
         late: seconds past its limit that a run's process may take before it is made to end.
     """

@@ -1,11 +1,16 @@
-"""What a run was asked to do, and how it goes. Knows no torch and no disk."""
+"""What a run was asked to do, and how it goes; what lies in its folder is read as if anybody had
+written it: a crash, another version, a hand. Knows no torch.
+"""
 
 import hashlib
+import json
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from lmlab.errors import InputError
 from lmlab.text.templates import PromptTemplate
@@ -20,16 +25,20 @@ FORMAT = 1  # of a run.json; a later one may hold what this version cannot read
 State = Literal["queued", "running", "done", "stopped", "failed", "interrupted"]
 # Figures that the last event of a run gives, and that its state keeps.
 FINAL = (
-    "step",
-    "seconds",
-    "train_loss",
-    "valid_loss",
-    "valid_before",
-    "probe_loss",
-    "probe_before",
-    "accuracy",
-    "accuracy_before",
-)
+    "step", "seconds", "train_loss", "valid_loss", "valid_before", "probe_loss", "probe_before",
+    "accuracy", "accuracy_before",
+)  # fmt: skip
+FIGURES = (*FINAL, "trainable", "total", "reason", "message")
+_WHOLE, _WORDS = ("step", "trainable", "total"), ("reason", "message")
+_ELSE = "Open it with the version that wrote it; it is left as it is."
+
+
+class UnreadRunError(InputError):
+    """A folder whose run.json cannot be read; ``damaged``: it can be of no use to any version."""
+
+    def __init__(self, message: str, hint: str = "", *, damaged: bool = False) -> None:
+        super().__init__(message, hint)
+        self.damaged = damaged
 
 
 @dataclass(frozen=True)
@@ -190,3 +199,61 @@ def _template(raw: Mapping[str, Any] | None) -> PromptTemplate | None:
     # One that ships is rendered in this process: it has to be that very one.
     same = known.model_dump(mode="json", by_alias=True) == raw
     return known if same else PromptTemplate(**raw)
+
+
+@lru_cache(maxsize=512)
+def spec_of(file: Path, changed: int) -> RunSpec | tuple[str, str, bool]:
+    """What a run.json asks for; else what is wrong, what to do, and whether it is damaged.
+
+    The same few are asked for many times over, and hardly ever change.
+
+    Raises:
+        OSError: there is no such file.
+    """
+    name = file.parent.name
+    try:
+        raw = json.loads(file.read_bytes())
+        if not isinstance(raw, dict):
+            raise TypeError("no object")
+    except (ValueError, TypeError, RecursionError):
+        return _damaged(name)
+    newer = isinstance(raw.get("format"), int) and raw["format"] > FORMAT
+    try:
+        return RunSpec.from_dict(raw)
+    except InputError as error:
+        return (f"‘{name}’ was written by another version of lmlab. {error.message}", _ELSE, False)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+        if newer:
+            return (f"‘{name}’ was written by a newer version of lmlab.", _ELSE, False)
+        return _damaged(name)
+
+
+def _damaged(name: str) -> tuple[str, str, bool]:
+    return (
+        f"The file run.json of ‘{name}’ is damaged, so that nobody knows what was asked.",
+        "What was learned, if anything, still lies beside it.",
+        True,
+    )
+
+
+def known_state(raw: Any) -> dict[str, Any]:
+    """A state.json with nothing in it that has another kind than it must have."""
+    if not isinstance(raw, Mapping):
+        return {"state": "interrupted"}
+    found = {str(key): value for key, value in raw.items()}
+    for key in FIGURES:
+        if key in found and not _fits(key, found[key]):
+            del found[key]
+    if found.get("state") not in get_args(State):
+        found["state"] = "interrupted"
+    return found
+
+
+def _fits(key: str, value: Any) -> bool:
+    if key in _WORDS:
+        return isinstance(value, str)
+    if isinstance(value, bool):
+        return False
+    if key in _WHOLE:
+        return isinstance(value, int) and value >= 0
+    return isinstance(value, int | float) and math.isfinite(value)

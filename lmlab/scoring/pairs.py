@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import takewhile
 
 from lmlab.assets import assets_dir
 from lmlab.errors import InputError
@@ -67,15 +67,6 @@ class PairsResult:
         """The same over all pairs."""
         return agreement.bootstrap([[float(row[3] > 0)] for row in self.rows])
 
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON-ready dict."""
-        return {
-            "model": self.model,
-            "n": len(self.rows),
-            "accuracy": agreement.finite(self.accuracy.mean),
-            "by_kind": {kind: found.mean for kind, found in self.by_kind.items()},
-        }
-
 
 def judge(lm: LM, pairs: Sequence[MinimalPair], top_k: int = 5) -> list[Judged]:
     """Score both sentences of each pair, as texts that begin at the start token."""
@@ -98,11 +89,8 @@ def iter_pairs(lm: LM, pairs: Sequence[MinimalPair]) -> Iterator[PairsResult]:
 
 def first_difference(good: Scored, bad: Scored) -> tuple[int, int]:
     """The token of each where the two texts part, counted from 0."""
-    shared = 0
-    for a, b in zip(good.text, bad.text, strict=False):
-        if a != b:
-            break
-        shared += 1
+    pairs = zip(good.text, bad.text, strict=False)
+    shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
     return _token_at(good, shared), _token_at(bad, shared)
 
 

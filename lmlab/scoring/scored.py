@@ -152,20 +152,12 @@ class Scored:
         values = [(one, one.value(tokens.columns)) for one in measures(tokens.columns)]
         levels = dict(values)[bits]
         spans = [
-            markup.Span(text, bits.level(levels[i]), self._title(i, values))
+            (text, bits.level(levels[i]), self._title(i, values))
             if tokens.known[i]
-            else markup.Span(text, None, "not scored")
+            else (text, None, "not scored")
             for i, text in enumerate(tokens.texts)
         ]
-        figures = [
-            f"perplexity <b>{self.perplexity:,.2f}</b>",
-            f"{self.logprob:,.2f} nats",
-            f"{'—' if self.unknown else f'{self.bits_per_byte:.3f}'} bits per byte",
-            f"{self.n_tokens:,} tokens",
-        ]
-        legend = (f"{bits.label}, {bits.unit}", bits.labels)
-        shown = figures if self.n_tokens else []
-        return markup.strip(self.model, shown, legend, self.prefix, spans, remarks(self))
+        return markup.strip(scored=self, measure=bits, spans=spans, notes=remarks(self))
 
     def _title(self, i: int, values: Sequence[tuple[Measure, Column]]) -> str:
         """The measures of a token and its likeliest alternatives, in a line."""

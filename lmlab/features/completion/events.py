@@ -229,7 +229,7 @@ def draw(lab: Lab, tree: Tree, asked: GenerateConfig) -> dict[str, Any]:
 
 
 def _by_hand(tree: Tree, token: int, which: int, found: Any) -> Step:
-    from lmlab.generation.nexttoken import choose
+    from lmlab.generation.sampling import choose
 
     step = choose(found, which, len(tree.path()))
     ends = tree.place.ends if tree.place else frozenset()

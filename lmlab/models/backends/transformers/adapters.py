@@ -77,11 +77,8 @@ class Adapters:
         return soft + sum(made.n_bytes for made in out)
 
     def activate(self, folder: Path | None, alpha: float = 1.0) -> Attached:
-        """Switch on one adapter, attaching it first if need be, or none.
-
-        Args:
-            folder: of the adapter; None for the base alone.
-            alpha: factor of a LoRA adapter's scale; stored weights are never touched.
+        """Switch on one adapter, attaching it first if need be, or none. α is a factor of a LoRA
+        adapter's scale; stored weights are never touched.
 
         Raises:
             ModelError: the folder holds no adapter that fits this model, or α is not 1 and the

@@ -1,4 +1,5 @@
-"""How a model is run, whatever its kind: ids to rows, alone or over what it has read before.
+"""How a model is run, whatever its kind: ids to rows, alone or over what it has read before, and
+how its head is best applied: decided from the model, proved on a probe.
 
 What a model keeps of what it has read is opaque here: whatever its forward pass hands out is handed
 in again under the name that the pass knows.
@@ -12,9 +13,12 @@ from functools import cache as memo
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+from transformers.modeling_outputs import BaseModelOutputWithPast
+
+from lmlab.models.head import Head, SlicedHead, TiledHead
 
 # A key–value cache, a recurrent state: names of several versions and kinds of transformers' models.
 PAST = ("cache", "past_key_values", "cache_params", "state")
@@ -143,3 +147,60 @@ def close(got: Tensor, expected: Tensor) -> bool:
     tolerance = TOLERANCE.get(expected.dtype, 1e-4)
     scale = float(expected.float().nan_to_num().abs().max())
     return torch.allclose(got, expected, rtol=tolerance, atol=tolerance * scale, equal_nan=True)
+
+
+def head_of(model: Any, rows: Tensor, logits: Tensor) -> Head | None:
+    """What makes a bare body's rows [T, H] into those logits [T, V], if anything does."""
+    linear, own, width = _linear(model), OwnHead(model), logits.shape[-1]
+    if linear is not None and _agrees(linear.logits, rows, logits):
+        tiled = linear.weight.dtype == torch.float32 and linear.weight.device.type == "cpu"
+        return linear if tiled else SlicedHead(linear.logits, width)
+    return SlicedHead(own, width) if _agrees(own, rows, logits) else None
+
+
+class _Given(nn.Module):
+    """Stands in for a model's body and gives back a hidden state that is known already."""
+
+    def __init__(self, hidden: Tensor) -> None:
+        super().__init__()
+        self.hidden = hidden
+
+    def forward(self, *args: Any, **kwargs: Any) -> BaseModelOutputWithPast:
+        return BaseModelOutputWithPast(last_hidden_state=self.hidden)
+
+
+@dataclass(frozen=True)
+class OwnHead:
+    """The model's own head, with its caps and scales, on rows computed before."""
+
+    model: Any
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        """[N, H] rows to [N, V] logits; the caller holds the weights' lock."""
+        modules, name = self.model._modules, self.model.base_model_prefix
+        body = modules[name]
+        ids = torch.zeros(1, len(rows), dtype=torch.long, device=rows.device)
+        try:
+            modules[name] = _Given(rows[None])
+            logits: Tensor = self.model(input_ids=ids, use_cache=False).logits
+        finally:
+            modules[name] = body
+        return logits[0]
+
+
+def _linear(model: Any) -> TiledHead | None:
+    """The head as one linear map, or None when it has another form or a cap on its logits."""
+    head = model.get_output_embeddings()
+    capped = getattr(model.config.get_text_config(), "final_logit_softcapping", None)
+    if type(head) is not nn.Linear or capped:
+        return None
+    return TiledHead(head.weight.detach(), None if head.bias is None else head.bias.detach())
+
+
+def _agrees(head: Callable[[Tensor], Tensor], rows: Tensor, expected: Tensor) -> bool:
+    """Whether a way gives the model's own logits on the probe."""
+    try:
+        return close(head(rows), expected)
+    except Exception:
+        # Architectures differ in how they call their head; any failure means: not this way.
+        return False

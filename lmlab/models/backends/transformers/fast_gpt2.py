@@ -16,20 +16,20 @@ from lmlab.models.backends.transformers.fast_llama import (
     narrow,
     plain_layer,
 )
-from lmlab.models.backends.transformers.reading import ReadingLM
 from lmlab.models.backends.transformers.rowadapters import RowAdapter
+from lmlab.models.model import LM
 
 ODD = ("add_cross_attention", "scale_attn_by_inverse_layer_idx", "reorder_and_upcast_attn")
 
 
-def fits(lm: ReadingLM) -> bool:
+def fits(lm: LM) -> bool:
     """Whether a model is a GPT-2 of the plain kind, its adapter none or plain LoRA."""
     model, config = lm.model, lm.model.config
     if type(model) is not GPT2LMHeadModel or config.activation_function != "gelu_new":
         return False
     if not config.scale_attn_weights or any(getattr(config, name, False) for name in ODD):
         return False
-    if not lm.attached.plain and lm.soft_prompt is None:
+    if not lm.attached.plain and lm.attached.soft_prompt is None:
         return False
     body = model.transformer
     layers = [one for block in body.h for one in _maps(block)]
@@ -43,13 +43,7 @@ def fits(lm: ReadingLM) -> bool:
 
 
 class LeanGPT2:
-    """Goes on from a prompt that the library's forward pass has read.
-
-    Args:
-        model: fits.
-        cache: of the prompt.
-        adapted: layers with LoRA matrices; those of one row serve all rows.
-    """
+    """Goes on from a prompt that the library's forward pass has read, as ``LeanLlama``."""
 
     def __init__(self, model: Any, cache: DynamicCache, adapted: Sequence[RowAdapter]) -> None:
         self._model = model

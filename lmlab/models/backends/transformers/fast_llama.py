@@ -14,8 +14,8 @@ from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 from transformers import DynamicCache, LlamaForCausalLM
 
-from lmlab.models.backends.transformers.reading import ReadingLM
 from lmlab.models.backends.transformers.rowadapters import RowAdapter
+from lmlab.models.model import LM
 
 ROPES = ("default", "linear", "llama3")
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj")
@@ -24,7 +24,7 @@ ROOM = 128  # positions that are set aside at a time
 MANY = 16  # rows from which on the usual order of a product is as fast
 
 
-def fits(lm: ReadingLM) -> bool:
+def fits(lm: LM) -> bool:
     """Whether a model is a Llama of the plain kind, its adapter none or plain LoRA."""
     model, config = lm.model, lm.model.config
     if type(model) is not LlamaForCausalLM or config.hidden_act != "silu":
@@ -32,7 +32,7 @@ def fits(lm: ReadingLM) -> bool:
     rope = getattr(config, "rope_parameters", None) or {}
     if rope.get("rope_type", "default") not in ROPES or config.pretraining_tp > 1:
         return False
-    if not lm.attached.plain and lm.soft_prompt is None:
+    if not lm.attached.plain and lm.attached.soft_prompt is None:
         return False
     layers = [_linears(layer) for layer in model.model.layers]
     known = all(type(plain_layer(one)) is nn.Linear for layer in layers for one in layer)
@@ -157,7 +157,6 @@ class LeanLlama:
     """Goes on from a prompt that the library's forward pass has read.
 
     Args:
-        model: fits.
         cache: of the prompt, [R, heads, T, width] keys and values in each layer.
         adapted: layers with LoRA matrices; those of one row serve all rows.
     """

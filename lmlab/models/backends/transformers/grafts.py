@@ -93,11 +93,6 @@ def _place(parent: nn.Module, name: str, module: nn.Module | None) -> None:
 def graft(model: nn.Module, config: Any, tensors: dict[str, Tensor]) -> Graft:
     """Attach an adapter to a model and leave it in.
 
-    Args:
-        model: the untouched base, a transformers model.
-        config: PEFT's config.
-        tensors: of the adapter's file.
-
     Raises:
         MisfitError: tensors are missing, left over or of another shape; or PEFT's numbers cannot
             be had.

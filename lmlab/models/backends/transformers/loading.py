@@ -20,7 +20,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 from lmlab.errors import LabError, MemoryLimitError, ModelError
 from lmlab.models.backends.transformers.model import TransformersLM, Weights
 from lmlab.models.backends.transformers.textpart import KEYS, text_part, tied
-from lmlab.models.learned import learned_form
+from lmlab.models.forms import learned_form
 from lmlab.models.tokenizers import fitted, read_vocabulary
 from lmlab.settings import Settings
 

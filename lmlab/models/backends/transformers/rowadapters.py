@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from lmlab.models.backends.transformers.adapters import Product
-from lmlab.models.backends.transformers.reading import ReadingLM
+from lmlab.models.model import LM
 
 
 @dataclass
@@ -44,7 +44,7 @@ class RowAdapter:
 
 
 @torch.inference_mode()
-def row_adapters(lms: Sequence[ReadingLM]) -> list[RowAdapter]:
+def row_adapters(lms: Sequence[LM]) -> list[RowAdapter]:
     """The adapted layers of models that share their weights, a row for each model.
 
     Only plain LoRA adapters add to rows: there are none of a model with another adapter.

@@ -12,8 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lmlab.models.backends.transformers.body import Body, close
-from lmlab.models.backends.transformers.heads import head_of
+from lmlab.models.backends.transformers.body import Body, close, head_of
 from lmlab.models.head import Head, SlicedHead
 
 PROBE = 12
