@@ -7,13 +7,15 @@ import re
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoConfig
-from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
-
 from lmlab.errors import ModelError
 from lmlab.models.backends.transformers.adapters import Adapters
-from lmlab.models.backends.transformers.loading import Folder, outline, reading_error
-from lmlab.models.hubtoken import gated_hint, token_of
+from lmlab.models.backends.transformers.loading import (
+    Folder,
+    check_generative,
+    config_of,
+    outline,
+)
+from lmlab.models.hub import gated_hint, token_of
 from lmlab.models.refs import RUN, ModelRef, local_folder
 from lmlab.models.store import FolderStore
 
@@ -48,18 +50,8 @@ def read_config(folder: Path, name: str) -> Any:
     """
     if not (folder / "config.json").is_file():
         raise ModelError(f"‘{name}’ is not a model folder: it has no config.json.")
-    try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except Exception as error:
-        raise reading_error(error, name) from error
-    names = config.architectures or []
-    generative = not names or any(n.endswith(("CausalLM", "LMHeadModel")) for n in names)
-    known = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING
-    if config.is_encoder_decoder or not known or not generative:
-        raise ModelError(
-            f"‘{name}’ ({config.model_type}) is not a causal language model.",
-            "Choose one that continues text, such as GPT-2, Llama, Qwen or Pythia.",
-        )
+    config = config_of(folder, name)
+    check_generative(config, config.architectures or [], name, config.model_type)
     _check_size(config, name)
     return config
 

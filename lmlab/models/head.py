@@ -46,7 +46,6 @@ class SlicedHead:
     vocabulary: int  # V
 
     def stats(self, hidden: Tensor, targets: Tensor, top_k: int) -> RowStats:
-        """See ``Head``."""
         rows = max(1, BUDGET // (4 * self.vocabulary))
         pieces = zip(torch.split(hidden, rows), torch.split(targets, rows), strict=True)
         return concat([row_stats(self.logits(h), y, top_k) for h, y in pieces])
@@ -60,11 +59,9 @@ class TiledHead:
     bias: Tensor | None = None  # [V] or None
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """See ``Head``."""
         return F.linear(hidden, self.weight, self.bias)
 
     def stats(self, hidden: Tensor, targets: Tensor, top_k: int) -> RowStats:
-        """See ``Head``."""
         rows = max(LANES, min(ROWS, BUDGET // (4 * len(self.weight)) // LANES * LANES))
         scratch = _Scratch.make(self.weight, min(rows, _up(len(hidden), LANES)))
         parts = []

@@ -15,12 +15,27 @@ from huggingface_hub.errors import (
 )
 
 from lmlab.errors import LabError, MemoryLimitError, ModelError, disk_error
-from lmlab.models.hubtoken import gated_hint, token_of
 from lmlab.settings import Settings
 
 log = logging.getLogger("lmlab")
 MOST_BESIDES = 200_000_000  # bytes of all that is no weights: a tokenizer, a vocabulary
 PATTERNS = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+
+
+def token_of(settings: Settings) -> bool | None:
+    """What huggingface_hub takes as a token: None for the one that is stored here, False for none.
+
+    A token opens what its owner may read. A page is asked by others too, by a link as well: there
+    it is used only where its owner said so. Commands and the library are asked by the owner alone.
+    """
+    return False if settings.hub_token is False else None
+
+
+def gated_hint(token: bool | None) -> str:
+    """What to do about a model that only some may read."""
+    if token is False:
+        return "Whoever runs this page can let it use the token that is stored: LMLAB_HUB_TOKEN."
+    return "Accept its terms there and set HF_TOKEN."
 
 
 def endpoint() -> str:

@@ -133,16 +133,15 @@ class Memory:
             with self.mutex:
                 entry.n_bytes = resident
 
-    def take(self, entry: Entry, adapter: Path | None) -> None:
+    @contextmanager
+    def using(self, entry: Entry, adapter: Path) -> Iterator[None]:
         """Count an adapter as in use; its copy is borrowed."""
-        if adapter is not None:
-            with self.mutex:
-                entry.adapters[adapter] = entry.adapters.get(adapter, 0) + 1
-                entry.adapters.move_to_end(adapter)
-
-    def give_back(self, entry: Entry, adapter: Path | None) -> None:
-        """Say that one of its users needs an adapter no more."""
-        if adapter is not None:
+        with self.mutex:
+            entry.adapters[adapter] = entry.adapters.get(adapter, 0) + 1
+            entry.adapters.move_to_end(adapter)
+        try:
+            yield
+        finally:
             with self.mutex:
                 entry.adapters[adapter] -= 1
 

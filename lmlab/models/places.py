@@ -82,18 +82,15 @@ class Places:
 
     def base_name(self, ref: ModelRef) -> str:
         """What an adapter says that it was made for: a Hub id, else a folder's whole path."""
-        if self._is_hub_id(ref.name, self.embedded()):
+        name = ref.name
+        if not (_is_fixed(name) or name in self.embedded() or self._is_local(name)):
             return f"{ref.name}@{ref.revision}" if ref.revision else ref.name
         return os.path.abspath(self.resolve(replace(ref, adapter=None), lambda message: None))
 
     def _pinned(self, name: str, known: list[str]) -> str:
-        if self._is_hub_id(name, known) or _is_fixed(name) or name in known:
+        if _is_fixed(name) or name in known or not self._is_local(name):
             return name
         return os.path.abspath(Path(name).expanduser())
-
-    def _is_hub_id(self, name: str, known: list[str]) -> bool:
-        """Whether a name is neither one of ours nor a folder's."""
-        return not (_is_fixed(name) or name in known or self._is_local(name))
 
     def _is_local(self, name: str) -> bool:
         return self.settings.allow_local and local_folder(name) is not None

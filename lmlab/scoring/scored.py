@@ -4,11 +4,9 @@ All log-probabilities and entropies are natural logarithms (nats); spans count c
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
-
-import numpy as np
 
 from lmlab.errors import InputError
 from lmlab.measures import Column, Measure, Of, measure, measures
@@ -64,11 +62,6 @@ class Scored:
         if not found.fits(self.tokens.columns):
             raise InputError(f"‘{key}’ is no measure of one text under one model.")
         return found.value(self.tokens.columns)
-
-    @property
-    def scored_tokens(self) -> Iterator[TokenScore]:
-        """The tokens that have a log-probability."""
-        return (self.tokens[int(i)] for i in np.flatnonzero(self.tokens.known))
 
     @property
     def first_unscored(self) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
 from lmlab.lab import import_core
-from lmlab.models.hubtoken import token_of
+from lmlab.models.hub import token_of
 from lmlab.runs.owned_runs import TuningRuns
 from lmlab.runs.room import CHECKED, check_memory, longest_batch, longest_rows, row_tokens
 from lmlab.text import sets as data

@@ -7,7 +7,7 @@ in again under the name that the pass knows.
 
 import copy
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache as memo
 from typing import Any
@@ -86,7 +86,7 @@ class Body:
         length = next(iter(inputs.values())).shape[1]
         known = parameters(type(self._module).forward)
         if past is not None:
-            inputs[_first(PAST, known)] = past.state
+            inputs[next(name for name in PAST if name in known)] = past.state
             if positions and "position_ids" in known:
                 places = torch.arange(at, at + length, device=ids.device)
                 inputs["position_ids"] = places.expand(len(ids), -1)
@@ -122,10 +122,6 @@ class Body:
 def parameters(forward: Callable[..., Any]) -> frozenset[str]:
     """The names that a forward pass knows; what ``**kwargs`` would swallow is not among them."""
     return frozenset(inspect.signature(forward).parameters)
-
-
-def _first(names: Iterable[str], known: frozenset[str]) -> str:
-    return next(name for name in names if name in known)
 
 
 def _expanded(cache: DynamicCache, rows: int) -> DynamicCache:
