@@ -19,7 +19,7 @@ FinishReason = Literal["end", "stop", "length", "context"]
 class Candidate:
     """A token that could come next."""
 
-    id: int  # the token's id
+    id: int
     text: str  # what it shows as
     logprob: float  # under the model's own distribution
     probability: float  # after the sampling controls; 0 when they cut it off
@@ -30,7 +30,7 @@ class Step:
     """One generated token, and what the model and the controls made of its position."""
 
     index: int  # 0 for the first token of the completion
-    id: int  # the token
+    id: int
     text: str  # what the token shows as
     shown: str  # the characters that became readable with this token; stop strings are left out
     logprob: float  # of the token under the model's own distribution

@@ -177,14 +177,21 @@ def iter_rounds(
     decoder: Decoder, streams: Sequence[Stream]
 ) -> Iterator[Reading | list[tuple[int, Step]]]:
     """Like ``rounds``, with how far the reading of a long prompt is."""
-    live = list(range(len(streams)))
     logits = yield from decoder.reading(streams[0].ids)
+    yield from going(decoder, streams, logits)
+
+
+def going(
+    decoder: Decoder, streams: Sequence[Stream], logits: Tensor
+) -> Iterator[list[tuple[int, Step]]]:
+    """Advance streams of one length, from the logits [R, V] of what comes next, until each ends."""
+    live = list(range(len(streams)))
     while True:
         yield list(zip(live, advance([streams[i] for i in live], logits), strict=True))
-        going = [place for place, i in enumerate(live) if streams[i].finish is None]
-        if not going:
+        kept = [place for place, i in enumerate(live) if streams[i].finish is None]
+        if not kept:
             return
-        if len(going) < len(live):
-            decoder.keep(going)
-            live = [live[place] for place in going]
+        if len(kept) < len(live):
+            decoder.keep(kept)
+            live = [live[place] for place in kept]
         logits = decoder.feed([streams[i].ids[-1] for i in live])

@@ -38,8 +38,8 @@ VARIABLE = "LMLAB_MEASURES"
 class Of:
     """One column times a factor, or its exponential: the page makes it from the same numbers."""
 
-    column: str  # which
-    times: float = 1.0  # the factor
+    column: str
+    times: float = 1.0
     exp: bool = False  # whether e is raised to it
     gap: bool = False  # whether it is the second model's minus the first's
     per: str = ""  # the column that it is divided by

@@ -26,7 +26,7 @@ WEIGHTS = "adapter_model.safetensors"
 class Entry:
     """One copy of the weights, loaded or on its way."""
 
-    future: "Future[Copy]" = field(default_factory=Future)  # the copy
+    future: "Future[Copy]" = field(default_factory=Future)
     users: int = 0  # who borrowed it or waits for it
     n_bytes: int = 0  # what it takes; until it is loaded what it is going to take
     # how many use each of its adapters, the one used last at the end

@@ -45,7 +45,7 @@ class Encoded:
 class Vocabulary:
     """A fast tokenizer seen as a list of tokens, each a string of bytes."""
 
-    tokenizer: Any  # the transformers tokenizer
+    tokenizer: Any
     # how many tokens the model has an embedding of; None where no model is known
     rows: int | None = None
     notes: tuple[str, ...] = ()  # what a reader has to know about how it was loaded, in sentences

@@ -109,7 +109,7 @@ class Asked:
 
     base: str  # by its whole name
     adapter: str  # the same; empty where the run starts from the base alone
-    config: FinetuneConfig  # the settings
+    config: FinetuneConfig
     outline: Outline  # the base's parameters and tokenizer
     chosen: tuple[str, ...] = ()  # what was chosen for the model's size, in sentences
 

@@ -78,28 +78,18 @@ def _taken(handle: int) -> bool:
         return True
 
 
-if sys.platform == "win32":
+def _take(handle: int, alone: bool) -> bool:
+    try:
+        if sys.platform == "win32":
+            import msvcrt
 
-    def _take(handle: int, alone: bool) -> bool:
-        import msvcrt
-
-        try:
             msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        except OSError as error:
-            if error.errno in _HELD:
-                return False
-            raise
-        return True
+        else:
+            import fcntl
 
-else:
-
-    def _take(handle: int, alone: bool) -> bool:
-        import fcntl
-
-        try:
             fcntl.flock(handle, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno in _HELD:
-                return False
-            raise
-        return True
+    except OSError as error:
+        if error.errno in _HELD:
+            return False
+        raise
+    return True

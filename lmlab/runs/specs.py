@@ -48,9 +48,9 @@ class RunInfo:
     id: str  # letters and digits; whoever knows it can use the model, so only its owner is told
     title: str  # model, data and method in a few words
     model: str  # the base, by name
-    data: str  # name of the set
+    data: str
     template: str  # name of the template; empty where rows are plain text
-    config: FinetuneConfig  # the settings
+    config: FinetuneConfig
     # ``interrupted`` is a run whose process is gone; it can be resumed, and so can a stopped one
     # that has not made all its steps
     state: State
@@ -99,13 +99,13 @@ class RunInfo:
 class RunSpec:
     """What a run was asked to do."""
 
-    id: str  # of the run
+    id: str
     owner: str  # a fingerprint of whoever started it
     model: str  # the base, by name; a folder by its whole path
-    data: str  # name of the set
-    origin: str  # of the set
+    data: str
+    origin: str
     template: PromptTemplate | None  # the wording; None for plain text
-    config: FinetuneConfig  # the settings
+    config: FinetuneConfig
     created: float  # seconds since 1970
     # the settings of a run that starts from nothing: it has no base, and its rows are documents.
     # None in fine-tuning.

@@ -22,7 +22,7 @@ By = Literal["difference", "kl", "kl_reverse"]
 class Segment:
     """A piece of text at whose ends tokens of both models end."""
 
-    text: str  # its characters
+    text: str
     # −log₂ p of them under the first model, or None when it could not score them all
     first: float | None
     second: float | None  # the same under the second model

@@ -24,7 +24,7 @@ class Likelihood:
     """Of one continuation."""
 
     logprob: float  # Σ ln p of its tokens, in nats
-    n_tokens: int  # how many there are
+    n_tokens: int
     greedy: bool  # whether each of them is the model's favourite
     n_context: int = 0  # how many tokens stand before them
 

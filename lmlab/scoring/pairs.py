@@ -30,9 +30,9 @@ class MinimalPair:
 class Judged:
     """A pair as a model sees it."""
 
-    pair: MinimalPair  # the sentences
+    pair: MinimalPair
     good: Scored  # the first, scored as a text of its own
-    bad: Scored  # the second
+    bad: Scored
 
     @property
     def difference(self) -> float:
@@ -49,7 +49,7 @@ class Judged:
 class PairsResult:
     """How often a model prefers the good sentence."""
 
-    model: str  # display name
+    model: str
     # (kind, good, bad, difference in nats) of each pair
     rows: tuple[tuple[str, str, str, float], ...]
     total: int  # pairs that will be judged

@@ -29,7 +29,7 @@ from lmlab.scoring.tokens import Alternatives, Tokens, integers
 class ScoreRequest:
     """One text to score."""
 
-    text: str  # what is scored
+    text: str
     prefix: str = ""  # what it is conditioned on (the lecture's x_{1:t})
     end: bool = False  # whether the end token after the text is scored too
     # whether white space at the end of the prefix stays there, as ``encode`` has it

@@ -34,7 +34,7 @@ class Scored:
     characters that went from the given prefix to the scored text.
     """
 
-    model: str  # display name of the model
+    model: str
     text: str  # the scored characters, tiled exactly by the tokens' spans
     prefix: str  # the characters conditioned on (the lecture's x_{1:t})
     tokens: Tokens  # in order; only the first can be unscored. Any sequence of them may be given.

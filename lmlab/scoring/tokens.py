@@ -82,7 +82,7 @@ class Tokens(Sequence[TokenScore]):
     ends: Integers
     # see ``lmlab.measures``, those that the backend gives; NaN where a token was not scored
     columns: Columns
-    top: Alternatives  # the alternatives
+    top: Alternatives
 
     @classmethod
     def of(cls, tokens: Iterable[TokenScore]) -> "Tokens":

@@ -17,7 +17,7 @@ class Word:
     start: int  # first character, counted in the scored text
     end: int  # one past the last
     logprob: float | None  # ln p of its tokens, in nats; None where one of them was not scored
-    n_tokens: int  # how many they are
+    n_tokens: int
 
     @property
     def bits(self) -> float | None:

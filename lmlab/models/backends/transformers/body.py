@@ -57,7 +57,7 @@ class Past:
 class Body:
     """A model as a function of ids."""
 
-    model: Any  # the transformers model
+    model: Any
     soft_prompt: Tensor | None  # [length, H] put before the embedded text, or None
     # give the logits [B, T, V] of the whole model; else the last hidden state [B, T, H]
     whole: bool

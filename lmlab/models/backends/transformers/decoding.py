@@ -44,7 +44,7 @@ class CachedDecoder(Decoder):
         # Which rows of the past, of how many, are those that go on.
         self._lanes: list[int] = []
         self._width = rows
-        self._lean: fast_llama.LeanLlama | fast_gpt2.LeanGPT2 | None = None
+        self._lean: fast_llama.Lean | None = None
 
     def reading(self, ids: Sequence[int]) -> Generator[Reading, None, Tensor]:
         self._begin([ids] * self._rows)

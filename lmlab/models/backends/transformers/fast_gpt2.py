@@ -1,22 +1,20 @@
 """The lean step for GPT-2. Any model that is not exactly what it knows is left alone."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import DynamicCache, GPT2LMHeadModel
+from transformers import GPT2LMHeadModel
 from transformers.pytorch_utils import Conv1D
 
 from lmlab.models.backends.transformers.fast_llama import (
     MANY,
-    GrowingCache,
+    Lean,
     columns_of,
     narrow,
     plain_layer,
 )
-from lmlab.models.backends.transformers.rowadapters import RowAdapter
 from lmlab.models.model import LM
 
 ODD = ("add_cross_attention", "scale_attn_by_inverse_layer_idx", "reorder_and_upcast_attn")
@@ -42,23 +40,13 @@ def fits(lm: LM) -> bool:
     )
 
 
-class LeanGPT2:
-    """Goes on from a prompt that the library's forward pass has read, as ``LeanLlama``."""
+class LeanGPT2(Lean):
+    """The lean step of a GPT-2."""
 
-    def __init__(self, model: Any, cache: DynamicCache, adapted: Sequence[RowAdapter]) -> None:
-        self._model = model
-        self._maps = [_maps(block) for block in model.transformer.h]
-        self._adapted = {id(one.layer): one for one in adapted}
-        self._kept = GrowingCache(cache)
-
-    def keep(self, rows: Tensor) -> None:
-        """Go on with some of the rows only."""
-        if any(len(one.u) > 1 for one in self._adapted.values()):
-            self._adapted = {key: one.select(rows) for key, one in self._adapted.items()}
-        self._kept.keep(rows)
+    def _gather(self) -> None:
+        self._maps = [_maps(block) for block in self._model.transformer.h]
 
     def step(self, ids: Tensor) -> Tensor:
-        """Read one token a row, ids [R]; the logits [R, V] of what comes next."""
         self._kept.widen()
         body = self._model.transformer
         heads = self._model.config.n_head

@@ -153,7 +153,7 @@ class _Maps:
         return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
 
 
-class LeanLlama:
+class Lean:
     """Goes on from a prompt that the library's forward pass has read.
 
     Args:
@@ -165,10 +165,6 @@ class LeanLlama:
         self._model = model
         self._adapted = {id(one.layer): one for one in adapted}
         self._kept = GrowingCache(cache)
-        config = model.config
-        self._heads = config.num_attention_heads, config.num_key_value_heads
-        self._angles: tuple[Tensor, Tensor] = (torch.empty(0), torch.empty(0))
-        self._start = 0
         self._gather()
 
     def keep(self, rows: Tensor) -> None:
@@ -180,6 +176,20 @@ class LeanLlama:
 
     def step(self, ids: Tensor) -> Tensor:
         """Read one token a row, ids [R]; the logits [R, V] of what comes next."""
+        raise NotImplementedError
+
+    def _gather(self) -> None:
+        """Put together what follows from the model and the adapters."""
+        raise NotImplementedError
+
+
+class LeanLlama(Lean):
+    """The lean step of a Llama."""
+
+    _angles: tuple[Tensor, Tensor] = (torch.empty(0), torch.empty(0))
+    _start = 0
+
+    def step(self, ids: Tensor) -> Tensor:
         body = self._model.model
         x = body.embed_tokens(ids)
         self._turned(x)
@@ -204,6 +214,8 @@ class LeanLlama:
 
     def _gather(self) -> None:
         """Put the maps together that read the same input."""
+        config = self._model.config
+        self._heads = config.num_attention_heads, config.num_key_value_heads
         self._blocks = []
         for layer in self._model.model.layers:
             query, key, value, out, gate, up, down = _linears(layer)

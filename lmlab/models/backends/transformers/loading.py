@@ -36,7 +36,7 @@ PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 class Folder:
     """A model folder that was looked at and may be loaded."""
 
-    path: Path  # where it lies
+    path: Path
     name: str  # as shown to people
     weight_files: tuple[Path, ...]  # in the safetensors format
     text: Any = None  # config of its text part, where the model reads more than text; else None
