@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from huggingface_hub.utils import filter_repo_objects
 
 from lmlab.errors import LabError, MemoryLimitError, ModelError, disk_error
 from lmlab.settings import Settings
@@ -127,20 +127,13 @@ def _check(info: Any, name: str) -> int:
             f"‘{name}’ has no weights as safetensors; other formats can run code and are refused.",
             "Look for a converted copy on the Hub.",
         )
-    if _besides(files) > MOST_BESIDES:
+    wanted = sum(files[path] for path in filter_repo_objects(files, allow_patterns=PATTERNS))
+    if wanted - sum(weights) > MOST_BESIDES:
         raise MemoryLimitError(
             f"‘{name}’ has more than {MOST_BESIDES / 1e6:.0f} MB of files besides its weights.",
             "Choose another model.",
         )
     return sum(weights)
-
-
-def _besides(files: dict[str, int]) -> int:
-    """Bytes of what would be fetched besides weights."""
-    wanted = [one for one in PATTERNS if one != "*.safetensors"]
-    return sum(
-        size for path, size in files.items() if any(fnmatch(path, pattern) for pattern in wanted)
-    )
 
 
 def _cached(name: str, revision: str | None, hint: str) -> Path:
