@@ -63,7 +63,7 @@ def score(
     context: int | None = None,
     chat: bool = False,
 ) -> Scored:
-    """Score every token of ``text``; see ``lmlab.scoring.score.score`` for the other arguments.
+    """Score every token of ``text``; other arguments as of ``lmlab.scoring.score.iter_scores``.
 
     Args:
         context: positions read at once, where fewer than the model can.
