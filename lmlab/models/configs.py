@@ -3,7 +3,6 @@
 Numbers alone are read; code that comes with a model never runs.
 """
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,13 @@ from lmlab.models.backends.transformers.loading import (
     outline,
 )
 from lmlab.models.hub import gated_hint, token_of
-from lmlab.models.refs import RUN, ModelRef, local_folder
+from lmlab.models.refs import ModelRef
 from lmlab.models.store import FolderStore
 
 # Building an outline takes time with every layer; no model that is used comes near these.
 MOST_LAYERS = 1000
 MOST_EXPERTS = 1024
 MOST_BYTES = 1_000_000  # of a config
-_PLAIN_HUB = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?@\w[\w./-]{0,99}")
 
 
 def config_folder(ref: ModelRef, store: FolderStore) -> Path:
@@ -32,12 +30,7 @@ def config_folder(ref: ModelRef, store: FolderStore) -> Path:
     Raises:
         ModelError: unknown, refused or out of reach.
     """
-    here = ref.name in store.embedded() or ref.name.startswith(RUN)
-    local = store.settings.allow_local and local_folder(ref.name) is not None
-    fits = _PLAIN_HUB.fullmatch(f"{ref.name}@{ref.revision or 'main'}") and ".." not in str(ref)
-    allowed = store.settings.may_fetch(ref.name) and not store.settings.offline
-    if here or local or not fits or not allowed:
-        # The store knows what to say of each.
+    if not store.may_be_fetched(ref):  # the store knows what to say of each
         return store.resolve(ref, lambda message: None)
     return _fetched(ref, token_of(store.settings))
 

@@ -13,10 +13,10 @@ from typing import Protocol
 
 import psutil
 
-from lmlab.errors import ModelError
+from lmlab.errors import LabError, ModelError
 from lmlab.models.backends import lacking, scheme
 from lmlab.models.gives import OF_WEIGHTS, WEIGHTS
-from lmlab.models.refs import RUN, ModelRef, local_folder
+from lmlab.models.refs import RUN, ModelRef, is_elsewhere, local_folder
 from lmlab.settings import Settings
 
 Progress = Callable[[str], None]
@@ -154,8 +154,8 @@ class Places:
         hint = _hint(name, known)
         if not self.is_id(name):
             raise ModelError(f"There is no model named ‘{name[:100]}’.", hint)
-        if revision and (not _REVISION.fullmatch(revision) or ".." in revision):
-            raise ModelError(f"‘{revision[:100]}’ is not a revision.")
+        if not _is_revision(revision):
+            raise ModelError(f"‘{str(revision)[:100]}’ is not a revision.")
         if not self.settings.allow_hub:
             raise ModelError(f"There is no model named ‘{name}’ here.", hint)
         if not self.settings.may_fetch(name):
@@ -168,9 +168,60 @@ class Places:
 
         return fetch(name, revision, self.settings, self.largest, on_progress, hint)
 
+    def may_be_fetched(self, ref: ModelRef) -> bool:
+        """Whether a model can be the Hub's alone, and the settings let it be fetched."""
+        name = ref.name
+        here = _is_fixed(name) or name in self.embedded() or self._is_local(name)
+        fits = self.is_id(name) and _is_revision(ref.revision)
+        return fits and not here and self.settings.may_fetch(name) and not self.settings.offline
+
+    def source(self, name: str) -> str:
+        """From where the parts of a model would be had that did not come with lmlab and were never
+        fetched, as in ‘x/y from huggingface.co’; empty where all of it is here, or can be had
+        nowhere. Looks at no folder that the name could point to, and asks nobody.
+        """
+        try:
+            # A name is not tried as a folder's before somebody has agreed.
+            ref = ModelRef.split(name)
+        except LabError:
+            return ""
+        parts = [(ref.name, ref.revision, self.embedded())]
+        if ref.adapter:
+            own = self.embedded_adapters()
+            parts.append((ref.adapter, None, [*own, *(f"adapters/{one}" for one in own)]))
+        wanted = [self._source(part, revision) for part, revision, own in parts if part not in own]
+        return " and ".join(filter(None, wanted))
+
+    def _source(self, name: str, revision: str | None) -> str:
+        from lmlab.models.hub import endpoint
+
+        settings = self.settings
+        if _is_fixed(name):
+            return ""
+        if self.is_id(name):
+            if settings.offline or not settings.may_fetch(name):
+                return ""
+            if not revision and _is_fetched(name):
+                return ""
+            return f"‘{name}’ from {endpoint().partition('://')[2] or endpoint()}"
+        if is_elsewhere(name) or not settings.allow_local:
+            return ""
+        return f"the folder ‘{name[:200]}’ of this machine"
+
     def _below(self, marker: str, root: Path) -> list[str]:
         folders = (path.parent for path in root.glob(f"**/{marker}"))
         return [folder.relative_to(root).as_posix() for folder in folders]
+
+
+def _is_revision(revision: str | None) -> bool:
+    """Whether a text may be a revision; None is the newest."""
+    return not revision or (bool(_REVISION.fullmatch(revision)) and ".." not in revision)
+
+
+def _is_fetched(name: str) -> bool:
+    from lmlab.models.hub import cache_dir
+
+    return (cache_dir() / f"models--{name.replace('/', '--')}").is_dir()
 
 
 def _is_fixed(name: str) -> bool:
