@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Callable
+from fnmatch import fnmatch
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,6 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from huggingface_hub.utils import filter_repo_objects
 
 from lmlab.errors import LabError, MemoryLimitError, ModelError, disk_error
 from lmlab.settings import Settings
@@ -127,7 +128,8 @@ def _check(info: Any, name: str) -> int:
             f"‘{name}’ has no weights as safetensors; other formats can run code and are refused.",
             "Look for a converted copy on the Hub.",
         )
-    wanted = sum(files[path] for path in filter_repo_objects(files, allow_patterns=PATTERNS))
+    fits = (any(fnmatch(path, one) for one in PATTERNS) for path in files)
+    wanted = sum(compress(files.values(), fits))
     if wanted - sum(weights) > MOST_BESIDES:
         raise MemoryLimitError(
             f"‘{name}’ has more than {MOST_BESIDES / 1e6:.0f} MB of files besides its weights.",
