@@ -8,12 +8,7 @@ from typing import Any
 
 from lmlab.errors import ModelError
 from lmlab.models.backends.transformers.adapters import Adapters
-from lmlab.models.backends.transformers.loading import (
-    Folder,
-    check_generative,
-    config_of,
-    outline,
-)
+from lmlab.models.backends.transformers.loading import Folder, check_generative, config_of, outline
 from lmlab.models.hub import gated_hint, token_of
 from lmlab.models.refs import ModelRef
 from lmlab.models.store import FolderStore

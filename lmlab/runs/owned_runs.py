@@ -10,15 +10,7 @@ from lmlab.errors import InputError
 from lmlab.runs.jobs import Jobs
 from lmlab.runs.model_store import ModelStore
 from lmlab.runs.room import check_disk
-from lmlab.runs.store import (
-    UNSAVED,
-    RunFolder,
-    RunInfo,
-    RunSpec,
-    archive,
-    fingerprint,
-    handed_out,
-)
+from lmlab.runs.store import UNSAVED, RunFolder, RunInfo, RunSpec, archive, fingerprint, handed_out
 from lmlab.settings import Settings
 from lmlab.training.events import TrainEvent
 

@@ -130,10 +130,7 @@ class Adapters:
             return []
         return [
             Product(
-                layer.get_base_layer(),
-                layer.lora_A[NAME].weight,
-                layer.lora_B[NAME].weight,
-                scale,
+                layer.get_base_layer(), layer.lora_A[NAME].weight, layer.lora_B[NAME].weight, scale
             )
             for layer, scale in found.layers
         ]
