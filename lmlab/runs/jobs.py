@@ -75,7 +75,8 @@ class Jobs:
         """
         with self._lock:
             going = folder.state.get("state") in GOING and folder.path.name in self._running
-            if going or self.place(folder) is not None or self._is_elsewhere(folder):
+            elsewhere = folder.path.name not in self._running and folder.is_alive
+            if going or self.place(folder) is not None or elsewhere:
                 raise InputError("This run is under way already.")
             going_out = self._queue.make_room(folder.spec.owner)
             try:
@@ -99,10 +100,6 @@ class Jobs:
         """
         with self._lock:
             self._queue.make_room(owner)
-
-    def _is_elsewhere(self, folder: RunFolder) -> bool:
-        """Whether a process that is not this page's trains it."""
-        return folder.path.name not in self._running and folder.is_alive
 
     def recover(self, folders: Iterable[RunFolder]) -> list[str]:
         """Take up what a page that died has left; ids of the runs that wait again.
