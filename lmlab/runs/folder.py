@@ -275,14 +275,17 @@ def damaged(folder: Path) -> str:
         files = sorted(path for path in folder.iterdir() if path.suffix in (".json", WEIGHTS))
         if not any(path.suffix == WEIGHTS for path in files):
             return "the file of its weights"
-        broken = (path for path in files if not _is_whole(path, path.stat().st_mtime_ns))
-        return next((f"{folder.name}/{path.name}" for path in broken), "")
+        for path in files:
+            found = path.stat()
+            if not _is_whole(path, found.st_mtime_ns, found.st_size):
+                return f"{folder.name}/{path.name}"
     except OSError:
         return folder.name
+    return ""
 
 
 @lru_cache(maxsize=2048)
-def _is_whole(path: Path, changed: int) -> bool:
+def _is_whole(path: Path, changed: int, size: int) -> bool:
     """As long as nothing changes, a file is looked at once."""
     try:
         if path.suffix == WEIGHTS:
