@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from lmlab.errors import LabError
 from lmlab.models.chat import has_chat
-from lmlab.models.learned import learned_form
+from lmlab.models.forms import learned_form
 from lmlab.models.refs import RUN, ModelRef
 from lmlab.models.tokens import Vocabulary
 from lmlab.runs.model_store import ModelStore
