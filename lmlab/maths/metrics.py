@@ -9,24 +9,16 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class RowStats:
-    """What is kept of N next-token distributions, in nats; never the distributions themselves.
+    """What is kept of N next-token distributions, in nats; never the distributions themselves."""
 
-    Attributes:
-        logprob: [N] log-probability of each row's target.
-        rank: [N] 1 + the number of tokens that are strictly likelier than the target; None where
-            only the likeliest are known.
-        entropy: [N] of the whole distribution; None likewise.
-        best: [N] log-probability of the likeliest token.
-        top_ids: [N, k] the likeliest tokens, best first.
-        top_logprobs: [N, k] their log-probabilities.
-    """
-
-    logprob: Tensor
+    logprob: Tensor  # [N] of each row's target
+    # [N] 1 + the number of tokens that are strictly likelier than the target; None where only the
+    # likeliest are known.
     rank: Tensor | None
-    entropy: Tensor | None
-    best: Tensor
-    top_ids: Tensor
-    top_logprobs: Tensor
+    entropy: Tensor | None  # [N] of the whole distribution; None likewise
+    best: Tensor  # [N] log-probability of the likeliest token
+    top_ids: Tensor  # [N, k] the likeliest tokens, best first
+    top_logprobs: Tensor  # [N, k]
 
 
 def row_stats(logits: Tensor, targets: Tensor, top_k: int) -> RowStats:

@@ -48,7 +48,7 @@ def _diff(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print(json.dumps(_as_dict(arguments, changes, compared), ensure_ascii=False))
     elif arguments.receipt:
-        from lmlab.features.change.receipt import matrix
+        from lmlab.features.change.receipt_notes import matrix
 
         if not changes:
             raise InputError("No matrix differs.")

@@ -22,24 +22,19 @@ SHAPE = (
     "tie_word_embeddings",
 )
 
-
 # How one model came to be beside another, in the order in which they are offered.
 Kind = Literal["adapter", "tuned", "parent", "later", "earlier", "alike"]
 KINDS: tuple[Kind, ...] = ("adapter", "tuned", "parent", "later", "earlier", "alike")
-_STEP = re.compile(r"(.+-steps)/step-(\d+)")
+STEP = re.compile(r"(.+-steps)/step-(\d+)")
 _MADE_FROM = re.compile(r"^base_model: *(\S+) *$", re.MULTILINE)
 _FRONT = 2000  # characters of a card in which its front matter is looked for
 
 
 @dataclass(frozen=True, slots=True)
 class Relative:
-    """What can be laid beside a base.
-
-    Attributes:
-        name: the model's.
-        kind: an adapter for it; tuned from it, as the card says; what it was itself tuned from; a
-            later or earlier checkpoint of one run; or alike in shape, with nothing said of more.
-    """
+    """What can be laid beside a base: an adapter for it; tuned from it, as the card says; what it
+    was itself tuned from; a later or earlier checkpoint of one run; or alike in shape, with nothing
+    said of more."""
 
     name: str
     kind: Kind
@@ -66,7 +61,7 @@ def _kind(store: ModelStore, base: str, other: str) -> Kind:
         return "tuned"
     if _made_from(store, base) == other:
         return "parent"
-    here, there = _STEP.fullmatch(base), _STEP.fullmatch(other)
+    here, there = STEP.fullmatch(base), STEP.fullmatch(other)
     if here and there and here[1] == there[1]:
         return "later" if int(there[2]) > int(here[2]) else "earlier"
     return "alike"

@@ -1,10 +1,10 @@
 """The Change tab: a base, what was made from it, and what that changed. Picks the two once; each
-part below is a tab of its own with ``build(lab, base, tuned)``.
+part below is a tab of its own with ``NAME`` and ``build(lab, base, tuned)``.
 """
 
 from collections.abc import Callable
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import gradio as gr
 
@@ -30,7 +30,7 @@ from lmlab.parts.stream import QUIET, Shown
 from lmlab.parts.widgets import static
 from lmlab.runs.owned_runs import TuningRuns
 
-NAME = "Change"
+PARTS = (weights_page, knife_page, drift_page, timemachine_page, taskmap_page)
 # The adapter whose distributions are far on its own task and close elsewhere.
 CLEAREST = "+sentiment"
 TOLD = MappingProxyType(
@@ -54,22 +54,6 @@ PRESS = """() => {
 }"""
 
 
-class Part(NamedTuple):
-    """A tab within the tab: its name, and what draws it from the lab and the two pickers."""
-
-    name: str
-    build: Callable[[Lab, gr.Dropdown, gr.Dropdown], None]
-
-
-PARTS = (
-    Part(weights_page.NAME, weights_page.build),
-    Part(knife_page.NAME, knife_page.build),
-    Part(drift_page.NAME, drift_page.build),
-    Part(timemachine_page.NAME, timemachine_page.build),
-    Part(taskmap_page.NAME, taskmap_page.build),
-)
-
-
 def build(lab: Lab) -> None:
     """Draw the tab inside the current Blocks and wire it to the lab."""
     tab = building.tab()
@@ -85,22 +69,16 @@ def build(lab: Lab) -> None:
         owner = static("", elem_id="change-owner", elem_classes="lm-none")
     with gr.Tabs(elem_id="change-parts"):
         for part in PARTS:
-            with gr.Tab(part.name, id=f"change-{part.name.lower().replace(' ', '-')}"):
+            with gr.Tab(part.NAME, id=f"change-{part.NAME.lower().replace(' ', '-')}"):
                 part.build(lab, base, tuned)
     asked = [owner, base, tuned]
     gr.on([tab.select, base.change], chooser(lab), asked, tuned, **ASKING, **QUIET)
-    _wire_run(lab, base, tuned)
     gr.on([base.input, tuned.change], None, None, None, js=PRESS, **QUIET)
-
-
-def _wire_run(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
-    """Have a finished run of the Fine-tune tab open here, beside what it started from."""
-    found = building.elsewhere("tuning", ("change", "owner", "current"))
-    if not found:
-        return
-    button, *mine = found.values()
-    button.visible = True
-    hand_over(button.click, opener(lab), mine, {"base": base, "tuned": tuned}, "change")
+    # A finished run of the Fine-tune tab opens here, beside what it started from.
+    if found := building.elsewhere("tuning", ("change", "owner", "current")):
+        button, *mine = found.values()
+        button.visible = True
+        hand_over(button.click, opener(lab), mine, {"base": base, "tuned": tuned}, "change")
 
 
 def opener(lab: Lab) -> Callable[..., Shown]:
