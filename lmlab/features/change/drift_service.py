@@ -39,14 +39,9 @@ class Drifting:
     _kept: Memo[Key, Drift] = field(default_factory=lambda: Memo(KEPT), repr=False)
 
     def kinds(self, tuned: str, rows: int = ROWS, own: str = "") -> list[Kind]:
-        """Texts of several kinds: what the model was tuned for, general text, other tasks. Prompts
-        take the form that it was tuned in.
-
-        Args:
-            tuned: the model's name, which tells its task.
-            rows: most texts of a kind.
-            own: a visitor's texts of the task, which stand in the place of the known one's.
-        """
+        """Texts of several kinds, ``rows`` of each at most: what the model was tuned for, in whose
+        place a visitor's ``own`` may stand, general text, other tasks. Prompts take the form that
+        it was tuned in."""
         self._check(rows, own)
         store, name = self.lab.store, task_texts.made_for(self.lab.store, tuned)
         chat = task_texts.chat_of(store, tuned)

@@ -141,14 +141,9 @@ def _lean(moment: Moment) -> Moment:
 
 
 def payload(name: str, steps: Sequence[int], found: Sequence[Moment]) -> str:
-    """What ``TimeStrip`` takes, in lines of JSON: what stays the same, then one line for each
-    checkpoint, so that only what is new travels to the page while more are scored.
-
-    Args:
-        name: tells this journey from what was shown before.
-        steps: all that will be scored.
-        found: those that are scored.
-    """
+    """What ``TimeStrip`` takes, in lines of JSON, so that only what is new travels to the page
+    while more are scored: what stays the same (a name that tells this journey from what was shown
+    before, all steps that will be scored), then one line for each checkpoint."""
     scored = found[0].scored
     first = run_of(scored, wire=-1)
     head = {

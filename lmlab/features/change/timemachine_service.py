@@ -43,11 +43,7 @@ class TimeMachine:
         return tuple(sorted(stops, key=lambda stop: stop.step))
 
     def of_run(self, tuned: str) -> tuple[Stop, ...]:
-        """A run from its base, if it has one, to what it learned.
-
-        Args:
-            tuned: the run as a model, ``base+run:ID`` or ``run:ID``.
-        """
+        """A run, ``base+run:ID`` or ``run:ID``, from its base on, if it has one."""
         ref = ModelRef.parse(tuned)
         name = (ref.adapter or ref.name).partition("@")[0]
         runs = self.lab.store.runs
@@ -72,12 +68,8 @@ class TimeMachine:
         return (*(() if spec.pretraining else (Stop(0, start),)), *stops)
 
     def of_revisions(self, name: str, revisions: str) -> tuple[Stop, ...]:
-        """A model at several revisions, such as Pythia's step0, step1, step2, from first to last.
-
-        Args:
-            name: a Hub id.
-            revisions: with commas or spaces between; each with the number of its step.
-        """
+        """A model of the Hub at several revisions with commas or spaces between, each with the
+        number of its step, such as Pythia's step0, step64, from first to last."""
         if not name.strip():
             raise InputError("No model is named.", "For instance EleutherAI/pythia-70m.")
         if "+" in name or "@" in name:

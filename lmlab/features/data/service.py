@@ -49,14 +49,8 @@ class Corpora:
     def inspect(
         self, model: str, name: str, texts: Sequence[str], threshold: float = 0.6
     ) -> Iterator[Loading | Inspecting | Inspected]:
-        """Look at every document; yields progress, then the result.
-
-        Args:
-            model: whose tokens are counted and whose perplexity is the filter.
-            name: of the corpus, as shown to people.
-            texts: the documents.
-            threshold: similarity of near duplicates.
-        """
+        """Look at every document; yields progress, then the result. The model's tokens are counted,
+        and its perplexity is the filter; ``threshold`` is the similarity of near duplicates."""
         if not texts:
             raise InputError("There are no documents to look at.")
         twins = list[Duplicate | None]()

@@ -24,13 +24,8 @@ LOOKS = (
 
 
 def cache_curve(lines: Sequence[tuple[str, float]], length: int, weights: float) -> go.Figure:
-    """Memory of keys and values against length.
-
-    Args:
-        lines: name and bytes a position of each.
-        length: the longest, in positions.
-        weights: bytes of the weights, drawn level.
-    """
+    """Memory of keys and values up to a length in positions: each line has a name and bytes a
+    position; the weights' bytes are drawn level."""
     drawn = [
         (name, [0, per * length], look) for (name, per), look in zip(lines, LOOKS, strict=False)
     ]
@@ -54,14 +49,8 @@ def by_size(
     found: Sequence[Measured], joined: Sequence[str] = (), *, perplexity: bool = False,
     compute: bool = False,
 ) -> go.Figure:  # fmt: skip
-    """What models reach against how large they are, both axes logarithmic.
-
-    Args:
-        found: the points; those without a known D are left out where ``compute`` is drawn.
-        joined: models that a line joins: siblings.
-        perplexity: instead of bits per byte.
-        compute: 6·N·D instead of N.
-    """
+    """Bits per byte, or perplexity, of models against N, or 6·N·D, both axes logarithmic. A line
+    joins siblings; those without a known D are left out where compute is drawn."""
     figure = plots.empty()
     value_of = attrgetter("perplexity" if perplexity else "bits_per_byte")
     name = "training compute 6·N·D, FLOPs" if compute else "parameters N"
@@ -70,7 +59,8 @@ def by_size(
         meta={"points": "models"}, height=340, margin={"r": 20},
         legend={"orientation": "v", "x": 1.02, "xanchor": "left", "y": 1, "yanchor": "top"},
     )  # fmt: skip
-    figure.update_xaxes(title_text=name, type="log", exponentformat="power", showgrid=True)
+    x = {"exponentformat": "power"} if compute else {"tickformat": "~s"}
+    figure.update_xaxes(title_text=name, type="log", showgrid=True, **x)
     figure.update_yaxes(title_text=f"{value}, lower is better", type="log")
     points: dict[str, list[tuple[float, float, str]]] = {}
     for one in found:

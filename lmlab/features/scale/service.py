@@ -95,13 +95,8 @@ class Scaling:
     def measure(
         self, models: Sequence[str], kinds: Sequence[str], count: int
     ) -> Iterator[Loading | Progress | Measured]:
-        """Bits per byte of models on held-out texts, one ``Measured`` a model and kind.
-
-        Args:
-            models: names, each once.
-            kinds: of ``kinds()``.
-            count: most texts of a kind, the first ones; all where there are fewer.
-        """
+        """Bits per byte of models on held-out texts of some kinds, of each the first ``count``: one
+        ``Measured`` a model and kind."""
         texts = _chosen(kinds, count)
         names = list(dict.fromkeys(name.strip() for name in models if name and name.strip()))
         if not 1 <= len(names) <= MOST_MODELS:
