@@ -1,5 +1,6 @@
-"""HTML of the page from templates of the package: whatever they are given is escaped."""
+"""HTML from templates beside the code, or macros of them: whatever they are given is escaped."""
 
+import math
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -8,15 +9,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from lmlab import numbers
 from lmlab.palette import visible
-
-
-def html(template: str, **values: Any) -> str:
-    """A template filled: ``features/scale/memory`` stands in ``memory.html.jinja`` of that folder.
-
-    Filters besides jinja's: ``number`` takes a format (``{{ n|number(",") }}``), ``signed`` and
-    ``large`` are those of ``lmlab.numbers``, ``visible`` that of ``lmlab.palette``.
-    """
-    return _templates().get_template(f"{template}.html.jinja").render(**values)
 
 
 @cache
@@ -28,10 +20,19 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters |= {
-        "number": format,
-        "signed": numbers.signed,
-        "large": numbers.large,
-        "visible": visible,
-    }
+    given = (
+        math.exp,
+        numbers.from_log,
+        numbers.large,
+        numbers.probability,
+        numbers.signed,
+        visible,
+    )
+    found.filters |= {one.__name__: one for one in given} | {"number": format}
     return found
+
+
+def filled(template: str, **values: Any) -> str:
+    """A template filled, by its path below the package without its end ``.html.jinja``; there
+    ``{{ n|number(",") }}`` formats a number."""
+    return _templates().get_template(f"{template}.html.jinja").render(**values)

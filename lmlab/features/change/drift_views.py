@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from lmlab.features.change.changes import Drift
 from lmlab.parts import plots
-from lmlab.parts.html import html
+from lmlab.parts.html import filled
 from lmlab.parts.plots import FIRST, GREY, SECOND
 from lmlab.parts.tables import csv_of, rows_of
 
@@ -76,7 +76,7 @@ def _label(one: Drift) -> str:
 
 def forgetting(base: str, tuned: str, found: Sequence[Drift]) -> str:
     """The table: one row for each kind of text."""
-    return html("features/change/forgetting", base=base, tuned=tuned, found=found, groups=GROUPS)
+    return filled("features/change/forgetting", base=base, tuned=tuned, found=found, groups=GROUPS)
 
 
 def told(found: Sequence[Drift]) -> str:

@@ -9,7 +9,7 @@ from lmlab.features.change.changes import TaskMap
 from lmlab.maths.mds import quality
 from lmlab.measures import measure
 from lmlab.parts import plots
-from lmlab.parts.html import html
+from lmlab.parts.html import filled
 from lmlab.parts.plots import FIRST, GREY
 from lmlab.parts.tables import csv_of
 
@@ -84,7 +84,7 @@ def moves(found: TaskMap) -> str:
     moved = [[found.moved(i, k) for k in range(len(found.kinds))] for i in range(len(found.names))]
     # The strip's colours: blue where it became worse, orange where it became better.
     level = measure("difference").level
-    return html(
+    return filled(
         "features/change/moves", found=found, names=list(map(short, found.names)), moved=moved,
         perplexities=perplexities, levels=[[level(-value) for value in row] for row in moved],
     )  # fmt: skip

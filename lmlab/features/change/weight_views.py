@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from lmlab.features.change.changes import Changes, Knifed, MatrixChange, MatrixView, Unchanged
 from lmlab.numbers import signed
 from lmlab.parts import plots
-from lmlab.parts.html import html
+from lmlab.parts.html import filled
 from lmlab.parts.plots import FIRST, SECOND
 from lmlab.parts.strip import dump
 from lmlab.parts.tables import csv_of, rows_of
@@ -77,7 +77,7 @@ def figures(one: MatrixChange) -> str:
     squares = [value * value for value in one.singular_values]
     first = squares[0] / total if (total := sum(squares)) > 0 else 0.0
     sizes = {"norm": _number(one.norm), "change": _number(one.change)}
-    return html("features/change/figures", one=one, first=first, **sizes)
+    return filled("features/change/figures", one=one, first=first, **sizes)
 
 
 def said(changes: Changes) -> str:

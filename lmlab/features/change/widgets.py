@@ -4,7 +4,7 @@ JSON and becomes DOM by textContent."""
 from typing import Any, Unpack
 
 from lmlab.parts.gradio_compat.building import Html, Placed
-from lmlab.parts.html import html
+from lmlab.parts.html import filled
 from lmlab.parts.scripts import mounts
 from lmlab.parts.widgets import STRIP
 
@@ -16,7 +16,7 @@ class _Own(Html):
     def __init__(self, **kwargs: Unpack[Placed]) -> None:
         module = f"features/change/{self.MODULE}"
         looks: dict[str, Any] = {"apply_default_css": False, "group": self.MODULE, **kwargs}
-        template = html(module, strip=STRIP.replace("EMPTY", ""))
+        template = filled(module, strip=STRIP.replace("EMPTY", ""))
         js = mounts(module, *self.TELLS)
         super().__init__("", html_template=template, js_on_load=js, **looks)
 

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from lmlab.assets import models_dir
-from lmlab.parts.html import html
+from lmlab.parts.html import filled
 
 Phase = tuple[str, int, int]  # which share counts, rows drawn by it, tokens of a row
 Agreement = Literal["same", "explained", "apart", "unknown"]
@@ -129,7 +129,7 @@ def _agree(
 def drawn() -> str:
     """All that are known, the first one first on the page, as HTML for ``MixtureView``."""
     known = [(one, mixed(one)) for one in (GPT3, base(), PILE) if one]
-    return html("features/data/mixture", mixtures=known, warn=MOST_EPOCHS)
+    return filled("features/data/mixture", mixtures=known, warn=MOST_EPOCHS)
 
 
 def base() -> Mixture | None:

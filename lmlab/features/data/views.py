@@ -9,7 +9,7 @@ from typing import Any
 from lmlab.features.data.cleaning import Cleaning, clean
 from lmlab.features.data.findings import MASKS, FoundKind, Inspected, Looked
 from lmlab.features.data.language import language_name
-from lmlab.parts.html import html
+from lmlab.parts.html import filled
 from lmlab.parts.strip import dump
 from lmlab.parts.tables import csv_of
 
@@ -28,7 +28,7 @@ def findings(corpus: Inspected) -> str:
     pairs = [(p, texts[p.first], texts[p.second]) for p in corpus.pairs[:SHOWN_PAIRS]]
     examples = {one.language: one.text for one in reversed(documents)}
     languages = corpus.languages()
-    return html(
+    return filled(
         "features/data/findings",
         corpus=corpus,
         characters=sum(map(len, texts)),
@@ -131,7 +131,7 @@ def summary(corpus: Inspected, wanted: Cleaning) -> str:
         if count:
             n -= count
             steps.append((f"without {names.get(reason, f'{reason}s')}", n, count))
-    return html("features/data/summary", steps=steps, left=left, of=of, tokens=corpus.n_tokens)
+    return filled("features/data/summary", steps=steps, left=left, of=of, tokens=corpus.n_tokens)
 
 
 def to_csv(corpus: Inspected) -> str:

@@ -3,7 +3,7 @@
 from typing import Unpack
 
 from lmlab.parts.gradio_compat.building import Html, Placed
-from lmlab.parts.html import html
+from lmlab.parts.html import filled
 from lmlab.parts.scripts import mounts
 
 
@@ -19,7 +19,7 @@ class QualityView(Html):
     """A movable threshold: ``views.quality``. Its event ``cut`` tells where it was left."""
 
     def __init__(self, **kwargs: Unpack[Placed]) -> None:
-        template, js = html("features/data/quality"), mounts("features/data/quality", "cut")
+        template, js = filled("features/data/quality"), mounts("features/data/quality", "cut")
         super().__init__(
             "", html_template=template, js_on_load=js, apply_default_css=False, **kwargs
         )

@@ -13,7 +13,7 @@ from lmlab.features.scale.measured import Measured, exponents, same_tokens
 from lmlab.features.scale.service import Scaling
 from lmlab.features.scale.table_page import MOST, SIBLINGS, defaults
 from lmlab.lab import Lab
-from lmlab.parts.html import html
+from lmlab.parts.html import filled
 from lmlab.parts.pickers import model_picker
 from lmlab.parts.receipt_button import Keep, follow
 from lmlab.parts.saving import Saver
@@ -147,7 +147,7 @@ def drawn(found: Sequence[Measured] | None, axis: str, against: str) -> dict[str
     words = {"short": short, "flops": flops}
     return {
         "plot": plot,
-        "shown": html("features/scale/measured", found=found, notes=notes, **words),
+        "shown": filled("features/scale/measured", found=found, notes=notes, **words),
     }
 
 

@@ -15,7 +15,7 @@ from lmlab.features.scale.service import Scaling
 from lmlab.lab import Lab
 from lmlab.models.backends import lacking
 from lmlab.models.gives import WEIGHTS
-from lmlab.parts.html import html
+from lmlab.parts.html import filled
 from lmlab.parts.pickers import model_picker
 from lmlab.parts.saving import Saver
 from lmlab.parts.stream import QUIET
@@ -81,7 +81,7 @@ def table(
     """All rows, with what is to be said of each below."""
     notes = list(dict.fromkeys(row.why for row in (*published, *here) if row.why))
     rows = {"published": published, "here": here, "wrong": wrong}
-    return html("features/scale/table", notes=notes, cells=_cells, **rows)
+    return filled("features/scale/table", notes=notes, cells=_cells, **rows)
 
 
 def _cells(row: Row) -> Iterator[Cell]:

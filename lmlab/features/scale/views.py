@@ -10,7 +10,7 @@ from markupsafe import Markup
 from lmlab.features.scale import amounts, counts, plots
 from lmlab.features.scale.counts import Shape
 from lmlab.features.scale.published import PUBLISHED
-from lmlab.parts.html import html
+from lmlab.parts.html import filled
 from lmlab.parts.run_drawings import low_rank
 
 GROUPS = {
@@ -97,4 +97,4 @@ def lora(shape: Shape, rank: int, targets: Sequence[str]) -> str:
 
 def _filled(template: str, **values: Any) -> str:
     words = {name: getattr(amounts, name) for name in ("size", "short", "flops", "percent")}
-    return html(f"features/scale/{template}", counts=counts, **words, **values)
+    return filled(f"features/scale/{template}", counts=counts, **words, **values)
