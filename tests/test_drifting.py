@@ -17,7 +17,7 @@ from lmlab.features.change.service import Changing, KnifeTexts
 from lmlab.features.change.timemachine_service import TimeMachine, opening
 from lmlab.lab import Lab
 from lmlab.maths import mds
-from lmlab.maths.jensenshannon import distance, entropy
+from lmlab.maths.metrics import distance, entropy
 from lmlab.page.lecture.events import preparer
 from lmlab.page.scenes.course import shipped
 from lmlab.runs.model_store import ModelStore

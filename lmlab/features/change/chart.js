@@ -59,9 +59,9 @@ export function draw(box, spec) {
   });
   word("axis", (left + right) / 2, height - size * 0.3, spec.axis);
   levels.forEach(([name, nats], i) => {
-    const lowest = levels.length > 1 && nats === Math.min(...levels.map((one) => one[1])), side = i ? ["start", left + 4] : ["end", right - 8];
+    const lowest = levels.length > 1 && nats === Math.min(...levels.map((one) => one[1]));
     rule("level", left, right, Y(nats), Y(nats));
-    word("name", side[1], Y(nats) + (lowest ? size : -size * 0.4), name, side[0]);
+    word("name", i ? left + 4 : right - 8, Y(nats) + (lowest ? size : -size * 0.4), name, i ? "start" : "end");
   });
   if (spec.values[spec.at] != null) rule("at", X(spec.at), X(spec.at), top, bottom);
   const points = [...spec.values.keys()].filter((place) => spec.values[place] != null);

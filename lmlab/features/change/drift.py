@@ -11,8 +11,8 @@ import torch
 from lmlab.errors import InputError
 from lmlab.features.change.changes import Drift, TaskMap
 from lmlab.maths import agreement
-from lmlab.maths.jensenshannon import distance, entropy
 from lmlab.maths.mds import scaled
+from lmlab.maths.metrics import distance, entropy
 from lmlab.models.model import LM
 from lmlab.models.tokens import encode
 from lmlab.models.windows import plan

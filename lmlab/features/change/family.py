@@ -2,8 +2,10 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from lmlab.assets import SHIPPED
@@ -24,7 +26,16 @@ SHAPE = (
 
 # How one model came to be beside another, in the order in which they are offered.
 Kind = Literal["adapter", "tuned", "parent", "later", "earlier", "alike"]
-KINDS: tuple[Kind, ...] = ("adapter", "tuned", "parent", "later", "earlier", "alike")
+KINDS: Mapping[Kind, str] = MappingProxyType(
+    {
+        "adapter": "",
+        "tuned": " · all weights tuned",
+        "parent": " · what it was made from",
+        "later": " · later in its training",
+        "earlier": " · earlier in its training",
+        "alike": " · same shape, kinship not stated",
+    }
+)
 STEP = re.compile(r"(.+-steps)/step-(\d+)")
 _MADE_FROM = re.compile(r"^base_model: *(\S+) *$", re.MULTILINE)
 _FRONT = 2000  # characters of a card in which its front matter is looked for
@@ -53,7 +64,7 @@ def relatives(store: ModelStore, base: str) -> list[Relative]:
     found = [Relative(f"{base}+{name}", "adapter") for name in adapters]
     models = sorted((n for n in known if n != base and _shape(store, n) == mine), key=_order)
     found += [Relative(name, _kind(store, base, name)) for name in models]
-    return sorted(found, key=lambda one: KINDS.index(one.kind))
+    return sorted(found, key=lambda one: list(KINDS).index(one.kind))
 
 
 def _kind(store: ModelStore, base: str, other: str) -> Kind:

@@ -3,7 +3,6 @@ part below is a tab of its own with ``NAME`` and ``build(lab, base, tuned)``.
 """
 
 from collections.abc import Callable
-from types import MappingProxyType
 from typing import Any
 
 import gradio as gr
@@ -16,6 +15,7 @@ from lmlab.features.change import (
     timemachine_page,
     weights_page,
 )
+from lmlab.features.change.family import KINDS
 from lmlab.features.change.feature import FEATURE
 from lmlab.features.change.service import Changing
 from lmlab.lab import Lab
@@ -33,16 +33,6 @@ from lmlab.runs.owned_runs import TuningRuns
 PARTS = (weights_page, knife_page, drift_page, timemachine_page, taskmap_page)
 # The adapter whose distributions are far on its own task and close elsewhere.
 CLEAREST = "+sentiment"
-TOLD = MappingProxyType(
-    {
-        "tuned": " · all weights tuned",
-        "parent": " · what it was made from",
-        "later": " · later in its training",
-        "earlier": " · earlier in its training",
-        "alike": " · same shape, kinship not stated",
-    }
-)
-
 # Another pair: the part that is in view, if it is quick, measures at once. Waits a moment, as a new
 # base may bring another tuned model with it.
 PRESS = """() => {
@@ -113,7 +103,7 @@ def shown_first(choices: list[tuple[str, str]]) -> str:
 def tuned_choices(lab: Lab, owner: str, base: str) -> list[tuple[str, str]]:
     """(label, name) of what was made from a base: embedded ones, then the visitor's own runs."""
     found = [
-        (f"{one.name}{TOLD.get(one.kind, '')}", one.name)
+        (f"{one.name}{KINDS[one.kind]}", one.name)
         for one in lab.service(Changing).tuned(base or "")
     ]
     try:

@@ -27,7 +27,7 @@ function wire(body, warn) {
     tr, name: tr.dataset.name, size: Number(tr.dataset.size), told: Number(tr.dataset.weight), weight: Number(tr.dataset.weight), why: tr.querySelector(".why").textContent,
   }));
   let read = total;
-  for (const row of rows) row.put = pair(...row.tr.querySelectorAll(".weight input"), 100, (value, from) => { row.weight = value; fill(from); });
+  const puts = rows.map((row) => pair(...row.tr.querySelectorAll(".weight input"), 100, (value, from) => { row.weight = value; fill(from); }));
   const [box, slider] = body.querySelectorAll("input.total");
   const put = pair(slider, box, 1e12, (value, from) => { read = from === slider ? Number((total * 10 ** value).toPrecision(3)) : value; fill(from); });
   part(".lm-scale").onclick = () => {
@@ -61,7 +61,7 @@ function wire(body, warn) {
     stack(taken, rows.map((row) => row.weight));
     rows.forEach((row, i) => {
       const past = epochs[i] > warn, one = (name) => row.tr.querySelector(name);
-      row.put(row.weight, Number(row.weight.toFixed(3)), from);
+      puts[i](row.weight, Number(row.weight.toFixed(3)), from);
       one(".lm-turns i").style.width = 100 * epochs[i] / most + "%";
       one(".four").style.left = 100 * warn / most + "%";
       row.tr.classList.toggle("over", past);

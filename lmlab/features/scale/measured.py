@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import linear_regression
 
 from lmlab.features.scale.counts import training_flops
 
@@ -55,9 +56,7 @@ def slope(found: Sequence[tuple[float, float]]) -> float | None:
     logs = [(math.log(x), math.log(y)) for x, y in found if x > 0 and y > 0]
     if len({x for x, _ in logs}) < 2:
         return None
-    mx, my = (sum(column) / len(logs) for column in zip(*logs, strict=True))
-    both = math.fsum((x - mx) * (y - my) for x, y in logs)
-    return both / math.fsum((x - mx) * (x - mx) for x, _ in logs)
+    return linear_regression([x for x, _ in logs], [y for _, y in logs]).slope
 
 
 def exponents(found: Sequence[Measured], models: Sequence[str]) -> dict[str, float]:
