@@ -1,18 +1,19 @@
 """Figures of the Scale tab: memory of keys and values, bits per byte against size."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from itertools import cycle
 from operator import attrgetter
 
 import plotly.graph_objects as go
 
-from lmlab.features.scale.amounts import size
+from lmlab.features.scale.amounts import flops, short, size
 from lmlab.features.scale.measured import Measured
 from lmlab.parts import plots
 from lmlab.parts.plots import FIRST, GREY, MEAN, MEAN_SECOND, SECOND
 
+GRID = "rgba(128,134,150,.22)"
 # Told apart by more than their colours.
 LOOKS = (
     (FIRST, "solid", "circle"),
@@ -56,11 +57,10 @@ def by_size(
     name = "training compute 6·N·D, FLOPs" if compute else "parameters N"
     value = "perplexity, per token" if perplexity else "bits per byte"
     figure.update_layout(
-        meta={"points": "models"}, height=340, margin={"r": 20},
-        legend={"orientation": "v", "x": 1.02, "xanchor": "left", "y": 1, "yanchor": "top"},
+        meta={"points": "models"}, height=370,
+        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": -0.24, "yanchor": "top"},
     )  # fmt: skip
-    x = {"exponentformat": "power"} if compute else {"tickformat": "~s"}
-    figure.update_xaxes(title_text=name, type="log", showgrid=True, **x)
+    figure.update_xaxes(title_text=name, type="log", showgrid=True, gridcolor=GRID)
     figure.update_yaxes(title_text=f"{value}, lower is better", type="log")
     points: dict[str, list[tuple[float, float, str]]] = {}
     for one in found:
@@ -82,9 +82,18 @@ def by_size(
             marker={"symbol": symbol, "size": 9},
             hovertemplate=f"%{{text}}: %{{y:.3f}} {value}, %{{x:.4s}}<extra>{escape(kind)}</extra>",
         )  # fmt: skip
+    if names:
+        _round_ticks(figure, min(names), max(names), flops if compute else short)
     for n, models in names.items():
         told = escape(", ".join(dict.fromkeys(models))[:40])
         figure.add_annotation(
             x=math.log10(n), y=1, yref="paper", yanchor="bottom", text=told, showarrow=False
         )
     return figure
+
+
+def _round_ticks(figure: go.Figure, low: float, high: float, said: Callable[[float], str]) -> None:
+    """Below the axis 1, 3, 10 …, or powers of ten alone where the range is wide."""
+    powers = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
+    ticks = [m * 10.0**power for power in powers for m in ((1, 3) if high < 1e3 * low else (1,))]
+    figure.update_xaxes(tickvals=ticks, ticktext=[said(tick) for tick in ticks])
