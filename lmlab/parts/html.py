@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from lmlab import numbers
 from lmlab.palette import visible
@@ -20,19 +20,21 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    given = (
-        math.exp,
-        numbers.from_log,
-        numbers.large,
-        numbers.probability,
-        numbers.signed,
-        visible,
-    )
+    given = (math.exp, numbers.from_log, numbers.large, numbers.probability, numbers.signed, visible)
     found.filters |= {one.__name__: one for one in given} | {"number": format}
     return found
 
 
+def _template(name: str) -> Template:
+    """By its path below the package, without its end ``.html.jinja``."""
+    return _templates().get_template(f"{name}.html.jinja")
+
+
+def html(template: str, macro: str, *given: Any, **named: Any) -> str:
+    """What a macro of a template makes of what it is given."""
+    return str(getattr(_template(template).module, macro)(*given, **named)).strip()
+
+
 def filled(template: str, **values: Any) -> str:
-    """A template filled, by its path below the package without its end ``.html.jinja``; there
-    ``{{ n|number(",") }}`` formats a number."""
-    return _templates().get_template(f"{template}.html.jinja").render(**values)
+    """A template with values put in; there ``{{ n|number(",") }}`` formats a number."""
+    return _template(template).render(**values)

@@ -46,20 +46,16 @@ def longer(given: dict[str, Any], steps: int) -> tuple[dict[str, Any], int]:
 
 
 def unfinished(folder: "RunFolder", more: int = 0) -> "RunFolder":
-    """A run that can go on; ``more``: the steps that it is to have from now on, 0: as before.
-
-    Raises:
-        InputError: it is under way, or all its steps are made.
-    """
+    """A run that is not under way and can go on; ``more``: the steps that it is to have from now
+    on, 0: as before."""
     from lmlab.training.checkpoints import step_of
 
     steps = more or folder.spec.config.steps
     if folder.state.get("state") == "running" and folder.is_alive:
         raise InputError("This run is under way already.")
     if step_of(folder.path) >= steps:
-        raise InputError(
-            f"All {steps:,} steps of this run are made.", "More of them are made with --steps."
-        )
+        hint = "More of them are made with --steps."
+        raise InputError(f"All {steps:,} steps of this run are made.", hint)
     if more:
         folder.lengthen(more)
     folder.stop_file.unlink(missing_ok=True)

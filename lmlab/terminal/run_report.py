@@ -7,30 +7,23 @@ from typing import Any
 from lmlab.errors import InputError
 from lmlab.runs.store import RunFolder
 from lmlab.terminal.quiet import write_json
-from lmlab.training.events import Finished, Started
+from lmlab.training.events import Evaluated, Finished, Started, TrainStep
 
 
 def shown(events: Iterator[Any], steps: int, leads: bool) -> Iterator[Any]:
     """The same events, with a progress bar on standard error where that is a terminal."""
+    from rich import progress
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    from lmlab.training.events import Evaluated, TrainStep
 
     console = Console(stderr=True)
     columns = [
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeRemainingColumn(),
+        progress.TextColumn("{task.description}"),
     ]
-    with Progress(*columns, console=console, disable=not (leads and console.is_terminal)) as bar:
+    silent = not (leads and console.is_terminal)
+    with progress.Progress(*columns, console=console, disable=silent) as bar:
         task, loss, valid = bar.add_task("", total=steps), "", ""
         for event in events:
             if isinstance(event, TrainStep):
@@ -72,8 +65,9 @@ def report(folder: RunFolder, started: Started, finished: Finished, as_json: boo
 
 
 def _print(folder: RunFolder, started: Started, finished: Finished) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from lmlab.terminal.listing import plain_console
 
     table = Table("", "before", "after", box=None, header_style="dim")
     for name, before, after in (
@@ -84,7 +78,7 @@ def _print(folder: RunFolder, started: Started, finished: Finished) -> None:
     ):
         if after is not None:
             table.add_row(name, "" if before is None else f"{before:.4f}", f"{after:.4f}")
-    console = Console(highlight=False, soft_wrap=True)
+    console = plain_console()
     console.print(table)
     console.print(
         f"{finished.step:,} steps, {started.trainable:,} of {started.total:,} parameters, "

@@ -58,7 +58,7 @@ def by_size(
     value = "perplexity, per token" if perplexity else "bits per byte"
     figure.update_layout(
         meta={"points": "models"}, height=370,
-        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": -0.24, "yanchor": "top"},
+        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": -0.3, "yanchor": "top"},
     )  # fmt: skip
     figure.update_xaxes(title_text=name, type="log", showgrid=True, gridcolor=GRID)
     figure.update_yaxes(title_text=f"{value}, lower is better", type="log")
