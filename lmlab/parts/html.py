@@ -20,7 +20,7 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    given = (math.exp, numbers.from_log, numbers.large, numbers.probability, numbers.signed, visible)
+    given = numbers.from_log, numbers.large, numbers.probability, numbers.signed, math.exp, visible
     found.filters |= {one.__name__: one for one in given} | {"number": format}
     return found
 
