@@ -18,7 +18,6 @@ from lmlab.models.windows import WindowMode
 from lmlab.runs import bases, pretrain_worker, worker
 from lmlab.runs.model_store import ModelRef, ModelStore
 from lmlab.runs.specs import RunSpec, new_pretraining, new_spec
-from lmlab.runs.starts import tried
 from lmlab.runs.store import RunFolder
 from lmlab.scoring import comparison
 from lmlab.scoring import score as scoring
@@ -67,7 +66,7 @@ def score(
     context: int | None = None,
     chat: bool = False,
 ) -> Scored:
-    """Score every token of ``text``; see ``lmlab.scoring.score.score`` for the other arguments.
+    """Score every token of ``text``; other arguments as of ``lmlab.scoring.score.iter_scores``.
 
     Args:
         context: positions read at once, where fewer than the model can.
@@ -282,7 +281,7 @@ def _in_folder(path: Path, spec: RunSpec, data: TuningData) -> Iterator[TrainEve
     settings = Settings().model_copy(update={"max_train_seconds": 1e12})
     if not (path / "run.json").is_file():
         folder = RunFolder.create(path, spec, data)
-        return tried(folder, worker.train(folder, settings))
+        return worker.tried(folder, worker.train(folder, settings))
     folder = RunFolder(path)
     if spec.pretraining is None:
         changed = [*folder.spec.config.difference(spec.config)]

@@ -113,3 +113,9 @@ class Moved(Html):
 
     TEMPLATE = scrolled("Positions that moved most")
     MODULE = "parts/web/moved"
+
+
+def chart(figure: Any, elem_id: str) -> gr.Plot:
+    """A plotly figure, without a frame of its own."""
+    looks: dict[str, Any] = {"show_label": False, "container": False, "elem_classes": "lm-plot"}
+    return gr.Plot(figure, elem_id=elem_id, **looks)

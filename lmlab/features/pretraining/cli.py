@@ -70,8 +70,7 @@ def _pretrain(arguments: argparse.Namespace) -> None:
     known = vars(arguments)
     given = {one.name: known[one.name] for one in fields(PretrainConfig) if one.name in known}
     quiet()
-    from lmlab.runs.starts import tried
-    from lmlab.runs.worker import train
+    from lmlab.runs.worker import train, tried
     from lmlab.settings import Settings
     from lmlab.training.events import Finished, Levels, Sampled, Started
 

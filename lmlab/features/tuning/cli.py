@@ -115,8 +115,7 @@ def _finetune(arguments: argparse.Namespace) -> None:
     limit = {"max_train_seconds": arguments.max_seconds or 1e12}
     started: Started | None = None
     finished: Finished | None = None
-    from lmlab.runs.starts import tried
-    from lmlab.runs.worker import train
+    from lmlab.runs.worker import train, tried
 
     with interruptible() as should_stop:
         events = train(

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
 from lmlab.lab import import_core
-from lmlab.models.hubtoken import token_of
-from lmlab.runs.lengths import CHECKED, longest_batch, longest_rows, row_tokens
+from lmlab.models.hub import token_of
 from lmlab.runs.owned_runs import TuningRuns
-from lmlab.runs.room import check_memory
+from lmlab.runs.room import CHECKED, check_memory, longest_batch, longest_rows, row_tokens
 from lmlab.text import sets as data
 from lmlab.text.parquet import read_any
 from lmlab.text.rows import Faults
@@ -219,7 +218,7 @@ class Tuning(TuningRuns):
     def _outline(self, model: str) -> "Outline":
         """A model's parameters and tokenizer, without its weights."""
         import_core()
-        from lmlab.runs.worker import outline_of
+        from lmlab.runs.bases import outline_of
 
         if model not in self._outlines:
             found = outline_of(model, self.lab.store)
