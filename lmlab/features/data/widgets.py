@@ -10,9 +10,8 @@ from lmlab.parts.scripts import mounts
 class MixtureView(Html):
     """Mixtures whose weights can be turned: HTML of ``mixtures.drawn``, which a script wires."""
 
-    def __init__(self, value: str, **kwargs: Unpack[Placed]) -> None:
-        js = mounts("features/data/mixture")
-        super().__init__(value, js_on_load=js, apply_default_css=False, **kwargs)
+    TEMPLATE = "${value}"
+    MODULE = "features/data/mixture"
 
 
 class QualityView(Html):
