@@ -20,21 +20,13 @@ MASKED = -100
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows padded on the right.
+    """Rows padded on the right."""
 
-    Attributes:
-        ids: [R, W]; padding is 0, and comes after all that is read.
-        kept: [K] positions before which some row has a token that carries loss.
-        targets: [R, K] the tokens that come next there, ``MASKED`` where they carry no loss.
-        tokens: that are read, padding left out.
-        n_loss: tokens that carry loss.
-    """
-
-    ids: Tensor
-    kept: Tensor
-    targets: Tensor
-    tokens: int
-    n_loss: int
+    ids: Tensor  # [R, W]; padding is 0, and comes after all that is read
+    kept: Tensor  # [K] positions before which some row has a token that carries loss
+    targets: Tensor  # [R, K] the tokens that come next there, ``MASKED`` where they carry no loss
+    tokens: int  # that are read, padding left out
+    n_loss: int  # tokens that carry loss
 
 
 def epoch(examples: Sequence[Example], size: int, seed: int, number: int) -> list[list[int]]:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from lmlab.training.config import FinetuneConfig
+from lmlab.training.config import OWN, FinetuneConfig
 from lmlab.training.events import Finished, Started
 
 FRONT = """---
@@ -13,27 +13,10 @@ pipeline_tag: text-generation
 tags: [lmlab, {method}]
 ---
 """
-USED: dict[str, tuple[str, ...]] = {
-    "lora": ("rank", "alpha", "dropout", "targets", "layers", "start", "rslora", "dora"),
-    "prompt": ("length", "start_text"),
-    "selective": ("parts",),
-    "full": (),
-}
 SHARED = (
-    "steps",
-    "batch_size",
-    "accumulation",
-    "learning_rate",
-    "schedule",
-    "warmup",
-    "weight_decay",
-    "clip",
-    "seed",
-    "max_length",
-    "form",
-    "loss_on",
-    "end_token",
-)
+    "steps", "batch_size", "accumulation", "learning_rate", "schedule", "warmup", "weight_decay",
+    "clip", "seed", "max_length", "form", "loss_on", "end_token",
+)  # fmt: skip
 
 
 def card(
@@ -55,15 +38,12 @@ def card(
         f"{started.trainable:,} of {started.total:,} parameters were trained.",
         f"## Data\n\n`{data}`, {started.rows:,} rows to learn from and {started.valid_rows:,} held "
         f"out, by {wording}.",
-        "## Settings\n\n" + _table([(k, _said(getattr(config, k))) for k in _keys(config)]),
+        "## Settings\n\n"
+        + _table([(k, _said(getattr(config, k))) for k in (*OWN[config.method], *SHARED)]),
         "## Figures\n\n" + _figures(finished),
         f"Trained for {finished.seconds:.0f} seconds on {started.device} in {started.precision}.",
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def _keys(config: FinetuneConfig) -> tuple[str, ...]:
-    return (*USED[config.method], *SHARED)
 
 
 def _figures(finished: Finished) -> str:

@@ -30,22 +30,14 @@ _SUMS = "sums"
 
 @dataclass
 class Place:
-    """Where a run stands; changed as it goes on.
+    """Where a run stands; changed as it goes on."""
 
-    Attributes:
-        step: that were made.
-        seconds: of training.
-        losses: of the last steps.
-        first: figures of the first evaluation.
-        last: figures of the last one.
-        owed: what is measured after this step and is not yet: ``evaluation``, ``samples``.
-    """
-
-    step: int = 0
-    seconds: float = 0.0
-    losses: list[float] = field(default_factory=list)
-    first: dict[str, float | None] = field(default_factory=dict)
-    last: dict[str, float | None] = field(default_factory=dict)
+    step: int = 0  # that were made
+    seconds: float = 0.0  # of training
+    losses: list[float] = field(default_factory=list)  # of the last steps
+    first: dict[str, float | None] = field(default_factory=dict)  # figures of the first evaluation
+    last: dict[str, float | None] = field(default_factory=dict)  # figures of the last one
+    # what is measured after this step and is not yet: ``evaluation``, ``samples``
     owed: list[str] = field(default_factory=list)
 
 

@@ -5,9 +5,8 @@ from random import Random
 
 from lmlab.assets import assets_dir
 from lmlab.errors import InputError
-from lmlab.training.sets import TuningData
+from lmlab.training.sets import PLAIN, TuningData
 
-PLAIN = "text"
 SEPARATOR = "<|endoftext|>"
 HELD_OUT = 0.1
 LOOKED_AT = 20_000  # characters of the held-out text that are read at each look

@@ -15,23 +15,14 @@ SNAPSHOTS = 100_000_000  # bytes of all snapshots of a run together, at most
 
 @dataclass(frozen=True, slots=True)
 class MatrixCount:
-    """One parameter of the model, and what the method trains of it or beside it.
+    """One parameter of the model, and what the method trains of it or beside it."""
 
-    Attributes:
-        name: of the parameter.
-        shape: (d, k) for a matrix, outputs first; (d,) for a vector.
-        layer: its number, or None outside the layers.
-        own: d·k, the numbers in it.
-        trained: of those, or of V and U beside it: ℓ(d + k), with DoRA d more.
-        rank: the ℓ of this matrix; 0 where it has no LoRA.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    layer: int | None
-    own: int
-    trained: int
-    rank: int = 0
+    name: str  # of the parameter
+    shape: tuple[int, ...]  # (d, k) for a matrix, outputs first; (d,) for a vector
+    layer: int | None  # its number, or None outside the layers
+    own: int  # d·k, the numbers in it
+    trained: int  # of those, or of V and U beside it: ℓ(d + k), with DoRA d more
+    rank: int = 0  # the ℓ of this matrix; 0 where it has no LoRA
 
     @property
     def formula(self) -> str:
@@ -46,30 +37,19 @@ class MatrixCount:
 
 @dataclass(frozen=True)
 class Counts:
-    """A method's cost before it starts.
+    """A method's cost before it starts."""
 
-    Attributes:
-        method: of the config.
-        trainable: numbers that learn.
-        total: numbers of the model, with those that the method adds.
-        matrices: the trained ones, or those with LoRA beside them, in the model's order.
-        weights_bytes: of the model in memory.
-        gradient_bytes: of the gradients.
-        optimiser_bytes: of AdamW's two moments.
-        activation_bytes: of the longest batch, its logits included; 0 where no batch is known.
-        flops_per_token: of one training step, forward and backward.
-        seconds: that all steps will take; None while no speed is known.
-    """
-
-    method: str
-    trainable: int
-    total: int
+    method: str  # of the config
+    trainable: int  # numbers that learn
+    total: int  # numbers of the model, with those that the method adds
+    # the trained ones, or those with LoRA beside them, in the model's order
     matrices: tuple[MatrixCount, ...]
-    weights_bytes: int
-    gradient_bytes: int
-    optimiser_bytes: int
-    flops_per_token: float
-    seconds: float | None = None
+    weights_bytes: int  # of the model in memory
+    gradient_bytes: int  # of the gradients
+    optimiser_bytes: int  # of AdamW's two moments
+    flops_per_token: float  # of one training step, forward and backward
+    seconds: float | None = None  # that all steps will take; None while no speed is known
+    # of the longest batch, its logits included; 0 where no batch is known
     activation_bytes: int = 0
 
     @property
@@ -114,10 +94,10 @@ def count(
     """
     matrices = _matrices(shape, config)
     added = sum(m.trained for m in matrices) if config.method == "lora" else 0
-    soft = config.length * shape.hidden if config.method == "prompt" else 0
+    soft = config.soft * shape.hidden
     trainable = soft + sum(m.trained for m in matrices)
     flops = _flops(shape, config, matrices, trainable)
-    tokens = config.steps * config.batch_size * config.accumulation * (row_tokens + _soft(config))
+    tokens = config.steps * config.batch_size * config.accumulation * (row_tokens + config.soft)
     known = bool(flops_per_second and row_tokens)
     return Counts(
         method=config.method,
@@ -140,10 +120,6 @@ def disk_bytes(trainable: int, learned: int) -> int:
     two moments each; what is learned twice while it is replaced; and snapshots.
     """
     return FLOAT * (9 * trainable + 2 * learned) + SNAPSHOTS
-
-
-def _soft(config: FinetuneConfig) -> int:
-    return config.length if config.method == "prompt" else 0
 
 
 def _matrices(shape: ModelShape, config: FinetuneConfig) -> list[MatrixCount]:

@@ -15,10 +15,9 @@ from lmlab.text.parts import Prompt
 from lmlab.text.records import Row, placed, where
 from lmlab.text.rows import Faults, told
 from lmlab.text.templates import PromptTemplate
-from lmlab.text.twins import Reads
 from lmlab.training.config import FinetuneConfig
 from lmlab.training.masks import MaskKind, MaskToken, MaskView
-from lmlab.training.rows import PLAIN, Cut, Written, cut, written
+from lmlab.training.rows import Cut, Written, cut, written
 
 CHUNK = 400  # rows that are rendered at once
 WARNED = 3  # rows named in a warning
@@ -27,39 +26,24 @@ SHOWN = 40  # characters of a row that are shown with its number
 
 @dataclass(frozen=True)
 class Example:
-    """One row as ids.
+    """One row as ids."""
 
-    Attributes:
-        ids: start token, prompt, answer, end token, as far as they fit.
-        loss_from: the first id that carries loss; all after it do.
-        answer_from: the first id of the answer.
-        lead: how many ids were put in front.
-        ended: whether the last id is the end token.
-        lost: tokens of the answer that did not fit, the end token among them.
-        prompt: the text before the answer.
-        answer: the text of the answer.
-        truth: what the row gives as the answer; None without a template.
-        number: of the row, from 1.
-        place: the row of its file, in words; empty where that is not known.
-        own: which ids carry loss, where that is not all from ``loss_from`` on; else empty.
-        asked: the prompt as the model is asked it, with its answers; None without a template.
-        control: a control token that stands in the row's own cells; empty for none.
-    """
-
-    ids: tuple[int, ...]
-    loss_from: int
-    answer_from: int
-    lead: int
-    ended: bool
-    lost: int
-    prompt: str
-    answer: str
-    truth: str | None
-    number: int
-    place: str = ""
+    ids: tuple[int, ...]  # start token, prompt, answer, end token, as far as they fit
+    loss_from: int  # the first id that carries loss; all after it do
+    answer_from: int  # the first id of the answer
+    lead: int  # how many ids were put in front
+    ended: bool  # whether the last id is the end token
+    lost: int  # tokens of the answer that did not fit, the end token among them
+    prompt: str  # the text before the answer
+    answer: str  # the text of the answer
+    truth: str | None  # what the row gives as the answer; None without a template
+    number: int  # of the row, from 1
+    place: str = ""  # the row of its file, in words; empty where that is not known
+    # which ids carry loss, where that is not all from ``loss_from`` on; else empty
     own: tuple[bool, ...] = ()
+    # the prompt as the model is asked it, with its answers; None without a template
     asked: Prompt | None = None
-    control: str = ""
+    control: str = ""  # a control token that stands in the row's own cells; empty for none
 
     @cached_property
     def n_loss(self) -> int:
@@ -91,21 +75,13 @@ class Example:
 
 @dataclass(frozen=True)
 class Material:
-    """What a run reads, structured.
+    """What a run reads, structured."""
 
-    Attributes:
-        train: rows that are learned from, each with a token that carries loss.
-        valid: rows that are held out.
-        probe: general texts.
-        template: the wording; None for plain text.
-        notes: what became of rows that are not there, in sentences.
-    """
-
-    train: Sequence[Example]
-    valid: Sequence[Example] = ()
-    probe: Sequence[Example] = ()
-    template: PromptTemplate | None = None
-    notes: tuple[str, ...] = ()
+    train: Sequence[Example]  # rows that are learned from, each with a token that carries loss
+    valid: Sequence[Example] = ()  # rows that are held out
+    probe: Sequence[Example] = ()  # general texts
+    template: PromptTemplate | None = None  # the wording; None for plain text
+    notes: tuple[str, ...] = ()  # what became of rows that are not there, in sentences
 
 
 def structured(
@@ -285,13 +261,3 @@ def _kind(example: Example, place: int) -> MaskKind:
     if place < example.answer_from:
         return "answer" if example.own and example.carries(place) else "prompt"
     return "end" if example.ended and place == len(example.ids) - 1 else "answer"
-
-
-def columns_of(template: PromptTemplate | None) -> tuple[str, ...]:
-    """The columns that every row needs."""
-    return reads_of(template).needed
-
-
-def reads_of(template: PromptTemplate | None) -> Reads:
-    """What is read of a row."""
-    return Reads((PLAIN,), (PLAIN,), (PLAIN,)) if template is None else template.reads

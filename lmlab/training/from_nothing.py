@@ -19,24 +19,15 @@ from lmlab.training.tokenizer import stream, train_tokenizer
 
 @dataclass(frozen=True)
 class Matter:
-    """What a run learns from, as ids.
+    """What a run learns from, as ids."""
 
-    Attributes:
-        ids: of the whole text to learn from, end-of-text between documents.
-        windows: the same cut into windows of the context, each beginning with the last id of the
-            one before.
-        valid: windows of the held-out text that is looked at.
-        held: that text, its documents.
-        held_tokens: how many tokens it has, end-of-text left out.
-        words: that the text to learn from has, in small letters.
-    """
-
-    ids: Sequence[int]
+    ids: Sequence[int]  # of the whole text to learn from, end-of-text between documents
+    # the same cut into windows of the context, each beginning with the last id of the one before
     windows: Sequence[Example]
-    valid: Sequence[Example]
-    held: Sequence[str]
-    held_tokens: int
-    words: frozenset[str]
+    valid: Sequence[Example]  # windows of the held-out text that is looked at
+    held: Sequence[str]  # that text, its documents
+    held_tokens: int  # how many tokens it has, end-of-text left out
+    words: frozenset[str]  # that the text to learn from has, in small letters
 
 
 def architecture(config: PretrainConfig, vocabulary: int, end: int) -> LlamaConfig:

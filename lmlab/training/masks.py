@@ -8,42 +8,26 @@ MaskKind = Literal["start", "prompt", "answer", "end"]
 
 @dataclass(frozen=True, slots=True)
 class MaskToken:
-    """One token of a structured row.
+    """One token of a structured row."""
 
-    Attributes:
-        id: of the token.
-        text: what it shows as.
-        kind: the start token, the prompt, the answer, or the end token.
-        loss: whether it carries loss.
-    """
-
-    id: int
-    text: str
-    kind: MaskKind
-    loss: bool
+    id: int  # of the token
+    text: str  # what it shows as
+    kind: MaskKind  # the start token, the prompt, the answer, or the end token
+    loss: bool  # whether it carries loss
 
 
 @dataclass(frozen=True)
 class MaskView:
-    """A row as the model will read it: the lecture's F(y, u).
+    """A row as the model will read it: the lecture's F(y, u)."""
 
-    Attributes:
-        row: which, from 0.
-        rows: how many there are.
-        tokens: in order, start and end token included.
-        prompt: the text before the answer.
-        answer: the text of the answer.
-        warnings: sentences: the end token carries no loss, the answer was cut, …
-        error: why this row cannot be learned from; empty where it can.
-    """
-
-    row: int
-    rows: int
-    tokens: tuple[MaskToken, ...]
-    prompt: str
-    answer: str
+    row: int  # which, from 0
+    rows: int  # how many there are
+    tokens: tuple[MaskToken, ...]  # in order, start and end token included
+    prompt: str  # the text before the answer
+    answer: str  # the text of the answer
+    # sentences: the end token carries no loss, the answer was cut, …
     warnings: tuple[str, ...] = ()
-    error: str = ""
+    error: str = ""  # why this row cannot be learned from; empty where it can
 
     @property
     def n_loss(self) -> int:

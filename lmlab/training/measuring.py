@@ -23,8 +23,7 @@ from lmlab.training.events import Evaluated, Sampled, SampleToken
 from lmlab.training.examples import Example, structured
 from lmlab.training.losses import Ask, keeps, mean_loss
 from lmlab.training.methods import Tuned
-from lmlab.training.rows import PLAIN
-from lmlab.training.sets import probe_texts
+from lmlab.training.sets import PLAIN, probe_texts
 
 LONGEST_ANSWER = 32
 # Tokens of a plain text that a sample goes on from.
@@ -33,22 +32,14 @@ OPENING = 12
 
 @dataclass(frozen=True)
 class Measures:
-    """What is measured, and with what.
+    """What is measured, and with what."""
 
-    Attributes:
-        tuned: the model.
-        valid: held-out rows.
-        probe: general texts.
-        template: reads answers; None where rows are plain text.
-        autocast: makes the context that the model is run in.
-        ask: called between rows and between tokens; raises where the run is to end.
-    """
-
-    tuned: Tuned
-    valid: Sequence[Example]
-    probe: Sequence[Example]
-    template: PromptTemplate | None
-    autocast: Callable[[], Any] = nullcontext
+    tuned: Tuned  # the model
+    valid: Sequence[Example]  # held-out rows
+    probe: Sequence[Example]  # general texts
+    template: PromptTemplate | None  # reads answers; None where rows are plain text
+    autocast: Callable[[], Any] = nullcontext  # makes the context that the model is run in
+    # called between rows and between tokens; raises where the run is to end
     ask: Ask = lambda: None
     _keep: bool = field(init=False, default=False)
     _turn_end: str = field(init=False, default="")

@@ -27,17 +27,11 @@ KeptBytes = Callable[[FinetuneConfig, int, int, int], int]
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The longest batch of a run.
+    """The longest batch of a run."""
 
-    Attributes:
-        rows: in it.
-        width: its longest row, in tokens.
-        kept: positions before a token that carries loss, those of all its rows together.
-    """
-
-    rows: int
-    width: int
-    kept: int
+    rows: int  # in it
+    width: int  # its longest row, in tokens
+    kept: int  # positions before a token that carries loss, those of all its rows together
 
 
 def activation_bytes(shape: ModelShape, config: FinetuneConfig, load: Load, kept: KeptBytes) -> int:
@@ -55,7 +49,7 @@ def roughly(shape: ModelShape) -> KeptBytes:
     outputs = sum(p.shape[0] for p in shape.parameters if p.linear)
 
     def kept(config: FinetuneConfig, rows: int, width: int, n: int) -> int:
-        tokens = width + (config.length if config.method == "prompt" else 0)
+        tokens = width + config.soft
         return round(FLOAT * rows * (ROUGHLY * tokens * outputs + n * shape.vocabulary))
 
     return kept

@@ -27,26 +27,16 @@ from lmlab.training.shapes import ModelShape, Parameter, lora_targets, selected
 
 @dataclass(frozen=True)
 class Tuned:
-    """A model with something in it that learns.
+    """A model with something in it that learns."""
 
-    Attributes:
-        model: what is trained: PEFT's model for LoRA and prompt tuning, else the model itself.
-        base: the transformers model; LoRA's matrices are inside it.
-        vocabulary: its tokenizer.
-        config: the method.
-        context: positions that the model can read, less the soft prompt's.
-        trained: what learns, by name.
-        end: the token that is taught to end an answer; None: the tokenizer's own.
-        goes_on: whether an adapter's values are in what learns, so that step 0 is not the base.
-    """
-
-    model: Any
-    base: Any
-    vocabulary: Vocabulary
-    config: FinetuneConfig
-    context: int
-    trained: dict[str, nn.Parameter]
-    end: int | None = None
+    model: Any  # what is trained: PEFT's model for LoRA and prompt tuning, else the model itself
+    base: Any  # the transformers model; LoRA's matrices are inside it
+    vocabulary: Vocabulary  # its tokenizer
+    config: FinetuneConfig  # the method
+    context: int  # positions that the model can read, less the soft prompt's
+    trained: dict[str, nn.Parameter]  # what learns, by name
+    end: int | None = None  # the token that is taught to end an answer; None: the tokenizer's own
+    # whether an adapter's values are in what learns, so that step 0 is not the base
     goes_on: bool = False
 
     @property
@@ -62,7 +52,7 @@ class Tuned:
     @property
     def soft(self) -> int:
         """Length of the soft prompt."""
-        return self.config.length if self.config.method == "prompt" else 0
+        return self.config.soft
 
     def soft_prompt(self) -> Tensor | None:
         """[length, H] in the base's number format, or None where there is none."""

@@ -23,19 +23,12 @@ REACHED = 0.4
 
 @dataclass(frozen=True)
 class Outline:
-    """A model's parameters and tokenizer, without its weights.
+    """A model's parameters and tokenizer, without its weights."""
 
-    Attributes:
-        shape: the parameters.
-        vocabulary: the tokenizer.
-        end: the end token that is taught, if any.
-        model: on the meta device; None where it cannot be asked what it keeps.
-    """
-
-    shape: ModelShape
-    vocabulary: Vocabulary
-    end: int | None = None
-    model: Any = None
+    shape: ModelShape  # the parameters
+    vocabulary: Vocabulary  # the tokenizer
+    end: int | None = None  # the end token that is taught, if any
+    model: Any = None  # on the meta device; None where it cannot be asked what it keeps
     _known: dict[Any, int] = field(default_factory=dict, repr=False)
 
     def kept(self, config: FinetuneConfig, rows: int, width: int, n: int) -> int:

@@ -107,15 +107,10 @@ class PretrainLoop(Loop):
 
 @dataclass(frozen=True)
 class Growth(Measures):
-    """What is measured of a model from nothing.
+    """What is measured of a model from nothing."""
 
-    Attributes:
-        asked: the run's config.
-        matter: what it learns from.
-    """
-
-    asked: PretrainConfig = field(default_factory=PretrainConfig)
-    matter: Matter | None = None
+    asked: PretrainConfig = field(default_factory=PretrainConfig)  # the run's config
+    matter: Matter | None = None  # what it learns from
 
     def evaluate(self, step: int) -> Evaluated:
         """Held-out loss of all tokens, and bits a byte of the text's own."""

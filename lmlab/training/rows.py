@@ -12,49 +12,32 @@ from lmlab.text.parts import Pieces, Prompt, joined
 from lmlab.text.records import Row
 from lmlab.text.templates import PromptTemplate
 from lmlab.training.config import FinetuneConfig
-
-PLAIN = "text"  # the column that is learned where there is no template
+from lmlab.training.sets import PLAIN
 
 
 @dataclass(frozen=True)
 class Written:
-    """A row as text.
+    """A row as text."""
 
-    Attributes:
-        prompt: what the model is given, with the answer as its target.
-        truth: what the row gives as the answer; None without a template.
-        tail: what a chat template puts after the answer; empty in the plain form.
-        own: ids of the whole and the chat template's own mask; None where it has none.
-        control: a control token that stands in the row's own cells; empty for none.
-    """
-
-    prompt: Prompt
-    truth: str | None
-    tail: str = ""
+    prompt: Prompt  # what the model is given, with the answer as its target
+    truth: str | None  # what the row gives as the answer; None without a template
+    tail: str = ""  # what a chat template puts after the answer; empty in the plain form
+    # ids of the whole and the chat template's own mask; None where it has none
     own: Marked | None = None
-    control: str = ""
+    control: str = ""  # a control token that stands in the row's own cells; empty for none
 
 
 @dataclass(frozen=True)
 class Cut:
-    """A row as ids, before it is cut at the longest length.
+    """A row as ids, before it is cut at the longest length."""
 
-    Attributes:
-        ids: what is put in front, prompt, answer, end.
-        lead: how many ids were put in front.
-        answer_from: the first id of the answer.
-        ended: whether an end stands after the answer.
-        prompt: the text before the answer.
-        answer: the text of the answer.
-        own: which ids carry loss by the chat template's own mask; empty where it has none.
-    """
-
-    ids: tuple[int, ...]
-    lead: int
-    answer_from: int
-    ended: bool
-    prompt: str
-    answer: str
+    ids: tuple[int, ...]  # what is put in front, prompt, answer, end
+    lead: int  # how many ids were put in front
+    answer_from: int  # the first id of the answer
+    ended: bool  # whether an end stands after the answer
+    prompt: str  # the text before the answer
+    answer: str  # the text of the answer
+    # which ids carry loss by the chat template's own mask; empty where it has none
     own: tuple[bool, ...] = field(default=())
 
 

@@ -8,29 +8,23 @@ from lmlab.text import sets as data
 from lmlab.text import twins
 from lmlab.text.records import Row, place_of, where
 from lmlab.text.sets import Table
+from lmlab.text.templates import PromptTemplate
 from lmlab.text.twins import Reads
 
 HELD_OUT = 0.1
 FEWEST = 8
+PLAIN = "text"  # the column that is learned where there is no template
 
 
 @dataclass(frozen=True)
 class TuningData:
-    """Two parts of a set that share no row.
+    """Two parts of a set that share no row."""
 
-    Attributes:
-        name: as shown to people.
-        train: what is learned from.
-        valid: what is held out; may be empty.
-        origin: where it came from: ``shipped``, ``upload``, ``hub`` or ``file``.
-        notes: what became of rows that are in neither part, in sentences.
-    """
-
-    name: str
-    train: tuple[Row, ...]
-    valid: tuple[Row, ...]
-    origin: str = "shipped"
-    notes: tuple[str, ...] = ()
+    name: str  # as shown to people
+    train: tuple[Row, ...]  # what is learned from
+    valid: tuple[Row, ...]  # what is held out; may be empty
+    origin: str = "shipped"  # where it came from: ``shipped``, ``upload``, ``hub`` or ``file``
+    notes: tuple[str, ...] = ()  # what became of rows that are in neither part, in sentences
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -142,3 +136,13 @@ def _usable(
 def probe_texts(count: int) -> list[str]:
     """General texts for forgetting, an even choice among the shipped ones."""
     return data.evenly([text for texts in data.general_texts().values() for text in texts], count)
+
+
+def reads_of(template: PromptTemplate | None) -> Reads:
+    """What is read of a row."""
+    return Reads((PLAIN,), (PLAIN,), (PLAIN,)) if template is None else template.reads
+
+
+def columns_of(template: PromptTemplate | None) -> tuple[str, ...]:
+    """The columns that every row needs."""
+    return reads_of(template).needed

@@ -16,19 +16,14 @@ _LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks|layer)\.(\d+)\.")
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter.
+    """One parameter."""
 
-    Attributes:
-        name: its path in the model, such as ``model.layers.0.mlp.up_proj.weight``.
-        shape: (d, k) for a matrix, outputs first, whichever way it is stored; (d,) for a vector.
-        linear: whether it is the matrix of a linear map, so that LoRA can stand beside it.
-        group: ``head``, ``norms``, ``biases``, ``embeddings``, or empty.
-    """
-
-    name: str
+    name: str  # its path in the model, such as ``model.layers.0.mlp.up_proj.weight``
+    # (d, k) for a matrix, outputs first, whichever way it is stored; (d,) for a vector
     shape: tuple[int, ...]
+    # whether it is the matrix of a linear map, so that LoRA can stand beside it
     linear: bool = False
-    group: str = ""
+    group: str = ""  # ``head``, ``norms``, ``biases``, ``embeddings``, or empty
 
     @property
     def size(self) -> int:
@@ -57,27 +52,17 @@ class Parameter:
 
 @dataclass(frozen=True)
 class ModelShape:
-    """What there is to train in a model.
+    """What there is to train in a model."""
 
-    Attributes:
-        name: as shown to people.
-        kind: the architecture, such as ``llama``.
-        hidden: width of the embeddings.
-        vocabulary: number of tokens.
-        context: positions that can be read at once.
-        parameters: each once, in the model's order.
-        auto_targets: names of the matrices that usually get LoRA in this architecture.
-        tied: whether the head is the table of embeddings.
-    """
-
-    name: str
-    kind: str
-    hidden: int
-    vocabulary: int
-    context: int
-    parameters: tuple[Parameter, ...]
+    name: str  # as shown to people
+    kind: str  # the architecture, such as ``llama``
+    hidden: int  # width of the embeddings
+    vocabulary: int  # number of tokens
+    context: int  # positions that can be read at once
+    parameters: tuple[Parameter, ...]  # each once, in the model's order
+    # names of the matrices that usually get LoRA in this architecture
     auto_targets: tuple[str, ...]
-    tied: bool
+    tied: bool  # whether the head is the table of embeddings
 
     @cached_property
     def total(self) -> int:

@@ -17,46 +17,27 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """A pair that became one token.
+    """A pair that became one token."""
 
-    Attributes:
-        left: what the first shows as.
-        right: the second.
-        text: both together.
-        count: how often the text has the new token, after all merges.
-    """
-
-    left: str
-    right: str
-    text: str
-    count: int
+    left: str  # what the first shows as
+    right: str  # the second
+    text: str  # both together
+    count: int  # how often the text has the new token, after all merges
 
 
 @dataclass(frozen=True)
 class TokenizerView:
-    """A vocabulary, and a sample cut by it.
+    """A vocabulary, and a sample cut by it."""
 
-    Attributes:
-        size: tokens in it, bytes and end-of-text included: the lecture's V.
-        n_merges: learned.
-        merges: the first of them, in order.
-        frequent: the tokens that the text has most of, most frequent first.
-        pieces: the sample as tokens.
-        n_tokens: in the whole text, end-of-text left out.
-        n_bytes: of the whole text in UTF-8.
-        n_chars: of it.
-        counts: how often each token that occurs does, in no order.
-    """
-
-    size: int
-    n_merges: int
-    merges: tuple[Merge, ...]
-    frequent: tuple[Piece, ...]
-    pieces: tuple[Piece, ...]
-    n_tokens: int
-    n_bytes: int
-    n_chars: int
-    counts: tuple[int, ...]
+    size: int  # tokens in it, bytes and end-of-text included: the lecture's V
+    n_merges: int  # learned
+    merges: tuple[Merge, ...]  # the first of them, in order
+    frequent: tuple[Piece, ...]  # the tokens that the text has most of, most frequent first
+    pieces: tuple[Piece, ...]  # the sample as tokens
+    n_tokens: int  # in the whole text, end-of-text left out
+    n_bytes: int  # of the whole text in UTF-8
+    n_chars: int  # of it
+    counts: tuple[int, ...]  # how often each token that occurs does, in no order
 
     @property
     def bytes_per_token(self) -> float:

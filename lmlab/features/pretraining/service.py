@@ -32,19 +32,12 @@ OVERHEAD = 1.25  # looks, samples and checkpoints on top of the steps
 
 @dataclass(frozen=True)
 class Cost:
-    """What a run takes.
+    """What a run takes."""
 
-    Attributes:
-        parameters: numbers that learn.
-        memory_bytes: weights, gradients, AdamW's moments and activations, roughly.
-        tokens: that are read.
-        seconds: that it will take, about.
-    """
-
-    parameters: int
-    memory_bytes: int
-    tokens: int
-    seconds: float
+    parameters: int  # numbers that learn
+    memory_bytes: int  # weights, gradients, AdamW's moments and activations, roughly
+    tokens: int  # that are read
+    seconds: float  # that it will take, about
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,6 @@ class TextStep:
 def build(lab: Lab) -> TextStep:
     """Draw step 1 inside the current column."""
     names = lab.service(Pretraining).names()
-    start = PretrainConfig()
     with gr.Column(elem_classes="lm-panel lm-step"):
         static('<h2 class="lm-h"><i>1</i> Text, and the tokens it is cut into</h2>')
         name = gr.Radio(
@@ -67,7 +66,7 @@ def build(lab: Lab) -> TextStep:
             elem_id="pretraining-text",
         )  # fmt: skip
         vocabulary = gr.Slider(
-            SMALLEST, MOST_VOCABULARY, start.vocabulary, step=1, label="vocabulary V",
+            SMALLEST, MOST_VOCABULARY, PretrainConfig().vocabulary, step=1, label="vocabulary V",
             info="256 bytes, an end-of-text token, and merges", elem_id="pretraining-vocabulary",
         )  # fmt: skip
         with gr.Accordion("A text of your own", open=False, elem_id="pretraining-own"):

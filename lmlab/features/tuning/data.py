@@ -10,7 +10,7 @@ import gradio as gr
 
 from lmlab.errors import LabError
 from lmlab.features.tuning.feature import FEATURE
-from lmlab.features.tuning.form import KEYS, PLAIN, PRESETS, Choice, config_of, reads_of
+from lmlab.features.tuning.form import KEYS, PRESETS, asked
 from lmlab.features.tuning.service import Tuning
 from lmlab.lab import Lab
 from lmlab.parts import run_views, upload_table
@@ -18,12 +18,10 @@ from lmlab.parts.gradio_compat.building import Html, Placed
 from lmlab.parts.pickers import Choices, model_picker
 from lmlab.parts.run_widgets import component
 from lmlab.parts.stream import QUICK, Shown, on
-from lmlab.parts.upload_table import COLUMNS, FIELDS, OWN
+from lmlab.parts.upload_table import COLUMNS, OWN
 from lmlab.parts.widgets import static
-from lmlab.text.wordings import read_wording, shipped_source
-
-PLAIN_COLUMN = "text"  # that is learned where there is no wording
-
+from lmlab.text.wordings import NONE, read_wording, shipped_source
+from lmlab.training.sets import PLAIN, reads_of
 
 MASK = """
 <div class="lm-mask-notes lm-notes"></div>
@@ -136,18 +134,16 @@ def wire(lab: Lab, step: DataStep, settings: list[Any]) -> Callable[..., Any]:
     """Every change of data, wording or length shows the row anew.
 
     Args:
-        lab: the backend.
-        step: the components.
-        settings: of the method step, in the order of ``tuning_form.KEYS``.
+        settings: of the method step, in the order of ``form.KEYS``.
 
     Returns:
         What appends the preview to an event.
     """
-    asked = [step.row, *step.values, *settings]
+    shown = [step.row, *step.values, *settings]
     here, again = shower(lab), shower(lab, 0)
 
     def show(event: Any, handler: Any = here) -> Any:
-        return on(event.then, handler, asked, step.preview, **QUICK)
+        return on(event.then, handler, shown, step.preview, **QUICK)
 
     form, worded = settings[KEYS.index("form")], {"wording": step.wording, "source": step.source}
     chosen = on(step.data.input, chooser(lab), [step.data], worded, **QUICK)
@@ -155,16 +151,16 @@ def wire(lab: Lab, step: DataStep, settings: list[Any]) -> Callable[..., Any]:
     opened = step.wording.input(shipped_source, step.wording, step.source, **QUICK)
     show(opened.then(former, [step.wording, step.source], form, **QUICK), again)
     for event in (step.source.input, step.source.change):
-        on(event, here, asked, step.preview, trigger_mode="always_last", **QUICK)
+        on(event, here, shown, step.preview, trigger_mode="always_last", **QUICK)
     others = [step.model.change, *(column.input for column in step.columns)]
-    on(others, here, asked, step.preview, **QUICK)
+    on(others, here, shown, step.preview, **QUICK)
     for button, stride in ((step.back, -1), (step.forth, 1)):
-        on(button.click, shower(lab, None, stride), asked, step.preview, **QUICK)
+        on(button.click, shower(lab, None, stride), shown, step.preview, **QUICK)
     given = [step.upload, step.pasted, step.second, step.skip, step.hub, step.wording, step.source]
     columns = dict(zip(COLUMNS, step.columns, strict=True))
     read = {"data": step.data, "table": step.table, "said": step.said, **worded, **columns}
     own = on(step.use.click, reader(lab), given, read, **QUICK)
-    on(own.success, again, asked, step.preview, **QUICK)
+    on(own.success, again, shown, step.preview, **QUICK)
     return show
 
 
@@ -173,7 +169,7 @@ def wordings(lab: Lab, name: str) -> list[tuple[str, str]]:
     found = []
     for template in lab.service(Tuning).templates_for("" if name == OWN else name):
         if template is None:
-            found.append(("Plain text, as it is", PLAIN))
+            found.append(("Plain text, as it is", NONE))
         else:
             title = f"{template.task}: {template.title}" if name == OWN else template.title
             found.append((title, template.name))
@@ -194,7 +190,7 @@ def chooser(lab: Lab) -> Callable[..., Shown]:
 
 def former(wording: str, source: str) -> Any:
     """The form that a wording is made for; as it was where it says nothing."""
-    return (read_wording(source).form if wording != PLAIN else "") or gr.skip()
+    return (read_wording(source).form if wording != NONE else "") or gr.skip()
 
 
 def reader(lab: Lab) -> Callable[..., Shown]:
@@ -211,8 +207,8 @@ def reader(lab: Lab) -> Callable[..., Shown]:
             own = upload_table.read(lab.service(Tuning).table, file, pasted, second, skip)
         template = None
         with suppress(LabError):
-            template = None if wording == PLAIN else read_wording(source)
-        fits = wording == PLAIN and PLAIN_COLUMN in own.table.columns
+            template = None if wording == NONE else read_wording(source)
+        fits = wording == NONE and PLAIN in own.table.columns
         other = None if fits else upload_table.wording_for(own, template)
         chosen = other.name if other else wording
         picked = upload_table.picked(reads_of(other or template), own.table)
@@ -229,22 +225,15 @@ def reader(lab: Lab) -> Callable[..., Shown]:
 
 
 def shower(lab: Lab, start: int | None = None, stride: int = 0) -> Callable[..., Shown]:
-    """A row with its mask; what is wrong stands in its place.
-
-    Args:
-        lab: the backend.
-        start: the row to show; None stays at the one that is shown.
-        stride: how far to go from there.
+    """A row with its mask, ``stride`` from ``start`` or from the one that is shown; what is wrong
+    stands in its place.
     """
 
     def show(row: int | None, *values: Any) -> Shown:
-        choice = Choice.read(*values[: 5 + FIELDS])
         at = (start if start is not None else int(row or 0)) + stride
         try:
-            template = choice.template(lab)
-            data = choice.rows(lab, template)
-            config = config_of(values[5 + FIELDS :])
-            view = lab.service(Tuning).preview(choice.model, data, template, config, at)
+            model, data, template, config = asked(lab, values)
+            view = lab.service(Tuning).preview(model, data, template, config, at)
         except LabError as error:
             at = at if stride == 0 else row or 0
             return {"mask": run_views.no_mask(str(error)), "row": at, "place": ""}

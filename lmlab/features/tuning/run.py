@@ -9,7 +9,7 @@ import gradio as gr
 from lmlab.features.tuning import after as tuning_after
 from lmlab.features.tuning import receipt_notes
 from lmlab.features.tuning.after import After
-from lmlab.features.tuning.form import RACE, Choice, config_of
+from lmlab.features.tuning.form import RACE, asked
 from lmlab.features.tuning.service import Tuning
 from lmlab.features.tuning.views import race, settings_table
 from lmlab.lab import Lab
@@ -18,7 +18,6 @@ from lmlab.parts.run_following import followed, follower, known
 from lmlab.parts.run_panel import ONCE, RunPanel, buttons
 from lmlab.parts.run_widgets import ASKING, Monitor, Owner, Runs
 from lmlab.parts.stream import Shown, on
-from lmlab.parts.upload_table import FIELDS
 from lmlab.parts.widgets import static
 from lmlab.runs.store import RunInfo
 
@@ -68,55 +67,37 @@ def drawn(picked: list[RunInfo]) -> Shown:
     return {"settings": settings_table(picked), "contest": race(picked)}
 
 
-def wire(lab: Lab, step: RunStep, asked: list[Any]) -> None:
-    """Have the buttons do what they say.
-
-    Args:
-        lab: the backend.
-        step: the components.
-        asked: the form: the data step's values, then the settings.
-    """
+def wire(lab: Lab, step: RunStep, form: list[Any]) -> None:
+    """Have the buttons do what they say; ``form``: the data step's values, then the settings."""
     panel = step.panel
-    turn = panel.wire(starter(lab), asked)
+    turn = panel.wire(starter(lab), form)
     follow(step.keep, [turn], receipt_notes.of_run(lab), panel.mine, lazy=True, **ASKING)
     begun = {"monitor": panel.monitor, "chosen": panel.chosen}
-    panel.into_view(on(step.race.click, racer(lab), [panel.owner, *asked], begun, **ONCE))
+    panel.into_view(on(step.race.click, racer(lab), [panel.owner, *form], begun, **ONCE))
     tuning_after.wire(lab, step.after, panel)
 
 
 def starter(lab: Lab) -> Callable[..., str]:
     """Queue a run; its id."""
-
-    def start(owner: str, *values: Any) -> str:
-        choice = Choice.read(*values[: 5 + FIELDS])
-        config = config_of(values[5 + FIELDS :])
-        template = choice.template(lab)
-        data = choice.rows(lab, template)
-        return lab.service(Tuning).start(owner, choice.model, data, template, config)
-
-    return start
+    return lambda owner, *values: lab.service(Tuning).start(owner, *asked(lab, values))
 
 
 def racer(lab: Lab) -> Callable[..., Shown]:
     """Queue one run a method."""
+    runs = lab.service(Tuning)
 
     def start(owner: str, *values: Any) -> Shown:
-        choice = Choice.read(*values[: 5 + FIELDS])
-        config = config_of(values[5 + FIELDS :])
-        template = choice.template(lab)
-        data = choice.rows(lab, template)
+        model, data, template, config = asked(lab, values)
         configs = [replace(config, dora=False, **dict(changed)) for changed in RACE.values()]
         for one in configs:  # what one of them cannot do is said before any of them starts
-            lab.service(Tuning).count(choice.model, one, data)
+            runs.count(model, one, data)
         started: list[str] = []
         try:
             for one in configs:
-                started.append(
-                    lab.service(Tuning).start(known(owner), choice.model, data, template, one)
-                )
+                started.append(runs.start(known(owner), model, data, template, one))
         except Exception:
             for run in started:
-                lab.service(Tuning).delete(owner, run)
+                runs.delete(owner, run)
             raise
         return {"monitor": followed(started[0]), "chosen": started}
 

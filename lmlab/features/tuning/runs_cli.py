@@ -12,7 +12,7 @@ from lmlab.terminal.run_control import longer, unfinished
 if TYPE_CHECKING:
     from lmlab.runs.store import RunFolder, RunSpec
 
-PLAIN = "none"
+NONE = "none"  # no wording, or no adapter
 LISTED = (
     "id title model data template state step trainable total train_loss valid_loss probe_before "
     "probe_loss accuracy seconds"
@@ -59,9 +59,9 @@ def _differences(
     """What is asked for now and was not then, in words."""
     then = {
         "model": spec.model,
-        "adapter": spec.adapter or PLAIN,
+        "adapter": spec.adapter or NONE,
         "data": spec.data,
-        "template": spec.template.name if spec.template else PLAIN,
+        "template": spec.template.name if spec.template else NONE,
     }
     same = {
         "model": _same_model,
@@ -106,8 +106,8 @@ def _same_data(asked: str, spec: "RunSpec") -> bool:
 
 def _same_template(asked: str, spec: "RunSpec") -> bool:
     """By what a file says, not by its name; the run has its own copy of one that has gone."""
-    if asked == PLAIN or spec.template is None:
-        return asked == PLAIN and spec.template is None
+    if asked == NONE or spec.template is None:
+        return asked == NONE and spec.template is None
     path = Path(asked)
     if path.is_file():
         from lmlab.terminal.tables import template_of

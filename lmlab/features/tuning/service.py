@@ -26,7 +26,7 @@ from lmlab.training.config import FinetuneConfig
 from lmlab.training.counting import Counts, count
 from lmlab.training.masks import MaskView
 from lmlab.training.memory import Load
-from lmlab.training.sets import TuningData, shipped_data, split_table
+from lmlab.training.sets import PLAIN, TuningData, columns_of, shipped_data, split_table
 from lmlab.training.shapes import selected
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from lmlab.training.outlines import Outline
 
 DEMO = "qa"
-PLAIN = "text"
 KNOWN = 16  # models whose outline is kept
 SMALLER = "Take smaller batches with more accumulation, shorter rows, LoRA, or a smaller model."
 LONGEST = 32  # of the longest rows: those that tell how large a batch is
@@ -114,15 +113,14 @@ class Tuning(TuningRuns):
             LabError: the model cannot be read, or the row lacks a column.
         """
         outline = self._outline(model)
-        from lmlab.training.examples import columns_of, mask_view, structured
+        from lmlab.training.examples import mask_view, structured
 
         if not data.train:
             raise InputError(f"‘{data.name}’ has no rows.")
         place = row % len(data.train)
         chosen = (data.train[place],)
         TuningData(data.name, chosen, ()).check_rows(columns_of(template), place + 1)
-        vocabulary, context = outline.vocabulary, outline.shape.context
-        context -= config.length if config.method == "prompt" else 0
+        vocabulary, context = outline.vocabulary, outline.shape.context - config.soft
         found = next(
             structured(vocabulary, template, chosen, config, context, place + 1, outline.end)
         )
@@ -250,10 +248,10 @@ class Tuning(TuningRuns):
         longest batch.
         """
         outline = self._outline(model)
-        from lmlab.training.examples import checked, columns_of, structured
+        from lmlab.training.examples import checked, structured
 
         found.check(columns_of(template))
-        context = outline.shape.context - (config.length if config.method == "prompt" else 0)
+        context = outline.shape.context - config.soft
         n = max(CHECKED, min(config.batch_size, LONGEST))
         longest = longest_rows(found, n)
         # One by one, for a sentence to name the row.

@@ -10,19 +10,13 @@ from lmlab.parts import run_drawings
 from lmlab.parts.run_drawings import Contender
 from lmlab.parts.run_views import duration, memory, method_name
 from lmlab.runs.store import RunInfo
-from lmlab.training.config import FinetuneConfig
+from lmlab.training.config import OWN, FinetuneConfig
 from lmlab.training.counting import Counts, MatrixCount
 
 MOST_GROUPS = 24
 SETTINGS = '<div class="lm-scroll" tabindex="0" role="region" aria-label="Settings side by side">'
 # Settings that say nothing about a run beside those that are compared anyway.
 QUIET_SETTINGS = frozenset(("sample_every", "evaluate_every", "save_every"))
-BY_METHOD = {
-    "lora": ("rank", "alpha", "dropout", "targets", "layers", "start", "rslora", "dora"),
-    "selective": ("parts",),
-    "prompt": ("length", "start_text"),
-    "full": (),
-}
 
 
 @dataclass(frozen=True)
@@ -136,8 +130,8 @@ def _contenders(runs: Sequence[RunInfo], key: str) -> list[Contender]:
 
 def _settings(info: RunInfo) -> dict[str, str]:
     config = info.config.to_dict()
-    hidden = {key for keys in BY_METHOD.values() for key in keys} | QUIET_SETTINGS
-    hidden -= set(BY_METHOD.get(info.config.method, ()))
+    hidden = {key for keys in OWN.values() for key in keys} | QUIET_SETTINGS
+    hidden -= set(OWN[info.config.method])
     found = {"model": info.model, "data": info.data, "wording": info.template or "plain text"}
     for key, value in config.items():
         if key not in hidden:

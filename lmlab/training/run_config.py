@@ -1,0 +1,65 @@
+"""What both kinds of runs have in their settings: limits, sentences, JSON. Knows no torch."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
+
+from pydantic import ConfigDict, Field
+from pydantic.fields import FieldInfo
+
+from lmlab.errors import InputError
+from lmlab.options import CHECKED, Checked, kind, limit
+
+STRICT = ConfigDict(**CHECKED, strict=True, use_attribute_docstrings=True)
+
+Size = Annotated[int, Field(ge=1, le=4096)]
+Steps = Annotated[int, Field(ge=1, le=10_000_000)]
+Often = Annotated[int, Field(ge=0, le=10_000_000)]
+Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+# So high a rate is let through: what becomes of it is part of the lecture.
+Rate = Annotated[float, Field(ge=1e-12, le=1e12)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Decay = Annotated[float, Field(ge=0, le=10)]
+Large = Annotated[float, Field(ge=0, le=1e9)]
+
+
+class RunConfig(Checked):
+    """Settings of a run: what cannot be is named with its limits; to JSON and back."""
+
+    @classmethod
+    def refused(cls, name: str, field: FieldInfo, problem: str, value: Any) -> InputError:
+        """The sentence for a setting that cannot be."""
+        said, shown, of = f"The {name.replace('_', ' ')}", str(value)[:40], kind(field)
+        low, high = limit(field, "ge"), limit(field, "le")
+        if get_origin(of) is Literal:
+            hint = f"It is one of {', '.join(get_args(of))}."
+            return InputError(f"{said} cannot be ‘{shown}’.", hint)
+        if low is None:
+            return InputError(f"{said} cannot be ‘{shown}’.")
+        whole = f"whole number from {low:,} to {high:,}"
+        limits = whole if of is int else f"number from {low:g} to {high:g}"
+        return InputError(f"{said} cannot be {shown}.", f"It is a {limits}.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        values = {name: getattr(self, name) for name in self.__pydantic_fields__}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Self:
+        """The config of a dict; unknown settings are refused.
+
+        Raises:
+            InputError: an unknown setting, or one that cannot be.
+        """
+        known = cls.__pydantic_fields__
+        if unknown := sorted(set(raw) - set(known)):
+            raise InputError(
+                f"There is no setting ‘{str(unknown[0])[:40]}’.",
+                f"There are: {', '.join(sorted(known))}.",
+            )
+        return cls(**raw)
+
+    def difference(self, other: Self) -> dict[str, tuple[Any, Any]]:
+        """Settings that are not the same: {name: (mine, other's)}."""
+        mine, theirs = self.to_dict(), other.to_dict()
+        return {key: (mine[key], theirs[key]) for key in mine if mine[key] != theirs[key]}
