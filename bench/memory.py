@@ -178,8 +178,7 @@ def estimated(case: Case) -> Any:
     """The counts of a case."""
     import torch
 
-    from lmlab.training.counting import count
-    from lmlab.training.memory import Load
+    from lmlab.training.counting import Load, count
     from lmlab.training.methods import shape_of
     from lmlab.training.outlines import Outline
 

@@ -13,11 +13,11 @@ from lmlab.errors import InputError
 from lmlab.runs.worker import material
 from lmlab.text.sets import Table
 from lmlab.training import batches, events
+from lmlab.training.batches import keeps, mean_loss, summed_loss
 from lmlab.training.config import SCHEDULES, FinetuneConfig, steps_of, suited_rank, suited_rate
 from lmlab.training.counting import count
 from lmlab.training.examples import mask_view, structured
 from lmlab.training.loop import Loop
-from lmlab.training.losses import keeps, mean_loss, summed_loss
 from lmlab.training.methods import shape_of
 from lmlab.training.outcomes import scheduled
 from lmlab.training.sets import TuningData, split_table

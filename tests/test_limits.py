@@ -17,9 +17,9 @@ from lmlab.runs.processes import End, told, watched
 from lmlab.runs.store import Runs
 from lmlab.runs.worker import train
 from lmlab.settings import Settings
-from lmlab.training import losses as counted
+from lmlab.training import batches as counted
+from lmlab.training.counting import Load, activation_bytes, roughly
 from lmlab.training.events import Finished, HaltedError, TrainStep
-from lmlab.training.memory import Load, activation_bytes, roughly
 from tests.tuningbits import DATA, TEMPLATE, quick, run
 
 OWNER = "owner-one-0000"

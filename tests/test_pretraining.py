@@ -30,8 +30,7 @@ from lmlab.training.events import (
     from_dict,
     to_dict,
 )
-from lmlab.training.from_nothing import fresh, matter, tokenizer_for, words_of
-from lmlab.training.pretrain import pretrain
+from lmlab.training.pretrain import fresh, matter, pretrain, tokenizer_for, words_of
 from lmlab.training.pretrain_config import SIZES, SMALLEST, PretrainConfig
 from lmlab.training.tokenizer import END, stream, train_tokenizer, view
 

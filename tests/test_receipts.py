@@ -26,8 +26,8 @@ from lmlab.features.prompt.measure_events import Measured
 from lmlab.features.prompt.service import Prompting
 from lmlab.features.prompt.studies import Cell, Design
 from lmlab.features.scale import receipt as sizes
+from lmlab.features.tuning import receipt as of_tuning
 from lmlab.features.tuning import receipt as tuning
-from lmlab.features.tuning import receipt_notes as of_tuning
 from lmlab.features.tuning.service import Tuning
 from lmlab.generation.completions import Completion
 from lmlab.generation.config import GenerateConfig

@@ -14,8 +14,8 @@ from lmlab.features.data import receipt_notes as of_data
 from lmlab.features.data.findings import Inspected, Quality
 from lmlab.features.data.quality import beginning
 from lmlab.features.data.service import Corpora
+from lmlab.features.pretraining import receipt as of_pretraining
 from lmlab.features.pretraining import receipt as pretraining
-from lmlab.features.pretraining import receipt_notes as of_pretraining
 from lmlab.features.scale import receipt as sizes
 from lmlab.features.scale import receipt_notes as of_scale
 from lmlab.features.scale.counts import Shape, parameters

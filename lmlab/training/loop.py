@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from lmlab.errors import InputError
-from lmlab.training import checkpoints, outcomes, snapshots
-from lmlab.training.batches import collate, steps
+from lmlab.training import checkpoints, outcomes
+from lmlab.training.batches import collate, keeps, steps, summed_loss
 from lmlab.training.checkpoints import Place
 from lmlab.training.config import FinetuneConfig
 from lmlab.training.events import (
@@ -27,7 +27,6 @@ from lmlab.training.events import (
     TrainStep,
 )
 from lmlab.training.examples import Example, Material, warnings_of
-from lmlab.training.losses import keeps, summed_loss
 from lmlab.training.measuring import Measures, autocast_of
 from lmlab.training.methods import Tuned
 from lmlab.training.pacing import GRACE, Pace, Stop
@@ -44,7 +43,7 @@ class Loop:
     out: Path | None
     should_stop: Stop
     accelerator: Any
-    place: Place = field(default_factory=Place)
+    place: Place = field(default_factory=Place, init=False)
 
     def __post_init__(self) -> None:
         config, tuned = self.config, self.tuned
@@ -248,8 +247,8 @@ class Loop:
 
     def look_back(self, base_name: str) -> None:
         """Keep what is learned by now, for looking back on the run, where that is due."""
-        if self.out and self.leads and snapshots.due(self.tuned, self.place.step):
-            snapshots.write(self.tuned, base_name, self.out, self.place.step)
+        if self.out and self.leads:
+            outcomes.look_back(self.tuned, base_name, self.out, self.place.step)
 
     def finished(self, reason: Reason, message: str, base_name: str) -> Finished:
         """Write what was learned; after not-a-number, what the last good checkpoint holds."""

@@ -1,7 +1,8 @@
-"""A run's optimiser, schedule and number format, and the folder that it ends with."""
+"""A run's optimiser, schedule and number format, and the folders that it leaves."""
 
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -13,9 +14,12 @@ from transformers import get_scheduler
 
 from lmlab.training.checkpoints import Place
 from lmlab.training.config import FinetuneConfig
+from lmlab.training.counting import SNAPSHOTS
 from lmlab.training.events import Finished, Reason
 from lmlab.training.methods import Tuned, save
 from lmlab.training.whole import put_in_place
+
+MOST = 8  # snapshots of a run
 
 
 def precision_of(config: FinetuneConfig, device: torch.device) -> str:
@@ -115,3 +119,38 @@ def ended(reason: Reason, message: str, place: Place, path: str) -> Finished:
         path=path,
         bits=last.get("bits"),
     )
+
+
+def snapshots(n_bytes: int) -> int:
+    """How many of what is learned, of a size, are kept for looking back; none where less than two
+    would fit.
+
+    >>> snapshots(400_000), snapshots(20_000_000), snapshots(90_000_000)
+    (8, 5, 0)
+    """
+    fit = min(MOST, SNAPSHOTS // max(1, n_bytes))
+    return fit if fit > 1 else 0
+
+
+def look_back(tuned: Tuned, base_name: str, run: Path, step: int) -> None:
+    """Keep what is learned by a step, where that is due, evenly over the run. Unlike a checkpoint,
+    no run goes on from it: it is an adapter or weights in the format of PEFT or transformers, which
+    loads as what was learned in the end does.
+
+    One that is there already stays, and so does a run without room. A folder appears whole or not
+    at all; weights that are not numbers are not kept.
+    """
+    config = tuned.config
+    kept = snapshots(4 * (tuned.trainable if config.is_adapter else tuned.total))
+    # The last step's is what was learned anyway.
+    if not kept or not 0 < step < config.steps or step % -(-config.steps // kept):
+        return
+    final, partial = run / "snapshots" / str(step), run / "snapshots" / ".partial"
+    if final.exists() or not all(bool(torch.isfinite(p).all()) for p in tuned.trained.values()):
+        return
+    shutil.rmtree(partial, ignore_errors=True)
+    # The run matters more than looking back on it.
+    with suppress(OSError):
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        save(tuned, base_name, partial, tokenizer=False)
+        put_in_place(partial, final)

@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 from lmlab.errors import InputError
 from lmlab.options import Option
 from lmlab.training.config import FinetuneConfig
-from lmlab.training.memory import LIBRARIES
+from lmlab.training.counting import LIBRARIES
 from lmlab.training.run_config import (
     STRICT,
     Decay,

@@ -4,21 +4,21 @@ what to do with a model that has learned something.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 import gradio as gr
 
-from lmlab.features.pretraining import receipt_notes
+from lmlab.features.pretraining.receipt import of_run
 from lmlab.features.pretraining.service import Pretraining
 from lmlab.features.pretraining.size import config_of
 from lmlab.features.pretraining.text import data_of
-from lmlab.features.pretraining.widgets import GrowthMonitor
 from lmlab.lab import Lab
-from lmlab.parts.gradio_compat.building import elsewhere
+from lmlab.parts.gradio_compat.building import Html, Placed, elsewhere
+from lmlab.parts.gradio_compat.handlers import alerts
 from lmlab.parts.receipt_button import Keep, follow
 from lmlab.parts.run_following import follower, saved
 from lmlab.parts.run_panel import RunPanel, buttons, model_choice
-from lmlab.parts.run_widgets import ASKING, Owner, Runs, hand_over
+from lmlab.parts.run_widgets import ASKING, Owner, Runs, component, hand_over
 from lmlab.parts.stream import Shown
 from lmlab.parts.widgets import static
 
@@ -31,6 +31,26 @@ seed each time.</p>"""
 PRESS = "() => { setTimeout(window.lmlab.press, 500, 'completion-again'); }"
 # The ends of the ids of what is filled in on the Completion tab.
 FILLED = ("model", "prompt")
+
+GROWTH = """
+<div class="lm-monitor none">
+<div class="lm-run-empty lm-empty"><b>Nothing trained yet</b>Press Start: the loss begins at ln V,
+and what the model writes turns from bytes into words.</div>
+<div class="lm-run-head" hidden></div><div class="lm-live" aria-live="polite"></div>
+<div class="lm-run-numbers lm-nums six" hidden></div>
+<div class="lm-run-charts lm-charts" hidden></div>
+<div class="lm-run-samples lm-growths" hidden></div></div>
+"""
+
+
+class GrowthMonitor(Html):
+    """A run from nothing as it goes; used as ``run_widgets.Monitor``, with the lines that its loss
+    is measured against, and all its samples.
+    """
+
+    def __init__(self, follow: Callable[[Any], Any], **kwargs: Unpack[Placed]) -> None:
+        asked = {"server_functions": [alerts(follow)], **kwargs}
+        super().__init__("", **component(GROWTH, "features/pretraining/samples", "turn", **asked))
 
 
 @dataclass(frozen=True)
@@ -73,13 +93,8 @@ def build(lab: Lab) -> RunStep:
 
 
 def wire(lab: Lab, step: RunStep, text: list[Any], shape: list[Any]) -> None:
-    """Start, stop, resume, the table, and what is done with a model.
-
-    Args:
-        lab: the backend.
-        step: the components.
-        text: what says which text is meant.
-        shape: vocabulary and the fields of step 2.
+    """Start, stop, resume, the table, and what is done with a model; ``text`` says which text is
+    meant, ``shape`` is the vocabulary and the fields of step 2.
     """
 
     def start(owner: str, *values: Any) -> str:
@@ -89,7 +104,7 @@ def wire(lab: Lab, step: RunStep, text: list[Any], shape: list[Any]) -> None:
 
     panel = step.panel
     turn = panel.wire(start, [*text, *shape])
-    follow(step.keep, [turn], receipt_notes.of_run(lab), panel.mine, lazy=True, **ASKING)
+    follow(step.keep, [turn], of_run(lab), panel.mine, lazy=True, **ASKING)
     panel.download(step.save, step.file)
     filled = elsewhere("completion", FILLED)
     step.complete.visible = bool(filled)

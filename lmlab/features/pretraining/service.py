@@ -23,7 +23,7 @@ from lmlab.training.pretrain_config import PretrainConfig
 from lmlab.training.sets import TuningData
 
 if TYPE_CHECKING:
-    from lmlab.training.vocabularies import TokenizerView
+    from lmlab.training.tokenizer import TokenizerView
 
 KNOWN = 8  # tokenizers that are kept, so that going back to one takes no time
 SAMPLE = 700  # characters of a text that are shown cut into tokens

@@ -3,15 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import Any, Unpack
 
 import gradio as gr
 
 from lmlab.errors import InputError, LabError
 from lmlab.features.pretraining import views
 from lmlab.features.pretraining.service import Pretraining
-from lmlab.features.pretraining.widgets import Tokens
 from lmlab.lab import Lab
+from lmlab.parts.gradio_compat.building import Html, Placed
+from lmlab.parts.run_widgets import component
 from lmlab.parts.stream import QUICK, Shown, on
 from lmlab.parts.widgets import static
 from lmlab.text.documents import Limits, read_documents
@@ -29,6 +30,27 @@ ABOUT = {
 }
 LATEST = {"trigger_mode": "always_last", **QUICK}
 NO_UPLOADS = '<p class="lm-said">Uploads are switched off on this page; a text can be pasted.</p>'
+
+TOKENS = """
+<p class="lm-bpe-error lm-problem" role="status" hidden></p>
+<div class="lm-bpe-all">
+<div class="lm-bpe-toks lm-toks" tabindex="0" role="region"
+ aria-label="The first held-out document as tokens; arrow keys walk them" dir="auto"></div>
+<p class="lm-bpe-now lm-said" role="status"></p>
+<div class="lm-bpe-lists">
+<div><h3 class="lm-h">Merges, in order</h3>
+<ol class="lm-bpe-merges" tabindex="0" aria-label="Merges in order"></ol></div>
+<div><h3 class="lm-h">Most frequent tokens</h3>
+<ol class="lm-bpe-often" tabindex="0" aria-label="Most frequent tokens"></ol></div>
+</div></div>
+"""
+
+
+class Tokens(Html):
+    """A tokenizer that was trained on a text: ``views.tokenizer``."""
+
+    def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
+        super().__init__(value, **component(TOKENS, "features/pretraining/tokens", **kwargs))
 
 
 @dataclass(frozen=True)

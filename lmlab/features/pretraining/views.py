@@ -7,7 +7,7 @@ import math
 
 from lmlab.parts.strip import dump
 from lmlab.training.pretrain_config import PretrainConfig
-from lmlab.training.vocabularies import TokenizerView
+from lmlab.training.tokenizer import TokenizerView
 
 
 def tokenizer(view: TokenizerView) -> str:

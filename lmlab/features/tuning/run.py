@@ -7,9 +7,9 @@ from typing import Any
 import gradio as gr
 
 from lmlab.features.tuning import after as tuning_after
-from lmlab.features.tuning import receipt_notes
 from lmlab.features.tuning.after import After
 from lmlab.features.tuning.form import RACE, asked
+from lmlab.features.tuning.receipt import of_run
 from lmlab.features.tuning.service import Tuning
 from lmlab.features.tuning.views import race, settings_table
 from lmlab.lab import Lab
@@ -71,7 +71,7 @@ def wire(lab: Lab, step: RunStep, form: list[Any]) -> None:
     """Have the buttons do what they say; ``form``: the data step's values, then the settings."""
     panel = step.panel
     turn = panel.wire(starter(lab), form)
-    follow(step.keep, [turn], receipt_notes.of_run(lab), panel.mine, lazy=True, **ASKING)
+    follow(step.keep, [turn], of_run(lab), panel.mine, lazy=True, **ASKING)
     begun = {"monitor": panel.monitor, "chosen": panel.chosen}
     panel.into_view(on(step.race.click, racer(lab), [panel.owner, *form], begun, **ONCE))
     tuning_after.wire(lab, step.after, panel)

@@ -23,10 +23,8 @@ from lmlab.text.sets import Table
 from lmlab.text.templates import PromptTemplate
 from lmlab.text.wordings import shipped_templates
 from lmlab.training.config import FinetuneConfig
-from lmlab.training.counting import Counts, count
-from lmlab.training.masks import MaskView
-from lmlab.training.memory import Load
-from lmlab.training.sets import PLAIN, TuningData, columns_of, shipped_data, split_table
+from lmlab.training.counting import Counts, Load, count
+from lmlab.training.sets import PLAIN, MaskView, TuningData, columns_of, shipped_data, split_table
 from lmlab.training.shapes import selected
 
 if TYPE_CHECKING:
