@@ -14,7 +14,6 @@ from lmlab.features.data import receipt_notes as of_data
 from lmlab.features.data.findings import Inspected, Quality
 from lmlab.features.data.quality import beginning
 from lmlab.features.data.service import Corpora
-from lmlab.features.pretraining import receipt as of_pretraining
 from lmlab.features.pretraining import receipt as pretraining
 from lmlab.features.scale import receipt as sizes
 from lmlab.features.scale import receipt_notes as of_scale
@@ -124,7 +123,7 @@ def made(folder: RunFolder, settings: Settings):
     runs = SimpleNamespace(
         run=lambda *_: folder.info(), documents=lambda *_: folder.data(folder.spec)
     )
-    return end, of_pretraining.of_run(SimpleNamespace(service=lambda _: runs))(OWNER, "run")
+    return end, pretraining.of_run(SimpleNamespace(service=lambda _: runs))(OWNER, "run")
 
 
 @pytest.mark.parametrize("name", ["stories", "pasted"])
@@ -152,7 +151,7 @@ def test_a_run_that_was_stopped_has_no_receipt(tmp_path: Path) -> None:
     next(events)
     folder.set_state("stopped", step=1)
     runs = SimpleNamespace(run=lambda *_: folder.info())
-    note = of_pretraining.of_run(SimpleNamespace(service=lambda _: runs))(OWNER, "run")
+    note = pretraining.of_run(SimpleNamespace(service=lambda _: runs))(OWNER, "run")
     assert note is not None
     with pytest.raises(InputError, match="all its steps"):
         note.write()
