@@ -149,9 +149,9 @@ def test_previews_counts_and_templates(lab, model):
     found = tuning.count(str(model), quick(), DATA)
     assert found.seconds > 0
     assert found.trainable < found.total
-    names, auto, layers = tuning.linear_names(str(model))
-    assert {"q_proj", "down_proj"} <= set(names)
-    assert (auto, layers) == (("q_proj", "v_proj"), 2)
+    shape = tuning.outline(str(model)).shape
+    assert {"q_proj", "down_proj"} <= set(shape.linear_names)
+    assert (shape.auto_targets, shape.layers) == (("q_proj", "v_proj"), 2)
     assert tuning.templates_for("qa")[0].name == "qa-tuned"
     assert tuning.templates_for("verse") == [None]
     assert None in tuning.templates_for("")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-from lmlab.errors import DiskError, MemoryLimitError
+from lmlab.errors import DiskError, InputError, MemoryLimitError
 from lmlab.runs.model_store import ModelStore
 from lmlab.runs.processes import PROCESS_BYTES
 from lmlab.runs.store import Runs
@@ -95,3 +95,13 @@ def _gb(n_bytes: float) -> str:
     ('1.2 GB', '0.0024 GB')
     """
     return f"{n_bytes / 1e9:.2g} GB"
+
+
+def check_most(name: str, value: int, most: int) -> None:
+    """Refuse more of something than a setting allows.
+
+    Raises:
+        InputError: it is more.
+    """
+    if value > most:
+        raise InputError(f"At most {most:,} {name} are allowed here, not {value:,}.")

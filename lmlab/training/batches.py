@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lmlab.training.examples import Example
+from lmlab.training.rows import Example
 
 # Lengths that count as the same, so that batches are not the same in every epoch.
 BLUR = 4.0

@@ -26,10 +26,11 @@ from lmlab.training.events import (
     TrainEvent,
     TrainStep,
 )
-from lmlab.training.examples import Example, Material, warnings_of
+from lmlab.training.examples import Material, warnings_of
 from lmlab.training.measuring import Measures, autocast_of
 from lmlab.training.methods import Tuned
 from lmlab.training.pacing import GRACE, Pace, Stop
+from lmlab.training.rows import Example
 
 RECENT = 20  # steps whose mean is the run's training loss
 

@@ -28,8 +28,9 @@ from lmlab.text.templates import PromptTemplate
 from lmlab.training.batches import MEASURED, Ask, keeps, mean_loss
 from lmlab.training.config import FinetuneConfig
 from lmlab.training.events import Evaluated, Sampled, SampleToken
-from lmlab.training.examples import Example, structured
+from lmlab.training.examples import structured
 from lmlab.training.methods import Tuned
+from lmlab.training.rows import Example
 from lmlab.training.sets import PLAIN, probe_texts
 
 LONGEST_ANSWER = 32

@@ -21,13 +21,14 @@ from lmlab.models.tokens import Vocabulary
 from lmlab.training.batches import text_loss
 from lmlab.training.corpus import LOOKED_AT, first_chars, texts
 from lmlab.training.events import Evaluated, Levels, Sampled, TrainEvent
-from lmlab.training.examples import Example, Material
+from lmlab.training.examples import Material
 from lmlab.training.finetune import run
 from lmlab.training.loop import Loop
 from lmlab.training.measuring import Measures
 from lmlab.training.methods import Tuned
 from lmlab.training.pacing import Stop
 from lmlab.training.pretrain_config import PretrainConfig
+from lmlab.training.rows import Example
 from lmlab.training.sets import TuningData
 from lmlab.training.tokenizer import stream, train_tokenizer
 

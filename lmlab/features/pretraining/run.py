@@ -3,7 +3,6 @@ what to do with a model that has learned something.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Unpack
 
 import gradio as gr
@@ -53,35 +52,19 @@ class GrowthMonitor(Html):
         super().__init__("", **component(GROWTH, "features/pretraining/samples", "turn", **asked))
 
 
-@dataclass(frozen=True)
-class RunStep:
-    """The components of step 3 and of the runs below it."""
+def build(lab: Lab, text: list[Any], shape: list[Any]) -> None:
+    """Draw step 3 inside the current Blocks and wire it; ``text`` says which text is meant,
+    ``shape`` is the vocabulary and the form of step 2.
+    """
 
-    panel: RunPanel
-    keep: Keep
-    complete: gr.Button
-    save: gr.Button
-    file: gr.DownloadButton
+    def start(owner: str, *values: Any) -> str:
+        config = config_of(*values[len(text) :])
+        return runs.start(owner, data_of(lab, *values[: len(text)]), config)
 
-
-def build(lab: Lab) -> RunStep:
-    """Draw step 3 inside the current Blocks."""
-    owner = Owner(elem_id="pretraining-owner")
+    runs, owner = lab.service(Pretraining), Owner(elem_id="pretraining-owner")
     pressed = buttons(lab, "pretraining", "pretraining-go")
-    runs = lab.service(Pretraining)
     with gr.Column(elem_classes="lm-panel lm-step", elem_id="pretraining-live"):
-        with (
-            gr.Column(visible=False, elem_id="pretraining-after") as after,
-            gr.Row(elem_classes="lm-buttons"),
-        ):
-            complete = gr.Button(
-                "Complete with it", variant="primary", elem_id="pretraining-complete",
-                min_width=150,
-            )  # fmt: skip
-            save = gr.Button("Download", elem_id="pretraining-save", min_width=110)
-            file = gr.DownloadButton(
-                "model.zip", elem_id="pretraining-file", elem_classes="lm-none"
-            )
+        after = gr.Column(visible=False, elem_id="pretraining-after")
         monitor = GrowthMonitor(follower(runs), elem_id="pretraining-monitor")
         keep = Keep("pretraining", ("pretraining-counter", "pretraining-monitor"))
         static(NOTES)
@@ -89,27 +72,19 @@ def build(lab: Lab) -> RunStep:
         static('<h2 class="lm-h">Your models from nothing</h2>')
         table = Runs(elem_id="pretraining-runs")
     panel = RunPanel("pretraining", runs, owner, monitor, *pressed, after, table)
-    return RunStep(panel, keep, complete, save, file)
-
-
-def wire(lab: Lab, step: RunStep, text: list[Any], shape: list[Any]) -> None:
-    """Start, stop, resume, the table, and what is done with a model; ``text`` says which text is
-    meant, ``shape`` is the vocabulary and the fields of step 2.
-    """
-
-    def start(owner: str, *values: Any) -> str:
-        config = config_of(*values[len(text) :])
-        data = data_of(lab, *values[: len(text)])
-        return lab.service(Pretraining).start(owner, data, config)
-
-    panel = step.panel
     turn = panel.wire(start, [*text, *shape])
-    follow(step.keep, [turn], of_run(lab), panel.mine, lazy=True, **ASKING)
-    panel.download(step.save, step.file)
-    filled = elsewhere("completion", FILLED)
-    step.complete.visible = bool(filled)
+    follow(keep, [turn], of_run(lab), panel.mine, lazy=True, **ASKING)
+    with after, gr.Row(elem_classes="lm-buttons"):
+        filled = elsewhere("completion", FILLED)
+        complete = gr.Button(
+            "Complete with it", variant="primary", elem_id="pretraining-complete", min_width=150,
+            visible=bool(filled),
+        )  # fmt: skip
+        save = gr.Button("Download", elem_id="pretraining-save", min_width=110)
+        file = gr.DownloadButton("model.zip", elem_id="pretraining-file", elem_classes="lm-none")
+    panel.download(save, file)
     if filled:
-        hand_over(step.complete.click, completer(lab), panel.mine, filled, "completion", PRESS)
+        hand_over(complete.click, completer(lab), panel.mine, filled, "completion", PRESS)
 
 
 def completer(lab: Lab) -> Callable[..., Shown]:

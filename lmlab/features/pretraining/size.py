@@ -1,6 +1,6 @@
 """Step 2 of the Pre-training tab: the model's size and its training, and what they cost."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from lmlab.parts.forms import Controls
 from lmlab.parts.run_views import duration, memory, problem
 from lmlab.parts.stream import QUICK, Shown, on
 from lmlab.parts.widgets import static
-from lmlab.training.pretrain_config import SIZES, PretrainConfig
+from lmlab.training.pretrain_config import SIZES, PretrainConfig, Shape
 
 FREE = "free"
 DEMO = "tiny"
@@ -27,20 +27,14 @@ LATEST = {"trigger_mode": "always_last", **QUICK}
 
 @dataclass(frozen=True)
 class SizeStep:
-    """The components of step 2: ``fields`` in the order of the form."""
+    """The components of step 2 that others ask."""
 
-    preset: gr.Radio
-    fields: Mapping[str, Any]
-    counter: gr.HTML
-
-    @property
-    def counted(self) -> dict[str, Any]:
-        """What a count is shown in."""
-        return {"counter": self.counter, "preset": self.preset}
+    values: list[Any]  # the vocabulary, and the form
+    counted: dict[str, Any]  # what a count is shown in
 
 
-def build(lab: Lab) -> SizeStep:
-    """Draw step 2 inside the current column."""
+def build(lab: Lab, vocabulary: gr.Slider) -> SizeStep:
+    """Draw step 2 inside the current column: a preset fills the shape; every change is counted."""
     form = replace(FORM, most={"steps": lab.settings.max_pretrain_steps})
     with gr.Column(elem_classes="lm-panel lm-step"):
         static('<h2 class="lm-h"><i>2</i> Size: a decoder with random weights</h2>')
@@ -49,18 +43,13 @@ def build(lab: Lab) -> SizeStep:
             elem_id="pretraining-size", elem_classes="lm-methods",
         )  # fmt: skip
         made = form.draw(*SHAPE)
-        counter = static("", elem_id="pretraining-counter")
+        counted = {"counter": static("", elem_id="pretraining-counter"), "preset": preset}
         with gr.Accordion("More settings", open=False, elem_id="pretraining-more"):
             made |= form.draw(MORE)
-    return SizeStep(preset, made, counter)
-
-
-def wire(lab: Lab, step: SizeStep, vocabulary: gr.Slider) -> None:
-    """A preset fills the shape; every change, that of step 1's vocabulary too, is counted."""
-    shape = {key: step.fields[key] for key in ("layers", "width", "heads")}
-    on(step.preset.input, filler, [step.preset], shape, **QUICK)
-    asked = [vocabulary, *step.fields.values()]
-    on([one.change for one in asked], counting(lab), asked, step.counted, **LATEST)
+    on(preset.input, filler, [preset], {key: made[key] for key in Shape._fields}, **QUICK)
+    asked = [vocabulary, *made.values()]
+    on([one.change for one in asked], counting(lab), asked, counted, **LATEST)
+    return SizeStep(asked, counted)
 
 
 def filler(name: str) -> Shown:
@@ -75,10 +64,10 @@ def counting(lab: Lab) -> Callable[..., Shown]:
     def count(*values: Any) -> Shown:
         try:
             config = config_of(*values)
-            cost = lab.service(Pretraining).cost(config)
+            seconds = lab.service(Pretraining).seconds(config)
         except LabError as error:
             return {"counter": problem(str(error))}
-        shown = views.size(config, memory(cost.memory_bytes), duration(cost.seconds))
+        shown = views.size(config, memory(config.memory_bytes), duration(seconds))
         return {"counter": shown, "preset": config.size or FREE}
 
     return count

@@ -16,6 +16,7 @@ from lmlab.parts.run_widgets import component
 from lmlab.parts.stream import QUICK, Shown, on
 from lmlab.parts.widgets import static
 from lmlab.text.documents import Limits, read_documents
+from lmlab.training.corpus import NAMES, corpus_of
 from lmlab.training.pretrain_config import SMALLEST, PretrainConfig
 from lmlab.training.sets import TuningData
 
@@ -55,36 +56,20 @@ class Tokens(Html):
 
 @dataclass(frozen=True)
 class TextStep:
-    """The components of step 1."""
+    """The components of step 1 that others ask."""
 
-    name: gr.Radio
-    own: gr.State
     vocabulary: gr.Slider
-    facts: gr.HTML
-    tokens: Tokens
-    upload: gr.File
-    pasted: gr.Textbox
-    use: gr.Button
-    said: gr.HTML
-
-    @property
-    def values(self) -> list[Any]:
-        """What says which text is meant, in the order of ``data_of``."""
-        return [self.name, self.own]
-
-    @property
-    def shown(self) -> dict[str, Any]:
-        """What a tokenizer is shown in."""
-        return {"tokens": self.tokens, "facts": self.facts}
+    values: list[Any]  # what says which text is meant, in the order of ``data_of``
+    shown: dict[str, Any]  # what a tokenizer is shown in
 
 
 def build(lab: Lab) -> TextStep:
-    """Draw step 1 inside the current column."""
-    names = lab.service(Pretraining).names()
+    """Draw step 1 inside the current column; every change trains the tokenizer anew."""
+    own = gr.State(None)
     with gr.Column(elem_classes="lm-panel lm-step"):
         static('<h2 class="lm-h"><i>1</i> Text, and the tokens it is cut into</h2>')
         name = gr.Radio(
-            [*names, OWN], value=names[0], label="Text", info=ABOUT[names[0]],
+            [*NAMES, OWN], value=NAMES[0], label="Text", info=ABOUT[NAMES[0]],
             elem_id="pretraining-text",
         )  # fmt: skip
         vocabulary = gr.Slider(
@@ -92,13 +77,22 @@ def build(lab: Lab) -> TextStep:
             info="256 bytes, an end-of-text token, and merges", elem_id="pretraining-vocabulary",
         )  # fmt: skip
         with gr.Accordion("A text of your own", open=False, elem_id="pretraining-own"):
-            upload, pasted, use, said = _own(lab)
+            read = _own(lab, name, own)
         facts = static("", elem_id="pretraining-facts")
-        tokens = Tokens(elem_id="pretraining-tokens")
-    return TextStep(name, gr.State(None), vocabulary, facts, tokens, upload, pasted, use, said)
+        shown = {"tokens": Tokens(elem_id="pretraining-tokens"), "facts": facts}
+    show, asked = shower(lab), [name, own, vocabulary]
+    named = name.input(
+        lambda name: gr.update(info=ABOUT.get(name, "What you upload or paste below.")),
+        name, name, **QUICK,
+    )  # fmt: skip
+    for event in (named.then, read.success):
+        on(event, show, asked, shown, **QUICK)
+    on(vocabulary.change, show, asked, shown, **LATEST)
+    return TextStep(vocabulary, [name, own], shown)
 
 
-def _own(lab: Lab) -> tuple[Any, ...]:
+def _own(lab: Lab, name: gr.Radio, own: gr.State) -> Any:
+    """Where a text is given; the event of its being read."""
     if not lab.settings.uploads:
         static(NO_UPLOADS)
     upload = gr.File(
@@ -113,22 +107,8 @@ def _own(lab: Lab) -> tuple[Any, ...]:
     with gr.Row(elem_classes="lm-buttons"):
         use = gr.Button("Use this text", size="sm", elem_id="pretraining-use", min_width=120)
         said = static("", elem_id="pretraining-said")
-    return upload, pasted, use, said
-
-
-def wire(lab: Lab, step: TextStep) -> None:
-    """Every change of text or vocabulary trains the tokenizer anew."""
-    asked = [*step.values, step.vocabulary]
-    show = shower(lab)
-    named = step.name.input(
-        lambda name: gr.update(info=ABOUT.get(name, "What you upload or paste below.")),
-        step.name, step.name, **QUICK,
-    )  # fmt: skip
-    own = {"name": step.name, "own": step.own, "said": step.said}
-    read = on(step.use.click, reader(lab), [step.upload, step.pasted], own, **QUICK)
-    for event in (named.then, read.success):
-        on(event, show, asked, step.shown, **QUICK)
-    on(step.vocabulary.change, show, asked, step.shown, **LATEST)
+    found = {"name": name, "own": own, "said": said}
+    return on(use.click, reader(lab), [upload, pasted], found, **QUICK)
 
 
 def data_of(lab: Lab, name: str, own: TuningData | None) -> TuningData:
@@ -189,9 +169,8 @@ def reader(lab: Lab) -> Callable[..., Shown]:
             raise InputError("There is no text.", "Choose a file, or paste some.")
         name = name[-LONGEST_NAME:]
         if name.lower().endswith(TABLES):
-            data = lab.service(Pretraining).own_documents(
-                read_documents(content, name, Limits.of(lab.settings)), name
-            )
+            found = read_documents(content, name, Limits.of(lab.settings))
+            data = corpus_of(found, name, "upload")
         else:
             data = lab.service(Pretraining).own(content, name)
         size = sum(len(row["text"]) for row in (*data.train, *data.valid))

@@ -49,14 +49,10 @@ class DataStep:
     wording: gr.Dropdown
     source: gr.Textbox
     table: gr.State
-    columns: tuple[gr.Dropdown, ...]
-    upload: gr.File
-    pasted: gr.Textbox
-    second: gr.File
-    skip: gr.Checkbox
-    hub: gr.Textbox
+    given: tuple[Any, ...]  # what a visitor's table is read from
     use: gr.Button
     said: gr.HTML
+    columns: tuple[gr.Dropdown, ...]
     mask: Mask
     row: gr.State
     place: gr.HTML
@@ -96,38 +92,33 @@ def build(lab: Lab) -> DataStep:
             back = gr.Button("‹ Previous", size="sm", min_width=60, elem_id="tuning-back")
             forth = gr.Button("Next ›", size="sm", min_width=60, elem_id="tuning-forth")
         mask = Mask(elem_id="tuning-mask")
-        table, upload, pasted, second, skip, hub, use, said, columns = _own(lab)
+        own = _own(lab)
         with gr.Accordion("Edit the wording (YAML)", open=False, elem_id="tuning-editor"):
             source = gr.Textbox(
                 shipped_source(first.template), show_label=False,
                 label="Wording in YAML", lines=8, max_lines=20, elem_id="tuning-source",
                 elem_classes="lm-mono", container=False,
             )  # fmt: skip
-    row = gr.State(0)
-    return DataStep(
-        model, data, wording, source, table, columns, upload, pasted, second, skip, hub, use, said,
-        mask, row, place, back, forth,
-    )  # fmt: skip
+    return DataStep(model, data, wording, source, *own, mask, gr.State(0), place, back, forth)
 
 
 def _own(lab: Lab) -> tuple[Any, ...]:
-    table = gr.State(None)
-    settings = lab.settings
-    asked = settings.allow_hub and settings.allow_datasets and not settings.offline
+    settings, uploads = lab.settings, lab.settings.uploads
+    online = settings.allow_hub and settings.allow_datasets and not settings.offline
     with gr.Accordion("A table of your own", open=False, elem_id="tuning-own"):
-        given = upload_table.given("tuning", lab.settings.uploads, types=upload_table.TYPES)
-        more = upload_table.more("tuning", lab.settings.uploads, "held-out rows (optional)")
+        given = upload_table.given("tuning", uploads, types=upload_table.TYPES)
+        more = upload_table.more("tuning", uploads, "held-out rows (optional)")
         hub = gr.Textbox(
             "", label="or a data set of the Hub", max_lines=1,
             placeholder="owner/name, with @revision and :subset",
-            max_length=200, visible=asked, elem_id="tuning-set",
+            max_length=200, visible=online, elem_id="tuning-set",
         )  # fmt: skip
         with gr.Row(elem_classes="lm-buttons"):
             use = gr.Button("Use this table", size="sm", elem_id="tuning-use", min_width=120)
             said = static("", elem_id="tuning-said")
         with gr.Row():
             columns = upload_table.pickers("tuning")
-    return table, *given, *more, hub, use, said, columns
+    return gr.State(None), (*given, *more, hub), use, said, columns
 
 
 def wire(lab: Lab, step: DataStep, settings: list[Any]) -> Callable[..., Any]:
@@ -156,7 +147,7 @@ def wire(lab: Lab, step: DataStep, settings: list[Any]) -> Callable[..., Any]:
     on(others, here, shown, step.preview, **QUICK)
     for button, stride in ((step.back, -1), (step.forth, 1)):
         on(button.click, shower(lab, None, stride), shown, step.preview, **QUICK)
-    given = [step.upload, step.pasted, step.second, step.skip, step.hub, step.wording, step.source]
+    given = [*step.given, step.wording, step.source]
     columns = dict(zip(COLUMNS, step.columns, strict=True))
     read = {"data": step.data, "table": step.table, "said": step.said, **worded, **columns}
     own = on(step.use.click, reader(lab), given, read, **QUICK)

@@ -130,7 +130,7 @@ def rate_of(lab: Lab) -> Callable[..., Any]:
         if method not in RATES:
             return gr.skip()
         try:
-            parameters = lab.service(Tuning).parameters(model)
+            parameters = lab.service(Tuning).outline(model).shape.total
         except LabError:
             parameters = 0  # the counter says what is wrong
         large = parameters > SMALL
@@ -145,7 +145,7 @@ def names_of(lab: Lab) -> Callable[..., Any]:
 
     def names(model: str) -> Any:
         try:
-            linear, _, _ = lab.service(Tuning).linear_names(model)
+            linear = lab.service(Tuning).outline(model).shape.linear_names
         except LabError:
             return gr.skip()  # the counter says what is wrong
         return gr.update(choices=["auto", "all-linear", *linear])

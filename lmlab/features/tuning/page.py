@@ -40,11 +40,10 @@ def build(lab: Lab) -> None:
             method = tuning_method.build(lab)
     with gr.Column(elem_classes="lm-panel"):
         counter = static("", elem_id="tuning-counter")
-    run = tuning_run.build(lab)
     asked = [*data.values, *method.fields.values()]
+    tuning_run.build(lab, asked)
     show = tuning_data.wire(lab, data, list(method.fields.values()))
     tuning_method.wire(lab, method, counter, data.values, show, data.model)
-    tuning_run.wire(lab, run, asked)
     count = tuning_method.counting(lab)
     # An example fills the form.
     worded = {"data": data.data, "wording": data.wording, "source": data.source}

@@ -1,13 +1,12 @@
 """Step 3 of the Fine-tune tab: a run as it goes, this browser's runs side by side, the race."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
-from lmlab.features.tuning import after as tuning_after
-from lmlab.features.tuning.after import After
+from lmlab.features.tuning import after as afterwards
 from lmlab.features.tuning.form import RACE, asked
 from lmlab.features.tuning.receipt import of_run
 from lmlab.features.tuning.service import Tuning
@@ -26,24 +25,17 @@ alone, LoRA at two ranks and prompt tuning, one after another: what each learns,
 forgets.</p>"""
 
 
-@dataclass(frozen=True)
-class RunStep:
-    """The components of step 3 and below it."""
-
-    panel: RunPanel
-    after: After
-    keep: Keep
-    race: gr.Button
-
-
-def build(lab: Lab) -> RunStep:
-    """Draw step 3 and the runs inside the current Blocks."""
+def build(lab: Lab, form: list[Any]) -> None:
+    """Draw step 3 and the runs inside the current Blocks and wire them; ``form``: the data step's
+    values, then the settings.
+    """
     owner = Owner(elem_id="tuning-owner")
     pressed = buttons(lab, "tuning", "tuning-start-go")
     with gr.Column(elem_classes="lm-panel lm-step", elem_id="tuning-live"):
         monitor = Monitor(follower(lab.service(Tuning)), elem_id="tuning-monitor")
         keep = Keep("tuning", ("tuning-counter", "tuning-monitor"))
-        after = tuning_after.build()
+        # Hidden until there is something to use.
+        after = gr.Column(visible=False, elem_id="tuning-after")
     with gr.Column(elem_classes="lm-panel"):
         with gr.Row(elem_classes="lm-tablehead"):
             static('<h2 class="lm-h">Your runs</h2>')
@@ -55,26 +47,21 @@ def build(lab: Lab) -> RunStep:
         with gr.Row(elem_classes="lm-buttons"):
             begin = gr.Button("Start the race", elem_id="tuning-race", min_width=150)
     panel = RunPanel(
-        "tuning", lab.service(Tuning), owner, monitor, *pressed, after.box, table,
+        "tuning", lab.service(Tuning), owner, monitor, *pressed, after, table,
         {"settings": settings, "contest": contest}, drawn,
     )  # fmt: skip
     panel.current.elem_id = "tuning-current"  # for tabs that are drawn later
-    return RunStep(panel, after, keep, begin)
+    turn = panel.wire(starter(lab), form)
+    follow(keep, [turn], of_run(lab), panel.mine, lazy=True, **ASKING)
+    begun = {"monitor": monitor, "chosen": panel.chosen}
+    panel.into_view(on(begin.click, racer(lab), [owner, *form], begun, **ONCE))
+    with after:
+        afterwards.build(lab, panel)
 
 
 def drawn(picked: list[RunInfo]) -> Shown:
     """The chosen runs side by side."""
     return {"settings": settings_table(picked), "contest": race(picked)}
-
-
-def wire(lab: Lab, step: RunStep, form: list[Any]) -> None:
-    """Have the buttons do what they say; ``form``: the data step's values, then the settings."""
-    panel = step.panel
-    turn = panel.wire(starter(lab), form)
-    follow(step.keep, [turn], of_run(lab), panel.mine, lazy=True, **ASKING)
-    begun = {"monitor": panel.monitor, "chosen": panel.chosen}
-    panel.into_view(on(step.race.click, racer(lab), [panel.owner, *form], begun, **ONCE))
-    tuning_after.wire(lab, step.after, panel)
 
 
 def starter(lab: Lab) -> Callable[..., str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
+from lmlab.terminal.naming import is_same_model
 from lmlab.terminal.quiet import write_json
 from lmlab.terminal.run_control import longer, unfinished
 
@@ -58,25 +59,18 @@ def _differences(
 ) -> list[str]:
     """What is asked for now and was not then, in words."""
     then = {
-        "model": spec.model,
-        "adapter": spec.adapter or NONE,
-        "data": spec.data,
-        "template": spec.template.name if spec.template else NONE,
+        "model": (spec.model, _same_model),
+        "adapter": (spec.adapter or NONE, lambda asked, spec: is_same_model(asked, spec.adapter)),
+        "data": (spec.data, _same_data),
+        "template": (spec.template.name if spec.template else NONE, _same_template),
     }
-    same = {
-        "model": _same_model,
-        "adapter": _same_adapter,
-        "data": _same_data,
-        "template": _same_template,
-    }
-    asked = {name: text for name in then if (text := vars(arguments).get(name)) is not None}
+    asked = ((name, vars(arguments).get(name), *known) for name, known in then.items())
     changed = [
-        f"{name} is {then[name]}, not {text}"
-        for name, text in asked.items()
-        if not same[name](text, spec)
+        f"{name} is {was}, not {text}"
+        for name, text, was, same in asked
+        if text is not None and not same(text, spec)
     ]
-    wanted = replace(spec.config, **given)
-    for name, (old, new) in spec.config.difference(wanted).items():
+    for name, (old, new) in spec.config.difference(replace(spec.config, **given)).items():
         changed.append(f"{name.replace('_', ' ')} is {old}, not {new}")
     return changed
 
@@ -84,19 +78,12 @@ def _differences(
 def _same_model(asked: str, spec: "RunSpec") -> bool:
     """With the adapter that the run started from, or the base by itself."""
     from lmlab.models.refs import ModelRef
-    from lmlab.terminal.naming import is_same_model
 
     ref = ModelRef.parse(asked)
     base, top = str(replace(ref, adapter=None)), ref.adapter or ""
     if is_same_model(asked, spec.adapter):  # run:ID is both in one
         return True
     return is_same_model(base, spec.model) and (not top or is_same_model(top, spec.adapter))
-
-
-def _same_adapter(asked: str, spec: "RunSpec") -> bool:
-    from lmlab.terminal.naming import is_same_model
-
-    return is_same_model(asked, spec.adapter)
 
 
 def _same_data(asked: str, spec: "RunSpec") -> bool:
