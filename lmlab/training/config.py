@@ -219,10 +219,8 @@ def suited_rank(parameters: int) -> int:
 
 
 def steps_of(epochs: float, rows: int, batch_size: int, accumulation: int) -> int:
-    """The steps in which each row is read so many times.
-
-    Raises:
-        InputError: there are no rows, or the number of epochs is not above 0.
+    """The steps in which each row is read so many times. Raises InputError: there are no rows, or
+    the number of epochs is not above 0.
     """
     if not rows or not 0 < epochs < math.inf:
         raise InputError("The epochs are a number above 0.")

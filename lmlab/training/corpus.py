@@ -18,11 +18,7 @@ NAMES = ("stories", "plays")  # that ship
 
 
 def shipped_text(name: str) -> str:
-    """A text that ships.
-
-    Raises:
-        InputError: there is none of that name.
-    """
+    """A text that ships. Raises InputError: there is none of that name."""
     if name not in NAMES:
         raise InputError(
             f"There is no text named ‘{name[:60]}’.", f"There are: {', '.join(NAMES)}."
@@ -57,11 +53,7 @@ def corpus(text: str, name: str, origin: str = "upload", *, limit: int | None = 
 
 
 def corpus_of(documents: Sequence[str], name: str, origin: str = "upload") -> TuningData:
-    """The same for documents that are apart already.
-
-    Raises:
-        InputError: too little text.
-    """
+    """The same for documents that are apart already. Raises InputError: too little text."""
     size = sum(map(len, documents))
     if size < FEWEST_CHARS:
         raise InputError(

@@ -102,11 +102,8 @@ def _written(
 
 
 def checked(examples: Iterable[Example], faults: Faults | None = None) -> list[Example]:
-    """The examples from which something can be learned.
-
-    Raises:
-        InputError: one of them has no token that carries loss, and faults are not gathered; or all
-            have none.
+    """The examples from which something can be learned. Raises InputError: one of them has no token
+    that carries loss, and faults are not gathered; or all have none.
     """
     found = []
     for example in examples:

@@ -130,10 +130,8 @@ class Loop:
         return (rows for _, rows in zip(range(first, config.steps), found, strict=False))
 
     def step(self, batches: list[list[Example]]) -> TrainStep | None:
-        """One optimiser step; None, with nothing changed, where not-a-number comes up.
-
-        Raises:
-            HaltedError: somebody wants the run to end; nothing is changed then either.
+        """One optimiser step; None, with nothing changed, where not-a-number comes up. Raises
+        HaltedError: somebody wants the run to end; nothing is changed then either.
         """
         began = time.perf_counter()
         config, trained = self.config, list(self.tuned.trained.values())
@@ -182,7 +180,7 @@ class Loop:
         if self.accelerator and not last:
             waiting = self.accelerator.no_sync(self.model)
         with waiting, self.autocast():
-            loss = summed_loss(self.model, batch, self.tuned.soft, self.keep)
+            loss = summed_loss(self.model, batch, self.tuned.config.soft, self.keep)
             # The processes' gradients are averaged, so that each counts its own that many times.
             part = loss * (weight / n_loss * outcomes.loss_scale(self.precision))
             self.pace.ask()
@@ -192,10 +190,8 @@ class Loop:
         return float(loss.detach()) / n_loss if mine else 0.0
 
     def measured(self) -> Iterator[TrainEvent]:
-        """Evaluation and samples, as far as they are owed.
-
-        Raises:
-            HaltedError: somebody wants the run to end; what was not measured stays owed.
+        """Evaluation and samples, as far as they are owed. Raises HaltedError: somebody wants the
+        run to end; what was not measured stays owed.
         """
         place, began = self.place, time.perf_counter()
         left = list(place.owed)

@@ -66,10 +66,12 @@ class Measures:
         tuned.model.eval()
         device, ask = tuned.base.device, self.ask
         with self.autocast():
-            valid = mean_loss(tuned.model, self.valid, tuned.soft, self._keep, device, ask)
+            valid = mean_loss(tuned.model, self.valid, tuned.config.soft, self._keep, device, ask)
             if step or tuned.goes_on or not tuned.config.is_adapter:
-                probe = mean_loss(tuned.model, self.probe, tuned.soft, self._keep, device, ask)
-            elif tuned.soft:
+                probe = mean_loss(
+                    tuned.model, self.probe, tuned.config.soft, self._keep, device, ask
+                )
+            elif tuned.config.soft:
                 probe = mean_loss(tuned.base, self.probe, 0, self._keep, device, ask)
             else:
                 with tuned.model.disable_adapter():
@@ -173,7 +175,7 @@ def share_right(
     fitting = [one for one in asked if _fits(lm, one[0])]
     if not fitting:
         return None
-    prompts, truths = zip(*fitting, strict=True)
+    prompts, truths = [one for one, _ in fitting], [truth for _, truth in fitting]
     if template.chooses:
         right = [a == b for a, b in zip(_chosen(lm, prompts, ask), truths, strict=True)]
     else:

@@ -23,11 +23,7 @@ GENERATION = "generation_config.json"
 
 
 def check_free(out: Path) -> None:
-    """Refuse a folder that holds something.
-
-    Raises:
-        InputError: it does.
-    """
+    """Refuse a folder that holds something. Raises InputError: it does."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"‘{out.name}’ is there already.", "Name another folder.")
 

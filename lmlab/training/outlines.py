@@ -52,7 +52,7 @@ def kept_bytes(
     batch = Batch(_blank(rows, width), _blank(kept), _blank(rows, kept), rows * width, kept)
     whole: Any = _Whole
     with _Flash(), whole(), torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        summed_loss(tuned.model, batch, tuned.soft, keeps(tuned.base))
+        summed_loss(tuned.model, batch, tuned.config.soft, keeps(tuned.base))
     return sum(storage.nbytes() for storage in found.values())
 
 

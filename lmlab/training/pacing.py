@@ -39,10 +39,8 @@ class Pace:
         self._saved_at = time.monotonic()
 
     def ask(self) -> None:
-        """Between the parts of a step: one may take minutes.
-
-        Raises:
-            HaltedError: somebody wants the run to end.
+        """Between the parts of a step: one may take minutes. Raises HaltedError: somebody wants the
+        run to end.
         """
         if self.alone and (reason := self.should_stop()):
             raise HaltedError(reason)

@@ -91,10 +91,8 @@ def tokenizer_for(config: PretrainConfig, data: TuningData) -> Any:
 
 
 def matter(config: PretrainConfig, tokenizer: Any, data: TuningData) -> Matter:
-    """The text as ids and windows.
-
-    Raises:
-        InputError: the text is shorter than one window, or nothing is held out.
+    """The text as ids and windows. Raises InputError: the text is shorter than one window, or
+    nothing is held out.
     """
     train, held = texts(data), first_chars(texts(data, "valid"), LOOKED_AT)
     ids, held_ids = stream(tokenizer, train), stream(tokenizer, held)

@@ -106,10 +106,8 @@ class PretrainConfig(RunConfig):
 
     @classmethod
     def sized(cls, size: str, **changes: Any) -> "PretrainConfig":
-        """The config of a preset.
-
-        Raises:
-            InputError: there is no such preset, or a setting that cannot be.
+        """The config of a preset. Raises InputError: there is no such preset, or a setting that
+        cannot be.
         """
         if size not in SIZES:
             raise InputError(

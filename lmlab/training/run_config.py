@@ -46,10 +46,8 @@ class RunConfig(Checked):
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Self:
-        """The config of a dict; unknown settings are refused.
-
-        Raises:
-            InputError: an unknown setting, or one that cannot be.
+        """The config of a dict; unknown settings are refused. Raises InputError: an unknown
+        setting, or one that cannot be.
         """
         known = cls.__pydantic_fields__
         if unknown := sorted(set(raw) - set(known)):

@@ -41,11 +41,8 @@ class TuningData:
         )
 
     def check(self, columns: Sequence[str]) -> None:
-        """Refuse a row that lacks a column or has nothing in it.
-
-        Raises:
-            InputError: names the row of the file, else counted from 1 within its part; or there are
-                too few rows.
+        """Refuse a row that lacks a column or has nothing in it. Raises InputError: names the row
+        of the file, else counted from 1 within its part; or there are too few rows.
         """
         if len(self.train) < FEWEST:
             raise InputError(

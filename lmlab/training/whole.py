@@ -7,10 +7,8 @@ from pathlib import Path
 
 
 def write_whole(path: Path, text: str) -> None:
-    """A text file that appears whole or not at all.
-
-    Raises:
-        OSError: the disk is full, for instance; what was there before still is then.
+    """A text file that appears whole or not at all. Raises OSError: the disk is full, for instance;
+    what was there before still is then.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
@@ -25,10 +23,8 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def put_in_place(partial: Path, final: Path) -> None:
-    """Let a folder that is written take its name, its files safe on the disk before.
-
-    Raises:
-        OSError: the disk is full, for instance.
+    """Let a folder that is written take its name, its files safe on the disk before. Raises
+    OSError: the disk is full, for instance.
     """
     for path in partial.rglob("*"):
         if path.is_file():

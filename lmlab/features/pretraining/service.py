@@ -39,19 +39,11 @@ class Pretraining(TuningRuns):
     )
 
     def shipped(self, name: str) -> TuningData:
-        """The documents of a text that ships.
-
-        Raises:
-            InputError: there is none of that name.
-        """
+        """The documents of a text that ships. Raises InputError: there is none of that name."""
         return texts.corpus(texts.shipped_text(name), name, "shipped")
 
     def own(self, content: bytes | str, name: str) -> TuningData:
-        """The documents of a visitor's text.
-
-        Raises:
-            InputError: not UTF-8, too short, or too long.
-        """
+        """The documents of a text of one’s own. Raises InputError: no UTF-8, too short or long."""
         if isinstance(content, bytes):
             try:
                 content = content.decode("utf-8-sig")
@@ -88,11 +80,7 @@ class Pretraining(TuningRuns):
             self.lab.jobs.warm()
 
     def start(self, owner: str, data: TuningData, config: PretrainConfig) -> str:
-        """Queue a run in the background; its id.
-
-        Raises:
-            LabError: a limit of the settings.
-        """
+        """Queue a run in the background; its id. Raises LabError: a limit of the settings."""
         self._check_allowed()
         settings = self.lab.settings
         check_most("steps", config.steps, settings.max_pretrain_steps)
@@ -106,10 +94,8 @@ class Pretraining(TuningRuns):
         )
 
     def documents(self, owner: str, run_id: str) -> TuningData:
-        """What a run learns from and what it holds out.
-
-        Raises:
-            InputError: there is no run of that id that belongs to the owner.
+        """What a run learns from and what it holds out. Raises InputError: there is no run of that
+        id that belongs to the owner.
         """
         folder = self.lab.store.runs.of(owner, run_id)
         return folder.data(folder.spec)

@@ -12,7 +12,7 @@ from lmlab.features.pretraining.service import Pretraining
 from lmlab.features.pretraining.text import vocabulary_of
 from lmlab.lab import Lab
 from lmlab.parts.forms import Controls
-from lmlab.parts.run_views import duration, memory, problem
+from lmlab.parts.run_views import problem
 from lmlab.parts.stream import QUICK, Shown, on
 from lmlab.parts.widgets import static
 from lmlab.training.pretrain_config import SIZES, PretrainConfig, Shape
@@ -67,17 +67,14 @@ def counting(lab: Lab) -> Callable[..., Shown]:
             seconds = lab.service(Pretraining).seconds(config)
         except LabError as error:
             return {"counter": problem(str(error))}
-        shown = views.size(config, memory(config.memory_bytes), duration(seconds))
-        return {"counter": shown, "preset": config.size or FREE}
+        return {"counter": views.size(config, seconds), "preset": config.size or FREE}
 
     return count
 
 
 def config_of(vocabulary: Any, *values: Any) -> PretrainConfig:
-    """The config that the form's values mean; looks and samples follow the number of steps.
-
-    Raises:
-        InputError: a box is empty or holds what cannot be.
+    """The config that the form's values mean; looks and samples follow the number of steps. Raises
+    InputError: a box is empty or holds what cannot be.
     """
     asked = FORM.read(*values, vocabulary=vocabulary_of(vocabulary))
     return replace(asked, steps=FORM.start.steps).with_steps(asked.steps)

@@ -112,10 +112,8 @@ def _own(lab: Lab, name: gr.Radio, own: gr.State) -> Any:
 
 
 def data_of(lab: Lab, name: str, own: TuningData | None) -> TuningData:
-    """The documents that are meant.
-
-    Raises:
-        InputError: a text of the visitor's is chosen, and there is none.
+    """The documents that are meant. Raises InputError: a text of the visitor's is chosen, and there
+    is none.
     """
     if name != OWN:
         return lab.service(Pretraining).shipped(name or "")
@@ -139,11 +137,7 @@ def shower(lab: Lab) -> Callable[..., Shown]:
 
 
 def vocabulary_of(value: Any) -> int:
-    """The slider's number.
-
-    Raises:
-        InputError: it is none, or out of bounds.
-    """
+    """The slider's number. Raises InputError: it is none, or out of bounds."""
     whole = isinstance(value, int | float) and value == value and abs(value) < 1e9
     if not whole or not SMALLEST <= value <= MOST_VOCABULARY:
         raise InputError(

@@ -102,7 +102,9 @@ def build(lab: Lab) -> DataStep:
     return DataStep(model, data, wording, source, *own, mask, gr.State(0), place, back, forth)
 
 
-def _own(lab: Lab) -> tuple[Any, ...]:
+def _own(
+    lab: Lab,
+) -> tuple[gr.State, tuple[Any, ...], gr.Button, gr.HTML, tuple[gr.Dropdown, ...]]:
     settings, uploads = lab.settings, lab.settings.uploads
     online = settings.allow_hub and settings.allow_datasets and not settings.offline
     with gr.Accordion("A table of your own", open=False, elem_id="tuning-own"):

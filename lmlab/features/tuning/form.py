@@ -77,10 +77,8 @@ def values_of(config: FinetuneConfig) -> list[Any]:
 
 
 def config_of(values: tuple[Any, ...]) -> FinetuneConfig:
-    """The config that the form's values mean.
-
-    Raises:
-        InputError: a box is empty or holds what cannot be.
+    """The config that the form's values mean. Raises InputError: a box is empty or holds what
+    cannot be.
     """
     *plain, targets, groups, names = values
     parts = (*(groups or ()), *between_commas(names or ""))
@@ -126,10 +124,8 @@ class Choice:
 def asked(
     lab: Lab, values: tuple[Any, ...]
 ) -> tuple[str, TuningData, PromptTemplate | None, FinetuneConfig]:
-    """Base, rows, wording and settings that the whole form's values mean.
-
-    Raises:
-        InputError: something cannot be read.
+    """Base, rows, wording and settings that the whole form's values mean. Raises InputError:
+    something cannot be read.
     """
     choice = Choice.read(values)
     template = choice.template()

@@ -30,9 +30,7 @@ def add_runs(commands: Any) -> None:
 
 def resumed(arguments: argparse.Namespace, given: dict[str, Any]) -> "RunFolder":
     """The run in --out, if it was asked for with the same settings; more steps make it longer.
-
-    Raises:
-        InputError: it is no run, is under way or done, or other settings are asked for now.
+    Raises InputError: it is no run, is under way or done, or other settings are asked for now.
     """
     from lmlab.runs.store import RunFolder
     from lmlab.training.config import steps_of

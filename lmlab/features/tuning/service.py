@@ -50,10 +50,8 @@ class Tuning(TuningRuns):
         return sorted(data.shipped_sets(), key=lambda name: name != DEMO)
 
     def hub_table(self, name: str, split: str = "train", *, skip: bool = False) -> Table:
-        """The first rows of a data set of the Hub: owner/name, with @revision and :subset.
-
-        Raises:
-            InputError: it cannot be found or read, or the Hub may not be asked.
+        """The first rows of a data set of the Hub: owner/name, with @revision and :subset. Raises
+        InputError: it cannot be found or read, or the Hub may not be asked.
         """
         settings = self.lab.settings
         if settings.offline or not (settings.allow_hub and settings.allow_datasets):
@@ -90,10 +88,8 @@ class Tuning(TuningRuns):
         config: FinetuneConfig,
         row: int,
     ) -> MaskView:
-        """A training row as tokens, each with or without loss; ``row`` wraps around.
-
-        Raises:
-            LabError: the model cannot be read, or the row lacks a column.
+        """A training row as tokens, each with or without loss; ``row`` wraps around. Raises
+        LabError: the model cannot be read, or the row lacks a column.
         """
         outline = self.outline(model)
         from lmlab.training.examples import mask_view, structured
@@ -109,9 +105,7 @@ class Tuning(TuningRuns):
 
     def count(self, model: str, config: FinetuneConfig, data: TuningData | None = None) -> Counts:
         """Parameters, memory and, with data, time; quick enough for a slider after its first call.
-
-        Raises:
-            LabError: the model cannot be read, or the config does not fit it.
+        Raises LabError: the model cannot be read, or the config does not fit it.
         """
         outline = self.outline(model)
         if not data or not data.train:
@@ -131,10 +125,8 @@ class Tuning(TuningRuns):
         )  # fmt: skip
 
     def outline(self, model: str) -> "Outline":
-        """A model's parameters and tokenizer, without its weights.
-
-        Raises:
-            LabError: the model cannot be read.
+        """A model's parameters and tokenizer, without its weights. Raises LabError: the model
+        cannot be read.
         """
         import_core()
         from lmlab.runs.bases import outline_of

@@ -1,21 +1,19 @@
 """What the Fine-tune tab shows besides its own components: what stands in ``views.jinja``."""
 
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from lmlab.numbers import signed
 from lmlab.parts import run_drawings
 from lmlab.parts.run_drawings import Contender
-from lmlab.parts.run_views import duration, memory, method_name
+from lmlab.parts.run_views import method_name
+from lmlab.parts.templating import macro
 from lmlab.runs.store import RunInfo
 from lmlab.training.config import OWN, FinetuneConfig
 from lmlab.training.counting import Counts, MatrixCount
 
+VIEWS = Path(__file__).with_name("views.jinja")
 MOST_GROUPS = 24
 # Settings that say nothing about a run beside those that are compared anyway.
 QUIET_SETTINGS = frozenset(("sample_every", "evaluate_every", "save_every"))
@@ -29,7 +27,20 @@ def counter(counts: Counts, config: FinetuneConfig) -> str:
     flat = [some for some in found.values() if len(some[0].shape) == 2]
     typical = max(flat, key=len)[0] if flat else None
     groups = [(name, some) for (name, _, _), some in found.items()]
-    return str(_macro("counter")(counts, config, groups, typical, MOST_GROUPS))
+    made = _leaf(typical.name) if typical else "", _drawn(counts, config, typical)
+    return macro(VIEWS, "counter")(counts, config, groups, typical, *made, MOST_GROUPS)
+
+
+def _drawn(counts: Counts, config: FinetuneConfig, matrix: MatrixCount | None) -> dict[str, str]:
+    """What learns at true proportions, and its share of all."""
+    shape = ""
+    if config.soft:
+        shape = run_drawings.soft_prompt(config.soft, counts.trainable // config.soft)
+    elif matrix and matrix.rank:
+        shape = run_drawings.low_rank(*matrix.shape[:2], matrix.rank, scale=config.scale)
+    elif matrix:
+        shape = run_drawings.whole(*matrix.shape[:2])
+    return {"shape": shape, "share": run_drawings.share_bar(counts.trainable, counts.total)}
 
 
 def settings_table(runs: Sequence[RunInfo]) -> str:
@@ -41,7 +52,7 @@ def settings_table(runs: Sequence[RunInfo]) -> str:
     differ = [name for name in names if len({row.get(name, "–") for row in rows}) > 1]
     same = [name for name in names if name not in differ and any(n.get(name) for n in rows)]
     shared = ", ".join(f"{name} {rows[0].get(name)}" for name in same)
-    return str(_macro("settings_table")([*map(method_name, runs)], rows, differ, shared))
+    return macro(VIEWS, "settings_table")([*map(method_name, runs)], rows, differ, shared)
 
 
 def race(runs: Sequence[RunInfo]) -> str:
@@ -50,12 +61,12 @@ def race(runs: Sequence[RunInfo]) -> str:
     if len(over) < 2:
         return ""
 
-    def chart(key: str, said: str, **how: Any) -> Markup:
+    def chart(key: str, said: str, **how: Any) -> str:
         points = [
             Contender(method_name(info), info.trainable, getattr(info, key), info.forgetting)
             for info in over
         ]
-        return Markup(run_drawings.contest(points, said, **how))
+        return run_drawings.contest(points, said, **how)
 
     charts = [
         chart("valid_loss", "held-out loss, nats a token"),
@@ -63,7 +74,7 @@ def race(runs: Sequence[RunInfo]) -> str:
     ]
     most = max((abs(info.forgetting) for info in over if info.forgetting is not None), default=0.0)
     differ = len({(info.data, info.template) for info in over}) > 1
-    return str(_macro("race")(charts, signed(most, 3), differ))
+    return macro(VIEWS, "race")(charts, signed(most, 3), differ)
 
 
 def _settings(info: RunInfo) -> dict[str, str]:
@@ -92,23 +103,3 @@ def _leaf(name: str) -> str:
     """
     path = name.removesuffix(".weight").split(".")
     return ".".join(path[-2:]) if path[-1] == "bias" else path[-1]
-
-
-@cache
-def _macro(name: str) -> Callable[..., Any]:
-    """A part of the template."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
-    )
-    environment.filters |= {
-        "commas": "{:,}".format, "memory": memory, "duration": duration, "leaf": _leaf,
-    }  # fmt: skip
-    drawings = ("soft_prompt", "low_rank", "whole", "share_bar")
-    environment.globals |= {one: _drawn(getattr(run_drawings, one)) for one in drawings}
-    found: Callable[..., Any] = getattr(environment.get_template("views.jinja").module, name)
-    return found
-
-
-def _drawn(draw: Callable[..., str]) -> Callable[..., Markup]:
-    """A drawing, whose words are escaped already."""
-    return lambda *sizes, **how: Markup(draw(*sizes, **how))
