@@ -20,7 +20,7 @@ from lmlab.training.examples import mask_view, structured
 from lmlab.training.loop import Loop
 from lmlab.training.methods import shape_of
 from lmlab.training.outcomes import scheduled
-from lmlab.training.sets import TuningData, split_table
+from lmlab.training.sets import TuningData, reads_of, split_table
 from lmlab.training.shapes import lora_targets
 from tests.tuningbits import DATA, QUICK, ROWS, TEMPLATE, losses, quick, run, tuned
 
@@ -183,14 +183,15 @@ def test_rows_that_cannot_be_learned_from_are_named(folder):
 
 
 def test_a_table_is_split_by_seed_without_repeats():
-    rows = tuple({"a": str(i % 40)} for i in range(80))
-    found = split_table(Table("t", ("a",), rows), {"text": "a"}, seed=3, held_out=0.25)
+    rows = tuple({"text": str(i % 40)} for i in range(80))
+    found = split_table(Table("t", ("text",), rows), reads=reads_of(None), seed=3, held_out=0.25)
     kept = [row["text"] for row in (*found.train, *found.valid)]
     assert sorted(kept, key=int) == [str(i) for i in range(40)]
     assert len(found.valid) == 10
-    assert found == split_table(Table("t", ("a",), rows), {"text": "a"}, seed=3, held_out=0.25)
+    table = Table("t", ("text",), rows)
+    assert found == split_table(table, reads=reads_of(None), seed=3, held_out=0.25)
     with pytest.raises(InputError, match="t, row 81: column ‘text’ is empty"):
-        split_table(Table("t", ("a",), (*rows, {"a": ""})), {"text": "a"})
+        split_table(replace(table, rows=(*rows, {"text": ""})), reads=reads_of(None))
 
 
 def test_every_row_is_read_once_an_epoch_and_any_step_can_come_first(folder):

@@ -13,6 +13,7 @@ from lmlab.lab import Lab
 from lmlab.runs.jobs import Jobs
 from lmlab.runs.store import Runs
 from lmlab.settings import Settings
+from lmlab.text.twins import Reads
 from lmlab.training.events import Finished, Saved, TrainStep
 from lmlab.training.sets import TuningData
 from tests.tuningbits import DATA, ROWS, TEMPLATE, quick
@@ -157,7 +158,7 @@ def test_previews_counts_and_templates(lab, model):
     assert None in tuning.templates_for("")
     assert tuning.sets()[0] == "qa"
     table = tuning.table(b"w,a\ndog,x\ncat,y\n", "t.csv")
-    assert tuning.split(table, {"word": "w"}, held_out=0.5).columns == ("a", "word")
+    assert tuning.split(table, reads=Reads(("w",), ("w",), ()), held_out=0.5).columns == ("w", "a")
 
 
 def test_parquet_is_read_within_limits(lab):

@@ -52,9 +52,8 @@ def _figures(finished: Finished) -> str:
         ("loss on general text, nats a token", finished.probe_before, finished.probe_loss),
         ("held-out rows answered right", finished.accuracy_before, finished.accuracy),
     ]
-    lines = ["| | before | after |", "|---|---|---|"]
-    lines += [f"| {name} | {_said(a)} | {_said(b)} |" for name, a, b in rows]
-    return "\n".join(lines)
+    lines = [f"| {name} | {_said(a)} | {_said(b)} |" for name, a, b in rows]
+    return "\n".join(["| | before | after |", "|---|---|---|", *lines])
 
 
 def _table(rows: list[tuple[str, str]]) -> str:

@@ -30,15 +30,9 @@ def shipped_text(name: str) -> str:
 def corpus(text: str, name: str, origin: str = "upload", *, limit: int | None = None) -> TuningData:
     """Documents of a text in two parts, about a tenth of it held out.
 
-    Args:
-        text: documents, a line ``<|endoftext|>`` after each; without such a line it is cut between
-            paragraphs.
-        name: as shown to people.
-        origin: as of ``TuningData``.
-        limit: most characters.
-
-    Raises:
-        InputError: too short, too long, or not valid Unicode.
+    A line ``<|endoftext|>`` stands after each document; a text without such a line is cut between
+    paragraphs. Raises InputError: shorter than can be learned from, longer than ``limit``
+    characters, or not valid Unicode.
     """
     if limit is not None and len(text) > limit:
         raise InputError(

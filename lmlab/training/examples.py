@@ -45,9 +45,7 @@ def structured(
     """Every row by F.
 
     Args:
-        vocabulary: the model's.
         template: the wording; None takes the column ``text`` as it is.
-        rows: with the template's columns.
         config: the form, what carries loss, and the longest row.
         context: positions that the model can read.
         first: number of the first row.
@@ -159,23 +157,17 @@ def mask_view(
     """A structured row as tokens with and without loss."""
     tokens = []
     for place, token in enumerate(example.ids):
-        loss = example.carries(place)
-        text = vocabulary.reader(example.ids, place)(token)
-        tokens.append(MaskToken(token, text, _kind(example, place), loss))
+        loss, text = example.carries(place), vocabulary.reader(example.ids, place)(token)
+        kind: MaskKind = "answer"
+        if place < example.lead:
+            kind = "start"
+        elif place < example.answer_from:  # of a chat, earlier turns may carry loss as well
+            kind = "answer" if example.own and loss else "prompt"
+        elif example.ended and place == len(example.ids) - 1:
+            kind = "end"
+        tokens.append(MaskToken(token, text, kind, loss))
+    warnings = warnings_of(vocabulary, [example], config)
     return MaskView(
-        row=example.number - 1,
-        rows=rows,
-        tokens=tuple(tokens),
-        prompt=example.prompt,
-        answer=example.answer,
-        warnings=warnings_of(vocabulary, [example], config),
-        error=example.error,
-    )
-
-
-def _kind(example: Example, place: int) -> MaskKind:
-    if place < example.lead:
-        return "start"
-    if place < example.answer_from:
-        return "answer" if example.own and example.carries(place) else "prompt"
-    return "end" if example.ended and place == len(example.ids) - 1 else "answer"
+        example.number - 1, rows, tuple(tokens), example.prompt, example.answer, warnings,
+        example.error,
+    )  # fmt: skip

@@ -16,6 +16,8 @@ from lmlab.training.loop import Loop
 from lmlab.training.methods import Tuned
 from lmlab.training.pacing import Stop, due, due_after
 
+Ending = tuple[Reason | None, str]  # why a run ends now, if it does, and what to say
+
 
 def finetune(
     tuned: Tuned,
@@ -30,11 +32,9 @@ def finetune(
 
     Args:
         tuned: the model from ``methods.prepare``, which is changed.
-        material: what it reads.
         out: the run's folder, which is gone on from if it holds a checkpoint; None writes nothing.
         base_name: what an adapter calls its base.
-        should_stop: asked between the parts of a step; a reason ends the run and keeps what was
-            learned.
+        should_stop: asked between the parts of a step; a reason ends the run.
         accelerator: of accelerate, where several processes share the work.
 
     Raises:
@@ -74,11 +74,9 @@ def run(loop: Loop, base_name: str = "") -> Iterator[TrainEvent]:
     yield loop.finished(reason or "done", message, base_name)
 
 
-def _measured(loop: Loop) -> Generator[TrainEvent, None, tuple[Reason | None, str]]:
-    """Measure what is owed; why the run ends now, if it does, and what to say.
-
-    Measuring may take minutes: a checkpoint that falls due is written first, and again with what
-    was found.
+def _measured(loop: Loop) -> Generator[TrainEvent, None, Ending]:
+    """Measure what is owed. That may take minutes: a checkpoint that falls due is written first,
+    and again with what was found.
     """
     place, owed = loop.place, bool(loop.place.owed)
     # The checkpoint that a run went on from lacks it too.
@@ -101,10 +99,8 @@ def _measured(loop: Loop) -> Generator[TrainEvent, None, tuple[Reason | None, st
     return loop.ended()
 
 
-def _saved(
-    loop: Loop, reason: Reason | None, message: str
-) -> Generator[TrainEvent, None, tuple[Reason | None, str]]:
-    """Write a checkpoint; why the run ends now, if it does, and what to say."""
+def _saved(loop: Loop, reason: Reason | None, message: str) -> Generator[TrainEvent, None, Ending]:
+    """Write a checkpoint."""
     try:
         yield loop.saved()
     except DamagedError as error:

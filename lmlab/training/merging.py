@@ -33,13 +33,8 @@ def merge(ref: ModelRef, out: Path, store: FolderStore, dtype: str = "") -> str:
 
     Args:
         ref: base and adapter, or a run that learned one; its α counts.
-        out: a new folder.
-        store: finds them.
         dtype: of the folder's weights, ``float32``, ``bfloat16`` or ``float16``; empty: the base's
-            own.
-
-    Returns:
-        The number format of what was written.
+            own. What was taken is returned.
 
     Raises:
         InputError: no adapter is named, or the folder is there already.

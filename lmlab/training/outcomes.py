@@ -43,10 +43,8 @@ def unscale(trained: Iterable[Tensor], precision: str) -> None:
 
 
 def write(tuned: Tuned, base_name: str, run: Path, step: int) -> str:
-    """Write what was learned by a step, whole or not at all, and drop what an earlier step left.
-
-    The step is in the folder's name, so that whoever holds a model by its path never takes an old
-    one for a new one.
+    """Write what was learned by a step, whole or not at all, and drop what an earlier step left;
+    the step is in its name, so that nobody who holds a path takes an old model for a new one.
     """
     kind = "adapter" if tuned.config.is_adapter else "model"
     final, partial = run / f"{kind}-{step}", run / f".{kind}.partial"
@@ -63,13 +61,11 @@ def write(tuned: Tuned, base_name: str, run: Path, step: int) -> str:
 def adamw(tuned: Tuned, device: torch.device) -> Any:
     """AdamW; weight decay on matrices alone."""
     config, named = tuned.config, tuned.trained
-    groups = [
-        {"params": [p for p in named.values() if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in named.values() if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    kept = [group for group in groups if group["params"]]
+    parts = ([p for p in named.values() if (p.ndim > 1) == matrix] for matrix in (True, False))
+    decays = zip(parts, (config.weight_decay, 0.0), strict=True)
+    groups = [{"params": some, "weight_decay": decay} for some, decay in decays if some]
     fused = device.type in ("cpu", "cuda")
-    return torch.optim.AdamW(kept, lr=config.learning_rate, betas=(0.9, 0.98), fused=fused)
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98), fused=fused)
 
 
 def scheduled(optimiser: Any, config: FinetuneConfig) -> Any:
@@ -133,12 +129,9 @@ def snapshots(n_bytes: int) -> int:
 
 
 def look_back(tuned: Tuned, base_name: str, run: Path, step: int) -> None:
-    """Keep what is learned by a step, where that is due, evenly over the run. Unlike a checkpoint,
-    no run goes on from it: it is an adapter or weights in the format of PEFT or transformers, which
-    loads as what was learned in the end does.
-
-    One that is there already stays, and so does a run without room. A folder appears whole or not
-    at all; weights that are not numbers are not kept.
+    """Keep what is learned by a step, where that is due, evenly over the run, in the format of what
+    is learned in the end; no run goes on from it. One that is there already stays, weights that are
+    not numbers are not kept, and nor is anything where there is no room.
     """
     config = tuned.config
     kept = snapshots(4 * (tuned.trainable if config.is_adapter else tuned.total))

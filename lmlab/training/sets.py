@@ -1,6 +1,6 @@
 """The rows that a run learns from, and those that are held out. Knows no model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -68,13 +68,12 @@ def shipped_data(name: str) -> TuningData:
 
 def split_table(
     table: Table,
-    fields: Mapping[str, str] | None = None,
     *,
+    reads: Reads,
     seed: int = 0,
     held_out: float = HELD_OUT,
     limit: int | None = None,
     origin: str = "upload",
-    reads: Reads | None = None,
     skip: bool = False,
     second: Table | None = None,
 ) -> TuningData:
@@ -82,13 +81,9 @@ def split_table(
     the same before the answer stay in one part.
 
     Args:
-        table: the rows.
-        fields: {a template's field: the table's column}; columns not named keep their names.
-        seed: of the split.
+        reads: what the wording reads.
         held_out: share of the rows that is held out, from 0 to 0.9.
         limit: most rows; the first ones after shuffling are kept.
-        origin: where the table came from.
-        reads: what the wording reads; by default every column, none of ``fields`` may be empty.
         skip: leave out rows that cannot be used, and say which.
         second: all rows that are held out, in place of a share; their twins are not learned from.
 
@@ -97,11 +92,11 @@ def split_table(
     """
     if not 0 <= held_out <= 0.9:
         raise InputError("The share of rows held out is a number from 0 to 0.9.")
-    table = _usable(table, fields, reads, skip)
+    table = table.usable(reads, skip=skip)
     notes = table.notes
     rows: Sequence[Row] = table.rows
     if second is not None:
-        second = _usable(second, fields, reads, skip)
+        second = second.usable(reads, skip=skip)
         held_out, notes = 0.0, (*notes, *second.notes)
         rows = twins.apart(rows, second.rows, reads)
         if lost := len(table.rows) - len(rows):
@@ -117,18 +112,6 @@ def split_table(
     notes += twins.told(dropped, len(rows), reads)
     held = second.rows if second else valid
     return TuningData(table.name, train, held, origin, notes)
-
-
-def _usable(
-    table: Table, fields: Mapping[str, str] | None, reads: Reads | None, skip: bool
-) -> Table:
-    """The rows under a template's names, each looked at while it knows its place."""
-    if fields:
-        used = set(fields.values())
-        same = {column: column for column in table.columns if column not in used}
-        table = table.mapped({**same, **fields})
-    columns = tuple(fields or ())
-    return table.usable(reads or Reads(columns, columns, ()), skip=skip)
 
 
 def probe_texts(count: int) -> list[str]:
@@ -155,7 +138,7 @@ class MaskToken:
 
     id: int  # of the token
     text: str  # what it shows as
-    kind: MaskKind  # the start token, the prompt, the answer, or the end token
+    kind: MaskKind
     loss: bool  # whether it carries loss
 
 
@@ -168,8 +151,7 @@ class MaskView:
     tokens: tuple[MaskToken, ...]  # in order, start and end token included
     prompt: str  # the text before the answer
     answer: str  # the text of the answer
-    # sentences: the end token carries no loss, the answer was cut, …
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()  # the answer was cut, …; in sentences
     error: str = ""  # why this row cannot be learned from; empty where it can
 
     @property

@@ -4,7 +4,6 @@ Imports no torch before a model has to be looked at. ``owner`` is a long random 
 visitor's browser keeps; what one owner started no other can see, stop or delete.
 """
 
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -61,11 +60,9 @@ class Tuning(TuningRuns):
         wanted, token = HubSet.parse(name), token_of(settings)
         return hub_table(wanted, split, settings.max_train_rows, skip=skip, token=token)
 
-    def split(
-        self, table: Table, fields: Mapping[str, str] | None = None, **how: Any
-    ) -> TuningData:
+    def split(self, table: Table, **how: Any) -> TuningData:
         """A table in two parts, with no more rows than are allowed; as ``split_table``."""
-        return split_table(table, fields, limit=self.lab.settings.max_train_rows, **how)
+        return split_table(table, limit=self.lab.settings.max_train_rows, **how)
 
     def templates_for(self, name: str) -> list[PromptTemplate | None]:
         """Templates that fit a shipped set, the best for tuning first.

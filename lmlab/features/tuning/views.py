@@ -36,10 +36,11 @@ def _drawn(counts: Counts, config: FinetuneConfig, matrix: MatrixCount | None) -
     shape = ""
     if config.soft:
         shape = run_drawings.soft_prompt(config.soft, counts.trainable // config.soft)
-    elif matrix and matrix.rank:
-        shape = run_drawings.low_rank(*matrix.shape[:2], matrix.rank, scale=config.scale)
     elif matrix:
-        shape = run_drawings.whole(*matrix.shape[:2])
+        d, k = matrix.shape
+        shape = run_drawings.whole(d, k)
+        if matrix.rank:
+            shape = run_drawings.low_rank(d, k, matrix.rank, scale=config.scale)
     return {"shape": shape, "share": run_drawings.share_bar(counts.trainable, counts.total)}
 
 
