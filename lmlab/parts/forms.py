@@ -118,7 +118,9 @@ def _shown(model: FieldInfo, value: Any) -> Any:
     asked = option(model)
     if isinstance(value, tuple):
         return (", " if asked.commas else "\n").join(map(str, value))
-    return f"{value:g}" if asked.typed else value
+    if asked.typed:
+        return f"{value:g}" if isinstance(value, float) else str(value)
+    return value
 
 
 def _number(value: Any, of: type) -> Any:

@@ -27,6 +27,11 @@ def shipped_text(name: str) -> str:
     return path.read_text(encoding="utf-8")
 
 
+def shipped_corpus(name: str) -> TuningData:
+    """Its documents in two parts."""
+    return corpus(shipped_text(name), name, "shipped")
+
+
 def corpus(text: str, name: str, origin: str = "upload", *, limit: int | None = None) -> TuningData:
     """Documents of a text in two parts, about a tenth of it held out.
 

@@ -25,7 +25,7 @@ from lmlab.scoring.likelihoods import likelihoods
 from lmlab.text.choosing import best
 from lmlab.text.parts import Prompt
 from lmlab.text.templates import PromptTemplate
-from lmlab.training.batches import MEASURED, Ask, keeps, mean_loss
+from lmlab.training.batches import Ask, keeps, mean_loss
 from lmlab.training.config import FinetuneConfig
 from lmlab.training.events import Evaluated, Sampled, SampleToken
 from lmlab.training.examples import structured
@@ -34,8 +34,7 @@ from lmlab.training.rows import Example
 from lmlab.training.sets import PLAIN, probe_texts
 
 LONGEST_ANSWER = 32
-# Tokens of a plain text that a sample goes on from.
-OPENING = 12
+OPENING = 12  # tokens of a plain text that a sample goes on from
 
 
 @dataclass(frozen=True)
@@ -47,8 +46,7 @@ class Measures:
     probe: Sequence[Example] = ()  # general texts
     template: PromptTemplate | None = None  # reads answers; None where rows are plain text
     autocast: Callable[[], Any] = nullcontext  # makes the context that the model is run in
-    # called between rows and between tokens; raises where the run is to end
-    ask: Ask = lambda: None
+    ask: Ask = lambda: None  # called between rows and tokens; raises where the run is to end
 
     @cached_property
     def _keep(self) -> bool:
@@ -61,21 +59,17 @@ class Measures:
     def evaluate(self, step: int) -> Evaluated:
         """Losses and accuracy after some steps; at step 0 general text is read by the base,
         unless the run goes on from an adapter."""
-        started = time.perf_counter()
-        tuned = self.tuned
+        started, tuned, config = time.perf_counter(), self.tuned, self.tuned.config
         tuned.model.eval()
         device, ask = tuned.base.device, self.ask
         with self.autocast():
-            valid = mean_loss(tuned.model, self.valid, tuned.config.soft, self._keep, device, ask)
-            if step or tuned.goes_on or not tuned.config.is_adapter:
-                probe = mean_loss(
-                    tuned.model, self.probe, tuned.config.soft, self._keep, device, ask
-                )
-            elif tuned.config.soft:
-                probe = mean_loss(tuned.base, self.probe, 0, self._keep, device, ask)
-            else:
-                with tuned.model.disable_adapter():
-                    probe = mean_loss(tuned.model, self.probe, 0, self._keep, device, ask)
+            valid = mean_loss(tuned.model, self.valid, config.soft, self._keep, device, ask)
+            untouched = not step and not tuned.goes_on and config.is_adapter
+            model = tuned.base if untouched and config.soft else tuned.model
+            off = model.disable_adapter() if untouched and not config.soft else nullcontext()
+            with off:
+                soft = 0 if untouched else config.soft
+                probe = mean_loss(model, self.probe, soft, self._keep, device, ask)
             accuracy = self._accuracy()
         return Evaluated(step, valid, probe, accuracy, time.perf_counter() - started)
 
@@ -198,28 +192,12 @@ def _encoded(lm: LM, prompt: Prompt, end: str) -> Encoded:
 def _chosen(lm: LM, prompts: Sequence[Prompt], ask: Ask) -> list[str]:
     """The likeliest choice of each prompt, by the sum of ln p."""
     items = [_encoded(lm, p, end) for p in prompts for end in p.targets.values()]
-    logprobs: list[float] = []
-    for some in _pieces(items):
+    found: dict[int, Any] = {}
+    for part in likelihoods(lm, items, share=False):
         ask()
-        found: dict[int, Any] = {}
-        for part in likelihoods(lm, some, share=False):
-            found |= part
-        logprobs += [found[place].logprob for place in range(len(some))]
-    left = iter(logprobs)
+        found |= part
+    left = (found[place].logprob for place in range(len(items)))
     return [best([next(left) for _ in p.targets], list(p.targets)) for p in prompts]
-
-
-def _pieces(items: Sequence[Encoded]) -> Iterator[list[Encoded]]:
-    """As many items at a time as one batch of measuring reads."""
-    piece, tokens = list[Encoded](), 0
-    for item in items:
-        if piece and tokens + len(item.ids) > MEASURED:
-            yield piece
-            piece, tokens = [], 0
-        piece.append(item)
-        tokens += len(item.ids)
-    if piece:
-        yield piece
 
 
 def _written(

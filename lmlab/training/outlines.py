@@ -13,6 +13,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lmlab.errors import LabError
+from lmlab.memo import Memo
 from lmlab.models.tokens import Vocabulary
 from lmlab.training.batches import Batch, keeps, summed_loss
 from lmlab.training.config import FinetuneConfig
@@ -116,7 +117,7 @@ class Outline:
     vocabulary: Vocabulary  # the tokenizer
     end: int | None = None  # the end token that is taught, if any
     model: Any = None  # on the meta device; None where it cannot be asked what it keeps
-    _known: dict[Any, int] = field(default_factory=dict, repr=False)
+    _known: Memo[Any, int] = field(default_factory=lambda: Memo(KNOWN), repr=False)
 
     def kept(self, config: FinetuneConfig, rows: int, width: int, n: int) -> int:
         """Bytes that a batch keeps in a step (``counting.activation_bytes``); found from ranks and
@@ -138,12 +139,11 @@ class Outline:
         return first + (config.rank - 1) * (of_rank(2) - first)
 
     def _kept(self, config: FinetuneConfig, rows: int, width: int, n: int) -> int:
-        key = (config, rows, width, n)
-        if key not in self._known:
-            while len(self._known) >= KNOWN:
-                self._known.pop(next(iter(self._known)), None)
-            self._known[key] = self._asked(config, rows, width, n)
-        return self._known[key]
+        asked = config, rows, width, n
+        if (found := self._known.get(asked)) is None:
+            found = self._asked(*asked)
+            self._known.put(asked, found)
+        return found
 
     def _asked(self, config: FinetuneConfig, rows: int, width: int, n: int) -> int:
         if self.model is not None:

@@ -94,14 +94,14 @@ def _told(events: Iterator[Any]) -> Iterator[Any]:
 
 def _new(arguments: argparse.Namespace, settled: dict[str, Any], settings: Any) -> "RunFolder":
     from lmlab.runs.store import RunFolder, Runs, default_root, new_pretraining
-    from lmlab.training.corpus import corpus, shipped_text
+    from lmlab.training.corpus import shipped_corpus
 
     config = PretrainConfig.sized(arguments.size or DEMO, **settled)
     name = arguments.data or NAMES[0]
     if name not in NAMES and Path(name).is_file():
         data = _documents(Path(name), arguments.column or "")
     else:
-        data = corpus(shipped_text(name), name, "shipped")
+        data = shipped_corpus(name)
     if arguments.out is None:
         runs = Runs(settings.runs_dir or default_root())
         return runs.new_pretraining(OWNER, data, config)

@@ -2,6 +2,8 @@
 text, size and run.
 """
 
+from functools import partial
+
 import gradio as gr
 
 from lmlab.features.pretraining import run as running
@@ -31,6 +33,12 @@ def build(lab: Lab) -> None:
         with gr.Column(scale=1, min_width=320):
             size = sizes.build(lab, text.vocabulary)
     running.build(lab, text.values, size.values)
-    on(tab.select, texts.shower(lab), [*text.values, text.vocabulary], text.shown, **QUICK)
-    counted = on(tab.select, sizes.counting(lab), size.values, size.counted, **QUICK)
+    on(
+        tab.select,
+        partial(texts.tokenized, lab),
+        [*text.values, text.vocabulary],
+        text.shown,
+        **QUICK,
+    )
+    counted = on(tab.select, partial(sizes.count, lab), size.values, size.counted, **QUICK)
     counted.then(lambda: lab.service(Pretraining).warm(), None, None, **QUICK)

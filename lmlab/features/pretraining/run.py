@@ -3,6 +3,7 @@ what to do with a model that has learned something.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Unpack
 
 import gradio as gr
@@ -59,7 +60,7 @@ def build(lab: Lab, text: list[Any], shape: list[Any]) -> None:
 
     def start(owner: str, *values: Any) -> str:
         config = config_of(*values[len(text) :])
-        return runs.start(owner, data_of(lab, *values[: len(text)]), config)
+        return runs.start(owner, data_of(*values[: len(text)]), config)
 
     runs, owner = lab.service(Pretraining), Owner(elem_id="pretraining-owner")
     pressed = buttons(lab, "pretraining", "pretraining-go")
@@ -84,14 +85,10 @@ def build(lab: Lab, text: list[Any], shape: list[Any]) -> None:
         file = gr.DownloadButton("model.zip", elem_id="pretraining-file", elem_classes="lm-none")
     panel.download(save, file)
     if filled:
-        hand_over(complete.click, completer(lab), panel.mine, filled, "completion", PRESS)
+        hand_over(complete.click, partial(completed, lab), panel.mine, filled, "completion", PRESS)
 
 
-def completer(lab: Lab) -> Callable[..., Shown]:
+def completed(lab: Lab, owner: str, run: str) -> Shown:
     """The Completion tab from nothing, with this model."""
-
-    def opened(owner: str, run: str) -> Shown:
-        info = saved(lab.service(Pretraining), owner, run)
-        return {"model": model_choice(lab, info), "prompt": ""}
-
-    return opened
+    info = saved(lab.service(Pretraining), owner, run)
+    return {"model": model_choice(lab, info), "prompt": ""}

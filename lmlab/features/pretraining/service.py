@@ -38,10 +38,6 @@ class Pretraining(TuningRuns):
         default_factory=lambda: Memo(KNOWN), repr=False
     )
 
-    def shipped(self, name: str) -> TuningData:
-        """The documents of a text that ships. Raises InputError: there is none of that name."""
-        return texts.corpus(texts.shipped_text(name), name, "shipped")
-
     def own(self, content: bytes | str, name: str) -> TuningData:
         """The documents of a text of one’s own. Raises InputError: no UTF-8, too short or long."""
         if isinstance(content, bytes):

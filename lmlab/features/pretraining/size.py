@@ -1,7 +1,7 @@
 """Step 2 of the Pre-training tab: the model's size and its training, and what they cost."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -48,7 +48,7 @@ def build(lab: Lab, vocabulary: gr.Slider) -> SizeStep:
             made |= form.draw(MORE)
     on(preset.input, filler, [preset], {key: made[key] for key in Shape._fields}, **QUICK)
     asked = [vocabulary, *made.values()]
-    on([one.change for one in asked], counting(lab), asked, counted, **LATEST)
+    on([one.change for one in asked], partial(count, lab), asked, counted, **LATEST)
     return SizeStep(asked, counted)
 
 
@@ -58,18 +58,14 @@ def filler(name: str) -> Shown:
     return {} if size is None else size._asdict()
 
 
-def counting(lab: Lab) -> Callable[..., Shown]:
+def count(lab: Lab, *values: Any) -> Shown:
     """What the size costs; what is wrong stands in its place."""
-
-    def count(*values: Any) -> Shown:
-        try:
-            config = config_of(*values)
-            seconds = lab.service(Pretraining).seconds(config)
-        except LabError as error:
-            return {"counter": problem(str(error))}
-        return {"counter": views.size(config, seconds), "preset": config.size or FREE}
-
-    return count
+    try:
+        config = config_of(*values)
+        seconds = lab.service(Pretraining).seconds(config)
+    except LabError as error:
+        return {"counter": problem(str(error))}
+    return {"counter": views.size(config, seconds), "preset": config.size or FREE}
 
 
 def config_of(vocabulary: Any, *values: Any) -> PretrainConfig:

@@ -1,7 +1,7 @@
 """Step 1 of the Pre-training tab: the text, and the tokenizer that is trained on it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from typing import Any, Unpack
 
@@ -16,7 +16,7 @@ from lmlab.parts.run_widgets import component
 from lmlab.parts.stream import QUICK, Shown, on
 from lmlab.parts.widgets import static
 from lmlab.text.documents import Limits, read_documents
-from lmlab.training.corpus import NAMES, corpus_of
+from lmlab.training.corpus import NAMES, corpus_of, shipped_corpus
 from lmlab.training.pretrain_config import SMALLEST, PretrainConfig
 from lmlab.training.sets import TuningData
 
@@ -77,15 +77,15 @@ def build(lab: Lab) -> TextStep:
             info="256 bytes, an end-of-text token, and merges", elem_id="pretraining-vocabulary",
         )  # fmt: skip
         with gr.Accordion("A text of your own", open=False, elem_id="pretraining-own"):
-            read = _own(lab, name, own)
+            given = _own(lab, name, own)
         facts = static("", elem_id="pretraining-facts")
         shown = {"tokens": Tokens(elem_id="pretraining-tokens"), "facts": facts}
-    show, asked = shower(lab), [name, own, vocabulary]
+    show, asked = partial(tokenized, lab), [name, own, vocabulary]
     named = name.input(
         lambda name: gr.update(info=ABOUT.get(name, "What you upload or paste below.")),
         name, name, **QUICK,
     )  # fmt: skip
-    for event in (named.then, read.success):
+    for event in (named.then, given.success):
         on(event, show, asked, shown, **QUICK)
     on(vocabulary.change, show, asked, shown, **LATEST)
     return TextStep(vocabulary, [name, own], shown)
@@ -108,32 +108,28 @@ def _own(lab: Lab, name: gr.Radio, own: gr.State) -> Any:
         use = gr.Button("Use this text", size="sm", elem_id="pretraining-use", min_width=120)
         said = static("", elem_id="pretraining-said")
     found = {"name": name, "own": own, "said": said}
-    return on(use.click, reader(lab), [upload, pasted], found, **QUICK)
+    return on(use.click, partial(read, lab), [upload, pasted], found, **QUICK)
 
 
-def data_of(lab: Lab, name: str, own: TuningData | None) -> TuningData:
+def data_of(name: str, own: TuningData | None) -> TuningData:
     """The documents that are meant. Raises InputError: a text of the visitor's is chosen, and there
     is none.
     """
     if name != OWN:
-        return lab.service(Pretraining).shipped(name or "")
+        return shipped_corpus(name or "")
     if own is None:
         raise InputError("There is no text of yours yet.", "Upload one, or paste it.")
     return own
 
 
-def shower(lab: Lab) -> Callable[..., Shown]:
+def tokenized(lab: Lab, name: str, own: TuningData | None, vocabulary: Any) -> Shown:
     """The tokenizer of a text; what is wrong stands in its place."""
-
-    def show(name: str, own: TuningData | None, vocabulary: Any) -> Shown:
-        try:
-            size = vocabulary_of(vocabulary)
-            view = lab.service(Pretraining).tokenizer(data_of(lab, name, own), size)
-        except LabError as error:
-            return {"tokens": views.no_tokenizer(str(error)), "facts": ""}
-        return {"tokens": views.tokenizer(view), "facts": views.facts(view)}
-
-    return show
+    try:
+        size = vocabulary_of(vocabulary)
+        view = lab.service(Pretraining).tokenizer(data_of(name, own), size)
+    except LabError as error:
+        return {"tokens": views.no_tokenizer(str(error)), "facts": ""}
+    return {"tokens": views.tokenizer(view), "facts": views.facts(view)}
 
 
 def vocabulary_of(value: Any) -> int:
@@ -147,29 +143,25 @@ def vocabulary_of(value: Any) -> int:
     return int(value)
 
 
-def reader(lab: Lab) -> Callable[..., Shown]:
+def read(lab: Lab, file: Any, pasted: str) -> Shown:
     """A text of the visitor's."""
-
-    def read(file: Any, pasted: str) -> Shown:
-        limit = lab.settings.max_corpus_chars
-        if file is not None and lab.settings.uploads:
-            name = str(getattr(file, "orig_name", None) or file).rsplit("/", 1)[-1]
-            with open(str(file), "rb") as opened:
-                # A character takes four bytes at most: what is longer is refused, not cut.
-                content: bytes | str = opened.read(4 * limit + 1)
-        elif (pasted or "").strip():
-            name, content = "pasted text", pasted
-        else:
-            raise InputError("There is no text.", "Choose a file, or paste some.")
-        name = name[-LONGEST_NAME:]
-        if name.lower().endswith(TABLES):
-            found = read_documents(content, name, Limits.of(lab.settings))
-            data = corpus_of(found, name, "upload")
-        else:
-            data = lab.service(Pretraining).own(content, name)
-        size = sum(len(row["text"]) for row in (*data.train, *data.valid))
-        parts = f"{len(data.train):,} to learn from, {len(data.valid):,} held out"
-        said = f"{escape(data.name)}: {size:,} characters, {parts} (documents or parts of one)."
-        return {"name": OWN, "own": data, "said": f'<p class="lm-said">{said}</p>'}
-
-    return read
+    limit = lab.settings.max_corpus_chars
+    if file is not None and lab.settings.uploads:
+        name = str(getattr(file, "orig_name", None) or file).rsplit("/", 1)[-1]
+        with open(str(file), "rb") as opened:
+            # A character takes four bytes at most: what is longer is refused, not cut.
+            content: bytes | str = opened.read(4 * limit + 1)
+    elif (pasted or "").strip():
+        name, content = "pasted text", pasted
+    else:
+        raise InputError("There is no text.", "Choose a file, or paste some.")
+    name = name[-LONGEST_NAME:]
+    if name.lower().endswith(TABLES):
+        found = read_documents(content, name, Limits.of(lab.settings))
+        data = corpus_of(found, name, "upload")
+    else:
+        data = lab.service(Pretraining).own(content, name)
+    size = sum(len(row["text"]) for row in (*data.train, *data.valid))
+    parts = f"{len(data.train):,} to learn from, {len(data.valid):,} held out"
+    said = f"{escape(data.name)}: {size:,} characters, {parts} (documents or parts of one)."
+    return {"name": OWN, "own": data, "said": f'<p class="lm-said">{said}</p>'}

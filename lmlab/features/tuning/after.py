@@ -1,6 +1,6 @@
 """What to do with a run that has learned something: open it elsewhere, take it along, push it."""
 
-from collections.abc import Callable
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -50,10 +50,10 @@ def build(lab: Lab, panel: RunPanel) -> None:
     panel.download(save, file)
     # Another tab opens with the tuned model, its wording and one of its rows filled in.
     if compared:
-        made = comparer(lab), panel.mine, compared
+        made = partial(compared_with, lab), panel.mine, compared
         hand_over(compare.click, *made, "compare", PRESS_COMPARE)
     if prompted:
-        hand_over(use.click, prompter(lab), panel.mine, prompted, "prompt", PRESS_RUN)
+        hand_over(use.click, partial(prompted_by, lab), panel.mine, prompted, "prompt", PRESS_RUN)
     _hub(lab, panel)
 
 
@@ -73,59 +73,47 @@ def _hub(lab: Lab, panel: RunPanel) -> None:
             push = gr.Button("Push", size="sm", elem_id="tuning-push", min_width=110)
             pushed = static("", elem_id="tuning-pushed", elem_classes="lm-status")
     asked = [*panel.mine, repo, token, private]
-    on(push.click, pusher(lab), asked, {"token": token, "pushed": pushed}, **ONCE)
+    on(push.click, partial(pushed_to, lab), asked, {"token": token, "pushed": pushed}, **ONCE)
 
 
-def pusher(lab: Lab) -> Callable[..., Shown]:
+def pushed_to(lab: Lab, owner: str, run: str, repo: str, token: str, private: bool) -> Shown:
     """Upload what was learned; the token is emptied."""
-
-    def push(owner: str, run: str, repo: str, token: str, private: bool) -> Shown:
-        if not (repo or "").strip() or not (token or "").strip():
-            raise InputError("A repository and a token are needed.", "Fill in both boxes.")
-        address = lab.service(Tuning).push(
-            known(owner), run, repo.strip(), token.strip(), private=bool(private)
-        )
-        where = escape(str(address))
-        said = (
-            f'<p class="lm-said">Pushed to <a href="{where}" target="_blank" rel="noopener">'
-            f"{where}</a>. The token is forgotten.</p>"
-        )
-        return {"token": "", "pushed": said}
-
-    return push
+    if not (repo or "").strip() or not (token or "").strip():
+        raise InputError("A repository and a token are needed.", "Fill in both boxes.")
+    address = lab.service(Tuning).push(
+        known(owner), run, repo.strip(), token.strip(), private=bool(private)
+    )
+    where = escape(str(address))
+    said = (
+        f'<p class="lm-said">Pushed to <a href="{where}" target="_blank" rel="noopener">'
+        f"{where}</a>. The token is forgotten.</p>"
+    )
+    return {"token": "", "pushed": said}
 
 
-def comparer(lab: Lab) -> Callable[..., Shown]:
+def compared_with(lab: Lab, owner: str, run: str) -> Shown:
     """A held-out row is the prompt; with its answer, the text."""
-
-    def opened(owner: str, run: str) -> Shown:
-        info = saved(lab.service(Tuning), owner, run)
-        return {
-            "model-1": info.model,
-            "model-2": model_choice(lab, info),
-            **_row(lab, info),
-        }
-
-    return opened
+    info = saved(lab.service(Tuning), owner, run)
+    return {
+        "model-1": info.model,
+        "model-2": model_choice(lab, info),
+        **_row(lab, info),
+    }
 
 
-def prompter(lab: Lab) -> Callable[..., Shown]:
+def prompted_by(lab: Lab, owner: str, run: str) -> Shown:
     """The run's set and wording, without examples."""
-
-    def opened(owner: str, run: str) -> Shown:
-        info = saved(lab.service(Tuning), owner, run)
-        filled: dict[str, Any] = {}
-        if info.template in shipped_templates() and info.data in worded_sets():
-            filled = {
-                "data": info.data,
-                "wording": gr.update(choices=titled(info.data), value=info.template),
-                "source": shipped_source(info.template),
-                "shots": 0,
-            }
-        # Whatever the form was before: the run's own is what it is asked in.
-        return {"model": model_choice(lab, info), **filled, "form": ""}
-
-    return opened
+    info = saved(lab.service(Tuning), owner, run)
+    filled: dict[str, Any] = {}
+    if info.template in shipped_templates() and info.data in worded_sets():
+        filled = {
+            "data": info.data,
+            "wording": gr.update(choices=titled(info.data), value=info.template),
+            "source": shipped_source(info.template),
+            "shots": 0,
+        }
+    # Whatever the form was before: the run's own is what it is asked in.
+    return {"model": model_choice(lab, info), **filled, "form": ""}
 
 
 def _row(lab: Lab, info: RunInfo) -> dict[str, str]:

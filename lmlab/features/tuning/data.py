@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from typing import Any, Unpack
 
@@ -139,8 +140,8 @@ def wire(lab: Lab, step: DataStep, settings: list[Any]) -> Callable[..., Any]:
         return on(event.then, handler, shown, step.preview, **QUICK)
 
     form, worded = settings[KEYS.index("form")], {"wording": step.wording, "source": step.source}
-    chosen = on(step.data.input, chooser(lab), [step.data], worded, **QUICK)
-    show(chosen.then(former, [step.wording, step.source], form, **QUICK), again)
+    other = on(step.data.input, partial(chosen, lab), [step.data], worded, **QUICK)
+    show(other.then(former, [step.wording, step.source], form, **QUICK), again)
     opened = step.wording.input(shipped_source, step.wording, step.source, **QUICK)
     show(opened.then(former, [step.wording, step.source], form, **QUICK), again)
     for event in (step.source.input, step.source.change):
@@ -151,8 +152,8 @@ def wire(lab: Lab, step: DataStep, settings: list[Any]) -> Callable[..., Any]:
         on(button.click, shower(lab, None, stride), shown, step.preview, **QUICK)
     given = [*step.given, step.wording, step.source]
     columns = dict(zip(COLUMNS, step.columns, strict=True))
-    read = {"data": step.data, "table": step.table, "said": step.said, **worded, **columns}
-    own = on(step.use.click, reader(lab), given, read, **QUICK)
+    shown_in = {"data": step.data, "table": step.table, "said": step.said, **worded, **columns}
+    own = on(step.use.click, partial(read, lab), given, shown_in, **QUICK)
     on(own.success, again, shown, step.preview, **QUICK)
     return show
 
@@ -169,16 +170,12 @@ def wordings(lab: Lab, name: str) -> list[tuple[str, str]]:
     return found
 
 
-def chooser(lab: Lab) -> Callable[..., Shown]:
+def chosen(lab: Lab, name: str) -> Shown:
     """Another set: its wordings, the first of them in the editor."""
-
-    def chosen(name: str) -> Shown:
-        found = wordings(lab, name)
-        first = found[0][1]
-        choices = gr.update(choices=found, value=first)
-        return {"wording": choices, "source": shipped_source(first)}
-
-    return chosen
+    found = wordings(lab, name)
+    first = found[0][1]
+    choices = gr.update(choices=found, value=first)
+    return {"wording": choices, "source": shipped_source(first)}
 
 
 def former(wording: str, source: str) -> Any:
@@ -186,35 +183,31 @@ def former(wording: str, source: str) -> Any:
     return (read_wording(source).form if wording != NONE else "") or gr.skip()
 
 
-def reader(lab: Lab) -> Callable[..., Shown]:
+def read(
+    lab: Lab, file: Any, pasted: str, second: Any, skip: bool, hub: str, wording: str, source: str
+) -> Shown:
     """A table of the visitor's, and a wording that fits it."""
-
-    def read(
-        file: Any, pasted: str, second: Any, skip: bool, hub: str, wording: str, source: str
-    ) -> Shown:
-        name = (hub or "").strip()
-        if name and file is None and not (pasted or "").strip():
-            table = lab.service(Tuning).hub_table(name, skip=bool(skip))
-            own = upload_table.with_second(lab.service(Tuning).table, table, second, skip)
-        else:
-            own = upload_table.read(lab.service(Tuning).table, file, pasted, second, skip)
-        template = None
-        with suppress(LabError):
-            template = None if wording == NONE else read_wording(source)
-        fits = wording == NONE and PLAIN in own.table.columns
-        other = None if fits else upload_table.wording_for(own, template)
-        chosen = other.name if other else wording
-        picked = upload_table.picked(reads_of(other or template), own.table)
-        return {
-            "data": OWN,
-            "table": own,
-            "said": upload_table.said(own),
-            "wording": gr.update(choices=wordings(lab, OWN), value=chosen),
-            "source": shipped_source(other.name) if other else gr.skip(),
-            **dict(zip(COLUMNS, picked, strict=True)),
-        }
-
-    return read
+    name = (hub or "").strip()
+    if name and file is None and not (pasted or "").strip():
+        table = lab.service(Tuning).hub_table(name, skip=bool(skip))
+        own = upload_table.with_second(lab.service(Tuning).table, table, second, skip)
+    else:
+        own = upload_table.read(lab.service(Tuning).table, file, pasted, second, skip)
+    template = None
+    with suppress(LabError):
+        template = None if wording == NONE else read_wording(source)
+    fits = wording == NONE and PLAIN in own.table.columns
+    other = None if fits else upload_table.wording_for(own, template)
+    chosen = other.name if other else wording
+    picked = upload_table.picked(reads_of(other or template), own.table)
+    return {
+        "data": OWN,
+        "table": own,
+        "said": upload_table.said(own),
+        "wording": gr.update(choices=wordings(lab, OWN), value=chosen),
+        "source": shipped_source(other.name) if other else gr.skip(),
+        **dict(zip(COLUMNS, picked, strict=True)),
+    }
 
 
 def shower(lab: Lab, start: int | None = None, stride: int = 0) -> Callable[..., Shown]:

@@ -28,10 +28,9 @@ from lmlab.training.config import RATES, SMALL, suited_rate
 from lmlab.training.shapes import GROUPS
 
 # What the count follows, besides what the row's preview does.
-SLIDERS = ("rank", "alpha", "length", "steps", "batch_size")
-BOXES = (
-    "targets", "layers", "start", "rslora", "dora", "groups", "names", "learning_rate",
-    "accumulation", "start_text",
+COUNTED = (
+    "rank", "alpha", "length", "steps", "batch_size", "targets", "layers", "start", "rslora",
+    "dora", "groups", "names", "learning_rate", "accumulation", "start_text",
 )  # fmt: skip
 _START = dict(zip(KEYS, values_of(PRESETS[0].config), strict=True))
 ALWAYS_LAST = {"trigger_mode": "always_last", **QUICK}
@@ -109,8 +108,8 @@ def wire(
         [method.input, model.input],
         rate_of(lab), [method, model], step.fields["learning_rate"], **QUICK,
     )  # fmt: skip
-    for keys in (SLIDERS, BOXES):
-        gr.on([step.fields[key].change for key in keys], handler, counted, shown, **ALWAYS_LAST)
+    changes = [step.fields[key].change for key in COUNTED]
+    gr.on(changes, handler, counted, shown, **ALWAYS_LAST)
     for key in ("max_length", "form", "loss_on", "end_token"):
         show(step.fields[key].change(handler, counted, shown, **ALWAYS_LAST))
     model.change(

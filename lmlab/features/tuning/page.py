@@ -2,7 +2,7 @@
 data, method, run and after.
 """
 
-from collections.abc import Callable
+from functools import partial
 
 import gradio as gr
 
@@ -48,7 +48,9 @@ def build(lab: Lab) -> None:
     # An example fills the form.
     worded = {"data": data.data, "wording": data.wording, "source": data.source}
     for chip, preset in zip(chips, PRESETS, strict=True):
-        chosen = on(chip.click, filler(lab, preset), [], {**worded, **method.fields}, **QUICK)
+        chosen = on(
+            chip.click, partial(filled, lab, preset), [], {**worded, **method.fields}, **QUICK
+        )
         show(chosen, tuning_data.shower(lab, 0)).then(count, asked, counter, **QUICK)
     # What the tab shows when it is first opened: a row, the counter, the names of matrices.
     on(tab.select, tuning_data.shower(lab), [data.row, *asked], data.preview, **QUICK)
@@ -57,15 +59,14 @@ def build(lab: Lab) -> None:
     ).then(lambda: lab.service(Tuning).warm(), None, None, **QUICK)
 
 
-def filler(lab: Lab, preset: Preset) -> Callable[[], Shown]:
+def filled(
+    lab: Lab,
+    preset: Preset,
+) -> Shown:
     """The form as an example has it."""
-
-    def fill() -> Shown:
-        return {
-            "data": preset.data,
-            "wording": gr.update(choices=wordings(lab, preset.data), value=preset.template),
-            "source": shipped_source(preset.template),
-            **dict(zip(KEYS, values_of(preset.config), strict=True)),
-        }
-
-    return fill
+    return {
+        "data": preset.data,
+        "wording": gr.update(choices=wordings(lab, preset.data), value=preset.template),
+        "source": shipped_source(preset.template),
+        **dict(zip(KEYS, values_of(preset.config), strict=True)),
+    }

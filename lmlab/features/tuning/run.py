@@ -1,7 +1,7 @@
 """Step 3 of the Fine-tune tab: a run as it goes, this browser's runs side by side, the race."""
 
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -51,10 +51,10 @@ def build(lab: Lab, form: list[Any]) -> None:
         {"settings": settings, "contest": contest}, drawn,
     )  # fmt: skip
     panel.current.elem_id = "tuning-current"  # for tabs that are drawn later
-    turn = panel.wire(starter(lab), form)
+    turn = panel.wire(partial(started, lab), form)
     follow(keep, [turn], of_run(lab), panel.mine, lazy=True, **ASKING)
     begun = {"monitor": monitor, "chosen": panel.chosen}
-    panel.into_view(on(begin.click, racer(lab), [owner, *form], begun, **ONCE))
+    panel.into_view(on(begin.click, partial(raced, lab), [owner, *form], begun, **ONCE))
     with after:
         afterwards.build(lab, panel)
 
@@ -64,28 +64,24 @@ def drawn(picked: list[RunInfo]) -> Shown:
     return {"settings": settings_table(picked), "contest": race(picked)}
 
 
-def starter(lab: Lab) -> Callable[..., str]:
+def started(lab: Lab, owner: str, *values: Any) -> str:
     """Queue a run; its id."""
-    return lambda owner, *values: lab.service(Tuning).start(owner, *asked(lab, values))
+    return lab.service(Tuning).start(owner, *asked(lab, values))
 
 
-def racer(lab: Lab) -> Callable[..., Shown]:
+def raced(lab: Lab, owner: str, *values: Any) -> Shown:
     """Queue one run a method."""
     runs = lab.service(Tuning)
-
-    def start(owner: str, *values: Any) -> Shown:
-        model, data, template, config = asked(lab, values)
-        configs = [replace(config, dora=False, **dict(changed)) for changed in RACE.values()]
-        for one in configs:  # what one of them cannot do is said before any of them starts
-            runs.count(model, one, data)
-        started: list[str] = []
-        try:
-            for one in configs:
-                started.append(runs.start(known(owner), model, data, template, one))
-        except Exception:
-            for run in started:
-                runs.delete(owner, run)
-            raise
-        return {"monitor": followed(started[0]), "chosen": started}
-
-    return start
+    model, data, template, config = asked(lab, values)
+    configs = [replace(config, dora=False, **dict(changed)) for changed in RACE.values()]
+    for one in configs:  # what one of them cannot do is said before any of them starts
+        runs.count(model, one, data)
+    begun: list[str] = []
+    try:
+        for one in configs:
+            begun.append(runs.start(known(owner), model, data, template, one))
+    except Exception:
+        for run in begun:
+            runs.delete(owner, run)
+        raise
+    return {"monitor": followed(begun[0]), "chosen": begun}
