@@ -257,7 +257,7 @@ def test_every_method_learns_and_can_be_loaded_elsewhere(folder, name, tmp_path)
     else:
         again = AutoModelForCausalLM.from_pretrained(tmp_path / "model-12")
     rows = material(model, TEMPLATE, DATA, config).valid
-    loss = mean_loss(again.eval(), rows, model.soft, True, torch.device("cpu"))
+    loss = mean_loss(again.eval(), rows, model.config.soft, True, torch.device("cpu"))
     assert loss == pytest.approx(finished.valid_loss, rel=1e-5)
 
 

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 from safetensors.torch import load_file, save_file
 
 from lmlab.errors import InputError, LabError
-from lmlab.training.whole import put_in_place
+from lmlab.training.whole import whole_folder
 
 FOLDER = "checkpoints"
 KEPT = 2
@@ -56,8 +56,10 @@ class DamagedError(LabError):
     """The trained weights hold not-a-number, and are not saved."""
 
 
-def save(run: Path, trained: Mapping[str, Any], optimiser: Any, schedule: Any, place: Place) -> str:
-    """Write a checkpoint and drop all but the one before; its path within the run.
+def save(
+    run: Path, trained: Mapping[str, Any], optimiser: Any, schedule: Any, place: Place
+) -> None:
+    """Write a checkpoint and drop all but the one before.
 
     Raises:
         DamagedError: a trained weight is not a number.
@@ -69,31 +71,23 @@ def save(run: Path, trained: Mapping[str, Any], optimiser: Any, schedule: Any, p
     root = run / FOLDER
     final = root / str(place.step)
     if final in _all(run) and Place.read(final).owed == place.owed:
-        return f"{FOLDER}/{place.step}"
-    root.mkdir(parents=True, exist_ok=True)
-    partial = root / ".partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
+        return
     try:
-        save_file(weights, partial / _WEIGHTS)
-        state = {"optimiser": optimiser.state_dict(), "schedule": schedule.state_dict()}
-        torch.save(state, partial / _OPTIMISER)
-        sums = {name: _sum(partial / name) for name in (_WEIGHTS, _OPTIMISER)}
-        replace(place, sums=sums).write(partial)
-        shutil.rmtree(final, ignore_errors=True)
-        put_in_place(partial, final)
-    except BaseException as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        if isinstance(error, OSError):
-            raise
+        with whole_folder(final, root / ".partial") as partial:
+            save_file(weights, partial / _WEIGHTS)
+            state = {"optimiser": optimiser.state_dict(), "schedule": schedule.state_dict()}
+            torch.save(state, partial / _OPTIMISER)
+            sums = {name: _sum(partial / name) for name in (_WEIGHTS, _OPTIMISER)}
+            replace(place, sums=sums).write(partial)
+    except Exception as error:
         # safetensors and torch report a full disk in their own ways.
-        if "space" in str(error).lower() or "write" in str(error).lower():
+        told = str(error).lower()
+        if not isinstance(error, OSError) and ("space" in told or "write" in told):
             raise OSError(28, "No space left on device") from error
         raise
     older = sorted(_all(run), key=_step)[:-KEPT]
     for other in (*older, *root.glob(f"{DAMAGED}*")):
         shutil.rmtree(other, ignore_errors=True)
-    return f"{FOLDER}/{place.step}"
 
 
 def newest(run: Path) -> Path | None:

@@ -15,7 +15,7 @@ from lmlab.models.backends.transformers.model import Weights
 from lmlab.models.learned import learned_form, note_form
 from lmlab.models.refs import ModelRef
 from lmlab.models.store import FolderStore
-from lmlab.training.whole import put_in_place
+from lmlab.training.whole import whole_folder
 
 PROBE = 16  # tokens on which the merged model is held against the adapter
 CLOSE = 1e-3  # of the largest logit
@@ -115,9 +115,8 @@ def _dtype_of(folder: Path) -> str:
 def _write(model: Any, weights: Weights, sources: tuple[Path, Path], out: Path) -> None:
     """Model, tokenizer, generation config and form, whole or not at all."""
     base, adapter = sources
-    partial = out.absolute().with_name(f".{out.absolute().name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
+    final = out.absolute()
+    with whole_folder(final, final.with_name(f".{final.name}.partial")) as partial:
         model.save_pretrained(partial)
         weights.vocabulary.tokenizer.save_pretrained(partial)
         # An adapter of lmlab's says where generation stops after it.
@@ -126,8 +125,4 @@ def _write(model: Any, weights: Weights, sources: tuple[Path, Path], out: Path) 
                 shutil.copyfile(source / GENERATION, partial / GENERATION)
         if form := learned_form(adapter) or learned_form(base):
             note_form(partial, form)
-        if out.is_dir():
-            out.rmdir()
-        put_in_place(partial, out.absolute())
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        check_free(out)  # after minutes of work

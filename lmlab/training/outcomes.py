@@ -17,7 +17,7 @@ from lmlab.training.config import FinetuneConfig
 from lmlab.training.counting import SNAPSHOTS
 from lmlab.training.events import Finished, Reason
 from lmlab.training.methods import Tuned, save
-from lmlab.training.whole import put_in_place
+from lmlab.training.whole import whole_folder
 
 MOST = 8  # snapshots of a run
 
@@ -48,10 +48,8 @@ def write(tuned: Tuned, base_name: str, run: Path, step: int) -> str:
     """
     kind = "adapter" if tuned.config.is_adapter else "model"
     final, partial = run / f"{kind}-{step}", run / f".{kind}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    save(tuned, base_name, partial)
-    shutil.rmtree(final, ignore_errors=True)
-    put_in_place(partial, final)
+    with whole_folder(final, partial):
+        save(tuned, base_name, partial)
     for other in run.glob(f"{kind}-*"):
         if other != final:
             shutil.rmtree(other, ignore_errors=True)
@@ -141,9 +139,6 @@ def look_back(tuned: Tuned, base_name: str, run: Path, step: int) -> None:
     final, partial = run / "snapshots" / str(step), run / "snapshots" / ".partial"
     if final.exists() or not all(bool(torch.isfinite(p).all()) for p in tuned.trained.values()):
         return
-    shutil.rmtree(partial, ignore_errors=True)
     # The run matters more than looking back on it.
-    with suppress(OSError):
-        partial.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(OSError), whole_folder(final, partial):
         save(tuned, base_name, partial, tokenizer=False)
-        put_in_place(partial, final)
