@@ -128,7 +128,7 @@ def test_a_text_that_cannot_be_learned_from_is_refused(text, said):
 
 @pytest.mark.parametrize("name", texts.NAMES)
 def test_the_texts_that_ship_can_be_learned_from(name):
-    found = texts.corpus(texts.shipped_text(name), name, "shipped")
+    found = texts.shipped_corpus(name)
     assert sum(map(len, texts.texts(found))) > 300_000
     assert len(found.valid) >= 10
 
@@ -136,7 +136,8 @@ def test_the_texts_that_ship_can_be_learned_from(name):
 def test_the_stories_share_nothing_with_general_texts():
     general = {text.strip() for text in _probes()}
     assert general
-    assert not general & set(texts.documents_of(texts.shipped_text("stories")))
+    stories = texts.shipped_corpus("stories")
+    assert not general & {*texts.texts(stories), *texts.texts(stories, "valid")}
 
 
 def _probes():

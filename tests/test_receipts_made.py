@@ -129,7 +129,7 @@ def made(folder: RunFolder, settings: Settings):
 @pytest.mark.parametrize("name", ["stories", "pasted"])
 def test_a_model_from_nothing_is_made_again(numbers: Numbers, tmp_path: Path, name: str) -> None:
     shipped = name == "stories"
-    data = corpus.corpus(corpus.shipped_text(name), name, "shipped") if shipped else own()
+    data = corpus.shipped_corpus(name) if shipped else own()
     spec = new_pretraining("run", OWNER, data, TINY)
     end, note = made(RunFolder.create(tmp_path / "run", spec, data), Settings(device="cpu"))
     assert note is not None

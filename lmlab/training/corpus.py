@@ -17,19 +17,14 @@ BLOCK, LONG_BLOCK = 600, 1500  # characters after which a text without separator
 NAMES = ("stories", "plays")  # that ship
 
 
-def shipped_text(name: str) -> str:
-    """A text that ships. Raises InputError: there is none of that name."""
+def shipped_corpus(name: str) -> TuningData:
+    """A text that ships, in two parts. Raises InputError: there is none of that name."""
     if name not in NAMES:
         raise InputError(
             f"There is no text named ‘{name[:60]}’.", f"There are: {', '.join(NAMES)}."
         )
     path = assets_dir() / "corpora" / "pretraining" / f"{name}.txt"
-    return path.read_text(encoding="utf-8")
-
-
-def shipped_corpus(name: str) -> TuningData:
-    """Its documents in two parts."""
-    return corpus(shipped_text(name), name, "shipped")
+    return corpus(path.read_text(encoding="utf-8"), name, "shipped")
 
 
 def corpus(text: str, name: str, origin: str = "upload", *, limit: int | None = None) -> TuningData:

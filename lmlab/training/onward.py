@@ -57,13 +57,9 @@ def check(config: FinetuneConfig, fixed: Mapping[str, Any], name: str) -> None:
     """Refuse settings that are not the adapter's. Raises InputError: names them."""
     if config.method != fixed["method"] and config.method in ("full", "selective"):
         raise InputError(f"Tuning of the method {config.method} leaves no adapter ‘{name}’.", MERGE)
-    other = config.difference(replace(config, **fixed))
-    if other:
-        said = (
-            f"{key.replace('_', ' ')} is {its}, not {mine}" for key, (mine, its) in other.items()
-        )
+    if changed := replace(config, **fixed).changed(config):
         raise InputError(
-            f"The adapter ‘{name}’ has other settings: {'; '.join(said)}.",
+            f"The adapter ‘{name}’ has other settings: {'; '.join(changed)}.",
             "Leave them out, or start from the base alone.",
         )
 

@@ -61,3 +61,8 @@ class RunConfig(Checked):
         """Settings that are not the same: {name: (mine, other's)}."""
         mine, theirs = self.to_dict(), other.to_dict()
         return {key: (mine[key], theirs[key]) for key in mine if mine[key] != theirs[key]}
+
+    def changed(self, other: Self) -> list[str]:
+        """What another has otherwise, in words."""
+        found = self.difference(other).items()
+        return [f"{name.replace('_', ' ')} is {mine}, not {its}" for name, (mine, its) in found]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lmlab.errors import InputError
 from lmlab.options import add_flags, given
 from lmlab.terminal.quiet import quiet, write_json
-from lmlab.terminal.run_control import OWNER, interruptible, longer, unfinished
+from lmlab.terminal.run_control import OWNER, interruptible, longer, named, unfinished
 from lmlab.terminal.run_report import shown
 from lmlab.training.corpus import NAMES
 from lmlab.training.pretrain_config import SIZES, PretrainConfig
@@ -132,11 +132,7 @@ def _documents(path: Path, column: str) -> "TuningData":
 
 def _resumed(arguments: argparse.Namespace, settled: dict[str, Any], _: Any) -> "RunFolder":
     """The run in --out, if nothing else is asked for than then."""
-    from lmlab.runs.store import RunFolder
-
-    if arguments.out is None:
-        raise InputError("Which run is to go on?", "Name its folder with --out.")
-    folder = RunFolder(arguments.out)
+    folder = named(arguments.out)
     then = folder.spec.pretraining
     if then is None:
         raise InputError(
@@ -145,18 +141,10 @@ def _resumed(arguments: argparse.Namespace, settled: dict[str, Any], _: Any) -> 
     settled, steps = longer(settled, then.steps)
     shape = {} if arguments.size is None else SIZES[arguments.size]._asdict()
     wanted = PretrainConfig(**{**then.to_dict(), **shape, **settled})
-    changed = [
-        f"{name.replace('_', ' ')} is {old}, not {new}"
-        for name, (old, new) in then.difference(wanted).items()
-    ]
+    changed = then.changed(wanted)
     if arguments.data and Path(arguments.data).name != folder.spec.data:
         changed.append(f"data is {folder.spec.data}, not {Path(arguments.data).name}")
-    if changed:
-        raise InputError(
-            f"The run in ‘{arguments.out.name}’ has other settings: {'; '.join(changed)}.",
-            "Leave them out to go on with it, or start another run.",
-        )
-    return unfinished(folder, steps)
+    return unfinished(folder, changed, steps)
 
 
 def _write(

@@ -5,10 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lmlab.errors import InputError
 from lmlab.terminal.naming import is_same_model
 from lmlab.terminal.quiet import write_json
-from lmlab.terminal.run_control import longer, unfinished
+from lmlab.terminal.run_control import longer, named, unfinished
 
 if TYPE_CHECKING:
     from lmlab.runs.store import RunFolder, RunSpec
@@ -32,24 +31,16 @@ def resumed(arguments: argparse.Namespace, given: dict[str, Any]) -> "RunFolder"
     """The run in --out, if it was asked for with the same settings; more steps make it longer.
     Raises InputError: it is no run, is under way or done, or other settings are asked for now.
     """
-    from lmlab.runs.store import RunFolder
     from lmlab.training.config import steps_of
 
-    if arguments.out is None:
-        raise InputError("Which run is to go on?", "Name its folder with --out.")
-    folder = RunFolder(arguments.out)
+    folder = named(arguments.out)
     spec, config = folder.spec, folder.spec.config
     if epochs := vars(arguments).get("epochs"):
         rows = len(folder.data(spec).train)
         steps = steps_of(epochs, rows, config.batch_size, config.accumulation)
         given = {**given, "steps": steps}
     given, steps = longer(given, config.steps)
-    if changed := _differences(arguments, given, spec):
-        raise InputError(
-            f"The run in ‘{arguments.out.name}’ has other settings: {'; '.join(changed)}.",
-            "Leave them out to go on with it, or start another run.",
-        )
-    return unfinished(folder, steps)
+    return unfinished(folder, _differences(arguments, given, spec), steps)
 
 
 def _differences(
@@ -68,9 +59,7 @@ def _differences(
         for name, text, was, same in asked
         if text is not None and not same(text, spec)
     ]
-    for name, (old, new) in spec.config.difference(replace(spec.config, **given)).items():
-        changed.append(f"{name.replace('_', ' ')} is {old}, not {new}")
-    return changed
+    return changed + spec.config.changed(replace(spec.config, **given))
 
 
 def _same_model(asked: str, spec: "RunSpec") -> bool:
