@@ -11,18 +11,7 @@ from pydantic.dataclasses import dataclass
 from lmlab.errors import InputError
 from lmlab.models.forms import Form
 from lmlab.options import Option
-from lmlab.training.run_config import (
-    STRICT,
-    Decay,
-    Large,
-    Often,
-    Rate,
-    RunConfig,
-    Seed,
-    Share,
-    Size,
-    Steps,
-)
+from lmlab.training.run_config import STRICT, RunConfig
 
 Method = Literal["lora", "full", "selective", "prompt"]
 # Those of transformers.get_scheduler that need nothing but a number of steps.
@@ -51,6 +40,16 @@ FORMS = ("plain text", "the model’s chat template")
 LOSSES = ("the answer", "the whole row")
 SMALL, LARGE = 10_000_000, 1_000_000_000
 MOST_NAMES, LONGEST_LIST = 64, 4000
+
+Size = Annotated[int, Field(ge=1, le=4096)]
+Steps = Annotated[int, Field(ge=1, le=10_000_000)]
+Often = Annotated[int, Field(ge=0, le=10_000_000)]
+Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+# So high a rate is let through: what becomes of it is part of the lecture.
+Rate = Annotated[float, Field(ge=1e-12, le=1e12)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Decay = Annotated[float, Field(ge=0, le=10)]
+Large = Annotated[float, Field(ge=0, le=1e9)]
 
 
 def between_commas(value: Any) -> tuple[Any, ...]:

@@ -10,20 +10,19 @@ from pydantic.dataclasses import dataclass
 
 from lmlab.errors import InputError
 from lmlab.options import Option
-from lmlab.training.config import FinetuneConfig
-from lmlab.training.counting import LIBRARIES
-from lmlab.training.run_config import (
-    STRICT,
+from lmlab.training.config import (
     Decay,
+    FinetuneConfig,
     Large,
     Often,
     Rate,
-    RunConfig,
     Seed,
     Share,
     Size,
     Steps,
 )
+from lmlab.training.counting import LIBRARIES
+from lmlab.training.run_config import STRICT, RunConfig
 
 BYTES, SPECIAL = 256, 1  # a byte-level vocabulary has these, and an end-of-text token
 SMALLEST = BYTES + SPECIAL

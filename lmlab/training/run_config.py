@@ -1,25 +1,15 @@
 """What both kinds of runs have in their settings: limits, sentences, JSON. Knows no torch."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self, get_args, get_origin
+from typing import Any, Literal, Self, get_args, get_origin
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 from pydantic.fields import FieldInfo
 
 from lmlab.errors import InputError
 from lmlab.options import CHECKED, Checked, kind, limit
 
 STRICT = ConfigDict(**CHECKED, strict=True, use_attribute_docstrings=True)
-
-Size = Annotated[int, Field(ge=1, le=4096)]
-Steps = Annotated[int, Field(ge=1, le=10_000_000)]
-Often = Annotated[int, Field(ge=0, le=10_000_000)]
-Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
-# So high a rate is let through: what becomes of it is part of the lecture.
-Rate = Annotated[float, Field(ge=1e-12, le=1e12)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Decay = Annotated[float, Field(ge=0, le=10)]
-Large = Annotated[float, Field(ge=0, le=1e9)]
 
 
 class RunConfig(Checked):

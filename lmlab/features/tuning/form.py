@@ -89,6 +89,9 @@ def config_of(values: tuple[Any, ...]) -> FinetuneConfig:
     return replace(config, sample_every=config.evaluate_every)
 
 
+START = dict(zip(KEYS, values_of(_DEMO), strict=True))
+
+
 @dataclass(frozen=True)
 class Choice:
     """What is learned from: the values of the data step."""

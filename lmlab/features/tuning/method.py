@@ -7,17 +7,7 @@ from typing import Any
 import gradio as gr
 
 from lmlab.errors import LabError
-from lmlab.features.tuning.form import (
-    CHOSEN,
-    FORM,
-    KEYS,
-    MORE,
-    PRESETS,
-    TRAINING,
-    Choice,
-    config_of,
-    values_of,
-)
+from lmlab.features.tuning.form import CHOSEN, FORM, KEYS, MORE, START, TRAINING, Choice, config_of
 from lmlab.features.tuning.service import Tuning
 from lmlab.features.tuning.views import counter
 from lmlab.lab import Lab
@@ -32,7 +22,6 @@ COUNTED = (
     "rank", "alpha", "length", "steps", "batch_size", "targets", "layers", "start", "rslora",
     "dora", "groups", "names", "learning_rate", "accumulation", "start_text",
 )  # fmt: skip
-_START = dict(zip(KEYS, values_of(PRESETS[0].config), strict=True))
 ALWAYS_LAST = {"trigger_mode": "always_last", **QUICK}
 
 
@@ -61,18 +50,18 @@ def build(lab: Lab) -> MethodStep:
             made |= form.draw(("rank", "alpha"))
             with gr.Row(elem_classes="lm-controls"):
                 made["targets"] = gr.Dropdown(
-                    ["auto", "all-linear"], value=_START["targets"], multiselect=True,
+                    ["auto", "all-linear"], value=START["targets"], multiselect=True,
                     allow_custom_value=True, label="matrices W", elem_id="tuning-targets",
                     min_width=170,
                 )  # fmt: skip
                 made["layers"] = form.widget("layers")
         with groups["selective"], gr.Row(elem_classes="lm-controls"):
             made["groups"] = gr.CheckboxGroup(
-                [*GROUPS], value=_START["groups"], label="parts", elem_id="tuning-groups",
+                [*GROUPS], value=START["groups"], label="parts", elem_id="tuning-groups",
                 min_width=260,
             )  # fmt: skip
             made["names"] = gr.Textbox(
-                _START["names"], label="layers or names", placeholder="0, -1, *mlp*, q_proj",
+                START["names"], label="layers or names", placeholder="0, -1, *mlp*, q_proj",
                 max_lines=1, min_width=120, max_length=2000, elem_id="tuning-names",
             )  # fmt: skip
         with groups["prompt"]:
