@@ -16,7 +16,8 @@ import torch
 from pydantic import TypeAdapter
 from safetensors.torch import load_file, save_file
 
-from lmlab.errors import InputError, LabError
+from lmlab.errors import InputError
+from lmlab.training.events import HaltedError
 from lmlab.training.whole import whole_folder
 
 FOLDER = "checkpoints"
@@ -52,22 +53,18 @@ class Place:
 _PLACES = TypeAdapter(Place)
 
 
-class DamagedError(LabError):
-    """The trained weights hold not-a-number, and are not saved."""
-
-
 def save(
     run: Path, trained: Mapping[str, Any], optimiser: Any, schedule: Any, place: Place
 ) -> None:
     """Write a checkpoint and drop all but the one before.
 
     Raises:
-        DamagedError: a trained weight is not a number.
+        HaltedError: a trained weight is not a number; nothing is saved.
         OSError: the disk is full, for instance; the older checkpoint is still there then.
     """
     weights = {name: p.detach().cpu().contiguous() for name, p in trained.items()}
     if not all(bool(torch.isfinite(w).all()) for w in weights.values()):
-        raise DamagedError(f"A trained weight is not a number after step {place.step}.")
+        raise HaltedError("nan", f"A trained weight is not a number after step {place.step}.")
     root = run / FOLDER
     final = root / str(place.step)
     if final in _all(run) and Place.read(final).owed == place.owed:

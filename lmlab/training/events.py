@@ -16,11 +16,13 @@ Figure = Annotated[float, BeforeValidator(lambda value: math.nan if value is Non
 
 
 class HaltedError(Exception):
-    """A run is to end in the middle of a step; ``reason`` as in ``Finished``."""
+    """A run is to end before its last step; ``reason`` and ``message`` as in ``Finished``."""
 
-    def __init__(self, reason: Reason) -> None:
+    def __init__(self, reason: Reason, message: str = "") -> None:
         super().__init__(reason)
         self.reason: Reason = reason
+        limit = "The time limit was reached; what was learned by then is kept."
+        self.message = message or (limit if reason == "limit" else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ class Loop:
     out: Path | None
     should_stop: Stop
     accelerator: Any
+    base_name: str = ""  # what an adapter calls its base
     place: Place = field(default_factory=Place, init=False)
 
     def __post_init__(self) -> None:
@@ -129,9 +130,9 @@ class Loop:
         )
         return (rows for _, rows in zip(range(first, config.steps), found, strict=False))
 
-    def step(self, batches: list[list[Example]]) -> TrainStep | None:
-        """One optimiser step; None, with nothing changed, where not-a-number comes up. Raises
-        HaltedError: somebody wants the run to end; nothing is changed then either.
+    def step(self, batches: list[list[Example]]) -> TrainStep:
+        """One optimiser step. Raises HaltedError, with nothing changed: somebody wants the run to
+        end, or not-a-number comes up.
         """
         began = time.perf_counter()
         config, trained = self.config, list(self.tuned.trained.values())
@@ -156,7 +157,7 @@ class Loop:
         loss = self._shared(loss)
         if not math.isfinite(loss) or not math.isfinite(norm):
             self.optimiser.zero_grad(set_to_none=True)
-            return None
+            raise HaltedError("nan", f"Not-a-number came up in step {self.place.step + 1}.")
         rate = float(self.schedule.get_last_lr()[0])
         self.optimiser.step()
         self.schedule.step()
@@ -217,24 +218,22 @@ class Loop:
         self.place.first = self.place.first or self.place.last
         return event
 
-    def ended(self) -> tuple[Reason | None, str]:
-        """Whether somebody wants the run to end; the same answer in every process."""
+    def ask(self) -> None:
+        """Between steps; every process gets the same answer. Raises HaltedError: somebody wants the
+        run to end.
+        """
         if self.place.step >= self.config.steps:
-            return "done", ""
-        return self.told(self.should_stop())
-
-    def told(self, reason: Reason | None) -> tuple[Reason | None, str]:
-        """A reason to end, agreed upon by all processes, and what to say of it."""
+            return
+        reason = self.should_stop()
         if self.processes > 1:
             from accelerate.utils import broadcast_object_list
 
             reason = broadcast_object_list([reason])[0]
-        if reason == "limit":
-            return reason, "The time limit was reached; what was learned by then is kept."
-        return reason, ""
+        if reason:
+            raise HaltedError(reason)
 
     def saved(self) -> Saved:
-        """Write a checkpoint."""
+        """Write a checkpoint. Raises HaltedError: a trained weight is not a number."""
         began, path = time.monotonic(), f"{checkpoints.FOLDER}/{self.place.step}"
         if self.out and self.leads:
             inner = getattr(self.optimiser, "optimizer", self.optimiser)
@@ -242,12 +241,12 @@ class Loop:
         self.pace.saved(began)
         return Saved(self.place.step, path)
 
-    def look_back(self, base_name: str) -> None:
+    def look_back(self) -> None:
         """Keep what is learned by now, for looking back on the run, where that is due."""
         if self.out and self.leads:
-            outcomes.look_back(self.tuned, base_name, self.out, self.place.step)
+            outcomes.look_back(self.tuned, self.base_name, self.out, self.place.step)
 
-    def finished(self, reason: Reason, message: str, base_name: str) -> Finished:
+    def finished(self, reason: Reason, message: str) -> Finished:
         """Write what was learned; after not-a-number, what the last good checkpoint holds."""
         place, path = self.place, ""
         if reason == "nan":
@@ -255,7 +254,7 @@ class Loop:
             place.last = place.first
         # Written first: measuring takes its time, and a process that takes too long is ended.
         if self.out and self.leads and place.step > 0:
-            path = outcomes.write(self.tuned, base_name, self.out, place.step)
+            path = outcomes.write(self.tuned, self.base_name, self.out, place.step)
         if self.leads and place.step > 0 and place.last.get("step") != place.step:
             message = self._measured_last(reason, message)
         return outcomes.ended(reason, message, place, path)

@@ -6,7 +6,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -158,16 +158,20 @@ def pretrain(
         OSError: the disk is full, for instance; the last good checkpoint is kept.
     """
     material = Material(matter.windows, matter.valid)
-    return run(PretrainLoop(tuned, material, out, should_stop, None, matter, config, rival))
+    return run(
+        PretrainLoop(
+            tuned, material, out, should_stop, None, matter=matter, asked=config, rival=rival
+        )
+    )
 
 
 @dataclass
 class PretrainLoop(Loop):
     """Fine-tuning's loop over windows that start anywhere in the text."""
 
-    matter: Matter
-    asked: PretrainConfig
-    rival: Rival | None
+    matter: Matter = field(kw_only=True)
+    asked: PretrainConfig = field(kw_only=True)
+    rival: Rival | None = field(kw_only=True)
 
     def batches(self) -> Iterator[list[list[Example]]]:
         """One batch for each step that is left; its places follow from seed and step alone."""
