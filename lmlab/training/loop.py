@@ -79,15 +79,8 @@ class Loop:
 
     def measuring(self) -> Measures:
         """What is measured on the way."""
-        material = self.material
-        return Measures(
-            self.tuned,
-            material.valid,
-            material.probe,
-            material.template,
-            self.autocast,
-            self.pace.ask_measuring,
-        )
+        read, ask = self.material, self.pace.ask_measuring
+        return Measures(self.tuned, read.valid, read.probe, read.template, self.autocast, ask)
 
     def opening(self) -> Iterator[TrainEvent]:
         """What a run says once before anything is measured; nothing in fine-tuning."""
@@ -268,9 +261,9 @@ class Loop:
             self._evaluate(self.place.step)
         except HaltedError:
             since = self.place.last.get("step")
-            told = (
-                "nothing was measured" if since is None else f"the figures are of step {since:.0f}"
-            )
+            told = "nothing was measured"
+            if since is not None:
+                told = f"the figures are of step {since:.0f}"
             message = f"{message} The run ended before it was measured: {told}.".strip()
         return message
 

@@ -23,7 +23,6 @@ def pretrained(data: TuningData, config: PretrainConfig, losses: Mapping[str, fl
     Args:
         data: the documents; those of a text that ships are read from its file, others stand in the
             script.
-        config: the run.
         losses: what lmlab found: ``before`` and ``after``.
 
     Raises:

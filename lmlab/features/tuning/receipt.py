@@ -30,10 +30,6 @@ def finetuned(
     another machine, to more on the same one.
 
     Args:
-        model: the base, by name.
-        data: name of the set.
-        template: the wording; None for plain text.
-        config: method and training.
         losses: what lmlab found: ``before`` and ``after``.
         shipped: whether the set is one of lmlab's; any other is read from a run's own folder.
         learned: names of the parameters that learn, of selective fine-tuning.
