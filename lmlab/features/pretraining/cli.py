@@ -13,7 +13,7 @@ from lmlab.errors import InputError
 from lmlab.options import add_flags, given
 from lmlab.terminal.quiet import quiet, write_json
 from lmlab.terminal.run_control import OWNER, interruptible, longer, named, unfinished
-from lmlab.terminal.run_report import shown
+from lmlab.terminal.run_report import print_table, shown
 from lmlab.training.corpus import NAMES
 from lmlab.training.pretrain_config import SIZES, PretrainConfig
 
@@ -177,10 +177,6 @@ def _write(
 def _print(
     folder: "RunFolder", started: "Started", finished: "Finished", levels: "Levels | None"
 ) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("held-out loss", "nats a token", box=None, header_style="dim")
     rows = [("before", finished.valid_before), ("after", finished.valid_loss)]
     if levels is not None:
         rows += [
@@ -188,16 +184,7 @@ def _print(
             ("frequencies of the tokens alone", levels.unigram),
             (f"the shipped {levels.base_name}", levels.base),
         ]
-    for name, value in rows:
-        if value is not None:
-            table.add_row(name, f"{value:.4f}")
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(table)
+    shown = [(name, f"{value:.4f}") for name, value in rows if value is not None]
     each = f", {finished.bits:.3f} bits per byte" if finished.bits is not None else ""
-    console.print(
-        f"{finished.step:,} steps, {started.total:,} parameters, {finished.seconds:.1f} s{each}"
-        f"{f'; {finished.message}' if finished.message else ''}",
-        markup=False,
-    )
-    if finished.path:
-        console.print(str(folder.path / finished.path), markup=False)
+    head, learned = ("held-out loss", "nats a token"), f"{started.total:,} parameters"
+    print_table(head, shown, folder, finished, learned, each)
