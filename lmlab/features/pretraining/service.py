@@ -15,6 +15,7 @@ from lmlab.memo import Memo
 from lmlab.runs.owned_runs import TuningRuns
 from lmlab.runs.room import check_memory, check_most
 from lmlab.runs.specs import RunSpec
+from lmlab.text.rows import decoded
 from lmlab.training import corpus as texts
 from lmlab.training.counting import disk_bytes
 from lmlab.training.pretrain_config import PretrainConfig
@@ -40,16 +41,10 @@ class Pretraining(TuningRuns):
 
     def own(self, content: bytes | str, name: str) -> TuningData:
         """The documents of a text of one’s own. Raises InputError: no UTF-8, too short or long."""
-        if isinstance(content, bytes):
-            try:
-                content = content.decode("utf-8-sig")
-            except UnicodeDecodeError as error:
-                raise InputError(
-                    f"The text is not UTF-8 (byte {error.start + 1:,}).", "Save it as UTF-8."
-                ) from None
-        if "\0" in content:
+        text = decoded(content) if isinstance(content, bytes) else content
+        if "\0" in text:
             raise InputError("This is no plain text.", "Give a text file.")
-        return texts.corpus(content, name, "upload", limit=self.lab.settings.max_corpus_chars)
+        return texts.corpus(text, name, "upload", limit=self.lab.settings.max_corpus_chars)
 
     def tokenizer(self, data: TuningData, vocabulary: int) -> "TokenizerView":
         """The tokenizer that a run would train on these documents, and what it makes of the first
@@ -69,11 +64,6 @@ class Pretraining(TuningRuns):
     def seconds(self, config: PretrainConfig) -> float:
         """How long a run takes, about."""
         return OVERHEAD * config.tokens * config.flops_per_token / self._speed
-
-    def warm(self) -> None:
-        """Have a process ready, so that the next start is quick; returns at once."""
-        if self.lab.settings.training:
-            self.lab.jobs.warm()
 
     def start(self, owner: str, data: TuningData, config: PretrainConfig) -> str:
         """Queue a run in the background; its id. Raises LabError: a limit of the settings."""

@@ -133,11 +133,6 @@ class Tuning(TuningRuns):
             self._outlines.put(model, found)
         return found
 
-    def warm(self) -> None:
-        """Have a process ready, so that the next start is quick; returns at once."""
-        if self.lab.settings.training:
-            self.lab.jobs.warm()
-
     def start(
         self,
         owner: str,
