@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -22,7 +23,6 @@ COUNTED = (
     "rank", "alpha", "length", "steps", "batch_size", "targets", "layers", "start", "rslora",
     "dora", "groups", "names", "learning_rate", "accumulation", "start_text",
 )  # fmt: skip
-ALWAYS_LAST = {"trigger_mode": "always_last", **QUICK}
 
 
 @dataclass(frozen=True)
@@ -88,22 +88,19 @@ def wire(
         show: appends the preview of a row to an event.
         model: the base's picker.
     """
-    counted = [*data, *step.fields.values()]
-    handler = counting(lab)
-    method = step.fields["method"]
-    brought = on(method.change, grouped, [method], step.groups, **QUICK)
-    brought.then(handler, counted, shown, **QUICK)
-    gr.on(
-        [method.input, model.input],
-        rate_of(lab), [method, model], step.fields["learning_rate"], **QUICK,
-    )  # fmt: skip
-    changes = [step.fields[key].change for key in COUNTED]
-    gr.on(changes, handler, counted, shown, **ALWAYS_LAST)
+    asked, method = [*data, *step.fields.values()], step.fields["method"]
+
+    def recount(trigger: Any, **how: Any) -> Any:
+        return on(trigger, partial(counted, lab), asked, {"counter": shown}, **QUICK, **how)
+
+    recount(on(method.change, grouped, [method], step.groups, **QUICK).then)
+    rate = {"learning_rate": step.fields["learning_rate"]}
+    on([method.input, model.input], partial(rate_of, lab), [method, model], rate, **QUICK)
+    recount([step.fields[key].change for key in COUNTED], trigger_mode="always_last")
     for key in ("max_length", "form", "loss_on", "end_token"):
-        show(step.fields[key].change(handler, counted, shown, **ALWAYS_LAST))
-    model.change(
-        names_of(lab), model, step.fields["targets"], **QUICK
-    ).then(handler, counted, shown, **QUICK)  # fmt: skip
+        show(recount(step.fields[key].change, trigger_mode="always_last"))
+    targets = {"targets": step.fields["targets"]}
+    recount(on(model.change, partial(names_of, lab), [model], targets, **QUICK).then)
 
 
 def grouped(method: str) -> Shown:
@@ -111,49 +108,37 @@ def grouped(method: str) -> Shown:
     return {name: gr.update(visible=method == name) for name in ("lora", "selective", "prompt")}
 
 
-def rate_of(lab: Lab) -> Callable[..., Any]:
+def rate_of(lab: Lab, method: Any, model: str) -> Shown:
     """A learning rate that suits a method and a model's size, and where it comes from."""
-
-    def rate(method: Any, model: str) -> Any:
-        if method not in RATES:
-            return gr.skip()
-        try:
-            parameters = lab.service(Tuning).outline(model).shape.total
-        except LabError:
-            parameters = 0  # the counter says what is wrong
-        large = parameters > SMALL
-        told = f"suits {parameters / 1e6:,.0f} M parameters" if large else None
-        return gr.update(value=f"{suited_rate(method, parameters):g}", info=told)
-
-    return rate
+    if method not in RATES:
+        return {}
+    try:
+        parameters = lab.service(Tuning).outline(model).shape.total
+    except LabError:
+        parameters = 0  # the counter says what is wrong
+    told = f"suits {parameters / 1e6:,.0f} M parameters" if parameters > SMALL else None
+    return {"learning_rate": gr.update(value=f"{suited_rate(method, parameters):g}", info=told)}
 
 
-def names_of(lab: Lab) -> Callable[..., Any]:
+def names_of(lab: Lab, model: str) -> Shown:
     """The names of a model's matrices for the picker of targets."""
-
-    def names(model: str) -> Any:
-        try:
-            linear = lab.service(Tuning).outline(model).shape.linear_names
-        except LabError:
-            return gr.skip()  # the counter says what is wrong
-        return gr.update(choices=["auto", "all-linear", *linear])
-
-    return names
+    try:
+        linear = lab.service(Tuning).outline(model).shape.linear_names
+    except LabError:
+        return {}  # the counter says what is wrong
+    return {"targets": gr.update(choices=["auto", "all-linear", *linear])}
 
 
-def counting(lab: Lab) -> Callable[..., str]:
+def counted(lab: Lab, *values: Any) -> Shown:
     """What learns and what that costs; what is wrong stands in its place."""
-
-    def count(*values: Any) -> str:
-        choice = Choice.read(values)
+    choice = Choice.read(values)
+    try:
+        config = config_of(values[CHOSEN:])
         try:
-            config = config_of(values[CHOSEN:])
-            try:
-                data = choice.rows(lab, choice.template())
-            except LabError:
-                data = None  # the row's place says what is wrong with the data
-            return counter(lab.service(Tuning).count(choice.model, config, data), config)
-        except LabError as error:
-            return problem(str(error))
-
-    return count
+            data = choice.rows(lab, choice.template())
+        except LabError:
+            data = None  # the row's place says what is wrong with the data
+        shown = counter(lab.service(Tuning).count(choice.model, config, data), config)
+    except LabError as error:
+        shown = problem(str(error))
+    return {"counter": shown}

@@ -44,25 +44,24 @@ def build(lab: Lab) -> None:
     tuning_run.build(lab, asked)
     show = tuning_data.wire(lab, data, list(method.fields.values()))
     tuning_method.wire(lab, method, counter, data.values, show, data.model)
-    count = tuning_method.counting(lab)
+    count = partial(tuning_method.counted, lab), asked, {"counter": counter}
     # An example fills the form.
     worded = {"data": data.data, "wording": data.wording, "source": data.source}
     for chip, preset in zip(chips, PRESETS, strict=True):
         chosen = on(
             chip.click, partial(filled, lab, preset), [], {**worded, **method.fields}, **QUICK
         )
-        show(chosen, tuning_data.shower(lab, 0)).then(count, asked, counter, **QUICK)
+        on(show(chosen, tuning_data.shower(lab, 0)).then, *count, **QUICK)
     # What the tab shows when it is first opened: a row, the counter, the names of matrices.
     on(tab.select, tuning_data.shower(lab), [data.row, *asked], data.preview, **QUICK)
-    tab.select(count, asked, counter, **QUICK).then(
-        tuning_method.names_of(lab), data.model, method.fields["targets"], **QUICK
-    ).then(lambda: lab.service(Tuning).warm(), None, None, **QUICK)
+    named = on(
+        on(tab.select, *count, **QUICK).then, partial(tuning_method.names_of, lab), [data.model],
+        {"targets": method.fields["targets"]}, **QUICK,
+    )  # fmt: skip
+    named.then(lambda: lab.service(Tuning).warm(), None, None, **QUICK)
 
 
-def filled(
-    lab: Lab,
-    preset: Preset,
-) -> Shown:
+def filled(lab: Lab, preset: Preset) -> Shown:
     """The form as an example has it."""
     return {
         "data": preset.data,
