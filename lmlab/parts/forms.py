@@ -12,7 +12,7 @@ from lmlab.errors import InputError
 from lmlab.options import M, kind, limit, option
 
 LINES = "one per line; \\n is a line break"
-LONGEST = 2000  # characters of a text
+LONGEST, SHORT = 2000, 24  # characters of a text, of a number
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,8 @@ class Controls(Generic[M]):
             looks |= {"info": LINES, "min_width": 150, "max_length": 400, **own}
             return gr.Textbox(value, lines=1, max_lines=4, **looks)
         if isinstance(value, str):
-            looks |= {"placeholder": asked.hint, "max_length": LONGEST, "min_width": 110, **own}
+            longest = SHORT if asked.typed else LONGEST
+            looks |= {"placeholder": asked.hint, "max_length": longest, "min_width": 110, **own}
             return gr.Textbox(value, max_lines=1, **looks)
         low = limit(model, "ge") if asked.low is None else asked.low
         if self.sliders and asked.step:
