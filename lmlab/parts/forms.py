@@ -68,17 +68,19 @@ class Controls(Generic[M]):
         looks: dict[str, Any] = {"label": asked.label, "info": asked.help if self.info else None}
         looks["elem_id"] = f"{self.tab}-{asked.id or name.replace('_', '-')}"
         if of is bool:
-            return gr.Checkbox(value, **{"min_width": 110, **looks, **own})
+            return gr.Checkbox(value, **{"min_width": 80, **looks, **own})
         if get_origin(of) is Literal:
-            known, pick = get_args(of), gr.Radio if asked.labels else gr.Dropdown
+            known = get_args(of)
             choices = [*zip(asked.labels or known, known, strict=True)]
-            return pick(choices, value=value, **{"min_width": 140, **looks, **own})
+            if asked.labels:
+                return gr.Radio(choices, value=value, **{"min_width": 200, **looks, **own})
+            return gr.Dropdown(choices, value=value, **{"min_width": 140, **looks, **own})
         if get_origin(of) is tuple and not asked.commas:
             looks |= {"info": LINES, "min_width": 150, "max_length": 400, **own}
             return gr.Textbox(value, lines=1, max_lines=4, **looks)
         if isinstance(value, str):
-            longest = SHORT if asked.typed else LONGEST
-            looks |= {"placeholder": asked.hint, "max_length": longest, "min_width": 110, **own}
+            longest, least = (SHORT, self.width) if asked.typed else (LONGEST, 120)
+            looks |= {"placeholder": asked.hint, "max_length": longest, "min_width": least, **own}
             return gr.Textbox(value, max_lines=1, **looks)
         low = limit(model, "ge") if asked.low is None else asked.low
         if self.sliders and asked.step:
