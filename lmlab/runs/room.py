@@ -55,6 +55,16 @@ def check_disk(runs: Runs, owner: str, n_bytes: int, settings: Settings) -> None
         )
 
 
+def check_most(name: str, value: int, most: int) -> None:
+    """Refuse more of something than a setting allows.
+
+    Raises:
+        InputError: it is more.
+    """
+    if value > most:
+        raise InputError(f"At most {most:,} {name} are allowed here, not {value:,}.")
+
+
 def free_disk(folder: Path) -> int:
     """Bytes that are free where a folder lies or would lie."""
     for path in (folder, *folder.absolute().parents):
@@ -95,13 +105,3 @@ def _gb(n_bytes: float) -> str:
     ('1.2 GB', '0.0024 GB')
     """
     return f"{n_bytes / 1e9:.2g} GB"
-
-
-def check_most(name: str, value: int, most: int) -> None:
-    """Refuse more of something than a setting allows.
-
-    Raises:
-        InputError: it is more.
-    """
-    if value > most:
-        raise InputError(f"At most {most:,} {name} are allowed here, not {value:,}.")
