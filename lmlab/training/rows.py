@@ -156,15 +156,8 @@ def cut(
     number: int,
     place: str,
 ) -> Example:
-    """A row as ids.
-
-    Args:
-        config: the form, what carries loss, and whether an end follows the answer.
-        end: the token that follows an answer which has no tail; None for none.
-        limit: ids that are read.
-
-    Raises:
-        InputError: it makes no tokens, or some that the model does not know.
+    """A row as ids, ``limit`` of them; ``end`` is the token that follows an answer which has no
+    tail. Raises InputError: it makes no tokens, or some that the model does not know.
     """
     tail, whole = row.tail if config.end_token else "", config.loss_on == "all"
     encoded = encode(vocabulary, row.prompt.target + tail, row.prompt.text, given=row.prompt.turn)
