@@ -184,6 +184,7 @@ def main() -> None:
         asyncio.run(visits(page, 1, 8, 0.1))
         with watched(server) as before:
             quiet = asyncio.run(visits(page, given.clients, given.seconds, given.think))
+        console.print(f"quiet: {quiet.total} answered", style="dim")
         with watched(server) as peak, attackers(given.attacks, server.address) as said:
             attacked = asyncio.run(visits(page, given.clients, given.seconds, given.think))
     table, ratio = compared(quiet, attacked)

@@ -6,10 +6,12 @@ makes room for whoever has least. Alone, anybody may have all there is.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import groupby
 
-TURN = 0.5  # seconds of work that are one turn; longer work is as many
+TURN = 0.1  # seconds of work that are one turn; longer work is as many
+AHEAD = 0.2  # seconds for a share of one that an address may have more than another that asks
 
 
 @dataclass
@@ -87,7 +89,7 @@ class Fair:
             self._last.pop(ticket.who, None)
 
     def charge(self, ticket: Ticket, seconds: float) -> None:
-        """Note how long a turn took: who asks for long work has fewer turns."""
+        """Note how much work a turn was: who asks for long work has fewer turns."""
         more = max(0.0, seconds / TURN - 1) / self._share(ticket.address)
         self._next[ticket.address] = self._next.get(ticket.address, self._now) + more
 
@@ -96,6 +98,35 @@ class Fair:
         self._now = 0.0
         for kept in (self._next, self._rounds, self._last):
             kept.clear()
+
+
+class Spent:
+    """What each address has had of the whole process, whatever it asked for.
+
+    A line knows its own requests alone, and one address's large tables would slow down everybody's
+    scores. So an address that has had more than its part waits until the others have theirs; where
+    nobody else asks for anything, it has all there is.
+
+    Args:
+        share: as ``Fair``'s.
+    """
+
+    def __init__(self, share: Callable[[str], float]) -> None:
+        self._share = share
+        self._seconds: dict[str, float] = {}
+
+    def charge(self, address: str, seconds: float) -> None:
+        """Note work that was done."""
+        self._seconds[address] = self._seconds.get(address, 0.0) + seconds / self._share(address)
+
+    def ahead(self, waiting: AbstractSet[str], running: AbstractSet[str]) -> AbstractSet[str]:
+        """The addresses whose turn it is not, of those that wait; who comes anew has no claims on
+        what was before."""
+        asking = waiting | running
+        known = [self._seconds[one] for one in asking if one in self._seconds]
+        least = min(known, default=0.0)
+        self._seconds = {one: max(self._seconds.get(one, 0.0), least) for one in asking}
+        return {one for one in waiting if self._seconds[one] > least + AHEAD}
 
 
 def order(ticket: Ticket) -> tuple[float, int]:

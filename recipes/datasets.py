@@ -5,7 +5,7 @@ python -m recipes.datasets --data FOLDER
 
 import argparse
 
-from recipes import probes
+from recipes import instructions, probes
 from recipes.config import ASSETS, corpus_folder
 from recipes.sets import SPLITS, DataSet, all_sets
 from recipes.textio import write_rows, write_text
@@ -16,7 +16,7 @@ def main() -> None:
     options = _options()
     data = corpus_folder(options.data)
     target = ASSETS / "datasets"
-    for found in all_sets(data):
+    for found in (*all_sets(data), instructions.instructions(data / "sets")):
         folder = target / found.name
         for split in SPLITS:
             write_rows(folder / f"{split}.jsonl", found.rows[split])

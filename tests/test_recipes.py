@@ -13,14 +13,17 @@ from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+import lmlab
 from lmlab.models.tokens import Vocabulary
 from lmlab.runs.model_store import ModelRef, ModelStore
 from lmlab.settings import Settings
 from recipes import (
     batches,
     debris,
+    fluency,
     formats,
     heldout,
+    instructions,
     measure,
     optimisers,
     pretrain,
@@ -35,7 +38,7 @@ from recipes.config import ASSETS, SHAPES, Mixture, Part, TrainConfig, corpus_fo
 from recipes.publish import publish, training
 from recipes.sentencetasks import sentence_tasks
 from recipes.taskdocs import SHOWN
-from recipes.textio import read_rows
+from recipes.textio import read_rows, write_rows
 from recipes.tokenizer import encode, train
 from recipes.tuneconfig import TUNINGS
 from recipes.typography import KEPT, typeset
@@ -301,6 +304,28 @@ def test_shots_never_hold_the_query():
         pairs, query = measure.examples(task, 5, Random(1))
         assert len(pairs) == 5
         assert query[0] not in [x for x, _ in pairs]
+
+
+def test_what_is_told_for_the_first_time_stands_in_the_test_split_alone(tmp_path):
+    row = {"instruction": "Name a fruit.", "input": "", "output": "A pear."}
+    write_rows(tmp_path / "instructions" / "rasbt_1100.jsonl", [row])
+    made = instructions.instructions(tmp_path)
+    tasks = {split: {row["task"] for row in rows} for split, rows in made.rows.items()}
+    assert tasks["test"] >= set(instructions.UNSEEN)
+    assert not (tasks["train"] | tasks["valid"]) & set(instructions.UNSEEN)
+    assert len(tasks["train"]) > 20
+    told = [{row["instruction"] for row in rows} for rows in made.rows.values()]
+    assert not told[0] & told[1]
+    assert not told[0] & told[2]
+
+
+def test_a_circle_and_layout_signs_are_no_fluent_text():
+    assert fluency.circling("A dog ran home. " * 5) > fluency.CIRCLE
+    row = read_rows(ASSETS / "datasets" / "probes" / "general.jsonl")[0]
+    assert fluency.circling(row["text"]) < 0.1
+    judge = lmlab.load("tiny")
+    story, noise = fluency.each(judge, [row["text"][:160], "`paper`^^ «sad» zzq `paper`^^"])
+    assert story < fluency.limit(judge) < noise
 
 
 @pytest.mark.parametrize("folder", sorted((ASSETS / "datasets").iterdir()), ids=lambda p: p.name)

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import math
 import pickle
 import random
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ import pytest
 
 from bench.visitor import Page, Visitor
 from lmlab.errors import InputError
-from lmlab.fair import Fair, Ticket, makes_room, order
+from lmlab.fair import AHEAD, Fair, Spent, Ticket, makes_room, order
 from lmlab.features.likelihood.events import api
 from lmlab.features.tuning.service import Tuning
 from lmlab.hosting.guests import HALL, LEFT, Beats, Guests, place
@@ -190,10 +191,42 @@ def test_long_work_is_several_turns():
         found.append(waiting.pop(0))
         fair.serve(found[-1])
         fair.charge(found[-1], 2.0 if found[-1].address == "bad" else 0.1)
-    assert sum(one.address == "home" for one in found[:7]) == 5
+    assert sum(one.address == "home" for one in found[:7]) == 6
     assert len(fair) > 0
     fair.clear()
     assert len(fair) == 0
+
+
+def test_who_had_more_than_his_part_of_all_waits_for_who_asks():
+    spent = Spent(lambda address: {"hall": 2.0}.get(address, 1.0))
+    assert spent.ahead({"bad"}, set()) == set()
+    spent.charge("bad", 9.0)
+    assert spent.ahead({"bad"}, set()) == set()  # alone, one has all there is
+    # Whoever comes anew has no claims on what was before, and asks for nothing but his part.
+    assert spent.ahead({"bad", "hall"}, set()) == set()
+    spent.charge("bad", 1.0)
+    assert spent.ahead({"bad"}, {"hall"}) == {"bad"}
+    assert spent.ahead({"bad", "hall"}, set()) == {"bad"}
+    spent.charge("hall", 2 * (1.0 - AHEAD))
+    assert spent.ahead({"bad", "hall"}, set()) == set()
+
+
+def test_one_address_s_quick_work_does_not_slow_down_long_work_elsewhere(served, mock_lab):
+    """Large tables, pasted one after the other, had everybody's scores take ten times as long."""
+    lab = gated(mock_lab())
+    app, address = served(lab, "likelihood")
+    queue = app.blocks._queue
+    queue.guests.come("bad", "198.51.100.1")
+    with pages(address, "home"):
+        until(lambda: queue.guests.elsewhere("198.51.100.1"))
+        assert ask(address, "home", "home").status_code == 200
+        until(lambda: lab.order == ["home"])
+        queue._spent.charge("198.51.100.1", 2 * AHEAD)
+        assert ask(address, "bad", "bad").status_code == 200
+        assert queue.get_events() is None
+        assert lab.order == ["home"]
+        lab.gate.set()
+        until(lambda: lab.ended == ["home", "bad"])
 
 
 def test_an_address_is_a_household():
@@ -219,7 +252,7 @@ def test_an_open_page_is_a_connection():
     loops.run(layer(beat, None, None))
     loops.run(layer({**beat, "path": "/gradio_api/heartbeat/" + "x" * 65}, None, None))
     loops.run(layer({**beat, "path": "/gradio_api/info"}, None, None))
-    assert inside[:2] == [(True, "192.0.2.1", 1), (True, "192.0.2.1", 2)]
+    assert inside[:2] == [(True, "192.0.2.1", 1), (True, "192.0.2.1", math.sqrt(2))]
     assert inside[2:] == [(False, "192.0.2.1", 1)] * 2
     # A page that lost its connection is a page's session all the same.
     assert guests.knows("s1")

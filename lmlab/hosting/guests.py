@@ -5,12 +5,13 @@ opened one is a script's, or made up: all of an address count as one visitor.
 """
 
 import ipaddress
+import math
 import re
 from collections import Counter, OrderedDict
 
 from lmlab.hosting.asgi import App, Receive, Scope, Send, path_of
 
-HALL = 8  # turns of an address with so many pages or more, where an address with one page gets one
+HALL = 8.0  # the most turns of an address, where an address with one page gets one
 LONGEST = 64  # characters of a session's name
 LEFT = 2_000  # pages that are remembered once their connection is gone
 _BEAT = re.compile(r"/gradio_api/heartbeat/([^/]+)/?")
@@ -80,8 +81,9 @@ class Guests:
         return len(self._pages) > (address in self._pages)
 
     def share(self, address: str) -> float:
-        """Turns of an address: one for each page that is open there, within bounds."""
-        return float(min(max(1, self._pages[address]), HALL))
+        """Turns of an address: the root of how many pages are open there, within bounds, so that a
+        hall has more than one visitor, and a script that opens pages gains little."""
+        return min(math.sqrt(max(1, self._pages[address])), HALL)
 
 
 class Beats:

@@ -1,6 +1,7 @@
 """The page as a whole: the tabs in order, and how it is served."""
 
 import os
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -36,6 +37,9 @@ from lmlab.settings import Settings
 SESSIONS = 300  # visitors whose last result is kept
 OPENING = 60  # seconds that it may take until a page answers
 AT_ONCE = ("parts/web/strip", "parts/web/keep", "page/header", "page/lecture/lecture", "page/page")
+# Seconds after which a thread of Python lets another one in. A forward pass asks for its turn at
+# each of hundreds of operations, and with the usual 5 ms one large table slows it down tenfold.
+SWITCH = 0.0005
 NEVER = 10**9  # seconds: Gradio removes its files at the end alone; see ``_forget``
 
 
@@ -86,6 +90,7 @@ def serve(
     page: gr.Blocks, lab: Lab, *, host: str | None = None, port: int | None = None, **options: Any
 ) -> Any:
     """Answer requests until stopped; by default on this machine alone, on the next free port."""
+    sys.setswitchinterval(SWITCH)
     server.say_of_misfits(logs.misfit)
     logs.calm()
     _stand_before(page, lab, host or server.LOCALHOST)

@@ -1,6 +1,9 @@
 """The templates that ship with lmlab, and the embedded models that some were tuned with."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
 
 from lmlab.assets import assets_dir
 from lmlab.errors import InputError
@@ -16,12 +19,16 @@ FIRST = (
 )  # fmt: skip
 
 
-def shipped_templates() -> dict[str, PromptTemplate]:
+def shipped_templates() -> Mapping[str, PromptTemplate]:
     """The templates that come with lmlab, by name."""
-    folder = assets_dir() / "templates"
+    return _templates(assets_dir() / "templates")
+
+
+@cache
+def _templates(folder: Path) -> Mapping[str, PromptTemplate]:
     texts = (file.read_text(encoding="utf-8") for file in sorted(folder.glob("*.yaml")))
     found = (PromptTemplate.parse(text, shipped=True) for text in texts)
-    return {template.name: template for template in found}
+    return MappingProxyType({template.name: template for template in found})
 
 
 def shipped_template(name: str) -> PromptTemplate:

@@ -3,6 +3,7 @@ a sentence for whoever finds a line full. Fine-tuning runs wait in a line of the
 (``lmlab.runs.jobs``).
 """
 
+import math
 import random
 import time
 from collections import Counter
@@ -13,7 +14,7 @@ from fastapi import HTTPException
 from gradio import queueing
 from gradio.server_messages import ProcessCompletedMessage
 
-from lmlab.fair import Fair, Ticket, makes_room, order
+from lmlab.fair import Fair, Spent, Ticket, makes_room, order
 from lmlab.hosting.asgi import large_bytes
 from lmlab.hosting.guests import LONGEST, Guests, place
 
@@ -70,6 +71,8 @@ class Lines(queueing.Queue):
         self._fair: dict[str, Fair] = {}
         self._tickets: dict[str, Ticket] = {}
         self._running: dict[str, tuple[str, Ticket]] = {}
+        self._spent = Spent(guests.share)
+        self._clock, self._looked = 0.0, time.monotonic()
 
     def set_server_app(self, app: Any) -> None:
         """Answer for an app from here on."""
@@ -107,37 +110,54 @@ class Lines(queueing.Queue):
         """The next request that may run."""
         lines = list(self.event_queue_per_concurrency_id.items())
         random.shuffle(lines)
+        waiting = {self._ticket(event).address for _, line in lines for event in line.queue}
+        self._ahead = self._spent.ahead(waiting, {one.address for _, one in self._running.values()})
         for name, line in lines:
             event = self._next(name, line)
             if event is not None:
                 line.queue.remove(event)
                 ticket = self._tickets.pop(event._id, Ticket("", ""))
                 self._fair.setdefault(name, Fair(self.guests.share)).serve(ticket)
+                self._worked()
                 self._running[event._id] = (name, ticket)
                 return [event], event.fn.batch, name
         return None
 
     async def process_events(self, events: Any, batch: bool, begin_time: float, fn: Any) -> None:
-        """Answer a request; its time is counted against whoever asked."""
-        began = time.monotonic()
+        """Answer a request; its share of the time is counted against whoever asked."""
+        began = self._worked()
         try:
             await super().process_events(events, batch, begin_time, fn)
         finally:
+            spent = self._worked() - began
             for event in events:
                 name, ticket = self._running.pop(event._id, (event.concurrency_id, Ticket("", "")))
+                self._spent.charge(ticket.address, spent)
                 if (fair := self._fair.get(name)) is not None:
-                    fair.charge(ticket, time.monotonic() - began)
+                    fair.charge(ticket, spent)
                     self._arrange(name)
                 busy = any(line == name for line, _ in self._running.values())
                 if not busy and not self.event_queue_per_concurrency_id[name].queue:
                     self._fair.pop(name, None)
 
+    def _worked(self) -> float:
+        """Seconds of work done so far for each of those that are answered at once.
+
+        They take turns, so that a short request which runs beside long ones is not charged for
+        them. Ask before the number of those that run changes.
+        """
+        now = time.monotonic()
+        self._clock += (now - self._looked) / max(1, len(self._running))
+        self._looked = now
+        return self._clock
+
     def _next(self, name: str, line: queueing.EventQueue) -> queueing.Event | None:
         """The first request of a line that may run now.
 
         A visitor does not hold all places of a line: one is left for those who come, and of a line
-        of long work for those elsewhere whose page is open. And long work of a session without a
-        page waits while a page's is there.
+        of long work for those elsewhere whose page is open; where others ask too, an address has
+        its part of the places. And long work of a session without a page waits while a page's is
+        there.
         """
         limit = line.concurrency_limit
         if not line.queue or (limit is not None and line.current_concurrency >= limit):
@@ -148,13 +168,15 @@ class Lines(queueing.Queue):
         asking = {*running, *(one.who for one in tickets.values())}
         is_long = kind_of(name) != "quick"
         pages_first = is_long and any(visitor for _, visitor in asking)
+        n_addresses = len({address for address, _ in asking})
         for event in line.queue:
             who = tickets[event._id].who
-            held = running[who]
+            held, most = running[who], (limit or math.inf) - 1
             if is_long and self.guests.elsewhere(who[0]):
                 held = sum(one.address == who[0] for one in at_work)
-            holds_all = limit is not None and limit > 1 and held >= limit - 1
-            if not holds_all and (who[1] or not pages_first):
+                most = min(most, (limit or math.inf) // n_addresses)
+            holds_all = limit != 1 and held >= max(1, most)
+            if not holds_all and who[0] not in self._ahead and (who[1] or not pages_first):
                 return event
         return None
 
