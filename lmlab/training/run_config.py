@@ -18,16 +18,16 @@ class RunConfig(Checked):
     @classmethod
     def refused(cls, name: str, field: FieldInfo, problem: str, value: Any) -> InputError:
         """The sentence for a setting that cannot be."""
-        said, shown, of = f"The {name.replace('_', ' ')}", str(value)[:40], kind(field)
-        low, high = limit(field, "ge"), limit(field, "le")
+        of, low, high = kind(field), limit(field, "ge"), limit(field, "le")
+        shown = str(value)[:40] if isinstance(value, int | float) else f"‘{str(value)[:40]}’"
+        said, hint = f"The {name.replace('_', ' ')} cannot be {shown}.", ""
         if get_origin(of) is Literal:
             hint = f"It is one of {', '.join(get_args(of))}."
-            return InputError(f"{said} cannot be ‘{shown}’.", hint)
-        if low is None:
-            return InputError(f"{said} cannot be ‘{shown}’.")
-        whole = f"whole number from {low:,} to {high:,}"
-        limits = whole if of is int else f"number from {low:g} to {high:g}"
-        return InputError(f"{said} cannot be {shown}.", f"It is a {limits}.")
+        elif of is int:
+            hint = f"It is a whole number from {low:,} to {high:,}."
+        elif of is float:
+            hint = f"It is a number from {low:g} to {high:g}."
+        return InputError(said, hint)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
