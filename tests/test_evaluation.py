@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -269,11 +270,11 @@ def test_a_chat_model_is_asked_in_its_own_form(folder, tmp_path):
         "{{ bos_token }}{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}"
         "{% if add_generation_prompt %}[assistant] {% endif %}"
     )
-    from lmlab.features.prompt.asking import Asking, content_free
+    from lmlab.features.prompt.asking import Asking, prepared
 
-    _, pieces = LABELLED.pieces([DATA.queries[0], *content_free(LABELLED), DATA.pool[1]])
-    asking = Asking(model, LABELLED, Protocol(), "Say it.", pieces[1:-1], share=True)
-    prompt = asking.prompt([pieces[-1]], pieces[0])
+    given, blanks = prepared(LABELLED, DATA.queries[:1], [DATA.pool[1:2]])
+    given = replace(given, instruction="Say it.")
+    (prompt,) = Asking(model, LABELLED, Protocol(), given, blanks).prompts()
     assert prompt.text.startswith("<|endoftext|>[user] Say it.\n\npool 1 is\n[assistant] cat\n")
     assert "".join(prompt.text[p.start : p.end] for p in prompt.parts) == prompt.text
     assert {part.kind for part in prompt.parts} == {"chat", "instruction", "example", "query"}

@@ -88,8 +88,9 @@ def test_every_kind_of_field_has_its_widget():
         False, "round", 0, ("a", "b"), "", 3
     )
     assert POT.read(*POT.shown(Pot(litres=2))) == Pot(litres=2, colours=("red", " blue"))
-    with pytest.raises(InputError, match="‘Litres’ is empty"):
-        POT.read(True, "tall", "", "", "", 3)
+    for text, words in (("", "‘Litres’ is empty"), ("much", "‘Litres’ cannot be ‘much’. Type a")):
+        with pytest.raises(InputError, match=words):
+            POT.read(True, "tall", text, "", "", 3)
 
 
 def test_what_a_command_was_not_given_is_unsaid(capsys):

@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from lmlab import load
 from lmlab.errors import InputError
-from lmlab.features.prompt.asking import Asking
+from lmlab.features.prompt.asking import Asking, prepared
 from lmlab.features.prompt.evaluation import evaluate
 from lmlab.features.tuning.receipt import finetuned
 from lmlab.models.backends.transformers.loading import inspect
@@ -131,9 +131,8 @@ def test_a_chat_row_is_the_prompt_that_is_asked_then_answer_and_end_of_turn(chat
     config = replace(QUICK, form="chat")
     tuned, (example, *_) = rows_of(chat, config)
     lm = load(str(chat), SETTINGS)
-    instruction, pieces = FREE.pieces(ROWS)
-    asking = Asking(lm, FREE, replace(ALL, form="chat"), instruction, (), False)
-    asked = encode_prompt(lm.vocabulary, asking.prompt((), pieces[0]).text)
+    asking = Asking(lm, FREE, replace(ALL, form="chat"), *prepared(FREE, ROWS[:1], [[]]))
+    asked = encode_prompt(lm.vocabulary, asking.prompts()[0].text)
     assert list(example.ids[: example.answer_from]) == asked
     learned_ids = [i for at, i in enumerate(example.ids) if example.carries(at)]
     assert "".join(texts(tuned.vocabulary, learned_ids)) == "the king<|im_end|>"
@@ -362,9 +361,8 @@ def test_a_chat_in_a_row_keeps_its_turns(tmp_path, template):
     _, (plain,) = rows_of(folder, QUICK, CHAT, [SPOKEN])
     assert plain.prompt == "User: hill"
     lm = load(str(folder), SETTINGS)
-    instruction, pieces = CHAT.pieces([SPOKEN])
-    asking = Asking(lm, CHAT, replace(ALL, form="chat"), instruction, (), False)
-    assert whole.startswith(asking.prompt((), pieces[0]).text)
+    asking = Asking(lm, CHAT, replace(ALL, form="chat"), *prepared(CHAT, [SPOKEN], [[]]))
+    assert whole.startswith(asking.prompts()[0].text)
 
 
 def test_chats_with_their_own_turns_have_no_receipt():

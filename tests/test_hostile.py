@@ -20,7 +20,6 @@ import torch
 
 from bench.fuzz import Fuzz
 from lmlab.errors import InputError, LabError, ModelError
-from lmlab.features.prompt.service import Prompting
 from lmlab.features.tuning.service import Tuning
 from lmlab.generation.config import GenerateConfig
 from lmlab.lab import Lab
@@ -30,7 +29,7 @@ from lmlab.runs.model_store import ModelStore
 from lmlab.runs.store import Runs
 from lmlab.scoring.scored import Scored
 from lmlab.settings import Settings
-from lmlab.text.sets import read_table
+from lmlab.text.sets import read_table, shipped
 from lmlab.text.wordings import shipped_source
 from lmlab.training.config import FinetuneConfig
 from tests import folders
@@ -136,7 +135,7 @@ def test_a_run_is_an_id_and_belongs_to_somebody(name, tmp_path, lab):
 def test_sets_and_templates_are_names(name, lab):
     for ask in (
         lab.service(Tuning).dataset,
-        lab.service(Prompting).dataset,
+        shipped,
         shipped_source,
     ):
         with pytest.raises(InputError):

@@ -9,11 +9,11 @@ import pytest
 
 from lmlab.api import load
 from lmlab.errors import InputError
-from lmlab.features.prompt.answer_sheet import to_csv
 from lmlab.features.prompt.evaluation import evaluate
+from lmlab.features.prompt.views import to_csv
 from lmlab.scoring.score import score
-from lmlab.text.options import options_of
 from lmlab.text.protocols import Protocol, drawn
+from lmlab.text.rows import options_of
 from lmlab.text.sets import Dataset, read_table, split
 from lmlab.text.templates import PromptTemplate
 from lmlab.text.wordings import shipped_templates

@@ -3,10 +3,8 @@
 import pytest
 
 from lmlab.errors import InputError
-from lmlab.features.prompt import drawn_rows
-from lmlab.features.prompt.queried import Asked, Weighed
-from lmlab.features.prompt.service import MOST_PAIRS, Prompting
-from lmlab.features.prompt.sheet import Key, Sheet
+from lmlab.features.prompt.service import MOST_PAIRS, Asked, Prompting, Weighed
+from lmlab.features.prompt.sheet import FOUND, Key, Sheet
 from lmlab.features.prompt.study_plots import MEASURES, chart
 from lmlab.lab import Lab
 from lmlab.progress import Loading
@@ -32,7 +30,7 @@ NONE = Sheet()
 
 
 def drawn(sheet: Sheet = NONE, shots: int = 3, seed: int = 0, data: str = "set") -> Sheet:
-    return drawn_rows.drawn(sheet, key(shots, seed, data), POOL, shots, seed)
+    return sheet.draw(key(shots, seed, data), POOL, shots, seed)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +49,7 @@ def test_more_shots_go_on_from_fewer_and_another_seed_draws_others():
 def test_rows_of_ones_own_stay_when_shots_or_seed_change():
     mine = {"text": "mine", "label": "a"}
     first, _, third = drawn().examples
-    sheet = drawn_rows.edited(drawn(), [third, mine, first])
+    sheet = drawn().edited([third, mine, first])
     assert [sheet.own(row) for row in sheet.examples] == [False, True, False]
     fresh = drawn(seed=9).examples
     assert drawn(sheet, seed=9).examples == (fresh[0], mine, fresh[1])
@@ -66,24 +64,24 @@ def test_rows_of_ones_own_stay_when_shots_or_seed_change():
 
 def test_rows_are_chosen_and_given_back_by_number():
     assert POOL[19] not in drawn().examples
-    sheet = drawn_rows.taken(drawn(), POOL, 20)
+    sheet = drawn().taken(POOL, 20)
     assert sheet.examples[-1] == POOL[19]
     assert sheet.own(POOL[19])
     assert sheet.drawn.shots == 4
-    assert drawn_rows.taken(sheet, POOL, 20).examples == drawn().examples
+    assert sheet.taken(POOL, 20).examples == drawn().examples
     for number in (0, 21, -1):
         with pytest.raises(InputError, match="There is no row"):
-            drawn_rows.taken(sheet, POOL, number)
+            sheet.taken(POOL, number)
 
 
 def test_rows_are_sought_by_words_and_by_number():
     sheet = Sheet(examples=(POOL[6],), sought=" ROW 7")
-    (found,), count = drawn_rows.sought(sheet, POOL)
+    (found,), count = sheet.search(POOL)
     assert found == (7, POOL[6], True)
     assert count == 1
-    shown, count = drawn_rows.sought(Sheet(), POOL * 5)
-    assert (len(shown), count) == (drawn_rows.FOUND, 100)
-    assert drawn_rows.sought(Sheet(sought="12"), POOL)[0] == [(12, POOL[11], False)]
+    shown, count = Sheet().search(POOL * 5)
+    assert (len(shown), count) == (FOUND, 100)
+    assert Sheet(sought="12").search(POOL)[0] == [(12, POOL[11], False)]
 
 
 def test_more_shots_than_rows_are_refused_with_a_sentence():

@@ -20,7 +20,6 @@ from lmlab.features.change.rank_knife import iter_knife
 from lmlab.features.change.service import Changing, KnifeTexts
 from lmlab.features.change.weight_change import iter_changes
 from lmlab.features.prompt import receipt as prompts
-from lmlab.features.prompt import receipt_notes
 from lmlab.features.prompt.evaluation import evaluate
 from lmlab.features.prompt.measure_events import Measured
 from lmlab.features.prompt.service import Prompting
@@ -33,7 +32,7 @@ from lmlab.generation.config import GenerateConfig
 from lmlab.lab import Lab
 from lmlab.measures import measures
 from lmlab.models.forms import Form
-from lmlab.receipts import completions, texts
+from lmlab.receipts import texts
 from lmlab.receipts.script import source_of
 from lmlab.runs.bases import settled
 from lmlab.runs.model_store import ModelStore
@@ -99,13 +98,13 @@ def test_two_models_with_the_adapter_turned(numbers: Numbers) -> None:
 )  # fmt: skip
 def test_a_completion_is_drawn_again(numbers: Numbers, prompt: str, drawn: GenerateConfig) -> None:
     done = api.complete("base", prompt, drawn)[0]
-    again = numbers(completions.completion(done, drawn))
+    again = numbers(texts.completion(done, drawn))
     assert again[-1] == pytest.approx(done.logprob, abs=1e-4)
 
 
 def test_a_completion_whose_tokens_were_chosen_has_its_likelihood(numbers: Numbers) -> None:
     done = api.complete("base+verse", "The king", GenerateConfig(max_new_tokens=8, seed=3))[0]
-    script = completions.completion(done, None)
+    script = texts.completion(done, None)
     assert "manual_seed" not in script
     assert numbers(script)[-1] == pytest.approx(done.logprob, abs=1e-4)
 
@@ -116,9 +115,7 @@ def test_a_design_and_one_of_its_prompts(numbers: Numbers) -> None:
     found = evaluate(api.load("base"), template, data, protocol)
     rows = asked(data, protocol)
     made = [template.encode([], row) for row in rows]
-    questions = [
-        prompts.Question(p.text, p.targets, row["label"]) for p, row in zip(made, rows, strict=True)
-    ]
+    questions = [(p.text, p.targets, row["label"]) for p, row in zip(made, rows, strict=True)]
     again = numbers(prompts.evaluation(found, questions))
     assert again == pytest.approx([found.by_way["sum"], found.nll.mean], abs=1e-4)
     first = found.predictions[0]
@@ -136,8 +133,9 @@ def test_a_study_s_prompts_are_those_that_were_asked(numbers: Numbers) -> None:
     found = [step for step in lab.service(Prompting).study([design]) if isinstance(step, Cell)][
         -1
     ].evaluation
+    assert found is not None
     measured = Measured("shots", (("2 shots", found),), (), last=design)
-    note = receipt_notes.of_study(lab)(measured)
+    note = prompts.of_study(lab)(measured)
     assert note is not None
     assert numbers(note.write()) == pytest.approx([found.nll.mean], abs=1e-4)
 
@@ -195,8 +193,9 @@ def test_a_run_and_a_design_of_a_chat_model_are_made_again(
     lab = Lab.open(Settings(device="cpu", dtype="float32"))
     *_, cell = lab.service(Prompting).study([design])
     assert isinstance(cell, Cell)
+    assert cell.evaluation is not None
     measured = Measured("shots", (("", cell.evaluation),), (), False, design)
-    note = receipt_notes.of_study(lab)(measured)
+    note = prompts.of_study(lab)(measured)
     assert note is not None
     assert f"in the {form} form" in note.write()
     wanted = [cell.evaluation.by_way["sum"], cell.evaluation.nll.mean]
@@ -239,7 +238,7 @@ def test_what_cannot_be_repeated_is_refused_in_words() -> None:
     with pytest.raises(InputError, match="options"):
         tuning.finetuned("base", "choice", template, FinetuneConfig(), {})
     with pytest.raises(InputError, match="no completion"):
-        completions.completion(Completion("base", "x", ()), None)
+        texts.completion(Completion("base", "x", ()), None)
     with pytest.raises(InputError, match="characters"):
         texts.likelihood(replace(scored_by_hand("base"), text="x" * 500_000))
     with pytest.raises(InputError, match="scored"):
@@ -263,8 +262,8 @@ def test_whatever_a_visitor_types_stays_a_text() -> None:
         texts.likelihood(hostile),
         texts.likelihood(named),
         texts.two_models(hostile, hostile),
-        completions.completion(done, GenerateConfig()),
-        completions.completion(done, None),
+        texts.completion(done, GenerateConfig()),
+        texts.completion(done, None),
         prompts.choices("base", HOSTILE, {HOSTILE: HOSTILE}, [1.0]),
         tuning.finetuned(HOSTILE, HOSTILE, template, FinetuneConfig(start_text=HOSTILE,
                                                                    method="prompt"), {}),

@@ -470,10 +470,10 @@ def test_an_empty_field_is_an_empty_text_and_an_unknown_set_a_sentence(mock_lab)
     page = build_page(mock_lab(), ["likelihood"])
     text = next(one for one in page.blocks.values() if one.elem_id == "likelihood-text")
     assert _taken([None], [text]) == [""]
-    from lmlab.features.prompt.events import chooser
+    from lmlab.features.prompt.events import Handlers
 
     with pytest.raises(Exception, match="no wording for this set"):
-        chooser(mock_lab())("nonsense")
+        Handlers(mock_lab()).choose("nonsense")
 
 
 def test_every_state_of_the_page_comes_packed(served, monkeypatch, mock_lab):

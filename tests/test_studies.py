@@ -8,8 +8,7 @@ import pytest
 from lmlab.api import load
 from lmlab.errors import InputError
 from lmlab.features.prompt.studies import (
-    Cell,
-    Studying,
+    Design,
     iter_study,
     models_study,
     order_study,
@@ -28,6 +27,11 @@ def lm(folder):
     return load(str(folder("llama", "bytelevel-bos")))
 
 
+def base(**asked) -> Design:
+    """What the studies vary."""
+    return Design("", "m", LABELLED, DATA, Protocol(**asked))
+
+
 def borrow(model):
     """Gives one model under every name."""
 
@@ -39,20 +43,19 @@ def borrow(model):
 
 
 def test_studies_stream_their_cells(lm):
-    designs = shots_study("m", LABELLED, DATA, Protocol(draws=2), [2, 0, 1, 1])
+    designs = shots_study(base(draws=2), [2, 0, 1, 1])
     steps = list(iter_study(borrow(lm), designs))
-    final = [s for s in steps if isinstance(s, Cell) and s.final]
+    final = [step for step in steps if step.final]
     assert [(c.design, c.label, c.evaluation.shots) for c in final] == [
         (0, "0", 0),
         (1, "1", 1),
         (2, "2", 2),
     ]
-    assert isinstance(steps[0], Studying)
-    wordings = templates_study("m", [LABELLED, LABELLED], DATA, Protocol(shots=1))
-    cells = [s for s in iter_study(borrow(lm), wordings) if isinstance(s, Cell)]
-    one, two = [cell for cell in cells if cell.final]
+    assert (steps[0].done, steps[0].evaluation) == (0, None)
+    wordings = templates_study(base(shots=1), [LABELLED, LABELLED])
+    one, two = [cell for cell in iter_study(borrow(lm), wordings) if cell.final]
     close(one.evaluation, two.evaluation)
-    models = models_study(["m", "n", "m"], LABELLED, DATA, Protocol())
+    models = models_study(base(), ["m", "n", "m"])
     assert [design.model for design in models] == ["m", "n"]
 
 
@@ -62,12 +65,12 @@ def test_the_lottery_of_orders(lm):
     many = orders(rows[:5])
     assert len(many) == len({json.dumps(order) for order in many}) == 24
     assert all(sorted(map(str, order)) == sorted(map(str, rows[:5])) for order in many)
-    (design,) = order_study("m", LABELLED, DATA, Protocol(shots=3))
+    (design,) = order_study(base(shots=3))
     *_, cell = iter_study(borrow(lm), [design])
     assert len(cell.evaluation.by_draw) == 6
     assert len(cell.evaluation.draws_by("calibrated")) == 6
     with pytest.raises(InputError, match="at least two"):
-        order_study("m", LABELLED, DATA, Protocol(shots=1))
+        order_study(base(shots=1))
 
 
 def test_minimal_pairs(lm):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lmlab.errors import InputError, ModelError
 from lmlab.text.blocks import fields_of
-from lmlab.text.chat import as_chat, as_chats, messages
+from lmlab.text.chat import as_chats, messages
 from lmlab.text.reading import Decoder
 from lmlab.text.sets import shipped
 from lmlab.text.templates import PromptTemplate
@@ -241,7 +241,6 @@ def test_a_chat_is_what_transformers_makes_of_it(form):
     expected = vocabulary.tokenizer.apply_chat_template(
         messages("Say it.", pieces[1:], pieces[0]), tokenize=False, add_generation_prompt=True
     )
-    assert as_chat(vocabulary, "Say it.", pieces[1:], pieces[0]).text == expected
     assert [one.text for one in as_chats(vocabulary, "Say it.", pieces[1:], pieces[:1] * 3)] == [
         expected
     ] * 3
@@ -261,7 +260,7 @@ def test_a_models_chat_template_is_a_strangers(form, words):
     """In the server's process a loop within loops ran without end."""
     _, pieces = template().pieces([{"text": "a"}])
     with pytest.raises(ModelError, match=words):
-        as_chat(chat_vocabulary(form), "", [], pieces[0])
+        as_chats(chat_vocabulary(form), "", [], pieces[:1])
 
 
 def test_a_pattern_that_never_ends_is_ended():

@@ -8,8 +8,7 @@ from dataclasses import replace
 import pytest
 
 from lmlab import palette
-from lmlab.features.likelihood.definition import definition
-from lmlab.features.likelihood.figures import figures
+from lmlab.features.likelihood.views import definition, figures
 from lmlab.measures import measures
 from lmlab.parts import plots, strip, tables
 from lmlab.scoring.scored import Scored, remarks

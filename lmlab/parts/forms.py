@@ -1,7 +1,6 @@
 """A form on the page, from its model of options: widgets, and the model that their values mean."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, get_args, get_origin
 
@@ -114,7 +113,18 @@ class Controls(Generic[M]):
             return _lines(value)
         if value is None or value == "":
             raise InputError(f"‘{asked.label}’ is empty.", self.hint)
-        return _number(value, of) if of in (int, float) else value
+        return self._number(asked.label, value, of) if of in (int, float) else value
+
+    def _number(self, label: str, value: Any, of: type) -> Any:
+        if isinstance(value, str):
+            text = value.strip()[:40]
+            try:
+                value = float(text.replace("−", "-"))
+            except ValueError:
+                raise InputError(f"‘{label}’ cannot be ‘{text}’.", self.hint) from None
+        return (
+            int(value) if of is int and isinstance(value, float) and value.is_integer() else value
+        )
 
 
 def _shown(model: FieldInfo, value: Any) -> Any:
@@ -124,14 +134,6 @@ def _shown(model: FieldInfo, value: Any) -> Any:
     if asked.typed:
         return f"{value:g}" if isinstance(value, float) else str(value)
     return value
-
-
-def _number(value: Any, of: type) -> Any:
-    """As a number where it is one; the model says what is wrong with anything else."""
-    if isinstance(value, str):
-        with suppress(ValueError):
-            value = float(value.strip().replace("−", "-")[:40])
-    return int(value) if of is int and isinstance(value, float) and value.is_integer() else value
 
 
 def _lines(text: str | None) -> tuple[str, ...]:

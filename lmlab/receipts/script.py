@@ -40,32 +40,22 @@ VERSIONED = ("torch", "transformers", "peft", "tokenizers")
 
 @dataclass(frozen=True)
 class Source:
-    """Where a script finds a model.
+    """Where a script finds a model."""
 
-    Attributes:
-        model: folder or Hub id.
-        adapter: the same of a PEFT adapter; empty for none.
-        alpha: factor of the adapter's scale.
-        revision: of a Hub id; empty for the newest.
-        own: whether something is the visitor's own, to be downloaded first.
-    """
-
-    model: str
-    adapter: str = ""
-    alpha: float = 1.0
-    revision: str = ""
-    own: bool = False
+    model: str  # folder or Hub id
+    adapter: str = ""  # the same of a PEFT adapter; empty for none
+    alpha: float = 1.0  # factor of the adapter's scale
+    revision: str = ""  # of a Hub id; empty for the newest
+    own: bool = False  # whether something is the visitor's own, to be downloaded first
 
 
 def source_of(shown: str) -> Source:
-    """Where the model of a result comes from, by the name that the result shows.
+    """Where the model of a result comes from, by the name that the result shows; a ModelError where
+    it has no weights that anybody could load.
 
     >>> source_of("base+qa (α = 0.5)")
     Source(model='assets/models/base', adapter='assets/models/adapters/qa', alpha=0.5, \
 revision='', own=False)
-
-    Raises:
-        ModelError: it has no weights that anybody could load.
     """
     turned = _ALPHA.search(shown)
     ref = ModelRef.cut(shown[: turned.start()] if turned else shown)
@@ -93,17 +83,11 @@ def script(
     /,
     **values: Any,
 ) -> str:
-    """A whole script.
+    """A whole script from a template, named by its path below the package without ``.py.jinja``.
 
-    Args:
-        template: path below the package, without its end ``.py.jinja``.
-        models: names of one model or two.
-        more: further arguments of the script, each with what it is by default.
-        values: what else the template names.
-
-    Raises:
-        InputError: it would be too long.
-        ModelError: a model has no weights that anybody could load.
+    ``models`` are names of one model or two; ``more`` are further arguments of the script, each
+    with what it is by default; ``values`` are what else the template names. A script that would be
+    too long is an InputError, a model without weights a ModelError.
     """
     sources = [source_of(name) for name in models]
     arguments = {}
@@ -146,9 +130,8 @@ def _literal(value: Any) -> Markup:
 def _imports(code: str) -> dict[str, Markup]:
     """The imports that a script's code needs, and the versions of the libraries among them."""
     if len(code) > MOST:
-        raise InputError(
-            f"The receipt would have {len(code):,} characters.", "Take a shorter text or fewer."
-        )
+        long = f"The receipt would have {len(code):,} characters."
+        raise InputError(long, "Take a shorter text or fewer.")
     used = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
     plain = [f"import {name}" for name in PLAIN if name in used]
     taken: dict[str, list[str]] = {"torch": []} if "torch" in used else {}

@@ -18,11 +18,14 @@ from lmlab.scoring.words import words
 WORST = 5
 
 
-def print_scored(
-    scored: Scored, console: Console | None = None, colour_by: str = "surprisal"
-) -> None:
-    """Print a result; colours appear only where the output is a terminal that has them."""
-    console = console or Console(highlight=False, soft_wrap=True)
+def plain_console() -> Console:
+    """Standard output; colours appear only where it is a terminal that has them."""
+    return Console(highlight=False, soft_wrap=True)
+
+
+def print_scored(scored: Scored, colour_by: str = "surprisal") -> None:
+    """Print a result."""
+    console = plain_console()
     console.print(_strip(scored, measure(colour_by)))
     console.print()
     console.print(_figures(scored))
@@ -36,9 +39,9 @@ def print_words(scored: Scored) -> None:
         print(f"{visible_text(word.text)}\t{shown}")
 
 
-def print_completions(runs: Sequence[Completion], console: Console | None = None) -> None:
+def print_completions(runs: Sequence[Completion]) -> None:
     """Print several models' completions of one prompt, one below the other."""
-    console = console or Console(highlight=False, soft_wrap=True)
+    console = plain_console()
     for run in runs:
         facts = f"{len(run.steps)} tokens, perplexity {run.perplexity:.2f}, {run.finish_reason}"
         console.print(Text(run.model, style="bold"), Text(f"  {facts}", style="dim"))
@@ -46,9 +49,9 @@ def print_completions(runs: Sequence[Completion], console: Console | None = None
         console.print()
 
 
-def print_compared(found: Compared, console: Console | None = None) -> None:
+def print_compared(found: Compared) -> None:
     """Print two models' figures on a text, and the tokens that moved most."""
-    console = console or Console(highlight=False, soft_wrap=True)
+    console = plain_console()
     table = Table("model", "perplexity", "bits per byte", box=None, header_style="dim")
     for scored in (found.first, found.second):
         table.add_row(Text(scored.model), f"{scored.perplexity:,.2f}", _bits_per_byte(scored))
@@ -70,11 +73,14 @@ def _moved(found: Compared) -> Table:
     for i in found.moved("kl", WORST):
         text, difference = found.first.tokens.texts[i], found.differences[i]
         kl = [column[i] if column else None for column in (found.kl, found.kl_reverse)]
-        table.add_row(
-            Text(visible_text(repr(text)[1:-1])),
-            *(f"{value:.3f}" for value in (*kl, difference) if value is not None),
-        )
+        numbers = (f"{value:.3f}" for value in (*kl, difference) if value is not None)
+        table.add_row(_quoted(text), *numbers)
     return table
+
+
+def _quoted(text: str) -> Text:
+    """A token on one line."""
+    return Text(visible_text(repr(text)[1:-1]))
 
 
 def _strip(scored: Scored, by: Measure) -> Text:
@@ -98,7 +104,7 @@ def _picture(char: str) -> str:
 
 
 def _figures(scored: Scored) -> Table:
-    table = Table.grid(padding=(0, 2))
+    table, w = Table.grid(padding=(0, 2)), scored.windowing
     rows = [
         ("model", scored.model),
         ("perplexity", f"{scored.perplexity:,.2f}"),
@@ -106,11 +112,9 @@ def _figures(scored: Scored) -> Table:
         ("log-likelihood", f"{scored.logprob:,.3f} nats"),
         ("bits per byte", _bits_per_byte(scored)),
         ("scored", f"{scored.n_tokens:,} tokens, {scored.n_bytes:,} bytes"),
+        ("start", " ".join(scored.context) or "nothing before the first token"),
+        *([("windows", f"{w.count} {w.mode}, stride {w.stride}")] if w else []),
     ]
-    rows.append(("start", " ".join(scored.context) or "nothing before the first token"))
-    if scored.windowing:
-        w = scored.windowing
-        rows.append(("windows", f"{w.count} {w.mode}, stride {w.stride}"))
     rows += [("note", note) for note in remarks(scored)]
     for name, value in rows:
         table.add_row(Text(name, style="dim"), Text(value))
@@ -131,9 +135,6 @@ def _worst(scored: Scored) -> Table:
     order = np.argsort(tokens.columns["logprob"], kind="stable")[: scored.n_tokens]  # NaN is last
     for i in order[:WORST].tolist():
         best = tokens.top.of(i, 1)
-        table.add_row(
-            Text(visible_text(repr(tokens.texts[i])[1:-1])),
-            *(one.show(float(column[i])) for one, column in values),
-            Text(visible_text(repr(best[0].text)[1:-1] if best else "")),
-        )
+        shown = (one.show(float(column[i])) for one, column in values)
+        table.add_row(_quoted(tokens.texts[i]), *shown, _quoted(best[0].text) if best else Text(""))
     return table

@@ -32,11 +32,7 @@ def asked_ref(arguments: argparse.Namespace) -> "ModelRef":
 
 
 def asked_models(models: Sequence[str], adapters: Sequence[str]) -> list[str]:
-    """Several models, each with its adapter, or one model with each of several.
-
-    Raises:
-        InputError: there are neither as many of both nor one model.
-    """
+    """Several models, each with its adapter, or one model with each of several."""
     from lmlab.models.refs import ModelRef
 
     if not adapters:

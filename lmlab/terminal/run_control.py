@@ -76,9 +76,8 @@ def unfinished(folder: "RunFolder", changed: Sequence[str], more: int = 0) -> "R
     if folder.state.get("state") == "running" and folder.is_alive:
         raise InputError("This run is under way already.")
     if step_of(folder.path) >= steps:
-        raise InputError(
-            f"All {steps:,} steps of this run are made.", "More of them are made with --steps."
-        )
+        hint = "More of them are made with --steps."
+        raise InputError(f"All {steps:,} steps of this run are made.", hint)
     if more:
         folder.lengthen(more)
     folder.stop_file.unlink(missing_ok=True)

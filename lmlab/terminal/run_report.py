@@ -7,30 +7,23 @@ from typing import Any
 from lmlab.errors import InputError
 from lmlab.runs.store import RunFolder
 from lmlab.terminal.quiet import write_json
-from lmlab.training.events import Finished, Started
+from lmlab.training.events import Evaluated, Finished, Started, TrainStep
 
 
 def shown(events: Iterator[Any], steps: int, leads: bool) -> Iterator[Any]:
     """The same events, with a progress bar on standard error where that is a terminal."""
+    from rich import progress
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    from lmlab.training.events import Evaluated, TrainStep
 
     console = Console(stderr=True)
     columns = [
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeRemainingColumn(),
+        progress.TextColumn("{task.description}"),
     ]
-    with Progress(*columns, console=console, disable=not (leads and console.is_terminal)) as bar:
+    silent = not (leads and console.is_terminal)
+    with progress.Progress(*columns, console=console, disable=silent) as bar:
         task, loss, valid = bar.add_task("", total=steps), "", ""
         for event in events:
             if isinstance(event, TrainStep):
@@ -96,13 +89,14 @@ def print_table(
     more: str = "",
 ) -> None:
     """Figures as a table; below it how much was done, and where what was learned lies."""
-    from rich.console import Console
     from rich.table import Table
+
+    from lmlab.terminal.listing import plain_console
 
     table = Table(*head, box=None, header_style="dim")
     for row in rows:
         table.add_row(*row)
-    console = Console(highlight=False, soft_wrap=True)
+    console = plain_console()
     console.print(table)
     said = f"{more}{f'; {finished.message}' if finished.message else ''}"
     line = f"{finished.step:,} steps, {learned}, {finished.seconds:.1f} s{said}"

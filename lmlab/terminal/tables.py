@@ -18,17 +18,8 @@ TABLES = "a JSON, CSV, TSV or Parquet file, or hub:OWNER/NAME, with @REVISION an
 def table_of(
     name: str, maps: Sequence[str] = (), *, split: str = "train", skip: bool = False
 ) -> "Table":
-    """A table by name.
-
-    Args:
-        name: a path, or ``hub:owner/name@revision:subset``.
-        maps: FIELD=COLUMN, each another name for a column.
-        split: of a set of the Hub.
-        skip: leave out rows that cannot be read.
-
-    Raises:
-        InputError: it is not there, or cannot be read.
-    """
+    """A table by name: a path, or ``hub:owner/name@revision:subset`` and its split. ``maps`` are
+    FIELD=COLUMN, each another name for a column; ``skip`` leaves out rows that cannot be read."""
     from lmlab.text import sets as data
     from lmlab.text.parquet import read_parquet
     from lmlab.text.rows import MAX_ROWS
@@ -58,11 +49,7 @@ def tell(notes: Iterable[str]) -> None:
 
 
 def pair(text: str) -> tuple[str, str]:
-    """NAME=VALUE in two parts.
-
-    Raises:
-        InputError: there is no ‘=’.
-    """
+    """NAME=VALUE in two parts."""
     name, equals, value = text.partition("=")
     if not equals:
         raise InputError(f"‘{text[:40]}’ has no ‘=’.", "Write NAME=VALUE.")

@@ -1,14 +1,65 @@
-"""Which fields a Jinja block inserts, found without running it."""
+"""Blocks of Jinja: which fields they insert, found without running them; and many rows rendered at
+once, what is the same for several rows once.
+"""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from jinja2 import nodes
 from jinja2.defaults import DEFAULT_NAMESPACE
 from jinja2.exceptions import TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from lmlab.rendering import Job, Renderer, RenderError
+from lmlab.text.records import Row, marked, place_of, placed
+
 # Names that Jinja itself gives to every block.
 BUILT_IN = frozenset(DEFAULT_NAMESPACE) | {"loop", "self", "caller", "varargs", "kwargs"}
+
+
+class Batch:
+    """Jobs of many rows, over blocks by name."""
+
+    def __init__(self, blocks: Mapping[str, str]) -> None:
+        self._blocks = blocks
+        self._names = {name: names_of(block) for name, block in blocks.items()}
+        self._jobs: list[Job] = []
+        self._first: list[Row | None] = []  # the row that each job was made for first
+        self._known: dict[tuple[Any, ...], int] = {}
+        self._places: list[list[int]] = []
+
+    def add(self, row: Row | None, jobs: Iterable[Job]) -> None:
+        """The jobs of one row."""
+        self._places.append([self._place(row, block, values) for block, values in jobs])
+
+    def rendered(self, renderer: Renderer) -> list[Sequence[str]]:
+        """The texts of each row's jobs, in order.
+
+        Raises:
+            RenderError: a block cannot be rendered; names the row where it knows its place.
+        """
+        try:
+            texts = renderer.render(self._blocks, self._jobs)
+        except RenderError as error:
+            error.row = row = self._first[error.job] if error.job >= 0 else None
+            if row is not None and place_of(row) is not None:
+                error.message = placed(row, 0, error.message)
+            raise
+        return [[texts[place] for place in places] for places in self._places]
+
+    def _place(self, row: Row | None, block: str, values: Mapping[str, Any]) -> int:
+        names = self._names[block]
+        asked = values if names is None else {n: values[n] for n in values if n in names}
+        key = (block, *((name, _frozen(value)) for name, value in asked.items()))
+        if key not in self._known:
+            self._known[key] = len(self._jobs)
+            self._jobs.append((block, {name: marked(value) for name, value in asked.items()}))
+            self._first.append(row)
+        return self._known[key]
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else (type(value), value)
 
 
 def fields_of(block: str) -> tuple[str, ...]:
@@ -18,9 +69,7 @@ def fields_of(block: str) -> tuple[str, ...]:
     ('text', 'label')
     """
     tree = _tree(block)
-    if tree is None:
-        return ()
-    used = [(node.name, node.ctx) for node in tree.find_all(nodes.Name)]
+    used = [(one.name, one.ctx) for one in tree.find_all(nodes.Name)] if tree else []
     own = {name for name, context in used if context != "load"}
     return tuple(dict.fromkeys(name for name, _ in used if name not in own | BUILT_IN))
 
@@ -38,10 +87,8 @@ def asked_for(block: str) -> frozenset[str]:
     ['a', 'input']
     """
     tree = _tree(block)
-    if tree is None:
-        return frozenset()
     found: list[nodes.Node] = []
-    for node in tree.find_all((nodes.If, nodes.CondExpr, nodes.Or, nodes.Filter)):
+    for node in tree.find_all((nodes.If, nodes.CondExpr, nodes.Or, nodes.Filter)) if tree else ():
         if isinstance(node, nodes.If | nodes.CondExpr):
             found.append(node.test)
         elif isinstance(node, nodes.Or):

@@ -1,12 +1,14 @@
 """The same design as a chat: a turn for every example, in the form of the model's tokenizer."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from lmlab.errors import InputError
 from lmlab.models.chat import Message, has_chat, rendered, turn_end
 from lmlab.models.forms import Form
 from lmlab.models.tokens import Vocabulary
 from lmlab.text.parts import Part, PartKind, Pieces, Prompt, joined
+from lmlab.text.records import Row
 from lmlab.text.templates import PromptTemplate
 
 
@@ -16,13 +18,8 @@ def form_for(
     asked: Form | None = None,
     learned: Form | None = None,
 ) -> Form:
-    """The form that a model is asked in.
-
-    Args:
-        vocabulary: the model's.
-        template: the wording, which may name a form.
-        asked: what somebody wants; None leaves it open.
-        learned: what the model was tuned in, where that is known.
+    """The form that a model is asked in: as somebody wants, else as the model was tuned, else as
+    the wording says, else chat where there is a chat template.
 
     Raises:
         InputError: the chat form of a model without a chat template.
@@ -67,42 +64,51 @@ def _asked(piece: Pieces) -> list[Message]:
     return [{"role": "user", "content": piece.query.strip()}]
 
 
-def in_form(
-    vocabulary: Vocabulary,
-    form: Form,
-    instruction: str,
-    examples: Sequence[Pieces],
-    separator: str,
-    queries: Sequence[Pieces],
-) -> list[Prompt]:
-    """One prompt for each query, in one form or the other.
+@dataclass(frozen=True)
+class Rendered:
+    """A wording's blocks for queries and for sets of examples, rendered at once."""
 
-    Raises:
-        ModelError: the tokenizer's chat template fails on one.
-    """
-    if form == "chat":
-        return as_chats(vocabulary, instruction, examples, queries)
-    return [joined(instruction, examples, separator, query) for query in queries]
+    instruction: str
+    separator: str
+    queries: Sequence[Pieces]
+    sets: Sequence[Sequence[Pieces]]
 
+    @classmethod
+    def of(
+        cls, template: PromptTemplate, queries: Sequence[Row], sets: Sequence[Sequence[Row]]
+    ) -> "Rendered":
+        """Of rows; raises as ``PromptTemplate.pieces``."""
+        instruction, pieces = template.pieces([*queries, *(row for rows in sets for row in rows)])
+        rest = iter(pieces[len(queries) :])
+        shown = [[next(rest) for _ in rows] for rows in sets]
+        return cls(instruction, template.separator, pieces[: len(queries)], shown)
 
-def as_chat(
-    vocabulary: Vocabulary, instruction: str, examples: Sequence[Pieces], query: Pieces
-) -> Prompt:
-    """The prompt in the tokenizer's own chat form, up to where the model's turn begins.
+    def prompts(
+        self,
+        vocabulary: Vocabulary,
+        form: Form,
+        shown: int = 0,
+        queries: Sequence[Pieces] | None = None,
+    ) -> list[Prompt]:
+        """One for each query after one of the sets; raises as ``as_chats``."""
+        if form == "plain":
+            return self.plain(shown, queries)
+        asked = self.queries if queries is None else queries
+        return as_chats(vocabulary, self.instruction, self.sets[shown], asked)
 
-    Raises:
-        ModelError: the tokenizer's template fails on it, or takes too long.
-    """
-    return as_chats(vocabulary, instruction, examples, [query])[0]
+    def plain(self, shown: int = 0, queries: Sequence[Pieces] | None = None) -> list[Prompt]:
+        """The same as plain text."""
+        asked, rows = self.queries if queries is None else queries, self.sets[shown]
+        return [joined(self.instruction, rows, self.separator, query) for query in asked]
 
 
 def as_chats(
     vocabulary: Vocabulary, instruction: str, examples: Sequence[Pieces], queries: Sequence[Pieces]
 ) -> list[Prompt]:
-    """One prompt for each query.
+    """For each query the tokenizer's own chat form, up to where the model's turn begins.
 
     Raises:
-        ModelError: as ``as_chat``.
+        ModelError: the tokenizer's template fails on one, or takes too long.
     """
     texts = rendered(vocabulary, [messages(instruction, examples, query) for query in queries])
     return [
@@ -125,19 +131,18 @@ def stops_in(vocabulary: Vocabulary, form: Form, stop: Sequence[str]) -> tuple[s
 
 def _parts(text: str, instruction: str, examples: Sequence[Pieces], query: Pieces) -> list[Part]:
     """Where each piece went, searched for in order; all else is the chat's own."""
-    wanted: list[tuple[PartKind, str, int]] = [("instruction", instruction.strip(), -1)]
+    wanted: list[tuple[PartKind, str, int]] = [("instruction", instruction, -1)]
     for index, example in enumerate(examples):
-        wanted += [("example", example.query.strip(), index)]
-        wanted += [("example", example.target.strip(), index)]
-    wanted.append(("query", query.query.strip(), -1))
+        wanted += [("example", example.query, index), ("example", example.target, index)]
+    wanted.append(("query", query.query, -1))
     parts, at = [], 0
     for kind, piece, index in wanted:
-        start = text.find(piece, at) if piece else -1
+        start = text.find(piece.strip(), at) if piece.strip() else -1
         if start < 0:
             continue
         if start > at:
             parts.append(Part("chat", at, start))
-        at = start + len(piece)
+        at = start + len(piece.strip())
         parts.append(Part(kind, start, at, index))
     if at < len(text):
         parts.append(Part("chat", at, len(text)))

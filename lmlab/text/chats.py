@@ -14,6 +14,7 @@ MESSAGES = "messages"
 COLUMNS = (MESSAGES, "conversations", "conversation", "chat")
 PROMPT, ANSWER = "prompt", "answer"
 MODEL = "assistant"
+Turns = tuple[tuple[str, str], ...]
 # Other names of who speaks (ShareGPT and the like).
 ROLES = (("human", "user"), ("gpt", MODEL), ("bot", MODEL), ("model", MODEL), ("chatgpt", MODEL))
 
@@ -32,36 +33,35 @@ def with_chats(rows: Iterable[Record], faults: Faults) -> Iterator[Record]:
             yield row
             continue
         try:
-            turns = turns_of(row[column])
+            turns = [_turn(turn) for turn in json.loads(row[column])]
             last = _last(turns)
+            plain = "\n".join(f"{t['role'].capitalize()}: {t['content']}" for t in turns[:last])
+            if len(plain) > MAX_CELL:
+                raise InputError(f"the chat has more than {MAX_CELL:,} characters.")
         except InputError as error:
             faults.take(InputError(f"{said(row.place)}: {error.message}", error.hint))
             continue
         cells = {
             **{name: value for name, value in row.items() if name != column},
             MESSAGES: Chat(json.dumps(turns, ensure_ascii=False)),
-            PROMPT: plain(turns[:last]),
+            PROMPT: plain,
             ANSWER: turns[last]["content"],
         }
-        if len(cells[PROMPT]) > MAX_CELL:
-            long = f"{said(row.place)}: the chat has more than {MAX_CELL:,} characters."
-            faults.take(InputError(long))
-            continue
         yield Record(cells, row.place)
 
 
-def turns_of(cell: str) -> list[dict[str, str]]:
-    """The turns of a chat, each {role, content}.
+def turns_before_answer(cell: str) -> Turns:
+    """(role, content) of each turn before the model's last; empty where the cell holds no chat.
 
-    Raises:
-        InputError: a turn without a role, or without a text.
+    >>> turns_before_answer('[{"role": "user", "content": "Hi"}]')
+    (('user', 'Hi'),)
     """
-    return [_turn(turn) for turn in json.loads(cell)]
-
-
-def plain(turns: Iterable[dict[str, str]]) -> str:
-    """Turns as plain text, a line each, with who speaks before a colon."""
-    return "\n".join(f"{turn['role'].capitalize()}: {turn['content']}" for turn in turns)
+    try:
+        turns = [(str(turn["role"]), str(turn["content"])) for turn in json.loads(cell)]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return ()
+    last = max((at for at, (role, _) in enumerate(turns) if role == MODEL), default=len(turns))
+    return tuple(turns[:last])
 
 
 def _column(row: Record) -> str | None:

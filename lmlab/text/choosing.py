@@ -3,26 +3,21 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from lmlab.maths.agreement import softmax
-from lmlab.text.predictions import Way
 
+Way = Literal["sum", "per character", "per byte", "minus unconditional", "calibrated"]
 # Stand-ins for a query without content (Zhao et al. 2021).
 CONTENT_FREE = ("N/A", "", "[MASK]")
 
 
 @dataclass(frozen=True)
 class Blank:
-    """What the labels get where nothing is asked.
+    """What the labels get where nothing is asked; empty where that is not known."""
 
-    Attributes:
-        unconditional: ln p of each label with nothing before it; empty where that cannot be had.
-        content_free: ln of each label's share after a query without content; empty where it was not
-            asked for.
-    """
-
-    unconditional: tuple[float, ...] = ()
-    content_free: tuple[float, ...] = ()
+    unconditional: tuple[float, ...] = ()  # ln p of each label with nothing before it
+    content_free: tuple[float, ...] = ()  # ln of its share after a query without content
 
 
 def mean_shares(rows: Sequence[Sequence[float]]) -> tuple[float, ...]:
@@ -35,12 +30,10 @@ def mean_shares(rows: Sequence[Sequence[float]]) -> tuple[float, ...]:
 def scored(
     logprobs: Sequence[float], targets: Sequence[str], blank: Blank
 ) -> dict[Way, tuple[float, ...]]:
-    """Every way's score of each label.
+    """Every way's score of each label, from ln p(target | prompt), Σ over its tokens.
 
-    Args:
-        logprobs: ln p(target | prompt), Σ over its tokens.
-        targets: the labels as they would be written; lengths leave out white space at the ends.
-        blank: what the labels get by themselves; ways that need what it lacks are left out.
+    Lengths of targets leave out white space at the ends; ways that need what ``blank`` lacks are
+    left out.
     """
     words = [target.strip() for target in targets]
     found: dict[Way, tuple[float, ...]] = {

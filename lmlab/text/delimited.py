@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from lmlab.errors import InputError
@@ -32,11 +33,7 @@ def separated(
 ) -> list[Record]:
     """One row for each record below the header; records with nothing in them are left out.
 
-    Args:
-        text: of the file.
-        own: what usually stands between two cells of such a file; another is found by itself.
-        faults: what becomes of records that are none; None refuses the first.
-        most: rows.
+    ``own`` is what usually stands between two cells of such a file; another is found by itself.
 
     Raises:
         InputError: a line that cannot be read, or a header that cannot be.
@@ -50,9 +47,8 @@ def separated(
     if isinstance(header, InputError):
         raise header
     if len(header.cells) > MAX_COLUMNS:
-        raise InputError(
-            f"The header has {len(header.cells):,} columns; at most {MAX_COLUMNS} are read."
-        )
+        width = f"The header has {len(header.cells):,} columns; at most {MAX_COLUMNS} are read."
+        raise InputError(width)
     check_count(len(records) - 1, most)
     names = _named(header, [one for one in records if isinstance(one, Cells)][1:])
     found = []
@@ -119,16 +115,13 @@ def _with_separator(text: str, own: str) -> tuple[str, str]:
 
 def _widths(text: str, separator: str) -> list[int]:
     """Columns of the first records."""
-    lines = io.StringIO(text, newline="")
-    found = []
-    try:
+    lines, found = io.StringIO(text, newline=""), list[int]()
+    with suppress(csv.Error):
         for cells in csv.reader(lines, delimiter=separator, skipinitialspace=True):
             if any(cells):
                 found.append(len(cells))
             if len(found) > LOOKED_AT:
                 break
-    except csv.Error:
-        pass
     return found
 
 
@@ -206,29 +199,22 @@ def _swallowed(one: Cells) -> InputError:
 def _unquoted(lines: Sequence[str], separator: str) -> list[Cells]:
     """Each line as a record, quotes as they stand but around whole cells; none where it does not
     come out even."""
-    found = []
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        bare = line.rstrip("\r\n")
-        parts = [_unwrapped(part) for part in bare.split(separator)]
-        found.append(Cells(parts, (line,), number))
+    found = [
+        Cells([_unwrapped(part) for part in line.rstrip("\r\n").split(separator)], (line,), number)
+        for number, line in enumerate(lines, 1)
+        if line.strip()
+    ]
     even = len({len(one.cells) for one in found}) == 1 and len(found[0].cells) > 1
     return found if even else []
 
 
 def _unwrapped(part: str) -> str:
-    """A cell of a line; quotes around all of it are taken away."""
     whole = re.fullmatch(r'\s*"((?:[^"]|"")*)"\s*', part)
     return whole[1].replace('""', '"') if whole else part
 
 
 def _named(header: Cells, body: Sequence[Cells]) -> list[str]:
-    """A name for each column, "" for one that is left out.
-
-    Raises:
-        InputError: a column with something in it has no name, or two have the same.
-    """
+    """A name for each column, "" for one that is left out; no two have the same."""
     raw = "".join(header.lines)
     place = Place(0, header.line)
     names = [column_name(_stripped(part, raw), place).strip() for part in header.cells]
@@ -241,7 +227,7 @@ def _named(header: Cells, body: Sequence[Cells]) -> list[str]:
             names[0] = ""
         elif not found and any("".join(one.cells[i : i + 1]).strip() for one in body):
             raise InputError(f"Column {i + 1} has no name.", "The first line names them.")
-    if repeated := _repeated(names):
+    if repeated := next((name for name in names if name and names.count(name) > 1), ""):
         raise InputError(f"Two columns are named ‘{repeated[:40]}’.")
     return names
 
@@ -270,12 +256,3 @@ def _counts(body: Sequence[Cells]) -> bool:
     parts = [one.cells[0].strip() for one in body]
     ways = ([str(i + start) for i in range(len(parts))] for start in (0, 1))
     return len(parts) > 1 and parts in ways
-
-
-def _repeated(names: Sequence[str]) -> str:
-    seen: set[str] = set()
-    for name in names:
-        if name and name in seen:
-            return name
-        seen.add(name)
-    return ""

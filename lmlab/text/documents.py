@@ -24,19 +24,15 @@ END = "<|endoftext|>"
 # The column that holds the text, in the order in which it is looked for.
 COLUMNS = ("text", "content", "document", "body", "raw_content", "sentence")
 BLANK = re.compile(r"\n[^\S\n]*\n\s*")
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much is read.
-
-    Attributes:
-        documents: at most.
-        chars: of all of them together.
-    """
+    """How much is read."""
 
     documents: int
-    chars: int
+    chars: int  # of all of them together
 
     @classmethod
     def of(cls, settings: Settings) -> "Limits":
@@ -47,14 +43,11 @@ class Limits:
 def read_documents(
     data: bytes | str, name: str, limits: Limits, cut: Cut = "blank lines", column: str = ""
 ) -> tuple[str, ...]:
-    """The documents of a file or of a pasted text; empty ones are left out.
+    """The documents of a file, its kind told by its name's ending, or of a pasted text; empty ones
+    are left out.
 
-    Args:
-        data: UTF-8 bytes, or text.
-        name: of the file; its ending tells the kind.
-        limits: what is refused.
-        cut: where a plain text falls apart; a text with ``<|endoftext|>`` in it falls apart there.
-        column: of a table that holds the text; by default the likeliest.
+    A plain text is cut at ``<|endoftext|>`` where it has that, else where ``cut`` says; ``column``
+    of a table holds the text, by default the likeliest.
 
     Raises:
         InputError: not UTF-8, compressed, broken, empty, or beyond the limits; says which.
@@ -65,16 +58,15 @@ def read_documents(
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     if "\0" in text:
         raise InputError(f"{name} holds NUL characters, so it is not a text.")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise InputError(f"{name} holds half of a surrogate pair.", "Delete it.") from None
+    if SURROGATE.search(text):
+        raise InputError(f"{name} holds half of a surrogate pair.", "Delete it.")
     if len(text) > 4 * limits.chars:
         raise too_long(len(text), limits)
     kind = kind_of_text(name, text)
     if kind == "text":
-        return _limited(_cut(text, cut), name, limits)
-    found = _jsonl(text, column) if kind == "jsonl" else _column_of(text, kind, column, limits)
+        found = _cut(text, cut)
+    else:
+        found = _jsonl(text, column) if kind == "jsonl" else _column_of(text, kind, column, limits)
     return _limited(found, name, limits)
 
 
@@ -137,9 +129,8 @@ def _jsonl(text: str, column: str) -> Iterator[str]:
                 name = _text_field(value)
             value = value.get(name)
         if not isinstance(value, str):
-            raise InputError(
-                f"Line {number:,} has no text.", f"Name the field one of {', '.join(COLUMNS)}."
-            )
+            known = f"Name the field one of {', '.join(COLUMNS)}."
+            raise InputError(f"Line {number:,} has no text.", known)
         yield _whole(value, f"Line {number:,}")
 
 
@@ -159,54 +150,45 @@ def _values(text: str) -> Iterator[tuple[int, Any]]:
         try:
             yield number, json.loads(line)
         except (ValueError, RecursionError):
-            raise InputError(
-                f"Line {number:,} is no valid JSON.", "JSONL has one object on each line."
-            ) from None
+            hint = "JSONL has one object on each line."
+            raise InputError(f"Line {number:,} is no valid JSON.", hint) from None
 
 
 def _no_column(column: str, row: Iterable[str], place: str = "") -> InputError:
-    there = ", ".join(row)
     said = f"{place}there is no column ‘{column[:40]}’."
-    return InputError(said[0].upper() + said[1:], f"There are: {there}.")
+    return InputError(said[0].upper() + said[1:], f"There are: {', '.join(row)}.")
 
 
 def _text_field(value: dict[str, Any]) -> str:
     """The field that holds the text: by its name, else the longest string."""
     strings = [key for key, item in value.items() if isinstance(item, str)]
-    named = [name for name in COLUMNS if name in strings]
-    return (named or sorted(strings, key=lambda key: -len(value[key])) or [""])[0]
+    longest = max(strings, key=lambda key: len(value[key]), default="")
+    return next((name for name in COLUMNS if name in strings), longest)
 
 
 def _column(rows: Sequence[Row]) -> str:
     """The column that holds the text: by its name, else the one with most characters."""
     columns = list(rows[0]) if rows else []
-    named = [name for name in COLUMNS if name in columns]
-    if named:
-        return named[0]
-    return max(columns, key=lambda c: sum(len(row.get(c, "")) for row in rows), default="")
+    likeliest = max(columns, key=lambda c: sum(len(row.get(c, "")) for row in rows), default="")
+    return next((name for name in COLUMNS if name in columns), likeliest)
 
 
 def _whole(text: str, place: str) -> str:
     # JSON can spell half of a surrogate pair, or a NUL, that no file could hold.
-    if any("\ud800" <= char <= "\udfff" or char == "\0" for char in text):
+    if "\0" in text or SURROGATE.search(text):
         raise InputError(f"{place} holds a character that is none.", "Delete it.")
     return text
 
 
 def _limited(pieces: Iterable[str], name: str, limits: Limits) -> tuple[str, ...]:
-    found: list[str] = []
-    chars = 0
-    for piece in pieces:
-        if not (text := piece.strip()):
-            continue
+    found, chars = list[str](), 0
+    for text in filter(None, map(str.strip, pieces)):
         chars += len(text)
         if chars > limits.chars:
             raise too_long(chars, limits)
         if len(found) == limits.documents:
-            raise InputError(
-                f"There are more than {limits.documents:,} documents.",
-                "Take fewer, or cut the text at fewer places.",
-            )
+            many = f"There are more than {limits.documents:,} documents."
+            raise InputError(many, "Take fewer, or cut the text at fewer places.")
         found.append(text)
     if not found:
         raise InputError(f"There is no text in {name}.")

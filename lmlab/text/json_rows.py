@@ -5,20 +5,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from lmlab.errors import InputError
+from lmlab.text import rows
 from lmlab.text.records import Place, Record
-from lmlab.text.rows import Faults, Literal, cell, check_count, column_name, is_chat, said
+from lmlab.text.rows import Faults, Literal, cell, column_name, is_chat, said
 
 SPACE = " \t\r\n"
 
 
 def json_rows(text: str, faults: Faults) -> Iterator[Record]:
-    """One row for each object.
-
-    Raises:
-        InputError: no JSON, no objects, or a cell that is none; names the line.
-    """
+    """One row for each object; an InputError where there is none, or no cell, names the line."""
     for count, (place, value) in enumerate(_values(text, faults), 1):
-        check_count(count)
+        rows.check_count(count)
         try:
             if not isinstance(value, dict):
                 raise InputError(f"{said(place)} is no JSON object.")
@@ -46,16 +43,11 @@ def _lines(lines: list[str], faults: Faults) -> Iterator[tuple[Place, Any]]:
         if not line.strip():
             continue
         row += 1
-        found = _parsed(line)
-        if found is None:
-            faults.take(
-                InputError(
-                    f"Line {number:,} is no valid JSON.",
-                    "JSONL has one object on each line; a JSON file holds a list of objects.",
-                )
-            )
-        else:
+        if found := _parsed(line):
             yield Place(row, number), found[0]
+        else:
+            hint = "JSONL has one object on each line; a JSON file holds a list of objects."
+            faults.take(InputError(f"Line {number:,} is no valid JSON.", hint))
 
 
 def _listed(text: str, start: int) -> Iterator[tuple[Place, Any]]:
@@ -89,17 +81,11 @@ def _listed(text: str, start: int) -> Iterator[tuple[Place, Any]]:
 
 def _held(value: Any) -> Iterator[tuple[Place, Any]]:
     """The only list of objects that an object holds; else the object as one row."""
-    parts = value.values() if isinstance(value, dict) else []
-    lists = [
-        one
-        for one in parts
-        if isinstance(one, list)
-        and one
-        and all(isinstance(row, dict) for row in one)
-        and not is_chat(one)
-    ]
-    rows = lists[0] if len(lists) == 1 and len(value) == 1 else [value]
-    return ((Place(number), row) for number, row in enumerate(rows, 1))
+    only = next(iter(value.values())) if isinstance(value, dict) and len(value) == 1 else None
+    held = [value]
+    if isinstance(only, list) and all(isinstance(row, dict) for row in only) and not is_chat(only):
+        held = only or held
+    return ((Place(number), row) for number, row in enumerate(held, 1))
 
 
 def _past(text: str, at: int) -> int:
@@ -119,9 +105,4 @@ def _parsed(text: str) -> tuple[Any] | None:
 
 def _decoder() -> json.JSONDecoder:
     """Numbers stay as they are written."""
-    return json.JSONDecoder(parse_int=Literal, parse_float=Literal, parse_constant=no_constant)
-
-
-def no_constant(name: str) -> Any:
-    """Refuses NaN and Infinity, which Python reads and JSON does not have."""
-    raise ValueError(f"{name} is no JSON")
+    return json.JSONDecoder(parse_int=Literal, parse_float=Literal, parse_constant=rows.no_constant)

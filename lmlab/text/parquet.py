@@ -22,13 +22,7 @@ PLAIN = "Use plain values."
 def read_parquet(
     source: bytes | Path, name: str, limit: int | None = None, *, skip: bool = False
 ) -> Table:
-    """Read a Parquet file; every cell becomes a string.
-
-    Args:
-        source: the file's bytes, or its path.
-        name: as shown to people.
-        limit: take no more rows than that; None refuses a table with too many.
-        skip: leave out rows that cannot be read, and say which.
+    """Read a Parquet file, or its first ``limit`` rows; every cell becomes a string.
 
     Raises:
         InputError: damaged, too large, or with cells that hold objects or bytes.
@@ -45,11 +39,7 @@ def read_parquet(
 
 
 def read_any(content: bytes | str, name: str, *, skip: bool = False) -> Table:
-    """A table of a visitor's, Parquet or text, told by its name's ending.
-
-    Raises:
-        InputError: says which row or what else cannot be read.
-    """
+    """A table of a visitor's, Parquet or text, told by its name's ending."""
     if not name.lower().endswith(".parquet") or isinstance(content, str):
         return read_table(content, name, skip=skip)
     if len(content) > MAX_BYTES:
@@ -144,10 +134,8 @@ def _measure(texts: Any, column: str, name: str) -> None:
     lengths = pc.utf8_length(texts.dictionary if isinstance(texts, DictionaryArray) else texts)
     longest = pc.max(lengths).as_py() or 0
     if longest > MAX_CELL:
-        raise InputError(
-            f"A cell of the column ‘{column[:40]}’ has {longest:,} characters, more "
-            f"than {MAX_CELL:,}."
-        )
+        cell_of = f"A cell of the column ‘{column[:40]}’"
+        raise InputError(f"{cell_of} has {longest:,} characters, more than {MAX_CELL:,}.")
     if isinstance(texts, DictionaryArray):
         lengths = lengths.take(texts.indices)
     if (pc.sum(lengths).as_py() or 0) > MOST_UNPACKED:

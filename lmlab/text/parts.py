@@ -1,6 +1,6 @@
 """A prompt put together from its parts, knowing which characters came from which. Text only."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -9,60 +9,36 @@ PartKind = Literal["instruction", "example", "separator", "query", "chat"]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A stretch of a prompt.
-
-    Attributes:
-        kind: what it is.
-        start: first character.
-        end: one past the last.
-        index: which example, from 0; −1 for all else.
-    """
+    """A stretch of a prompt."""
 
     kind: PartKind
     start: int
     end: int
-    index: int = -1
+    index: int = -1  # which example, from 0; −1 for all else
 
 
 @dataclass(frozen=True)
 class Pieces:
-    """What a template makes of one row.
+    """What a template makes of one row."""
 
-    Attributes:
-        query: up to where the answer begins.
-        example: the row as a solved example; empty where the answer is not known.
-        target: how the true answer goes on after the query.
-        truth: the true answer or label; None where it is not known.
-        targets: the same for each label.
-        turns: (role, content) of a chat up to the answer, which stand for the query in the chat
-            form; empty where the row holds no chat.
-    """
-
-    query: str
-    example: str
-    target: str
-    truth: str | None
-    targets: Mapping[str, str] = field(default_factory=dict)
+    query: str  # up to where the answer begins
+    example: str  # the row as a solved example; empty where the answer is not known
+    target: str  # how the true answer goes on after the query
+    truth: str | None  # the true answer or label; None where it is not known
+    targets: Mapping[str, str] = field(default_factory=dict)  # the same for each label
+    # (role, content) of a row's chat up to the answer: the query in the chat form
     turns: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """What the lecture's F builds.
-
-    Attributes:
-        text: all of it.
-        parts: tile it from start to end.
-        target: how the true answer goes on; empty where it is not known.
-        targets: the same for each label.
-        turn: whether it ends where a chat's turn begins, so that white space at its end is given.
-    """
+    """What the lecture's F builds."""
 
     text: str
-    parts: tuple[Part, ...]
-    target: str = ""
-    targets: Mapping[str, str] = field(default_factory=dict)
-    turn: bool = False
+    parts: tuple[Part, ...]  # tile it from start to end
+    target: str = ""  # how the true answer goes on; empty where it is not known
+    targets: Mapping[str, str] = field(default_factory=dict)  # the same for each label
+    turn: bool = False  # whether it ends where a chat's turn begins: white space there is given
 
     @property
     def ends_in_space(self) -> bool:
@@ -70,30 +46,14 @@ class Prompt:
         return not self.turn and self.text != self.text.rstrip()
 
 
-def pieces_of(query: str, rest: list[str], truth: str | None, names: tuple[str, ...]) -> Pieces:
-    """A row's query, and what was rendered after it: example, target and a target a choice, or
-    the targets alone where the answer is not known."""
-    if truth is None:
-        return Pieces(query, "", "", None, dict(zip(names, rest, strict=True)))
-    example, target, *targets = rest
-    return Pieces(query, example, target, truth, dict(zip(names, targets, strict=True)))
-
-
 def joined(instruction: str, examples: Sequence[Pieces], separator: str, query: Pieces) -> Prompt:
     """Instruction, each example with a separator after it, and the query."""
+    stretches: list[tuple[PartKind, str, int]] = [("instruction", instruction, -1)]
+    for index, example in enumerate(examples):
+        stretches += [("example", example.example, index), ("separator", separator, index)]
     parts, text = [], ""
-    for kind, piece, index in _stretches(instruction, examples, separator, query):
+    for kind, piece, index in [*stretches, ("query", query.query, -1)]:
         if piece:
             parts.append(Part(kind, len(text), len(text) + len(piece), index))
             text += piece
     return Prompt(text, tuple(parts), query.target, query.targets)
-
-
-def _stretches(
-    instruction: str, examples: Sequence[Pieces], separator: str, query: Pieces
-) -> Iterator[tuple[PartKind, str, int]]:
-    yield "instruction", instruction, -1
-    for index, example in enumerate(examples):
-        yield "example", example.example, index
-        yield "separator", separator, index
-    yield "query", query.query, -1

@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 from lmlab.errors import InputError
 from lmlab.models.forms import Form
 from lmlab.options import CHECKED, Checked, Option
-from lmlab.text.predictions import Way
+from lmlab.text.choosing import Way
 from lmlab.text.rows import Row
 from lmlab.text.sets import Dataset
 
@@ -35,17 +35,8 @@ QUERIES = Option(
 class Protocol(Checked):
     """How a design is measured.
 
-    Attributes:
-        shots: examples in each prompt.
-        draws: how many sets of examples; without shots there is one.
-        seed: of the draws and of which queries are asked.
-        limit: most queries; None for all.
-        way: how a label is chosen.
-        calibrate: whether to ask a query without content too (Zhao et al. 2021).
-        form: plain or chat; None: as the model was tuned, else as the wording says, else chat where
-            the tokenizer has a chat template.
-        max_new_tokens: longest free answer.
-        share: whether to read a common beginning once.
+    Without shots there is one draw; the seed draws examples and queries; no limit asks all; a
+    content-free query calibrates (Zhao et al. 2021); a common beginning is read once where shared.
     """
 
     LIMITS: ClassVar[str] = "{name} must be from {low} to {high}, not {value}."

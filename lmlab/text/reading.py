@@ -9,31 +9,23 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from lmlab.rendering import Renderer
-from lmlab.text.json_rows import no_constant
+from lmlab.text.rows import no_constant
 
 How = Literal["first-line", "until", "regex", "label", "json"]
 LONGEST_PATTERN = 200
 
 
 class Decoder(BaseModel):
-    """How G reads a completion.
-
-    Attributes:
-        how: ``first-line``; ``until`` a delimiter; a ``regex``; the ``label`` it begins with;
-            ``json``.
-        delimiter: for ``until``.
-        pattern: for ``regex``: its first group, else the whole match.
-        before: for ``json``: what the prompt wrote of the value already.
-        field: for ``json``: the key to take; empty takes the value itself.
-    """
+    """How G reads a completion."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    # ``first-line``; ``until`` a delimiter; a ``regex``; the ``label`` it begins with; ``json``
     how: How = "first-line"
-    delimiter: str = ""
-    pattern: str = ""
-    before: str = ""
-    field: str = ""
+    delimiter: str = ""  # for ``until``
+    pattern: str = ""  # for ``regex``: its first group, else the whole match
+    before: str = ""  # for ``json``: what the prompt wrote of the value already
+    field: str = ""  # for ``json``: the key to take; empty takes the value itself
 
     @model_validator(mode="after")
     def _complete(self) -> "Decoder":
@@ -51,19 +43,12 @@ class Decoder(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What G read.
+    """What G read."""
 
-    Attributes:
-        value: the answer, or None where there is none.
-        reason: why there is none.
-        start: first character of the completion that it was read from.
-        end: one past the last.
-    """
-
-    value: str | None
-    reason: str = ""
-    start: int = 0
-    end: int = 0
+    value: str | None  # the answer, or None where there is none
+    reason: str = ""  # why there is none
+    start: int = 0  # first character of the completion that it was read from
+    end: int = 0  # one past the last
 
 
 def read(
@@ -74,22 +59,22 @@ def read(
     ended: Sequence[bool],
     renderer: Renderer,
 ) -> list[Answer]:
-    """Read each completion.
+    """Read each completion, which has no stop string at its end.
 
-    Args:
-        decoder: the way.
-        completions: what the model wrote, without a stop string that ended it.
-        labels: label to word, for ``label``, and to turn words back into labels.
-        ended: whether each completion came to an end, rather than being cut at a length.
-        renderer: who looks for patterns.
+    ``labels`` give words by label; ``ended`` says which completions came to an end, rather than
+    being cut at a length; the renderer looks for patterns.
     """
     if decoder.how == "regex":
         spans = renderer.search(decoder.pattern, completions)
-        pairs = zip(completions, spans, strict=True)
-        found = [_matched(text, span) for text, span in pairs]
+        found = [
+            Answer(text[slice(*span)], "", *span)
+            if span
+            else Answer(None, "The pattern matches nowhere.")
+            for text, span in zip(completions, spans, strict=True)
+        ]
     else:
-        pairs_ended = zip(completions, ended, strict=True)
-        found = [_plain(decoder, text, done, labels) for text, done in pairs_ended]
+        pairs = zip(completions, ended, strict=True)
+        found = [_plain(decoder, text, done, labels) for text, done in pairs]
     if decoder.how == "label" or not labels:
         return found
     return [_as_label(answer, labels) for answer in found]
@@ -119,21 +104,15 @@ def _stripped(text: str, start: int, end: int) -> Answer:
     return Answer(value, "", start, start + len(value))
 
 
-def _matched(text: str, span: tuple[int, int] | None) -> Answer:
-    if span is None:
-        return Answer(None, "The pattern matches nowhere.")
-    return Answer(text[slice(*span)], "", *span)
-
-
 def _begins_with(text: str, labels: Mapping[str, str]) -> Answer:
     """The label whose word the completion begins with; the longest where several do."""
     start = len(text) - len(text.lstrip())
     rest = text[start:].casefold()
+    words = {label: word.strip().casefold() for label, word in labels.items()}
     fitting = [
         label
-        for label, word in labels.items()
-        if rest.startswith(word.strip().casefold())
-        and not rest[len(word.strip().casefold()) :][:1].isalnum()
+        for label, word in words.items()
+        if rest.startswith(word) and not rest[len(word) :][:1].isalnum()
     ]
     if not fitting:
         return Answer(None, f"It begins with none of {', '.join(labels.values())}.")

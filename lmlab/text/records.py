@@ -37,15 +37,10 @@ KINDS: Mapping[str, type[str]] = {"number": Number, "flag": Flag, "chat": Chat}
 
 
 class Place(NamedTuple):
-    """Where a row stood.
+    """Where a row stood."""
 
-    Attributes:
-        row: from 1, headers and empty lines not counted.
-        line: of the file, from 1; 0 where files have none.
-    """
-
-    row: int
-    line: int = 0
+    row: int  # from 1, headers and empty lines not counted
+    line: int = 0  # of the file, from 1; 0 where files have none
 
     def __str__(self) -> str:
         told = f" (line {self.line:,})" if self.line not in (0, self.row) else ""

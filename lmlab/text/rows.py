@@ -1,5 +1,5 @@
 """What is common to all kinds of tables: their limits, how bytes become text, how a value becomes
-a cell, what becomes of rows that are none. Text only.
+a cell and a cell options again, what becomes of rows that are none. Text only.
 """
 
 import codecs
@@ -17,6 +17,7 @@ __all__ = ["Row"]
 MAX_ROWS = 20_000
 MAX_COLUMNS = 64
 MAX_CELL = 20_000
+MOST_OPTIONS = 50  # of a row
 NAMED = 3  # faults that are told one by one
 MAX_NAME = 200  # characters of a column's name
 COMPRESSED = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
@@ -27,22 +28,13 @@ WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 @dataclass
 class Faults:
-    """What is wrong with single rows: the first fault is an error, or all are gathered.
+    """What is wrong with single rows: the first fault is an error, or all are gathered."""
 
-    Attributes:
-        skip: whether rows with a fault are left out.
-        said: each fault in a sentence, in order.
-    """
-
-    skip: bool = False
-    said: list[str] = field(default_factory=list)
+    skip: bool = False  # whether rows with a fault are left out
+    said: list[str] = field(default_factory=list)  # each fault in a sentence, in order
 
     def take(self, error: InputError) -> None:
-        """Note a row's fault.
-
-        Raises:
-            InputError: rows are not to be left out.
-        """
+        """Note a row's fault; where rows are not to be left out, it is raised."""
         if not self.skip:
             raise error
         self.said.append(error.message)
@@ -99,11 +91,7 @@ def check_count(count: int, most: int = MAX_ROWS) -> None:
 
 
 def column_name(key: str, place: Place) -> str:
-    """A column's name.
-
-    Raises:
-        InputError: it is too long, or no text.
-    """
+    """A column's name; an InputError where it is too long, or no text."""
     if len(key) > MAX_NAME:
         raise InputError(
             f"{said(place)}: a column’s name has {len(key):,} characters, more than {MAX_NAME}.",
@@ -152,8 +140,48 @@ def said(place: Place) -> str:
 
 
 def _joined(parts: list[str]) -> str:
-    """A list, options of a question for instance, as ``lmlab.text.options`` reads it again."""
+    """A list, options of a question for instance, as ``options_of`` reads it again."""
     plain = all(part == part.strip() and part and "|" not in part for part in parts)
     if parts and plain and not parts[0].startswith("["):
         return " | ".join(parts)
     return json.dumps(parts, ensure_ascii=False)
+
+
+def options_of(cell: str) -> tuple[str, ...]:
+    """The options in a cell, a JSON list or with ‘|’ between them, without white space at the ends.
+
+    >>> options_of('["a cat", "a dog"]') == options_of("a cat | a dog")
+    True
+
+    Raises:
+        InputError: fewer than two, too many, an empty one, or the same one twice.
+    """
+    found = _listed(cell) if cell.lstrip().startswith("[") else cell.split("|")
+    options = tuple(option.strip() for option in found)
+    if len(options) < 2:
+        raise InputError("there are no two options.", "Write a JSON list, or put | between them.")
+    if len(options) > MOST_OPTIONS:
+        many = f"there are {len(options):,} options; at most {MOST_OPTIONS} are compared."
+        raise InputError(many)
+    if not all(options):
+        raise InputError("an option is empty.")
+    if len(set(options)) < len(options):
+        twice = next(option for option in options if options.count(option) > 1)
+        raise InputError(f"the option ‘{twice[:40]}’ stands there twice.")
+    return options
+
+
+def _listed(cell: str) -> list[str]:
+    hint = 'For instance ["yes", "no"].'
+    try:
+        value = json.loads(cell, parse_constant=no_constant)
+    except (ValueError, RecursionError):
+        raise InputError("the options are no valid JSON list.", hint) from None
+    if not isinstance(value, list) or not all(isinstance(one, str | int | float) for one in value):
+        raise InputError("the options are no list of texts.", hint)
+    return [one if isinstance(one, str) else json.dumps(one) for one in value]
+
+
+def no_constant(name: str) -> Any:
+    """Refuses NaN and Infinity, which Python reads and JSON does not have."""
+    raise ValueError(f"{name} is no JSON")

@@ -22,26 +22,18 @@ from lmlab.text.twins import Reads
 
 T = TypeVar("T")
 MAX_BYTES = 5_000_000
-# Share of the rows of a single table that examples are drawn from.
-POOL = 0.3
+POOL = 0.3  # share of the rows of a single table that examples are drawn from
 SPLITS = ("test", "valid")  # of a shipped set, to be asked
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of strings.
-
-    Attributes:
-        name: as shown to people.
-        columns: in order.
-        rows: each with some or all of the columns.
-        skipped: rows that were left out, a sentence each.
-    """
+    """Rows of strings."""
 
     name: str
     columns: tuple[str, ...]
-    rows: tuple[Row, ...]
-    skipped: tuple[str, ...] = ()
+    rows: tuple[Row, ...]  # each with some or all of the columns
+    skipped: tuple[str, ...] = ()  # rows that were left out, a sentence each
 
     @property
     def chats(self) -> bool:
@@ -54,10 +46,7 @@ class Table:
         return (f"{self.name}: {told(self.skipped)}",) if self.skipped else ()
 
     def columns_for(
-        self,
-        fields: Sequence[str],
-        chosen: Sequence[str | None] = (),
-        optional: Sequence[str] = (),
+        self, fields: Sequence[str], chosen: Sequence[str | None] = (), optional: Sequence[str] = ()
     ) -> dict[str, str]:
         """{field: column}: as chosen; else of the same name; else those that are left, in order.
 
@@ -69,27 +58,22 @@ class Table:
         found = {f: c for f, c in zip(fields, chosen, strict=False) if c in self.columns and c}
         left = [c for c in self.columns if c not in fields and c not in found.values()]
         for field in fields:
-            if field in found:
-                continue
             if field in self.columns:
-                found[field] = field
-            elif field in optional:
-                continue
-            elif left:
+                found.setdefault(field, field)
+            elif field not in found and field not in optional:
+                if not left:
+                    has = f"It has {', '.join(self.columns)}."
+                    raise InputError(f"The table has no column for ‘{field}’.", has)
                 found[field] = left.pop(0)
-            else:
-                raise InputError(
-                    f"The table has no column for ‘{field}’.", f"It has {', '.join(self.columns)}."
-                )
         return {field: found[field] for field in fields if field in found}
 
     def mapped(self, fields: Mapping[str, str]) -> "Table":
         """The same rows under the names that a template uses: {field: column}."""
         if missing := [column for column in fields.values() if column not in self.columns]:
-            raise _no_column(missing[0], self.columns)
-        return replace(
-            self, columns=tuple(fields), rows=tuple(_renamed(row, fields) for row in self.rows)
-        )
+            known = ", ".join(self.columns)
+            raise InputError(f"There is no column ‘{missing[0][:40]}’.", f"There are: {known}.")
+        rows = tuple(_renamed(row, fields) for row in self.rows)
+        return replace(self, columns=tuple(fields), rows=rows)
 
     def usable(self, reads: Reads, *, skip: bool = False) -> "Table":
         """The rows that a wording can use.
@@ -104,26 +88,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A labelled set in two parts that share no row.
-
-    Attributes:
-        name: as shown to people.
-        pool: what examples are drawn from.
-        queries: what is asked.
-        notes: what became of rows that are in neither, in sentences.
-    """
+    """A labelled set in two parts that share no row."""
 
     name: str
-    pool: tuple[Row, ...]
-    queries: tuple[Row, ...]
-    notes: tuple[str, ...] = ()
+    pool: tuple[Row, ...]  # what examples are drawn from
+    queries: tuple[Row, ...]  # what is asked
+    notes: tuple[str, ...] = ()  # what became of rows that are in neither, in sentences
 
     def check(self, columns: Sequence[str]) -> None:
-        """Refuse the set when a row lacks a column or has nothing in it.
-
-        Raises:
-            InputError: names the row of the file, else counted from 1 within its part.
-        """
+        """Refuse a set with a row that lacks a column or has nothing in it; the InputError names
+        the row of the file, else counted from 1 within its part."""
         for part, rows in (("examples", self.pool), ("queries", self.queries)):
             for number, row in enumerate(rows, 1):
                 known = place_of(row) is not None
@@ -133,16 +107,10 @@ class Dataset:
             raise InputError(f"‘{self.name}’ has no rows to ask.")
 
 
-def read_table(
-    data: bytes | str, name: str = "the table", kind: str = "", *, skip: bool = False
-) -> Table:
-    """Read JSONL, a JSON list, CSV or TSV.
+def read_table(data: bytes | str, name: str = "the table", *, skip: bool = False) -> Table:
+    """Read JSONL, a JSON list, CSV or TSV, told by the name's ending, else by the first line.
 
-    Args:
-        data: the file's bytes, or pasted text.
-        name: of the file; its ending tells the kind where ``kind`` does not.
-        kind: ``jsonl``, ``csv`` or ``tsv``; else told from the name, else from the first line.
-        skip: leave out rows that cannot be read, and say which.
+    ``skip`` leaves out rows that cannot be read, and says which.
 
     Raises:
         InputError: too large, compressed, not UTF-8, or a row that cannot be read; says which.
@@ -155,12 +123,12 @@ def read_table(
         raise InputError(f"There are no rows in {name}.")
     if "\0" in text:
         raise InputError(f"{name} holds NUL characters, so it is not a text table.")
-    faults = Faults(skip)
-    if (kind or kind_of(name, text)) == "jsonl":
-        found: Iterable[Record] = json_rows(text, faults)
+    faults, kind = Faults(skip), kind_of(name, text)
+    found: Iterable[Record]
+    if kind == "jsonl":
+        found = json_rows(text, faults)
     else:
-        own = "\t" if (kind or kind_of(name, text)) == "tsv" else ","
-        found = separated(text, own, faults)
+        found = separated(text, "\t" if kind == "tsv" else ",", faults)
     return made(name, list(with_chats(found, faults)), faults)
 
 
@@ -197,34 +165,27 @@ def read_file(path: Path, *, skip: bool = False) -> Table:
 
 def shipped_sets() -> list[str]:
     """Names of the sets that ship with all three splits."""
-    folder = assets_dir() / "datasets"
-    return sorted(path.parent.name for path in folder.glob("*/test.jsonl"))
+    return sorted(path.parent.name for path in (assets_dir() / "datasets").glob("*/test.jsonl"))
 
 
 def shipped(name: str, split: str = "test") -> Dataset:
     """A shipped set: examples from its training split, queries from another."""
-    if name not in shipped_sets():
-        raise InputError(
-            f"There is no data set named ‘{name[:60]}’.", f"There are: {', '.join(shipped_sets())}."
-        )
+    if name not in (known := shipped_sets()):
+        there = f"There are: {', '.join(known)}."
+        raise InputError(f"There is no data set named ‘{name[:60]}’.", there)
     if split not in SPLITS:
-        raise InputError(
-            f"‘{name}’ has no split ‘{split[:40]}’.", f"There are: {', '.join(SPLITS)}."
-        )
+        there = f"There are: {', '.join(SPLITS)}."
+        raise InputError(f"‘{name}’ has no split ‘{split[:40]}’.", there)
     folder = assets_dir() / "datasets" / name
     pool, queries = (read_file(folder / f"{part}.jsonl") for part in ("train", split))
     return Dataset(name, pool.rows, queries.rows)
 
 
 def split(table: Table, seed: int = 0, share: float = POOL, reads: Reads | None = None) -> Dataset:
-    """Two parts of one table, by chance; a row that occurs twice is kept once, and rows that have
-    the same before the answer stay in one of them.
+    """Two parts of one table, by chance, the pool of examples with a share of the rows.
 
-    Args:
-        table: the rows.
-        seed: of the split.
-        share: of the rows, that examples are drawn from.
-        reads: what the wording reads; by default every column.
+    A row that occurs twice is kept once, and rows that have the same before the answer stay in one
+    part; without ``reads`` every column counts.
     """
     groups = twins.families(table.rows, reads)
     pool, queries = twins.halves(groups, seed, None, lambda n: min(n - 1, math.ceil(share * n)))
@@ -243,10 +204,6 @@ def undivided(table: Table, examples: Table | None = None, reads: Reads | None =
             "as well: no examples are drawn from them."
         )
     return Dataset(table.name, tuple(pool), table.rows, tuple(notes))
-
-
-def _no_column(name: str, columns: Sequence[str]) -> InputError:
-    return InputError(f"There is no column ‘{name[:40]}’.", f"There are: {', '.join(columns)}.")
 
 
 def general_texts() -> dict[str, list[str]]:

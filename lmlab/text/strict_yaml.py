@@ -32,15 +32,7 @@ class _Loader(yaml.BaseLoader):  # type: ignore[misc]
 
 
 def load_mapping(text: str, what: str = "template") -> dict[str, Any]:
-    """A YAML mapping of strings, lists and mappings.
-
-    Args:
-        text: of the file.
-        what: it is, for what is said of mistakes.
-
-    Raises:
-        InputError: too long, no YAML, or no mapping; says the line.
-    """
+    """A YAML mapping of strings, lists and mappings; an InputError says the line of a mistake."""
     if len(text) > LONGEST:
         raise InputError(f"The {what} has {len(text):,} characters; at most {LONGEST:,} are read.")
     try:

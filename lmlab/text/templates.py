@@ -3,7 +3,6 @@ query; its decoder G reads the answer out of the completion. Runs no model.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -11,14 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from lmlab.errors import InputError
 from lmlab.models.forms import Form
 from lmlab.rendering import Job, Renderer
-from lmlab.text.batch import Batch
-from lmlab.text.blocks import asked_for, fields_of
-from lmlab.text.options import options_of
-from lmlab.text.parts import Pieces, Prompt, joined, pieces_of
+from lmlab.text.blocks import Batch, asked_for, fields_of
+from lmlab.text.chats import turns_before_answer
+from lmlab.text.parts import Pieces, Prompt, joined
 from lmlab.text.reading import Answer, Decoder, read
 from lmlab.text.records import Row, placed
+from lmlab.text.rows import options_of
 from lmlab.text.strict_yaml import load_mapping
-from lmlab.text.turns import turns_before_answer
 from lmlab.text.twins import Reads
 
 MAX_LABELS = 1000
@@ -27,49 +25,29 @@ LABELS = "labels"
 
 
 class PromptTemplate(BaseModel):
-    """One prompt design. Blocks are Jinja; a row's fields are inserted as ``{{ field }}``.
-
-    Attributes:
-        name: short, of letters, digits and hyphens.
-        title: as shown to people.
-        task: what it asks for; templates of one task are wordings of each other.
-        data: the shipped set it fits.
-        about: one line on where the wording comes from.
-        instruction: stands before everything; knows no row, but ``labels``.
-        example: one solved example; by default query and target together.
-        separator: stands after every example.
-        query: what is asked, up to where the answer begins.
-        target: how the true answer goes on after the query.
-        answer: the field that holds the true answer.
-        labels: label to word, where the answer is one of a few; blocks see the word.
-        options: the field that holds the options, where each row has its own; blocks see a list.
-        stop: strings that end a completion.
-        decoder: how G reads a completion; ``decode`` in YAML.
-        form: ``plain`` or ``chat``, where the wording is made for one of them; else empty.
-        turns: the column with a whole chat, a JSON list of role and content: in the chat form its
-            turns before the last answer stand as they are, in place of the query.
-        tuned: the embedded model that was fine-tuned on this very wording.
-    """
+    """One prompt design. Blocks are Jinja; a row's fields are inserted as ``{{ field }}``."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,59}$")
-    title: str = ""
-    task: str = ""
-    data: str = ""
-    about: str = ""
-    instruction: str = ""
-    example: str = ""
-    separator: str = "\n"
-    query: str = Field(min_length=1)
-    target: str = Field(min_length=1)
-    answer: str = Field(min_length=1)
-    labels: dict[str, str] = {}
-    options: str = ""
-    tuned: str = ""
-    stop: tuple[str, ...] = ()
-    decoder: Decoder = Field(Decoder(), alias="decode")
-    form: Form | Literal[""] = ""
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,59}$")  # short, of letters, digits and hyphens
+    title: str = ""  # as shown to people
+    task: str = ""  # what it asks for; templates of one task are wordings of each other
+    data: str = ""  # the shipped set it fits
+    about: str = ""  # one line on where the wording comes from
+    instruction: str = ""  # stands before everything; knows no row, but ``labels``
+    example: str = ""  # one solved example; by default query and target together
+    separator: str = "\n"  # stands after every example
+    query: str = Field(min_length=1)  # what is asked, up to where the answer begins
+    target: str = Field(min_length=1)  # how the true answer goes on after the query
+    answer: str = Field(min_length=1)  # the field that holds the true answer
+    labels: dict[str, str] = {}  # to words, where the answer is one of a few; blocks see the word
+    options: str = ""  # the field with a row's own options; blocks see a list
+    tuned: str = ""  # the embedded model that was fine-tuned on this very wording
+    stop: tuple[str, ...] = ()  # strings that end a completion
+    decoder: Decoder = Field(Decoder(), alias="decode")  # how G reads a completion
+    form: Form | Literal[""] = ""  # where the wording is made for one of them
+    # the column with a whole chat, a JSON list of role and content: in the chat form its turns
+    # before the last answer stand as they are, in place of the query
     turns: str = ""
     shipped: bool = Field(False, exclude=True)
 
@@ -86,35 +64,29 @@ class PromptTemplate(BaseModel):
     @model_validator(mode="after")
     def _sensible(self) -> "PromptTemplate":
         words = list(self.labels.values())
-        if len(words) == 1:
-            raise ValueError("labels: there must be at least two")
-        if len(words) > MAX_LABELS:
-            raise ValueError(f"labels: there may be at most {MAX_LABELS}")
-        if any(not word.strip() for word in (*words, *self.labels)):
-            raise ValueError("labels: a label is empty")
-        if len(set(words)) < len(words):
-            raise ValueError("labels: two labels have the same word")
-        if "" in self.stop:
-            raise ValueError("stop: a stop string is empty")
-        if self.decoder.how == "label" and not self.chooses:
-            raise ValueError("decode: ‘label’ needs labels, or options")
-        if self.options and words:
-            raise ValueError("options: there are labels for all rows already")
-        if self.options == self.answer:
-            raise ValueError("options: they cannot stand in the field of the answer")
-        if self.answer in fields_of(self.query):
-            raise ValueError(f"query: it gives the answer away, ‘{self.answer}’")
-        if not words and self.answer not in fields_of(self.target):
-            raise ValueError(f"target: it does not use the answer, ‘{self.answer}’")
+        for wrong, said in (
+            (len(words) == 1, "labels: there must be at least two"),
+            (len(words) > MAX_LABELS, f"labels: there may be at most {MAX_LABELS}"),
+            (not all(map(str.strip, (*words, *self.labels))), "labels: a label is empty"),
+            (len(set(words)) < len(words), "labels: two labels have the same word"),
+            ("" in self.stop, "stop: a stop string is empty"),
+            (self.decoder.how == "label" and not self.chooses,
+             "decode: ‘label’ needs labels, or options"),
+            (self.options and words, "options: there are labels for all rows already"),
+            (self.options == self.answer,
+             "options: they cannot stand in the field of the answer"),
+            (self.answer in fields_of(self.query),
+             f"query: it gives the answer away, ‘{self.answer}’"),
+            (not words and self.answer not in fields_of(self.target),
+             f"target: it does not use the answer, ‘{self.answer}’"),
+        ):  # fmt: skip
+            if wrong:
+                raise ValueError(said)
         return self
 
     @classmethod
     def parse(cls, text: str, *, shipped: bool = False) -> "PromptTemplate":
-        """Read a template from YAML.
-
-        Raises:
-            InputError: no YAML, an unknown or missing field, or one that cannot be.
-        """
+        """Read a template from YAML; an InputError says which field is wrong."""
         raw = load_mapping(text)
         raw.pop("shipped", None)
         try:
@@ -163,17 +135,8 @@ class PromptTemplate(BaseModel):
         used = dict.fromkeys([*fields_of(block), *([self.options] if self.options else [])])
         return tuple(name for name in used if name not in (LABELS, self.answer))
 
-    @property
-    def renderer(self) -> Renderer:
-        """Who renders its blocks."""
-        return Renderer(self.shipped)
-
     def encode(self, examples: Sequence[Row], query: Row) -> Prompt:
         """The lecture's F: the prompt, and which characters came from which part.
-
-        Args:
-            examples: solved rows, in order; none for zero-shot.
-            query: the row that is asked; its answer may be missing.
 
         Raises:
             InputError: a field is missing, a label is none of the template's, or a block fails.
@@ -182,19 +145,22 @@ class PromptTemplate(BaseModel):
         return joined(instruction, pieces[:-1], self.separator, pieces[-1])
 
     def pieces(self, rows: Sequence[Row], first: int = 1) -> tuple[str, list[Pieces]]:
-        """The instruction, and each row's query, example and answers, rendered; ``first`` is the
-        number of the first row, where rows do not know their place."""
+        """The instruction, and each row's query, example and answers, rendered.
+
+        ``first`` is the number of the first row, where rows do not know their place.
+        """
         batch = Batch(self.blocks)
         batch.add(None, [("instruction", {LABELS: list(self.labels.values())})])
         for number, row in enumerate(rows, first):
             batch.add(row, self._jobs(row, number))
-        ((instruction,), *texts) = batch.rendered(self.renderer)
+        ((instruction,), *texts) = batch.rendered(Renderer(self.shipped))
         found = []
         for number, (row, (query, *rest)) in enumerate(zip(rows, texts, strict=True), first):
             truth = row.get(self.answer)
-            made = pieces_of(query, rest, truth, tuple(self.choices(row, number)))
+            example, target, *ends = ("", "", *rest) if truth is None else rest
+            targets = dict(zip(self.choices(row, number), ends, strict=True))
             turns = turns_before_answer(row.get(self.turns, "")) if self.turns else ()
-            found.append(replace(made, turns=turns))
+            found.append(Pieces(query, example, target, truth, targets, turns))
         return instruction, found
 
     def _jobs(self, row: Row, number: int) -> Iterable[Job]:
@@ -217,8 +183,7 @@ class PromptTemplate(BaseModel):
     def choices(self, row: Row, number: int = 0) -> Mapping[str, str]:
         """What a row's answer is chosen from, and how each is written; empty for free answers.
 
-        Raises:
-            InputError: the row's options cannot be read; ``number`` tells which row it is.
+        Options that cannot be read are an InputError; ``number`` tells which row it is.
         """
         if not self.options:
             return self.labels
@@ -234,9 +199,9 @@ class PromptTemplate(BaseModel):
         if not self.chooses:
             return answer
         if answer not in choices:
-            kind, hint = ("answer", "The answer has to be one of the row’s options.")
+            kind, hint = "answer", "The answer has to be one of the row’s options."
             if self.labels:
-                kind, hint = ("label", "Map the template’s labels to those of the data.")
+                kind, hint = "label", "Map the template’s labels to those of the data."
             known = ", ".join(choice[:40] for choice in list(choices)[:MOST_NAMED])
             known += ", …" if len(choices) > MOST_NAMED else ""
             said = f"the {kind} ‘{answer[:40]}’ is none of {known}."
@@ -244,11 +209,7 @@ class PromptTemplate(BaseModel):
         return choices[answer]
 
     def check(self, rows: Sequence[Row]) -> None:
-        """Refuse rows whose answers are none that can be chosen; names the first.
-
-        Raises:
-            InputError: an unknown label, or options that cannot be read.
-        """
+        """Refuse rows with an unknown label, or options that cannot be read; names the first."""
         for number, row in enumerate(rows, 1):
             self.check_row(row, number)
 
@@ -261,36 +222,30 @@ class PromptTemplate(BaseModel):
     ) -> Answer:
         """The lecture's G: what a completion answers, or why that cannot be said.
 
-        Args:
-            completion: what the model wrote, without a stop string that ended it.
-            ended: whether it came to an end, rather than being cut at a length.
-            targets: how each option would be written, where every row has its own.
+        It has no stop string at its end; ``ended`` says that it was not cut at a length, and
+        ``targets`` how each option of its row would be written.
         """
         labels = (targets or {}) if self.options else self.labels
-        return read(
-            self.decoder, [completion], labels=labels, ended=[ended], renderer=self.renderer
-        )[0]
+        return self._read([completion], labels, [ended])[0]
 
     def decode_all(self, completions: Sequence[str], ended: Sequence[bool]) -> list[Answer]:
-        """G for many completions.
+        """G for many completions of templates without options."""
+        return self._read(completions, self.labels, ended)
 
-        Args:
-            completions: what the model wrote, without a stop string that ended it.
-            ended: whether each came to an end, rather than being cut at a length.
-        """
-        return read(
-            self.decoder, completions, labels=self.labels, ended=ended, renderer=self.renderer
-        )
+    def _read(
+        self, completions: Sequence[str], labels: Mapping[str, str], ended: Sequence[bool]
+    ) -> list[Answer]:
+        renderer = Renderer(self.shipped)
+        return read(self.decoder, completions, labels=labels, ended=ended, renderer=renderer)
 
 
 def _said(error: ValidationError) -> tuple[str, str]:
     """The first thing that is wrong, in one sentence, and what there is to choose from."""
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])
-    fields = ", ".join(
-        f.alias or n for n, f in PromptTemplate.model_fields.items() if not f.exclude
-    )
     if first["type"] == "extra_forbidden":
+        known = PromptTemplate.model_fields.items()
+        fields = ", ".join(field.alias or name for name, field in known if not field.exclude)
         return f"The template has an unknown field, ‘{place}’.", f"There are: {fields}."
     if first["type"] == "missing":
         return f"The template has no ‘{place}’.", "It needs name, query, target and answer."

@@ -13,18 +13,12 @@ Key = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Reads:
-    """What a wording reads of a row.
-
-    Attributes:
-        columns: all of them.
-        needed: those that may not be empty.
-        inputs: those that stand before the answer.
-        check: refuses a row whose answer is none, with its number; None checks nothing.
-    """
+    """What a wording reads of a row."""
 
     columns: tuple[str, ...]
-    needed: tuple[str, ...]
-    inputs: tuple[str, ...]
+    needed: tuple[str, ...]  # those that may not be empty
+    inputs: tuple[str, ...]  # those that stand before the answer
+    # refuses a row whose answer is none, with its number; None checks nothing
     check: Callable[[Row, int], None] | None = None
 
     @property
@@ -34,11 +28,7 @@ class Reads:
 
 
 def check_row(row: Row, columns: Sequence[str], place: str) -> None:
-    """Refuse a row that lacks a column or has nothing in it.
-
-    Raises:
-        InputError: begins with the place.
-    """
+    """Refuse a row that lacks a column or has nothing in it; an InputError says where."""
     for column in columns:
         if column not in row:
             had = ", ".join(row) or "none"
@@ -63,10 +53,7 @@ def usable(rows: Sequence[Row], reads: Reads, name: str, faults: Faults) -> list
 
 
 def families(rows: Sequence[Row], reads: Reads | None) -> list[list[Row]]:
-    """Rows with the same before the answer, together; what is the same throughout is kept once.
-
-    Without ``reads`` every column counts.
-    """
+    """Rows with the same before the answer, together; what is the same throughout is kept once."""
     found: dict[Key, dict[Key, Row]] = {}
     for row in rows:
         found.setdefault(_family(row, reads), {}).setdefault(_whole(row, reads), row)
@@ -76,13 +63,9 @@ def families(rows: Sequence[Row], reads: Reads | None) -> list[list[Row]]:
 def halves(
     groups: Sequence[list[Row]], seed: int, limit: int | None, first: Callable[[int], int]
 ) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
-    """Two parts by chance; rows of one family stand in one of them.
+    """Two parts by chance, of ``limit`` rows together; a family of rows stands in one of them.
 
-    Args:
-        groups: families.
-        seed: of the chance.
-        limit: most rows of both together.
-        first: how many rows the first part is to have, of how many there are.
+    ``first`` says how many rows the first part is to have, of how many there are.
     """
     mixed = list(groups)
     Random(seed).shuffle(mixed)

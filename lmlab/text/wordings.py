@@ -32,25 +32,16 @@ def _templates(folder: Path) -> Mapping[str, PromptTemplate]:
 
 
 def shipped_template(name: str) -> PromptTemplate:
-    """A shipped template by name.
-
-    Raises:
-        InputError: there is none of that name; says which there are.
-    """
+    """A shipped template by name; an InputError says which there are."""
     known = shipped_templates()
     if name not in known:
-        raise InputError(
-            f"There is no template named ‘{str(name)[:60]}’.", f"There are: {', '.join(known)}."
-        )
+        there = f"There are: {', '.join(known)}."
+        raise InputError(f"There is no template named ‘{str(name)[:60]}’.", there)
     return known[name]
 
 
 def shipped_source(name: str) -> str:
-    """The YAML of a shipped template, as it was written; empty for ``NONE``, plain text.
-
-    Raises:
-        InputError: there is none of that name.
-    """
+    """The YAML of a shipped template, as it was written; empty for ``NONE``, plain text."""
     if name == NONE:
         return ""
     shipped_template(name)
@@ -81,9 +72,7 @@ def titled(data: str = "") -> list[tuple[str, str]]:
 
 
 def fitting_wording(columns: Sequence[str], *, chat: bool = False) -> PromptTemplate | None:
-    """The shipped wording for a table of chats, or of instructions; None where none is meant for
-    such a table.
-    """
+    """The shipped wording for a table of chats, or of instructions; None for any other table."""
     if chat:
         return shipped_template(CHAT)
     found = shipped_template(INSTRUCTION)

@@ -6,15 +6,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
+from lmlab.generation.completions import Step, collect
 from lmlab.generation.config import GenerateConfig
 from lmlab.options import add_flags, read
+from lmlab.receipts.texts import compared
+from lmlab.runs.model_store import ModelRef, ModelStore
 from lmlab.terminal.naming import BOS, CHAT
 from lmlab.terminal.quiet import RECEIPT, quiet, say, write_json
 
 if TYPE_CHECKING:
-    from lmlab.generation.completions import Step
     from lmlab.models.model import LM
-    from lmlab.models.refs import ModelRef
 
 
 def add_compare(commands: Any) -> None:
@@ -46,16 +47,14 @@ def add_compare(commands: Any) -> None:
 def _compare(arguments: argparse.Namespace) -> None:
     config = read(GenerateConfig, arguments)
     quiet()
-    from lmlab.runs.model_store import ModelRef, ModelStore
-
     names = [name for name in arguments.models.split(",") if name.strip()]
     if len(names) < 2:
         raise InputError("Name two models at least.", "For instance --models base,base+qa.")
     if arguments.receipt and arguments.prompt is not None:
-        raise InputError(
-            "A receipt compares models on a text.", "Give --text in place of --prompt."
-        )
-    refs = [_dialled(ModelRef.parse(name), arguments.alpha) for name in names]
+        hint = "Give --text in place of --prompt."
+        raise InputError("A receipt compares models on a text.", hint)
+    refs = [ModelRef.parse(name) for name in names]
+    refs = [replace(ref, alpha=arguments.alpha) if ref.adapter else ref for ref in refs]
     with ModelStore().borrow_all(refs) as lms:
         if arguments.prompt is not None:
             _compare_prompt(lms, arguments, config)
@@ -63,13 +62,8 @@ def _compare(arguments: argparse.Namespace) -> None:
             _compare_text(lms, arguments)
 
 
-def _dialled(ref: "ModelRef", alpha: float) -> "ModelRef":
-    return replace(ref, alpha=alpha) if ref.adapter else ref
-
-
 def _compare_prompt(lms: "list[LM]", arguments: argparse.Namespace, config: GenerateConfig) -> None:
     from lmlab.generation.advice import given
-    from lmlab.generation.completions import collect
     from lmlab.generation.sidebyside import generate_side_by_side
     from lmlab.terminal.listing import print_completions
 
@@ -103,11 +97,8 @@ def _compare_text(lms: "list[LM]", arguments: argparse.Namespace) -> None:
     found = [compare(first, other, arguments.text, **asked) for other in others]
     if arguments.json:
         write_json({"text": arguments.text, "comparisons": [one.to_dict() for one in found]})
-        return
-    if arguments.receipt:
-        from lmlab.receipts.texts import compared
-
+    elif arguments.receipt:
         sys.stdout.write(compared(found[0]))
-        return
-    for one in found:
-        print_compared(one)
+    else:
+        for one in found:
+            print_compared(one)

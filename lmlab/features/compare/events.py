@@ -1,24 +1,27 @@
 """What happens on the Compare tab: handlers that ask the lab and hand results to the views."""
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
 from lmlab.errors import InputError
-from lmlab.features.compare.views import said, sums
 from lmlab.generation.completions import Given, Step
 from lmlab.generation.config import GenerateConfig
 from lmlab.lab import Lab
 from lmlab.parts import shift_strip, stream
 from lmlab.parts.asking import advice
 from lmlab.parts.forms import Controls
+from lmlab.parts.html import html
 from lmlab.parts.model_pair import COLUMNS
+from lmlab.parts.receipt_button import Note, quoted
 from lmlab.parts.stream import STATUS, Busy, Pace, Work, result
-from lmlab.parts.strip import Shown
+from lmlab.parts.strip import Shown, same_tokens
 from lmlab.progress import Loading, Progress
-from lmlab.scoring.compared import Compared
+from lmlab.receipts import texts
+from lmlab.scoring.compared import LN2, Compared
 
 CONTROLS = Controls(
     "compare",
@@ -31,35 +34,30 @@ CONTROLS = Controls(
 PATIENCE = 0.08  # seconds between two drawings of completions on their way
 
 
-def runner(lab: Lab) -> Callable[..., Work]:
-    """The handler of Run."""
+@dataclass(frozen=True)
+class Handlers:
+    """What Run and Compare do."""
 
-    def run(
-        prompt: str,
-        temperature: float,
-        length: int,
-        seed: int,
-        chat: bool,
-        alpha: float,
-        *models: str,
-    ) -> Work:
-        names = chosen(models)
-        asked = CONTROLS.read(temperature, length, seed)
+    lab: Lab
+
+    def run(self, prompt: str, chat: bool, alpha: float, *values: Any) -> Work:
+        """Complete one prompt with several models; ``values``: their names and the controls."""
+        names, asked = chosen(values[:COLUMNS]), CONTROLS.read(*values[COLUMNS:])
         columns = {f"column {i}": gr.update(visible=i < len(names)) for i in range(COLUMNS)}
         steps: list[list[Step]] = [[] for _ in names]
-        name, pace, said = uuid.uuid4().hex[:12], Pace(PATIENCE), ""
+        name, pace, told = uuid.uuid4().hex[:12], Pace(PATIENCE), ""
+        prompt = prompt or ""
 
         def drawn() -> dict[str, Any]:
-            return {"advice": said, **_strips(name, names, prompt or "", steps)}
+            return {"advice": told, **_strips(name, names, prompt, steps)}
 
         yield Busy("reading …", 0, {**drawn(), **columns})
-        running = lab.side_by_side(names, prompt or "", asked, _number(alpha), chat=chat)
-        for event in running:
+        for event in self.lab.side_by_side(names, prompt, asked, _number(alpha), chat=chat):
             if isinstance(event, Loading):
                 # A strip that is not on the page yet forgets what it is where it is skipped.
                 yield Busy(event.message, 0, drawn())
             elif isinstance(event, Given):
-                said = advice(event, "compare")
+                told = advice(event, "compare")
             else:
                 which, step = event
                 steps[which].append(step)
@@ -68,41 +66,71 @@ def runner(lab: Lab) -> Callable[..., Work]:
                     yield Busy(f"token {done:,}", done / asked.max_new_tokens, drawn())
         return drawn()
 
-    return run
-
-
-def shifter(lab: Lab) -> Callable[..., Work]:
-    """The handler of a comparison on texts."""
-
     def shift(
-        prompt: str, text: str, general: str, chat: bool, alpha: float, first: str, second: str
+        self,
+        prompt: str,
+        text: str,
+        general: str,
+        chat: bool,
+        alpha: float,
+        first: str,
+        second: str,
     ) -> Work:
+        """Compare two models on texts."""
         if not text:
-            raise InputError(
-                "There is no task text to compare on.", "Type one, or choose an example."
-            )
+            hint = "Type one, or choose an example."
+            raise InputError("There is no task text to compare on.", hint)
         yield Busy("comparing …")
         found: list[Compared] = []
         for part, prefix in (given(text, prompt), (general or "", "")):
             if not part:
                 continue
             form = chat and bool(prefix)
-            steps = lab.compare(first, second, part, prefix, alpha=_number(alpha), chat=form)
+            dial = _number(alpha)
+            steps = self.lab.compare(first, second, part, prefix, alpha=dial, chat=form)
             found.append((yield from result(steps, Compared, _counted)))
-        task, other = found[0], found[1] if len(found) > 1 else None
-        shown = Shown.of([task.first, task.second])
+        shown = Shown.of([found[0].first, found[0].second])
         return {
-            STATUS: stream.said(said(task, _number(alpha))),
-            "strip": shift_strip.compared(task, name=shown.name),
-            "sums": sums(task, other),
+            STATUS: stream.said(said(found[0], _number(alpha))),
+            "strip": shift_strip.compared(found[0], name=shown.name),
+            "sums": sums(found),
             "shown": shown,
         }
-
-    return shift
 
 
 def _counted(step: Progress) -> Busy:
     return Busy("comparing …", step.done / max(1, step.total))
+
+
+def sums(found: Sequence[Compared]) -> str:
+    """A table: the task's text under each model, then the general one where there is one."""
+    models = found[0].first.model, found[0].second.model
+    rows = list(zip(("task text", "general text"), found, strict=False))
+    return html("features/compare/views", "sums", *models, rows, all(o.same_tokens for o in found))
+
+
+def said(found: Compared, alpha: float) -> str:
+    """One line about a comparison."""
+    if alpha != 1 and not found.second.model.partition(" (")[0].partition("+")[2]:
+        return "The second model has no adapter: α changes nothing."
+    first, second = (f"{-one.logprob / LN2:,.1f}" for one in (found.first, found.second))
+    return f"{first} → {second} bits over the task text."
+
+
+def note(shown: Shown | None) -> Note | None:
+    """Title and receipt of a text under two models."""
+    if shown is None or len(shown.runs) < 2:
+        return None
+    first, second = shown.runs
+    base = second.model.partition(" (")[0]
+    key = f"compare {first.model} {base} {hash((first.prefix, first.text))}"
+
+    def write() -> str:
+        if same_tokens(first, second):
+            return texts.two_models(first, second)
+        return texts.likelihood(first)
+
+    return Note(key, f"{first.model} against {second.model} on {quoted(first.text)}", write)
 
 
 def given(text: str, prompt: str | None) -> tuple[str, str]:
@@ -118,11 +146,7 @@ def given(text: str, prompt: str | None) -> tuple[str, str]:
 
 
 def chosen(models: Sequence[str | None]) -> list[str]:
-    """The columns that have a model.
-
-    Raises:
-        InputError: fewer than two.
-    """
+    """The columns that have a model, two at least."""
     names = [name for name in models if name]
     if len(names) < 2:
         raise InputError("Choose two models at least.", "Column 1 and column 2 need one each.")

@@ -22,30 +22,18 @@ class Node:
 
 @dataclass(frozen=True)
 class Tree:
-    """One prompt under one model, and all that was drawn or chosen from it.
-
-    Attributes:
-        model: its name.
-        prompt: x_{1:t}.
-        nodes: in the order in which they came.
-        here: the node that the page shows, or ``ROOT``.
-        place: the belief about the next token at ``here``; None when it is not known.
-        name: tells this tree's strip from others.
-        chat: whether the prompt is a question in the model's chat form.
-        given: the prompt as the model gets it; None before it was asked.
-        drawn: the controls, with one seed, that drew all from the prompt to ``here``; None where
-            some token was chosen, or they changed on the way.
-    """
+    """One prompt under one model, and all that was drawn or chosen from it."""
 
     model: str
-    prompt: str
-    nodes: tuple[Node, ...] = ()
-    here: int = ROOT
-    place: Next | None = None
-    name: str = ""
+    prompt: str  # x_{1:t}
+    nodes: tuple[Node, ...] = ()  # in the order in which they came
+    here: int = ROOT  # the node that the page shows
+    place: Next | None = None  # the belief about the next token there, where that is known
+    name: str = ""  # tells this tree's strip from others
+    # the controls, with one seed, that drew all up to ``here``; None where some token was chosen
     drawn: GenerateConfig | None = None
-    chat: bool = False
-    given: Given | None = None
+    chat: bool = False  # whether the prompt is a question in the model's chat form
+    given: Given | None = None  # the prompt as the model gets it; None before it was asked
 
     @classmethod
     def plant(cls, model: str, prompt: str, chat: bool = False) -> "Tree":
@@ -82,12 +70,11 @@ class Tree:
 
     def grow(self, step: Step) -> "Tree":
         """Go one token further; a token that was tried here before is not doubled."""
-        for i in self._children(self.here):
-            if self.nodes[i].step.id == step.id:
-                nodes = (*self.nodes[:i], Node(self.here, step), *self.nodes[i + 1 :])
-                return replace(self, nodes=nodes, here=i, place=None)
-        nodes = (*self.nodes, Node(self.here, step))
-        return replace(self, nodes=nodes, here=len(nodes) - 1, place=None)
+        tried = [(node.parent, node.step.id) for node in self.nodes]
+        key = (self.here, step.id)
+        at = tried.index(key) if key in tried else len(tried)
+        nodes = (*self.nodes[:at], Node(self.here, step), *self.nodes[at + 1 :])
+        return replace(self, nodes=nodes, here=at, place=None)
 
     def go(self, node: int) -> "Tree":
         """Show another node, or the prompt alone."""
@@ -106,11 +93,9 @@ class Tree:
         if not 0 <= index < len(path) or not 0 <= which < len(path[index].top):
             return self
         step = path[index]
-        at = self.here
+        chosen, at = step.top[which], self.here
         for _ in range(len(path) - index):
             at = self.nodes[at].parent
-        chosen = step.top[which]
-        rank = 1 + sum(c.logprob > chosen.logprob for c in step.top)
         taken = replace(
             step,
             id=chosen.id,
@@ -118,7 +103,7 @@ class Tree:
             shown="",
             logprob=chosen.logprob,
             probability=chosen.probability,
-            rank=rank,
+            rank=1 + sum(c.logprob > chosen.logprob for c in step.top),
             finish=None,
         )
         return self.go(at).choose(taken)
@@ -131,9 +116,6 @@ class Tree:
         """The tree as it goes on by these controls."""
         asked = replace(asked, max_new_tokens=1, stop=(), alternatives=0)
         return replace(self, drawn=asked if self.here == ROOT or asked == self.drawn else None)
-
-    def _children(self, node: int) -> list[int]:
-        return [i for i, n in enumerate(self.nodes) if n.parent == node]
 
 
 def payload(tree: Tree | None) -> str:
@@ -168,17 +150,12 @@ def _runs(children: dict[int, list[int]]) -> Iterator[tuple[list[int], int]]:
 
 
 def _row(tree: Tree, run: Sequence[int], depth: int, shown: set[int]) -> dict[str, object]:
-    words = ""
-    for i in run:
-        words += tree.nodes[i].step.text
-        if len(words) > WORDS:
-            words = words[:WORDS] + "…"
-            break
+    words = "".join(tree.nodes[i].step.text for i in run)
     path = tree.path(run[-1])
     return {
         "node": run[-1],
         "depth": depth,
-        "words": words,
+        "words": words if len(words) <= WORDS else words[:WORDS] + "…",
         "tokens": len(path),
         "logprob": round(sum(step.logprob for step in path), 2),
         "here": tree.here in run,

@@ -8,13 +8,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
+from lmlab.generation.completions import Completion, Given, Step, collect
 from lmlab.generation.config import GenerateConfig
 from lmlab.options import add_flags, read
+from lmlab.receipts.texts import completion
+from lmlab.runs.model_store import ModelStore
 from lmlab.terminal.naming import BOS, CHAT, add_model, asked_ref
 from lmlab.terminal.quiet import RECEIPT, quiet, say, write_json
 
 if TYPE_CHECKING:
-    from lmlab.generation.completions import Completion, Given, Step
     from lmlab.models.model import LM
 
 
@@ -47,78 +49,65 @@ def _generate(arguments: argparse.Namespace) -> None:
     if arguments.receipt and (arguments.n > 1 or arguments.bos != "tokenizer"):
         raise InputError("A receipt is of one sample, begun as the tokenizer does.")
     quiet()
-    from lmlab.runs.model_store import ModelStore
-
     with ModelStore().borrow(asked_ref(arguments)) as lm:
         from lmlab.generation.advice import given
 
         asked = given(lm, arguments.prompt, chat=arguments.chat, bos=arguments.bos)
-        arguments.prompt = asked.prompt
         _write(lm, asked, arguments, config)
         for note in (*asked.notes, *(advice.said for advice in asked.advice)):
             say(note)
 
 
-def _write(lm: "LM", asked: "Given", arguments: argparse.Namespace, config: GenerateConfig) -> None:
+def _write(lm: "LM", asked: Given, arguments: argparse.Namespace, config: GenerateConfig) -> None:
     """The completions in the form that is asked for."""
-    if arguments.json:
-        samples = [done.to_dict() for _, done in sorted(_samples(lm, arguments, config))]
-        write_json(_begun(lm, asked) | {"samples": samples})
-    elif arguments.jsonl:
-        for which, done in _samples(lm, arguments, config):
-            write_json(_begun(lm, asked) | {"sample": which} | done.to_dict())
-    elif arguments.receipt:
-        from lmlab.receipts.completions import completion
-
-        sys.stdout.write(completion(next(_samples(lm, arguments, config))[1], config))
-    else:
-        _stream(lm, asked, arguments, config)
-
-
-def _begun(lm: "LM", asked: "Given") -> dict[str, Any]:
-    """The prompt, the tokens put before it, and what is to be said of the model."""
-    return {
+    begun = {
         "model": lm.name,
         "prompt": asked.prompt,
         "bos": list(asked.start),
         "context": lm.context,
         "notes": lm.notes,
     }
+    samples = _samples(lm, asked.prompt, arguments, config)
+    if arguments.json:
+        write_json(begun | {"samples": [done.to_dict() for _, done in sorted(samples)]})
+    elif arguments.jsonl:
+        for which, done in samples:
+            write_json(begun | {"sample": which} | done.to_dict())
+    elif arguments.receipt:
+        sys.stdout.write(completion(next(samples)[1], config))
+    else:
+        _stream(lm, asked, arguments, config)
 
 
 def _samples(
-    lm: "LM", arguments: argparse.Namespace, config: GenerateConfig
-) -> "Iterator[tuple[int, Completion]]":
+    lm: "LM", prompt: str, arguments: argparse.Namespace, config: GenerateConfig
+) -> Iterator[tuple[int, Completion]]:
     """Each sample as it ends."""
     from lmlab.generation.complete import sample
-    from lmlab.generation.completions import collect
 
     drawn: list[list[Step]] = [[] for _ in range(arguments.n)]
-    steps = sample(lm, arguments.prompt, config, n=arguments.n, bos=arguments.bos)
+    steps = sample(lm, prompt, config, n=arguments.n, bos=arguments.bos)
     with closing(steps):  # type: ignore[type-var]
         for which, step in steps:
             drawn[which].append(step)
             if step.finish:
-                yield which, collect(lm.name, arguments.prompt, drawn[which])
+                yield which, collect(lm.name, prompt, drawn[which])
 
 
-def _stream(
-    lm: "LM", asked: "Given", arguments: argparse.Namespace, config: GenerateConfig
-) -> None:
+def _stream(lm: "LM", asked: Given, arguments: argparse.Namespace, config: GenerateConfig) -> None:
     """Write the text as it is drawn, sample after sample; how it went goes to stderr."""
     from lmlab.generation.complete import generate
-    from lmlab.generation.completions import collect
     from lmlab.terminal.listing import visible_text
 
     for i in range(arguments.n):
         steps = []
         one = replace(config, seed=config.seed + i)
-        for step in generate(lm, arguments.prompt, one, bos=arguments.bos):
+        for step in generate(lm, asked.prompt, one, bos=arguments.bos):
             steps.append(step)
             sys.stdout.write(visible_text(step.shown))
             sys.stdout.flush()
         sys.stdout.write("\n")
-        done = collect(lm.name, arguments.prompt, steps)
+        done = collect(lm.name, asked.prompt, steps)
         print(
             f"[{len(steps)} tokens · ln p {done.logprob:.2f} nats · perplexity "
             f"{done.perplexity:.2f} · seed {one.seed} · start {' '.join(asked.start) or 'none'} · "

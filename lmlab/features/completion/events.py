@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
 
 from lmlab.errors import InputError
 from lmlab.features.completion import branches
-from lmlab.features.completion.branches import Tree
+from lmlab.features.completion.branches import ROOT, Tree
 from lmlab.features.completion.views import REASONS, figures, samples
 from lmlab.generation.completions import Completion, Given, Next, Step
 from lmlab.generation.config import GenerateConfig
@@ -18,8 +18,10 @@ from lmlab.parts import shift_strip
 from lmlab.parts.alternatives import index_of
 from lmlab.parts.asking import advice
 from lmlab.parts.forms import Controls
+from lmlab.parts.receipt_button import Note, quoted
 from lmlab.parts.stream import STATUS, Busy, Pace, Work, said
 from lmlab.progress import Loading
+from lmlab.receipts.texts import completion
 
 SHAPING = ("temperature", "top_p", "min_p", "repetition_penalty", "top_k")
 # At temperature 1 the small models of the suite soon lose the thread; the rest is as the model
@@ -35,116 +37,91 @@ ENDED = "The model has ended the text here. Undo a token, fork, or press Regener
 NOTHING_NEXT = "The text has ended: nothing comes next."
 
 
-def runner(lab: Lab, *, single: bool = False) -> Callable[..., Work]:
-    """The handler of Run and Step: goes on from what is shown."""
+@dataclass(frozen=True)
+class Handlers:
+    """What the tab's buttons and clicks do; ``values`` are those of the sampling controls."""
 
-    def run(tree: Tree | None, prompt: str, model: str, chat: bool, *values: Any) -> Work:
+    lab: Lab
+
+    def run(self, tree: Tree | None, prompt: str, model: str, chat: bool, *values: Any) -> Work:
+        """Go on from what is shown, to the end."""
+        asked = CONTROLS.read(*values)
+        return (yield from self._on(_tree(tree, prompt, model, chat), asked, asked.max_new_tokens))
+
+    def step(self, tree: Tree | None, prompt: str, model: str, chat: bool, *values: Any) -> Work:
+        """Go on from what is shown, by one token."""
         grown = _tree(tree, prompt, model, chat)
-        if grown.ended:
+        return (yield from self._on(grown, CONTROLS.read(*values), 1))
+
+    def _on(self, tree: Tree, asked: GenerateConfig, more: int) -> Work:
+        if tree.ended:
             raise InputError(ENDED)
-        asked, already = CONTROLS.read(*values), len(grown.path())
-        longest = already + (1 if single else asked.max_new_tokens)
-        return (yield from _follow(lab, grown, replace(asked, max_new_tokens=longest)))
+        longest = replace(asked, max_new_tokens=len(tree.path()) + more)
+        return (yield from self._follow(tree, longest))
 
-    return run
-
-
-def regenerator(lab: Lab) -> Callable[..., Work]:
-    """The handler of Regenerate: the whole completion again, with the seed that ``seeded`` set."""
-
-    def again(tree: Tree | None, prompt: str, model: str, chat: bool, *values: Any) -> Work:
+    def again(self, tree: Tree | None, prompt: str, model: str, chat: bool, *values: Any) -> Work:
+        """The whole completion again, with the seed that ``seeded`` set."""
         grown = _tree(tree, prompt, model, chat)
-        return (yield from _follow(lab, grown.go(branches.ROOT), CONTROLS.read(*values)))
+        return (yield from self._follow(grown.go(ROOT), CONTROLS.read(*values)))
 
-    return again
+    def open(self, tree: Tree | None, prompt: str, model: str, chat: bool, *values: Any) -> Work:
+        """What the tab opens with, the first time: a completion of its example."""
+        planted = Tree.plant(model, prompt, chat)
+        return (yield from self._follow(planted, CONTROLS.read(*values)))
 
+    def undo(self, tree: Tree | None, *values: Any) -> Work:
+        """One token back."""
+        return (yield from self._moved(tree, Tree.undo, values))
 
-def opener(lab: Lab) -> Callable[..., Work]:
-    """What the tab opens with, the first time: a completion of its example."""
+    def fork(self, tree: Tree | None, event: gr.EventData, *values: Any) -> Work:
+        """An alternative of a token that is there was clicked."""
+        at, which = index_of(event, "i"), index_of(event, "which")
+        return (yield from self._moved(tree, lambda tree: tree.fork(at, which), values))
 
-    def opened(tree: Tree | None, prompt: str, model: str, chat: bool, *values: Any) -> Work:
-        return (yield from _follow(lab, Tree.plant(model, prompt, chat), CONTROLS.read(*values)))
+    def goto(self, tree: Tree | None, event: gr.EventData, *values: Any) -> Work:
+        """A branch was clicked."""
+        node = index_of(event, "node")
+        return (yield from self._moved(tree, lambda tree: tree.go(node), values))
 
-    return opened
-
-
-def mover(lab: Lab, move: Callable[..., Tree]) -> Callable[..., Work]:
-    """A handler that shows another node of the tree, and what the model believes there."""
-
-    def moved(tree: Tree | None, *values: Any, **event: Any) -> Work:
+    def _moved(self, tree: Tree | None, move: Callable[[Tree], Tree], values: Any) -> Work:
         if tree is None:
             raise InputError("There is nothing yet.", "Press Run or Step first.")
-        return (yield from _look(lab, move(tree, **event), CONTROLS.read(*values)))
+        return (yield from self._look(move(tree), CONTROLS.read(*values)))
 
-    return moved
-
-
-def undoer(lab: Lab) -> Callable[..., Work]:
-    """The handler of Undo."""
-    return mover(lab, lambda tree: tree.undo())
-
-
-def forker(lab: Lab) -> Callable[..., Work]:
-    """The handler of a click on an alternative of a token that is there."""
-    go = mover(lab, lambda tree, index, which: tree.fork(index, which))
-
-    def forked(tree: Tree | None, event: gr.EventData, *values: Any) -> Work:
-        index, which = index_of(event, "i"), index_of(event, "which")
-        return (yield from go(tree, *values, index=index, which=which))
-
-    return forked
-
-
-def goer(lab: Lab) -> Callable[..., Work]:
-    """The handler of a click on a branch."""
-    go = mover(lab, lambda tree, node: tree.go(node))
-
-    def gone(tree: Tree | None, event: gr.EventData, *values: Any) -> Work:
-        return (yield from go(tree, *values, node=index_of(event, "node")))
-
-    return gone
-
-
-def chooser(lab: Lab) -> Callable[..., Work]:
-    """The handler of a click on a token of the next-token chart: it is taken."""
-
-    def chosen(tree: Tree | None, event: gr.EventData, *values: Any) -> Work:
+    def choose(self, tree: Tree | None, event: gr.EventData, *values: Any) -> Work:
+        """A token of the next-token chart was clicked: it is taken."""
         which = index_of(event, "which")
         if tree is None or tree.place is None:
             return None
+        from lmlab.generation.nexttoken import choose
+
         asked = CONTROLS.read(*values)
-        found = lab.beliefs(tree.place, asked)
+        found = self.lab.beliefs(tree.place, asked)
         if not 0 <= which < len(found.top):
             raise InputError("That token is not there any more.", "Choose another one.")
-        step = _by_hand(tree, found.top[which].id, which, found)
-        return (yield from _look(lab, tree.choose(step), asked))
+        token = found.top[which].id
+        step = choose(found, which, len(tree.path()))
+        if token in tree.place.ends:
+            step = replace(step, finish="end")
+        return (yield from self._look(tree.choose(step), asked))
 
-    return chosen
-
-
-def shaper(lab: Lab) -> Callable[..., Any]:
-    """The handler of a control: the next-token chart again, from what is kept; runs no model."""
-
-    def shaped(tree: Tree | None, *values: Any) -> Any:
+    def shape(self, tree: Tree | None, *values: Any) -> Any:
+        """The next-token chart after a control changed, from what is kept; runs no model."""
         if tree is None or tree.place is None:
             return gr.skip()
-        return shift_strip.next_token(lab.beliefs(tree.place, CONTROLS.read(*values)))
+        return shift_strip.next_token(self.lab.beliefs(tree.place, CONTROLS.read(*values)))
 
-    return shaped
-
-
-def sampler(lab: Lab) -> Callable[..., Work]:
-    """The handler that draws many completions."""
-
-    def sampled(n: int, length: int, prompt: str, model: str, chat: bool, *values: Any) -> Work:
+    def sample(
+        self, n: int, length: int, prompt: str, model: str, chat: bool, *values: Any
+    ) -> Work:
+        """Draw many completions."""
         if n is None or length is None:
             raise InputError("How many samples, and how long?", "Type two numbers.")
-        asked = replace(CONTROLS.read(*values), max_new_tokens=int(length))
-        asked = replace(asked, alternatives=1)
+        asked = replace(CONTROLS.read(*values), max_new_tokens=int(length), alternatives=1)
         yield Busy(f"{model}: reading …")
         drawn: list[list[Step]] = [[] for _ in range(int(n))]
         pace = Pace(PATIENCE)
-        for event in lab.sample(model, prompt or "", asked, int(n), chat=chat):
+        for event in self.lab.sample(model, prompt or "", asked, int(n), chat=chat):
             if isinstance(event, Loading):
                 yield event
                 continue
@@ -156,7 +133,54 @@ def sampler(lab: Lab) -> Callable[..., Work]:
         runs = [Completion(model, prompt or "", tuple(steps)) for steps in drawn]
         return {"samples": samples(runs)}
 
-    return sampled
+    def _follow(self, tree: Tree, asked: GenerateConfig) -> Work:
+        """Draw a completion as it grows."""
+        yield Busy(f"{tree.model}: reading …", 0, self._draw(tree, asked))
+        pace, start = Pace(PATIENCE), len(tree.path())
+        tree = tree.drawing(asked)
+        for event in self._complete(tree, asked):
+            if isinstance(event, Loading):
+                yield event
+            elif isinstance(event, Given):
+                tree = replace(tree, given=event)
+            elif isinstance(event, Next):
+                tree = replace(tree, place=event)
+            else:
+                tree = tree.grow(event)
+                if pace.is_due():
+                    done = event.index + 1
+                    share = (done - start) / max(1, asked.max_new_tokens - start)
+                    yield Busy(f"{tree.model}: token {done:,}", share, self._draw(tree, asked))
+        reason = REASONS.get(tree.path()[-1].finish or "", "") if tree.nodes else ""
+        return {STATUS: said(f"Ended: {reason}." if reason else ""), **self._draw(tree, asked)}
+
+    def _look(self, tree: Tree, asked: GenerateConfig) -> Work:
+        """Draw where a visitor went; the model is asked for its belief there, for nothing else."""
+        yield Busy(f"{tree.model}: reading …", 0, self._draw(tree, asked))
+        if not tree.ended:
+            there = replace(asked, max_new_tokens=max(1, len(tree.path())), alternatives=10)
+            with closing(self._complete(tree, there)) as events:
+                place = next((event for event in events if isinstance(event, Next)), None)
+            tree = replace(tree, place=place)
+        return self._draw(tree, asked)
+
+    def _complete(self, tree: Tree, asked: GenerateConfig) -> Any:
+        return self.lab.complete(tree.model, tree.prompt, asked, tree.ids, chat=tree.chat)
+
+    def _draw(self, tree: Tree, asked: GenerateConfig) -> dict[str, Any]:
+        """What a completion is shown in, and what the session keeps of it."""
+        path = tree.path()
+        found = None if tree.place is None else self.lab.beliefs(tree.place, asked)
+        return {
+            "strip": shift_strip.flowing(
+                tree.name, tree.model, tree.form, path, forks=True, start=tree.start
+            ),
+            "chart": shift_strip.next_token(found, NOTHING_NEXT if tree.ended else "…"),
+            "figures": figures(Completion(tree.model, tree.prompt, path)),
+            "branches": branches.payload(tree),
+            "advice": advice(tree.given, "completion"),
+            "tree": tree,
+        }
 
 
 def seeded(seed: int | None) -> int:
@@ -172,65 +196,10 @@ def _tree(tree: Tree | None, prompt: str, model: str, chat: bool) -> Tree:
     return tree
 
 
-def _follow(lab: Lab, tree: Tree, asked: GenerateConfig) -> Work:
-    """Draw a completion as it grows."""
-    yield Busy(f"{tree.model}: reading …", 0, draw(lab, tree, asked))
-    pace, start = Pace(PATIENCE), len(tree.path())
-    tree = tree.drawing(asked)
-    for event in _complete(lab, tree, asked):
-        if isinstance(event, Loading):
-            yield event
-        elif isinstance(event, Given):
-            tree = replace(tree, given=event)
-        elif isinstance(event, Next):
-            tree = replace(tree, place=event)
-        else:
-            tree = tree.grow(event)
-            if pace.is_due():
-                done = event.index + 1
-                share = (done - start) / max(1, asked.max_new_tokens - start)
-                yield Busy(f"{tree.model}: token {done:,}", share, draw(lab, tree, asked))
-    reason = REASONS.get(tree.path()[-1].finish or "", "") if tree.nodes else ""
-    return {STATUS: said(f"Ended: {reason}." if reason else ""), **draw(lab, tree, asked)}
-
-
-def _look(lab: Lab, tree: Tree, asked: GenerateConfig) -> Work:
-    """Draw where a visitor went; the model is asked for its belief there, for nothing else."""
-    yield Busy(f"{tree.model}: reading …", 0, draw(lab, tree, asked))
-    if not tree.ended:
-        there = replace(asked, max_new_tokens=max(1, len(tree.path())), alternatives=10)
-        tree = replace(tree, place=_place(lab, tree, there))
-    return draw(lab, tree, asked)
-
-
-def _place(lab: Lab, tree: Tree, asked: GenerateConfig) -> Next | None:
-    with closing(_complete(lab, tree, asked)) as events:
-        return next((event for event in events if isinstance(event, Next)), None)
-
-
-def _complete(lab: Lab, tree: Tree, asked: GenerateConfig) -> Any:
-    return lab.complete(tree.model, tree.prompt, asked, tree.ids, chat=tree.chat)
-
-
-def draw(lab: Lab, tree: Tree, asked: GenerateConfig) -> dict[str, Any]:
-    """What a completion is shown in, and what the session keeps of it."""
-    path = tree.path()
-    ended = NOTHING_NEXT if tree.ended else "…"
-    found = None if tree.place is None else lab.beliefs(tree.place, asked)
-    flow = shift_strip.flowing(tree.name, tree.model, tree.form, path, forks=True, start=tree.start)
-    return {
-        "strip": flow,
-        "chart": shift_strip.next_token(found, ended),
-        "figures": figures(Completion(tree.model, tree.prompt, path)),
-        "branches": branches.payload(tree),
-        "advice": advice(tree.given, "completion"),
-        "tree": tree,
-    }
-
-
-def _by_hand(tree: Tree, token: int, which: int, found: Any) -> Step:
-    from lmlab.generation.nexttoken import choose
-
-    step = choose(found, which, len(tree.path()))
-    ends = tree.place.ends if tree.place else frozenset()
-    return replace(step, finish="end") if token in ends else step
+def note(tree: Tree | None) -> Note | None:
+    """Title and receipt of a completion, drawn or chosen."""
+    if tree is None or not tree.path():
+        return None
+    done = Completion(tree.model, tree.form, tree.path())
+    title = f"Completion of {quoted(tree.prompt)} by {tree.model}"
+    return Note(tree.name, title, lambda: completion(done, tree.drawn))

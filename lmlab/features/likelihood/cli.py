@@ -4,19 +4,23 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
+from lmlab.receipts.texts import likelihood
+from lmlab.runs.model_store import ModelStore
+from lmlab.scoring.scored import Scored
+from lmlab.scoring.tokens import Tokens
+from lmlab.scoring.words import words
 from lmlab.terminal.naming import BOS, add_model, asked_ref
 from lmlab.terminal.quiet import RECEIPT, quiet, write_json
 
 if TYPE_CHECKING:
     from lmlab.models.model import LM
-    from lmlab.scoring.scored import Scored
-# Lines that are scored together; each group is written before the next begins.
-GROUP = 16
+
+GROUP = 16  # lines that are scored together; each group is written before the next begins
+Row = tuple[int, dict[str, Any]]  # a line of JSONL: its number, from 1, and its fields
 
 
 def add_score(commands: Any) -> None:
@@ -54,22 +58,22 @@ def add_score(commands: Any) -> None:
 
 
 def _score(arguments: argparse.Namespace) -> None:
-    _check(arguments)
+    if arguments.receipt and (arguments.jsonl is not None or arguments.end or arguments.words):
+        raise InputError("A receipt is of one text, without its end token and not by word.")
     if arguments.jsonl is not None:
         rows = list(_rows(arguments))
         with _model(arguments) as lm:
             _many(lm, rows, arguments)
         return
-    text = _read_text(arguments)
+    # The text exactly as given, line ends included; a file's byte-order mark is no text.
+    text = _read(arguments.file, "The text") if arguments.text is None else arguments.text
     if not text:
         raise InputError("There is no text to score.", "Type at least one character.")
     with _model(arguments) as lm:
         (scored,) = _scored(lm, [(text, arguments.prefix)], arguments, 10)
     if arguments.json:
-        write_json(scored.to_dict() | _by_word(scored, arguments))
+        write_json(_told(scored, arguments))
     elif arguments.receipt:
-        from lmlab.receipts.texts import likelihood
-
         sys.stdout.write(likelihood(scored))
     elif arguments.words:
         from lmlab.terminal.listing import print_words
@@ -81,21 +85,14 @@ def _score(arguments: argparse.Namespace) -> None:
         print_scored(scored, colour_by=arguments.colour_by)
 
 
-def _check(arguments: argparse.Namespace) -> None:
-    if arguments.receipt and (arguments.jsonl is not None or arguments.end or arguments.words):
-        raise InputError("A receipt is of one text, without its end token and not by word.")
-
-
 def _model(arguments: argparse.Namespace) -> Any:
     quiet()
-    from lmlab.runs.model_store import ModelStore
-
     return ModelStore().borrow(asked_ref(arguments))
 
 
 def _scored(
     lm: "LM", pairs: list[tuple[str, str]], arguments: argparse.Namespace, top_k: int
-) -> "list[Scored]":
+) -> list[Scored]:
     """Texts, each given its prefix."""
     from lmlab.models.chat import question
     from lmlab.models.model import narrowed
@@ -113,33 +110,21 @@ def _scored(
     )
 
 
-def _by_word(scored: "Scored", arguments: argparse.Namespace) -> dict[str, Any]:
-    if not arguments.words:
-        return {}
-    from lmlab.scoring.words import words
-
-    return {"words": [word.to_dict() for word in words(scored)]}
+def _told(scored: Scored, arguments: argparse.Namespace) -> dict[str, Any]:
+    by_word = {"words": [word.to_dict() for word in words(scored)]} if arguments.words else {}
+    return scored.to_dict() | by_word
 
 
-@dataclass(frozen=True)
-class _Row:
-    """One line of JSONL: its number, counted from 1, and its fields."""
-
-    number: int
-    fields: dict[str, Any]
-
-
-def _many(lm: "LM", rows: Sequence[_Row], arguments: argparse.Namespace) -> None:
+def _many(lm: "LM", rows: Sequence[Row], arguments: argparse.Namespace) -> None:
     """Score rows a few at a time and write each as soon as it is done."""
     watched = sys.stderr.isatty()
     for low in range(0, len(rows), GROUP):
         group = rows[low : low + GROUP]
-        for row, scored in zip(group, _group(lm, group, arguments), strict=True):
-            found = scored.to_dict() | _by_word(scored, arguments)
-            if not arguments.top_k:
-                for token in found["tokens"]:
-                    del token["top"]
-            write_json(row.fields | {k: v for k, v in found.items() if k not in row.fields})
+        for (_, fields), scored in zip(group, _group(lm, group, arguments), strict=True):
+            found = _told(scored, arguments)
+            for token in () if arguments.top_k else found["tokens"]:
+                del token["top"]
+            write_json(fields | {k: v for k, v in found.items() if k not in fields})
         if watched:
             done = low + len(group)
             print(f"\r{done:,} of {len(rows):,} texts ", end="", file=sys.stderr, flush=True)
@@ -147,31 +132,25 @@ def _many(lm: "LM", rows: Sequence[_Row], arguments: argparse.Namespace) -> None
         print("\r\x1b[K", end="", file=sys.stderr)
 
 
-def _group(lm: "LM", rows: Sequence[_Row], arguments: argparse.Namespace) -> "list[Scored]":
-    pairs = [(row.fields["text"], row.fields["prefix"]) for row in rows]
+def _group(lm: "LM", rows: Sequence[Row], arguments: argparse.Namespace) -> list[Scored]:
+    pairs = [(fields["text"], fields["prefix"]) for _, fields in rows]
     try:
         return _scored(lm, pairs, arguments, 0)
     except InputError as error:
-        for row, pair in zip(rows, pairs, strict=True):
+        for (number, _), pair in zip(rows, pairs, strict=True):
             try:
                 _scored(lm, [pair], arguments, 0)
             except InputError as mine:
-                raise InputError(f"Line {row.number}: {mine.message}", mine.hint) from None
+                raise InputError(f"Line {number}: {mine.message}", mine.hint) from None
         raise error
 
 
-def _rows(arguments: argparse.Namespace) -> Iterator[_Row]:
-    """The lines of a JSONL file that are not empty.
-
-    Raises:
-        InputError: a line is no object with a text, or has a field that a result has; names it.
-    """
-    from lmlab.scoring.scored import Scored
-    from lmlab.scoring.tokens import Tokens
-
+def _rows(arguments: argparse.Namespace) -> Iterator[Row]:
+    """The lines of a JSONL file that are not empty, each an object with a text and with no field
+    that a result has."""
     taken = {*Scored("", "", "", Tokens.of(())).to_dict(), "words"} - {"text", "prefix"}
     name = arguments.jsonl
-    text = _decoded(_bytes(None if name == "-" else Path(name)), "The file")
+    text = _read(None if name == "-" else Path(name), "The file")
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
@@ -182,10 +161,9 @@ def _rows(arguments: argparse.Namespace) -> Iterator[_Row]:
         if not fields["text"]:
             raise InputError(f"Line {number} has no text to score.")
         if clash := sorted(taken & set(fields)):
-            raise InputError(
-                f"Line {number}: the field ‘{clash[0]}’ has the name of a result.", "Rename it."
-            )
-        yield _Row(number, fields | {"prefix": prefix})
+            said = f"Line {number}: the field ‘{clash[0]}’ has the name of a result."
+            raise InputError(said, "Rename it.")
+        yield number, fields | {"prefix": prefix}
 
 
 def _object(line: str, number: int) -> dict[str, Any]:
@@ -199,25 +177,12 @@ def _object(line: str, number: int) -> dict[str, Any]:
     return value
 
 
-def _read_text(arguments: argparse.Namespace) -> str:
-    """The text exactly as given, line ends included; a file's byte-order mark is no text."""
-    if arguments.text is not None:
-        return str(arguments.text)
-    return _decoded(_bytes(arguments.file), "The text")
-
-
-def _bytes(file: Path | None) -> bytes:
-    """Of a file, else of standard input."""
+def _read(file: Path | None, what: str) -> str:
+    """A file, else standard input."""
     try:
-        return file.read_bytes() if file else sys.stdin.buffer.read()
+        return (file.read_bytes() if file else sys.stdin.buffer.read()).decode("utf-8-sig")
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}.") from error
-
-
-def _decoded(data: bytes, what: str) -> str:
-    try:
-        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(
-            f"{what} is not UTF-8 (byte {error.start + 1}).", "Convert it to UTF-8."
-        ) from error
+        where = f"{what} is not UTF-8 (byte {error.start + 1})."
+        raise InputError(where, "Convert it to UTF-8.") from error

@@ -1,18 +1,18 @@
 """What happens on the Likelihood tab: handlers that ask the lab and hand results to the views."""
 
-import json
 import uuid
 from collections.abc import Callable
 from typing import Any
 
 from lmlab.errors import InputError
-from lmlab.features.likelihood.definition import definition
-from lmlab.features.likelihood.figures import figures
+from lmlab.features.likelihood.views import definition, figures
 from lmlab.lab import Lab
 from lmlab.parts import plots, strip, tables
+from lmlab.parts.receipt_button import Note, quoted
 from lmlab.parts.stream import Busy, Work, result
-from lmlab.parts.strip import Shown
+from lmlab.parts.strip import Shown, same_tokens
 from lmlab.progress import Progress
+from lmlab.receipts import texts
 from lmlab.scoring.scored import Scored
 
 
@@ -30,20 +30,16 @@ def scorer(lab: Lab) -> Callable[..., Work]:
                 return Busy(said, step.done / max(1, step.total))
 
             runs.append((yield from result(asked, Scored, progress)))
-        return draw(Shown.of(runs), *runs)
+        shown = Shown.of(runs)
+        return {
+            "strip": strip.payload(*runs, name=shown.name),
+            "plot": plots.surprisal(*runs),
+            "figures": figures(*runs),
+            "definition": definition(runs[0]),
+            "shown": shown,
+        }
 
     return score
-
-
-def draw(shown: Shown, scored: Scored, other: Scored | None = None) -> dict[str, Any]:
-    """What a result is shown in, and what the session keeps of it."""
-    return {
-        "strip": strip.payload(scored, other, name=shown.name),
-        "plot": plots.surprisal(scored, other),
-        "figures": figures(scored, other),
-        "definition": definition(scored, several=other is not None),
-        "shown": shown,
-    }
 
 
 def table(action: str) -> Callable[..., str]:
@@ -53,13 +49,28 @@ def table(action: str) -> Callable[..., str]:
         if shown is None:
             raise InputError("There is no table yet.", "Score a text first.")
         scored, *others = shown.runs
-        other = next((one for one in others if strip.same_tokens(scored, one)), None)
+        other = next((one for one in others if same_tokens(scored, one)), None)
         text = tables.to_csv(scored, other, separator="\t" if action == "copy" else ",")
         # A new name each time, so that the page notices a second request for the same table.
         value = {"action": action, "name": uuid.uuid4().hex, "file": "factors.csv", "text": text}
-        return json.dumps(value).replace("<", "\\u003c")
+        return strip.dump(value)
 
     return hand_over
+
+
+def note(shown: Shown | None) -> Note | None:
+    """Title and receipt of a scored text, under one model or two."""
+    if shown is None:
+        return None
+    runs = shown.runs
+    names = " and ".join(run.model for run in runs)
+
+    def write() -> str:
+        if len(runs) > 1 and same_tokens(*runs) and runs[0].windowing is None:
+            return texts.two_models(runs[0], runs[1])
+        return texts.likelihood(runs[0])
+
+    return Note(shown.name, f"Likelihood of {quoted(runs[0].text)} under {names}", write)
 
 
 def api(lab: Lab) -> Callable[..., dict[str, Any]]:

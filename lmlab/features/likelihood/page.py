@@ -1,193 +1,132 @@
 """The Likelihood tab: a text coloured by how likely a model finds each token, and what follows from
-it. Lays out and wires; what is shown is made by strip, plots, figures, definition and tables.
+it. Lays out and wires; what is shown is made by strip, plots, views and tables.
 """
 
 import json
-from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
 
-from lmlab.features.likelihood import events, receipt_notes
-from lmlab.features.likelihood.definition import no_definition
+from lmlab.features.likelihood import events
 from lmlab.features.likelihood.feature import FEATURE
-from lmlab.features.likelihood.figures import no_figures
+from lmlab.features.likelihood.views import definition, figures
 from lmlab.lab import Lab
 from lmlab.parts import asking, plots
 from lmlab.parts.alternatives import alternatives
-from lmlab.parts.examples import EXAMPLES, Example
+from lmlab.parts.examples import EXAMPLES
 from lmlab.parts.gradio_compat import building
 from lmlab.parts.pickers import model_picker
 from lmlab.parts.receipt_button import Keep, follow
 from lmlab.parts.stream import QUIET, SCORING, Line
 from lmlab.parts.widgets import Answers, Factors, Handover, Strip, static
 
-NAME = "Likelihood"
 GROUP = "likelihood"
 NOBODY = ("none", "")
+DRAWN = ("strip", "plot", "figures", "definition", "shown")
 PRESS_SCORE = "() => { setTimeout(() => document.querySelector('#likelihood-go').click(), 30) }"
-# Scoring waits in its own line, so that quick answers never stand behind it.
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What the visitor fills in."""
-
-    text: gr.Textbox
-    prefix: gr.Textbox
-    model: gr.Dropdown
-    second: gr.Dropdown
-    start: gr.Dropdown
-    chat: gr.Checkbox
-    go: gr.Button
-    stop: gr.Button
-    chips: tuple[gr.Button, ...]
-    status: gr.HTML
-
-    @property
-    def values(self) -> list[Any]:
-        return [self.text, self.prefix, self.model, self.second, self.start, self.chat]
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """What a result is shown in."""
-
-    strip: Strip
-    answers: Answers
-    plot: gr.Plot
-    figures: gr.HTML
-    definition: gr.HTML
-    copy: gr.Button
-    download: gr.Button
-    handover: Handover
-    shown: gr.State
-    keep: Keep
-
-    @property
-    def drawn(self) -> dict[str, Any]:
-        """What a new result changes."""
-        names = ("strip", "plot", "figures", "definition", "shown")
-        return {name: getattr(self, name) for name in names}
 
 
 def build(lab: Lab) -> None:
     """Draw the tab inside the current Blocks and wire it to the lab."""
     # First, because the handlers of the page would take the name.
     building.endpoint(events.api(lab), "score", SCORING)
-    inputs = _inputs(lab)
-    outputs = _outputs()
-    _wire_scoring(lab, inputs, outputs)
-    _wire_result(outputs)
+    asked, shown = _asked(lab), _shown()
+    _wire_scoring(lab, asked, shown)
+    # Alternatives on demand, copy and download: quick answers from what the session keeps.
+    shown.strip.need(
+        alternatives, shown.shown, shown.answers, trigger_mode="multiple", concurrency_limit=8,
+        **QUIET,
+    )  # fmt: skip
+    for button, action in ((shown.copy, "copy"), (shown.download, "download")):
+        button.click(
+            events.table(action), shown.shown, shown.handover, concurrency_limit=4, **QUIET
+        )
 
 
-def _inputs(lab: Lab) -> Inputs:
-    first = EXAMPLES[0]
+def _asked(lab: Lab) -> SimpleNamespace:
+    """What the visitor fills in."""
+    asked = SimpleNamespace()
     with gr.Row(elem_classes="lm-inputs"):
         with gr.Column(scale=5, min_width=300):
-            prefix, text, start, chat = _texts(first)
+            _texts(asked)
         with gr.Column(scale=1, min_width=230, elem_classes="lm-side"):
-            model = model_picker(lab, "likelihood-model", needs=FEATURE.needs)
+            asked.model = model_picker(lab, "likelihood-model", needs=FEATURE.needs)
             nobody = [NOBODY, *((name, name) for name in lab.model_names())]
-            second = model_picker(
+            asked.second = model_picker(
                 lab, "likelihood-second", "Compare with", choices=nobody, value="", info=None
             )
             with gr.Row(elem_classes="lm-buttons"):
-                go = gr.Button(
+                asked.go = gr.Button(
                     "Score", variant="primary", elem_id="likelihood-go", elem_classes="lm-go"
                 )
-                stop = gr.Button("Stop", interactive=False, elem_id="likelihood-stop", min_width=80)
+                asked.stop = gr.Button(
+                    "Stop", interactive=False, elem_id="likelihood-stop", min_width=80
+                )
     with gr.Row(elem_classes="lm-chips"):
         static('<span class="lm-try">Try</span>', min_width=10)
-        chips = tuple(gr.Button(example.name, size="sm", min_width=60) for example in EXAMPLES)
-        status = static("", elem_id="likelihood-status")
-    return Inputs(text, prefix, model, second, start, chat, go, stop, chips, status)
+        asked.chips = [gr.Button(example.name, size="sm", min_width=60) for example in EXAMPLES]
+        asked.status = static("", elem_id="likelihood-status")
+    return asked
 
 
-def _texts(first: Example) -> tuple[gr.Textbox, gr.Textbox, gr.Dropdown, gr.Checkbox]:
+def _texts(asked: SimpleNamespace) -> None:
     """What is scored, what stands before it, and in which form."""
+    first = EXAMPLES[0]
     with gr.Row(elem_classes="lm-asking"):
-        prefix = gr.Textbox(
+        asked.prefix = gr.Textbox(
             first.prefix, label="Prefix, optional: given, not scored  x", lines=1, max_lines=4,
             placeholder="nothing: the text is scored from its start",
             elem_id="likelihood-prefix", scale=5, min_width=260,
         )  # fmt: skip
-        start = asking.start_picker("likelihood")
-        chat = asking.chat_switch("likelihood")
-    text = gr.Textbox(
+        asked.start = asking.start_picker("likelihood")
+        asked.chat = asking.chat_switch("likelihood")
+    asked.text = gr.Textbox(
         first.text, label="Text to score  x", lines=4, max_lines=10,
         placeholder="Type or paste a text …", elem_id="likelihood-text",
     )  # fmt: skip
-    return prefix, text, start, chat
 
 
-def _outputs() -> Outputs:
-    shown = gr.State(None)
+def _shown() -> SimpleNamespace:
+    """What a result is shown in."""
+    shown = SimpleNamespace(shown=gr.State(None))
+    looks: dict[str, Any] = {"show_label": False, "container": False, "elem_classes": "lm-plot"}
     with gr.Row(elem_classes="lm-result"):
         with gr.Column(scale=5, min_width=300):
-            coloured = Strip(group=GROUP, elem_id="likelihood-strip")
-            answers = Answers(group=GROUP)
-            keep = Keep(GROUP, [f"{GROUP}-{part}" for part in ("strip", "figures", "plot")])
+            shown.strip = Strip(group=GROUP, elem_id="likelihood-strip")
+            shown.answers = Answers(group=GROUP)
+            shown.keep = Keep(GROUP, [f"{GROUP}-{part}" for part in ("strip", "figures", "plot")])
             with gr.Column(elem_classes="lm-panel lm-plotbox"):
                 static('<h2 class="lm-h">Surprisal along the text</h2>')
-                plot = gr.Plot(
-                    plots.empty(),
-                    show_label=False,
-                    container=False,
-                    elem_id="likelihood-plot",
-                    elem_classes="lm-plot",
-                )
+                shown.plot = gr.Plot(plots.empty(), elem_id="likelihood-plot", **looks)
         with gr.Column(scale=1, min_width=230, elem_classes="lm-side"):
-            cards = static(no_figures(), elem_id="likelihood-figures")
+            shown.figures = static(figures(), elem_id="likelihood-figures")
     with gr.Row(elem_classes="lm-result"):
         with gr.Column(scale=1, min_width=300, elem_classes="lm-panel"):
             static('<h2 class="lm-h">The definition, with this text’s numbers</h2>')
-            worked = static(no_definition(), elem_id="likelihood-definition")
+            shown.definition = static(definition(), elem_id="likelihood-definition")
         with gr.Column(scale=1, min_width=300, elem_classes="lm-panel"):
             with gr.Row(elem_classes="lm-tablehead"):
                 static('<h2 class="lm-h">The factors</h2>')
-                copy = gr.Button("Copy", size="sm", min_width=60, elem_id="likelihood-copy")
-                download = gr.Button("CSV", size="sm", min_width=60, elem_id="likelihood-csv")
+                shown.copy = gr.Button("Copy", size="sm", min_width=60, elem_id="likelihood-copy")
+                shown.download = gr.Button("CSV", size="sm", min_width=60, elem_id="likelihood-csv")
             Factors(group=GROUP, elem_id="likelihood-factors")
-            handover = Handover(elem_id="likelihood-handover")
-    return Outputs(coloured, answers, plot, cards, worked, copy, download, handover, shown, keep)
+            shown.handover = Handover(elem_id="likelihood-handover")
+    return shown
 
 
-def _wire_scoring(lab: Lab, inputs: Inputs, outputs: Outputs) -> None:
+def _wire_scoring(lab: Lab, asked: SimpleNamespace, shown: SimpleNamespace) -> None:
     """Score on the button, on Enter in the prefix and when the page opens; stop on demand."""
-    line, score = Line(inputs.status, inputs.stop), events.scorer(lab)
-    pressed = [inputs.go.click, inputs.prefix.submit]
-    line.on(pressed, score, inputs.values, outputs.drawn, trigger_mode="always_last", **SCORING)
-    line.on(building.page().load, score, inputs.values, outputs.drawn, **SCORING)
+    line = Line(asked.status, asked.stop)
+    given = [asked.text, asked.prefix, asked.model, asked.second, asked.start, asked.chat]
+    work = (events.scorer(lab), given, {name: getattr(shown, name) for name in DRAWN})
+    pressed = [asked.go.click, asked.prefix.submit]
+    line.on(pressed, *work, trigger_mode="always_last", **SCORING)
+    line.on(building.page().load, *work, **SCORING)
     line.stoppable()
-    follow(outputs.keep, line.running, receipt_notes.of_texts, [outputs.shown])
-    for chip, example in zip(inputs.chips, EXAMPLES, strict=True):
-        filled = chip.click(
-            None,
-            None,
-            [inputs.text, inputs.prefix],
-            js=_fill(example),
-            cancels=line.running,
-            **QUIET,
-        )
+    follow(shown.keep, line.running, events.note, [shown.shown])
+    for chip, example in zip(asked.chips, EXAMPLES, strict=True):
+        fill = f"() => {json.dumps([example.text, example.prefix])}"
+        to = [asked.text, asked.prefix]
+        filled = chip.click(None, None, to, js=fill, cancels=line.running, **QUIET)
         filled.then(None, None, None, js=PRESS_SCORE, **QUIET)
-
-
-def _fill(example: Example) -> str:
-    return f"() => {json.dumps([example.text, example.prefix])}"
-
-
-def _wire_result(outputs: Outputs) -> None:
-    """Alternatives on demand, copy and download: quick answers from what the session keeps."""
-    outputs.strip.need(
-        alternatives,
-        outputs.shown,
-        outputs.answers,
-        trigger_mode="multiple",
-        concurrency_limit=8,
-        **QUIET,
-    )
-    for button, action in ((outputs.copy, "copy"), (outputs.download, "download")):
-        button.click(
-            events.table(action), outputs.shown, outputs.handover, concurrency_limit=4, **QUIET
-        )

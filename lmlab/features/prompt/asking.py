@@ -1,22 +1,25 @@
 """Asks a model every query after one set of examples, and says what it answered to each."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 from lmlab.errors import InputError
+from lmlab.features.prompt.evaluations import Prediction, Unfit
 from lmlab.generation.answering import complete
 from lmlab.generation.sampling import GenerateConfig
 from lmlab.maths.agreement import exact_match, token_f1
+from lmlab.models import controls
 from lmlab.models.forms import Form
 from lmlab.models.model import LM
-from lmlab.models.tokens import Encoded, encode, encode_prompt
+from lmlab.models.tokens import Encoded, Vocabulary, encode, encode_prompt
 from lmlab.scoring.likelihoods import Likelihood, likelihoods
-from lmlab.text.chat import form_for, in_form, stops_in
+from lmlab.text.chat import Rendered, form_for, stops_in
 from lmlab.text.choosing import CONTENT_FREE, Blank, best, mean_shares, scored
 from lmlab.text.parts import Pieces, Prompt
-from lmlab.text.predictions import Prediction, Unfit
 from lmlab.text.protocols import Protocol
+from lmlab.text.rows import Row
 from lmlab.text.templates import PromptTemplate
 
 
@@ -36,23 +39,13 @@ class Query:
 
 @dataclass(frozen=True)
 class Asking:
-    """A model, a wording and the instruction that opens every prompt.
+    """A model, a wording, and what of it was rendered for some queries and sets of examples."""
 
-    Attributes:
-        lm: the model; the caller holds its weights' lock.
-        template: the wording.
-        protocol: how answers are chosen.
-        instruction: rendered.
-        blanks: queries without content, rendered; none for free answers.
-        share: whether the model can go on from a common beginning.
-    """
-
-    lm: LM
+    lm: LM  # the caller holds its weights' lock
     template: PromptTemplate
     protocol: Protocol
-    instruction: str
-    blanks: Sequence[Pieces]
-    share: bool
+    rendered: Rendered
+    blanks: Sequence[Pieces] = ()  # queries without content; none for free answers
 
     @cached_property
     def form(self) -> Form:
@@ -60,64 +53,52 @@ class Asking:
         lm = self.lm
         return form_for(lm.vocabulary, self.template, self.protocol.form, lm.form)
 
-    def ask(
-        self, draw: int, shown: Sequence[Pieces], queries: Sequence[Pieces]
-    ) -> Iterator[Unfit | list[Prediction]]:
-        """Every query after these examples; yields what does not fit, then answers by batch."""
+    def ask(self, draw: int) -> Iterator[Unfit | list[Prediction]]:
+        """Every query after one set of examples; yields what does not fit, then answers by
+        batch."""
         fitting = []
-        prompts = self.prompts(shown, queries)
-        for number, (pieces, prompt) in enumerate(zip(queries, prompts, strict=True), 1):
+        pairs = zip(self.rendered.queries, self.prompts(draw), strict=True)
+        for number, (pieces, prompt) in enumerate(pairs, 1):
             length = self._length(prompt)
             if length > self.lm.context:
                 yield Unfit(number, draw, length)
             else:
                 fitting.append(Query(number, pieces, prompt))
-        if not fitting:
-            return
-        if self.template.chooses:
-            yield from self._choose(draw, fitting, self._blanks(shown, fitting))
-        else:
-            yield from self._write(draw, fitting)
+        answered = self._choose if self.template.chooses else self._write
+        if fitting:
+            yield from answered(draw, fitting)
 
-    def prompt(self, shown: Sequence[Pieces], query: Pieces) -> Prompt:
+    def prompts(self, draw: int = 0, queries: Sequence[Pieces] | None = None) -> list[Prompt]:
         """In the form that was asked for, or that the model was tuned in."""
-        return self.prompts(shown, [query])[0]
+        return self.rendered.prompts(self.lm.vocabulary, self.form, draw, queries)
 
-    def prompts(self, shown: Sequence[Pieces], queries: Sequence[Pieces]) -> list[Prompt]:
-        """The same for many queries."""
-        instruction, separator = self.instruction, self.template.separator
-        return in_form(self.lm.vocabulary, self.form, instruction, shown, separator, queries)
-
-    def weigh(self, shown: Sequence[Pieces], prompt: Prompt) -> tuple[tuple[float, ...], Blank]:
+    def weigh(self, prompt: Prompt) -> tuple[tuple[float, ...], Blank]:
         """ln p of each choice after one prompt, and what the choices get where nothing is asked."""
         ends = list(prompt.targets.values())
-        items = [self._encoded(prompt, end) for end in ends]
-        found = self._all(items)
-        blank = Blank(self._unconditional([ends])[0], self._content_free(shown))
-        return tuple(found[i].logprob for i in range(len(items))), blank
+        found = self._all([self._encoded(prompt, end) for end in ends])
+        blank = Blank(self._unconditional([ends])[0], self._content_free(0))
+        return tuple(found[i].logprob for i in range(len(ends))), blank
 
     def _length(self, prompt: Prompt) -> int:
         ends = {prompt.target, *prompt.targets.values()}
         return max(len(encode_prompt(self.lm.vocabulary, prompt.text + end)) for end in ends)
 
-    def _choose(
-        self, draw: int, queries: Sequence[Query], blanks: Sequence[Blank]
-    ) -> Iterator[list[Prediction]]:
+    def _choose(self, draw: int, queries: Sequence[Query]) -> Iterator[list[Prediction]]:
         """By likelihood; a query is answered once all of its choices are scored."""
+        ends = [tuple(query.prompt.targets.values()) for query in queries]
+        free = self._content_free(draw)
+        blanks = [Blank(alone, free) for alone in self._unconditional(ends)]
         items, owner = list[Encoded](), list[int]()
         for place, query in enumerate(queries):
-            for end in query.prompt.targets.values():
-                items.append(self._encoded(query.prompt, end))
-                owner.append(place)
+            items += [self._encoded(query.prompt, end) for end in ends[place]]
+            owner += [place] * len(ends[place])
         waiting: dict[int, dict[int, Likelihood]] = {}
         for part in likelihoods(self.lm, items, share=self._sharing):
             for i, found in part.items():
                 waiting.setdefault(owner[i], {})[i] = found
-            ready = sorted(p for p in waiting if len(waiting[p]) == len(queries[p].prompt.targets))
-            yield [
-                self._chosen(draw, queries[place], _in_order(waiting.pop(place)), blanks[place])
-                for place in ready
-            ]
+            ready = sorted(p for p, scores in waiting.items() if len(scores) == len(ends[p]))
+            scores = {p: [one for _, one in sorted(waiting.pop(p).items())] for p in ready}
+            yield [self._chosen(draw, queries[p], scores[p], blanks[p]) for p in ready]
 
     def _chosen(
         self, draw: int, query: Query, found: Sequence[Likelihood], blank: Blank
@@ -126,17 +107,12 @@ class Asking:
         logprobs = tuple(one.logprob for one in found)
         scores = scored(logprobs, list(query.prompt.targets.values()), blank)
         chosen = {way: best(values, choices) for way, values in scores.items()}
-        answer = chosen[self.protocol.way if self.protocol.way in chosen else "sum"]
         true = found[choices.index(query.truth)]
-        return Prediction(
-            row=query.number,
-            draw=draw,
-            query=query.pieces.query,
-            truth=query.truth,
-            answer=answer,
-            correct=answer == query.truth,
-            nll=-true.logprob,
-            n_tokens=true.n_tokens,
+        return _prediction(
+            draw,
+            query,
+            chosen[self.protocol.way if self.protocol.way in chosen else "sum"],
+            true,
             n_prompt=true.n_context,
             logprobs=logprobs,
             calibrated=scores.get("calibrated", ()),
@@ -146,8 +122,7 @@ class Asking:
 
     def _write(self, draw: int, queries: Sequence[Query]) -> Iterator[list[Prediction]]:
         """By greedy completion, read by the template's G."""
-        items = [self._encoded(query.prompt, query.prompt.target) for query in queries]
-        true = self._all(items)
+        true = self._all([self._encoded(query.prompt, query.prompt.target) for query in queries])
         prompts = [encode_prompt(self.lm.vocabulary, query.prompt.text) for query in queries]
         config = GenerateConfig(
             max_new_tokens=self.protocol.max_new_tokens,
@@ -156,32 +131,22 @@ class Asking:
             alternatives=0,
         )
         for part in complete(self.lm, prompts, config, share=self._sharing):
-            places, written = list(part), list(part.values())
-            ended = [finish in ("end", "stop") for _, finish in written]
-            answers = self.template.decode_all([text for text, _ in written], ended)
+            ended = [finish in ("end", "stop") for _, finish in part.values()]
+            answers = self.template.decode_all([text for text, _ in part.values()], ended)
             yield [
-                Prediction(
-                    row=queries[i].number,
-                    draw=draw,
-                    query=queries[i].pieces.query,
-                    truth=queries[i].truth,
-                    answer=answer.value,
+                _prediction(
+                    draw,
+                    queries[i],
+                    answer.value,
+                    true[i],
                     correct=exact_match(answer.value or "", queries[i].truth),
-                    nll=-true[i].logprob,
-                    n_tokens=true[i].n_tokens,
                     n_prompt=len(prompts[i]),
                     completion=text,
                     reason=answer.reason,
                     f1=token_f1(answer.value or "", queries[i].truth),
                 )
-                for i, (text, _), answer in zip(places, written, answers, strict=True)
+                for (i, (text, _)), answer in zip(part.items(), answers, strict=True)
             ]
-
-    def _blanks(self, shown: Sequence[Pieces], queries: Sequence[Query]) -> list[Blank]:
-        """For each query what its choices get where nothing is asked."""
-        free = self._content_free(shown)
-        ends = [tuple(query.prompt.targets.values()) for query in queries]
-        return [Blank(alone, free) for alone in self._unconditional(ends)]
 
     def _unconditional(self, choices: Sequence[Sequence[str]]) -> list[tuple[float, ...]]:
         """ln p of each choice with nothing before it; empty where that cannot be had."""
@@ -193,11 +158,11 @@ class Asking:
         alone = {end: found[i].logprob for i, end in enumerate(ends)}
         return [tuple(alone[end] for end in row) for row in choices]
 
-    def _content_free(self, shown: Sequence[Pieces]) -> tuple[float, ...]:
+    def _content_free(self, draw: int) -> tuple[float, ...]:
         """ln of each label's share after these examples and no content; empty without labels."""
         if not self.protocol.calibrate or not self.blanks:
             return ()
-        prompts = self.prompts(shown, self.blanks)
+        prompts = self.prompts(draw, self.blanks)
         items = [self._encoded(p, end) for p in prompts for end in p.targets.values()]
         if max(len(item.ids) for item in items) > self.lm.context:
             return ()
@@ -208,7 +173,8 @@ class Asking:
 
     @property
     def _sharing(self) -> bool:
-        return self.share and self.protocol.share
+        """Whether a common beginning is read once."""
+        return self.lm.shares and self.protocol.share
 
     def _encoded(self, prompt: Prompt, end: str) -> Encoded:
         found = encode(self.lm.vocabulary, end, prompt.text, given=prompt.turn)
@@ -223,8 +189,28 @@ class Asking:
         return found
 
 
-def _in_order(found: Mapping[int, Likelihood]) -> list[Likelihood]:
-    return [found[i] for i in sorted(found)]
+def _prediction(
+    draw: int, query: Query, answer: str | None, true: Likelihood, **more: Any
+) -> Prediction:
+    """An answer to a query; by default it is right where it is the true one."""
+    return Prediction(
+        row=query.number,
+        draw=draw,
+        query=query.pieces.query,
+        truth=query.truth,
+        answer=answer,
+        nll=-true.logprob,
+        n_tokens=true.n_tokens,
+        **{"correct": answer == query.truth, **more},
+    )
+
+
+def prepared(
+    template: PromptTemplate, queries: Sequence[Row], sets: Sequence[Sequence[Row]]
+) -> tuple[Rendered, Sequence[Pieces]]:
+    """Queries and sets of examples, and queries without content, all rendered at once."""
+    found, n = Rendered.of(template, [*queries, *content_free(template)], sets), len(queries)
+    return replace(found, queries=found.queries[:n]), found.queries[n:]
 
 
 def content_free(template: PromptTemplate) -> list[dict[str, str]]:
@@ -240,3 +226,21 @@ def content_free(template: PromptTemplate) -> list[dict[str, str]]:
         except InputError:
             return []
     return rows
+
+
+def notes_of(
+    vocabulary: Vocabulary,
+    template: PromptTemplate,
+    examples: Sequence[Row],
+    queries: Sequence[Row],
+    form: Form,
+    learned: Form | None,
+) -> Iterator[str]:
+    """What a reader has to know of prompts: another form than the model was tuned in, and control
+    tokens that were typed in rows."""
+    if learned is not None and learned != form:
+        yield f"The model was tuned in the {learned} form, and is asked in the {form} form here."
+    find = controls.finder(vocabulary)
+    for what, rows in (("Query", queries), ("Example", examples)):
+        typed = [find(row.get(column, "") for column in template.columns) for row in rows]
+        yield from controls.said([(n, one) for n, one in enumerate(typed, 1) if one], what)

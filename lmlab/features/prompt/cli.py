@@ -2,23 +2,21 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lmlab.errors import InputError
-from lmlab.features.prompt.service import Prompting
+from lmlab.features.prompt.service import Asked, Prompting, Weighed
+from lmlab.generation.completions import Step
+from lmlab.lab import Lab
 from lmlab.options import add_flags
 from lmlab.terminal.naming import add_model, asked_ref
-from lmlab.terminal.quiet import write_json
+from lmlab.terminal.quiet import quiet, write_json
 from lmlab.terminal.tables import TABLES, pair, table_of, tell, template_of
-from lmlab.text.protocols import Protocol
-
-if TYPE_CHECKING:
-    from lmlab.models.forms import Form
-    from lmlab.text.sets import Dataset, Table
-    from lmlab.text.templates import PromptTemplate
-
+from lmlab.text import sets
+from lmlab.text.protocols import Protocol, draw
+from lmlab.text.reading import Answer
+from lmlab.text.sets import Dataset, Table
+from lmlab.text.templates import PromptTemplate
 
 TEMPLATE = "a shipped name, or a YAML file"
 
@@ -60,39 +58,33 @@ def add_common(command: Any, *, without: tuple[str, ...] = ()) -> None:
 
 def dataset_of(
     arguments: argparse.Namespace,
-    template: "PromptTemplate",
+    template: PromptTemplate,
     *,
     split: str = "test",
     shots: bool = True,
-) -> "Dataset":
+) -> Dataset:
     """The set that the arguments name: one that ships; a file cut in two; or, where no examples
-    are drawn or they come from another file, a file as a whole.
-
-    Raises:
-        InputError: it is not there or cannot be read, or a row lacks something.
-    """
-    from lmlab.text import sets as data
-
+    are drawn or they come from another file, a file as a whole."""
     wanted = arguments.data or template.data
     if not wanted:
         raise InputError("The template names no data set.", "Name one with --data.")
-    if wanted in data.shipped_sets() and not arguments.examples:
-        return data.shipped(wanted, split)
+    if wanted in sets.shipped_sets() and not arguments.examples:
+        return sets.shipped(wanted, split)
     skip = arguments.skip_bad
 
-    def read(name: str) -> "Table":
+    def read(name: str) -> Table:
         found = table_of(name, arguments.map, split=split, skip=skip)
         return found.usable(template.reads, skip=skip)
 
-    if wanted in data.shipped_sets():
-        found = data.shipped(wanted, split)
-        table = data.Table(wanted, template.columns, found.queries)
+    if wanted in sets.shipped_sets():
+        found = sets.shipped(wanted, split)
+        table = Table(wanted, template.columns, found.queries)
     else:
         table = read(wanted)
     if arguments.examples or not shots:
         examples = read(arguments.examples) if arguments.examples else None
-        return data.undivided(table, examples, template.reads)
-    return data.split(table, arguments.seed, reads=template.reads)
+        return sets.undivided(table, examples, template.reads)
+    return sets.split(table, arguments.seed, reads=template.reads)
 
 
 def _prompt(arguments: argparse.Namespace) -> None:
@@ -103,15 +95,11 @@ def _prompt(arguments: argparse.Namespace) -> None:
     query = {template.fields[0]: text, **dict(map(pair, arguments.field))}
     examples = []
     if arguments.shots:
-        from lmlab.text.protocols import draw
-
         found = dataset_of(arguments, template)
         found.check(template.needed)
         tell(found.notes)
         examples = draw(found.pool, arguments.shots, arguments.seed)
-    with open_lab() as lab:
-        model = str(asked_ref(arguments))
-        said = _answered(lab, model, template, examples, query, arguments.form)
+    said = _answered(arguments, template, examples, query)
     if arguments.json:
         write_json(said)
         return
@@ -119,28 +107,20 @@ def _prompt(arguments: argparse.Namespace) -> None:
         print(f"lmlab: {note}", file=sys.stderr)
     if arguments.show:
         print(f"{said['prompt']}⟶{said['completion']}\n")
-    if said["labels"]:
-        for label, p in said["labels"].items():
-            print(f"{label}\t{p:.4f}")
+    for label, p in (said["labels"] or {}).items():
+        print(f"{label}\t{p:.4f}")
     print(said["answer"] if said["answer"] is not None else f"(no answer: {said['reason']})")
 
 
 def _answered(
-    lab: Any,
-    model: str,
-    template: "PromptTemplate",
-    examples: Any,
-    query: Any,
-    form: "Form | None",
+    arguments: argparse.Namespace, template: PromptTemplate, examples: Any, query: Any
 ) -> dict[str, Any]:
     """Ask one query and gather what there is to say about it."""
-    from lmlab.features.prompt.queried import Asked, Weighed
-    from lmlab.generation.completions import Step
-    from lmlab.text.reading import Answer
-
+    lab, model = open_lab(), str(asked_ref(arguments))
     said: dict[str, Any] = {"model": model, "template": template.name, "completion": ""}
     said |= {"shots": len(examples), "labels": None}
-    for event in lab.service(Prompting).run(model, template, examples, query, form=form):
+    prompts, form = lab.service(Prompting), arguments.form
+    for event in prompts.run(model, template, examples, query, form=form):
         if isinstance(event, Asked):
             said |= {"prompt": event.prompt.text, "n_tokens": event.n_tokens}
             said |= {"form": event.form, "notes": list(event.notes)}
@@ -154,14 +134,10 @@ def _answered(
     return said
 
 
-@contextmanager
-def open_lab() -> Iterator[Any]:
+def open_lab() -> Lab:
     """A lab of this process, with the libraries kept quiet."""
-    from lmlab.lab import Lab
-    from lmlab.terminal.quiet import quiet
-
     quiet()
-    yield Lab.open()
+    return Lab.open()
 
 
 def _piped() -> str:

@@ -2,27 +2,29 @@
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
 from lmlab.features.prompt.cli import TEMPLATE, add_common, dataset_of, open_lab
+from lmlab.features.prompt.evaluations import Evaluation
+from lmlab.lab import Lab, import_core
 from lmlab.options import read
 from lmlab.terminal.naming import ADAPTER, MODEL, asked_models
 from lmlab.terminal.quiet import write_json
 from lmlab.terminal.tables import template_of
 from lmlab.text.protocols import Protocol
+from lmlab.text.sets import Dataset
+from lmlab.text.templates import PromptTemplate
+from lmlab.text.wordings import wordings_like
 
 if TYPE_CHECKING:
-    from lmlab.features.prompt.evaluations import Evaluation
     from lmlab.features.prompt.studies import Design
-    from lmlab.text.sets import Dataset
-    from lmlab.text.templates import PromptTemplate
 
 STUDIES = ("shots", "templates", "order", "models")
 
-Labelled = tuple[str, "Evaluation"]
+Labelled = tuple[str, Evaluation]
 
 
 def add_evaluate(commands: Any) -> None:
@@ -59,17 +61,14 @@ def _evaluate(arguments: argparse.Namespace) -> None:
         if len(several) > 1 and study != wanted:
             raise InputError(f"Several of {name} need --study {wanted}.")
     templates = [template_of(name) for name in arguments.template]
-    first = templates[0]
     shots = any(_numbers(arguments.shots))
-    found = dataset_of(arguments, first, split=arguments.split, shots=shots)
-    with open_lab() as lab:
-        from lmlab.lab import import_core
-
-        import_core()
-        designs = _designs(arguments, models, templates, found)
-        results = list(_measured(lab, designs))
+    found = dataset_of(arguments, templates[0], split=arguments.split, shots=shots)
+    lab = open_lab()
+    import_core()
+    designs = _designs(arguments, models, templates, found)
+    results = list(_measured(lab, designs))
     if arguments.csv:
-        from lmlab.features.prompt.answer_sheet import to_csv
+        from lmlab.features.prompt.views import to_csv
 
         sys.stdout.write(to_csv([result for _, result in results]))
     elif arguments.json:
@@ -81,45 +80,38 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 def _designs(
     arguments: argparse.Namespace,
     models: Sequence[str],
-    templates: "Sequence[PromptTemplate]",
-    found: "Dataset",
+    templates: Sequence[PromptTemplate],
+    found: Dataset,
 ) -> "list[Design]":
     """What to measure."""
     from lmlab.features.prompt import studies
 
     shots = _numbers(arguments.shots)
-    protocol = read(Protocol, arguments)
+    design = studies.Design("", models[0], templates[0], found, read(Protocol, arguments))
     if arguments.study == "shots":
-        return studies.shots_study(models[0], templates[0], found, protocol, shots)
+        return studies.shots_study(design, shots)
     if len(shots) != 1:
         raise InputError(f"The study of {arguments.study} takes one number of shots.")
-    protocol = replace(protocol, shots=shots[0])
+    design = replace(design, protocol=replace(design.protocol, shots=shots[0]))
     if arguments.study == "order":
-        return studies.order_study(models[0], templates[0], found, protocol)
+        return studies.order_study(design)
     if arguments.study == "models":
-        return studies.models_study(models, templates[0], found, protocol)
-    wordings = templates if len(templates) > 1 else _wordings(templates[0])
-    return studies.templates_study(models[0], wordings, found, protocol)
-
-
-def _wordings(template: "PromptTemplate") -> "list[PromptTemplate]":
-    from lmlab.text.wordings import wordings_like
-
-    found = [template, *wordings_like(template)]
-    if len(found) < 2:
+        return studies.models_study(design, models)
+    wordings = templates if len(templates) > 1 else [templates[0], *wordings_like(templates[0])]
+    if len(wordings) < 2:
         raise InputError("There is no other wording for this.", "Name others with --template.")
-    return found
+    return studies.templates_study(design, wordings)
 
 
-def _measured(lab: Any, designs: "Sequence[Design]") -> Iterator[Labelled]:
+def _measured(lab: Lab, designs: "Sequence[Design]") -> Iterator[Labelled]:
     """Each design's label and result; progress on standard error where that is a terminal."""
-    from lmlab.features.prompt.studies import Cell, Studying, iter_study
+    from lmlab.features.prompt.studies import iter_study
 
-    for event in iter_study(lab.store.borrow, designs):
-        if isinstance(event, Studying) and sys.stderr.isatty():
-            print(f"\r{event.label}: {event.done}/{event.total} ", end="", file=sys.stderr)
-        elif isinstance(event, Cell) and event.final:
-            yield event.label, event.evaluation
+    for cell in iter_study(lab.store.borrow, designs):
+        if cell.final and cell.evaluation is not None:
+            yield cell.label, cell.evaluation
+        elif sys.stderr.isatty():
+            print(f"\r{cell.label}: {cell.done}/{cell.total} ", end="", file=sys.stderr)
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr)
 
@@ -154,8 +146,10 @@ def _as_dict(
 
 
 def _print(study: str, results: Sequence[Labelled]) -> None:
-    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
+
+    from lmlab.terminal.listing import plain_console
 
     head = {"shots": "shots", "templates": "wording", "order": "", "models": "model"}[study]
     table = Table(head, "accuracy", "95 %", "over draws", "NLL, nats", "queries", box=None)
@@ -165,7 +159,7 @@ def _print(study: str, results: Sequence[Labelled]) -> None:
         if study == "order":
             spread = f"{min(one.by_draw):.3f} – {max(one.by_draw):.3f}"
         table.add_row(
-            _plain(label),
+            Text(label),
             f"{found.mean:.3f}",
             f"{found.low:.3f} – {found.high:.3f}",
             spread,
@@ -173,27 +167,15 @@ def _print(study: str, results: Sequence[Labelled]) -> None:
             f"{one.n} × {one.draws}",
         )
     first = results[0][1]
-    forms = dict.fromkeys(one.form for _, one in results)
-    named = {"templates": (first.model, first.data), "models": (first.template, first.data)}
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(
-        ", ".join((*named.get(study, (first.model, first.template, first.data)), _form_of(forms))),
-        markup=False,
-    )
+    forms = " and ".join(f"{form} form" for form in dict.fromkeys(one.form for _, one in results))
+    named = [first.model, first.template, first.data, forms]
+    if study in ("templates", "models"):
+        named.remove(first.template if study == "templates" else first.model)
+    console = plain_console()
+    console.print(", ".join(named), markup=False)
     console.print(table)
     for note in dict.fromkeys(note for _, one in results for note in one.notes):
         console.print(note, markup=False)
-
-
-def _form_of(forms: Iterable[str]) -> str:
-    """The form of the prompts in words; of several, all."""
-    return " and ".join(f"{form} form" for form in forms)
-
-
-def _plain(label: str) -> Any:
-    from rich.text import Text
-
-    return Text(label)
 
 
 def _numbers(text: str) -> list[int]:

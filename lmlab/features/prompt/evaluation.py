@@ -9,11 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from lmlab.errors import InputError
-from lmlab.features.prompt.asking import Asking, content_free
-from lmlab.features.prompt.evaluations import Evaluating, Evaluation
-from lmlab.features.prompt.notes import notes_of
+from lmlab.features.prompt.asking import Asking, notes_of, prepared
+from lmlab.features.prompt.evaluations import Evaluating, Evaluation, Unfit
 from lmlab.models.model import LM
-from lmlab.text.predictions import Unfit
 from lmlab.text.protocols import Protocol, asked, drawn
 from lmlab.text.rows import Row
 from lmlab.text.sets import Dataset
@@ -24,8 +22,9 @@ def evaluate(
     lm: LM, template: PromptTemplate, data: Dataset, protocol: Protocol | None = None
 ) -> Evaluation:
     """Measure a design; see ``iter_evaluate`` for the arguments and what can go wrong."""
-    found = [s for s in iter_evaluate(lm, template, data, protocol) if isinstance(s, Evaluation)]
-    return found[-1]
+    *_, found = iter_evaluate(lm, template, data, protocol)
+    assert isinstance(found, Evaluation)
+    return found
 
 
 def iter_evaluate(
@@ -38,12 +37,7 @@ def iter_evaluate(
 ) -> Iterator[Evaluating | Evaluation]:
     """Measure a design, as a stream: progress, then the result.
 
-    Args:
-        lm: the model.
-        template: the wording.
-        data: examples and queries, with the template's columns.
-        protocol: shots, draws and the like.
-        examples: sets of examples to use in place of drawn ones, one a draw.
+    ``data`` has the template's columns; ``examples`` are sets in place of drawn ones, one a draw.
 
     Raises:
         InputError: a row lacks a column, a label is unknown, there are fewer rows than shots, or no
@@ -52,52 +46,21 @@ def iter_evaluate(
     """
     protocol = protocol or Protocol()
     data.check(template.needed)
-    _check(template, data.pool, f"{data.name}, examples")
-    _check(template, data.queries, f"{data.name}, queries")
+    for part, rows in (("examples", data.pool), ("queries", data.queries)):
+        try:
+            template.check(rows)
+        except InputError as error:
+            raise InputError(f"{data.name}, {part}: {error.message}", error.hint) from None
     queries = asked(data, protocol)
     sets = drawn(data, protocol) if examples is None else examples
-    blanks = content_free(template)
-    examples_flat = [row for rows in sets for row in rows]
-    instruction, pieces = template.pieces([*queries, *blanks, *examples_flat])
-    n = len(queries)
-    blank_pieces = pieces[n : n + len(blanks)]
-    asking = Asking(lm, template, protocol, instruction, blank_pieces, lm.shares)
-    rest = iter(pieces[n + len(blanks) :])
-    result = _begun(asking, data, sets, queries)
-    started, total = time.perf_counter(), n * len(sets)
-    yield Evaluating(0, total)
-    for draw, rows in enumerate(sets):
-        shown = [next(rest) for _ in rows]
-        for part in asking.ask(draw, shown, pieces[:n]):
-            if isinstance(part, Unfit):
-                result = replace(result, unfit=(*result.unfit, part))
-            else:
-                result = replace(result, predictions=(*result.predictions, *part))
-            result = replace(result, seconds=time.perf_counter() - started)
-            done = len(result.predictions) + len(result.unfit)
-            yield Evaluating(done, total, result if result.predictions else None)
-    yield _finished(lm, result)
-
-
-def _check(template: PromptTemplate, rows: Sequence[Row], place: str) -> None:
-    try:
-        template.check(rows)
-    except InputError as error:
-        raise InputError(f"{place}: {error.message}", error.hint) from None
-
-
-def _begun(
-    asking: Asking, data: Dataset, sets: Sequence[Sequence[Row]], queries: Sequence[Row]
-) -> Evaluation:
-    """A result without predictions."""
-    lm, template, protocol = asking.lm, asking.template, asking.protocol
-    examples = [row for rows in sets for row in rows]
-    told = notes_of(lm.vocabulary, template, examples, queries, asking.form, lm.form)
-    return Evaluation(
+    shown = [row for rows in sets for row in rows]
+    asking = Asking(lm, template, protocol, *prepared(template, queries, sets))
+    told = notes_of(lm.vocabulary, template, shown, queries, asking.form, lm.form)
+    result = Evaluation(
         model=lm.name,
         template=template.name,
         data=data.name,
-        shots=max(len(rows) for rows in sets),
+        shots=max(map(len, sets)),
         draws=len(sets),
         seed=protocol.seed,
         labels=tuple(template.labels),
@@ -106,6 +69,23 @@ def _begun(
         notes=(*data.notes, *told, *_notes(template, queries, protocol)),
         form=asking.form,
     )
+    yield from _filled(asking, result, len(queries) * len(sets))
+
+
+def _filled(asking: Asking, result: Evaluation, total: int) -> Iterator[Evaluating | Evaluation]:
+    """The result as its predictions come, then all of it."""
+    started = time.perf_counter()
+    yield Evaluating(0, total)
+    for draw in range(result.draws):
+        for part in asking.ask(draw):
+            if isinstance(part, Unfit):
+                result = replace(result, unfit=(*result.unfit, part))
+            else:
+                result = replace(result, predictions=(*result.predictions, *part))
+            result = replace(result, seconds=time.perf_counter() - started)
+            done = len(result.predictions) + len(result.unfit)
+            yield Evaluating(done, total, result if result.predictions else None)
+    yield _finished(asking.lm, result)
 
 
 def _finished(lm: LM, result: Evaluation) -> Evaluation:
@@ -137,26 +117,19 @@ def _notes(template: PromptTemplate, queries: Sequence[Row], protocol: Protocol)
         )
     if template.options and protocol.way == "calibrated":
         yield "Options that differ by row are not calibrated: they are chosen by sum."
+    said = "by sum the shorter one can never lose to the longer. Look at the other ways too."
     for short, longer in _beginnings(template.labels.values()):
-        yield (
-            f"‘{short}’ begins ‘{longer}’: by sum the shorter one can never lose to the "
-            "longer. Look at the other ways too."
-        )
+        yield f"‘{short}’ begins ‘{longer}’: {said}"
     if template.options:
-        n = sum(bool(_beginnings(template.choices(row).values())) for row in queries)
+        n = sum(any(_beginnings(template.choices(row).values())) for row in queries)
         if n:
-            yield (
-                f"In {n:,} of {len(queries):,} rows one option begins another: by sum the shorter "
-                "one can never lose to the longer. Look at the other ways too."
-            )
+            yield f"In {n:,} of {len(queries):,} rows one option begins another: {said}"
 
 
-def _beginnings(words: Iterable[str]) -> list[tuple[str, str]]:
+def _beginnings(words: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Words that begin another one, each with the first that it begins."""
     ordered = sorted(words, key=len)
-    found = []
     for i, short in enumerate(ordered):
         longer = next((word for word in ordered[i + 1 :] if word.startswith(short)), None)
         if longer is not None:
-            found.append((short, longer))
-    return found
+            yield short, longer

@@ -1,4 +1,4 @@
-"""What an evaluation gives back: the figures that follow from its predictions.
+"""What an evaluation gives back: its predictions, and the figures that follow from them.
 
 Frozen results of plain Python values; log-likelihoods in nats. No torch, no models, no page.
 """
@@ -7,47 +7,64 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from lmlab.maths import agreement
 from lmlab.maths.agreement import Bin, Interval, finite
 from lmlab.models.forms import Form
-from lmlab.text.predictions import Prediction, Unfit, Way
+from lmlab.text.choosing import Way
+
+K = TypeVar("K")
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One query under one set of examples."""
+
+    row: int  # number of the query, from 1
+    draw: int  # which examples, from 0
+    query: str  # without the examples
+    truth: str  # the true answer or label
+    answer: str | None  # what the model answered; None where nothing could be read
+    correct: bool
+    nll: float  # of the true answer given the prompt, in nats
+    n_tokens: int  # of the true answer
+    n_prompt: int  # tokens of the prompt
+    logprobs: tuple[float, ...] = ()  # of each label or option, where there are some
+    calibrated: tuple[float, ...] = ()  # the same less what they get after no content
+    choices: tuple[tuple[Way, str], ...] = ()  # the label chosen in each way
+    completion: str = ""  # what the model wrote, for a free answer
+    reason: str = ""  # why no answer was read
+    f1: float = 0.0  # token F1, for a free answer
+    options: tuple[str, ...] = ()  # what was chosen from, where each row has its own
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """A prompt that the model cannot read whole: which, and its length in tokens."""
+
+    row: int
+    draw: int
+    n_tokens: int
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A design measured on a labelled set.
-
-    Attributes:
-        model: display name.
-        template: the template's name.
-        data: the set's name.
-        shots: examples in each prompt.
-        draws: how many sets of examples.
-        seed: of the draws.
-        labels: of the template; empty for free answers, and where each row has its own options.
-        way: how a label is chosen.
-        predictions: one a query and draw.
-        unfit: prompts that were too long.
-        notes: what a reader has to know, in sentences.
-        seconds: that it took.
-        form: that the prompts had: ``plain`` or ``chat``.
-    """
+    """A design measured on a labelled set."""
 
     model: str
     template: str
     data: str
-    shots: int
-    draws: int
+    shots: int  # examples in each prompt
+    draws: int  # how many sets of examples
     seed: int
-    labels: tuple[str, ...]
-    way: Way
-    predictions: tuple[Prediction, ...]
-    unfit: tuple[Unfit, ...] = ()
-    notes: tuple[str, ...] = ()
+    labels: tuple[str, ...]  # of the template; empty for free answers and for options by row
+    way: Way  # how a label is chosen
+    predictions: tuple[Prediction, ...]  # one a query and draw
+    unfit: tuple[Unfit, ...] = ()  # prompts that were too long
+    notes: tuple[str, ...] = ()  # what a reader has to know, in sentences
     seconds: float = 0.0
-    form: Form = "plain"
+    form: Form = "plain"  # that the prompts had
 
     @property
     def n(self) -> int:
@@ -77,15 +94,11 @@ class Evaluation:
     @property
     def by_draw(self) -> list[float]:
         """Accuracy of each draw."""
-        return self.draws_by(None)
+        return self._draws(p.correct for p in self.predictions)
 
-    def draws_by(self, way: Way | None) -> list[float]:
-        """Accuracy of each draw with labels chosen in one way; None for the evaluation's own."""
-        hits = (
-            p.correct if way is None else dict(p.choices).get(way, p.answer) == p.truth
-            for p in self.predictions
-        )
-        return self._draws(hits)
+    def draws_by(self, way: Way) -> list[float]:
+        """Accuracy of each draw with labels chosen in one way."""
+        return self._draws(dict(p.choices).get(way, p.answer) == p.truth for p in self.predictions)
 
     @property
     def nll_by_draw(self) -> list[float]:
@@ -100,27 +113,29 @@ class Evaluation:
     @property
     def by_way(self) -> dict[Way, float]:
         """Accuracy for each way of choosing a label; empty for free answers."""
-        hits: dict[Way, list[bool]] = {}
-        for p in self.predictions:
-            for way, choice in p.choices:
-                hits.setdefault(way, []).append(choice == p.truth)
+        chosen = [(way, choice == p.truth) for p in self.predictions for way, choice in p.choices]
+        hits = _grouped((way for way, _ in chosen), (hit for _, hit in chosen))
         return {way: sum(found) / len(found) for way, found in hits.items()}
 
     @property
     def macro_f1(self) -> float:
         """Mean F1 of the labels; NaN where there are none that all rows share."""
-        return agreement.macro_f1(self._truths, self._answers, self.labels)
+        return agreement.macro_f1(*self._answers, self.labels)
 
     @property
     def confusion(self) -> list[list[int]]:
         """Counts by true label (row) and answered label (column)."""
-        return agreement.confusion(self._truths, self._answers, self.labels)
+        return agreement.confusion(*self._answers, self.labels)
 
     @cached_property
     def reliability(self) -> list[Bin]:
         """Confidence in the chosen label against how often it is right."""
-        sure = [max(self.probabilities(p)) for p in self.predictions if p.logprobs]
-        hits = [self._likeliest(p) == p.truth for p in self.predictions if p.logprobs]
+        sure, hits = list[float](), list[bool]()
+        for p in self.predictions:
+            if p.logprobs:
+                probabilities = self.probabilities(p)
+                sure.append(max(probabilities))
+                hits.append(self.choices(p)[probabilities.index(sure[-1])] == p.truth)
         return agreement.reliability(sure, hits)
 
     @property
@@ -173,43 +188,33 @@ class Evaluation:
         return {name: finite(value) for name, value in figures.items()} | notes
 
     def _interval(self, values: Sequence[float]) -> Interval:
-        groups: dict[int, list[float]] = {}
-        for p, value in zip(self.predictions, values, strict=bool(values)):
-            groups.setdefault(p.row, []).append(value)
         if not values:
             return Interval(math.nan, math.nan, math.nan)
+        groups = _grouped((p.row for p in self.predictions), values)
         return agreement.bootstrap(list(groups.values()), self.seed)
 
     def _draws(self, values: Iterable[float]) -> list[float]:
         """The mean of each draw."""
-        groups: dict[int, list[float]] = {}
-        for p, value in zip(self.predictions, values, strict=True):
-            groups.setdefault(p.draw, []).append(value)
+        groups = _grouped((p.draw for p in self.predictions), values)
         return [sum(found) / len(found) for _, found in sorted(groups.items())]
 
     @property
-    def _truths(self) -> list[str]:
-        return [p.truth for p in self.predictions]
+    def _answers(self) -> tuple[list[str], list[str | None]]:
+        """What is true, and what was answered."""
+        return [p.truth for p in self.predictions], [p.answer for p in self.predictions]
 
-    @property
-    def _answers(self) -> list[str | None]:
-        return [p.answer for p in self.predictions]
 
-    def _likeliest(self, p: Prediction) -> str:
-        probabilities = self.probabilities(p)
-        return self.choices(p)[probabilities.index(max(probabilities))]
+def _grouped(keys: Iterable[K], values: Iterable[float]) -> dict[K, list[float]]:
+    groups: dict[K, list[float]] = {}
+    for key, value in zip(keys, values, strict=True):
+        groups.setdefault(key, []).append(value)
+    return groups
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluating:
-    """Progress of an evaluation.
+    """Progress of an evaluation."""
 
-    Attributes:
-        done: predictions made.
-        total: all that will be.
-        so_far: the figures of those that are made; None before the first.
-    """
-
-    done: int
+    done: int  # predictions made
     total: int
-    so_far: Evaluation | None = None
+    so_far: Evaluation | None = None  # None before the first prediction

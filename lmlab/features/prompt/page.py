@@ -1,20 +1,15 @@
 """The Prompt tab: what F builds, what the model makes of it, what G reads, and how good that is.
-Lays out and wires; what happens is in events, rows and run.
+Lays out and wires; what happens is in events and rows.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
 
-from lmlab.features.prompt import design as prompt_design
-from lmlab.features.prompt import events, measure_events, receipt_notes, rows
-from lmlab.features.prompt import measure as prompt_measure
-from lmlab.features.prompt import run as running
-from lmlab.features.prompt.design import Inputs
-from lmlab.features.prompt.views import NOTHING
-from lmlab.features.prompt.widgets import Preview, Rows
+from lmlab.features.prompt import design, events, measure, measure_events, receipt, rows, views
+from lmlab.features.prompt.widgets import PREVIEW, ROWS, Widget
 from lmlab.lab import Lab
 from lmlab.parts.first_open import Following, Led
 from lmlab.parts.gradio_compat import building
@@ -24,7 +19,6 @@ from lmlab.parts.upload_table import COLUMNS
 from lmlab.parts.widgets import Strip, static
 from lmlab.text.wordings import shipped_source
 
-NAME = "Prompt"
 GROUP = "prompt"
 # Examples and query are kept as one: what is typed into both is taken one after the other.
 EDITING = waits_in("rows", 1)
@@ -33,172 +27,148 @@ and G reads the answer out of what it writes."""
 INTO_VIEW = "() => document.querySelector('#prompt-query').scrollIntoView({block: 'center'})"
 
 
-@dataclass(frozen=True)
-class Outputs:
-    """What the design and its run are shown in."""
-
-    examples: Rows
-    query: Rows
-    following: gr.Button
-    view: Preview
-    strip: Strip
-    answer: gr.HTML
-    go: gr.Button
-    stop: gr.Button
-    status: gr.HTML
-    sheet: gr.State
-    keep: Keep
-    ran: gr.State
-
-    @property
-    def rows(self) -> dict[str, Any]:
-        """What rows are shown and kept in."""
-        return {"examples": self.examples, "query": self.query, "sheet": self.sheet}
-
-
 def build(lab: Lab) -> None:
     """Draw the tab inside the current Blocks and wire it to the lab."""
     tab = building.tab()
     with gr.Row(elem_classes="lm-two"):
         with gr.Column(scale=2, min_width=320):
-            inputs, examples = prompt_design.build(lab)
+            form = design.build(lab)
         with gr.Column(scale=3, min_width=320):
-            outputs = _result(examples)
-    _wire_design(lab, inputs, outputs)
-    _wire_rows(lab, inputs, outputs)
-    _wire_run(lab, inputs, outputs, tab)
-    measure = prompt_measure.build(lab, inputs, outputs.sheet)
+            shown = _result()
+    shown.filled = [shown.sheet, *design.values(form)]
+    shown.rows = {"examples": form.examples, "query": shown.query, "sheet": shown.sheet}
+    handlers = events.Handlers(lab)
+    show = _shower(handlers, form, shown)
+    _wire_design(handlers, form, shown, show)
+    _wire_rows(form, shown, show)
+    _wire_run(handlers, form, shown, tab)
+    study = measure.build(lab, form, shown.sheet)
     loaded = on(
-        measure.predictions.choose,
-        measure_events.loader(lab),
-        [measure.kept, outputs.sheet, inputs.source],
-        {"query": outputs.query, "sheet": outputs.sheet},
-        **QUICK,
-    )
-    loaded.then(
-        events.previewer(lab),
-        [outputs.sheet, inputs.source, inputs.model, inputs.form, outputs.ran],
-        outputs.view,
-        **QUICK,
-    ).then(None, None, None, js=INTO_VIEW, **QUIET)
+        study.predictions.choose, measure_events.load, [study.kept, shown.sheet, form.source],
+        {"query": shown.query, "sheet": shown.sheet}, **QUICK,
+    )  # fmt: skip
+    seen = loaded.then(handlers.preview, _seen(form, shown), shown.view, **QUICK)
+    seen.then(None, None, None, js=INTO_VIEW, **QUIET)
 
 
-def _result(examples: Rows) -> Outputs:
-    """Query, prompt, completion and what is read in it."""
-    sheet = gr.State(None)
+def _result() -> SimpleNamespace:
+    """Query, prompt, completion and what is read in it: the widgets by name."""
+    shown = SimpleNamespace(sheet=gr.State(None))
     with gr.Column(elem_classes="lm-panel"):
         with gr.Row(elem_classes="lm-tablehead"):
             static('<h2 class="lm-h">Query</h2>')
-            following = gr.Button("Next query", size="sm", min_width=80, elem_id="prompt-next")
-        query = Rows(elem_id="prompt-query")
-        with gr.Row(elem_classes="lm-buttons"):
-            go = gr.Button(
-                "Run",
-                variant="primary",
-                elem_id="prompt-go",
-                elem_classes="lm-go",
-                scale=0,
-                min_width=160,
+            shown.following = gr.Button(
+                "Next query", size="sm", min_width=80, elem_id="prompt-next"
             )
-            stop = gr.Button(
+        shown.query = Widget(ROWS, elem_id="prompt-query")
+        with gr.Row(elem_classes="lm-buttons"):
+            shown.go = gr.Button(
+                "Run", variant="primary", elem_id="prompt-go", elem_classes="lm-go", scale=0,
+                min_width=160,
+            )  # fmt: skip
+            shown.stop = gr.Button(
                 "Stop", interactive=False, elem_id="prompt-stop", scale=0, min_width=90
             )
-            status = static("", elem_id="prompt-status", elem_classes="lm-status")
+            shown.status = static("", elem_id="prompt-status", elem_classes="lm-status")
     with gr.Column(elem_classes="lm-panel"):
         static('<h2 class="lm-h">The prompt that <var>F</var> builds</h2>')
-        view = Preview(elem_id="prompt-view")
-    strip = Strip(group=GROUP, elem_id="prompt-strip", empty=EMPTY, colour_by="probability")
+        shown.view = Widget(PREVIEW, elem_id="prompt-view")
+    shown.strip = Strip(group=GROUP, elem_id="prompt-strip", empty=EMPTY, colour_by="probability")
     with gr.Column(elem_classes="lm-panel"):
         static('<h2 class="lm-h">The answer that <var>G</var> reads</h2>')
-        answer = static(NOTHING, elem_id="prompt-answer")
-        keep = Keep(GROUP, [f"{GROUP}-{part}" for part in ("view", "strip", "answer")])
-    ran = gr.State(None)
-    return Outputs(
-        examples, query, following, view, strip, answer, go, stop, status, sheet, keep, ran
-    )
+        shown.answer = static(views.reading(), elem_id="prompt-answer")
+        shown.keep = Keep(GROUP, [f"{GROUP}-{part}" for part in ("view", "strip", "answer")])
+    shown.ran = gr.State(None)
+    return shown
 
 
-def _wire_design(lab: Lab, inputs: Inputs, outputs: Outputs) -> None:
+def _seen(form: SimpleNamespace, shown: SimpleNamespace) -> list[Any]:
+    """What a preview is made from."""
+    return [shown.sheet, form.source, form.model, form.form, shown.ran]
+
+
+def _shower(
+    handlers: events.Handlers, form: SimpleNamespace, shown: SimpleNamespace
+) -> Callable[[Any], None]:
+    """``show(event)``: after it the preview is drawn anew, and the rows to choose from."""
+
+    def show(event: Any) -> None:
+        event.then(handlers.preview, _seen(form, shown), shown.view, **QUICK)
+        event.then(rows.pool, shown.filled, form.pool, **QUICK)
+
+    return show
+
+
+def _wire_design(
+    handlers: events.Handlers,
+    form: SimpleNamespace,
+    shown: SimpleNamespace,
+    show: Callable[[Any], None],
+) -> None:
     """Every change of the design draws its rows and its preview anew."""
-    filled = [outputs.sheet, *inputs.values]
-    fill, refit = rows.filler(lab), rows.refitter(lab)
-    restart = rows.filler(lab, lambda _: 0)
-    show = _shower(lab, inputs, outputs)
-    worded = {"wording": inputs.wording, "source": inputs.source}
-    named = {**worded, "other": inputs.other}
-    chosen = on(inputs.data.input, events.chooser(lab), [inputs.data], named, **QUICK)
-    show(on(chosen.then, restart, filled, outputs.rows, **QUICK))
-    opened = inputs.wording.input(shipped_source, inputs.wording, inputs.source, **QUICK)
-    show(on(opened.then, refit, filled, outputs.rows, **QUICK))
+    to_rows = (shown.filled, shown.rows)
+    worded = {"wording": form.wording, "source": form.source}
+    named = {**worded, "other": form.other}
+    chosen = on(form.data.input, handlers.choose, [form.data], named, **QUICK)
+    show(on(chosen.then, rows.first_query, *to_rows, **QUICK))
+    opened = form.wording.input(shipped_source, form.wording, form.source, **QUICK)
+    show(on(opened.then, rows.refit, *to_rows, **QUICK))
     # A box that has just come into view swallows its first input, not its first change.
-    typed = [inputs.source.input, inputs.source.change]
-    drawn = [inputs.shots.change, inputs.seed.change]
-    for triggers, handler in ((typed, refit), (drawn, fill)):
-        show(on(triggers, handler, filled, outputs.rows, trigger_mode="always_last", **QUICK))
-    show(on([c.input for c in inputs.columns], fill, filled, outputs.rows, **QUICK))
-    given = [inputs.upload, inputs.pasted, inputs.second, inputs.skip, inputs.source]
-    columns = dict(zip(COLUMNS, inputs.columns, strict=True))
-    own = {"data": inputs.data, "table": inputs.table, "said": inputs.said, **worded, **columns}
-    read = on(inputs.use.click, events.reader(lab), given, own, **QUICK)
-    show(on(read.success, restart, filled, outputs.rows, **QUICK))
+    typed = [form.source.input, form.source.change]
+    drawn = [form.shots.change, form.seed.change]
+    for triggers, handler in ((typed, rows.refit), (drawn, rows.fill)):
+        show(on(triggers, handler, *to_rows, trigger_mode="always_last", **QUICK))
+    show(on([c.input for c in form.columns], rows.fill, *to_rows, **QUICK))
+    given = [form.upload, form.pasted, form.second, form.skip, form.source]
+    columns = dict(zip(COLUMNS, form.columns, strict=True))
+    own = {"data": form.data, "table": form.table, "said": form.said, **worded, **columns}
+    read = on(form.use.click, events.read_table, given, own, **QUICK)
+    show(on(read.success, rows.first_query, *to_rows, **QUICK))
     switched = gr.on(
-        [inputs.model.change, inputs.form.change], lambda: None, queue=False,
+        [form.model.change, form.form.change], lambda: None, queue=False,
         trigger_mode="always_last", **QUIET,
     )  # fmt: skip
     show(switched)
 
 
-def _shower(lab: Lab, inputs: Inputs, outputs: Outputs) -> Callable[[Any], None]:
-    """``show(event)``: after it the preview is drawn anew, and the rows to choose from."""
-    filled = [outputs.sheet, *inputs.values]
-    preview, pool = events.previewer(lab), rows.pooler(lab)
-    seen = [outputs.sheet, inputs.source, inputs.model, inputs.form, outputs.ran]
-
-    def show(event: Any) -> None:
-        event.then(preview, seen, outputs.view, **QUICK)
-        event.then(pool, filled, inputs.pool, **QUICK)
-
-    return show
-
-
-def _wire_rows(lab: Lab, inputs: Inputs, outputs: Outputs) -> None:
+def _wire_rows(form: SimpleNamespace, shown: SimpleNamespace, show: Callable[[Any], None]) -> None:
     """Rows typed, chosen by hand, drawn anew, and the next query."""
-    filled = [outputs.sheet, *inputs.values]
-    show = _shower(lab, inputs, outputs)
-    following = rows.filler(lab, lambda sheet: sheet.row + 1, anew=False)
-    show(on(outputs.following.click, following, filled, outputs.rows, **QUICK))
-    changed = {"sheet": outputs.sheet, "shots": inputs.shots}
-    for part, box in (("examples", outputs.examples), ("query", outputs.query)):
+    to_rows = (shown.filled, shown.rows)
+    show(on(shown.following.click, rows.next_query, *to_rows, **QUICK))
+    changed = {"sheet": shown.sheet, "shots": form.shots}
+    for part, box in (("examples", form.examples), ("query", shown.query)):
         edit = on(
-            box.edit, rows.editor(lab, part), [outputs.sheet, inputs.source], changed,
+            box.edit, rows.editor(part), [shown.sheet, form.source], changed,
             trigger_mode="always_last", **EDITING,
         )  # fmt: skip
         show(edit)
-    show(on(outputs.examples.anew, rows.restarter(lab), filled, outputs.rows, **QUICK))
-    sought = inputs.pool.seek(
-        rows.seek, outputs.sheet, outputs.sheet, trigger_mode="always_last", **EDITING
+    show(on(form.examples.anew, rows.restart, *to_rows, **QUICK))
+    sought = form.pool.seek(
+        rows.seek, shown.sheet, shown.sheet, trigger_mode="always_last", **EDITING
     )
-    sought.then(rows.pooler(lab), filled, inputs.pool, **QUICK)
+    sought.then(rows.pool, shown.filled, form.pool, **QUICK)
     taken = on(
-        inputs.pool.take, rows.taker(lab), filled, {**changed, "examples": outputs.examples},
+        form.pool.take, rows.take, shown.filled, {**changed, "examples": form.examples},
         trigger_mode="multiple", **QUICK,
     )  # fmt: skip
     show(taken)
 
 
-def _wire_run(lab: Lab, inputs: Inputs, outputs: Outputs, tab: Any) -> None:
+def _wire_run(
+    handlers: events.Handlers, form: SimpleNamespace, shown: SimpleNamespace, tab: Any
+) -> None:
     """Run on the button and when the tab is first opened; stop on demand."""
-    asked = [outputs.sheet, inputs.source, inputs.model, inputs.form]
-    drawn = {name: getattr(outputs, name) for name in ("view", "strip", "answer", "ran")}
-    line = Line(outputs.status, outputs.stop)
-    line.on(outputs.go.click, running.runner(lab), asked, drawn, trigger_mode="once", **GENERATING)
+    asked = [shown.sheet, form.source, form.model, form.form]
+    drawn = {"view": shown.view, "strip": shown.strip, "answer": shown.answer, "ran": shown.ran}
+    line = Line(shown.status, shown.stop)
+    line.on(shown.go.click, handlers.run, asked, drawn, trigger_mode="once", **GENERATING)
     fresh, led = gr.State(False), Led(False)
-    led.following = Following([*inputs.values], outputs.rows, rows.beginner(lab))
+    led.following = Following(design.values(form), shown.rows, rows.begun)
     opened = on(
-        tab.select, rows.opener(lab), [led, outputs.sheet, *inputs.values],
-        {**outputs.rows, "fresh": fresh}, trigger_mode="once", **QUICK,
+        tab.select, rows.opened, [led, *shown.filled], {**shown.rows, "fresh": fresh},
+        trigger_mode="once", **QUICK,
     )  # fmt: skip
-    opened.then(rows.pooler(lab), [outputs.sheet, *inputs.values], inputs.pool, **QUICK)
-    line.on(opened.then, running.first_runner(lab), [fresh, *asked], drawn, **GENERATING)
-    follow(outputs.keep, line.running, receipt_notes.of_query, [outputs.ran])
+    opened.then(rows.pool, shown.filled, form.pool, **QUICK)
+    line.on(opened.then, handlers.first_run, [fresh, *asked], drawn, **GENERATING)
+    follow(shown.keep, line.running, receipt.of_query, [shown.ran])
     line.stoppable()

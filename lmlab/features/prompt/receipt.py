@@ -1,27 +1,23 @@
-"""Receipts of prompt designs: the choices of one prompt, and a whole evaluation."""
+"""Receipts of prompt designs, and their titles: one query, and a whole evaluation."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 
 from lmlab.errors import InputError
 from lmlab.features.prompt.evaluations import Evaluation
+from lmlab.features.prompt.events import Ran
+from lmlab.features.prompt.measure_events import Measured
+from lmlab.features.prompt.service import Prompting
+from lmlab.generation.completions import Completion
+from lmlab.generation.config import GenerateConfig
+from lmlab.lab import Lab
 from lmlab.models.forms import Form
+from lmlab.parts.receipt_button import Note, quoted
 from lmlab.receipts.script import script
+from lmlab.receipts.texts import completion
 
-
-@dataclass(frozen=True)
-class Question:
-    """One prompt of an evaluation, as the model was given it.
-
-    Attributes:
-        prompt: its text.
-        targets: how the answer would go on, by choice; for free answers the true one alone.
-        truth: the right choice.
-    """
-
-    prompt: str
-    targets: Mapping[str, str]
-    truth: str
+# A prompt as the model was given it; how it would go on, by choice, or truly; the right choice.
+Question = tuple[str, Mapping[str, str], str]
 
 
 def choices(
@@ -33,11 +29,7 @@ def choices(
 ) -> str:
     """The probability of each choice after one prompt, made to sum to one.
 
-    Args:
-        model: its name.
-        prompt: as the model was given it, in this form.
-        targets: how the prompt would go on, by choice.
-        probabilities: that lmlab found, in the same order.
+    ``targets`` are how the prompt would go on, by choice; the probabilities stand in their order.
 
     Raises:
         InputError: there is nothing to choose from.
@@ -55,5 +47,48 @@ def evaluation(found: Evaluation, questions: Sequence[Question]) -> str:
     Raises:
         InputError: so much was asked that the script would be too long.
     """
-    asked = [(one.prompt, dict(one.targets), one.truth) for one in questions]
+    asked = [(prompt, dict(targets), truth) for prompt, targets, truth in questions]
     return script("features/prompt/evaluation", [found.model], found=found, asked=asked)
+
+
+def of_query(ran: Ran | None) -> Note | None:
+    """One query on the Prompt tab: its choices by likelihood, else its completion."""
+    if ran is None:
+        return None
+    asked, weighed = ran.asked, ran.weighed
+    prompt = asked.prompt
+
+    def write() -> str:
+        if weighed:
+            shares = weighed.probabilities
+            return choices(ran.model, prompt.text, prompt.targets, shares, asked.form)
+        done = Completion(ran.model, prompt.text, ran.steps)
+        return completion(done, GenerateConfig(temperature=0))
+
+    end = " ".join(prompt.text.split())[-60:]
+    return Note(uuid.uuid4().hex, f"Prompt ending in {quoted(end)}, asked of {ran.model}", write)
+
+
+def of_study(lab: Lab) -> Callable[[Measured | None], Note | None]:
+    """A study on the Prompt tab; the receipt is its last design's."""
+
+    def note(measured: Measured | None) -> Note | None:
+        if measured is None or measured.last is None:
+            return None
+        label, found = measured.results[-1]
+        design = measured.last
+
+        def write() -> str:
+            known = {(p.row, p.draw) for p in found.predictions}
+            questions = [
+                (prompt.text, prompt.targets or {truth: prompt.target}, truth)
+                for row, draw, prompt, truth in lab.service(Prompting).prompts_of(design)
+                if (row, draw) in known
+            ]
+            return evaluation(found, questions)
+
+        title = f"{found.data}, {found.template}: {', '.join(name for name, _ in measured.results)}"
+        key = f"study {found.template} {found.seconds}"
+        return Note(key, f"Study of {title}; receipt of {label}", write)
+
+    return note

@@ -8,29 +8,28 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lmlab.errors import InputError
-from lmlab.features.prompt.notes import notes_of
-from lmlab.features.prompt.queried import Asked, Weighed, in_full, weighed, written
 from lmlab.lab import Lab, import_core
 from lmlab.lent_gpu import runs_models
+from lmlab.maths.agreement import softmax
 from lmlab.models.fair_lock import stepwise
 from lmlab.models.forms import Form
 from lmlab.models.refs import ModelRef
 from lmlab.progress import Loading
-from lmlab.text import sets as data
-from lmlab.text.parquet import read_any
-from lmlab.text.parts import Prompt, joined
+from lmlab.text.choosing import Way, best, scored
+from lmlab.text.parts import Prompt
 from lmlab.text.protocols import Protocol, asked, drawn
+from lmlab.text.reading import Answer
 from lmlab.text.rows import Row
-from lmlab.text.sets import Dataset, Table
 from lmlab.text.templates import PromptTemplate
 from lmlab.text.wordings import tuned_wording
 
 if TYPE_CHECKING:
-    from lmlab.features.prompt.studies import Cell, Design, Studying
+    from lmlab.features.prompt.asking import Asking
+    from lmlab.features.prompt.studies import Cell, Design
     from lmlab.generation.completions import Step
+    from lmlab.models.model import LM
     from lmlab.models.tokens import Vocabulary
     from lmlab.scoring.pairs import Judged, MinimalPair, PairsResult
-    from lmlab.text.reading import Answer
 
 # A model's tokens, how many it can read, and the form that it was tuned in.
 Known = tuple["Vocabulary", int, Form | None]
@@ -38,27 +37,42 @@ Known = tuple["Vocabulary", int, Form | None]
 MOST_PROMPTS = 6000
 MOST_PAIRS = 2000
 KNOWN = 16
+LONGEST_COMPLETION = 64
 SHORTER = "Take fewer or shorter examples."
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A prompt as a model is given it."""
+
+    prompt: Prompt
+    plain: Prompt | None  # its plain form, where the model gets its tokenizer's chat form
+    n_tokens: int
+    context: int  # most tokens that the model can read
+    notes: tuple[str, ...] = ()  # what a reader has to know, in sentences
+
+    @property
+    def form(self) -> Form:
+        """That the prompt has."""
+        return "plain" if self.plain is None else "chat"
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """The labels, or a row's options, by likelihood."""
+
+    labels: tuple[str, ...]  # in the template's order, or the row's
+    probabilities: tuple[float, ...]  # of each, made to sum to one
+    calibrated: tuple[float, ...]  # the same, divided by what they get after no content
+    choices: dict[Way, str]  # the label chosen in each way
 
 
 @dataclass(frozen=True)
 class Prompting:
-    """What can be asked about prompts.
-
-    Attributes:
-        lab: over whose models.
-    """
+    """What can be asked about prompts."""
 
     lab: Lab
-    _known: "dict[str, Known]" = field(default_factory=dict, repr=False)
-
-    def dataset(self, name: str, split: str = "test") -> Dataset:
-        """A shipped set."""
-        return data.shipped(name, split)
-
-    def table(self, content: bytes | str, name: str, *, skip: bool = False) -> Table:
-        """A visitor's table; ``skip`` leaves out rows that cannot be read."""
-        return read_any(content, name, skip=skip)
+    _known: dict[str, Known] = field(default_factory=dict, repr=False)
 
     def tuned(self, name: str) -> PromptTemplate | None:
         """The wording of a set that an embedded model was tuned on; its ``tuned`` names the model.
@@ -83,34 +97,25 @@ class Prompting:
     ) -> Asked:
         """The prompt in the form that a model gets, its length, and the plain form beside it.
 
-        Args:
-            model: name.
-            template: the wording.
-            examples: solved rows.
-            query: the row that is asked.
-            form: plain or chat; None as the model was tuned, see ``Protocol``.
-
         Raises:
             LabError: the model cannot be read, or has no chat form.
         """
-        instruction, pieces = template.pieces([query, *examples])
-        plain = joined(instruction, pieces[1:], template.separator, pieces[0])
-        self.lab.check_length(plain.text, "The prompt", SHORTER)
         import_core()
+        from lmlab.features.prompt.asking import notes_of
         from lmlab.models.tokens import encode_prompt
-        from lmlab.text.chat import form_for, in_form
+        from lmlab.text.chat import Rendered, form_for
 
+        found = Rendered.of(template, [query], [examples])
+        (plain,) = found.plain()
+        self.lab.check_length(plain.text, "The prompt", SHORTER)
         vocabulary, context, learned = self._vocabulary(model)
         taken = form_for(vocabulary, template, form, learned)
-        (prompt,) = in_form(
-            vocabulary, taken, instruction, pieces[1:], template.separator, pieces[:1]
-        )
+        (prompt,) = found.prompts(vocabulary, taken)
         n_tokens = len(encode_prompt(vocabulary, prompt.text))
         notes = tuple(notes_of(vocabulary, template, examples, [query], taken, learned))
-        beside = plain if taken == "chat" else None
-        return Asked(prompt, beside, n_tokens, context, taken, notes)
+        return Asked(prompt, plain if taken == "chat" else None, n_tokens, context, notes)
 
-    def _vocabulary(self, model: str) -> "Known":
+    def _vocabulary(self, model: str) -> Known:
         """What is known of a model; loads it the first time."""
         if model not in self._known:
             ref = ModelRef.parse(model)
@@ -134,28 +139,27 @@ class Prompting:
     ) -> "Iterator[Loading | Asked | Step | Answer | Weighed]":
         """One query: the prompt, the completion token by token, G's reading of it, the labels."""
         import_core()
-        from lmlab.features.prompt.asking import Asking, content_free
+        from lmlab.features.prompt.asking import Asking, notes_of, prepared
+        from lmlab.generation.complete import check_room
+        from lmlab.models.tokens import encode_prompt
 
-        blanks = content_free(template)
-        instruction, pieces = template.pieces([query, *blanks, *examples])
-        shown = pieces[1 + len(blanks) :]
+        given = prepared(template, [query], [examples])
         ref = ModelRef.parse(model)
         yield from self.lab.ready(ref)
         with self.lab.store.borrow(ref) as lm:
-            protocol = Protocol(form=form)
-            share = lm.shares
-            asking = Asking(lm, template, protocol, instruction, pieces[1 : 1 + len(blanks)], share)
-            prompt = asking.prompt(shown, pieces[0])
+            asking = Asking(lm, template, Protocol(form=form), *given)
+            (prompt,), (plain,) = asking.prompts(), asking.rendered.plain()
             self.lab.check_length(prompt.text, "The prompt", SHORTER)
-            plain = joined(instruction, shown, template.separator, pieces[0])
-            taken = asking.form
-            notes = notes_of(lm.vocabulary, template, examples, [query], taken, lm.form)
-            yield in_full(lm, prompt, plain if taken == "chat" else None, tuple(notes))
-            yield from stepwise([lm], written(lm, template, prompt, asking.form))
+            notes = notes_of(lm.vocabulary, template, examples, [query], asking.form, lm.form)
+            ids = encode_prompt(lm.vocabulary, prompt.text)
+            check_room(lm, ids)
+            beside = plain if asking.form == "chat" else None
+            yield Asked(prompt, beside, len(ids), lm.context, tuple(notes))
+            yield from stepwise([lm], _written(lm, template, prompt, asking.form))
             if template.chooses:
-                yield weighed(asking, shown, prompt)
+                yield _weighed(asking, prompt)
 
-    def study(self, designs: "Sequence[Design]") -> "Iterator[Loading | Studying | Cell]":
+    def study(self, designs: "Sequence[Design]") -> "Iterator[Loading | Cell]":
         """Measure designs one after another."""
         prompts = sum(
             min(len(d.data.queries), d.protocol.limit or len(d.data.queries))
@@ -173,7 +177,7 @@ class Prompting:
             yield from self._studied(design, place, len(designs))
 
     @runs_models("design")
-    def _studied(self, design: "Design", place: int, of: int) -> "Iterator[Studying | Cell]":
+    def _studied(self, design: "Design", place: int, of: int) -> "Iterator[Cell]":
         import_core()
         from lmlab.features.prompt.studies import iter_design
 
@@ -182,20 +186,16 @@ class Prompting:
 
     def prompts_of(self, design: "Design") -> Iterator[tuple[int, int, Prompt, str]]:
         """What a design asks: (row from 1, draw, prompt, true answer), in the form of the model."""
-        from lmlab.text.chat import form_for, in_form
+        from lmlab.text.chat import Rendered, form_for
 
         template, protocol = design.template, design.protocol
-        queries = asked(design.data, protocol)
         sets = design.examples or drawn(design.data, protocol)
-        instruction, pieces = template.pieces([*queries, *(row for rows in sets for row in rows)])
+        found = Rendered.of(template, asked(design.data, protocol), sets)
         vocabulary, _, learned = self._vocabulary(design.model)
         form = form_for(vocabulary, template, protocol.form, learned)
-        at = len(queries)
-        for which, rows in enumerate(sets):
-            shown, at = pieces[at : at + len(rows)], at + len(rows)
-            of_queries = pieces[: len(queries)]
-            prompts = in_form(vocabulary, form, instruction, shown, template.separator, of_queries)
-            for number, (prompt, piece) in enumerate(zip(prompts, of_queries, strict=True), 1):
+        for which in range(len(sets)):
+            pairs = zip(found.prompts(vocabulary, form, which), found.queries, strict=True)
+            for number, (prompt, piece) in enumerate(pairs, 1):
                 yield number, which, prompt, piece.truth or ""
 
     @runs_models("model")
@@ -231,3 +231,31 @@ class Prompting:
         with self.lab.store.borrow(ref) as lm:
             wanted = shipped_pairs() if pairs is None else pairs
             yield from stepwise([lm], iter_pairs(lm, wanted))
+
+
+def _written(
+    lm: "LM", template: PromptTemplate, prompt: Prompt, form: Form
+) -> "Iterator[Step | Answer]":
+    """The greedy completion, then what G reads in it."""
+    from lmlab.generation.complete import generate
+    from lmlab.generation.sampling import GenerateConfig
+    from lmlab.text.chat import stops_in
+
+    stop = stops_in(lm.vocabulary, form, template.stop)
+    config = GenerateConfig(max_new_tokens=LONGEST_COMPLETION, temperature=0, stop=stop)
+    text, ended = "", False
+    for step in generate(lm, prompt.text, config):
+        text += step.shown
+        ended = step.finish in ("end", "stop")
+        yield step
+    yield template.decode(text, ended=ended, targets=prompt.targets)
+
+
+def _weighed(asking: "Asking", prompt: Prompt) -> Weighed:
+    """The choices of one prompt by likelihood."""
+    logprobs, blank = asking.weigh(prompt)
+    labels = tuple(prompt.targets)
+    ways = scored(logprobs, list(prompt.targets.values()), blank)
+    calibrated = softmax(ways["calibrated"]) if "calibrated" in ways else ()
+    choices = {way: best(values, labels) for way, values in ways.items()}
+    return Weighed(labels, softmax(ways["sum"]), calibrated, choices)

@@ -1,31 +1,31 @@
 """What a visitor has put together on the Prompt tab: the design, its rows, and how it is read from
-the form. Draws nothing.
+the form. What is the visitor's own stays when shots or seed change. Draws nothing on the page.
 """
 
 import json
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from lmlab.errors import InputError
-from lmlab.features.prompt import prompt_view
-from lmlab.features.prompt.service import Prompting
 from lmlab.models import forms
 from lmlab.parts.forms import Controls
-from lmlab.parts.upload_table import OWN, Own
+from lmlab.parts.upload_table import FIELDS, OWN, Own
 from lmlab.text import sets as data
-from lmlab.text.protocols import MOST_SHOTS as MOST
-from lmlab.text.protocols import Protocol
+from lmlab.text.protocols import MOST_SHOTS, Protocol, draw
 from lmlab.text.rows import Row
 from lmlab.text.sets import Dataset
 from lmlab.text.templates import PromptTemplate
 from lmlab.text.wordings import read_wording
 
-MOST_SHOTS = MOST
 MEASURED = Controls("prompt", Protocol(draws=3, limit=60), (("draws", "limit", "way"),), info=False)
 EXAMPLES = Controls("prompt", Protocol(shots=3), (("shots", "seed"),), info=False, width=80)
 LONGEST_CELL = 20_000
+MOST_ROWS = 64
+FOUND = 40  # rows of a search that are shown
+FIXED = 6  # values of the form before its columns
+
+Numbered = tuple[int, Row, bool]
 
 
 class Key(NamedTuple):
@@ -39,34 +39,113 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True)
 class Sheet:
-    """The rows that are shown.
+    """The rows that are shown."""
 
-    Attributes:
-        examples: in the order of the prompt.
-        query: with its answer, where that is known.
-        row: number of the query within the set, from 0.
-        shape: columns and labels that the rows are shown with.
-        drawn: what the examples were drawn by, so that they are not drawn again without need.
-        auto: the rows that were drawn; every other example is the visitor's own.
-        sought: what the visitor looks for among the rows.
-    """
-
-    examples: tuple[Row, ...] = ()
-    query: Mapping[str, str] | None = None
-    row: int = 0
-    shape: tuple[str, ...] = ()
-    drawn: "Key | None" = None
-    auto: tuple[Row, ...] = ()
-    sought: str = ""
+    examples: tuple[Row, ...] = ()  # in the order of the prompt
+    query: Mapping[str, str] | None = None  # with its answer, where that is known
+    row: int = 0  # number of the query within the set, from 0
+    shape: tuple[str, ...] = ()  # columns and labels that the rows are shown with
+    drawn: Key | None = None  # what the examples were drawn by
+    auto: tuple[Row, ...] = ()  # the rows that were drawn; every other example is the visitor's own
+    sought: str = ""  # what the visitor looks for among the rows
 
     def own(self, row: Row) -> bool:
         """Whether a row was typed or chosen, rather than drawn."""
         return not any(row.items() <= one.items() for one in self.auto)
 
+    def draw(self, key: Key, pool: Sequence[Row], shots: int, seed: int) -> "Sheet":
+        """With examples as the form asks for them.
+
+        Another set, or no rows yet: all are drawn. Another seed: those that were drawn give way to
+        others. Another number of shots: rows are added or taken away at the end. There must be as
+        many rows as shots.
+        """
+        order = draw(pool, len(pool), seed)
+        draw(pool, shots, seed)
+        rows = list(self.examples)
+        own = [row for row in rows if self.own(row)]
+        if self.drawn is None or self.drawn[:2] != key[:2]:
+            rows, own = order[:shots], []
+        elif self.drawn.seed != key.seed:
+            fresh = iter([row for row in order if not among(row, own)])
+            rows = [row if row in own else next(fresh, row) for row in rows]
+        while len(rows) > shots:
+            last = next((i for i in reversed(range(len(rows))) if rows[i] not in own), None)
+            if last is None:
+                break
+            del rows[last]
+        for row in order:
+            if len(rows) < shots and not among(row, rows):
+                rows.append(row)
+        auto = tuple(row for row in rows if row not in own)
+        return replace(self, examples=tuple(rows), auto=auto, drawn=key)
+
+    def edited(self, rows: Sequence[Row]) -> "Sheet":
+        """With other examples; they count as drawn with so many shots."""
+        changed = replace(self, examples=tuple(rows))
+        if self.drawn is None:
+            return changed
+        return replace(changed, drawn=self.drawn._replace(shots=min(len(rows), MOST_SHOTS)))
+
+    def taken(self, pool: Sequence[Row], number: int) -> "Sheet":
+        """A row of the pool by its number, from 1: added at the end, or removed where it is there;
+        an InputError where there is none, or there are too many examples."""
+        if not 1 <= number <= len(pool):
+            raise InputError(f"There is no row {number}: examples come from 1 to {len(pool):,}.")
+        row = pool[number - 1]
+        rest = [one for one in self.examples if not among(one, [row])]
+        if len(rest) < len(self.examples):
+            return self.edited(rest)
+        if len(rest) >= MOST_ROWS:
+            raise InputError(f"At most {MOST_ROWS} examples stand in a prompt.", "Remove one.")
+        return self.edited([*rest, row])
+
+    def search(self, pool: Sequence[Row]) -> tuple[list[Numbered], int]:
+        """The first rows that match what is sought, by a number or by any cell, each with its
+        number and whether it is an example; and how many do."""
+        text = self.sought.strip().casefold()
+        hits = [
+            (n, row)
+            for n, row in enumerate(pool, 1)
+            if not text or text == str(n) or any(text in cell.casefold() for cell in row.values())
+        ]
+
+        def chosen(row: Row) -> bool:
+            return any(among(one, [row]) for one in self.examples)
+
+        return [(n, row, chosen(row)) for n, row in hits[:FOUND]], len(hits)
+
+    def solved(self, template: PromptTemplate) -> list[Row]:
+        """The examples; an InputError names one that is not whole, and its column."""
+        for number, row in enumerate(self.examples, 1):
+            for column in template.needed:
+                if not row.get(column, "").strip():
+                    raise InputError(f"Example {number}: ‘{column}’ is empty.")
+        return list(self.examples)
+
+    def asked(self, template: PromptTemplate) -> dict[str, str]:
+        """The query, without an answer that is not known."""
+        row = dict(self.query or {})
+        if not row.get(template.answer):
+            row.pop(template.answer, None)
+        return {**dict.fromkeys(template.fields, ""), **row}
+
+    def fits(self, template: PromptTemplate) -> bool:
+        """Whether the rows have what a wording asks for."""
+        rows = [*self.examples, self.query or {}]
+        known = all(set(template.needed) <= set(row) for row in rows)
+        answers = {row.get(template.answer, "") for row in rows} - {""}
+        return known and (not template.labels or answers <= set(template.labels))
+
+    def at_row(self, rows: Sequence[Row], row: int) -> "Sheet":
+        """With another query; past the last comes the first."""
+        row = row % len(rows) if rows else 0
+        return replace(self, query=dict(rows[row]) if rows else None, row=row)
+
 
 @dataclass(frozen=True)
 class Form:
-    """The form's values, in the order of ``prompt.Inputs.values``."""
+    """The design's values, in the order in which ``design`` hands them over."""
 
     data: str
     table: Own | None
@@ -83,33 +162,28 @@ class Form:
         given = (name or "", table, wording or "", shots, seed, forms.form_named(form))
         return cls(*given, tuple(columns))
 
-    @property
-    def own(self) -> bool:
-        """Whether the rows are the visitor's."""
-        return self.data == OWN
+    @classmethod
+    def first_of(cls, values: Sequence[Any]) -> tuple["Form", Sequence[Any]]:
+        """The form whose values come first, and the values that follow."""
+        return cls.read(*values[: FIXED + FIELDS]), values[FIXED + FIELDS :]
 
     @property
     def key(self) -> Key:
         """What examples are drawn by."""
         return Key(self.data, self.columns, self.shots, self.seed)
 
-    def template(self, prompts: Prompting) -> PromptTemplate:
+    def template(self) -> PromptTemplate:
         """The wording as it stands in the editor."""
         return read_wording(self.wording)
 
-    def dataset(
-        self, prompts: Prompting, template: PromptTemplate, *, shots: bool | None = None
-    ) -> Dataset:
+    def dataset(self, template: PromptTemplate, *, shots: bool | None = None) -> Dataset:
         """The rows that examples and queries come from, under the template's names.
 
-        Args:
-            prompts: what is asked for sets.
-            template: the wording.
-            shots: whether examples are shown, so that queries may not stand among them; by default
-                as the form says.
+        ``shots`` says whether examples are shown, so that queries may not stand among them; by
+        default as the form says.
         """
-        if not self.own:
-            return prompts.dataset(self.data)
+        if self.data != OWN:
+            return data.shipped(self.data)
         if self.table is None:
             raise InputError("There is no table of yours yet.", "Upload one, or paste it.")
         reads = template.reads
@@ -132,12 +206,9 @@ class Form:
         return int(value)
 
 
-def edited(text: Any, columns: Sequence[str], most: int) -> list[dict[str, str]]:
-    """Rows as a visitor's page told them; only known columns and strings are kept.
-
-    Raises:
-        InputError: no list of rows, too many, or too long.
-    """
+def typed(text: Any, columns: Sequence[str], most: int) -> list[dict[str, str]]:
+    """Rows as a visitor's page told them; only known columns and strings are kept, and too many or
+    too long ones are an InputError."""
     try:
         rows = json.loads(str(text))
     except ValueError:
@@ -153,66 +224,8 @@ def edited(text: Any, columns: Sequence[str], most: int) -> list[dict[str, str]]
     return found
 
 
-def solved(rows: Sequence[Row], template: PromptTemplate) -> list[Row]:
-    """Examples that are whole.
-
-    Raises:
-        InputError: names the example and the column that is empty.
-    """
-    for number, row in enumerate(rows, 1):
-        for column in template.needed:
-            if not row.get(column, "").strip():
-                raise InputError(f"Example {number}: ‘{column}’ is empty.")
-    return list(rows)
-
-
-def asked(query: Mapping[str, str] | None, template: PromptTemplate) -> dict[str, str]:
-    """The query, without an answer that is not known."""
-    row = dict(query or {})
-    if not row.get(template.answer):
-        row.pop(template.answer, None)
-    return {**dict.fromkeys(template.fields, ""), **row}
-
-
-def fits(sheet: Sheet, template: PromptTemplate) -> bool:
-    """Whether the rows have what a wording asks for."""
-    rows = [*sheet.examples, sheet.query or {}]
-    known = all(set(template.needed) <= set(row) for row in rows)
-    answers = {row.get(template.answer, "") for row in rows} - {""}
-    return known and (not template.labels or answers <= set(template.labels))
-
-
-def shape(template: PromptTemplate) -> tuple[str, ...]:
-    """What the look of the rows depends on."""
-    return (*template.columns, "", *template.labels)
-
-
-def example_json(sheet: Sheet, template: PromptTemplate) -> str:
-    """The examples for ``promptwidgets.Rows``."""
-    kept = [sheet.own(row) for row in sheet.examples]
-    return _json(sheet.examples, template, single=False, kept=kept)
-
-
-def query_json(sheet: Sheet, template: PromptTemplate) -> str:
-    """The query for ``promptwidgets.Rows``."""
-    return _json([sheet.query or {}], template, single=True)
-
-
-def at_row(sheet: Sheet, rows: Sequence[Row], row: int) -> Sheet:
-    """The sheet with another query; past the last comes the first."""
-    row = row % len(rows) if rows else 0
-    return replace(sheet, query=dict(rows[row]) if rows else None, row=row)
-
-
-def _json(
-    rows: Sequence[Row], template: PromptTemplate, *, single: bool, kept: Sequence[bool] = ()
-) -> str:
-    return prompt_view.sheet(
-        rows,
-        template.columns,
-        template.answer,
-        template.labels,
-        single=single,
-        kept=kept,
-        stamp=uuid.uuid4().hex[:8],
-    )
+def among(row: Row, rows: Sequence[Row]) -> bool:
+    """Whether a row is one of some, as far as each goes: one that was shown has a wording's columns
+    alone."""
+    cells = row.items()
+    return bool(row) and any(cells <= one.items() or one.items() <= cells for one in rows)

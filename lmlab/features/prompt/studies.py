@@ -27,67 +27,31 @@ Borrow = Callable[[str], AbstractContextManager[LM]]
 
 @dataclass(frozen=True)
 class Design:
-    """One thing to measure.
+    """One thing to measure."""
 
-    Attributes:
-        label: as shown on the axis.
-        model: name.
-        template: the wording.
-        data: examples and queries.
-        protocol: how it is measured.
-        examples: sets of examples in place of drawn ones.
-    """
-
-    label: str
+    label: str  # as shown on the axis
     model: str
     template: PromptTemplate
     data: Dataset
     protocol: Protocol
-    examples: Sequence[Sequence[Row]] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Studying:
-    """Progress of a study, in prompts of the design that is measured now.
-
-    Attributes:
-        design: its place.
-        designs: how many there are.
-        label: its label.
-        done: prompts of it that were asked.
-        total: all of its prompts.
-    """
-
-    design: int
-    designs: int
-    label: str
-    done: int
-    total: int
+    examples: Sequence[Sequence[Row]] | None = None  # sets in place of drawn ones
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A design's result.
+    """How far a design of a study is, in prompts, and what it has shown."""
 
-    Attributes:
-        design: its place.
-        label: its label.
-        evaluation: the figures so far.
-        final: whether that is all.
-    """
-
-    design: int
+    design: int  # its place
+    designs: int  # how many there are
     label: str
-    evaluation: Evaluation
+    done: int
+    total: int
+    evaluation: Evaluation | None  # None before the first prediction
     final: bool
 
 
-def iter_study(borrow: Borrow, designs: Sequence[Design]) -> Iterator[Studying | Cell]:
+def iter_study(borrow: Borrow, designs: Sequence[Design]) -> Iterator[Cell]:
     """Measure each design in turn; each model is borrowed for its own designs only.
-
-    Args:
-        borrow: gives a model by name for exclusive use.
-        designs: what to measure.
 
     Raises:
         LabError: what ``iter_evaluate`` raises.
@@ -97,76 +61,57 @@ def iter_study(borrow: Borrow, designs: Sequence[Design]) -> Iterator[Studying |
             yield from iter_design(lm, design, place, len(designs))
 
 
-def iter_design(lm: LM, design: Design, place: int = 0, of: int = 1) -> Iterator[Studying | Cell]:
+def iter_design(lm: LM, design: Design, place: int = 0, of: int = 1) -> Iterator[Cell]:
     """Measure one design, which stands at a place among several; others use the model between."""
     steps = iter_evaluate(
         lm, design.template, design.data, design.protocol, examples=design.examples
     )
     for step in stepwise([lm], steps):
         if isinstance(step, Evaluation):
-            yield Cell(place, design.label, step, final=True)
-            continue
-        yield Studying(place, of, design.label, step.done, step.total)
-        if step.so_far is not None:
-            yield Cell(place, design.label, step.so_far, final=False)
+            n = len(step.predictions) + len(step.unfit)
+            yield Cell(place, of, design.label, n, n, step, final=True)
+        else:
+            yield Cell(place, of, design.label, step.done, step.total, step.so_far, final=False)
 
 
-def shots_study(
-    model: str, template: PromptTemplate, data: Dataset, protocol: Protocol, shots: Sequence[int]
-) -> list[Design]:
+def shots_study(design: Design, shots: Sequence[int]) -> list[Design]:
     """From none to many examples; more shots of a draw begin with the fewer ones."""
     if not shots:
         raise InputError("No number of shots is named.", "For instance 0, 1, 2, 4.")
-    ordered = sorted(set(shots))
-    return [Design(str(k), model, template, data, replace(protocol, shots=k)) for k in ordered]
+    of = {k: replace(design.protocol, shots=k) for k in sorted(set(shots))}
+    return [replace(design, label=str(k), protocol=protocol) for k, protocol in of.items()]
 
 
-def templates_study(
-    model: str, templates: Sequence[PromptTemplate], data: Dataset, protocol: Protocol
-) -> list[Design]:
+def templates_study(design: Design, templates: Sequence[PromptTemplate]) -> list[Design]:
     """The same examples and queries through every wording."""
-    return [Design(t.title or t.name, model, t, data, protocol) for t in templates]
+    return [replace(design, label=one.title or one.name, template=one) for one in templates]
 
 
-def order_study(
-    model: str,
-    template: PromptTemplate,
-    data: Dataset,
-    protocol: Protocol,
-    examples: Sequence[Row] | None = None,
-) -> list[Design]:
-    """The same examples in every order, or in a sample of them: each order is one draw.
+def models_study(design: Design, models: Sequence[str]) -> list[Design]:
+    """The same design under several models."""
+    return [replace(design, label=name, model=name) for name in dict.fromkeys(models)]
 
-    Args:
-        model: name.
-        template: the wording.
-        data: what drawn examples come from, and the queries.
-        protocol: its shots and seed draw the examples.
-        examples: some in place of drawn ones.
-    """
+
+def order_study(design: Design, examples: Sequence[Row] | None = None) -> list[Design]:
+    """The same examples, by default drawn ones, in every order or in a sample of the orders: each
+    is one draw."""
+    seed = design.protocol.seed
     if examples is None:
-        examples = draw(data.pool, protocol.shots, protocol.seed)
+        examples = draw(design.data.pool, design.protocol.shots, seed)
     if len(examples) < 2:
         raise InputError("An order needs at least two examples.", "Take two shots or more.")
-    ways = orders(examples, protocol.seed)
+    ways = orders(examples, seed)
     label = f"{len(ways)} orders of {len(examples)} examples"
-    return [Design(label, model, template, data, protocol, ways)]
+    return [replace(design, label=label, examples=ways)]
 
 
-def models_study(
-    models: Sequence[str], template: PromptTemplate, data: Dataset, protocol: Protocol
-) -> list[Design]:
-    """The same design under several models."""
-    return [Design(name, name, template, data, protocol) for name in dict.fromkeys(models)]
-
-
-def orders(examples: Sequence[Row], seed: int = 0, most: int = MOST_ORDERS) -> list[list[Row]]:
-    """All orders of the examples, or a sample of ``most`` different ones where there are more."""
-    if math.factorial(len(examples)) <= most:
+def orders(examples: Sequence[Row], seed: int = 0) -> list[list[Row]]:
+    """All orders of the examples, or a sample of different ones where there are too many."""
+    if math.factorial(len(examples)) <= MOST_ORDERS:
         return [list(order) for order in itertools.permutations(examples)]
     chance = Random(f"{seed}/orders")
     places = range(len(examples))
     found: dict[tuple[int, ...], None] = {}
-    while len(found) < most:
+    while len(found) < MOST_ORDERS:
         found[tuple(chance.sample(places, len(places)))] = None
     return [[examples[i] for i in order] for order in found]

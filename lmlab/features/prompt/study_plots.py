@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from html import escape
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -18,18 +19,12 @@ TITLES = {"accuracy": "accuracy", "nll": "−ln p of the true answer, nats"}
 
 def empty() -> go.Figure:
     """Axes with nothing in them."""
-    return _axes("examples in the prompt, shots", "accuracy")
+    return _figure("examples in the prompt, shots", "accuracy")
 
 
 def chart(kind: str, results: Labelled, what: str, *, under_way: bool = False) -> go.Figure:
-    """A study's chart.
-
-    Args:
-        kind: ``shots`` for a curve, ``order`` for the lottery, else bars.
-        results: each design's label and figures.
-        what: one of ``MEASURES``.
-        under_way: whether the last design is not done: it is drawn hollow.
-    """
+    """A study's chart of one of ``MEASURES``: ``shots`` is a curve, ``order`` the lottery, all else
+    bars. A last design that is under way is drawn hollow."""
     if kind == "shots":
         return shots(results, what, under_way=under_way)
     if kind == "order":
@@ -39,122 +34,97 @@ def chart(kind: str, results: Labelled, what: str, *, under_way: bool = False) -
 
 def shots(results: Labelled, what: str = "accuracy", *, under_way: bool = False) -> go.Figure:
     """A measure against the number of examples: mean, 95 % interval, and every draw."""
-    figure = _axes("examples in the prompt, shots", what)
-    found = [evaluation for _, evaluation in results]
-    xs = [str(e.shots) for e in found]
-    figure.add_trace(
+    draws = [(str(e.shots), value) for _, e in results for value in _draws(e, what)]
+    symbols = ["circle"] * len(results)
+    if under_way:
+        symbols[-1] = "circle-open"
+    figure = _figure(
+        "examples in the prompt, shots",
+        what,
         go.Scatter(
-            x=[x for x, e in zip(xs, found, strict=True) for _ in _draws(e, what)],
-            y=[value for e in found for value in _draws(e, what)],
+            x=[x for x, _ in draws],
+            y=[y for _, y in draws],
             mode="markers",
             name="one draw of examples",
             marker={"size": 8, "color": SECOND, "opacity": 0.45},
             hovertemplate="%{x} shots, one draw: %{y:.3f}<extra></extra>",
-        )
-    )
-    means = [_mean(e, what) for e in found]
-    hollow = [under_way and i == len(found) - 1 for i in range(len(found))]
-    figure.add_trace(
-        go.Scatter(
-            x=xs,
-            y=[one.mean for one in means],
-            error_y=_errors(means),
-            mode="lines+markers",
-            name="mean, 95 % interval",
-            line={"color": FIRST, "width": 3},
-            marker={"size": 10, "symbol": ["circle-open" if h else "circle" for h in hollow]},
+        ),
+        _line(
+            "mean, 95 % interval", FIRST, 3,
+            x=[str(e.shots) for _, e in results],
+            **_means(results, what),
+            marker={"size": 10, "symbol": symbols},
             hovertemplate="%{x} shots: %{y:.3f}<extra></extra>",
-        )
-    )
-    figure.update_xaxes(type="category")
-    return figure
+        ),
+    )  # fmt: skip
+    return figure.update_xaxes(type="category")
 
 
 def bars(results: Labelled, what: str = "accuracy", *, under_way: bool = False) -> go.Figure:
     """A measure of several designs, with intervals."""
-    figure = _axes("", what)
-    means = [_mean(evaluation, what) for _, evaluation in results]
-    names = [_name(label) for label, _ in results]
-    last = len(results) - 1 if under_way else -1
-    figure.add_trace(
-        go.Bar(
-            x=names,
-            y=[one.mean for one in means],
-            error_y=_errors(means),
-            marker={
-                "color": FIRST,
-                "line": {"width": 0},
-                "opacity": [0.45 if i == last else 1 for i in range(len(means))],
-            },
-            width=0.5,
-            name=f"{TITLES[what].split(',')[0]}, 95 % interval",
-            text=[f"{one.mean:.2f}" for one in means],
-            textposition="inside",
-            insidetextanchor="start",
-            hovertemplate="%{x}: %{y:.3f}<extra></extra>",
-        )
+    means = _means(results, what)
+    opacity = [1.0] * len(results)
+    if under_way:
+        opacity[-1] = 0.45
+    bar = go.Bar(
+        x=[_name(label) for label, _ in results],
+        **means,
+        marker={"color": FIRST, "line": {"width": 0}, "opacity": opacity},
+        width=0.5,
+        name=f"{TITLES[what].split(',')[0]}, 95 % interval",
+        text=[f"{mean:.2f}" for mean in means["y"]],
+        textposition="inside",
+        insidetextanchor="start",
+        hovertemplate="%{x}: %{y:.3f}<extra></extra>",
     )
-    figure.update_xaxes(type="category", tickangle=0 if len(names) < 4 else -20)
-    return figure
+    tilt = 0 if len(results) < 4 else -20
+    return _figure("", what, bar).update_xaxes(type="category", tickangle=tilt)
 
 
 def lottery(evaluation: Evaluation, what: str = "accuracy") -> go.Figure:
     """A measure for every order of the same examples, from the worst to the best."""
-    figure = _axes("orders of the same examples, from worst to best", what)
-    for name, values, colour in _orders(evaluation, what):
-        figure.add_trace(
-            go.Scatter(
-                x=list(range(1, len(values) + 1)),
-                y=values,
-                mode="lines+markers",
-                name=name,
-                line={"color": colour, "width": 2.5},
-                marker={"size": 8},
-                hovertemplate="%{y:.3f}<extra>" + name + "</extra>",
-            )
-        )
-    return figure
-
-
-def _orders(evaluation: Evaluation, what: str) -> list[tuple[str, list[float], str]]:
-    """The curves of the lottery: name, values in order, colour."""
     if what == "nll":
-        return [("as they come", sorted(evaluation.nll_by_draw, reverse=True), FIRST)]
-    plain = sorted(evaluation.draws_by("sum" if evaluation.chosen else None))
-    found = [("as they come", plain, FIRST)]
-    if "calibrated" in evaluation.by_way:
-        found.append(("calibrated", sorted(evaluation.draws_by("calibrated")), SECOND))
-    return found
+        found = [("as they come", sorted(evaluation.nll_by_draw, reverse=True), FIRST)]
+    else:
+        plain = evaluation.draws_by("sum") if evaluation.chosen else evaluation.by_draw
+        found = [("as they come", sorted(plain), FIRST)]
+        if "calibrated" in evaluation.by_way:
+            found.append(("calibrated", sorted(evaluation.draws_by("calibrated")), SECOND))
+    lines = [
+        _line(
+            name, colour,
+            x=list(range(1, len(values) + 1)),
+            y=values,
+            marker={"size": 8},
+            hovertemplate="%{y:.3f}<extra>" + name + "</extra>",
+        )
+        for name, values, colour in found
+    ]  # fmt: skip
+    return _figure("orders of the same examples, from worst to best", what, *lines)
 
 
 def reliability(evaluation: Evaluation) -> go.Figure:
     """Confidence in the chosen label against how often it is right."""
-    figure = _axes("confidence in the chosen label", "share that is right")
-    figure.add_trace(
-        go.Scatter(
-            x=[0, 1],
-            y=[0, 1],
-            mode="lines",
-            name="perfectly calibrated",
-            line={"color": GREY, "width": 1.5, "dash": "dot"},
-            hoverinfo="skip",
-        )
-    )
     bins = evaluation.reliability
-    figure.add_trace(
-        go.Scatter(
-            x=[b.confidence for b in bins],
-            y=[b.accuracy for b in bins],
-            mode="lines+markers",
-            name="this model",
-            line={"color": MEAN, "width": 2.5},
-            marker={"size": [8 + 22 * (b.count / max(c.count for c in bins)) for b in bins]},
-            text=[f"{b.count:,} predictions" for b in bins],
-            hovertemplate="confidence %{x:.2f}, right %{y:.2f}, %{text}<extra></extra>",
-        )
+    most = max((one.count for one in bins), default=1)
+    ideal = go.Scatter(
+        x=[0, 1],
+        y=[0, 1],
+        mode="lines",
+        name="perfectly calibrated",
+        line={"color": GREY, "width": 1.5, "dash": "dot"},
+        hoverinfo="skip",
     )
-    figure.update_xaxes(range=[0, 1.03])
-    return figure
+    found = _line(
+        "this model", MEAN,
+        x=[one.confidence for one in bins],
+        y=[one.accuracy for one in bins],
+        marker={"size": [8 + 22 * one.count / most for one in bins]},
+        text=[f"{one.count:,} predictions" for one in bins],
+        hovertemplate="confidence %{x:.2f}, right %{y:.2f}, %{text}<extra></extra>",
+    )  # fmt: skip
+    axes = "confidence in the chosen label", "share that is right"
+    return _figure(*axes, ideal, found).update_xaxes(range=[0, 1.03])
 
 
 def _name(label: str) -> str:
@@ -163,16 +133,19 @@ def _name(label: str) -> str:
     return "<br>".join(escape(part) for part in short.split(", "))
 
 
-def _mean(evaluation: Evaluation, what: str) -> Interval:
-    return evaluation.nll if what == "nll" else evaluation.accuracy
-
-
 def _draws(evaluation: Evaluation, what: str) -> list[float]:
     return evaluation.nll_by_draw if what == "nll" else evaluation.by_draw
 
 
-def _errors(means: Sequence[Interval]) -> dict[str, object]:
-    return {
+def _line(name: str, colour: str, width: float = 2.5, **given: Any) -> go.Scatter:
+    line = {"color": colour, "width": width}
+    return go.Scatter(name=name, mode="lines+markers", line=line, **given)
+
+
+def _means(results: Labelled, what: str) -> dict[str, Any]:
+    """The mean of each design, with its 95 % interval."""
+    means: list[Interval] = [e.nll if what == "nll" else e.accuracy for _, e in results]
+    errors = {
         "type": "data",
         "symmetric": False,
         "array": [one.high - one.mean for one in means],
@@ -181,10 +154,11 @@ def _errors(means: Sequence[Interval]) -> dict[str, object]:
         "thickness": 1.6,
         "width": 5,
     }
+    return {"y": [one.mean for one in means], "error_y": errors}
 
 
-def _axes(x: str, y: str) -> go.Figure:
-    figure = plots.empty()
+def _figure(x: str, y: str, *traces: Any) -> go.Figure:
+    figure = plots.empty().add_traces(traces)
     figure.update_layout(meta={"points": "designs"}, height=HEIGHT)
     figure.update_xaxes(title_text=x)
     figure.update_yaxes(title_text=TITLES.get(y, y))

@@ -1,198 +1,261 @@
-"""What the Prompt tab shows besides its own components: readings, figures and tables, as escaped
-HTML.
+"""What the Prompt tab shows: rows, prompts, predictions and pairs as JSON for its components;
+readings, figures and tables as HTML. Knows results only.
 """
 
+import csv
+import io
+import json
 import math
-from collections.abc import Sequence
-from html import escape
-from typing import TYPE_CHECKING
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from lmlab.features.prompt.evaluations import Evaluation
-from lmlab.features.prompt.queried import Weighed
+from lmlab.features.prompt.evaluations import Evaluation, Prediction
 from lmlab.maths.agreement import exact_match
 from lmlab.numbers import signed
+from lmlab.parts.html import html
+from lmlab.parts.strip import dump
+from lmlab.parts.tables import neutral
+from lmlab.text.parts import Prompt
 from lmlab.text.reading import Answer
 from lmlab.text.templates import PromptTemplate
 
 if TYPE_CHECKING:
-    from lmlab.scoring.pairs import PairsResult
+    from lmlab.features.prompt.service import Asked, Weighed
+    from lmlab.features.prompt.sheet import Numbered, Sheet
+    from lmlab.scoring.pairs import Judged, PairsResult
 
+Labelled = Sequence[tuple[str, Evaluation]]
+HTML = "features/prompt/views"
+# Predictions that travel to the page, and characters of each query.
+ROWS, SHOWN = 3000, 160
 LISTED = 300  # pairs
-NOTHING = '<p class="lm-why">Run the query to see what the model answers.</p>'
 MOST_LABELS = 24  # that are shown side by side
+SPACE = (
+    "The prompt ends in white space: many tokenizers keep a word together with the space before "
+    "it, so that the answer has to begin oddly. Put the space into the target instead."
+)
+
+
+def preview(
+    prompt: Prompt,
+    asked: "Asked | None" = None,
+    *,
+    added: str = "",
+    answer: Answer | None = None,
+    notes: Sequence[str] = (),
+) -> str:
+    """A prompt by its parts, with its length where it was asked, what the model added to it and
+    what was read in that; notes stand above it."""
+    notes = [*notes, *(asked.notes if asked else ()), *([SPACE] if prompt.ends_in_space else ())]
+    read = answer is not None and answer.value is not None and answer.end > answer.start
+    return dump(
+        {
+            "parts": _parts(prompt),
+            "plain": _parts(asked.plain) if asked and asked.plain else None,
+            "n": asked.n_tokens if asked else None,
+            "context": asked.context if asked else None,
+            "added": added,
+            "read": [answer.start, answer.end] if answer is not None and read else None,
+            "notes": notes,
+        }
+    )
+
+
+def problem(message: str) -> str:
+    """A sentence in place of a prompt."""
+    return dump({"error": message, "notes": []})
+
+
+def _parts(prompt: Prompt) -> list[dict[str, Any]]:
+    return [
+        {"kind": part.kind, "index": part.index, "text": prompt.text[part.start : part.end]}
+        for part in prompt.parts
+    ]
+
+
+def examples(sheet: "Sheet", template: PromptTemplate) -> str:
+    """The examples, to type in."""
+    return _rows(sheet.examples, template, [sheet.own(row) for row in sheet.examples])
+
+
+def query(sheet: "Sheet", template: PromptTemplate) -> str:
+    """The query, to type in."""
+    return _rows([sheet.query or {}], template)
+
+
+def _rows(
+    rows: Sequence[Mapping[str, str]], template: PromptTemplate, kept: Sequence[bool] | None = None
+) -> str:
+    """Rows, and which of them stay when others are drawn; one row alone has none of that."""
+    return dump(
+        {
+            "columns": template.columns,
+            "answer": template.answer,
+            "labels": list(template.labels),
+            "single": kept is None,
+            "rows": [dict(row) for row in rows],
+            "kept": kept or [],
+            "stamp": uuid.uuid4().hex[:8],  # tells equal rows apart
+        }
+    )
+
+
+def pool(rows: "Sequence[Numbered]", columns: Sequence[str], found: int, total: int) -> str:
+    """Rows to choose from: (number, row, whether it is chosen); ``found`` of ``total`` match."""
+    shown = [
+        {"n": n, "cells": [row.get(c, "")[:SHOWN] for c in columns], "on": on}
+        for n, row, on in rows
+    ]
+    return dump({"rows": shown, "found": found, "total": total})
+
+
+def predictions(results: Labelled) -> str:
+    """The predictions of several designs, each under its label."""
+    rows = [
+        {
+            "design": label if evaluation.draws < 2 else f"{label} · {p.draw + 1}",
+            "row": p.row,
+            "query": p.query[:SHOWN],
+            "truth": p.truth,
+            "answer": p.answer,
+            "correct": p.correct,
+            "nll": round(p.nll, 4),
+            "reason": p.reason,
+        }
+        for label, evaluation in results
+        for p in evaluation.predictions
+    ]
+    return dump({"rows": rows[:ROWS], "total": len(rows)})
+
+
+def to_csv(evaluations: Sequence[Evaluation]) -> str:
+    """One row for each prediction; with labels also ``ln_p(label)`` for each of them, with options
+    of its own ``options`` and ``ln_p``, both JSON lists. A text that a spreadsheet would run as a
+    formula gets a quote before it."""
+    rows = [_csv_row(evaluation, p) for evaluation in evaluations for p in evaluation.predictions]
+    out = io.StringIO(newline="")
+    header = dict.fromkeys(name for row in rows for name in row)
+    writer = csv.DictWriter(out, [*header], lineterminator="\r\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({k: neutral(v) if isinstance(v, str) else v for k, v in row.items()})
+    return out.getvalue()
+
+
+def _csv_row(evaluation: Evaluation, p: Prediction) -> dict[str, Any]:
+    row = {
+        "model": evaluation.model,
+        "template": evaluation.template,
+        "data": evaluation.data,
+        "shots": evaluation.shots,
+        "draw": p.draw + 1,
+        "row": p.row,
+        "query": p.query,
+        "truth": p.truth,
+        "answer": "" if p.answer is None else p.answer,
+        "correct": int(p.correct),
+        "nll": round(p.nll, 6),
+        "n_tokens": p.n_tokens,
+        "n_prompt": p.n_prompt,
+        "f1": "" if p.logprobs else round(p.f1, 6),
+        "completion": p.completion,
+        "reason": p.reason,
+    }
+    scores = [round(value, 6) for value in p.logprobs]
+    if p.options:
+        row |= {"options": json.dumps(p.options, ensure_ascii=False), "ln_p": json.dumps(scores)}
+    labelled = zip(evaluation.labels, scores, strict=False)
+    return row | {f"ln_p({label})": score for label, score in labelled}
+
+
+def pair(found: "Judged", good: int, bad: int) -> str:
+    """Two sentences with the tokens at which they part."""
+    first, gap = found.prefers_good, abs(found.difference)
+    sides = [_side(found.good, good, first), _side(found.bad, bad, not first)]
+    said = f"A difference of {gap:.2f} nats: the {'first' if first else 'second'} sentence is "
+    times = f"{math.exp(gap):,.1f} times" if gap < 30 else f"e^{gap:.0f} times"
+    return dump({"sides": sides, "said": said, "ratio": f"{times} as likely."})
+
+
+def _side(scored: Any, mark: int, better: bool) -> dict[str, Any]:
+    tokens = [
+        [t.text, None if t.logprob is None else round(-t.logprob, 4), t.rank or 0]
+        for t in scored.tokens
+    ]
+    bits = (tokens[mark][1] or 0.0) / math.log(2)
+    return {
+        "tokens": tokens, "mark": mark, "better": better, "logprob": scored.logprob, "bits": bits,
+    }  # fmt: skip
 
 
 def reading(
-    template: PromptTemplate, answer: Answer | None, weighed: Weighed | None, truth: str | None
+    answer: Answer | None = None, weighed: "Weighed | None" = None, truth: str | None = None
 ) -> str:
-    """What G read, whether it is right, and the labels by likelihood."""
-    parts = []
-    if answer is not None:
-        said = escape(answer.value) if answer.value is not None else "nothing"
-        right = answer.value is not None and truth is not None and exact_match(answer.value, truth)
-        mark = "" if truth is None else _mark(right, truth)
-        why = f'<p class="lm-why">{escape(answer.reason)}</p>' if answer.reason else ""
-        parts.append(
-            f'<div class="lm-answer"><span class="lm-name">G reads</span><b dir="auto">{said}</b>'
-            f"{mark}</div>{why}"
-        )
-    if weighed is not None:
-        chosen = weighed.choices["sum"]
-        mark = "" if truth is None else _mark(chosen == truth, truth)
-        parts.append(
-            '<div class="lm-answer"><span class="lm-name">by likelihood</span>'
-            f'<b dir="auto">{escape(chosen)}</b>{mark}</div>'
-        )
-        parts.append(_bars(weighed, truth))
-    return "".join(parts) or NOTHING
-
-
-def _mark(right: bool, truth: str) -> str:
-    if right:
-        return '<span class="lm-mark right">✓ right</span>'
-    return f'<span class="lm-mark wrong">✗ it is {escape(truth[:60])}</span>'
-
-
-def _bars(weighed: Weighed, truth: str | None) -> str:
-    """Each label's probability before and after calibration."""
-    after = weighed.calibrated
-    rows = ""
-    likely = sorted(range(len(weighed.labels)), key=lambda i: -weighed.probabilities[i])
+    """What G read, whether it is right, and the labels by likelihood before and after
+    calibration, the likeliest where there are many."""
+    said = answer.value if answer is not None else None
+    right = said is not None and truth is not None and exact_match(said, truth)
+    p = weighed.probabilities if weighed else ()
+    likely = sorted(range(len(p)), key=lambda i: -p[i])
     shown = sorted(likely[:MOST_LABELS])
-    for i in shown:
-        label = weighed.labels[i]
-        first = f'<i class="own" style="width:{100 * weighed.probabilities[i]:.1f}%"></i>'
-        kind = " actual" if label == truth else ""
-        second = f'<i class="after" style="width:{100 * after[i]:.1f}%"></i>' if after else ""
-        value = f"{weighed.probabilities[i]:.3f}" + (f" → {after[i]:.3f}" if after else "")
-        rows += (
-            f'<div class="lm-labelrow{kind}"><b>{escape(label)}</b><span class="lm-pair">'
-            f"{first}{second}</span><em>{value}</em></div>"
-        )
-    key = '<i class="own"></i>probability' + (
-        '<i class="after"></i>after calibration' if after else ""
-    )
-    if more := len(weighed.labels) - len(shown):
-        key += f" · the {MOST_LABELS} likeliest; {more:,} more are not shown"
-    return f'<div class="lm-labels">{rows}</div><p class="lm-key">{key}</p>'
+    return html(HTML, "reading", answer, right, weighed, shown, truth, MOST_LABELS)
 
 
-def cells(results: Sequence[tuple[str, Evaluation]], *, under_way: bool = False) -> str:
+def cells(results: Labelled, *, under_way: bool = False) -> str:
     """The figures of every design; the last one may be under way."""
-    if not results:
-        return ""
     chosen = any(evaluation.chosen for _, evaluation in results)
     extra = ("macro-F1", "ECE", "Brier") if chosen else ("token F1",)
-    names = ("", "accuracy", "95 %", "± over draws", "NLL, nats", *extra, "queries", "seconds")
-    head = "".join(f"<th>{name}</th>" for name in names)
+    head = ("", "accuracy", "95 %", "± over draws", "NLL, nats", *extra, "queries", "seconds")
     last = len(results) - 1 if under_way else -1
-    body = "".join(_row(label, e, going=i == last) for i, (label, e) in enumerate(results))
-    notes = dict.fromkeys(note for _, evaluation in results for note in evaluation.notes)
+    rows = [(label, _figures(e), i == last) for i, (label, e) in enumerate(results)]
+    notes = list(dict.fromkeys(note for _, evaluation in results for note in evaluation.notes))
     forms = dict.fromkeys(evaluation.form for _, evaluation in results)
     if list(forms) != ["plain"]:
         asked = "; ".join(
             f"{', '.join(label for label, e in results if e.form == form)}: {form} form"
             for form in forms
         )
-        notes = dict.fromkeys([f"Asked in – {asked}.", *notes])
-    said = "".join(f"<p>{escape(note)}</p>" for note in notes)
-    return (
-        f'<div class="lm-notes">{said}</div>'
-        '<div class="lm-scroll" tabindex="0" role="region" aria-label="What was measured">'
-        f'<table class="lm-table lm-cells2"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
+        notes.insert(0, f"Asked in – {asked}.")
+    return html(HTML, "cells", head, rows, notes)
 
 
-def _row(label: str, e: Evaluation, *, going: bool) -> str:
-    found = e.accuracy
+def _figures(e: Evaluation) -> list[str]:
     figures = [
-        f"<b>{_number(found.mean)}</b>",
-        f"{_number(found.low)} – {_number(found.high)}",
+        signed(e.accuracy.mean, 3),
+        f"{signed(e.accuracy.low, 3)} – {signed(e.accuracy.high, 3)}",
         f"{e.spread:.3f}" if e.draws > 1 else "–",
-        _number(e.nll.mean),
+        signed(e.nll.mean, 3),
     ]
-    if e.chosen:
-        figures += [_number(e.macro_f1), _number(e.calibration_error), _number(e.brier)]
-    else:
-        figures.append(_number(e.f1.mean))
+    more = (e.macro_f1, e.calibration_error, e.brier) if e.chosen else (e.f1.mean,)
     asked = f"{e.n:,}" + (f" × {e.draws}" if e.draws > 1 else "")
     unfit = f" ({len(e.unfit)} too long)" if e.unfit else ""
-    figures += [asked + unfit, f"{e.seconds:.1f}"]
-    row = "".join(f"<td>{figure}</td>" for figure in figures)
-    if going:
-        return f'<tr class="going"><td class="words">{escape(label)} <i>so far</i></td>{row}</tr>'
-    return f'<tr><td class="words">{escape(label)}</td>{row}</tr>'
+    return [*figures, *(signed(one, 3) for one in more), asked + unfit, f"{e.seconds:.1f}"]
 
 
 def details(label: str, evaluation: Evaluation) -> str:
-    """Of one design: accuracy by way of choosing a label, and the confusion matrix."""
+    """Of one design: accuracy by way of choosing a label, and the confusion matrix of its labels,
+    of many those that are true most often."""
     if not evaluation.chosen:
         return ""
-    ways = "".join(
-        f"<tr><td>{way}</td><td>{value:.3f}</td></tr>" for way, value in evaluation.by_way.items()
-    )
-    whose = f'<p class="lm-why">In detail: {escape(label)}</p>'
-    matrix = _confusion(evaluation) if evaluation.labels else ""
-    return (
-        f'{whose}<div class="lm-details"><section><h3>Accuracy by how a label is chosen</h3>'
-        f'<table class="lm-table lm-ways"><tbody>{ways}</tbody></table></section>{matrix}</div>'
-    )
-
-
-def _confusion(evaluation: Evaluation) -> str:
-    """True labels against answers; of many labels, those that are true most often."""
-    found, labels = evaluation.confusion, evaluation.labels
+    labels = evaluation.labels
+    found = evaluation.confusion if labels else []
     often = sorted(range(len(labels)), key=lambda i: -sum(found[i]))
     kept = sorted(often[:MOST_LABELS])
-    head = "".join(f"<th>{escape(labels[i])}</th>" for i in kept)
-    most = max(1, *(found[i][j] for i in kept for j in kept))
-    rows = "".join(
-        f'<tr><th scope="row">{escape(labels[i])}</th>'
-        + "".join(f'<td style="--share:{found[i][j] / most:.2f}">{found[i][j]}</td>' for j in kept)
-        + "</tr>"
-        for i in kept
-    )
-    some = f", the {len(kept)} labels that are true most often" if len(kept) < len(labels) else ""
-    return (
-        f"<section><h3>True label (rows) and answer (columns){some}</h3>"
-        '<div class="lm-scroll" tabindex="0" role="region" aria-label="True label and answer">'
-        f'<table class="lm-confusion"><thead><tr><td></td>{head}</tr>'
-        f"</thead><tbody>{rows}</tbody></table></div></section>"
-    )
+    most = max([1, *(found[i][j] for i in kept for j in kept)])
+    counts = [[(found[i][j], found[i][j] / most) for j in kept] for i in kept]
+    return html(HTML, "details", label, evaluation.by_way, labels, counts, kept)
 
 
 def pair_table(result: "PairsResult") -> str:
     """The share of minimal pairs by kind."""
+    counts = {kind: sum(row[0] == kind for row in result.rows) for kind in result.by_kind}
     found = {**result.by_kind, "all": result.accuracy}
-    counts = {kind: sum(row[0] == kind for row in result.rows) for kind in found}
-    rows = "".join(
-        f'<div class="lm-labelrow"><b>{escape(kind)}</b><span class="lm-pair">'
-        f'<i class="after" style="width:{100 * one.mean:.0f}%"></i></span>'
-        f"<em>{one.mean:.2f} <small>of {counts[kind] or len(result.rows)}</small></em></div>"
-        for kind, one in found.items()
-    )
-    said = f"{len(result.rows)} of {result.total} pairs, {escape(result.model)}"
-    return f'<div class="lm-labels">{rows}</div><p class="lm-key">{said}</p>'
+    rows = [(kind, o.mean, counts.get(kind) or len(result.rows)) for kind, o in found.items()]
+    said = f"{len(result.rows)} of {result.total} pairs, {result.model}"
+    return html(HTML, "pair_table", rows, said)
 
 
 def pair_list(result: "PairsResult") -> str:
     """Every pair with its difference, as far as there is room."""
-    rows = "".join(
-        f'<tr class="{"" if gap > 0 else "wrong"}"><td>{"✓" if gap > 0 else "✗"}</td>'
-        f'<td>{signed(gap)}</td><td class="words" dir="auto">{escape(good)}</td>'
-        f'<td class="words" dir="auto">{escape(bad)}</td></tr>'
-        for _, good, bad, gap in result.rows[:LISTED]
-    )
-    more = len(result.rows) - LISTED
-    said = f'<p class="lm-why">{more:,} more are not listed.</p>' if more > 0 else ""
-    return (
-        f"<details><summary>Every pair</summary>"
-        '<div class="lm-scroll" tabindex="0" role="region" aria-label="Every pair">'
-        '<table class="lm-table lm-pairs"><thead><tr><th></th><th>nats</th><th>first</th>'
-        f"<th>second</th></tr></thead><tbody>{rows}</tbody></table></div>{said}</details>"
-    )
-
-
-def _number(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.3f}".replace("-", "−")
+    return html(HTML, "pair_list", result.rows, LISTED)

@@ -1,25 +1,25 @@
 """The Prompt tab's own components: constant templates, data as JSON, DOM by textContent."""
 
-from typing import Any, Unpack
+from typing import NamedTuple, Unpack
 
 from lmlab.parts.gradio_compat.building import Html, Placed
 from lmlab.parts.scripts import mounts
 
-PREVIEW = """
+_PREVIEW = """
 <div class="lm-partkey"></div><div class="lm-notes"></div>
 <div class="lm-prompttext" tabindex="0" role="region" aria-label="The prompt" dir="auto"></div>
 <div class="lm-length" hidden><div class="lm-track"><i></i></div><span></span></div>
 <details class="lm-chat" hidden><summary>The same in plain form; this model gets the chat form above
 </summary><div></div></details>
 """
-POOL = """
+_POOL = """
 <div class="lm-pool"><div class="lm-predhead"><label>Search <input type="search" maxlength="200"
 placeholder="a word, or a number" aria-label="Search the rows"></label>
 <span class="lm-count" role="status"></span></div>
 <div class="lm-scroll" tabindex="0" role="region" aria-label="Rows to choose from">
 <table class="lm-table"><tbody></tbody></table></div></div>
 """
-PREDICTIONS = """
+_PREDICTIONS = """
 <div class="lm-predictions" hidden>
 <div class="lm-predhead"><label><input type="checkbox"> only the wrong ones</label>
 <span class="lm-count" role="status"></span>
@@ -30,52 +30,34 @@ PREDICTIONS = """
 """
 
 
-def _component(
-    value: str, template: str, module: str, *events: str, **kwargs: Any
-) -> dict[str, Any]:
-    return {
-        "value": value,
-        "html_template": template,
-        "js_on_load": mounts(f"features/prompt/{module}", *events),
-        "apply_default_css": False,
-        **kwargs,
-    }
+class Made(NamedTuple):
+    """What makes a component of this tab, and what it can tell."""
+
+    module: str
+    template: str
+    events: tuple[str, ...] = ()
 
 
-class Rows(Html):
-    """Rows to type in: ``prompt_view.sheet``. Its event ``edit`` tells all rows, ``anew`` asks for
-    others in their place."""
+# Rows to type in: ``views.examples``; ``edit`` tells all of them, ``anew`` asks for others.
+ROWS = Made("rows", '<div class="lm-rows"></div>', ("edit", "anew"))
+# Rows to choose from: ``views.pool``; ``seek`` tells what is sought, ``take`` a row's number.
+POOL = Made("pool", _POOL, ("seek", "take"))
+# A prompt by its parts: ``views.preview``.
+PREVIEW = Made("preview", _PREVIEW)
+# A table: ``views.predictions``; ``choose`` asks for a query by its row.
+PREDICTIONS = Made("predictions", _PREDICTIONS, ("choose",))
+# Two sentences side by side: ``views.pair``.
+PAIR = Made("pairs", '<div class="lm-pairbox"></div>')
 
-    def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
+
+class Widget(Html):
+    """A component of this tab; it is drawn from the JSON of its value."""
+
+    def __init__(self, made: Made, **kwargs: Unpack[Placed]) -> None:
         super().__init__(
-            **_component(value, '<div class="lm-rows"></div>', "rows", "edit", "anew", **kwargs)
+            "",
+            html_template=made.template,
+            js_on_load=mounts(f"features/prompt/{made.module}", *made.events),
+            apply_default_css=False,
+            **kwargs,
         )
-
-
-class Pool(Html):
-    """Rows to choose from: ``prompt_view.pool``. Its event ``seek`` tells what is sought, ``take``
-    the number of a row that was clicked."""
-
-    def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
-        super().__init__(**_component(value, POOL, "pool", "seek", "take", **kwargs))
-
-
-class Preview(Html):
-    """A prompt by its parts: ``prompt_view.preview``."""
-
-    def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
-        super().__init__(**_component(value, PREVIEW, "preview", **kwargs))
-
-
-class Predictions(Html):
-    """A table: ``prompt_view.predictions``. Its event ``choose`` asks for a query by its row."""
-
-    def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
-        super().__init__(**_component(value, PREDICTIONS, "predictions", "choose", **kwargs))
-
-
-class PairBox(Html):
-    """Two sentences side by side: ``prompt_view.pair``."""
-
-    def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
-        super().__init__(**_component(value, '<div class="lm-pairbox"></div>', "pairs", **kwargs))

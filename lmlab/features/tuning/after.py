@@ -124,9 +124,9 @@ def _row(lab: Lab, info: RunInfo) -> dict[str, str]:
     row = lab.service(Tuning).dataset(info.data).valid[0]
     made = template.encode([], row)
     if info.config.form == "chat":
-        from lmlab.text.chat import in_form
+        from lmlab.text.chat import as_chats
 
         vocabulary = lab.service(Tuning).outline(info.model).vocabulary
         instruction, asked = template.pieces([row])
-        (made,) = in_form(vocabulary, "chat", instruction, [], template.separator, asked)
+        (made,) = as_chats(vocabulary, instruction, [], asked)
     return {"prompt": made.text, "text": made.text + made.target}
