@@ -28,8 +28,8 @@ from bench.timing import peak_megabytes_apart
 from bench.trainers import BETAS, Case, Run, item, padded, sft, trainer
 from lmlab.assets import models_dir
 from lmlab.models.backends.transformers.loading import inspect, load
-from lmlab.runs.notes import Notes
 from lmlab.runs.store import RunFolder
+from lmlab.runs.worker import Notes
 from lmlab.settings import Settings
 from lmlab.text.wordings import shipped_template
 from lmlab.training.config import FinetuneConfig

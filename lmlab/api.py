@@ -17,7 +17,6 @@ from lmlab.models.tokens import BosSetting
 from lmlab.models.windows import WindowMode
 from lmlab.runs import bases, pretrain_worker, worker
 from lmlab.runs.model_store import ModelRef, ModelStore
-from lmlab.runs.starts import tried
 from lmlab.runs.store import RunFolder, new_pretraining, new_spec
 from lmlab.scoring import comparison
 from lmlab.scoring import score as scoring
@@ -64,7 +63,7 @@ def score(
     context: int | None = None,
     chat: bool = False,
 ) -> Scored:
-    """Score every token of ``text``; see ``lmlab.scoring.score.score`` for the other arguments.
+    """Score every token of ``text``; other arguments as of ``lmlab.scoring.score.iter_scores``.
 
     Args:
         context: positions read at once, where fewer than the model can.
@@ -256,7 +255,7 @@ def finetune(
         spec = new_spec(path.resolve().name, who, asked.base, found, wording, config, asked.adapter)
         folder = RunFolder.create(path, spec, found)
     events = worker.train(folder, Settings().model_copy(update={"max_train_seconds": 1e12}))
-    yield from tried(folder, events) if new else events
+    yield from worker.tried(folder, events) if new else events
 
 
 def pretrain(
@@ -290,7 +289,7 @@ def pretrain(
         spec = new_pretraining(path.resolve().name, "python library", found, config)
         folder = RunFolder.create(path, spec, found)
     events = worker.train(folder, Settings().model_copy(update={"max_train_seconds": 1e12}))
-    yield from tried(folder, events) if new else events
+    yield from worker.tried(folder, events) if new else events
 
 
 def _lm(model: LM | str) -> LM:

@@ -165,7 +165,7 @@ class Lab:
     def beliefs(self, place: "Next", config: GenerateConfig) -> "Beliefs":
         """What the controls make of a belief that was kept; runs no model."""
         import_core()
-        from lmlab.generation.nexttoken import beliefs
+        from lmlab.generation.sampling import beliefs
 
         return beliefs(place, config)
 

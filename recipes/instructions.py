@@ -23,7 +23,8 @@ WRITTEN = "written"  # rows of people rather than of a task
 def instructions(sets: Path) -> DataSet:
     """The set."""
     rng = Random(SEED)
-    made = [row for task in (*word_tasks(), *sentence_tasks()) for row in _of_task(task, rng)]
+    tasks: list[Task] = [*word_tasks(), *sentence_tasks()]
+    made = [row for task in tasks for row in _of_task(task, rng)]
     known = [row for row in made if row["task"] not in UNSEEN]
     new = [row for row in made if row["task"] in UNSEEN]
     by_hand = list(_written(sets))

@@ -8,7 +8,7 @@ from lmlab.generation.complete import iter_sample, prompt_ids, unfold
 from lmlab.generation.completions import Next
 from lmlab.generation.config import GenerateConfig
 from lmlab.models.backends.transformers import decoding
-from lmlab.models.sharedprefix import SharedPrefix
+from lmlab.models.decoding import SharedPrefix
 from lmlab.models.tokens import encode
 from lmlab.progress import Reading
 from lmlab.scoring.likelihoods import likelihoods

@@ -17,11 +17,11 @@ from lmlab.errors import LabError, ModelError
 from lmlab.generation.complete import generate
 from lmlab.generation.sampling import GenerateConfig
 from lmlab.generation.sidebyside import batches, generate_side_by_side
-from lmlab.models.backends.transformers import grafts, stacking
+from lmlab.models.backends.transformers import decoding, grafts
 from lmlab.models.backends.transformers.adapters import Adapters
 from lmlab.models.backends.transformers.loading import inspect, outline
 from lmlab.models.backends.transformers.rowadapters import RowAdapter
-from lmlab.models.sharedprefix import SharedPrefix
+from lmlab.models.decoding import SharedPrefix
 from lmlab.runs.model_store import ModelRef, ModelStore
 from lmlab.scoring.comparison import compare
 from lmlab.scoring.score import score
@@ -212,7 +212,7 @@ def test_rows_that_are_not_equal_run_by_themselves(base, tmp_path, monkeypatch):
     with ModelStore().borrow_all(refs) as lms:
         assert batches(lms) == [[0, 1]]
     monkeypatch.setattr(RowAdapter, "add", lambda self, result, x: result)
-    monkeypatch.setattr(stacking.StackedDecoder, "_go_lean", lambda *_: None)
+    monkeypatch.setattr(decoding.StackedDecoder, "_go_lean", lambda *_: None)
     with ModelStore().borrow_all(refs) as lms:
         assert batches(lms) == [[0], [1]]
 

@@ -773,7 +773,7 @@ def is_skip(value) -> bool:
 )
 def test_a_link_to_a_model_that_is_not_here_waits(query, said, filled, asked_hub, monkeypatch):
     looked = looks(monkeypatch)
-    monkeypatch.setattr("lmlab.models.nearby._is_fetched", lambda name: False)
+    monkeypatch.setattr("lmlab.models.places._is_fetched", lambda name: False)
     tab = query.split("&")[0].removeprefix("tab=")
     updates, mail = filled(query, tab)
     assert said in mail["wants"]

@@ -6,7 +6,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from lmlab.errors import InputError, ModelError
-from lmlab.features.change.changes import MatrixChange, effective_rank, stable_rank
+from lmlab.features.change.changes import MatrixChange
 from lmlab.features.change.drift import iter_drift
 from lmlab.features.change.rank_knife import iter_knife
 from lmlab.features.change.weight_change import deltas, iter_changes, weight_spectrum
@@ -48,8 +48,14 @@ def test_a_product_s_decomposition_is_that_of_the_whole_matrix():
 
 
 def test_ranks_of_nothing_and_of_one():
-    assert effective_rank([]) == stable_rank([0.0]) == 0.0
-    assert effective_rank([5.0]) == stable_rank([5.0]) == pytest.approx(1.0)
+    def ranks(*values):
+        one = MatrixChange("x", None, "x", (3, 3), 1.0, 1.0, values)
+        return one.effective_rank, one.stable_rank
+
+    assert ranks() == ranks(0.0) == (0.0, 0.0)
+    assert ranks(5.0) == ranks(1.0, 0.0) == pytest.approx((1.0, 1.0))
+    assert ranks(2.0, 2.0, 2.0) == pytest.approx((3.0, 3.0))
+    assert ranks(4.0, 2.0)[1] == 1.25
     assert MatrixChange("x", None, "x", (2, 2), 0.0, 0.0).relative == 0.0
     assert MatrixChange("x", None, "x", (2, 2), 0.0, 1.0).relative == float("inf")
 

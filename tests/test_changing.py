@@ -3,8 +3,8 @@
 import pytest
 
 from lmlab.errors import LabError
-from lmlab.features.change import weight_plots
-from lmlab.features.change.matrices import Changes, Knifed, MatrixView
+from lmlab.features.change import weight_views
+from lmlab.features.change.changes import Changes, Knifed, MatrixView
 from lmlab.features.change.service import Changing, KnifeTexts
 from lmlab.lab import Lab
 from lmlab.settings import Settings
@@ -83,7 +83,7 @@ def test_a_vector_has_no_spectrum_and_the_figure_says_so(changes):
     found = last(changes.weights("base", "qa"), Changes)
     vector = next(one for one in found.matrices if len(one.shape) == 1)
     view = last(changes.matrix("base", "qa", vector.name), MatrixView)
-    figure = weight_plots.spectra(view)
+    figure = weight_views.spectra(view)
     assert len(figure.data) == 0
     assert figure.layout.annotations[0].text == "A vector has no singular values."
     assert view.w.shape == (1, vector.shape[0])

@@ -83,8 +83,8 @@ def test_what_cannot_be_leaves_no_folder_behind(asked, tmp_path, capsys):
 
 
 def test_a_column_of_a_table_is_learned_and_not_its_braces(tmp_path, capsys):
-    from lmlab.features.data.cleaning import to_jsonl
-    from lmlab.features.data.findings import Cleaning, Inspected, Looked
+    from lmlab.features.data.cleaning import Cleaning, to_jsonl
+    from lmlab.features.data.findings import Inspected, Looked
 
     texts = [f"The dog number {i} ran over the hill and saw a red ball there." for i in range(50)]
     rows = [{"id": i, "body": text} for i, text in enumerate(texts)]

@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from lmlab.errors import InputError
 from lmlab.generation.completions import Beliefs, Candidate
-from lmlab.generation.nexttoken import choose
+from lmlab.generation.sampling import choose
 from lmlab.maths.metrics import divergences
 from lmlab.parts import shift_strip
 from lmlab.runs.model_store import ModelRef, ModelStore

@@ -12,17 +12,11 @@ import pytest
 
 from lmlab.assets import assets_dir
 from lmlab.errors import InputError
-from lmlab.features.data import cleaning, language, mixtures, plots, privacy, quality
+from lmlab.features.data import cleaning, language, mixtures, privacy, quality, views
+from lmlab.features.data.cleaning import Cleaning
 from lmlab.features.data.duplicates import iter_twins, jaccard, plain, shingles
-from lmlab.features.data.findings import (
-    Cleaning,
-    Duplicate,
-    Inspected,
-    Looked,
-    Mixture,
-    Part,
-    Quality,
-)
+from lmlab.features.data.findings import Duplicate, Inspected, Looked, Quality
+from lmlab.features.data.mixtures import Mixture, Part
 from lmlab.features.data.service import Corpora
 from lmlab.lab import Lab
 from lmlab.progress import Loading
@@ -50,9 +44,8 @@ def inspected() -> Inspected:
     return steps[-1]
 
 
-def row(mixture: Mixture, name: str, **changed):
-    rows = mixtures.mixed(mixture, **changed)
-    return next(row for row in rows if row.part.name == name)
+def row(mixture: Mixture, name: str):
+    return next(row for row in mixtures.mixed(mixture) if row.part.name == name)
 
 
 def test_gpt3s_epochs_follow_from_its_weights_up_to_rounding_except_for_one():
@@ -89,15 +82,6 @@ def test_the_bases_epochs_are_those_of_its_record():
     rows = mixtures.mixed(own)
     assert {r.agreement for r in rows} <= {"same", "explained"}
     assert all(r.epochs == pytest.approx(r.part.epochs, abs=0.08) for r in rows)
-
-
-def test_other_weights_and_totals():
-    changed = row(mixtures.GPT3, "Wikipedia", weights=[0, 0, 0, 0, 1], total=30)
-    assert changed.epochs == pytest.approx(10)
-    assert changed.words == ""
-    for weights, total in (([1], None), ([0, 0, 0, 0, -1], None), ((), math.nan)):
-        with pytest.raises(InputError):
-            mixtures.mixed(mixtures.GPT3, weights, total)
 
 
 def test_chance_outside_of_what_draws_allow_is_said():
@@ -179,7 +163,7 @@ def test_duplicates_point_at_the_first_and_most_similar():
     assert twins[3].similarity == pytest.approx(jaccard(sets[0], sets[3]))
     assert list(iter_twins(texts, 1.0))[3] is None
     with pytest.raises(InputError):
-        iter_twins(texts, 0.1)
+        list(iter_twins(texts, 0.1))
 
 
 @pytest.mark.parametrize(
@@ -222,8 +206,7 @@ def test_masks_replace_what_was_found_and_nothing_else():
 
 
 def test_too_little_text_has_no_language():
-    identifier = language.load()
-    assert list(language.guesses(identifier, ["12 34 !!", "Es war einmal ein kleiner Hund."])) == [
+    assert list(language.guesses(["12 34 !!", "Es war einmal ein kleiner Hund."])) == [
         ("", 0.0),
         ("de", pytest.approx(1, abs=0.1)),
     ]
@@ -238,7 +221,7 @@ def test_quality_is_what_scoring_says(inspected):
         assert document.tokens == len(lm.vocabulary.ids(document.text))
     assert document.quality.bits_per_byte == pytest.approx(scored.bits_per_byte, abs=1e-4)
     assert document.quality.perplexity == pytest.approx(scored.perplexity, rel=1e-3)
-    rows = list(csv.DictReader(io.StringIO(plots.to_csv(inspected))))
+    rows = list(csv.DictReader(io.StringIO(views.to_csv(inspected))))
     assert float(rows[place]["bits_per_byte"]) == pytest.approx(scored.bits_per_byte, abs=1e-3)
 
 
@@ -286,13 +269,25 @@ def test_masking_is_a_choice():
 
 
 def test_tables_run_no_formula_and_json_is_valid():
-    rows = list(csv.DictReader(io.StringIO(plots.to_csv(corpus()))))
+    rows = list(csv.DictReader(io.StringIO(views.to_csv(corpus()))))
     assert rows[3]["text"].startswith("'=")
     assert rows[1]["exact_duplicate_of"] == "1"
     assert rows[2]["near_duplicate_of"] == "1"
-    for text in (plots.findings(corpus()), plots.quality(corpus())):
-        assert json.loads(text, parse_constant=lambda name: pytest.fail(name))
-        assert "<" not in text
+    text = views.quality(corpus(), views.threshold(corpus()))
+    assert json.loads(text, parse_constant=lambda name: pytest.fail(name))
+    assert "<" not in text
+
+
+def test_words_of_strangers_stay_text():
+    hostile = "<img src=x> write to eve@example.org, or <b>eve</b>"
+    twins = (None, Duplicate(0, 1, 0.9, False))
+    documents = tuple(
+        Looked(hostile, 9, privacy.find(hostile), "", 0.0, twin, None) for twin in twins
+    )
+    shown = views.findings(Inspected("<i>", "<u>", 0.6, documents, 1000))
+    assert '<mark class="e-mail">eve@example.org</mark>' in shown
+    assert '<mark class="e-mail">[e-mail]</mark>' in shown
+    assert not any(tag in shown for tag in ("<img", "<b>eve", "<i>", "<u>"))
 
 
 def test_limits_come_from_the_settings():

@@ -9,18 +9,15 @@ import torch
 
 from lmlab.errors import InputError, ModelError
 from lmlab.features import features
-from lmlab.features.change import journey_stops, task_texts
-from lmlab.features.change.between import between
-from lmlab.features.change.changes import Drift
-from lmlab.features.change.drift_service import OWN, Drifting
-from lmlab.features.change.journeys import Moment, Travelling
+from lmlab.features.change import task_texts, timemachine_service
+from lmlab.features.change.changes import Drift, Moment, Reading, TaskMap
+from lmlab.features.change.drift import between
+from lmlab.features.change.drift_service import OWN, Drifting, TaskMaps
 from lmlab.features.change.service import Changing, KnifeTexts
-from lmlab.features.change.taskmap import TaskMap
-from lmlab.features.change.taskmap_service import TaskMaps
 from lmlab.features.change.timemachine_service import TimeMachine, opening
 from lmlab.lab import Lab
 from lmlab.maths import mds
-from lmlab.maths.jensenshannon import distance, entropy
+from lmlab.maths.metrics import distance, entropy
 from lmlab.page.lecture.events import preparer
 from lmlab.page.scenes.course import shipped
 from lmlab.runs.model_store import ModelStore
@@ -107,9 +104,8 @@ def test_a_run_in_the_chat_form_is_asked_in_it(tmp_path):
         asked = {kind.name: kind.passages[0].turn for kind in others}
         assert asked["qa"] == (form == "chat")
         assert not asked["verse"]
-        pairs, _, turn = lab.service(Changing).knife_texts(tuned, KnifeTexts(rows=3, probes=1))
-        assert turn == (form == "chat")
-        assert pairs[0] == (task.passages[0].prefix, task.passages[0].text)
+        cut = lab.service(Changing).task(tuned, KnifeTexts(rows=3, probes=1))
+        assert cut.passages[0] == task.passages[0]
 
 
 def test_measured_drift_is_the_mean_of_the_texts(lab):
@@ -243,7 +239,7 @@ def test_progress_is_told_and_stopping_keeps_what_is_there(lab):
         if isinstance(step, Moment):
             break
     steps.close()
-    assert isinstance(seen[0], Travelling)
+    assert isinstance(seen[0], Reading)
     assert seen[-1].scored.text == TEXT
 
 
@@ -284,7 +280,7 @@ def test_revisions_are_put_in_order_of_their_steps(lab, folder):
         ("a", "step0", "From 2 to"),
         ("a", "main step1", "does not tell a step"),
         ("a", "step1 s1", "same step"),
-        ("a", " ".join(f"step{i}" for i in range(journey_stops.MOST + 1)), "From 2 to"),
+        ("a", " ".join(f"step{i}" for i in range(timemachine_service.MOST + 1)), "From 2 to"),
     ],
 )
 def test_revisions_that_cannot_be_are_refused(lab, name, revisions, words):
@@ -302,7 +298,7 @@ def test_a_text_that_cannot_be_is_refused(lab):
 
 
 def test_checkpoints_with_other_tokens_are_refused(lab, folder):
-    stops = journey_stops.of_revisions("x", "step0 step1")
+    stops = lab.service(TimeMachine).of_revisions("x", "step0 step1")
     paths = [folder("llama", "bytelevel-bos"), "base"]
     from dataclasses import replace
 
@@ -402,8 +398,6 @@ def test_the_map_is_measured_once_and_for_everybody(lab, monkeypatch):
     assert all(found.moved(0, kind) == 0 for kind in range(len(found.kinds)))
     monkeypatch.setattr(ModelStore, "borrow_all", None)
     assert list(lab.service(TaskMaps).measure(2)) == [found]
-    assert lab.service(TaskMaps).kept(2) is found
-    assert lab.service(TaskMaps).kept(3) is None
     with pytest.raises(InputError, match="From 2 to"):
         list(lab.service(TaskMaps).measure(1))
 

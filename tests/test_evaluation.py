@@ -12,7 +12,7 @@ from lmlab.features.prompt.evaluation import evaluate, iter_evaluate
 from lmlab.features.prompt.evaluations import Evaluating, Evaluation
 from lmlab.generation.complete import generate
 from lmlab.generation.sampling import GenerateConfig
-from lmlab.models.sharedprefix import common_prefix
+from lmlab.models.decoding import common_prefix
 from lmlab.models.tokens import encode
 from lmlab.scoring.likelihoods import likelihoods
 from lmlab.scoring.score import score

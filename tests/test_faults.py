@@ -21,7 +21,7 @@ from lmlab.features.tuning.service import Tuning
 from lmlab.lab import Lab
 from lmlab.parts.run_views import news
 from lmlab.runs import folder as folders
-from lmlab.runs import locks, processes, room, rows
+from lmlab.runs import locks, processes, records, room
 from lmlab.runs import worker as tunerun
 from lmlab.runs.jobs import Jobs
 from lmlab.runs.locks import HeldError
@@ -332,7 +332,7 @@ def test_a_start_on_a_full_disk_leaves_nothing(tmp_path, monkeypatch, part, ther
             raise FULL_DISK
         real(path, text)
 
-    for module in (folders, rows):
+    for module in (folders, records):
         monkeypatch.setattr(module, "write_whole", full)
     path = tmp_path / "run"
     if there:

@@ -10,7 +10,7 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
 from lmlab.errors import InputError
-from lmlab.runs.worker import material
+from lmlab.runs.bases import material
 from lmlab.text.sets import Table
 from lmlab.training import batches, events
 from lmlab.training.batches import keeps, mean_loss, summed_loss

@@ -14,10 +14,11 @@ from lmlab.features.prompt.evaluation import evaluate
 from lmlab.features.tuning.receipt import finetuned
 from lmlab.models.backends.transformers.loading import inspect
 from lmlab.models.backends.transformers.loading import load as read
-from lmlab.models.learned import learned_form
+from lmlab.models.forms import learned_form
 from lmlab.models.tokens import encode_prompt
+from lmlab.runs.bases import material
 from lmlab.runs.store import RunFolder, new_spec
-from lmlab.runs.worker import material, train
+from lmlab.runs.worker import train
 from lmlab.settings import Settings
 from lmlab.text.protocols import Protocol
 from lmlab.text.sets import Dataset

@@ -10,8 +10,7 @@ from lmlab.api import load
 from lmlab.errors import InputError, ModelError
 from lmlab.generation.complete import generate, prompt_ids, sample, unfold
 from lmlab.generation.completions import Next, Step, collect
-from lmlab.generation.nexttoken import beliefs
-from lmlab.generation.sampling import GenerateConfig
+from lmlab.generation.sampling import GenerateConfig, beliefs
 from lmlab.scoring.score import score
 from tests import folders
 

@@ -9,7 +9,7 @@ from lmlab.api import complete, load, score, score_many
 from lmlab.generation.config import GenerateConfig
 from lmlab.models.backends.transformers.loading import inspect
 from lmlab.models.backends.transformers.loading import load as load_weights
-from lmlab.runs.worker import material
+from lmlab.runs.bases import material
 from lmlab.settings import Settings
 from lmlab.training.config import FinetuneConfig
 from lmlab.training.events import Finished, Started

@@ -8,8 +8,8 @@ import torch
 
 from lmlab.generation.complete import generate
 from lmlab.generation.sampling import GenerateConfig
+from lmlab.runs.bases import material, private
 from lmlab.runs.model_store import ModelRef, ModelStore
-from lmlab.runs.worker import material, private
 from lmlab.scoring.score import score
 from lmlab.settings import Settings
 from lmlab.training import events

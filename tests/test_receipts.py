@@ -10,21 +10,20 @@ import pytest
 
 from lmlab import api
 from lmlab.errors import InputError
-from lmlab.features.change import receipt as changes
 from lmlab.features.change import receipt_notes as of_change
-from lmlab.features.change.changes import Drift
+from lmlab.features.change.changes import Drift, Knifed
 from lmlab.features.change.drift import iter_drift
 from lmlab.features.change.drift_service import Drifting
-from lmlab.features.change.matrices import Knifed
 from lmlab.features.change.rank_knife import iter_knife
 from lmlab.features.change.service import Changing, KnifeTexts
+from lmlab.features.change.task_texts import Passage
 from lmlab.features.change.weight_change import iter_changes
 from lmlab.features.prompt import receipt as prompts
 from lmlab.features.prompt.evaluation import evaluate
 from lmlab.features.prompt.measure_events import Measured
 from lmlab.features.prompt.service import Prompting
 from lmlab.features.prompt.studies import Cell, Design
-from lmlab.features.scale import receipt as sizes
+from lmlab.features.scale import receipt_notes as of_scale
 from lmlab.features.tuning import receipt as tuning
 from lmlab.features.tuning.service import Tuning
 from lmlab.generation.completions import Completion
@@ -37,7 +36,6 @@ from lmlab.receipts.script import source_of
 from lmlab.runs.bases import settled
 from lmlab.runs.model_store import ModelStore
 from lmlab.runs.store import RunFolder
-from lmlab.scoring.score import ScoreRequest
 from lmlab.scoring.scored import Scored
 from lmlab.settings import Settings
 from lmlab.text.protocols import Protocol, asked
@@ -204,31 +202,34 @@ def test_a_run_and_a_design_of_a_chat_model_are_made_again(
 
 def test_parameters_are_counted_again(numbers: Numbers) -> None:
     model = api.load("tiny").model
-    script = sizes.parameters("tiny", sum(p.numel() for p in model.parameters()))
+    script = of_scale.parameters("tiny", sum(p.numel() for p in model.parameters()))
     assert "AutoTokenizer" not in script
     count = re.search(r"(\d+) parameters", script)
     assert numbers(script.replace(' parameters")', '.0")')) == [float(count[1])]
-    script = sizes.parameters("base+qa", 5, 208_128)
+    script = of_scale.parameters("base+qa", 5, 208_128)
     assert numbers(script.replace(' in the adapter")', '.0")')) == [208_128.0]
 
 
-TASK = [("<|question|>What is the past tense of blow?<|answer|>", "blew<|eos|>")]
-GENERAL = [("", "The cat sat on the mat and slept."), ("Once upon a time", " there was a dog.")]
+TASK = [Passage("blew<|eos|>", "<|question|>What is the past tense of blow?<|answer|>")]
+GENERAL = [
+    Passage("The cat sat on the mat and slept."),
+    Passage(" there was a dog.", "Once upon a time"),
+]
 
 
 @pytest.mark.parametrize("tuned", ["base+qa", "qa"])
 def test_what_changed_and_how_far_it_moved(numbers: Numbers, tuned: str) -> None:
-    requests = [[ScoreRequest(text, prefix) for prefix, text in part] for part in (TASK, GENERAL)]
+    requests = [[one.request for one in part] for part in (TASK, GENERAL)]
     with ModelStore(Settings(offline=True)).borrow_all(["base", tuned]) as (one, two):
         change = next(c for c in iter_changes(one, two) if c.kind == "self_attn.q_proj")
         (point,) = iter_knife(one, two, *requests, ranks=[2])
         (moved,) = iter_drift(one, two, {"general": requests[1]})
-    found = numbers(changes.matrix("base", tuned, change))
+    found = numbers(of_change.matrix("base", tuned, change))
     assert found == pytest.approx([change.relative, *change.singular_values[:4]], rel=1e-3)
-    assert numbers(changes.knife("base", tuned, point, TASK, GENERAL)) == pytest.approx(
+    assert numbers(of_change.knife("base", tuned, point, TASK, GENERAL)) == pytest.approx(
         [point.task, point.general], abs=1e-3
     )
-    assert numbers(changes.drift("base", tuned, moved, GENERAL)) == pytest.approx(
+    assert numbers(of_change.drift("base", tuned, moved, GENERAL)) == pytest.approx(
         [moved.kl, moved.kl_reverse], abs=1e-4
     )
 

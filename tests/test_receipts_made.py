@@ -9,13 +9,11 @@ from types import SimpleNamespace
 import pytest
 
 from lmlab.errors import InputError
-from lmlab.features.data import receipt as corpora
 from lmlab.features.data import receipt_notes as of_data
 from lmlab.features.data.findings import Inspected, Quality
 from lmlab.features.data.quality import beginning
 from lmlab.features.data.service import Corpora
 from lmlab.features.pretraining import receipt as pretraining
-from lmlab.features.scale import receipt as sizes
 from lmlab.features.scale import receipt_notes as of_scale
 from lmlab.features.scale.counts import Shape, parameters
 from lmlab.features.scale.form import values_of
@@ -85,7 +83,7 @@ def test_models_on_held_out_texts_are_measured_again(numbers: Numbers, lab: Lab)
     note = of_scale.of_measured(found)
     assert note is not None
     assert "receipt of base+qa" in note.title
-    for mine, script in ((found[:3], note.write()), (found[3:], sizes.measured(found[3:]))):
+    for mine, script in ((found[:3], note.write()), (found[3:], of_scale.measured(found[3:]))):
         wanted = [value for one in mine for value in (one.bits_per_byte, one.perplexity)]
         assert numbers(script) == pytest.approx(wanted, rel=1e-5)
 
@@ -160,8 +158,8 @@ def test_a_run_that_was_stopped_has_no_receipt(tmp_path: Path) -> None:
 def test_whatever_a_visitor_pastes_stays_a_text() -> None:
     data = corpus.corpus(HOSTILE * 40, "x")
     scripts = [
-        corpora.quality(HOSTILE, [(beginning(HOSTILE), Quality(1.0, 2.0, 3))]),
-        sizes.measured([Measured(HOSTILE, HOSTILE, 1, None, 1.0, 1, 1, 1, "")]),
+        of_data.quality(HOSTILE, [(beginning(HOSTILE), Quality(1.0, 2.0, 3))]),
+        of_scale.measured([Measured(HOSTILE, HOSTILE, 1, None, 1.0, 1, 1, 1, "")]),
         pretraining.pretrained(data, TINY, {}),
     ]
     for script in scripts:

@@ -6,15 +6,14 @@ import pytest
 import torch
 
 from lmlab.errors import InputError
-from lmlab.generation.nexttoken import beliefs, choose, keep
-from lmlab.generation.sampling import GenerateConfig, draw, warp
+from lmlab.generation.sampling import GenerateConfig, beliefs, choose, draw, keep, warp
 
 P = torch.tensor([0.5, 0.25, 0.15, 0.1])
 NOTHING = torch.tensor([], dtype=torch.long)
 
 
 def after(seen=NOTHING, **controls):
-    return warp(P.log(), seen, GenerateConfig(**controls))
+    return warp(P.log()[None], seen[None], GenerateConfig(**controls))[0]
 
 
 @pytest.mark.parametrize(
@@ -47,13 +46,14 @@ def test_the_repetition_penalty_lowers_what_has_occurred():
     # Negative logits are multiplied: ln .5 · 2 = ln .25.
     found = after(torch.tensor([0, 0]), repetition_penalty=2.0)
     torch.testing.assert_close(found, torch.tensor([0.25, 0.25, 0.15, 0.1]) / 0.75)
-    greedy = warp(P.log(), torch.tensor([0]), GenerateConfig(temperature=0, repetition_penalty=3.0))
+    greedy = after(torch.tensor([0]), temperature=0, repetition_penalty=3.0)
     assert greedy.argmax() == 1
 
 
 def test_a_tiny_temperature_is_no_overflow():
-    found = warp(torch.tensor([300.0, 299.0, -300.0]), NOTHING, GenerateConfig(temperature=1e-30))
-    assert found.tolist() == [1, 0, 0]
+    logits = torch.tensor([[300.0, 299.0, -300.0]])
+    found = warp(logits, NOTHING[None], GenerateConfig(temperature=1e-30))
+    assert found.tolist() == [[1, 0, 0]]
 
 
 def test_draws_follow_the_distribution():

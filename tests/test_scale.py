@@ -18,11 +18,11 @@ from transformers import (
 )
 
 from lmlab.errors import InputError
-from lmlab.features.scale import builder_page, fields, form, table_page, tables, views
+from lmlab.features.scale import builder_page, form, table_page, views
 from lmlab.features.scale import counts as scale
 from lmlab.features.scale.architectures import from_config
 from lmlab.features.scale.counts import Shape
-from lmlab.features.scale.published import GPT1_VOCABULARY, LLAMA, PUBLISHED, row_of
+from lmlab.features.scale.published import LLAMA, PUBLISHED, row_of
 
 GPT2 = {
     "124,439,808": (12, 768, 12),
@@ -156,7 +156,7 @@ def test_the_published_rows_have_the_published_counts():
 def test_gpt_2_s_labels_are_counts_with_gpt_1_s_vocabulary():
     rows = [row for row in PUBLISHED if row.name.startswith("GPT-2")]
     found = [
-        f"{scale.parameters(replace(row.shape, vocabulary=GPT1_VOCABULARY)) / 1e6:.0f}M"
+        f"{scale.parameters(replace(row.shape, vocabulary=PUBLISHED[0].vocabulary)) / 1e6:.0f}M"
         for row in rows
     ]
     assert found == [row.nominal for row in rows] == ["117M", "345M", "762M", "1542M"]
@@ -191,21 +191,23 @@ def test_the_builder_s_form_gives_every_shape_back(config):
 def test_a_shape_that_cannot_be_is_a_sentence_and_nothing_more(key, value, said):
     values = form.values_of(LLAMA.shape)
     values[form.KEYS.index(key)] = value
-    found = builder_page.counted(*values, *fields.PLANS.values())
-    figures = found.pop("figures")
+    found = builder_page.counted(*values, *form.PLANS.values())
+    figures, curve = found.pop("figures"), found.pop("curve")
+    assert not curve.data
     assert said in figures
     assert "<b>" not in figures
-    assert set(found.values()) == {views.waits()}
+    assert set(found.values()) == {views.WAITS}
 
 
 def test_the_builder_shows_the_numbers_of_gpt_3():
-    found = builder_page.counted(*form.values_of(GPT3), *fields.PLANS.values())
-    figures, parts, memory, cache, training, lora = found.values()
+    found = builder_page.counted(*form.values_of(GPT3), *form.PLANS.values())
+    figures, parts, memory, cache, training, lora, curve = found.values()
     assert "174,604,259,328" in figures
     assert "the shape of GPT-3" in figures
     assert "115,964,116,992" in parts
     assert "2.79 TB" in memory
     assert "4.72 MB" in cache
+    assert list(curve.data[0].y) == [0, 2 * 96 * 12288 * 2 * 2048]
     assert "3.14·10²³" in training
     assert "29 days" in training
     assert "4,718,592" in lora
@@ -214,9 +216,10 @@ def test_the_builder_shows_the_numbers_of_gpt_3():
 
 def test_a_plan_that_cannot_be_leaves_the_rest_alone():
     values = form.values_of(Shape(2, 12, 2, 100, 64, 48))
-    plans = [*fields.PLANS.values()]
+    plans = [*form.PLANS.values()]
     good = [*builder_page.counted(*values, *plans[:-2], 4, ["q"]).values()]
     bad = [*builder_page.counted(*values, "float8", 1, 2048, 0, 312, 1, 40, 64, ["q"]).values()]
+    assert not bad.pop().data
     assert good[:3] == bad[:3]
     assert [("lm-problem" in one) for one in bad] == [False] * 3 + [True] * 3
     assert "no number format" in bad[3]
@@ -253,10 +256,10 @@ def test_an_unknown_size_is_one_cell_that_says_so():
 
 def test_tables_are_safe_in_a_spreadsheet():
     hostile = row_of("=HYPERLINK(1)", LLAMA.shape)
-    lines = tables.rows_csv([PUBLISHED[0], PUBLISHED[-1], hostile]).splitlines()
+    lines = table_page.rows_csv([PUBLISHED[0], PUBLISHED[-1], hostile]).splitlines()
     assert lines[1].startswith("GPT-1,2018,12,768,12,40478,512,117M,116534784,")
     assert lines[2].startswith("GPT-4,2023,,,,,8192,,,")
     assert lines[3].startswith("'=HYPERLINK(1),")
     assert "6738415616" in lines[3]
-    parts = tables.parts_csv(scale.parts(GPT3)).splitlines()
+    parts = table_page.parts_csv(scale.parts(GPT3)).splitlines()
     assert sum(int(line.rpartition(",")[2]) for line in parts[1:]) == scale.parameters(GPT3)

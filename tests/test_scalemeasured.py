@@ -9,10 +9,9 @@ from transformers import AutoModelForCausalLM, BertConfig, LlamaConfig
 
 from lmlab.assets import models_dir
 from lmlab.errors import InputError, LabError, ModelError
-from lmlab.features.scale import measured_page, plots, tables
+from lmlab.features.scale import measured_page, plots
 from lmlab.features.scale.counts import parameters
-from lmlab.features.scale.measured import Measured, same_tokens, slope
-from lmlab.features.scale.plots import Axis
+from lmlab.features.scale.measured import Measured, exponents, same_tokens, slope
 from lmlab.features.scale.service import Scaling
 from lmlab.lab import Lab
 from lmlab.progress import Loading, Progress
@@ -41,7 +40,7 @@ def of(model: str, n: int, bits: float, kind: str = "stories", tokens: int = 100
 
 
 def test_the_siblings_reach_what_their_cards_say(scaling):
-    events = list(scaling.measure(scaling.siblings(), [GERMAN], 80))
+    events = list(scaling.measure(["base", "small", "tiny"], [GERMAN], 80))
     found = [event for event in events if isinstance(event, Measured)]
     assert [one.model for one in found] == ["base", "small", "tiny"]
     for one in found:
@@ -74,7 +73,7 @@ def test_another_vocabulary_is_told(scaling, folder):
     found = [e for e in scaling.measure(["tiny", path], [GERMAN], 1) if isinstance(e, Measured)]
     assert not same_tokens(found)
     assert found[1].tokens_seen is None
-    shown = measured_page.drawn(found, measured_page.BITS, measured_page.COMPUTE)
+    shown = measured_page.drawn(found, measured_page.BITS, measured_page.COMPUTE)["shown"]
     assert "perplexities do not compare" in shown
     assert "Not drawn, since D is not known" in shown
 
@@ -178,40 +177,33 @@ def test_a_power_law_has_its_exponent():
     assert slope([(5, 1.0), (5, 2.0)]) is None
 
 
-def test_a_chart_places_points_by_their_logarithms():
-    axis = Axis(1, 10_000, 0, 400, log=True)
-    assert [axis.at(v) for v in (1, 10, 100, 10_000)] == pytest.approx([0, 100, 200, 400])
-    assert Axis(0, 10, 100, 0).at(5) == 50
-    assert Axis(0, 2048, 0, 1).ticks() == [0, 1000, 2000]
+def test_siblings_are_joined_and_others_stand_apart():
     # A quarter of the bits at a hundred times the size.
     found = [of("tiny", 10**5, 4.0), of("small", 10**6, 2.0), of("base", 10**7, 1.0)]
-    svg = plots.by_size(found, ("base", "small", "tiny"))
-    line = re.search(r'class="line l0" d="M([^"]+)"', svg)[1]
-    (x1, y1), (x2, y2), (x3, y3) = (map(float, p.split()) for p in line.split("L"))
-    assert x3 - x2 == pytest.approx(x2 - x1, abs=0.2)
-    assert y3 - y2 == pytest.approx(y2 - y1, abs=0.2) != 0
-    assert y3 > y1
-    assert plots.exponents(found, ("base", "small", "tiny"))["stories"] == pytest.approx(
-        -0.30103, abs=1e-4
-    )
+    (line,) = plots.by_size([*found, of("other", 10**6, 3.0)], ("base", "small", "tiny")).data
+    assert list(line.x) == [10**5, 10**6, 10**7, None, 10**6]
+    assert list(line.y) == pytest.approx([4.0, 2.0, 1.0, None, 3.0])
+    assert exponents(found, ("base", "small", "tiny"))["stories"] == pytest.approx(-0.30103)
 
 
 def test_words_of_strangers_are_escaped():
     found = [of("<img src=x>", 10**5, 2.0, "<script>")]
-    assert "<img" not in plots.by_size(found)
-    shown = measured_page.drawn(found, measured_page.BITS, measured_page.SIZE)
-    assert not any(tag in shown for tag in ("<img", "<script"))
-    line = tables.measured_csv([of("=1+1", 10, 1.0)]).splitlines()[1]
+    drawn = measured_page.drawn(found, measured_page.BITS, measured_page.SIZE)
+    for shown in (drawn["shown"], drawn["plot"].to_json()):
+        assert not any(tag in shown for tag in ("<img", "<script"))
+    line = measured_page.measured_csv([of("=1+1", 10, 1.0)]).splitlines()[1]
     assert line.startswith("'=1+1,stories,10,100,6000.0,1.0,")
 
 
 def test_nothing_measured_is_an_empty_state():
-    assert measured_page.drawn((), measured_page.BITS, measured_page.SIZE) == measured_page.EMPTY
-    assert measured_page.drawn(None, measured_page.BITS, measured_page.SIZE) == measured_page.EMPTY
-    assert plots.by_size([]) == ""
+    for nothing in ((), None):
+        drawn = measured_page.drawn(nothing, measured_page.BITS, measured_page.SIZE)
+        assert drawn["shown"] == measured_page.EMPTY
+        assert not drawn["plot"].data
 
 
 def test_perplexity_without_bound_is_left_out_of_the_chart():
     wild = Measured("wild", "stories", 10, 10, 1e9, 10, 10, 1, "v")
-    assert plots.by_size([wild], perplexity=True) == ""
-    assert "∞" in measured_page.drawn([wild], measured_page.PERPLEXITY, measured_page.SIZE)
+    drawn = measured_page.drawn([wild], measured_page.PERPLEXITY, measured_page.SIZE)
+    assert not drawn["plot"].data
+    assert "∞" in drawn["shown"]

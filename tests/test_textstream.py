@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmlab.models.textstream import TextStream
+from lmlab.generation.streams import TextStream
 
 
 def read(parts, stops=()):

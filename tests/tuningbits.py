@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lmlab.models.backends.transformers.loading import inspect, load
-from lmlab.runs.worker import material
+from lmlab.runs.bases import material
 from lmlab.settings import Settings
 from lmlab.text.templates import PromptTemplate
 from lmlab.training.config import FinetuneConfig

@@ -18,12 +18,6 @@ CHAT = (
 def given(lm: LM, prompt: str, *, chat: bool = False, bos: BosSetting = "tokenizer") -> Given:
     """A prompt as the model gets it, and what is to be said of it.
 
-    Args:
-        lm: the model.
-        prompt: as typed.
-        chat: whether it is the question of a chat.
-        bos: what stands before it.
-
     Raises:
         InputError: the prompt is not valid Unicode, or no question where one is meant, or there is
             nothing to start from.

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from lmlab.generation.complete import Stream
 from lmlab.generation.completions import FinishReason
 from lmlab.generation.sampling import GenerateConfig
+from lmlab.generation.streams import Stream, going
+from lmlab.models.decoding import SharedPrefix, common_prefix
 from lmlab.models.model import LM
-from lmlab.models.sharedprefix import SharedPrefix, common_prefix
 
 ROWS = 32
 
@@ -25,7 +25,6 @@ def complete(
     """Complete each prompt; yields {place: (text, why it ended)} group by group.
 
     Args:
-        lm: the model.
         prompts: ids, each at least one and none longer than the model's context.
         config: the controls; a stop string is left out of the text.
         share: whether to read a common beginning once.
@@ -53,18 +52,11 @@ def _together(
     """Advance prompts of one length until each has ended."""
     streams = [Stream(lm, config, list(ids), 0, config.seed) for ids in prompts]
     texts = [""] * len(streams)
-    live = list(range(len(streams)))
     decoder = lm.decoder()
     ask()
-    logits = decoder.read_all(prompts, reader)
-    while True:
-        for i, row in zip(live, logits, strict=True):
-            texts[i] += streams[i].advance(row).shown
-        going = [place for place, i in enumerate(live) if streams[i].finish is None]
-        if not going:
-            return [(text, s.finish) for text, s in zip(texts, streams, strict=True)]
-        if len(going) < len(live):
-            decoder.keep(going)
-            live = [live[place] for place in going]
-        ask()
-        logits = decoder.feed([streams[i].ids[-1] for i in live])
+    for steps in going(decoder, streams, decoder.read_all(prompts, reader)):
+        for i, step in steps:
+            texts[i] += step.shown
+        if any(stream.finish is None for stream in streams):
+            ask()
+    return [(text, stream.finish) for text, stream in zip(texts, streams, strict=True)]

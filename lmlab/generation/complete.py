@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from lmlab.errors import InputError
 from lmlab.generation.completions import Next, Step
-from lmlab.generation.nexttoken import keep
-from lmlab.generation.sampling import GenerateConfig
+from lmlab.generation.sampling import GenerateConfig, keep
 from lmlab.generation.streams import Stream, iter_rounds, rounds
 from lmlab.models.model import LM
 from lmlab.models.tokens import BosSetting, encode_prompt
@@ -36,9 +35,7 @@ def generate(
     """Complete a prompt; yields each token as soon as it is drawn.
 
     Args:
-        lm: the model.
         prompt: x_{1:t}; empty means: from the start token.
-        config: the sampling controls.
         start: tokens of the completion that are fixed already, for going on from a fork.
         bos: what stands before the prompt.
 

@@ -17,116 +17,70 @@ FinishReason = Literal["end", "stop", "length", "context"]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A token that could come next.
-
-    Attributes:
-        id: the token's id.
-        text: what it shows as.
-        logprob: under the model's own distribution.
-        probability: after the sampling controls; 0 when they cut it off.
-    """
+    """A token that could come next."""
 
     id: int
-    text: str
-    logprob: float
-    probability: float
+    text: str  # what it shows as
+    logprob: float  # under the model's own distribution
+    probability: float  # after the sampling controls; 0 when they cut it off
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One generated token, and what the model and the controls made of its position.
+    """One generated token, and what the model and the controls made of its position."""
 
-    Attributes:
-        index: 0 for the first token of the completion.
-        id: the token.
-        text: what the token shows as.
-        shown: the characters that became readable with this token; stop strings are left out.
-        logprob: of the token under the model's own distribution.
-        probability: of the token after the controls.
-        rank: of the token, 1 for the model's favourite.
-        entropy: of the model's own distribution.
-        entropy_after: of the distribution that was drawn from.
-        top: the model's likeliest tokens, best first.
-        finish: why the completion ends here, or None when it goes on.
-    """
-
-    index: int
+    index: int  # 0 for the first token of the completion
     id: int
-    text: str
-    shown: str
-    logprob: float
-    probability: float
-    rank: int
-    entropy: float
-    entropy_after: float
-    top: tuple[Candidate, ...]
-    finish: FinishReason | None = None
+    text: str  # what the token shows as
+    shown: str  # the characters that became readable with this token; stop strings are left out
+    logprob: float  # of the token under the model's own distribution
+    probability: float  # of the token after the controls
+    rank: int  # of the token, 1 for the model's favourite
+    entropy: float  # of the model's own distribution
+    entropy_after: float  # of the distribution that was drawn from
+    top: tuple[Candidate, ...]  # the model's likeliest tokens, best first
+    finish: FinishReason | None = None  # why the completion ends here, or None when it goes on
 
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What makes a completion worse than the model is, and can be changed.
+    """What makes a completion worse than the model is, and can be changed."""
 
-    Attributes:
-        kind: ``space``: the prompt ends in white space; ``chat``: a chat model is asked plainly.
-        said: the same in words.
-    """
-
+    # ``space``: the prompt ends in white space; ``chat``: a chat model is asked plainly
     kind: Literal["space", "chat"]
-    said: str
+    said: str  # the same in words
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A prompt as the model gets it.
+    """A prompt as the model gets it."""
 
-    Attributes:
-        prompt: with its chat form, where that is asked for.
-        advice: what is to be said of it.
-        start: what is put before it, as display strings (for instance BOS).
-        notes: how the model was loaded and is run, where that is out of the ordinary.
-    """
-
-    prompt: str
-    advice: tuple[Advice, ...] = ()
-    start: tuple[str, ...] = ()
+    prompt: str  # with its chat form, where that is asked for
+    advice: tuple[Advice, ...] = ()  # what is to be said of it
+    start: tuple[str, ...] = ()  # what is put before it, as display strings (for instance BOS)
+    # how the model was loaded and is run, where that is out of the ordinary
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Next:
-    """Where a completion stands: the model's belief about the next token, before any control.
+    """Where a completion stands: the model's belief about the next token, before any control."""
 
-    Attributes:
-        ids: everything read so far, prompt and completion.
-        logits: [V] float32, as the model gives them.
-        words: what the likeliest tokens show as, by id.
-        ends: the tokens that end a text.
-    """
-
-    ids: tuple[int, ...]
-    logits: "NDArray[np.float32]"
-    words: dict[int, str]
-    ends: frozenset[int]
+    ids: tuple[int, ...]  # everything read so far, prompt and completion
+    logits: "NDArray[np.float32]"  # [V] float32, as the model gives them
+    words: dict[int, str]  # what the likeliest tokens show as, by id
+    ends: frozenset[int]  # the tokens that end a text
 
 
 @dataclass(frozen=True)
 class Beliefs:
-    """The next token's distribution before and after the controls.
+    """The next token's distribution before and after the controls."""
 
-    Attributes:
-        top: the model's likeliest tokens, best first.
-        entropy: of the model's own distribution.
-        entropy_after: of the distribution that would be drawn from.
-        kept: how many tokens the controls leave possible.
-        size: of the vocabulary.
-    """
-
-    top: tuple[Candidate, ...]
-    entropy: float
-    entropy_after: float
-    kept: int
-    size: int
+    top: tuple[Candidate, ...]  # the model's likeliest tokens, best first
+    entropy: float  # of the model's own distribution
+    entropy_after: float  # of the distribution that would be drawn from
+    kept: int  # how many tokens the controls leave possible
+    size: int  # of the vocabulary
 
 
 @dataclass(frozen=True)

@@ -24,28 +24,23 @@ Stop = tuple[Annotated[str, Field(min_length=1)], ...]
 
 @dataclass(frozen=True, config=CHECKED)
 class GenerateConfig(Checked):
-    """How a completion is drawn.
+    """How a completion is drawn."""
 
-    Attributes:
-        max_new_tokens: longest completion, in tokens.
-        temperature: divides the logits; 0 takes the likeliest token every time (greedy).
-        top_k: keep the k likeliest tokens; 0 keeps all.
-        top_p: keep the likeliest tokens that together have this probability; 1 keeps all.
-        min_p: keep tokens at least this fraction as likely as the likeliest; 0 keeps all.
-        repetition_penalty: above 1, tokens that have occurred become less likely.
-        seed: of the draws.
-        stop: strings that end the completion; they are left out of its text.
-        alternatives: how many of the likeliest tokens each step reports.
-    """
-
-    max_new_tokens: Length = 64
+    max_new_tokens: Length = 64  # longest completion, in tokens
+    # divides the logits; 0 takes the likeliest token every time (greedy)
     temperature: Temperature = 1.0
+    # keep the k likeliest tokens; 0 keeps all
     top_k: Annotated[int, Field(ge=0, le=10_000_000), Option("top-k", "0 keeps all")] = 0
+    # keep the likeliest tokens that together have this probability; 1 keeps all
     top_p: Annotated[float, Field(ge=0, le=1), Option("top-p", "1 keeps all", step=0.01)] = 1.0
+    # keep tokens at least this fraction as likely as the likeliest; 0 keeps all
     min_p: Annotated[float, Field(ge=0, le=1), Option("min-p", "0 keeps all", step=0.01)] = 0.0
-    repetition_penalty: Penalty = 1.0
+    repetition_penalty: Penalty = 1.0  # above 1, tokens that have occurred become less likely
+    # of the draws
     seed: Annotated[int, Field(ge=0, le=MAX_SEED), Option("seed", "of the draws")] = 0
+    # strings that end the completion; they are left out of its text
     stop: Annotated[Stop, Option("stop strings", "ends it", id="stops")] = ()
+    # how many of the likeliest tokens each step reports
     alternatives: Annotated[
         int, Field(ge=0, le=1000), Option("", "alternatives for each token in JSON", flag="--top")
     ] = 10

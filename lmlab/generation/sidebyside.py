@@ -29,8 +29,6 @@ def generate_side_by_side(
     Args:
         lms: from one ``ModelStore.borrow_all``.
         prompt: x_{1:t}, or one for each model.
-        config: the sampling controls, the same for all.
-        bos: what stands before the prompt.
 
     Raises:
         InputError: the prompt is longer than some model's context, or empty with no start token.

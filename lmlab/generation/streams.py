@@ -1,7 +1,8 @@
 """Completions on their way: one loop advances one stream, or many in a batch over one copy of the
-weights.
+weights; what each token adds is read as text once its characters are whole.
 """
 
+import codecs
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -9,11 +10,9 @@ import torch
 from torch import Tensor
 
 from lmlab.generation.completions import FinishReason, Step
-from lmlab.generation.nexttoken import candidate_rows
-from lmlab.generation.sampling import GenerateConfig, draw, entropies, warp_rows
+from lmlab.generation.sampling import GenerateConfig, candidates, draw, entropies, warp
 from lmlab.models.decoding import Decoder
 from lmlab.models.model import LM
-from lmlab.models.textstream import TextStream
 from lmlab.progress import Reading
 
 # Steps of one completion never reach this, so that each draw has a seed of its own.
@@ -21,25 +20,63 @@ STRIDE = 1_000_003
 
 
 @dataclass
-class Stream:
-    """One completion on its way.
+class TextStream:
+    """Turns the bytes of one token after another into characters that may be shown.
 
-    Attributes:
-        lm: whose vocabulary and end tokens count.
-        config: the sampling controls.
-        ids: everything read or drawn so far.
-        index: tokens of the completion so far.
-        seed: of this stream's draws.
-        ends: the tokens that end a text.
+    Characters that could be the start of a stop string are held back until that is decided.
+
+    >>> stream = TextStream(("###",))
+    >>> [stream.feed(data) for data in (b"a", b"\\xc3", b"\\xa4#", b"#", b"# b")]
+    ['a', '', 'ä', '', '']
+    >>> stream.stopped
+    True
     """
 
-    lm: LM
+    stops: Sequence[str] = ()
+    stopped: bool = False
+    _held: str = ""
+    _decoder: codecs.IncrementalDecoder = field(
+        default_factory=lambda: codecs.getincrementaldecoder("utf-8")("replace")
+    )
+
+    def feed(self, data: bytes) -> str:
+        """Add bytes; the characters that can be shown now."""
+        return self._take(self._decoder.decode(data), final=False)
+
+    def finish(self) -> str:
+        """What was held back, once nothing more comes; half characters become U+FFFD."""
+        return self._take(self._decoder.decode(b"", final=True), final=True)
+
+    def _take(self, text: str, *, final: bool) -> str:
+        if self.stopped:
+            return ""
+        text = self._held + text
+        found = [place for stop in self.stops if (place := text.find(stop)) >= 0]
+        if found:
+            self.stopped, self._held = True, ""
+            return text[: min(found)]
+        keep = 0 if final else max((_overlap(text, stop) for stop in self.stops), default=0)
+        self._held = text[len(text) - keep :]
+        return text[: len(text) - keep]
+
+
+def _overlap(text: str, stop: str) -> int:
+    """Length of the longest end of ``text`` that is a beginning of ``stop``."""
+    longest = min(len(text), len(stop) - 1)
+    return next((n for n in range(longest, 0, -1) if text.endswith(stop[:n])), 0)
+
+
+@dataclass
+class Stream:
+    """One completion on its way."""
+
+    lm: LM  # whose vocabulary and end tokens count
     config: GenerateConfig
-    ids: list[int]
-    index: int
-    seed: int
+    ids: list[int]  # everything read or drawn so far
+    index: int  # tokens of the completion so far
+    seed: int  # of this stream's draws
     finish: FinishReason | None = None
-    ends: frozenset[int] = field(init=False)
+    ends: frozenset[int] = field(init=False)  # the tokens that end a text
     _text: TextStream = field(init=False)
     _generator: torch.Generator = field(default_factory=torch.Generator)
 
@@ -74,7 +111,6 @@ class Stream:
         return replace(step, shown=shown, finish=self.finish)
 
     def _reason(self, token: int) -> FinishReason | None:
-        """Why the completion ends with this token, if it does."""
         if token in self.ends:
             return "end"
         if self._text.stopped:
@@ -94,7 +130,7 @@ def advance(streams: Sequence[Stream], logits: Tensor) -> list[Step]:
     logp = logits.log_softmax(-1)
     # Only the repetition penalty looks at what there is already.
     seen = [s.ids if config.repetition_penalty != 1 else s.ids[-1:] for s in streams]
-    after = warp_rows(logits, torch.tensor(seen, device=logits.device), config)
+    after = warp(logits, torch.tensor(seen, device=logits.device), config)
     tokens = [stream.draw(row) for stream, row in zip(streams, after, strict=True)]
     drawn = torch.tensor(tokens, device=logits.device)[:, None]
     mine = logp.gather(1, drawn)
@@ -107,7 +143,7 @@ def advance(streams: Sequence[Stream], logits: Tensor) -> list[Step]:
         (logp > mine).sum(-1).tolist(),
         entropies(logp.exp()),
         [0.0] * len(streams) if config.greedy else entropies(after),
-        candidate_rows(logp, after, config.alternatives, texts),
+        candidates(logp, after, config.alternatives, texts),
         texts,
         strict=True,
     )
@@ -141,14 +177,21 @@ def iter_rounds(
     decoder: Decoder, streams: Sequence[Stream]
 ) -> Iterator[Reading | list[tuple[int, Step]]]:
     """Like ``rounds``, with how far the reading of a long prompt is."""
-    live = list(range(len(streams)))
     logits = yield from decoder.reading(streams[0].ids)
+    yield from going(decoder, streams, logits)
+
+
+def going(
+    decoder: Decoder, streams: Sequence[Stream], logits: Tensor
+) -> Iterator[list[tuple[int, Step]]]:
+    """Advance streams of one length, from the logits [R, V] of what comes next, until each ends."""
+    live = list(range(len(streams)))
     while True:
         yield list(zip(live, advance([streams[i] for i in live], logits), strict=True))
-        going = [place for place, i in enumerate(live) if streams[i].finish is None]
-        if not going:
+        kept = [place for place, i in enumerate(live) if streams[i].finish is None]
+        if not kept:
             return
-        if len(going) < len(live):
-            decoder.keep(going)
-            live = [live[place] for place in going]
+        if len(kept) < len(live):
+            decoder.keep(kept)
+            live = [live[place] for place in kept]
         logits = decoder.feed([streams[i].ids[-1] for i in live])

@@ -26,15 +26,8 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """One bin of a reliability curve.
-
-    Attributes:
-        low: least confidence in it.
-        high: greatest.
-        count: predictions in it.
-        confidence: their mean confidence.
-        accuracy: share of them that is right.
-    """
+    """One bin of a reliability curve, from the confidence ``low`` to ``high``: how many predictions
+    lie in it, their mean confidence, and the share of them that is right."""
 
     low: float
     high: float
@@ -51,12 +44,8 @@ def normalised(answer: str) -> str:
     'the garden'
     """
     text = " ".join(unicodedata.normalize("NFKC", answer).casefold().split())
-    start, end = 0, len(text)
-    while start < end and _is_edge(text[start]):
-        start += 1
-    while end > start and _is_edge(text[end - 1]):
-        end -= 1
-    return text[start:end]
+    inside = [i for i, char in enumerate(text) if unicodedata.category(char)[0] not in "PZ"]
+    return text[inside[0] : inside[-1] + 1] if inside else ""
 
 
 def exact_match(answer: str, truth: str) -> bool:
@@ -117,19 +106,15 @@ def reliability(confidences: Sequence[float], hits: Sequence[bool], bins: int = 
 
 def calibration_error(bins: Sequence[Bin]) -> float:
     """Expected calibration error (Naeini et al. 2015): Σ share of bin · |accuracy − confidence|."""
-    total = sum(b.count for b in bins)
-    gaps = (b.count * abs(b.accuracy - b.confidence) for b in bins)
-    return sum(gaps) / total if total else math.nan
+    gaps = sum(b.count * abs(b.accuracy - b.confidence) for b in bins)
+    return gaps / sum(b.count for b in bins) if bins else math.nan
 
 
 def brier(probabilities: Sequence[Sequence[float]], truths: Sequence[int]) -> float:
     """Mean over rows of Σ over labels (p − [label is true])² (Brier 1950); from 0 to 2."""
-    if not truths:
-        return math.nan
-    total = 0.0
-    for row, truth in zip(probabilities, truths, strict=True):
-        total += sum((p - (i == truth)) ** 2 for i, p in enumerate(row))
-    return total / len(truths)
+    pairs = zip(probabilities, truths, strict=True)
+    total = sum((p - (i == truth)) ** 2 for row, truth in pairs for i, p in enumerate(row))
+    return total / len(truths) if truths else math.nan
 
 
 def softmax(scores: Sequence[float]) -> tuple[float, ...]:
@@ -162,14 +147,7 @@ def bootstrap(values: Sequence[Sequence[float]], seed: int = 0) -> Interval:
 
 def spread(values: Sequence[float]) -> float:
     """Standard deviation over draws (n − 1); 0 for a single one."""
-    if len(values) < 2:
-        return 0.0
-    mean = sum(values) / len(values)
-    return math.sqrt(sum((v - mean) ** 2 for v in values) / (len(values) - 1))
-
-
-def _is_edge(char: str) -> bool:
-    return unicodedata.category(char)[0] in "PZ" or char.isspace()
+    return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
 
 
 def finite(value: Any) -> Any:

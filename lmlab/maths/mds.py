@@ -17,15 +17,10 @@ SETTLED = 1e-9  # relative fall of the raw stress at which an iteration ends
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """A picture of distances.
+    """A picture of distances."""
 
-    Attributes:
-        points: (x, y) of each thing, in the unit of the distances; the first one is the origin.
-        stress: Kruskal's stress-1, from 0 (the picture shows the distances exactly).
-    """
-
-    points: tuple[tuple[float, float], ...]
-    stress: float
+    points: tuple[tuple[float, float], ...]  # in the unit of the distances; the first is the origin
+    stress: float  # Kruskal's stress-1, from 0 (the picture shows the distances exactly)
 
 
 def scaled(distances: Sequence[Sequence[float]], seed: int = 0) -> Scaling:

@@ -1,5 +1,6 @@
 """Pure mathematics over tensors of logits. Knows nothing about models, tokens or text."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,24 +10,16 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class RowStats:
-    """What is kept of N next-token distributions, in nats; never the distributions themselves.
+    """What is kept of N next-token distributions, in nats; never the distributions themselves."""
 
-    Attributes:
-        logprob: [N] log-probability of each row's target.
-        rank: [N] 1 + the number of tokens that are strictly likelier than the target; None where
-            only the likeliest are known.
-        entropy: [N] of the whole distribution; None likewise.
-        best: [N] log-probability of the likeliest token.
-        top_ids: [N, k] the likeliest tokens, best first.
-        top_logprobs: [N, k] their log-probabilities.
-    """
-
-    logprob: Tensor
+    logprob: Tensor  # [N] of each row's target
+    # [N] 1 + the number of tokens that are strictly likelier than the target; None where only the
+    # likeliest are known.
     rank: Tensor | None
-    entropy: Tensor | None
-    best: Tensor
-    top_ids: Tensor
-    top_logprobs: Tensor
+    entropy: Tensor | None  # [N] of the whole distribution; None likewise
+    best: Tensor  # [N] log-probability of the likeliest token
+    top_ids: Tensor  # [N, k] the likeliest tokens, best first
+    top_logprobs: Tensor  # [N, k]
 
 
 def row_stats(logits: Tensor, targets: Tensor, top_k: int) -> RowStats:
@@ -68,3 +61,25 @@ def concat(parts: list[RowStats]) -> RowStats:
 def corpus_log_perplexity(logprobs: list[float], counts: list[int]) -> float:
     """−Σ log-likelihood / Σ tokens over a corpus, in nats (not a mean of the texts' own means)."""
     return -sum(logprobs) / sum(counts)
+
+
+def entropy(p: Tensor) -> Tensor:
+    """Entropy of each row of probabilities [N, V], in bits: [N]."""
+    found: Tensor = torch.special.entr(p).sum(-1) / math.log(2)
+    return found
+
+
+def distance(p: Tensor, q: Tensor, of_p: Tensor, of_q: Tensor) -> Tensor:
+    """√JSD of each row, from 0 (the same) to 1 (nothing in common): [N].
+
+    JSD(p, q) = H((p + q)/2) − (H(p) + H(q))/2 (Lin 1991), in bits; its root is a metric (Endres and
+    Schindelin 2003).
+
+    Args:
+        p: [N, V] probabilities.
+        q: the same of the other distribution.
+        of_p: [N], ``entropy(p)``, which is needed for every other q as well.
+        of_q: ``entropy(q)``.
+    """
+    divergence = entropy((p + q) / 2) - (of_p + of_q) / 2
+    return divergence.clamp(0, 1).sqrt()

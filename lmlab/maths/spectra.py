@@ -9,17 +9,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Decomposed:
-    """ΔW = P·diag(s)·Q in float32, s falling.
+    """ΔW = P·diag(s)·Q in float32, s falling."""
 
-    Attributes:
-        p: [d, m], orthonormal columns.
-        s: [m] singular values.
-        q: [m, k], orthonormal rows.
-    """
-
-    p: Tensor
-    s: Tensor
-    q: Tensor
+    p: Tensor  # [d, m], orthonormal columns
+    s: Tensor  # [m] singular values
+    q: Tensor  # [m, k], orthonormal rows
 
     def kept(self, rank: int) -> Tensor:
         """The nearest matrix of at most that rank (Eckart and Young 1936): [d, k]."""
@@ -43,14 +37,6 @@ def values(matrix: Tensor) -> Tensor:
     tall = (matrix if d >= k else matrix.t()).double()
     squares: Tensor = torch.linalg.eigvalsh(tall.t() @ tall)
     return squares.clamp(min=0).sqrt().flip(0).float()
-
-
-def values_of_product(v: Tensor, u: Tensor) -> Tensor:
-    """The singular values of V·U without making it: V [d, ℓ], U [ℓ, k]; [at most ℓ]."""
-    _, r = torch.linalg.qr(v.float())
-    _, t = torch.linalg.qr(u.float().t())
-    found: Tensor = torch.linalg.svdvals(r @ t.t())
-    return found
 
 
 def of_matrix(matrix: Tensor) -> Decomposed:

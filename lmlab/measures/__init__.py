@@ -36,21 +36,19 @@ VARIABLE = "LMLAB_MEASURES"
 
 @dataclass(frozen=True, slots=True)
 class Of:
-    """One column times a factor, or its exponential: the page makes it from the same numbers.
-
-    Attributes:
-        column: which.
-        times: the factor.
-        exp: whether e is raised to it.
-        gap: whether it is the second model's minus the first's.
-        per: the column that it is divided by.
-    """
+    """One column times a factor, or its exponential: the page makes it from the same numbers."""
 
     column: str
     times: float = 1.0
-    exp: bool = False
-    gap: bool = False
-    per: str = ""
+    exp: bool = False  # whether e is raised to it
+    gap: bool = False  # whether it is the second model's minus the first's
+    per: str = ""  # the column that it is divided by
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The columns that it reads."""
+        second = f"{self.column}_2" if self.gap else ""
+        return tuple(filter(None, (self.column, second, self.per)))
 
     def __call__(self, columns: Columns) -> Column:
         found = columns[self.column]
@@ -61,45 +59,33 @@ class Of:
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """What a token can be coloured by.
+    """What a token can be coloured by."""
 
-    Attributes:
-        order: its place among all measures.
-        key: its name in code.
-        label: its name on the page.
-        short: its name above a column of numbers.
-        about: what it tells, and where it comes from, in a sentence or two.
-        formula: the lecture's letters; ``_{…}`` is set low.
-        unit: of its values and edges; empty where it has none.
-        value: from columns to its values.
-        needs: the columns that ``value`` reads.
-        pair: whether it compares two models.
-        edges: where one colour ends and the next begins, from expected to surprising.
-        labels: one for each colour.
-        diverging: whether the colours go from blue over none to orange.
-        digits: after the decimal point; None shows a probability.
-        name: of its column in CSV and JSON.
-        receipt: an expression of torch for its values, over ``each`` (ln p of the tokens, [N]),
-            ``table`` (ln p of the whole vocabulary, [N, V]) and ``y`` (the tokens' ids, [N]); empty
-            leaves it out of receipts.
-    """
-
-    order: int
-    key: str
-    label: str
-    short: str
-    about: str
-    formula: str
-    unit: str
-    value: Callable[[Columns], Column]
-    needs: tuple[str, ...]
+    order: int  # its place among all measures
+    key: str  # its name in code
+    label: str  # its name on the page
+    about: str  # what it tells, and where it comes from, in a sentence or two
+    formula: str  # the lecture's letters; ``_{…}`` is set low
+    unit: str  # of its values and edges; empty where it has none
+    value: Callable[[Columns], Column]  # from columns to its values
+    # where one colour ends and the next begins, from expected to surprising
     edges: tuple[float, ...]
-    labels: tuple[str, ...]
-    name: str
-    pair: bool = False
-    diverging: bool = False
-    digits: int | None = 2
+    labels: tuple[str, ...]  # one for each colour
+    name: str  # of its column in CSV and JSON
+    short: str = ""  # its name above a column of numbers; by default its name on the page
+    needs: tuple[str, ...] = ()  # the columns that ``value`` reads; those of an ``Of`` are known
+    pair: bool = False  # whether it compares two models
+    diverging: bool = False  # whether the colours go from blue over none to orange
+    digits: int | None = 2  # after the decimal point; None shows a probability
+    # an expression of torch for its values, over ``each`` (ln p of the tokens, [N]), ``table`` (ln
+    # p of the whole vocabulary, [N, V]) and ``y`` (the tokens' ids, [N]); empty leaves it out of
+    # receipts
     receipt: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "short", self.short or self.label)
+        if isinstance(self.value, Of):
+            object.__setattr__(self, "needs", self.value.needs)
 
     def fits(self, columns: Columns) -> bool:
         """Whether there is all that it needs."""

@@ -8,13 +8,11 @@ MEASURE = Measure(
     order=50,
     key="entropy",
     label="entropy",
-    short="entropy",
     about="How unsure the model was before it saw the token: the mean surprisal of what could have "
     "come (Shannon 1948).",
     formula="H(p(· | x_{<i}))",
     unit="bits",
     value=Of("entropy", times=1 / math.log(2)),
-    needs=("entropy",),
     edges=(1, 2, 3, 4, 5, 6, 8, 10),
     labels=("0", "1", "2", "3", "4", "5", "6", "8", "≥ 10"),
     name="entropy_bits",

@@ -8,13 +8,11 @@ MEASURE = Measure(
     order=120,
     key="kl",
     label="KL(1‖2)",
-    short="KL(1‖2)",
     about="Bits lost on what the first model expects by coding it with the second (Kullback and "
     "Leibler 1951).",
     formula="Σ p₁ log₂ p₁ / p₂",
     unit="bits",
     value=Of("kl", times=1 / math.log(2)),
-    needs=("kl",),
     pair=True,
     edges=(0.01, 0.03, 0.1, 0.3, 0.6, 1, 2, 4),
     labels=("0", ".01", ".03", ".1", ".3", ".6", "1", "2", "≥ 4"),

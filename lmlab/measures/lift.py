@@ -24,7 +24,6 @@ MEASURE = Measure(
     order=70,
     key="lift",
     label="lift",
-    short="lift",
     about="Log-probability of the token minus the log of its share among the text's own scored "
     "tokens: positive where the model knew more than how often the token stands here.",
     formula="ln p(x_{i} | x_{<i}) − ln p̂(x_{i}), p̂ the text’s own unigram",

@@ -12,7 +12,6 @@ MEASURE = Measure(
     formula="ln p(x_{i} | x_{<i})",
     unit="nats",
     value=Of("logprob"),
-    needs=("logprob",),
     edges=(-1, -2, -3, -4, -6, -8, -10, -12),
     labels=("0", "−1", "−2", "−3", "−4", "−6", "−8", "−10", "≤ −12"),
     digits=3,

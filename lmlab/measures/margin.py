@@ -12,7 +12,6 @@ MEASURE = Measure(
     order=60,
     key="margin",
     label="margin",
-    short="margin",
     about="Log-probability of the model's favourite minus that of the token: 0 where the favourite "
     "came.",
     formula="max_{v} ln p(v | x_{<i}) − ln p(x_{i} | x_{<i})",

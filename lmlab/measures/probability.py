@@ -12,7 +12,6 @@ MEASURE = Measure(
     formula="p(x_{i} | x_{<i})",
     unit="",
     value=Of("logprob", exp=True),
-    needs=("logprob",),
     edges=(0.9, 0.75, 0.5, 0.25, 0.1, 0.03, 0.01, 0.001),
     labels=("1", ".9", ".75", ".5", ".25", ".1", ".03", ".01", "≤ .001"),
     digits=None,

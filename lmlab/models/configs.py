@@ -3,25 +3,20 @@
 Numbers alone are read; code that comes with a model never runs.
 """
 
-import re
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoConfig
-from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
-
 from lmlab.errors import ModelError
 from lmlab.models.backends.transformers.adapters import Adapters
-from lmlab.models.backends.transformers.loading import Folder, outline, reading_error
-from lmlab.models.hubtoken import gated_hint, token_of
-from lmlab.models.refs import RUN, ModelRef, local_folder
+from lmlab.models.backends.transformers.loading import Folder, check_generative, config_of, outline
+from lmlab.models.hub import gated_hint, token_of
+from lmlab.models.refs import ModelRef
 from lmlab.models.store import FolderStore
 
 # Building an outline takes time with every layer; no model that is used comes near these.
 MOST_LAYERS = 1000
 MOST_EXPERTS = 1024
 MOST_BYTES = 1_000_000  # of a config
-_PLAIN_HUB = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?@\w[\w./-]{0,99}")
 
 
 def config_folder(ref: ModelRef, store: FolderStore) -> Path:
@@ -30,12 +25,7 @@ def config_folder(ref: ModelRef, store: FolderStore) -> Path:
     Raises:
         ModelError: unknown, refused or out of reach.
     """
-    here = ref.name in store.embedded() or ref.name.startswith(RUN)
-    local = store.settings.allow_local and local_folder(ref.name) is not None
-    fits = _PLAIN_HUB.fullmatch(f"{ref.name}@{ref.revision or 'main'}") and ".." not in str(ref)
-    allowed = store.settings.may_fetch(ref.name) and not store.settings.offline
-    if here or local or not fits or not allowed:
-        # The store knows what to say of each.
+    if not store.may_be_fetched(ref):  # the store knows what to say of each
         return store.resolve(ref, lambda message: None)
     return _fetched(ref, token_of(store.settings))
 
@@ -48,18 +38,8 @@ def read_config(folder: Path, name: str) -> Any:
     """
     if not (folder / "config.json").is_file():
         raise ModelError(f"‘{name}’ is not a model folder: it has no config.json.")
-    try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except Exception as error:
-        raise reading_error(error, name) from error
-    names = config.architectures or []
-    generative = not names or any(n.endswith(("CausalLM", "LMHeadModel")) for n in names)
-    known = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING
-    if config.is_encoder_decoder or not known or not generative:
-        raise ModelError(
-            f"‘{name}’ ({config.model_type}) is not a causal language model.",
-            "Choose one that continues text, such as GPT-2, Llama, Qwen or Pythia.",
-        )
+    config = config_of(folder, name)
+    check_generative(config, config.architectures or [], name, config.model_type)
     _check_size(config, name)
     return config
 

@@ -1,24 +1,105 @@
-"""Rows that go on token by token: each step reads everything anew. Knows ids, not text."""
+"""Runs a model on sequences that begin alike, and on rows that go on token by token. Knows ids, not
+text. What sequences share is read once; where that was not shown to give what ``LM.rows`` gives,
+and in a model that keeps nothing, everything is read anew.
+"""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from itertools import takewhile
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from lmlab.errors import MemoryLimitError, ModelError
-from lmlab.models.sharedprefix import Reader, SharedPrefix
 from lmlab.progress import Reading
+
+# Shorter beginnings are not worth a cache.
+LEAST = 8
+
+
+@contextmanager
+def memory_for(what: str, hint: str) -> Iterator[None]:
+    """The machine's limits become the user's errors: not enough memory ``what``."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise MemoryLimitError(f"There is not enough memory {what}.", hint) from error
+
+
+def refuse_nan(found: Tensor, name: str, what: str) -> None:
+    """Raise a ModelError where a model's numbers for something are none."""
+    if found.isnan().any():
+        raise ModelError(f"‘{name}’ gives not-a-number for {what}.", "Its weights may be damaged.")
+
+
+class SharedPrefix:
+    """A model that has read a prefix.
+
+    Args:
+        lm: the ``LM``; the caller holds its weights' lock.
+        prefix: the ids that every sequence begins with, a soft prompt not counted; may be empty.
+    """
+
+    def __init__(self, lm: Any, prefix: Sequence[int]) -> None:
+        self._lm = lm
+        self.prefix = tuple(prefix)
+        self._past: Any = None
+        if self.prefix and lm.shares:
+            self._past = self._over(torch.tensor([self.prefix], device=lm.device), None)[1]
+
+    def rows(self, rests: Sequence[Sequence[int]]) -> Tensor:
+        """The body's rows [B, T, H] of sequences without the prefix, padded on the right to T."""
+        width = max(map(len, rests))
+        past = self.past(len(rests), width)
+        if past is None:
+            with _prompts():
+                rows: Tensor = self._lm.rows([(*self.prefix, *rest) for rest in rests])
+            return rows[:, len(self.prefix) :]
+        ids = torch.zeros(len(rests), width, dtype=torch.long)
+        for i, rest in enumerate(rests):
+            ids[i, : len(rest)] = torch.tensor(rest)
+        return self._over(ids.to(self._lm.device), past)[0]
+
+    def past(self, rows: int, more: int) -> Any:
+        """What the prefix left, for so many rows that go on by so many ids; None: read all anew."""
+        border = self._lm.border
+        if self._past is None or (border is not None and len(self.prefix) + more > border):
+            return None
+        return self._past.widened(rows)
+
+    def _over(self, ids: Tensor, past: Any) -> tuple[Tensor, Any]:
+        with _prompts():
+            found: tuple[Tensor, Any] = self._lm.over(ids, past)
+        return found
+
+
+def _prompts() -> AbstractContextManager[None]:
+    return memory_for("for these prompts", "Take fewer or shorter examples.")
+
+
+def common_prefix(sequences: Sequence[Sequence[int]], most: int) -> tuple[int, ...]:
+    """What all sequences begin with, at most ``most`` ids; empty when it is too short to matter."""
+    ordered = [tuple(sequence[:most]) for sequence in sequences]
+    pairs = zip(min(ordered), max(ordered), strict=False)
+    shared = tuple(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    return shared if len(shared) >= LEAST else ()
+
+
+def going_on() -> AbstractContextManager[None]:
+    """Where completions may outgrow the memory."""
+    return memory_for("to go on", "Shorten the prompt.")
 
 
 class Decoder:
-    """One model, several rows of one length that go on.
+    """One model, several rows of one length that go on; each step reads everything anew.
 
     Args:
-        lm: the model; the caller holds its weights' lock.
+        lm: the ``LM``; the caller holds its weights' lock.
         rows: how many completions of a prompt run side by side.
     """
 
-    def __init__(self, lm: Reader, rows: int = 1) -> None:
+    def __init__(self, lm: Any, rows: int = 1) -> None:
         self._lm = lm
         self._rows = rows
         self._ids: list[list[int]] = []
@@ -57,22 +138,11 @@ class Decoder:
     @torch.inference_mode()
     def _anew(self, prompts: Sequence[Sequence[int]]) -> Tensor:
         """The logits [R, V] after prompts of one length, read whole by the plain pass."""
-        try:
+        with going_on():
             rows = self._lm.rows(prompts)[:, -1]
             return self._checked(self._lm.head.logits(rows))
-        except torch.OutOfMemoryError as error:
-            raise no_memory() from error
 
     def _checked(self, logits: Tensor) -> Tensor:
         logits = logits.float()
-        if logits.isnan().any():
-            raise ModelError(
-                f"‘{self._lm.name}’ gives not-a-number for this prompt.",
-                "Its weights may be damaged.",
-            )
+        refuse_nan(logits, self._lm.name, "this prompt")
         return logits
-
-
-def no_memory() -> MemoryLimitError:
-    """What to say where a completion outgrows the memory."""
-    return MemoryLimitError("There is not enough memory to go on.", "Shorten the prompt.")

@@ -30,11 +30,6 @@ def converter(llama_cpp: Path | None) -> Path:
 def convert(folder: Path, file: Path, program: Path) -> None:
     """Write a GGUF file in the folder's own number format.
 
-    Args:
-        folder: in the Hugging Face format.
-        file: is written.
-        program: of ``converter``.
-
     Raises:
         InputError: the converter gives up; with its last line, which says what is missing.
     """

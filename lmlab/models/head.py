@@ -40,18 +40,12 @@ class Head(Protocol):
 
 @dataclass(frozen=True)
 class SlicedHead:
-    """Applies ``logits`` to slices of rows, each slice's table at most ``BUDGET`` bytes.
+    """Applies ``logits`` to slices of rows, each slice's table at most ``BUDGET`` bytes."""
 
-    Attributes:
-        logits: the model's own head, [n, H] to [n, V].
-        vocabulary: V.
-    """
-
-    logits: Callable[[Tensor], Tensor]
-    vocabulary: int
+    logits: Callable[[Tensor], Tensor]  # the model's own head, [n, H] to [n, V]
+    vocabulary: int  # V
 
     def stats(self, hidden: Tensor, targets: Tensor, top_k: int) -> RowStats:
-        """See ``Head``."""
         rows = max(1, BUDGET // (4 * self.vocabulary))
         pieces = zip(torch.split(hidden, rows), torch.split(targets, rows), strict=True)
         return concat([row_stats(self.logits(h), y, top_k) for h, y in pieces])
@@ -59,22 +53,15 @@ class SlicedHead:
 
 @dataclass(frozen=True)
 class TiledHead:
-    """A head that is ``hidden @ weight.T (+ bias)``; float32 on the CPU.
+    """A head that is ``hidden @ weight.T (+ bias)``; float32 on the CPU."""
 
-    Attributes:
-        weight: [V, H].
-        bias: [V] or None.
-    """
-
-    weight: Tensor
-    bias: Tensor | None = None
+    weight: Tensor  # [V, H]
+    bias: Tensor | None = None  # [V] or None
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """See ``Head``."""
         return F.linear(hidden, self.weight, self.bias)
 
     def stats(self, hidden: Tensor, targets: Tensor, top_k: int) -> RowStats:
-        """See ``Head``."""
         rows = max(LANES, min(ROWS, BUDGET // (4 * len(self.weight)) // LANES * LANES))
         scratch = _Scratch.make(self.weight, min(rows, _up(len(hidden), LANES)))
         parts = []

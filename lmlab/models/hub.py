@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from fnmatch import fnmatch
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,27 @@ from huggingface_hub.errors import (
 )
 
 from lmlab.errors import LabError, MemoryLimitError, ModelError, disk_error
-from lmlab.models.hubtoken import gated_hint, token_of
 from lmlab.settings import Settings
 
 log = logging.getLogger("lmlab")
 MOST_BESIDES = 200_000_000  # bytes of all that is no weights: a tokenizer, a vocabulary
 PATTERNS = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+
+
+def token_of(settings: Settings) -> bool | None:
+    """What huggingface_hub takes as a token: None for the one that is stored here, False for none.
+
+    A token opens what its owner may read. A page is asked by others too, by a link as well: there
+    it is used only where its owner said so. Commands and the library are asked by the owner alone.
+    """
+    return False if settings.hub_token is False else None
+
+
+def gated_hint(token: bool | None) -> str:
+    """What to do about a model that only some may read."""
+    if token is False:
+        return "Whoever runs this page can let it use the token that is stored: LMLAB_HUB_TOKEN."
+    return "Accept its terms there and set HF_TOKEN."
 
 
 def endpoint() -> str:
@@ -112,20 +128,14 @@ def _check(info: Any, name: str) -> int:
             f"‘{name}’ has no weights as safetensors; other formats can run code and are refused.",
             "Look for a converted copy on the Hub.",
         )
-    if _besides(files) > MOST_BESIDES:
+    fits = (any(fnmatch(path, one) for one in PATTERNS) for path in files)
+    wanted = sum(compress(files.values(), fits))
+    if wanted - sum(weights) > MOST_BESIDES:
         raise MemoryLimitError(
             f"‘{name}’ has more than {MOST_BESIDES / 1e6:.0f} MB of files besides its weights.",
             "Choose another model.",
         )
     return sum(weights)
-
-
-def _besides(files: dict[str, int]) -> int:
-    """Bytes of what would be fetched besides weights."""
-    wanted = [one for one in PATTERNS if one != "*.safetensors"]
-    return sum(
-        size for path, size in files.items() if any(fnmatch(path, pattern) for pattern in wanted)
-    )
 
 
 def _cached(name: str, revision: str | None, hint: str) -> Path:

@@ -24,18 +24,12 @@ WEIGHTS = "adapter_model.safetensors"
 
 @dataclass
 class Entry:
-    """One copy of the weights, loaded or on its way.
-
-    Attributes:
-        future: the copy.
-        users: who borrowed it or waits for it.
-        n_bytes: what it takes; until it is loaded what it is going to take.
-        adapters: how many use each of its adapters, the one used last at the end.
-    """
+    """One copy of the weights, loaded or on its way."""
 
     future: "Future[Copy]" = field(default_factory=Future)
-    users: int = 0
-    n_bytes: int = 0
+    users: int = 0  # who borrowed it or waits for it
+    n_bytes: int = 0  # what it takes; until it is loaded what it is going to take
+    # how many use each of its adapters, the one used last at the end
     adapters: "OrderedDict[Path, int]" = field(default_factory=OrderedDict)
 
     @property
@@ -50,9 +44,6 @@ class Memory:
 
     All bytes that are there or on their way stay within the budget together: what several threads
     load at once, and adapters that are attached later, count like all else.
-
-    Args:
-        budget: bytes for all copies together.
     """
 
     def __init__(self, budget: int) -> None:
@@ -142,16 +133,15 @@ class Memory:
             with self.mutex:
                 entry.n_bytes = resident
 
-    def take(self, entry: Entry, adapter: Path | None) -> None:
+    @contextmanager
+    def using(self, entry: Entry, adapter: Path) -> Iterator[None]:
         """Count an adapter as in use; its copy is borrowed."""
-        if adapter is not None:
-            with self.mutex:
-                entry.adapters[adapter] = entry.adapters.get(adapter, 0) + 1
-                entry.adapters.move_to_end(adapter)
-
-    def give_back(self, entry: Entry, adapter: Path | None) -> None:
-        """Say that one of its users needs an adapter no more."""
-        if adapter is not None:
+        with self.mutex:
+            entry.adapters[adapter] = entry.adapters.get(adapter, 0) + 1
+            entry.adapters.move_to_end(adapter)
+        try:
+            yield
+        finally:
             with self.mutex:
                 entry.adapters[adapter] -= 1
 

@@ -36,28 +36,15 @@ class LM:
     """A language model, borrowed from a ``ModelStore`` or made with ``lmlab.load``.
 
     A backend's own class has ``score``, or ``rows``, ``head`` and ``width`` and all else by them.
-
-    Attributes:
-        name: as shown to people.
-        vocabulary: its tokens, seen as strings of bytes.
-        context: positions that the model can read at once.
-        gives: what may be asked of it: keys of ``lmlab.models.gives.GIVES``.
-        turns: the lock of its weights.
-        form: what it was tuned in, where that is known.
-        border: how many ids are read with the factors of a short text; None where all are.
-        batch_tokens: how many tokens are best read at once.
-        shares: whether what several texts begin with is read once.
-        stack: what models that may go on in one batch have in common; None for one that goes alone.
-        stacks: whether rows of such a batch were seen to equal each model by itself.
-        model, adapters, attached, folder: of a transformers model alone.
     """
 
-    name: str
-    vocabulary: Vocabulary
-    context: int
-    turns: Turns
-    form: Form | None
-    model: Any
+    name: str  # as shown to people
+    vocabulary: Vocabulary  # its tokens, seen as strings of bytes
+    context: int  # positions that the model can read at once
+    turns: Turns  # the lock of its weights
+    form: Form | None  # what it was tuned in, where that is known
+    model: Any  # from here on: of a transformers model alone
+    ways: Any
     adapters: Any
     attached: Any
     folder: Path | None
@@ -69,7 +56,7 @@ class LM:
 
     @property
     def gives(self) -> frozenset[str]:
-        """See the class."""
+        """What may be asked of it: keys of ``lmlab.models.gives.GIVES``."""
         return frozenset(GIVES)
 
     def switch_on(self) -> None:
@@ -97,27 +84,27 @@ class LM:
 
     @property
     def border(self) -> int | None:
-        """See the class."""
+        """How many ids are read with the factors of a short text; None where all are."""
         return None
 
     @property
     def batch_tokens(self) -> int:
-        """See the class."""
+        """How many tokens are best read at once."""
         return BATCH_TOKENS
 
     @property
     def shares(self) -> bool:
-        """See the class."""
+        """Whether what several texts begin with is read once: ``over`` gives what ``rows`` does."""
         return False
 
     @property
     def stack(self) -> object:
-        """See the class."""
+        """What models that may go on in one batch have in common; None for one that goes alone."""
         return None
 
     @property
     def stacks(self) -> bool:
-        """See the class."""
+        """Whether rows of such a batch were seen to equal each model by itself."""
         return False
 
     def beside(self, lms: Sequence[Any]) -> Decoder:
@@ -164,7 +151,7 @@ class LM:
         raise self.lacks("distributions")
 
     def over(self, ids: Tensor, past: Any) -> tuple[Tensor, Any]:
-        """Rows of ids [B, T] that come after a past, and the past that they leave; ``shares``."""
+        """Rows of ids [B, T] that come after a past, and the past that they leave."""
         raise self.lacks("distributions")
 
     def decoder(self, rows: int = 1) -> Decoder:
@@ -173,10 +160,7 @@ class LM:
 
     def lacks(self, what: str) -> ModelError:
         """What to say where something is asked for that the backend does not give."""
-        return ModelError(
-            f"‘{self.name}’ gives no {GIVES[what]}.",
-            OF_WEIGHTS,
-        )
+        return ModelError(f"‘{self.name}’ gives no {GIVES[what]}.", OF_WEIGHTS)
 
 
 def narrowed(lm: T, context: int | None) -> T:

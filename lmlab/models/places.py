@@ -13,40 +13,29 @@ from typing import Protocol
 
 import psutil
 
-from lmlab.errors import ModelError
+from lmlab.errors import LabError, ModelError
 from lmlab.models.backends import lacking, scheme
 from lmlab.models.gives import OF_WEIGHTS, WEIGHTS
-from lmlab.models.refs import RUN, ModelRef, local_folder
+from lmlab.models.refs import RUN, ModelRef, is_elsewhere, local_folder
 from lmlab.settings import Settings
 
 Progress = Callable[[str], None]
+NO_RUN = ("There is no such fine-tuning run.", "It may have been deleted.")
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
 _REVISION = re.compile(r"[\w][\w./-]{0,99}")
 
 
 class Learned(Protocol):
-    """What a training run has learned."""
+    """What a training run has learned, in the end or by a step, and the base of its adapter."""
 
     @property
-    def base(self) -> str:
-        """The model that its adapter belongs to; empty where whole weights were learned."""
-
-    def folder(self, step: str | None) -> Path:
-        """Where it lies, in the end or by a step.
-
-        Raises:
-            ModelError: nothing was kept of it, or it is damaged.
-        """
+    def base(self) -> str: ...
+    def kept(self, step: str | None) -> Path: ...
 
 
 class Places:
-    """What names mean here, as far as the settings allow.
-
-    Args:
-        settings: of whoever asks.
-        models: the folder of the models that ship.
-    """
+    """What names mean here, as far as the settings allow."""
 
     def __init__(self, settings: Settings, models: Path) -> None:
         self.settings = settings
@@ -93,18 +82,15 @@ class Places:
 
     def base_name(self, ref: ModelRef) -> str:
         """What an adapter says that it was made for: a Hub id, else a folder's whole path."""
-        if self._is_hub_id(ref.name, self.embedded()):
+        name = ref.name
+        if not (_is_fixed(name) or name in self.embedded() or self._is_local(name)):
             return f"{ref.name}@{ref.revision}" if ref.revision else ref.name
         return os.path.abspath(self.resolve(replace(ref, adapter=None), lambda message: None))
 
     def _pinned(self, name: str, known: list[str]) -> str:
-        if self._is_hub_id(name, known) or _is_fixed(name) or name in known:
+        if _is_fixed(name) or name in known or not self._is_local(name):
             return name
         return os.path.abspath(Path(name).expanduser())
-
-    def _is_hub_id(self, name: str, known: list[str]) -> bool:
-        """Whether a name is neither one of ours nor a folder's."""
-        return not (_is_fixed(name) or name in known or self._is_local(name))
 
     def _is_local(self, name: str) -> bool:
         return self.settings.allow_local and local_folder(name) is not None
@@ -112,10 +98,10 @@ class Places:
     def resolve(self, ref: ModelRef, on_progress: Progress) -> Path:
         """The local folder that holds a model, fetched first if it is on the Hub."""
         if ref.name.startswith(RUN):
-            run = self.learned(ref.name)
+            run = self.run(ref.name)
             if run.base:
                 return self.resolve(ModelRef.parse(run.base), on_progress)
-            return run.folder(ref.revision)
+            return run.kept(ref.revision)
         if scheme(ref.name):
             raise ModelError(lacking(ref.name, WEIGHTS) or f"‘{ref}’ is no folder.", OF_WEIGHTS)
         if ref.name in self.embedded():
@@ -128,7 +114,7 @@ class Places:
         name, known = ref.adapter or "", self.embedded_adapters()
         if name.startswith(RUN):
             name, _, step = name.partition("@")
-            return self.learned(name).folder(step)
+            return self.run(name).kept(step)
         short = name.removeprefix("adapters/")
         if short in known and (short == name or not self._is_local(name)):
             return self._models / "adapters" / short
@@ -139,8 +125,8 @@ class Places:
         """The adapter's folder, where there is one; ``run:ID`` alone may be one too."""
         if ref.adapter:
             return self.resolve_adapter(ref, on_progress)
-        if ref.name.startswith(RUN) and (run := self.learned(ref.name)).base:
-            return run.folder(ref.revision)
+        if ref.name.startswith(RUN) and (run := self.run(ref.name)).base:
+            return run.kept(ref.revision)
         return None
 
     def place(self, ref: ModelRef, on_progress: Progress) -> Path:
@@ -154,9 +140,9 @@ class Places:
             raise ModelError(f"‘{ref.name[:100]}’ is not among the models of this page.")
         return Path(ref.name)
 
-    def learned(self, name: str) -> Learned:
-        """What the training run of a name has learned; a store of folders alone has no runs."""
-        raise ModelError("There is no such fine-tuning run.", "It may have been deleted.")
+    def run(self, name: str) -> Learned:
+        """The training run of a name; a store of folders alone has none."""
+        raise ModelError(*NO_RUN)
 
     def _outside(
         self, name: str, revision: str | None, on_progress: Progress, known: list[str]
@@ -168,8 +154,8 @@ class Places:
         hint = _hint(name, known)
         if not self.is_id(name):
             raise ModelError(f"There is no model named ‘{name[:100]}’.", hint)
-        if revision and (not _REVISION.fullmatch(revision) or ".." in revision):
-            raise ModelError(f"‘{revision[:100]}’ is not a revision.")
+        if not _is_revision(revision):
+            raise ModelError(f"‘{str(revision)[:100]}’ is not a revision.")
         if not self.settings.allow_hub:
             raise ModelError(f"There is no model named ‘{name}’ here.", hint)
         if not self.settings.may_fetch(name):
@@ -182,9 +168,60 @@ class Places:
 
         return fetch(name, revision, self.settings, self.largest, on_progress, hint)
 
+    def may_be_fetched(self, ref: ModelRef) -> bool:
+        """Whether a model can be the Hub's alone, and the settings let it be fetched."""
+        name = ref.name
+        here = _is_fixed(name) or name in self.embedded() or self._is_local(name)
+        fits = self.is_id(name) and _is_revision(ref.revision)
+        return fits and not here and self.settings.may_fetch(name) and not self.settings.offline
+
+    def source(self, name: str) -> str:
+        """From where the parts of a model would be had that did not come with lmlab and were never
+        fetched, as in ‘x/y from huggingface.co’; empty where all of it is here, or can be had
+        nowhere. Looks at no folder that the name could point to, and asks nobody.
+        """
+        try:
+            # A name is not tried as a folder's before somebody has agreed.
+            ref = ModelRef.split(name)
+        except LabError:
+            return ""
+        parts = [(ref.name, ref.revision, self.embedded())]
+        if ref.adapter:
+            own = self.embedded_adapters()
+            parts.append((ref.adapter, None, [*own, *(f"adapters/{one}" for one in own)]))
+        wanted = [self._source(part, revision) for part, revision, own in parts if part not in own]
+        return " and ".join(filter(None, wanted))
+
+    def _source(self, name: str, revision: str | None) -> str:
+        from lmlab.models.hub import endpoint
+
+        settings = self.settings
+        if _is_fixed(name):
+            return ""
+        if self.is_id(name):
+            if settings.offline or not settings.may_fetch(name):
+                return ""
+            if not revision and _is_fetched(name):
+                return ""
+            return f"‘{name}’ from {endpoint().partition('://')[2] or endpoint()}"
+        if is_elsewhere(name) or not settings.allow_local:
+            return ""
+        return f"the folder ‘{name[:200]}’ of this machine"
+
     def _below(self, marker: str, root: Path) -> list[str]:
         folders = (path.parent for path in root.glob(f"**/{marker}"))
         return [folder.relative_to(root).as_posix() for folder in folders]
+
+
+def _is_revision(revision: str | None) -> bool:
+    """Whether a text may be a revision; None is the newest."""
+    return not revision or (bool(_REVISION.fullmatch(revision)) and ".." not in revision)
+
+
+def _is_fetched(name: str) -> bool:
+    from lmlab.models.hub import cache_dir
+
+    return (cache_dir() / f"models--{name.replace('/', '--')}").is_dir()
 
 
 def _is_fixed(name: str) -> bool:

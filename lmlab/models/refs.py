@@ -33,18 +33,12 @@ def local_folder(name: str) -> Path | None:
 
 @dataclass(frozen=True, slots=True)
 class ModelRef:
-    """A model by name, perhaps with an adapter on top.
+    """A model by name, perhaps with an adapter on top."""
 
-    Attributes:
-        name: embedded name, folder, Hub id, or ``run:ID`` for a fine-tuning run.
-        adapter: the same for a PEFT adapter.
-        revision: branch, tag or commit of a Hub id.
-        alpha: factor of the adapter's scale (the lecture's α): 0 is the base, 1 as trained.
-    """
-
-    name: str
-    adapter: str | None = None
-    revision: str | None = None
+    name: str  # embedded name, folder, Hub id, or ``run:ID`` for a fine-tuning run
+    adapter: str | None = None  # the same for a PEFT adapter
+    revision: str | None = None  # branch, tag or commit of a Hub id
+    # factor of the adapter's scale (the lecture's α): 0 is the base, 1 as trained
     alpha: float = 1.0
 
     @classmethod

@@ -28,7 +28,6 @@ class Spelling:
         """The bytes that a token stands for; empty for an id that the tokenizer does not know.
 
         Args:
-            token_id: of the token.
             bare: whether the decoder puts no space before it, as ``begins`` says.
         """
         token = self._token(token_id)

@@ -72,8 +72,8 @@ class FolderStore(Places):
                 entries.append(entry)
             folders = [self.adapter_of(r, progress) for r in asked]
             for entry, folder in zip(entries, folders, strict=True):
-                self._memory.take(entry, folder)
-                held.callback(self._memory.give_back, entry, folder)
+                if folder is not None:
+                    held.enter_context(self._memory.using(entry, folder))
             # Always in one order, so that two who want the same models never wait for each other.
             for lock in in_order(entry.future.result().lock for entry in entries):
                 held.enter_context(lock)

@@ -102,8 +102,6 @@ def _from_file(path: Path, name: str, other: Any, expected: list[int]) -> Any:
     """The tokenizer as the file has it, with the special tokens of the config.
 
     Args:
-        path: the folder.
-        name: of the model.
         other: what the class made of the folder; it may know special tokens by itself.
         expected: ids of the probe by the file.
     """

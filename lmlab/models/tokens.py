@@ -29,40 +29,26 @@ LONGEST_TOKEN = 500  # characters of a token that is named
 
 @dataclass(frozen=True)
 class Encoded:
-    """A prefix and a text as one sequence of ids, with the border between them.
+    """A prefix and a text as one sequence of ids, with the border between them."""
 
-    Attributes:
-        ids: what is put in front, the tokens of the prefix, the tokens of the text.
-        lead: the ids that were put in front (for instance BOS).
-        n_context: how many ids come before the text's first token.
-        spans: for each token of the text, the characters of ``text`` that it completes.
-        prefix: the characters conditioned on.
-        text: the characters scored; ``prefix + text`` is what was given.
-        moved: the end of the given prefix that went over to the text.
-    """
-
-    ids: tuple[int, ...]
-    lead: tuple[int, ...]
-    n_context: int
+    ids: tuple[int, ...]  # what is put in front, the tokens of the prefix, the tokens of the text
+    lead: tuple[int, ...]  # the ids that were put in front (for instance BOS)
+    n_context: int  # how many ids come before the text's first token
+    # for each token of the text, the characters of ``text`` that it completes
     spans: tuple[tuple[int, int], ...]
-    prefix: str
-    text: str
-    moved: str
+    prefix: str  # the characters conditioned on
+    text: str  # the characters scored; ``prefix + text`` is what was given
+    moved: str  # the end of the given prefix that went over to the text
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """A fast tokenizer seen as a list of tokens, each a string of bytes.
-
-    Attributes:
-        tokenizer: the transformers tokenizer.
-        rows: how many tokens the model has an embedding of; None where no model is known.
-        notes: what a reader has to know about how it was loaded, in sentences.
-    """
+    """A fast tokenizer seen as a list of tokens, each a string of bytes."""
 
     tokenizer: Any
+    # how many tokens the model has an embedding of; None where no model is known
     rows: int | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # what a reader has to know about how it was loaded, in sentences
 
     @cached_property
     def spelling(self) -> Spelling:
@@ -137,12 +123,7 @@ class Vocabulary:
         return ids
 
     def unknown(self, ids: Sequence[int], characters: Sequence[str]) -> int:
-        """How many of the ids stand for characters that the tokenizer has no token of.
-
-        Args:
-            ids: of a text.
-            characters: what each of them stands for.
-        """
+        """How many of the ids stand for characters, those given, that it has no token of."""
         lost = self.spelling.unknown_id
         if lost is None or lost not in ids:
             return 0
@@ -183,10 +164,6 @@ def encode(
     the border. With no prefix the context is BOS, else EOS, else empty.
 
     Args:
-        vocabulary: the model's.
-        text: what is scored.
-        prefix: what stands before it.
-        bos: what is put in front.
         given: white space at the end of the prefix stays there: the opening of a chat's turn is
             given to the model as it is.
 

@@ -1,11 +1,13 @@
-"""How a sequence longer than a model's context is cut into windows: arithmetic on positions."""
+"""How a sequence longer than a model's context is cut into windows, and what is read at once."""
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from lmlab.errors import InputError
 
 WindowMode = Literal["disjoint", "sliding"]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +56,23 @@ def plan(n_context: int, n: int, limit: int, mode: WindowMode, stride: int | Non
 def default_stride(limit: int) -> int:
     """Half the context, so that every token past the first window has at least half of it."""
     return max(1, limit // 2)
+
+
+def batched(
+    items: Iterable[T], length: Callable[[T], int], full: Callable[[int, int], bool]
+) -> Iterator[list[T]]:
+    """Batches, longest first, so that padding is small and memory is at its peak at once.
+
+    Args:
+        items: to read; one alone is a batch however long it is.
+        length: of an item.
+        full: whether so many rows of such a width are too many.
+    """
+    batch: list[T] = []
+    for item in sorted(items, key=lambda item: -length(item)):
+        if batch and full(len(batch) + 1, length(batch[0])):
+            yield batch
+            batch = []
+        batch.append(item)
+    if batch:
+        yield batch

@@ -1,13 +1,14 @@
-"""HTML from macros of templates beside the code: whatever a macro is given is escaped in it."""
+"""HTML from templates beside the code, or macros of them: whatever they are given is escaped."""
 
 import math
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from lmlab import numbers
+from lmlab.palette import visible
 
 
 @cache
@@ -19,13 +20,21 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    given = (math.exp, numbers.from_log, numbers.large, numbers.probability, numbers.signed)
-    found.filters |= {one.__name__: one for one in given}
+    given = numbers.from_log, numbers.large, numbers.probability, numbers.signed, math.exp, visible
+    found.filters |= {one.__name__: one for one in given} | {"number": format}
     return found
 
 
+def _template(name: str) -> Template:
+    """By its path below the package, without its end ``.html.jinja``."""
+    return _templates().get_template(f"{name}.html.jinja")
+
+
 def html(template: str, macro: str, *given: Any, **named: Any) -> str:
-    """What a macro makes of what it is given; a template by its path below the package, without
-    its end ``.html.jinja``."""
-    made = getattr(_templates().get_template(f"{template}.html.jinja").module, macro)
-    return str(made(*given, **named)).strip()
+    """What a macro of a template makes of what it is given."""
+    return str(getattr(_template(template).module, macro)(*given, **named)).strip()
+
+
+def filled(template: str, **values: Any) -> str:
+    """A template with values put in; there ``{{ n|number(",") }}`` formats a number."""
+    return _template(template).render(**values)

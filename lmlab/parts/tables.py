@@ -1,5 +1,9 @@
 """Results as pandas tables and as CSV that is safe to open in a spreadsheet."""
 
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -54,6 +58,35 @@ def to_csv(scored: Scored, other: Scored | None = None, *, separator: str = ",")
     table = factors(scored, other)
     table["token"] = [neutral(text) for text in table["token"]]
     return str(table.to_csv(index=False, sep=separator, lineterminator="\r\n"))
+
+
+def csv_of(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Rows with the same columns as CSV that is safe to open in a spreadsheet."""
+    cells = [{k: neutral(v) if isinstance(v, str) else v for k, v in row.items()} for row in rows]
+    # As objects, or whole numbers beside an empty cell would become fractions.
+    return str(pd.DataFrame(cells, dtype=object).to_csv(index=False, lineterminator="\r\n"))
+
+
+def rows_of(
+    items: Iterable[Any], columns: str, **made: Callable[[Any], Any]
+) -> Iterator[dict[str, Any]]:
+    """Things as rows for ``csv_of``.
+
+    Args:
+        items: one a row.
+        columns: with blanks between: attributes, or ``name=attribute`` where a column has another
+            name; ``a.b`` is empty where ``a`` is None.
+        made: columns among them that are no attributes.
+    """
+    named = (column.partition("=") for column in columns.split())
+    take = {name: made.get(name) or partial(_attribute, own or name) for name, _, own in named}
+    return ({name: value(item) for name, value in take.items()} for item in items)
+
+
+def _attribute(path: str, item: Any) -> Any:
+    for name in path.split("."):
+        item = None if item is None else getattr(item, name)
+    return item
 
 
 def neutral(cell: str) -> str:

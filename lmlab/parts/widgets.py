@@ -169,3 +169,9 @@ class Moved(Html):
             group=group,
             **kwargs,
         )
+
+
+def chart(figure: Any, elem_id: str) -> gr.Plot:
+    """A plotly figure, without a frame of its own."""
+    looks: dict[str, Any] = {"show_label": False, "container": False, "elem_classes": "lm-plot"}
+    return gr.Plot(figure, elem_id=elem_id, **looks)

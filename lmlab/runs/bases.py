@@ -104,21 +104,13 @@ def ready(
 
 @dataclass(frozen=True)
 class Asked:
-    """What a run is asked to do, with what nobody said filled in.
+    """What a run is asked to do, with what nobody said filled in."""
 
-    Attributes:
-        base: by its whole name.
-        adapter: the same; empty where the run starts from the base alone.
-        config: the settings.
-        outline: the base's parameters and tokenizer.
-        chosen: what was chosen for the model's size, in sentences.
-    """
-
-    base: str
-    adapter: str
+    base: str  # by its whole name
+    adapter: str  # the same; empty where the run starts from the base alone
     config: FinetuneConfig
-    outline: Outline
-    chosen: tuple[str, ...] = ()
+    outline: Outline  # the base's parameters and tokenizer
+    chosen: tuple[str, ...] = ()  # what was chosen for the model's size, in sentences
 
 
 def settled(

@@ -26,15 +26,25 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from safetensors import SafetensorError, safe_open
 
-from lmlab.errors import InputError, disk_error
-from lmlab.runs import learned, locks, log
-from lmlab.runs.reading import FIGURES, UnreadRunError, known_state, spec_of
-from lmlab.runs.rows import PLACES, read_rows, write_rows
-from lmlab.runs.specs import RunInfo, RunSpec, State, title_of
+from lmlab.errors import InputError, ModelError, disk_error
+from lmlab.runs import locks, records
+from lmlab.runs.specs import (
+    FIGURES,
+    RunInfo,
+    RunSpec,
+    State,
+    UnreadRunError,
+    known_state,
+    spec_of,
+    title_of,
+)
 from lmlab.training.events import TrainEvent
 from lmlab.training.sets import TuningData
 from lmlab.training.whole import write_whole
+
+WEIGHTS = ".safetensors"
 
 
 @dataclass(frozen=True)
@@ -57,10 +67,10 @@ class RunFolder:
         was_there, folder = path.exists(), cls(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
-            write_rows(path, {"train": data.train, "valid": data.valid})
+            records.write_rows(path, {"train": data.train, "valid": data.valid})
             folder.set_state("queued")
             # Last, so that whatever holds a run.json is complete.
-            write_whole(path / "run.json", json.dumps(spec.to_dict(), indent=2) + "\n")
+            folder._ask(spec)
         except BaseException as error:
             folder._unmake(was_there)
             raise disk_error(error) or error from None
@@ -71,9 +81,12 @@ class RunFolder:
         if not keep_folder:
             shutil.rmtree(self.path, ignore_errors=True)
             return
-        for name in ("run.json", "state.json", "train.jsonl", "valid.jsonl", PLACES):
+        for name in ("run.json", "state.json", "train.jsonl", "valid.jsonl", records.PLACES):
             with suppress(OSError):
                 (self.path / name).unlink(missing_ok=True)
+
+    def _ask(self, spec: RunSpec) -> None:
+        write_whole(self.path / "run.json", json.dumps(spec.to_dict(), indent=2) + "\n")
 
     @property
     def spec(self) -> RunSpec:
@@ -85,8 +98,7 @@ class RunFolder:
         """
         file = self.path / "run.json"
         try:
-            changed = file.stat().st_mtime_ns
-            found = _spec(file, changed)
+            found = spec_of(file, file.stat().st_mtime_ns)
         except OSError:
             raise UnreadRunError(f"‘{self.path.name}’ holds no fine-tuning run.") from None
         if isinstance(found, RunSpec):
@@ -102,8 +114,7 @@ class RunFolder:
         """
         spec = self.spec
         own = spec.pretraining and replace(spec.pretraining, steps=steps)
-        longer = replace(spec, config=replace(spec.config, steps=steps), pretraining=own)
-        write_whole(self.path / "run.json", json.dumps(longer.to_dict(), indent=2) + "\n")
+        self._ask(replace(spec, config=replace(spec.config, steps=steps), pretraining=own))
 
     def data(self, spec: RunSpec) -> TuningData:
         """The rows.
@@ -111,8 +122,8 @@ class RunFolder:
         Raises:
             InputError: their file is damaged.
         """
-        parts = (read_rows(self.path, "train"), read_rows(self.path, "valid"))
-        return TuningData(spec.data, *parts, spec.origin)
+        train, valid = (records.read_rows(self.path, part) for part in ("train", "valid"))
+        return TuningData(spec.data, train, valid, spec.origin)
 
     @property
     def state(self) -> dict[str, Any]:
@@ -133,19 +144,11 @@ class RunFolder:
 
     def append(self, event: TrainEvent) -> None:
         """Add an event to the log."""
-        log.append(self.path, event)
+        records.append(self.path, event)
 
     def events(self, after: int = 0) -> list[TrainEvent]:
-        """The events from number ``after`` on; a line that is not whole yet is left out, and
-        ``Lost`` stands for one that cannot be read.
-        """
-        return log.read(self.path, after)
-
-    def rewind(self, step: int) -> int:
-        """Cut the log to what had happened by a step, for going on from there; how many lines of it
-        could not be read.
-        """
-        return log.rewind(self.path, step)
+        """The events from number ``after`` on; ``Lost`` stands for one that cannot be read."""
+        return records.read(self.path, after)
 
     @property
     def learned(self) -> Path | None:
@@ -158,10 +161,31 @@ class RunFolder:
         return found[max(found)] if found else None
 
     @property
+    def base(self) -> str:
+        """The model that its adapter belongs to; empty where whole weights are learned."""
+        return self.spec.model if self.spec.config.is_adapter else ""
+
+    def kept(self, step: str | None) -> Path:
+        """What was learned: in the end, or by a step, as in ``run:ID@STEP``.
+
+        Raises:
+            ModelError: nothing was kept of it, or it is damaged.
+        """
+        if step:
+            known = step.isdecimal() and len(step) < 12
+            if (found := self.snapshots.get(int(step)) if known else None) is None:
+                raise ModelError(f"This fine-tuning run has kept nothing of step {step[:20]}.")
+            return found
+        if self.learned is None:
+            raise ModelError("This fine-tuning run has not saved anything yet.")
+        if (broken := self.broken) is not None:
+            raise ModelError(broken.message, broken.hint)
+        return self.learned
+
+    @property
     def broken(self) -> InputError | None:
         """What to say where what was learned is damaged."""
-        folder = self.learned
-        if folder is None or not (file := learned.damaged(folder)):
+        if self.learned is None or not (file := damaged(self.learned)):
             return None
         hint = "Nothing else of it is kept."
         if self.has_checkpoint:
@@ -175,15 +199,19 @@ class RunFolder:
 
     @property
     def snapshots(self) -> dict[int, Path]:
-        """What had been learned on the way, by step."""
-        root = self.path / "snapshots"
-        found = root.iterdir() if root.is_dir() else ()
-        return {int(path.name): path for path in sorted(found, key=_number) if _number(path)}
+        """What had been learned on the way, by step; not what is still being written."""
+        steps = {path.name: path for path in self.path.glob("snapshots/*")}
+        return {step: steps[str(step)] for step in sorted(map(int, filter(str.isdecimal, steps)))}
 
     @property
     def stop_file(self) -> Path:
         """Whose existence asks the run to end."""
         return self.path / "stop"
+
+    @property
+    def lock_file(self) -> Path:
+        """What the process that trains holds."""
+        return self.path / "lock"
 
     def held(self) -> AbstractContextManager[None]:
         """The lock that makes a run one process's alone.
@@ -194,17 +222,12 @@ class RunFolder:
         return locks.hold(self.lock_file)
 
     @property
-    def lock_file(self) -> Path:
-        """What the process that trains holds."""
-        return self.path / "lock"
-
-    @property
     def is_alive(self) -> bool:
         """Whether a process that trains it is there."""
         found = locks.held(self.lock_file)
         if found is None:  # no locks on this disk
             state = self.state
-            return is_process(state.get("pid"), state.get("born"))
+            return locks.is_process(state.get("pid"), state.get("born"))
         return found
 
     @property
@@ -219,13 +242,14 @@ class RunFolder:
 
     def info(self, place: int | None = None) -> RunInfo:
         """The run as a list shows it; ``place`` where it waits in a queue."""
-        spec, known = self.spec, self.state
+        spec, known, learned = self.spec, self.state, self.learned
         state: State = known.get("state", "interrupted")
         if (state == "running" and not self.is_alive) or (state == "queued" and place is None):
             state = "interrupted"
         broken = self.broken if state in ("done", "stopped") else None
         if broken is not None:
             known = {**known, "message": str(broken)}
+        name = f"{spec.model}+run:{spec.id}" if spec.config.is_adapter else f"run:{spec.id}"
         return RunInfo(
             id=spec.id,
             title=title_of(spec),
@@ -236,36 +260,38 @@ class RunFolder:
             state=state,
             place=place if state == "queued" else None,
             created=spec.created,
-            model_name=self._model_name(spec),
+            model_name=name if learned else "",
             pretraining=spec.pretraining,
-            damaged=learned.damaged(self.learned) if broken and self.learned else "",
+            damaged=damaged(learned) if broken and learned else "",
             **{key: known[key] for key in FIGURES if known.get(key) is not None},
         )
 
-    def _model_name(self, spec: RunSpec) -> str:
-        if self.learned is None:
-            return ""
-        return f"{spec.model}+run:{spec.id}" if spec.config.is_adapter else f"run:{spec.id}"
 
-
-def _number(path: Path) -> int:
-    """A snapshot's step; 0 for one that is still being written."""
-    return int(path.name) if path.name.isdecimal() else 0
-
-
-@lru_cache(maxsize=512)
-def _spec(file: Path, changed: int) -> RunSpec | tuple[str, str, bool]:
-    """What was asked, or why it cannot be read: the same few are asked for many times over, and
-    they hardly ever change.
+def damaged(folder: Path) -> str:
+    """The first file of what was learned that was cut short or overwritten; empty where all look
+    whole. Weights that were changed within their form are not found.
     """
-    return spec_of(file.read_bytes(), file.parent.name)
-
-
-def is_process(pid: Any, born: Any) -> bool:
-    """Whether a process is the one that was meant, and not a later one of the same number."""
     try:
-        process = psutil.Process(int(pid))
-        same = abs(process.create_time() - float(born)) < 1.0
-        return bool(same and process.status() != psutil.STATUS_ZOMBIE)
-    except (psutil.Error, TypeError, ValueError):
+        files = sorted(path for path in folder.iterdir() if path.suffix in (".json", WEIGHTS))
+        if not any(path.suffix == WEIGHTS for path in files):
+            return "the file of its weights"
+        for path in files:
+            found = path.stat()
+            if not _is_whole(path, found.st_mtime_ns, found.st_size):
+                return f"{folder.name}/{path.name}"
+    except OSError:
+        return folder.name
+    return ""
+
+
+@lru_cache(maxsize=2048)
+def _is_whole(path: Path, changed: int, size: int) -> bool:
+    """As long as nothing changes, a file is looked at once."""
+    try:
+        if path.suffix == WEIGHTS:
+            with safe_open(path, framework="numpy"):
+                return True
+        json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError, SafetensorError):
         return False
+    return True

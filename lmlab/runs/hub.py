@@ -27,17 +27,11 @@ _DATASET = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
 
 @dataclass(frozen=True)
 class HubSet:
-    """A data set of the Hub.
+    """A data set of the Hub."""
 
-    Attributes:
-        repo: owner/name.
-        revision: a branch, tag or commit; empty takes the newest.
-        subset: of several; empty takes the first.
-    """
-
-    repo: str
-    revision: str = ""
-    subset: str = ""
+    repo: str  # owner/name
+    revision: str = ""  # a branch, tag or commit; empty takes the newest
+    subset: str = ""  # of several; empty takes the first
 
     @classmethod
     def parse(cls, text: str) -> "HubSet":
@@ -70,10 +64,6 @@ def hub_table(
     """The first rows of a data set of the Hub.
 
     Args:
-        wanted: which.
-        split: of it.
-        limit: most rows.
-        skip: leave out rows that cannot be read.
         token: False asks without the token that is stored.
 
     Raises:

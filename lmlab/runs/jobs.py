@@ -14,12 +14,10 @@ import psutil
 
 from lmlab.errors import InputError, LabError, disk_error
 from lmlab.runs import processes
-from lmlab.runs.ends import Ends
 from lmlab.runs.model_store import ModelStore
-from lmlab.runs.pages import Page, created, is_left
 from lmlab.runs.processes import GRACE, HELD, LATE, MOST_BESIDES, End, Running
 from lmlab.runs.store import RunFolder, RunInfo
-from lmlab.runs.waiting import GONE, Waiting
+from lmlab.runs.waiting import GONE, Ends, Page, Waiting, created, is_left
 from lmlab.settings import Settings
 from lmlab.training.events import TrainEvent
 
@@ -32,7 +30,6 @@ class Jobs:
     """The queue of one lab. Safe for many threads.
 
     Args:
-        settings: how many run and wait at most.
         start: starts a run in some other way than as a process of its own.
         late: seconds past its limit that a run's process may take before it is made to end.
     """
@@ -78,7 +75,8 @@ class Jobs:
         """
         with self._lock:
             going = folder.state.get("state") in GOING and folder.path.name in self._running
-            if going or self.place(folder) is not None or self._is_elsewhere(folder):
+            elsewhere = folder.path.name not in self._running and folder.is_alive
+            if going or self.place(folder) is not None or elsewhere:
                 raise InputError("This run is under way already.")
             going_out = self._queue.make_room(folder.spec.owner)
             try:
@@ -102,10 +100,6 @@ class Jobs:
         """
         with self._lock:
             self._queue.make_room(owner)
-
-    def _is_elsewhere(self, folder: RunFolder) -> bool:
-        """Whether a process that is not this page's trains it."""
-        return folder.path.name not in self._running and folder.is_alive
 
     def recover(self, folders: Iterable[RunFolder]) -> list[str]:
         """Take up what a page that died has left; ids of the runs that wait again.

@@ -9,6 +9,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import psutil
 
 from lmlab.errors import InputError
 
@@ -19,6 +22,16 @@ _HELD = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 
 class HeldError(InputError):
     """Somebody else holds the lock."""
+
+
+def is_process(pid: Any, born: Any) -> bool:
+    """Whether a process is the one that was meant, and not a later one of the same number."""
+    try:
+        process = psutil.Process(int(pid))
+        same = abs(process.create_time() - float(born)) < 1.0
+        return bool(same and process.status() != psutil.STATUS_ZOMBIE)
+    except (psutil.Error, TypeError, ValueError):
+        return False
 
 
 def held(path: Path) -> bool | None:
@@ -40,10 +53,6 @@ def held(path: Path) -> bool | None:
 @contextmanager
 def hold(path: Path, wait: float = WAIT) -> Iterator[None]:
     """Hold the lock.
-
-    Args:
-        path: a file that is made where it is missing, and stays.
-        wait: seconds that it is tried for.
 
     Raises:
         HeldError: another process, or another place in this one, holds it.
@@ -69,28 +78,18 @@ def _taken(handle: int) -> bool:
         return True
 
 
-if sys.platform == "win32":
+def _take(handle: int, alone: bool) -> bool:
+    try:
+        if sys.platform == "win32":
+            import msvcrt
 
-    def _take(handle: int, alone: bool) -> bool:
-        import msvcrt
-
-        try:
             msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        except OSError as error:
-            if error.errno in _HELD:
-                return False
-            raise
-        return True
+        else:
+            import fcntl
 
-else:
-
-    def _take(handle: int, alone: bool) -> bool:
-        import fcntl
-
-        try:
             fcntl.flock(handle, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno in _HELD:
-                return False
-            raise
-        return True
+    except OSError as error:
+        if error.errno in _HELD:
+            return False
+        raise
+    return True

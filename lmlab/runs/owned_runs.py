@@ -10,7 +10,7 @@ from lmlab.errors import InputError
 from lmlab.runs.jobs import Jobs
 from lmlab.runs.model_store import ModelStore
 from lmlab.runs.room import check_disk
-from lmlab.runs.store import RunFolder, RunInfo, RunSpec, archive, fingerprint, handed_out
+from lmlab.runs.store import UNSAVED, RunFolder, RunInfo, RunSpec, archive, fingerprint, handed_out
 from lmlab.settings import Settings
 from lmlab.training.events import TrainEvent
 
@@ -20,23 +20,25 @@ class Host(Protocol):
 
     @property
     def store(self) -> ModelStore: ...
-
     @property
     def settings(self) -> Settings: ...
-
     @property
     def jobs(self) -> Jobs: ...
 
 
 @dataclass(frozen=True)
 class TuningRuns:
-    """What can be asked about runs that there are; none of it tells one owner of another's.
-
-    Attributes:
-        lab: whose runs.
-    """
+    """What can be asked about runs that there are; none of it tells one owner of another's."""
 
     lab: Host
+
+    def _of(self, owner: str, run_id: str) -> RunFolder:
+        """An owner's run.
+
+        Raises:
+            InputError: there is none of that id that belongs to the owner.
+        """
+        return self.lab.store.runs.of(owner, run_id)
 
     def recover(self) -> list[str]:
         """Take up the runs that a page which died has left; ids of those that go on or wait."""
@@ -57,7 +59,7 @@ class TuningRuns:
         A run that was killed has its log cut at its last checkpoint when it goes on, and then says
         the same again.
         """
-        return self.lab.store.runs.of(owner, run_id).events(after)
+        return self._of(owner, run_id).events(after)
 
     def events(
         self, owner: str, run_id: str, after: int = 0, wait: float = 1.0
@@ -66,19 +68,15 @@ class TuningRuns:
 
         Yields None when nothing has come for ``wait`` seconds, so that a page can look elsewhere.
         """
-        return self.lab.jobs.events(self.lab.store.runs.of(owner, run_id), after, wait)
+        return self.lab.jobs.events(self._of(owner, run_id), after, wait)
 
     def run(self, owner: str, run_id: str) -> RunInfo:
-        """One run.
-
-        Raises:
-            InputError: there is none of that id that belongs to the owner.
-        """
-        return self.lab.jobs.info(self.lab.store.runs.of(owner, run_id))
+        """One run as a list shows it."""
+        return self.lab.jobs.info(self._of(owner, run_id))
 
     def spec(self, owner: str, run_id: str) -> RunSpec:
-        """What a run was asked to do; as ``run``."""
-        return self.lab.store.runs.of(owner, run_id).spec
+        """What a run was asked to do."""
+        return self._of(owner, run_id).spec
 
     def runs(self, owner: str) -> list[RunInfo]:
         """The owner's runs of this kind, newest first."""
@@ -93,7 +91,7 @@ class TuningRuns:
 
         Returns at once: the run's state tells when it has stopped.
         """
-        self.lab.jobs.stop(self.lab.store.runs.of(owner, run_id))
+        self.lab.jobs.stop(self._of(owner, run_id))
 
     def resume(self, owner: str, run_id: str) -> None:
         """Queue a run again, to go on from its last checkpoint.
@@ -102,7 +100,7 @@ class TuningRuns:
             InputError: all its steps are made, or it is under way.
         """
         self._check_allowed()
-        folder = self.lab.store.runs.of(owner, run_id)
+        folder = self._of(owner, run_id)
         info = self.lab.jobs.info(folder)
         if not info.is_over:
             raise InputError("This run is under way already.")
@@ -112,17 +110,13 @@ class TuningRuns:
 
     def delete(self, owner: str, run_id: str) -> None:
         """Stop a run and remove all it wrote."""
-        folder = self.lab.store.runs.of(owner, run_id)
+        folder = self._of(owner, run_id)
         self.lab.jobs.kill(folder)
         self.lab.store.runs.delete(folder)
 
     def archive(self, owner: str, run_id: str) -> Path:
-        """A zip of what was learned, with its card and config; the file is the caller's.
-
-        Raises:
-            InputError: nothing has been saved yet.
-        """
-        return archive(self._learned(owner, run_id))
+        """As ``store.archive``."""
+        return archive(self._of(owner, run_id))
 
     def push(self, owner: str, run_id: str, repo: str, token: str, *, private: bool = True) -> str:
         """Upload what was learned to the Hub with the visitor's own token; its address there.
@@ -136,9 +130,10 @@ class TuningRuns:
             raise InputError("The Hub is not asked here.", "Download the files instead.")
         from lmlab.runs.hub import push
 
-        run = self._learned(owner, run_id)
-        assert run.learned is not None
-        with handed_out(run, run.learned) as made:
+        run = self._of(owner, run_id)
+        if (learned := run.learned) is None:
+            raise InputError(*UNSAVED)
+        with handed_out(run, learned) as made:
             return push(made, repo, token, private)
 
     def _check_allowed(self) -> None:
@@ -148,12 +143,8 @@ class TuningRuns:
             )
 
     def _begin(self, owner: str, make: Callable[[], RunFolder], n_bytes: int) -> str:
-        """Make a run's folder and queue it; its id. What fails leaves nothing.
-
-        Args:
-            owner: whose it is.
-            make: makes the folder.
-            n_bytes: that it will take on the disk.
+        """Make a run's folder, which will take so many bytes, and queue it; its id. What fails
+        leaves nothing.
 
         Raises:
             InputError: there are too many runs, or no room for another.
@@ -180,9 +171,3 @@ class TuningRuns:
     def _is_kind(self, spec: RunSpec) -> bool:
         """Whether a run is of the kind that is asked about: fine-tuning."""
         return spec.pretraining is None
-
-    def _learned(self, owner: str, run_id: str) -> RunFolder:
-        folder = self.lab.store.runs.of(owner, run_id)
-        if folder.learned is None:
-            raise InputError("This run has not saved anything yet.", "Stop it, or wait.")
-        return folder

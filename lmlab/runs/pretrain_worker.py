@@ -1,6 +1,4 @@
-"""Runs what a folder asks for that starts from nothing: tokenizer, weights, steps, card. Part of
-``tunerun``, whose processes, states and errors it shares.
-"""
+"""A run that starts from nothing: tokenizer, weights, steps, card. ``worker`` writes it down."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -8,7 +6,7 @@ from pathlib import Path
 
 from lmlab.models.backends.transformers.loading import device_of
 from lmlab.runs.model_store import ModelStore
-from lmlab.runs.store import RunFolder, RunSpec, title_of
+from lmlab.runs.store import RunFolder, title_of
 from lmlab.scoring.score import score_many
 from lmlab.scoring.scored import bits_per_byte
 from lmlab.settings import Settings
@@ -51,21 +49,6 @@ than the habits of its text. The licence of the text it learned from applies to 
 """
 
 
-def events(
-    folder: RunFolder,
-    spec: RunSpec,
-    settings: Settings,
-    should_stop: Callable[[], Reason | None],
-) -> Iterator[TrainEvent]:
-    """The events of a run from nothing, or from its last checkpoint.
-
-    Raises:
-        LabError: the text is too short, for instance.
-    """
-    data = folder.data(spec)
-    return events_of(asked(spec), data, settings, out=folder.path, should_stop=should_stop)
-
-
 def events_of(
     config: PretrainConfig,
     data: TuningData,
@@ -74,7 +57,8 @@ def events_of(
     out: Path | None = None,
     should_stop: Callable[[], Reason | None] = lambda: None,
 ) -> Iterator[TrainEvent]:
-    """The same without a run's folder: ``out`` is where checkpoints and the model go, if anywhere.
+    """The events of a run from nothing, or from the last checkpoint in ``out``, where checkpoints
+    and the model go, if anywhere.
 
     Raises:
         LabError: the text is too short, for instance.
@@ -93,12 +77,6 @@ def events_of(
     )
 
 
-def asked(spec: RunSpec) -> PretrainConfig:
-    """The settings of a run that starts from nothing."""
-    assert spec.pretraining is not None
-    return spec.pretraining
-
-
 def measured(texts: list[str], settings: Settings) -> tuple[str, float] | None:
     """The shipped base's name and bits per byte on some texts; None where there is no base."""
     store = ModelStore(settings.model_copy(update={"device": "cpu", "dtype": "float32"}))
@@ -108,9 +86,10 @@ def measured(texts: list[str], settings: Settings) -> tuple[str, float] | None:
         return RIVAL, bits_per_byte(score_many(lm, texts, top_k=0))
 
 
-def card(folder: RunFolder, spec: RunSpec, started: Started, finished: Finished) -> str:
+def card(folder: RunFolder, config: PretrainConfig, started: Started, finished: Finished) -> str:
     """The run's model card as Markdown."""
-    config, data = asked(spec), folder.data(spec)
+    spec = folder.spec
+    data = folder.data(spec)
     levels = [event for event in folder.events() if isinstance(event, Levels)]
     learned = folder.learned
     size = config.vocabulary

@@ -88,7 +88,6 @@ def watched(process: Running, seconds: float, n_bytes: int) -> End:
     """Wait for a process; one that takes too long or too much memory is ended.
 
     Args:
-        process: of a run.
         seconds: after which it is asked to end; ``GRACE`` later it is ended.
         n_bytes: of resident memory that it may take.
     """

@@ -1,8 +1,11 @@
-"""Whether there is room for another run: on the disk and in memory. Knows no torch."""
+"""What a run would take, and whether there is room for it: how long its rows are, roughly, the disk
+and the memory. Knows no torch.
+"""
 
 import shutil
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 
@@ -11,19 +14,20 @@ from lmlab.runs.model_store import ModelStore
 from lmlab.runs.processes import PROCESS_BYTES
 from lmlab.runs.store import Runs
 from lmlab.settings import Settings
+from lmlab.text.records import Row
+from lmlab.training.sets import TuningData
 
+if TYPE_CHECKING:
+    from lmlab.models.tokens import Vocabulary
+
+ROWS_READ = 48  # rows whose length is looked at for an estimate
+CHECKED = 3  # of the longest rows: those that must be learnable
 # Of a control group: what a container may take, and what it has taken.
 _GROUP = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current"))
 
 
 def check_disk(runs: Runs, owner: str, n_bytes: int, settings: Settings) -> None:
     """Refuse a run that there is no room for.
-
-    Args:
-        runs: those that there are.
-        owner: whose it would be.
-        n_bytes: that it would take.
-        settings: the totals.
 
     Raises:
         DiskError: says what is full: the owner's part, all of it, or the disk.
@@ -105,3 +109,30 @@ def _gb(n_bytes: float) -> str:
     ('1.2 GB', '0.0024 GB')
     """
     return f"{n_bytes / 1e9:.2g} GB"
+
+
+def longest_rows(found: TuningData, n: int) -> list[tuple[int, Row]]:
+    """The rows of most characters, with their numbers from 1."""
+    rows = found.train
+    by_size = sorted(range(len(rows)), key=lambda i: -sum(map(len, rows[i].values())))
+    return [(i + 1, rows[i]) for i in by_size[:n]]
+
+
+def row_tokens(vocabulary: "Vocabulary", found: TuningData) -> tuple[float, list[int]]:
+    """Mean length of a row in tokens, from some of them, and the lengths of the longest."""
+    rows = found.train[:: max(1, len(found.train) // ROWS_READ)]
+    lengths = [_length(vocabulary, row) for row in rows]
+    longest = [_length(vocabulary, row) for _, row in longest_rows(found, CHECKED)]
+    return sum(lengths) / max(1, len(lengths)), longest
+
+
+def _length(vocabulary: "Vocabulary", row: Row) -> int:
+    return len(vocabulary.ids(" ".join(row.values()))) + 3
+
+
+def longest_batch(longest: list[int], context: int) -> tuple[int, int]:
+    """Width of the longest batch and the positions that carry loss in it: all of them, for want of
+    a wording.
+    """
+    width = max(2, min(max(longest), context))
+    return width, width - 1

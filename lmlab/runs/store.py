@@ -20,11 +20,11 @@ from lmlab.assets import in_checkout
 from lmlab.errors import InputError, disk_error
 from lmlab.runs import locks
 from lmlab.runs.folder import RunFolder
-from lmlab.runs.reading import UnreadRunError
 from lmlab.runs.specs import (
     RunInfo,
     RunSpec,
     State,
+    UnreadRunError,
     fingerprint,
     new_pretraining,
     new_spec,
@@ -37,25 +37,15 @@ from lmlab.training.sets import TuningData
 from lmlab.training.whole import write_whole
 
 __all__ = [
-    "RunFolder",
-    "RunInfo",
-    "RunSpec",
-    "Runs",
-    "State",
-    "UnreadRunError",
-    "archive",
-    "default_root",
-    "fingerprint",
-    "new_pretraining",
-    "new_spec",
-    "title_of",
-    "write_whole",
-]
+    "RunFolder", "RunInfo", "RunSpec", "Runs", "State", "UnreadRunError", "archive", "default_root",
+    "fingerprint", "new_pretraining", "new_spec", "title_of", "write_whole",
+]  # fmt: skip
 
 
 log = logging.getLogger("lmlab")
 ASIDE = "set-aside"  # where damaged runs lie
 PAGES = ".pages"  # a lock for each page that has runs here
+UNSAVED = ("This run has not saved anything yet.", "Stop it, or wait.")
 LEFT = 3600.0  # seconds after which what was never finished is nobody's
 
 
@@ -240,7 +230,7 @@ def archive(folder: RunFolder) -> Path:
     """
     learned = folder.learned
     if learned is None:
-        raise InputError("This run has not saved anything yet.", "Stop it, or wait.")
+        raise InputError(*UNSAVED)
     name = ""
     try:
         handle, name = tempfile.mkstemp(prefix="lmlab-", suffix=".zip")

@@ -1,11 +1,18 @@
-"""The runs that wait, in turn: addresses first, then the owners of an address (``lmlab.fair``)."""
+"""What a queue of runs knows besides: whose turn it is, which page a run belongs to, and how runs
+ended whose processes did not say so. Knows no torch.
+"""
 
-from collections.abc import Callable
-from typing import SupportsIndex
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, SupportsIndex
 
-from lmlab.errors import InputError
+from lmlab.errors import InputError, LabError
 from lmlab.fair import Fair, Ticket, makes_room, order
-from lmlab.runs.store import RunFolder
+from lmlab.runs import locks
+from lmlab.runs.store import PAGES, RunFolder, RunInfo
 
 REMEMBERED = 1_000  # addresses and owners whose last turn is known
 GONE = (
@@ -18,9 +25,6 @@ class Waiting(list[RunFolder]):
 
     An owner may be made up by whoever asks, so an address has its turn before an owner has; one
     that is alone may fill the queue, and makes room for others when they come.
-
-    Args:
-        most: how many wait.
     """
 
     def __init__(self, most: int) -> None:
@@ -70,3 +74,80 @@ class Waiting(list[RunFolder]):
         """Forget all that wait."""
         super().clear()
         self._tickets.clear()
+
+
+class Page:
+    """One page's name beside its runs; as long as it lives it holds a lock of that name."""
+
+    def __init__(self) -> None:
+        self.name = secrets.token_hex(8)
+        self._held = ExitStack()
+
+    def settle(self, root: Path) -> None:
+        """Be known to other pages on the same runs.
+
+        Raises:
+            OSError: the disk is full, for instance.
+        """
+        path = _lock(root, self.name)
+        if not path.exists():
+            path.parent.mkdir(exist_ok=True)
+            self._held.enter_context(locks.hold(path))
+
+    def close(self) -> None:
+        """Be gone."""
+        self._held.close()
+
+
+def is_left(folder: RunFolder, state: Mapping[str, Any]) -> bool:
+    """Whether a run waited or went on when its page died; nobody trains it now."""
+    if page := state.get("page"):
+        if locks.held(_lock(folder.path.parent, str(page))):
+            return False
+    elif locks.is_process(state.get("server"), state.get("server_born")) or "server" not in state:
+        return False  # it never had a page, or one of an earlier version that lives
+    if state.get("state") == "queued":
+        return True
+    return state.get("state") == "running" and not state.get("recovered")
+
+
+def created(folder: RunFolder) -> float:
+    """When a run was asked for, in seconds since 1970; 0 where that cannot be read."""
+    try:
+        return folder.spec.created
+    except LabError:
+        return 0.0
+
+
+def _lock(root: Path, name: str) -> Path:
+    return root / PAGES / f"{Path(name).name[:40]}.lock"
+
+
+class Ends:
+    """Written into the run's state, else kept in memory until the disk has room."""
+
+    def __init__(self) -> None:
+        self._unsaid: dict[str, str] = {}
+
+    def failed(self, folder: RunFolder, why: str) -> bool:
+        """Write that a run failed, and why; whether the disk took it."""
+        try:
+            folder.set_state("failed", message=why)
+        except OSError:
+            self._unsaid[folder.path.name] = why
+            return False
+        self.forget(folder)
+        return True
+
+    def forget(self, folder: RunFolder) -> None:
+        """A run begins anew, or is gone."""
+        self._unsaid.pop(folder.path.name, None)
+
+    def shown(self, folder: RunFolder, info: RunInfo) -> RunInfo:
+        """A run as it is, that nobody trains, with what the disk may have had no room for."""
+        why = self._unsaid.get(folder.path.name)
+        if why is None:
+            return info
+        if self.failed(folder, why):
+            return folder.info()
+        return replace(info, state="failed", place=None, message=why)

@@ -1,8 +1,10 @@
-"""Runs what a run's folder asks for, in this process: loads a private copy of the base, trains it,
-writes every event. ``python -m lmlab.runs.worker`` waits for a folder's name, for a page's jobs.
+"""Runs what a run's folder asks for, in this process: loads a private copy of the base, or makes a
+model from nothing, trains it, writes every event. ``python -m lmlab.runs.worker`` waits for a
+folder's name, for a page's jobs.
 """
 
 import json
+import math
 import os
 import signal
 import sys
@@ -20,23 +22,22 @@ import torch
 from lmlab.assets import in_checkout
 from lmlab.errors import DiskError, LabError, disk_error
 from lmlab.runs import pretrain_worker
-from lmlab.runs.bases import material, outline_of, private, ready
+from lmlab.runs.bases import material, ready
 from lmlab.runs.confines import bound_memory, log_into, said, threads_of
 from lmlab.runs.locks import HeldError
-from lmlab.runs.log import DAMAGED
 from lmlab.runs.model_store import ModelRef, ModelStore
-from lmlab.runs.notes import Notes
 from lmlab.runs.processes import FULL, HELD
-from lmlab.runs.store import RunFolder, RunSpec, title_of, write_whole
+from lmlab.runs.records import DAMAGED, rewind
+from lmlab.runs.specs import FINAL
+from lmlab.runs.store import RunFolder, Runs, RunSpec, title_of, write_whole
 from lmlab.settings import Settings
 from lmlab.training import checkpoints
 from lmlab.training.card import card
-from lmlab.training.events import Finished, Reason, Started, TrainEvent
+from lmlab.training.events import Evaluated, Finished, Reason, Started, TrainEvent, TrainStep
 from lmlab.training.finetune import finetune
 
-__all__ = ["main", "material", "outline_of", "private", "train"]
-
 Stop = Callable[[], Reason | None]
+PULSE = 0.5  # seconds between two notes
 
 
 def train(
@@ -48,50 +49,70 @@ def train(
 ) -> Iterator[TrainEvent]:
     """Run a folder from the start, or from its last checkpoint; every event is written, then given.
 
+    Of several processes that share the work, the main one alone writes.
+
     Raises:
         HeldError: another process trains it.
         LabError: what went wrong, in a sentence that stands in the run's state as well.
     """
-    leads = accelerator is None or accelerator.is_main_process
     spec = folder.spec
+    events = _made(folder, spec, settings, _stop(folder, settings, should_stop), accelerator)
+    if accelerator is not None and not accelerator.is_main_process:
+        try:
+            yield from events
+        except Exception as error:
+            raise said(error) from error
+        return
     with ExitStack() as held:
-        if leads:
-            try:
-                held.enter_context(folder.held())
-            except OSError as error:
-                raise said(error) from error
-        yield from _told(folder, spec, settings, should_stop, accelerator, leads)
+        try:
+            held.enter_context(folder.held())
+        except OSError as error:
+            raise said(error) from error
+        yield from _written(folder, spec, events)
 
 
-def _told(
-    folder: RunFolder,
-    spec: RunSpec,
-    settings: Settings,
-    should_stop: Stop,
-    accelerator: Any,
-    leads: bool,
-) -> Iterator[TrainEvent]:
-    """The events of a run that is this process's own, each written down."""
+def tried(folder: RunFolder, events: Iterator[TrainEvent]) -> Iterator[TrainEvent]:
+    """The events of a new run; its folder is removed where it fails before its first step.
+
+    Raises:
+        LabError: what the events raise.
+    """
+    begun = False
     try:
-        if leads:
-            process = psutil.Process()
-            notes = _taken_up(folder)
-            known = {"pid": process.pid, "born": process.create_time(), "message": "", "reason": ""}
-            folder.set_state("running", **known)
-        for event in _events(folder, spec, settings, should_stop, accelerator):
-            if leads:
-                if notes and isinstance(event, Started):
-                    event = replace(event, warnings=(*notes, *event.warnings))
-                folder.append(event)
+        for event in events:
+            begun = begun or isinstance(event, TrainStep)
+            yield event
+    except LabError:
+        if not begun:
+            Runs(folder.path.parent).delete(folder)
+        raise
+
+
+def _written(
+    folder: RunFolder, spec: RunSpec, events: Iterator[TrainEvent]
+) -> Iterator[TrainEvent]:
+    """The events of a run that is this process's own, each written down, the state up to date."""
+    try:
+        process, notes = psutil.Process(), Notes(folder)
+        damaged, started = _taken_up(folder), None
+        known = {"pid": process.pid, "born": process.create_time(), "message": "", "reason": ""}
+        folder.set_state("running", **known)
+        for event in events:
+            if isinstance(event, Started):
+                event = started = replace(event, warnings=(*damaged, *event.warnings))
+            if isinstance(event, Finished) and started:
+                _write_card(folder, spec, started, event)
+            notes.take(event)
+            folder.append(event)
             yield event
     except GeneratorExit:
-        if leads:
-            folder.set_state("interrupted")
+        folder.set_state("interrupted")
         raise
     except BaseException as error:
         told = said(error)
-        if leads:
-            _failed(folder, told)
+        with suppress(OSError):
+            # Where the disk is full, the run counts as interrupted, which is true as well.
+            folder.set_state("failed", message=str(told))
         if isinstance(error, Exception):
             raise told from error
         raise
@@ -100,7 +121,7 @@ def _told(
 def _taken_up(folder: RunFolder) -> list[str]:
     """Cut the log to where the run goes on; what was damaged, in sentences."""
     found, notes = checkpoints.sound(folder.path)
-    lost = folder.rewind(int(found.name) if found else 0)
+    lost = rewind(folder.path, int(found.name) if found else 0)
     if lost:
         lines = "1 line" if lost == 1 else f"{lost:,} lines"
         notes.append(
@@ -110,40 +131,26 @@ def _taken_up(folder: RunFolder) -> list[str]:
     return notes
 
 
-def _events(
-    folder: RunFolder, spec: RunSpec, settings: Settings, should_stop: Stop, accelerator: Any
+def _made(
+    folder: RunFolder, spec: RunSpec, settings: Settings, stop: Stop, accelerator: Any
 ) -> Iterator[TrainEvent]:
-    """The events, with the run's state kept up to date."""
-    stop = _stop(folder, settings, should_stop)
-    leads = accelerator is None or accelerator.is_main_process
-    note, started = Notes(folder), None
+    """The events of a run from nothing, or of fine-tuning; a model is loaded on the first one."""
+    config, data = spec.config, folder.data(spec)
     if spec.pretraining:
-        made = pretrain_worker.events(folder, spec, settings, stop)
-    else:
-        made = _finetuned(folder, spec, settings, stop, accelerator)
-    for event in made:
-        started = event if isinstance(event, Started) else started
-        if leads and isinstance(event, Finished) and started:
-            _write_card(folder, spec, started, event)
-        if leads:
-            note.take(event)
-        yield event
-
-
-def _finetuned(
-    folder: RunFolder, spec: RunSpec, settings: Settings, should_stop: Stop, accelerator: Any
-) -> Iterator[TrainEvent]:
-    config = spec.config
+        yield from pretrain_worker.events_of(
+            spec.pretraining, data, settings, out=folder.path, should_stop=stop
+        )
+        return
     # A checkpoint has all that learns: the adapter may have gone by then.
     adapter = "" if checkpoints.newest(folder.path) else spec.adapter
     device = accelerator.device if accelerator is not None else None
     tuned = ready(spec.model, adapter, settings, config, device)
-    return finetune(
+    yield from finetune(
         tuned,
-        material(tuned, spec.template, folder.data(spec), config),
+        material(tuned, spec.template, data, config),
         out=folder.path,
         base_name=ModelStore(settings).base_name(ModelRef.parse(spec.model)),
-        should_stop=should_stop,
+        should_stop=stop,
         accelerator=accelerator,
     )
 
@@ -163,23 +170,53 @@ def _stop(folder: RunFolder, settings: Settings, should_stop: Stop) -> Stop:
 
 def _write_card(folder: RunFolder, spec: RunSpec, started: Started, event: Finished) -> None:
     if spec.pretraining:
-        text = pretrain_worker.card(folder, spec, started, event)
+        text = pretrain_worker.card(folder, spec.pretraining, started, event)
     else:
         template = spec.template.name if spec.template else ""
         base = in_checkout(spec.model)
         text = card(title_of(spec), base, spec.data, template, spec.config, started, event)
-    write_whole(folder.path / "README.md", text)
-    learned = folder.learned
-    if learned is not None:
-        write_whole(learned / "README.md", text)
+    for place in filter(None, (folder.path, folder.learned)):
+        write_whole(place / "README.md", text)
 
 
-def _failed(folder: RunFolder, error: LabError) -> None:
-    try:
-        folder.set_state("failed", message=str(error))
-    except OSError:
-        # The disk is full: the run then counts as interrupted, which is true as well.
-        return
+class Notes:
+    """Keeps a run's state.json up to date with what its events say, twice a second at most."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+        self._known: dict[str, Any] = {}
+        self._last = 0.0
+
+    def take(self, event: TrainEvent) -> None:
+        """Note what an event says."""
+        known = self._known
+        match event:
+            case Started():
+                known |= {"trainable": event.trainable, "total": event.total}
+            case TrainStep():
+                known |= {"step": event.step, "train_loss": _finite(event.loss)}
+                known["seconds"] = known.get("seconds", 0.0) + event.seconds
+            case Evaluated():
+                names = {"valid_loss": "valid", "probe_loss": "probe", "accuracy": "accuracy"}
+                for name, before in names.items():
+                    known[name] = _finite(getattr(event, name))
+                    if event.step == 0:
+                        known[f"{before}_before"] = known[name]
+            case Finished():
+                known |= {name: getattr(event, name) for name in FINAL}
+                known |= {"reason": event.reason, "message": event.message}
+                state = {"done": "done", "nan": "failed"}.get(event.reason, "stopped")
+                self._folder.set_state(state, **known)  # type: ignore[arg-type]
+                return
+            case _:
+                return
+        if time.monotonic() - self._last > PULSE:
+            self._folder.set_state("running", **known)
+            self._last = time.monotonic()
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
 
 
 def main() -> int:

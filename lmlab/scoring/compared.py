@@ -20,19 +20,13 @@ By = Literal["difference", "kl", "kl_reverse"]
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A piece of text at whose ends tokens of both models end.
-
-    Attributes:
-        text: its characters.
-        first: −log₂ p of them under the first model, or None when it could not score them all.
-        second: the same under the second model.
-        counts: how many tokens each model cuts it into.
-    """
+    """A piece of text at whose ends tokens of both models end."""
 
     text: str
+    # −log₂ p of them under the first model, or None when it could not score them all
     first: float | None
-    second: float | None
-    counts: tuple[int, int]
+    second: float | None  # the same under the second model
+    counts: tuple[int, int]  # how many tokens each model cuts it into
 
     @property
     def n_bytes(self) -> int:
@@ -49,22 +43,16 @@ class Segment:
 
 @dataclass(frozen=True)
 class Compared:
-    """One text under two models.
+    """One text under two models."""
 
-    Attributes:
-        first: scored by the first model, for instance the base.
-        second: scored by the second, for instance a tuned one.
-        kl: KL(first ‖ second) in bits of the next-token distributions that each token was drawn
-            from; None for a token that was not scored. None altogether when the models have
-            different tokens, whose distributions cannot be compared.
-        kl_reverse: the same of KL(second ‖ first).
-        notes: what a reader has to know about how the two were compared, in sentences.
-    """
-
-    first: Scored
-    second: Scored
+    first: Scored  # scored by the first model, for instance the base
+    second: Scored  # scored by the second, for instance a tuned one
+    # KL(first ‖ second) in bits of the next-token distributions that each token was drawn from;
+    # None for a token that was not scored. None altogether when the models have different tokens,
+    # whose distributions cannot be compared.
     kl: tuple[float | None, ...] | None = None
-    kl_reverse: tuple[float | None, ...] | None = None
+    kl_reverse: tuple[float | None, ...] | None = None  # the same of KL(second ‖ first)
+    # what a reader has to know about how the two were compared, in sentences
     notes: tuple[str, ...] = ()
 
     @property

@@ -17,6 +17,7 @@ from lmlab.models.windows import WindowMode, plan
 from lmlab.progress import Progress
 from lmlab.scoring.compared import LN2, Compared
 from lmlab.scoring.score import (
+    How,
     Job,
     Rows,
     ScoreRequest,
@@ -47,19 +48,7 @@ def compare(
 ) -> Compared:
     """Score ``text`` given ``prefix`` under two models and compare them at each position.
 
-    Args:
-        first: for instance the base.
-        second: for instance a tuned model. Both from one ``ModelStore.borrow_all``.
-        text: what is scored.
-        prefix: what it is conditioned on.
-        top_k: how many alternatives to keep for each token.
-        bos: what stands before the first token.
-        windows: how a text longer than the shorter context is cut.
-        chat: whether the prefix is a question, which each model gets in its own chat form.
-
-    Raises:
-        InputError: the text is empty or not valid Unicode.
-        ModelError: a model gives not-a-number.
+    Arguments and errors as of ``iter_compare``.
     """
     steps = iter_compare(
         first, second, text, prefix=prefix, top_k=top_k, bos=bos, windows=windows, chat=chat
@@ -80,7 +69,21 @@ def iter_compare(
     chat: bool = False,
     given: bool = False,
 ) -> Iterator[Progress | Compared]:
-    """Like ``compare``, as a stream: progress, then the result; ``given`` as of ``encode``."""
+    """Compare two models on a text as a stream: progress, then the result.
+
+    Args:
+        first: for instance the base.
+        second: for instance a tuned model. Both from one ``ModelStore.borrow_all``.
+        text: what is scored.
+        prefix: what it is conditioned on.
+        top_k, bos, windows, max_tokens: as of ``iter_scores``; windows of the shorter context.
+        chat: whether the prefix is a question, which each model gets in its own chat form.
+        given: as of ``encode``.
+
+    Raises:
+        InputError: the text is empty, too long or not valid Unicode.
+        ModelError: a model gives not-a-number.
+    """
     lms = (first, second)
     prefixes = [question(lm.vocabulary, prefix) if chat else prefix for lm in lms]
     item, other = (
@@ -89,27 +92,47 @@ def iter_compare(
     )
     size, notes = _shared(first, second, item, other)
     if not size:
-        requests = [ScoreRequest(text, asked, given=given) for asked in prefixes]
-        yield from _apart(lms, requests, top_k, bos, windows, max_tokens)
+        scored = []
+        for lm, asked in zip(lms, prefixes, strict=True):
+            request = ScoreRequest(text, asked, given=given)
+            how: How = {"top_k": top_k, "bos": bos, "windows": windows}
+            for step in iter_scores(lm, [request], max_tokens=max_tokens, **how):
+                if isinstance(step, Scored):
+                    scored.append(step)
+                else:
+                    yield step
+        yield Compared(scored[0], scored[1])
         return
     check_length(item, max_tokens)
-    context = min(first.context, second.context)
+    yield from _together(lms, item, top_k, windows, size, notes)
+
+
+def _together(
+    lms: Sequence[LM],
+    item: Encoded,
+    top_k: int,
+    windows: WindowMode,
+    size: int,
+    notes: tuple[str, ...],
+) -> Iterator[Progress | Compared]:
+    """Two models of the same tokens, of which the first ``size`` are compared."""
+    context = min(lm.context for lm in lms)
     cut = plan(max(1, item.n_context), len(item.ids), context, windows, None)
     parts: tuple[list[Rows], list[Rows]] = ([], [])
     kl: tuple[list[float], list[float]] = ([], [])
     total, done = sum(w.high - w.low for w in cut), 0
     for window in cut:
         if window.length:
-            rows, ways = _window([first, second], Job(0, item.ids, window), top_k, size)
+            rows, ways = _window(lms, Job(0, item.ids, window), top_k, size)
             for which in (0, 1):
                 parts[which].extend(rows[which])
                 kl[which].extend(ways[which])
         done += window.high - window.low
         yield Progress(done, total)
     shape = windowing(len(cut), windows, None, context)
-    scored = [assemble(lm, item, p, shape) for lm, p in zip((first, second), parts, strict=True)]
-    unscored: list[float | None] = [None] * scored[0].first_unscored
-    yield Compared(scored[0], scored[1], (*unscored, *kl[0]), (*unscored, *kl[1]), notes)
+    one, two = (assemble(lm, item, p, shape) for lm, p in zip(lms, parts, strict=True))
+    unscored: list[float | None] = [None] * one.first_unscored
+    yield Compared(one, two, (*unscored, *kl[0]), (*unscored, *kl[1]), notes)
 
 
 def same_vocabulary(first: LM, second: LM) -> bool:
@@ -123,13 +146,7 @@ def same_vocabulary(first: LM, second: LM) -> bool:
 
 def _shared(first: LM, second: LM, item: Encoded, other: Encoded) -> tuple[int, tuple[str, ...]]:
     """How many ids both models have, 0 where the text cannot be compared by token; and what is to
-    be said of that.
-
-    Args:
-        first: whose start of the text both read.
-        second: the other model.
-        item: the text as the first one's tokenizer cuts it.
-        other: as the second one's does.
+    be said of that. Both read the start of the text as the first one's tokenizer has it.
     """
     widths = [lm.width for lm in (first, second)]
     if first.vocabulary is second.vocabulary:
@@ -187,24 +204,3 @@ def _divergences(
         forward += (one / LN2).tolist()
         backward += (other / LN2).tolist()
     return forward, backward
-
-
-def _apart(
-    lms: Sequence[LM],
-    requests: Sequence[ScoreRequest],
-    top_k: int,
-    bos: BosSetting,
-    windows: WindowMode,
-    max_tokens: int | None,
-) -> Iterator[Progress | Compared]:
-    """Two scorings of models whose tokens differ."""
-    scored: list[Scored] = []
-    for lm, request in zip(lms, requests, strict=True):
-        for step in iter_scores(
-            lm, [request], top_k=top_k, bos=bos, windows=windows, max_tokens=max_tokens
-        ):
-            if isinstance(step, Scored):
-                scored.append(step)
-            else:
-                yield step
-    yield Compared(scored[0], scored[1])

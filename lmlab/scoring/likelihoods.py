@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 import torch
 
-from lmlab.errors import ModelError
+from lmlab.models.decoding import SharedPrefix, common_prefix, refuse_nan
 from lmlab.models.model import LM
-from lmlab.models.sharedprefix import SharedPrefix, common_prefix
 from lmlab.models.tokens import Encoded
+from lmlab.models.windows import batched
 
 BATCH_TOKENS = 4096
 # Rows × (prefix + rest) of one batch, which bounds what the cache takes.
@@ -21,19 +21,12 @@ BATCH_POSITIONS = 32_768
 
 @dataclass(frozen=True, slots=True)
 class Likelihood:
-    """Of one continuation.
+    """Of one continuation."""
 
-    Attributes:
-        logprob: Σ ln p of its tokens, in nats.
-        n_tokens: how many there are.
-        greedy: whether each of them is the model's favourite.
-        n_context: how many tokens stand before them.
-    """
-
-    logprob: float
+    logprob: float  # Σ ln p of its tokens, in nats
     n_tokens: int
-    greedy: bool
-    n_context: int = 0
+    greedy: bool  # whether each of them is the model's favourite
+    n_context: int = 0  # how many tokens stand before them
 
 
 @dataclass
@@ -50,7 +43,6 @@ def likelihoods(
     """Score the text of each item given its prefix; yields {place: likelihood} batch by batch.
 
     Args:
-        lm: the model.
         items: each with at least one token of context; none longer than the model's context.
         share: whether to read a common beginning once.
     """
@@ -58,7 +50,11 @@ def likelihoods(
     most = min(item.n_context for item in items) - 1
     prefix = common_prefix(inputs, most) if share else ()
     reader = SharedPrefix(lm, prefix)
-    for batch in _batches(_lines(inputs), len(prefix)):
+
+    def full(rows: int, width: int) -> bool:
+        return rows * (width - len(prefix)) > BATCH_TOKENS or rows * width > BATCH_POSITIONS
+
+    for batch in batched(_lines(inputs), lambda line: len(line.ids), full):
         yield _score(lm, reader, items, batch)
 
 
@@ -74,21 +70,6 @@ def _lines(inputs: Sequence[tuple[int, ...]]) -> list[_Line]:
     return lines
 
 
-def _batches(lines: list[_Line], shared: int) -> Iterator[list[_Line]]:
-    """Longest first, so that padding is small and memory is at its peak at once."""
-    batch: list[_Line] = []
-    for line in sorted(lines, key=lambda line: -len(line.ids)):
-        rows = len(batch) + 1
-        width = len(batch[0].ids) if batch else 0
-        full = rows * (width - shared) > BATCH_TOKENS or rows * width > BATCH_POSITIONS
-        if batch and full:
-            yield batch
-            batch = []
-        batch.append(line)
-    if batch:
-        yield batch
-
-
 @torch.inference_mode()
 def _score(
     lm: LM, reader: SharedPrefix, items: Sequence[Encoded], batch: list[_Line]
@@ -102,23 +83,16 @@ def _score(
         picked.append(rows[row, item.n_context - 1 - shared : len(item.ids) - 1 - shared])
         targets += item.ids[item.n_context :]
     stats = lm.head.stats(torch.cat(picked), torch.tensor(targets, device=rows.device), 0)
-    if stats.logprob.isnan().any():
-        raise ModelError(
-            f"‘{lm.name}’ gives not-a-number for these prompts.", "Its weights may be damaged."
-        )
+    refuse_nan(stats.logprob, lm.name, "these prompts")
     assert stats.rank is not None  # of whole distributions
     counts = [len(part) for part in picked]
-    columns = (
-        torch.split(stats.logprob.cpu().double(), counts),
-        torch.split(stats.rank.cpu(), counts),
-    )
-    found = zip(wanted, *columns, strict=True)
+    columns = (torch.split(x.cpu(), counts) for x in (stats.logprob.double(), stats.rank))
     return {
         i: Likelihood(
-            min(float(logprobs.sum()), 0.0),
-            len(logprobs),
-            bool((ranks == 1).all()),
-            items[i].n_context,
+            logprob=min(float(logprobs.sum()), 0.0),
+            n_tokens=len(logprobs),
+            greedy=bool((ranks == 1).all()),
+            n_context=items[i].n_context,
         )
-        for (_, i), logprobs, ranks in found
+        for (_, i), logprobs, ranks in zip(wanted, *columns, strict=True)
     }

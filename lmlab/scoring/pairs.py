@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import takewhile
 
 from lmlab.assets import assets_dir
 from lmlab.errors import InputError
@@ -28,16 +28,10 @@ class MinimalPair:
 
 @dataclass(frozen=True)
 class Judged:
-    """A pair as a model sees it.
-
-    Attributes:
-        pair: the sentences.
-        good: the first, scored as a text of its own.
-        bad: the second.
-    """
+    """A pair as a model sees it."""
 
     pair: MinimalPair
-    good: Scored
+    good: Scored  # the first, scored as a text of its own
     bad: Scored
 
     @property
@@ -53,17 +47,12 @@ class Judged:
 
 @dataclass(frozen=True)
 class PairsResult:
-    """How often a model prefers the good sentence.
-
-    Attributes:
-        model: display name.
-        rows: (kind, good, bad, difference in nats) of each pair.
-        total: pairs that will be judged.
-    """
+    """How often a model prefers the good sentence."""
 
     model: str
+    # (kind, good, bad, difference in nats) of each pair
     rows: tuple[tuple[str, str, str, float], ...]
-    total: int
+    total: int  # pairs that will be judged
 
     @property
     def by_kind(self) -> dict[str, Interval]:
@@ -77,15 +66,6 @@ class PairsResult:
     def accuracy(self) -> Interval:
         """The same over all pairs."""
         return agreement.bootstrap([[float(row[3] > 0)] for row in self.rows])
-
-    def to_dict(self) -> dict[str, Any]:
-        """A JSON-ready dict."""
-        return {
-            "model": self.model,
-            "n": len(self.rows),
-            "accuracy": agreement.finite(self.accuracy.mean),
-            "by_kind": {kind: found.mean for kind, found in self.by_kind.items()},
-        }
 
 
 def judge(lm: LM, pairs: Sequence[MinimalPair], top_k: int = 5) -> list[Judged]:
@@ -109,11 +89,8 @@ def iter_pairs(lm: LM, pairs: Sequence[MinimalPair]) -> Iterator[PairsResult]:
 
 def first_difference(good: Scored, bad: Scored) -> tuple[int, int]:
     """The token of each where the two texts part, counted from 0."""
-    shared = 0
-    for a, b in zip(good.text, bad.text, strict=False):
-        if a != b:
-            break
-        shared += 1
+    pairs = zip(good.text, bad.text, strict=False)
+    shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
     return _token_at(good, shared), _token_at(bad, shared)
 
 

@@ -4,20 +4,22 @@ Batches by length, cuts long texts into windows, and never holds a table of leng
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lmlab.errors import InputError, MemoryLimitError, ModelError
+from lmlab.errors import InputError
 from lmlab.maths.metrics import RowStats
 from lmlab.measures import Column
+from lmlab.models.decoding import memory_for, refuse_nan
 from lmlab.models.model import LM, Read
 from lmlab.models.tokens import BosSetting, Encoded, Vocabulary, encode, with_end
-from lmlab.models.windows import Window, WindowMode, default_stride, plan
+from lmlab.models.windows import Window, WindowMode, batched, default_stride, plan
 from lmlab.progress import Progress
 from lmlab.scoring.scored import Scored, Windowing
 from lmlab.scoring.tokens import Alternatives, Tokens, integers
@@ -25,18 +27,12 @@ from lmlab.scoring.tokens import Alternatives, Tokens, integers
 
 @dataclass(frozen=True, slots=True)
 class ScoreRequest:
-    """One text to score.
-
-    Attributes:
-        text: what is scored.
-        prefix: what it is conditioned on (the lecture's x_{1:t}).
-        end: whether the end token after the text is scored too.
-        given: whether white space at the end of the prefix stays there, as ``encode`` has it.
-    """
+    """One text to score."""
 
     text: str
-    prefix: str = ""
-    end: bool = False
+    prefix: str = ""  # what it is conditioned on (the lecture's x_{1:t})
+    end: bool = False  # whether the end token after the text is scored too
+    # whether white space at the end of the prefix stays there, as ``encode`` has it
     given: bool = False
 
 
@@ -57,51 +53,26 @@ class Job:
 Rows = dict[str, NDArray[Any]]
 
 
-def score(
-    lm: LM,
-    text: str,
-    *,
-    prefix: str = "",
-    top_k: int = 10,
-    bos: BosSetting = "tokenizer",
-    windows: WindowMode = "sliding",
-    stride: int | None = None,
-    end: bool = False,
-) -> Scored:
+class How(TypedDict, total=False):
+    """How texts are scored, as ``iter_scores`` says."""
+
+    top_k: int
+    bos: BosSetting
+    windows: WindowMode
+    stride: int | None
+
+
+def score(lm: LM, text: str, *, prefix: str = "", end: bool = False, **how: Unpack[How]) -> Scored:
     """Score every token of ``text`` given ``prefix``: ln p(x_i | x_{<i}), rank, entropy, top-k.
 
-    Args:
-        lm: the model.
-        text: what is scored, x_{t+1:t+L}.
-        prefix: what it is conditioned on, x_{1:t}; may be empty.
-        top_k: how many alternatives to keep for each token.
-        bos: what stands before the first token: ``tokenizer``, which is its own default,
-            ``always`` or ``never`` BOS, or a token by name.
-        windows: how a text longer than the model's context is cut.
-        stride: of sliding windows, in tokens; half the context by default.
-        end: whether the end token after the text is scored too.
-
-    Raises:
-        InputError: the text is empty or not valid Unicode, the model does not know one of its
-            tokens, or the stride is out of range.
-        ModelError: the model gives not-a-number.
+    ``end`` scores the end token after the text too; all else as of ``iter_scores``.
     """
-    requests = [ScoreRequest(text, prefix, end)]
-    return score_many(lm, requests, top_k=top_k, bos=bos, windows=windows, stride=stride)[0]
+    return score_many(lm, [ScoreRequest(text, prefix, end)], **how)[0]
 
 
-def score_many(
-    lm: LM,
-    requests: Sequence[ScoreRequest | str],
-    *,
-    top_k: int = 10,
-    bos: BosSetting = "tokenizer",
-    windows: WindowMode = "sliding",
-    stride: int | None = None,
-) -> list[Scored]:
+def score_many(lm: LM, requests: Sequence[ScoreRequest | str], **how: Unpack[How]) -> list[Scored]:
     """Score many texts, batched by length; each result is the same as of ``score`` alone."""
-    steps = iter_scores(lm, requests, top_k=top_k, bos=bos, windows=windows, stride=stride)
-    return [step for step in steps if isinstance(step, Scored)]
+    return [step for step in iter_scores(lm, requests, **how) if isinstance(step, Scored)]
 
 
 def iter_scores(
@@ -114,7 +85,21 @@ def iter_scores(
     stride: int | None = None,
     max_tokens: int | None = None,
 ) -> Iterator[Progress | Scored]:
-    """Like ``score_many``, as a stream: progress after each batch, then the results in order."""
+    """Score many texts as a stream: progress after each batch, then the results in order.
+
+    Args:
+        top_k: how many alternatives to keep for each token.
+        bos: what stands before the first token: ``tokenizer``, which is its own default,
+            ``always`` or ``never`` BOS, or a token by name.
+        windows: how a text longer than the model's context is cut.
+        stride: of sliding windows, in tokens; half the context by default.
+        max_tokens: of one text.
+
+    Raises:
+        InputError: a text is empty, too long or not valid Unicode, the model does not know one of
+            its tokens, or the stride is out of range.
+        ModelError: the model gives not-a-number.
+    """
     if top_k < 0:
         raise InputError(f"top_k must be 0 or more, not {top_k}.")
     asked = [ScoreRequest(r) if isinstance(r, str) else r for r in requests]
@@ -125,7 +110,8 @@ def iter_scores(
     jobs = [Job(i, encoded[i].ids, w) for i, plan_ in enumerate(plans) for w in plan_ if w.length]
     total, done = sum(job.window.length for job in jobs), 0
     rows: dict[tuple[int, int], Rows] = {}
-    for batch in _batches(jobs, lm.batch_tokens):
+    limit = lm.batch_tokens
+    for batch in batched(jobs, lambda job: job.window.length, lambda n, width: n * width > limit):
         rows |= _score_batch(lm, batch, top_k)
         done += sum(job.window.length for job in batch)
         yield Progress(done, total)
@@ -148,19 +134,6 @@ def check_length(item: Encoded, max_tokens: int | None) -> None:
         )
 
 
-def _batches(jobs: list[Job], limit: int) -> Iterator[list[Job]]:
-    """Of at most ``limit`` tokens, or one window; longest first, so that padding is small and
-    memory is at its peak at once."""
-    batch: list[Job] = []
-    for job in sorted(jobs, key=lambda job: -job.window.length):
-        if batch and (len(batch) + 1) * batch[0].window.length > limit:
-            yield batch
-            batch = []
-        batch.append(job)
-    if batch:
-        yield batch
-
-
 def _score_batch(lm: LM, batch: list[Job], top_k: int) -> dict[tuple[int, int], Rows]:
     """Run one batch; the rows of each window, by request and first position."""
     stats = _checked(lm, lambda: lm.score(_reads(batch), top_k))
@@ -171,10 +144,8 @@ def _score_batch(lm: LM, batch: list[Job], top_k: int) -> dict[tuple[int, int], 
 
 def predictions(lm: LM, batch: list[Job]) -> tuple[Tensor, Tensor]:
     """The rows [N, H] that predict a batch's scored positions, and those positions' ids [N]."""
-    try:
+    with _room():
         return lm.predictions(_reads(batch))
-    except torch.OutOfMemoryError as error:
-        raise _no_memory() from error
 
 
 def statistics(lm: LM, rows: Tensor, targets: Tensor, top_k: int) -> RowStats:
@@ -192,19 +163,14 @@ def _reads(batch: list[Job]) -> list[Read]:
 
 @torch.inference_mode()
 def _checked(lm: LM, ask: Callable[[], RowStats]) -> RowStats:
-    try:
+    with _room():
         stats = ask()
-    except torch.OutOfMemoryError as error:
-        raise _no_memory() from error
-    if stats.logprob.isnan().any():
-        raise ModelError(
-            f"‘{lm.name}’ gives not-a-number for this text.", "Its weights may be damaged."
-        )
+    refuse_nan(stats.logprob, lm.name, "this text")
     return stats
 
 
-def _no_memory() -> MemoryLimitError:
-    return MemoryLimitError("There is not enough memory for this text.", "Shorten it.")
+def _room() -> AbstractContextManager[None]:
+    return memory_for("for this text", "Shorten it.")
 
 
 def split(stats: RowStats, counts: list[int]) -> Iterator[Rows]:

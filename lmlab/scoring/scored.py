@@ -4,11 +4,9 @@ All log-probabilities and entropies are natural logarithms (nats); spans count c
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
-
-import numpy as np
 
 from lmlab.errors import InputError
 from lmlab.measures import Column, Measure, Of, measure, measures
@@ -34,29 +32,20 @@ class Scored:
     ``prefix + text`` is what was given. Where a token spans the border between the two, or the
     prefix ends in white space, the border lies before that token, and ``moved`` holds the
     characters that went from the given prefix to the scored text.
-
-    Attributes:
-        model: display name of the model.
-        text: the scored characters, tiled exactly by the tokens' spans.
-        prefix: the characters conditioned on (the lecture's x_{1:t}).
-        tokens: in order; only the first can be unscored. Any sequence of them may be given.
-        moved: the end of the given prefix that was scored with the text.
-        context: what stood before the first token, as display strings (for instance BOS).
-        windowing: None when the text fitted the model's context.
-        limit: positions that the model reads at once, the model's context; None where not known.
-        unknown: scored tokens that stand for characters which the tokenizer has no token of.
-        notes: what a reader has to know of how the model was loaded and is run, in sentences.
     """
 
     model: str
-    text: str
-    prefix: str
-    tokens: Tokens
-    moved: str = ""
+    text: str  # the scored characters, tiled exactly by the tokens' spans
+    prefix: str  # the characters conditioned on (the lecture's x_{1:t})
+    tokens: Tokens  # in order; only the first can be unscored. Any sequence of them may be given.
+    moved: str = ""  # the end of the given prefix that was scored with the text
+    # what stood before the first token, as display strings (for instance BOS)
     context: tuple[str, ...] = ()
-    windowing: Windowing | None = None
+    windowing: Windowing | None = None  # None when the text fitted the model's context
+    # positions that the model reads at once, the model's context; None where not known
     limit: int | None = None
-    unknown: int = 0
+    unknown: int = 0  # scored tokens that stand for characters which the tokenizer has no token of
+    # what a reader has to know of how the model was loaded and is run, in sentences
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -73,11 +62,6 @@ class Scored:
         if not found.fits(self.tokens.columns):
             raise InputError(f"‘{key}’ is no measure of one text under one model.")
         return found.value(self.tokens.columns)
-
-    @property
-    def scored_tokens(self) -> Iterator[TokenScore]:
-        """The tokens that have a log-probability."""
-        return (self.tokens[int(i)] for i in np.flatnonzero(self.tokens.known))
 
     @property
     def first_unscored(self) -> bool:
@@ -161,20 +145,12 @@ class Scored:
         values = [(one, one.value(tokens.columns)) for one in measures(tokens.columns)]
         levels = dict(values)[bits]
         spans = [
-            markup.Span(text, bits.level(levels[i]), self._title(i, values))
+            (text, bits.level(levels[i]), self._title(i, values))
             if tokens.known[i]
-            else markup.Span(text, None, "not scored")
+            else (text, None, "not scored")
             for i, text in enumerate(tokens.texts)
         ]
-        figures = [
-            f"perplexity <b>{self.perplexity:,.2f}</b>",
-            f"{self.logprob:,.2f} nats",
-            f"{'—' if self.unknown else f'{self.bits_per_byte:.3f}'} bits per byte",
-            f"{self.n_tokens:,} tokens",
-        ]
-        legend = (f"{bits.label}, {bits.unit}", bits.labels)
-        shown = figures if self.n_tokens else []
-        return markup.strip(self.model, shown, legend, self.prefix, spans, remarks(self))
+        return markup.strip(scored=self, measure=bits, spans=spans, notes=remarks(self))
 
     def _title(self, i: int, values: Sequence[tuple[Measure, Column]]) -> str:
         """The measures of a token and its likeliest alternatives, in a line."""

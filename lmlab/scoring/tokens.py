@@ -27,29 +27,19 @@ class Alternative(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TokenScore:
-    """One token of a scored text.
+    """One token of a scored text."""
 
-    Attributes:
-        id: the token's id in the vocabulary.
-        text: what it shows as: the characters it completes, or its bytes as ``⟨F0 9F⟩`` where it
-            holds only a part of a character.
-        start: first character it completes, counted in ``Scored.text``.
-        end: one past the last; equal to ``start`` when it completes none.
-        logprob: ln p(token | everything before), or None when it was not scored.
-        rank: 1 for the model's favourite, or None.
-        entropy: of the model's distribution at this position, in nats, or None.
-        top: the likeliest tokens at this position, best first.
-        best: ln p of the likeliest, or None; that of the first alternative where it is left out.
-    """
-
-    id: int
+    id: int  # the token's id in the vocabulary
+    # what it shows as: the characters it completes, or its bytes as ``⟨F0 9F⟩`` where it holds only
+    # a part of a character
     text: str
-    start: int
-    end: int
-    logprob: float | None
-    rank: int | None
-    entropy: float | None
-    top: tuple[Alternative, ...] = ()
+    start: int  # first character it completes, counted in ``Scored.text``
+    end: int  # one past the last; equal to ``start`` when it completes none
+    logprob: float | None  # ln p(token | everything before), or None when it was not scored
+    rank: int | None  # 1 for the model's favourite, or None
+    entropy: float | None  # of the model's distribution at this position, in nats, or None
+    top: tuple[Alternative, ...] = ()  # the likeliest tokens at this position, best first
+    # ln p of the likeliest, or None; that of the first alternative where it is left out
     best: float | None = None
 
     def __post_init__(self) -> None:
@@ -59,20 +49,14 @@ class TokenScore:
 
 @dataclass(frozen=True)
 class Alternatives:
-    """The alternatives of all tokens, in a row.
+    """The alternatives of all tokens, in a row."""
 
-    Attributes:
-        ends: by token, where its own end; they begin where the last token's do.
-        words: id and display text of each that occurs, once; a token may show as more than one
-            text, by where it stands.
-        places: in ``words``.
-        logprobs: in nats.
-    """
-
-    ends: Integers
+    ends: Integers  # by token, where its own end; they begin where the last token's do
+    # id and display text of each that occurs, once; a token may show as more than one text, by
+    # where it stands
     words: tuple[tuple[int, str], ...]
-    places: Integers
-    logprobs: NDArray[np.float64]
+    places: Integers  # in ``words``
+    logprobs: NDArray[np.float64]  # in nats
 
     @classmethod
     def none(cls, count: int) -> "Alternatives":
@@ -91,19 +75,12 @@ class Alternatives:
 
 @dataclass(frozen=True, eq=False)
 class Tokens(Sequence[TokenScore]):
-    """Tokens in columns.
+    """Tokens in columns."""
 
-    Attributes:
-        texts: what each shows as.
-        starts, ends: the characters that each completes.
-        columns: see ``lmlab.measures``, those that the backend gives; NaN where a token was not
-            scored.
-        top: the alternatives.
-    """
-
-    texts: tuple[str, ...]
-    starts: Integers
+    texts: tuple[str, ...]  # what each shows as
+    starts: Integers  # the characters that each completes
     ends: Integers
+    # see ``lmlab.measures``, those that the backend gives; NaN where a token was not scored
     columns: Columns
     top: Alternatives
 

@@ -11,20 +11,12 @@ from lmlab.scoring.tokens import TokenScore
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word with what stands to it: punctuation, and the white space before it.
+    """A word with what stands to it: punctuation, and the white space before it."""
 
-    Attributes:
-        text: its characters without white space around; an end token's name.
-        start: first character, counted in the scored text.
-        end: one past the last.
-        logprob: ln p of its tokens, in nats; None where one of them was not scored.
-        n_tokens: how many they are.
-    """
-
-    text: str
-    start: int
-    end: int
-    logprob: float | None
+    text: str  # its characters without white space around; an end token's name
+    start: int  # first character, counted in the scored text
+    end: int  # one past the last
+    logprob: float | None  # ln p of its tokens, in nats; None where one of them was not scored
     n_tokens: int
 
     @property

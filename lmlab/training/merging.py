@@ -12,7 +12,7 @@ from lmlab.errors import InputError, LabError, ModelError, disk_error
 from lmlab.models.backends.transformers.adapters import Adapters
 from lmlab.models.backends.transformers.loading import DTYPES, inspect, load
 from lmlab.models.backends.transformers.model import Weights
-from lmlab.models.learned import learned_form, note_form
+from lmlab.models.forms import learned_form, note_form
 from lmlab.models.refs import ModelRef
 from lmlab.models.store import FolderStore
 from lmlab.training.whole import whole_folder

@@ -18,8 +18,7 @@ from transformers.pytorch_utils import Conv1D
 from lmlab.errors import InputError
 from lmlab.models.backends.transformers.model import context_of
 from lmlab.models.chat import turn_end
-from lmlab.models.forms import Form
-from lmlab.models.learned import note_form
+from lmlab.models.forms import Form, note_form
 from lmlab.models.tokens import Vocabulary
 from lmlab.text.chat import check_form
 from lmlab.training.config import FinetuneConfig

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from lmlab.errors import InputError, LabError, ModelError
 from lmlab.models.backends.transformers.adapterkeys import MisfitError, fitted, plain_key
 from lmlab.models.backends.transformers.adapters import BEYOND_LORA, WEIGHTS
-from lmlab.models.learned import learned_form
+from lmlab.models.forms import learned_form
 from lmlab.training.config import FinetuneConfig
 from lmlab.training.methods import Tuned
 from lmlab.training.shapes import ModelShape, lora_targets

@@ -1,11 +1,12 @@
 """The Change tab's parts on weights in a real browser, over the embedded suite and a run's own."""
 
 import math
+from xml.etree import ElementTree
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from lmlab.features.change.matrices import Changes, Knifed
+from lmlab.features.change.changes import Changes, Knifed
 from lmlab.features.change.service import Changing, KnifeTexts
 from lmlab.lab import Lab
 from lmlab.runs.store import Runs
@@ -120,6 +121,11 @@ def test_the_knife_goes_from_the_base_to_the_tuned_model(visit, real_page, real_
     assert "K = 1 " in receipt(page, "change-knife")
     cut = saved(page, ".lm-knifechart:first-child", "CSV").decode("utf-8-sig").split()
     assert [line.split(",")[0] for line in cut[-3:]][1:] == ["base", "tuned"]
+    drawing = ElementTree.fromstring(saved(page, ".lm-knifechart:first-child", "SVG").decode())
+    lines = [node for node in drawing.iter() if node.tag.endswith(("line", "polyline"))]
+    assert lines
+    assert all("stroke: rgb(" in node.get("style", "") for node in lines)
+    assert float(drawing.get("width")) > 100
     slider = page.locator(".lm-knifeslider input")
     shown = page.locator(".lm-knifenums .lm-num2")
     last = int(slider.get_attribute("max"))

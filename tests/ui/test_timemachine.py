@@ -6,9 +6,8 @@ import math
 import pytest
 from playwright.sync_api import Page, expect
 
-from lmlab.features.change.drift_service import Drifting
-from lmlab.features.change.journeys import Moment
-from lmlab.features.change.taskmap_service import TaskMaps
+from lmlab.features.change.changes import Moment
+from lmlab.features.change.drift_service import Drifting, TaskMaps
 from lmlab.features.change.timemachine_service import TimeMachine
 from lmlab.scoring.comparison import compare
 from tests.ui.conftest import handed_over
@@ -172,7 +171,7 @@ def the_map(page: Page, real_lab) -> None:
     page.locator("#taskmap-go").click()
     expect(page.locator("#taskmap-said")).to_contain_text("stress")
     settled(page, "taskmap")
-    found = real_lab.service(TaskMaps).kept(2)
+    (found,) = real_lab.service(TaskMaps).measure(2)
     expect(page.locator("#taskmap-said")).to_contain_text(f"stress {found.stress:.2f}")
     cells = page.locator(".lm-moves tbody tr").nth(1).locator("td")
     shown = [float(text.replace("−", "-")) for text in cells.all_inner_texts()]

@@ -46,9 +46,16 @@ def _diff(arguments: argparse.Namespace) -> None:
         changes = list(iter_changes(base, tuned))
         compared = compare(base, tuned, arguments.text) if arguments.text else None
     if arguments.json:
-        print(json.dumps(_as_dict(arguments, changes, compared), ensure_ascii=False))
+        ranks = ("relative", "effective_rank", "stable_rank")
+        found = {
+            "base": arguments.base,
+            "tuned": arguments.tuned,
+            "matrices": [asdict(c) | {name: getattr(c, name) for name in ranks} for c in changes],
+            "text": compared.to_dict() if compared else None,
+        }
+        print(json.dumps(found, ensure_ascii=False))
     elif arguments.receipt:
-        from lmlab.features.change.receipt import matrix
+        from lmlab.features.change.receipt_notes import matrix
 
         if not changes:
             raise InputError("No matrix differs.")
@@ -56,18 +63,6 @@ def _diff(arguments: argparse.Namespace) -> None:
         print(matrix(arguments.base, arguments.tuned, most), end="")
     else:
         _print(changes, compared)
-
-
-def _as_dict(
-    arguments: argparse.Namespace, changes: "Sequence[MatrixChange]", compared: "Compared | None"
-) -> dict[str, Any]:
-    ranks = ("relative", "effective_rank", "stable_rank")
-    return {
-        "base": arguments.base,
-        "tuned": arguments.tuned,
-        "matrices": [asdict(c) | {name: getattr(c, name) for name in ranks} for c in changes],
-        "text": compared.to_dict() if compared else None,
-    }
 
 
 def _print(changes: "Sequence[MatrixChange]", compared: "Compared | None") -> None:

@@ -1,55 +1,82 @@
-"""What the Change tab shows of drift and of the map of tasks, as escaped HTML."""
+"""Drift between two models as a figure, a table and CSV."""
 
 from collections.abc import Sequence
 from html import escape
 
-from lmlab.features.change.changes import Drift
-from lmlab.features.change.drift_plots import GROUPS, short
-from lmlab.features.change.taskmap import TaskMap
-from lmlab.maths.mds import quality
-from lmlab.measures import measure
-from lmlab.numbers import large, signed
+import plotly.graph_objects as go
 
-FORGETTING = (
-    "Bits per byte of held-out text before and after tuning. Above 0, the tuned model became worse "
-    "at that kind of text: that is what it forgot."
-)
-MOVES = (
-    "log₂ of a variant’s perplexity over the base’s, answers given their prompts: −1 is half the "
-    "perplexity, +1 is twice. Framed: the variant’s own task."
-)
+from lmlab.features.change.changes import Drift
+from lmlab.parts import plots
+from lmlab.parts.html import filled
+from lmlab.parts.plots import FIRST, GREY, SECOND
+from lmlab.parts.tables import csv_of, rows_of
+
+AWAY, BACK = "away", "back"
+WAYS = {AWAY: "KL(tuned ‖ base)", BACK: "KL(base ‖ tuned)"}
+GROUPS = {"task": "its task", "general": "general text", "other": "other tasks"}
+# Hatched as well, so that no group is told by its colour alone.
+LOOKS = {"task": (FIRST, ""), "general": (SECOND, "/"), "other": (GREY, ".")}
+ROW = 30  # pixels of a bar
+
+
+def bars(found: Sequence[Drift], way: str) -> go.Figure:
+    """Mean divergence on each kind of text with its 95 % interval, the first kind on top."""
+    figure = plots.empty()
+    for group in GROUPS:
+        if some := [one for one in found if one.group == group]:
+            figure.add_trace(_bars(some, group, way))
+    figure.update_layout(
+        meta={"points": "kinds"}, height=max(270, 110 + ROW * len(found)), bargap=0.28,
+        margin={"l": 20, "r": 54},
+    )  # fmt: skip
+    figure.update_xaxes(
+        title_text=f"{WAYS[way]}, bits a token", rangemode="tozero", showgrid=True,
+        gridcolor="rgba(128,134,150,.22)",
+    )  # fmt: skip
+    figure.update_yaxes(
+        title_text="", type="category", categoryorder="array", showgrid=False, ticksuffix="  ",
+        categoryarray=[_label(one) for one in reversed(found)],
+    )  # fmt: skip
+    return figure
+
+
+def _bars(found: Sequence[Drift], group: str, way: str) -> go.Bar:
+    colour, pattern = LOOKS[group]
+    values = [
+        (one.kl, one.kl_low, one.kl_high)
+        if way == AWAY
+        else (one.kl_reverse, one.kl_reverse_low, one.kl_reverse_high)
+        for one in found
+    ]
+    return go.Bar(
+        y=[_label(one) for one in found],
+        x=[mean for mean, _, _ in values],
+        orientation="h",
+        name=GROUPS[group],
+        marker={"color": colour, "pattern": {"shape": pattern, "size": 5, "solidity": 0.25}},
+        error_x={
+            "type": "data", "symmetric": False, "color": GREY, "thickness": 1.6, "width": 5,
+            "array": [high - mean for mean, _, high in values],
+            "arrayminus": [mean - low for mean, low, _ in values],
+        },
+        customdata=[
+            [low, high, one.n_texts, one.n_tokens]
+            for one, (_, low, high) in zip(found, values, strict=True)
+        ],
+        hovertemplate="%{x:.3f} bits a token, 95 %: %{customdata[0]:.3f} to %{customdata[1]:.3f}"
+        "<br>%{customdata[2]} texts, %{customdata[3]:,} tokens<extra>%{y}</extra>",
+    )  # fmt: skip
+
+
+def _label(one: Drift) -> str:
+    name = escape(one.kind if len(one.kind) < 26 else one.kind[:24] + "…")
+    # A kind of general text may bear the name of a task.
+    return name if one.group != "task" else f"<b>{name}</b>"
 
 
 def forgetting(base: str, tuned: str, found: Sequence[Drift]) -> str:
     """The table: one row for each kind of text."""
-    head = "".join(
-        f'<th scope="col">{name}</th>'
-        for name in ("text", "", "before", "after", "difference", "texts", "tokens")
-    )
-    body = "".join(f"<tr>{_row(one)}</tr>" for one in found)
-    return (
-        f'<p class="lm-pairnames">before: <b>{escape(base)}</b> · after: <b>{escape(tuned)}</b></p>'
-        '<div class="lm-scroll lm-tall" tabindex="0" role="region" aria-label="Forgetting">'
-        f'<table class="lm-table lm-forgetting"><thead><tr>{head}</tr></thead>'
-        f'<tbody>{body}</tbody></table></div><p class="lm-why">{FORGETTING}</p>'
-    )
-
-
-def _row(one: Drift) -> str:
-    sign = "+" if one.forgetting > 0 else ""
-    word = "worse" if one.forgetting > 0.005 else "better" if one.forgetting < -0.005 else "same"
-    cells = [
-        signed(one.before, 3),
-        signed(one.after, 3),
-        f"<b>{sign}{signed(one.forgetting, 3)}</b> <small>{word}</small>",
-        f"{one.n_texts:,}",
-        f"{one.n_tokens:,}",
-    ]
-    return (
-        f'<th scope="row">{escape(one.kind)}</th>'
-        f'<td class="lm-group">{GROUPS.get(one.group, "")}</td>'
-        + "".join(f"<td>{cell}</td>" for cell in cells)
-    )
+    return filled("features/change/forgetting", base=base, tuned=tuned, found=found, groups=GROUPS)
 
 
 def told(found: Sequence[Drift]) -> str:
@@ -67,49 +94,14 @@ def told(found: Sequence[Drift]) -> str:
     )
 
 
-def moves(found: TaskMap) -> str:
-    """How each variant's perplexity moved on each kind of text: a table with coloured cells."""
-    counts = list(zip(found.kinds, found.n_rows, found.n_tokens, strict=True))
-    head = "".join(
-        f'<th scope="col">{escape(kind)}<small>{rows} rows</small>'
-        f"<small>{tokens:,} tokens</small></th>"
-        for kind, rows, tokens in counts
+def to_csv(found: Sequence[Drift]) -> str:
+    """All that was measured, one row for each kind of text."""
+    rows = rows_of(
+        found,
+        "text=kind group texts=n_texts tokens=n_tokens kl_tuned_base_bits=kl "
+        "kl_tuned_base_low=kl_low kl_tuned_base_high=kl_high kl_base_tuned_bits=kl_reverse "
+        "kl_base_tuned_low=kl_reverse_low kl_base_tuned_high=kl_reverse_high "
+        "bits_per_byte_before=before bits_per_byte_after=after difference=forgetting",
+        group=lambda one: GROUPS.get(one.group, one.group),
     )
-    first = "".join(f"<td>{large(_perplexity(loss))}</td>" for loss in found.losses[0])
-    body = f'<tr><th scope="row">{escape(found.names[0])}, perplexity</th>{first}</tr>'
-    for i, name in enumerate(found.names[1:], 1):
-        cells = "".join(_cell(found, i, k) for k in range(len(found.kinds)))
-        body += f'<tr><th scope="row">{escape(short(name))}</th>{cells}</tr>'
-    return (
-        '<div class="lm-scroll lm-tall" tabindex="0" role="region" aria-label="Perplexity moved">'
-        f'<table class="lm-table lm-moves"><thead><tr><th></th>{head}</tr></thead>'
-        f'<tbody>{body}</tbody></table></div><p class="lm-why">{MOVES}</p>'
-    )
-
-
-def _cell(found: TaskMap, model: int, kind: int) -> str:
-    value = found.moved(model, kind)
-    before, after = (_perplexity(found.losses[i][kind]) for i in (0, model))
-    own = " own" if found.own[model] == found.kinds[kind] else ""
-    # The strip's colours: blue where it became worse, orange where it became better.
-    level = measure("difference").level(-value)
-    title = f"perplexity {large(before)} → {large(after)}"
-    sign = "+" if value > 0 else ""
-    return f'<td class="d{level}{own}" title="{title}">{sign}{signed(value)}</td>'
-
-
-def _perplexity(loss: float) -> float:
-    return 2.718281828459045**loss if loss < 700 else float("inf")
-
-
-def map_said(found: TaskMap) -> str:
-    """What the picture is, in sentences."""
-    rows = max(found.n_rows)
-    return (
-        "Distance: mean √JSD of the next-token distributions over held-out answers of "
-        f"{len(found.kinds) - 1} tasks, {rows} rows each, every task with equal weight: 0 the "
-        "same, 1 nothing in common. Two dimensions cannot show all distances: "
-        f"<b>stress {found.stress:.2f}</b> ({quality(found.stress)} by Kruskal’s words, 1964). "
-        "Circle: standard deviation of a variant’s distance from the base over the rows of its "
-        "own task. Axes have no meaning but their scale."
-    )
+    return csv_of(rows)

@@ -2,8 +2,10 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from lmlab.assets import SHIPPED
@@ -22,24 +24,28 @@ SHAPE = (
     "tie_word_embeddings",
 )
 
-
 # How one model came to be beside another, in the order in which they are offered.
 Kind = Literal["adapter", "tuned", "parent", "later", "earlier", "alike"]
-KINDS: tuple[Kind, ...] = ("adapter", "tuned", "parent", "later", "earlier", "alike")
-_STEP = re.compile(r"(.+-steps)/step-(\d+)")
+KINDS: Mapping[Kind, str] = MappingProxyType(
+    {
+        "adapter": "",
+        "tuned": " · all weights tuned",
+        "parent": " · what it was made from",
+        "later": " · later in its training",
+        "earlier": " · earlier in its training",
+        "alike": " · same shape, kinship not stated",
+    }
+)
+STEP = re.compile(r"(.+-steps)/step-(\d+)")
 _MADE_FROM = re.compile(r"^base_model: *(\S+) *$", re.MULTILINE)
 _FRONT = 2000  # characters of a card in which its front matter is looked for
 
 
 @dataclass(frozen=True, slots=True)
 class Relative:
-    """What can be laid beside a base.
-
-    Attributes:
-        name: the model's.
-        kind: an adapter for it; tuned from it, as the card says; what it was itself tuned from; a
-            later or earlier checkpoint of one run; or alike in shape, with nothing said of more.
-    """
+    """What can be laid beside a base: an adapter for it; tuned from it, as the card says; what it
+    was itself tuned from; a later or earlier checkpoint of one run; or alike in shape, with nothing
+    said of more."""
 
     name: str
     kind: Kind
@@ -58,7 +64,7 @@ def relatives(store: ModelStore, base: str) -> list[Relative]:
     found = [Relative(f"{base}+{name}", "adapter") for name in adapters]
     models = sorted((n for n in known if n != base and _shape(store, n) == mine), key=_order)
     found += [Relative(name, _kind(store, base, name)) for name in models]
-    return sorted(found, key=lambda one: KINDS.index(one.kind))
+    return sorted(found, key=lambda one: list(KINDS).index(one.kind))
 
 
 def _kind(store: ModelStore, base: str, other: str) -> Kind:
@@ -66,7 +72,7 @@ def _kind(store: ModelStore, base: str, other: str) -> Kind:
         return "tuned"
     if _made_from(store, base) == other:
         return "parent"
-    here, there = _STEP.fullmatch(base), _STEP.fullmatch(other)
+    here, there = STEP.fullmatch(base), STEP.fullmatch(other)
     if here and there and here[1] == there[1]:
         return "later" if int(there[2]) > int(here[2]) else "earlier"
     return "alike"

@@ -9,44 +9,36 @@ export function mount(element, { props, watch, trigger }) {
   const SHOWN = [
     { key: "relative", name: "‖ΔW‖ / ‖W‖, %", factor: 100, what: "Frobenius norm of the change over that of the matrix" },
     { key: "change", name: "‖ΔW‖", factor: 1, what: "Frobenius norm of the change" },
-    { key: "effective", name: "effective rank", factor: 1, what: "exp of the entropy of σ / Σσ" },
-    { key: "stable", name: "stable rank", factor: 1, what: "‖ΔW‖² / σ₁²" },
+    { key: "effective_rank", name: "effective rank", factor: 1, what: "exp of the entropy of σ / Σσ" },
+    { key: "stable_rank", name: "stable rank", factor: 1, what: "‖ΔW‖² / σ₁²" },
   ];
   let map = null, shown = SHOWN[0], chosen = "";
   const part = (name) => element.querySelector(name);
+  const scaled = (cell) => (cell[shown.key] == null ? null : cell[shown.key] * shown.factor);
 
   function digits(value) {
     if (value == null) return "–";
     const size = Math.abs(value);
-    return size >= 100 ? count(Math.round(value)) : size >= 10 ? value.toFixed(1) : size >= 1 ? value.toFixed(1) : value.toPrecision(size >= 0.1 ? 2 : 1);
-  }
-
-  const scaled = (cell) => (cell[shown.key] == null ? null : cell[shown.key] * shown.factor);
-  const most = () => Math.max(...map.cells.map((cell) => scaled(cell) ?? 0), 1e-12);
-
-  function place(cell) {
-    return cell.layer == null ? cell.name : "layer " + cell.layer + ", " + cell.kind;
+    return size >= 100 ? count(Math.round(value)) : size >= 1 ? value.toFixed(1) : value.toPrecision(size >= 0.1 ? 2 : 1);
   }
 
   // One line on a cell, for whoever looks at it or listens.
   function told(cell) {
-    const said = [`${place(cell)}, ${cell.shape.map(count).join(" × ")}: ‖ΔW‖ ${(+cell.change.toPrecision(3))}`];
+    const place = cell.layer == null ? cell.name : "layer " + cell.layer + ", " + cell.kind;
+    const said = [`${place}, ${cell.shape.map(count).join(" × ")}: ‖ΔW‖ ${(+cell.change.toPrecision(3))}`];
     if (cell.relative != null) said.push(`${(100 * cell.relative).toPrecision(3)} % of ‖W‖ ${+cell.norm.toPrecision(4)}`);
     if (cell.rank) said.push("ℓ = " + cell.rank);
-    if (cell.effective != null) said.push(`effective rank ${cell.effective.toFixed(1)}, stable rank ${cell.stable.toFixed(1)}`);
+    if (cell.effective_rank != null) said.push(`effective rank ${cell.effective_rank.toFixed(1)}, stable rank ${cell.stable_rank.toFixed(1)}`);
     return said.join(" · ");
   }
 
   function button(cell, top) {
-    const value = scaled(cell), box = el("button", "lm-mapcell", digits(value));
-    const bin = value == null ? 0 : Math.min(LEVELS - 1, Math.floor((value / top) * (LEVELS - 0.001)));
+    const value = scaled(cell), bin = value == null ? 0 : Math.min(LEVELS - 1, Math.floor((value / top) * (LEVELS - 0.001)));
+    const box = el("button", "lm-mapcell b" + bin, digits(value));
     box.type = "button";
-    box.classList.add("b" + bin);
     box.dataset.name = cell.name;
     box.setAttribute("aria-label", told(cell));
-    box.setAttribute("aria-pressed", String(cell.name === chosen));
-    box.tabIndex = cell.name === chosen ? 0 : -1;
-    box.onclick = () => choose(cell.name);
+    box.onclick = () => { choose(cell.name); trigger("choose", { name: cell.name }); };
     box.onmouseenter = box.onfocus = () => { part(".lm-mapread").textContent = told(cell); };
     box.onmouseleave = box.onblur = rest;
     return box;
@@ -65,43 +57,40 @@ export function mount(element, { props, watch, trigger }) {
       box.tabIndex = on ? 0 : -1;
     }
     rest();
-    trigger("choose", { name });
   }
 
-  function heading(kind) {
-    const head = el("th"), cut = kind.replace(/\.(weight|bias)$/, "").lastIndexOf(".");
-    head.scope = "col";
-    // A name may go on in a new line after a dash, and nowhere else.
-    const broken = (name) => name.replace(/_/g, "_\u200b");
-    if (cut > 0) head.append(el("small", "", broken(kind.slice(0, cut))));
-    head.append(el("span", "", broken(kind.slice(cut + 1))));
+  function heading(name, ...words) {
+    const head = el("th", "", name);
+    head.scope = words.length || name === "layer" ? "col" : "row";
+    head.append(...words);
     return head;
   }
 
+  function named(kind) {
+    // A name may go on in a new line after a dash, and nowhere else.
+    const cut = kind.replace(/\.(weight|bias)$/, "").lastIndexOf("."), broken = (name) => name.replace(/_/g, "_\u200b");
+    const last = el("span", "", broken(kind.slice(cut + 1)));
+    return cut > 0 ? heading("", el("small", "", broken(kind.slice(0, cut))), last) : heading("", last);
+  }
+
   function grid(top) {
-    const table = el("table", "lm-maptable"), head = el("tr"), rows = el("tbody"), corner = el("th", "", "layer");
-    corner.scope = "col";
-    head.append(corner, ...map.kinds.map(heading));
+    const table = el("table", "lm-maptable"), rows = el("tbody");
+    table.createTHead().insertRow().append(heading("layer"), ...map.kinds.map(named));
+    table.append(rows);
     for (const layer of map.layers) {
-      const row = el("tr"), name = el("th", "", String(layer));
-      name.scope = "row";
-      row.append(name);
+      const row = rows.insertRow();
+      row.append(heading(String(layer)));
       for (const kind of map.kinds) {
-        const cell = map.cells.find((one) => one.layer === layer && one.kind === kind), box = el("td");
+        const cell = map.cells.find((one) => one.layer === layer && one.kind === kind), box = row.insertCell();
         if (cell) box.append(button(cell, top));
-        row.append(box);
       }
-      rows.append(row);
     }
-    const caption = el("thead");
-    caption.append(head);
-    table.append(caption, rows);
     return table;
   }
 
-  function outside(top) {
+  function outside(cells, top) {
     const box = el("div", "lm-mapoutside");
-    for (const cell of map.cells.filter((one) => one.layer == null)) {
+    for (const cell of cells) {
       const one = el("div");
       one.append(el("span", "", cell.name), button(cell, top));
       box.append(one);
@@ -110,40 +99,23 @@ export function mount(element, { props, watch, trigger }) {
   }
 
   function legend(top) {
-    const cells = el("span", "lm-cells");
-    for (let i = 0; i < LEVELS; i++) {
-      const text = i === 0 ? "0" : i === LEVELS - 1 ? digits(top) : i === 4 ? digits(top / 2) : " ";
-      cells.append(el("i", "b" + i, text));
-    }
+    const cells = el("span", "lm-cells"), words = { 0: "0", 4: digits(top / 2), [LEVELS - 1]: digits(top) };
+    for (let i = 0; i < LEVELS; i++) cells.append(el("i", "b" + i, words[i] ?? " "));
     part(".lm-legend").replaceChildren(el("span", "lm-formula", shown.what), cells);
   }
 
-  function choices() {
-    const box = part(".lm-measures");
-    if (box.childElementCount) return;
-    for (const one of SHOWN) {
-      const label = el("label"), input = el("input");
-      input.type = "radio";
-      input.name = "lm-changed";
-      input.checked = one === shown;
-      input.onchange = () => { shown = one; draw(); };
-      label.append(input, el("span", "", one.name));
-      box.append(label);
-    }
-  }
-
   function draw() {
-    const there = !!map && map.cells.length > 0, top = there ? most() : 1, scroll = part(".lm-mapscroll");
+    const there = map?.cells.length > 0, scroll = part(".lm-mapscroll");
     for (const name of [".lm-tools", ".lm-mapread", ".lm-mapscroll"]) part(name).hidden = !there;
     part(".lm-empty").hidden = there;
     emptied(part(".lm-empty"), map);
     scroll.replaceChildren();
     if (!there) return;
-    choices();
+    const top = Math.max(...map.cells.map((cell) => scaled(cell) ?? 0), 1e-12), loose = map.cells.filter((one) => one.layer == null);
     legend(top);
     if (map.layers.length) scroll.append(grid(top));
-    if (map.cells.some((one) => one.layer == null)) scroll.append(outside(top));
-    rest();
+    if (loose.length) scroll.append(outside(loose, top));
+    choose(chosen);
   }
 
   // Arrow keys go to the nearest cell in their direction.
@@ -157,9 +129,8 @@ export function mount(element, { props, watch, trigger }) {
     let best = null, least = Infinity;
     for (const box of element.querySelectorAll(".lm-mapcell")) {
       const [bx, by] = middle(box), along = (bx - x) * way[0] + (by - y) * way[1];
-      if (along < 4) continue;
       const far = along + 3 * Math.abs((bx - x) * way[1] + (by - y) * way[0]);
-      if (far < least) { least = far; best = box; }
+      if (along >= 4 && far < least) { least = far; best = box; }
     }
     if (!best) return;
     from.tabIndex = -1;
@@ -173,6 +144,12 @@ export function mount(element, { props, watch, trigger }) {
     draw();
   }
 
+  part(".lm-measures").append(...SHOWN.map((one) => {
+    const label = el("label"), input = Object.assign(el("input"), { type: "radio", name: "lm-changed", checked: one === shown });
+    input.onchange = () => { shown = one; draw(); };
+    label.append(input, el("span", "", one.name));
+    return label;
+  }));
   element.addEventListener("keydown", walk);
   arrived();
   watch("value", arrived);

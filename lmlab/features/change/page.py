@@ -1,10 +1,9 @@
 """The Change tab: a base, what was made from it, and what that changed. Picks the two once; each
-part below is a tab of its own with ``build(lab, base, tuned)``.
+part below is a tab of its own with ``NAME`` and ``build(lab, base, tuned)``.
 """
 
 from collections.abc import Callable
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import gradio as gr
 
@@ -16,6 +15,7 @@ from lmlab.features.change import (
     timemachine_page,
     weights_page,
 )
+from lmlab.features.change.family import KINDS
 from lmlab.features.change.feature import FEATURE
 from lmlab.features.change.service import Changing
 from lmlab.lab import Lab
@@ -30,19 +30,9 @@ from lmlab.parts.stream import QUIET, Shown
 from lmlab.parts.widgets import static
 from lmlab.runs.owned_runs import TuningRuns
 
-NAME = "Change"
+PARTS = (weights_page, knife_page, drift_page, timemachine_page, taskmap_page)
 # The adapter whose distributions are far on its own task and close elsewhere.
 CLEAREST = "+sentiment"
-TOLD = MappingProxyType(
-    {
-        "tuned": " · all weights tuned",
-        "parent": " · what it was made from",
-        "later": " · later in its training",
-        "earlier": " · earlier in its training",
-        "alike": " · same shape, kinship not stated",
-    }
-)
-
 # Another pair: the part that is in view, if it is quick, measures at once. Waits a moment, as a new
 # base may bring another tuned model with it.
 PRESS = """() => {
@@ -52,22 +42,6 @@ PRESS = """() => {
     buttons.find((button) => button.offsetParent && !button.disabled)?.click();
   }, 300);
 }"""
-
-
-class Part(NamedTuple):
-    """A tab within the tab: its name, and what draws it from the lab and the two pickers."""
-
-    name: str
-    build: Callable[[Lab, gr.Dropdown, gr.Dropdown], None]
-
-
-PARTS = (
-    Part(weights_page.NAME, weights_page.build),
-    Part(knife_page.NAME, knife_page.build),
-    Part(drift_page.NAME, drift_page.build),
-    Part(timemachine_page.NAME, timemachine_page.build),
-    Part(taskmap_page.NAME, taskmap_page.build),
-)
 
 
 def build(lab: Lab) -> None:
@@ -85,22 +59,16 @@ def build(lab: Lab) -> None:
         owner = static("", elem_id="change-owner", elem_classes="lm-none")
     with gr.Tabs(elem_id="change-parts"):
         for part in PARTS:
-            with gr.Tab(part.name, id=f"change-{part.name.lower().replace(' ', '-')}"):
+            with gr.Tab(part.NAME, id=f"change-{part.NAME.lower().replace(' ', '-')}"):
                 part.build(lab, base, tuned)
     asked = [owner, base, tuned]
     gr.on([tab.select, base.change], chooser(lab), asked, tuned, **ASKING, **QUIET)
-    _wire_run(lab, base, tuned)
     gr.on([base.input, tuned.change], None, None, None, js=PRESS, **QUIET)
-
-
-def _wire_run(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
-    """Have a finished run of the Fine-tune tab open here, beside what it started from."""
-    found = building.elsewhere("tuning", ("change", "owner", "current"))
-    if not found:
-        return
-    button, *mine = found.values()
-    button.visible = True
-    hand_over(button.click, opener(lab), mine, {"base": base, "tuned": tuned}, "change")
+    # A finished run of the Fine-tune tab opens here, beside what it started from.
+    if found := building.elsewhere("tuning", ("change", "owner", "current")):
+        button, *mine = found.values()
+        button.visible = True
+        hand_over(button.click, opener(lab), mine, {"base": base, "tuned": tuned}, "change")
 
 
 def opener(lab: Lab) -> Callable[..., Shown]:
@@ -135,7 +103,7 @@ def shown_first(choices: list[tuple[str, str]]) -> str:
 def tuned_choices(lab: Lab, owner: str, base: str) -> list[tuple[str, str]]:
     """(label, name) of what was made from a base: embedded ones, then the visitor's own runs."""
     found = [
-        (f"{one.name}{TOLD.get(one.kind, '')}", one.name)
+        (f"{one.name}{KINDS[one.kind]}", one.name)
         for one in lab.service(Changing).tuned(base or "")
     ]
     try:

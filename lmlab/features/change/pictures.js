@@ -10,29 +10,15 @@ export function mount(element, { props, watch }) {
   const part = (name) => element.querySelector(name);
   const stretch = part(".lm-stretch input");
 
-  function ramp() {
-    const style = getComputedStyle(document.body);
-    return Array.from({ length: 9 }, (_, i) => {
-      const hex = style.getPropertyValue("--d" + i).trim();
-      return [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
-    });
-  }
-
   // The colour of −127 … 127; by the square root, as most entries are far below the largest.
   function table() {
-    const colours = ramp(), found = new Uint8ClampedArray(256 * 4);
+    const style = getComputedStyle(document.body), found = new Uint8ClampedArray(256 * 4);
+    const colours = Array.from({ length: 9 }, (_, i) => [1, 3, 5].map((at) => parseInt(style.getPropertyValue("--d" + i).trim().slice(at, at + 2), 16)));
     for (let level = -128; level < 128; level++) {
-      const root = Math.sign(level) * Math.sqrt(Math.min(1, Math.abs(level) / 127)), at = (root + 1) * 4;
-      const low = Math.min(7, Math.floor(at)), share = at - low;
-      for (let c = 0; c < 3; c++) found[(level & 255) * 4 + c] = colours[low][c] * (1 - share) + colours[low + 1][c] * share;
-      found[(level & 255) * 4 + 3] = 255;
+      const at = (Math.sign(level) * Math.sqrt(Math.min(1, Math.abs(level) / 127)) + 1) * 4, low = Math.min(7, Math.floor(at));
+      const mixed = colours[low].map((from, c) => from + (colours[low + 1][c] - from) * (at - low));
+      found.set([...mixed, 255], (level & 255) * 4);
     }
-    return found;
-  }
-
-  function decoded(picture) {
-    const text = atob(picture.entries), found = new Int8Array(text.length);
-    for (let i = 0; i < text.length; i++) found[i] = text.charCodeAt(i);
     return found;
   }
 
@@ -40,10 +26,8 @@ export function mount(element, { props, watch }) {
     canvas.width = picture.columns;
     canvas.height = picture.rows;
     const pen = canvas.getContext("2d"), image = pen.createImageData(picture.columns, picture.rows);
-    for (let i = 0; i < picture.bytes.length; i++) {
-      const from = (picture.bytes[i] & 255) * 4;
-      for (let c = 0; c < 4; c++) image.data[i * 4 + c] = colours[from + c];
-    }
+    const inks = new Uint32Array(colours.buffer), drawn = new Uint32Array(image.data.buffer);
+    picture.bytes.forEach((level, i) => { drawn[i] = inks[level & 255]; });
     pen.putImageData(image, 0, 0);
   }
 
@@ -55,30 +39,25 @@ export function mount(element, { props, watch }) {
   }
 
   function canvasOf(picture, width, height) {
-    const canvas = el("canvas");
-    canvas.style.width = Math.max(LEAST, width) + "px";
-    canvas.style.height = Math.max(LEAST, height) + "px";
-    canvas.tabIndex = 0;
-    canvas.setAttribute("role", "img");
+    const canvas = Object.assign(el("canvas"), { tabIndex: 0, role: "img", onmouseleave: rest, onblur: rest });
+    Object.assign(canvas.style, { width: Math.max(LEAST, width) + "px", height: Math.max(LEAST, height) + "px" });
     canvas.setAttribute("aria-label", `${picture.letter}, ${picture.shape.map(count).join(" by ")}, entries up to ${+picture.largest.toPrecision(2)} in size; arrow keys read them`);
-    const at = [0, 0];
-    canvas.onmousemove = (event) => {
-      const box = canvas.getBoundingClientRect();
-      at[0] = Math.max(0, Math.min(picture.rows - 1, Math.floor(((event.clientY - box.top) / box.height) * picture.rows)));
-      at[1] = Math.max(0, Math.min(picture.columns - 1, Math.floor(((event.clientX - box.left) / box.width) * picture.columns)));
+    let at = [0, 0];
+    const go = (row, column) => {
+      at = [Math.max(0, Math.min(picture.rows - 1, row)), Math.max(0, Math.min(picture.columns - 1, column))];
       read(picture, ...at);
     };
-    canvas.onmouseleave = rest;
-    canvas.onblur = rest;
-    canvas.onfocus = () => read(picture, ...at);
+    canvas.onmousemove = (event) => {
+      const box = canvas.getBoundingClientRect();
+      go(Math.floor(((event.clientY - box.top) / box.height) * picture.rows), Math.floor(((event.clientX - box.left) / box.width) * picture.columns));
+    };
+    canvas.onfocus = () => go(...at);
     canvas.onkeydown = (event) => {
       const way = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
       if (!way) return;
       event.preventDefault();
       const far = event.shiftKey ? 10 : 1;
-      at[0] = Math.max(0, Math.min(picture.rows - 1, at[0] + way[0] * far));
-      at[1] = Math.max(0, Math.min(picture.columns - 1, at[1] + way[1] * far));
-      read(picture, ...at);
+      go(at[0] + way[0] * far, at[1] + way[1] * far);
     };
     return canvas;
   }
@@ -140,7 +119,7 @@ export function mount(element, { props, watch }) {
   function arrived() {
     try { shown = props.value ? JSON.parse(props.value) : null; } catch { shown = null; }
     for (const [name, letter] of [["w", "W"], ["delta", "ΔW"], ["v", "V"], ["u", "U"]]) {
-      if (shown?.[name]) Object.assign(shown[name], { letter, bytes: decoded(shown[name]) });
+      if (shown?.[name]) Object.assign(shown[name], { letter, bytes: Int8Array.from(atob(shown[name].entries), (char) => char.charCodeAt(0)) });
     }
     draw();
   }

@@ -1,17 +1,21 @@
-"""Notes of what the Change tab shows, from what the session keeps of it: title and receipt."""
+"""Notes of what the Change tab shows, from what the session keeps of it: title and receipt.
 
-from collections.abc import Callable
+Receipts go from the base to what was made from it. Texts are (prefix, text); what is given before a
+text is not counted.
+"""
 
-from lmlab.features.change import receipt
-from lmlab.features.change.changes import Drift, MatrixChange
+from collections.abc import Callable, Sequence
+
+from lmlab.features.change.changes import Drift, Knifed, KnifePoint, MatrixChange
 from lmlab.features.change.drift_service import Drifting
-from lmlab.features.change.matrices import Knifed
 from lmlab.features.change.service import Changing, KnifeTexts
+from lmlab.features.change.task_texts import Passage
 from lmlab.lab import Lab
 from lmlab.parts.receipt_button import Note
+from lmlab.receipts.script import script
 
 Matrix = tuple[str, str, MatrixChange]
-Moved = tuple[str, str, tuple[Drift, ...], int, str]
+Moved = tuple[str, str, tuple[Drift, ...], int, str]  # base, tuned, found, rows, own text
 
 
 def of_matrix(kept: Matrix | None) -> Note | None:
@@ -20,7 +24,7 @@ def of_matrix(kept: Matrix | None) -> Note | None:
         return None
     base, tuned, change = kept
     title = f"ΔW of {change.name}, from {base} to {tuned}"
-    return Note(f"matrix {title}", title, lambda: receipt.matrix(base, tuned, change))
+    return Note(f"matrix {title}", title, lambda: matrix(base, tuned, change))
 
 
 def of_knife(lab: Lab) -> Callable[[Knifed | None, KnifeTexts | None], Note | None]:
@@ -32,8 +36,9 @@ def of_knife(lab: Lab) -> Callable[[Knifed | None, KnifeTexts | None], Note | No
         point = next((one for one in found.points if one.k), found.points[-1])
 
         def write() -> str:
-            texts = lab.service(Changing).knife_texts(found.tuned, on)
-            return receipt.knife(found.base, found.tuned, point, *texts)
+            asked = lab.service(Changing)
+            task, general = asked.task(found.tuned, on).passages, asked.general(on).passages
+            return knife(found.base, found.tuned, point, task, general)
 
         title = f"Rank knife from {found.base} to {found.tuned}, on {found.task}"
         return Note(f"knife {title} {found.general}", f"{title}; receipt of k = {point.k}", write)
@@ -52,11 +57,38 @@ def of_drift(lab: Lab) -> Callable[[Moved | None], Note | None]:
         def write() -> str:
             kinds = lab.service(Drifting).kinds(tuned, rows, own)
             kind = next(k for k in kinds if k.name == found[0].kind)
-            pairs = [(one.prefix, one.text) for one in kind.passages]
-            turn = any(one.turn for one in kind.passages)
-            return receipt.drift(base, tuned, found[0], pairs, turn)
+            return drift(base, tuned, found[0], kind.passages)
 
         title = f"KL between {tuned} and {base} on {len(found)} kinds of text"
         return Note(f"drift {base} {tuned} {rows}", f"{title}; receipt of {found[0].kind}", write)
 
     return note
+
+
+def matrix(base: str, tuned: str, change: MatrixChange) -> str:
+    """‖ΔW‖/‖W‖ and the largest singular values of what was added to one matrix."""
+    largest = change.singular_values[:4]
+    return script("features/change/matrix", [base, tuned], change=change, largest=largest)
+
+
+def knife(
+    base: str, tuned: str, point: KnifePoint, task: Sequence[Passage], general: Sequence[Passage]
+) -> str:
+    """Log-perplexity with the k largest singular values of every ΔW; the turn is the task's."""
+    texts = {"task": _pairs(task), "general": _pairs(general), "turn": _turn(task)}
+    return script("features/change/knife", [base, tuned], point=point, **texts)
+
+
+def drift(base: str, tuned: str, found: Drift, texts: Sequence[Passage]) -> str:
+    """How far the tuned model's distributions are from the base's on one kind of text."""
+    given = {"texts": _pairs(texts), "turn": _turn(texts)}
+    return script("features/change/drift", [base, tuned], found=found, **given)
+
+
+def _pairs(texts: Sequence[Passage]) -> list[tuple[str, str]]:
+    return [(one.prefix, one.text) for one in texts]
+
+
+def _turn(texts: Sequence[Passage]) -> bool:
+    """Whether the prefixes open a chat's turn."""
+    return any(one.turn for one in texts)

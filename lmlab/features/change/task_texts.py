@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from lmlab.errors import LabError
 from lmlab.models.chat import has_chat
-from lmlab.models.learned import learned_form
+from lmlab.models.forms import learned_form
 from lmlab.models.refs import RUN, ModelRef
 from lmlab.models.tokens import Vocabulary
 from lmlab.runs.model_store import ModelStore
@@ -20,10 +20,10 @@ from lmlab.text.templates import PromptTemplate
 from lmlab.text.wordings import shipped_templates, tuned_wording
 from lmlab.training.sets import shipped_data
 
+if TYPE_CHECKING:
+    from lmlab.scoring.score import ScoreRequest
+
 Group = Literal["task", "general", "other"]
-TASK: Group = "task"
-GENERAL: Group = "general"
-OTHER: Group = "other"
 PLAIN = "text"
 LONGEST = 400  # characters of a plain text that are read
 # Which rows ‘held-out’ means, for the page.
@@ -41,16 +41,17 @@ class Passage(NamedTuple):
     prefix: str = ""
     turn: bool = False
 
+    @property
+    def request(self) -> "ScoreRequest":
+        """What is asked of a model."""
+        from lmlab.scoring.score import ScoreRequest
+
+        return ScoreRequest(self.text, self.prefix, given=self.turn)
+
 
 @dataclass(frozen=True)
 class Kind:
-    """Passages of one kind.
-
-    Attributes:
-        name: as shown to people.
-        group: the task that a model was tuned for, general text, or another task.
-        passages: some of them.
-    """
+    """Passages of one kind: the task that a model was tuned for, general text, or another task."""
 
     name: str
     group: Group
@@ -59,17 +60,11 @@ class Kind:
 
 @dataclass(frozen=True)
 class TaskRows:
-    """Held-out rows and how they are worded.
-
-    Attributes:
-        name: of the set.
-        template: the wording; None takes the column ``text`` as it is.
-        rows: none of which was learned from; there may be none.
-    """
+    """Held-out rows of a set and how they are worded."""
 
     name: str
-    template: PromptTemplate | None
-    rows: Sequence[Row]
+    template: PromptTemplate | None  # None takes the column ``text`` as it is
+    rows: Sequence[Row]  # none of which was learned from; there may be none
 
 
 def made_for(store: ModelStore, tuned: str) -> str:
@@ -102,9 +97,9 @@ def held_out(store: ModelStore, tuned: str, name: str = "") -> TaskRows | None:
 def shipped_rows(name: str, tuned: str = "") -> TaskRows:
     """Held-out rows of a shipped set, worded as that model saw them, as another tuned one did, else
     by the set's first template."""
-    known = [template for template in shipped_templates().values() if template.data == name]
-    own = next((template for template in known if tuned and template.tuned == tuned), None)
-    template = own or tuned_wording(name) or (known[0] if known else None)
+    known = [one for one in shipped_templates().values() if one.data == name]
+    own = next((one for one in known if tuned and one.tuned == tuned), None)
+    template = own or tuned_wording(name) or next(iter(known), None)
     return TaskRows(name, template, shipped_data(name).valid)
 
 
@@ -157,7 +152,7 @@ def _answers(
 def general(count: int) -> list[Kind]:
     """The shipped general texts by kind, in the order of the file."""
     return [
-        Kind(kind, GENERAL, tuple(Passage(text[:LONGEST]) for text in data.evenly(texts, count)))
+        Kind(kind, "general", tuple(Passage(text[:LONGEST]) for text in data.evenly(texts, count)))
         for kind, texts in data.general_texts().items()
     ]
 

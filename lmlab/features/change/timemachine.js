@@ -1,5 +1,6 @@
 // The time machine: one text under checkpoint after checkpoint. The slider answers here, without
 // the server.
+import { draw as drawChart, perplexity } from "./chart.js";
 import { mount as mountStrip } from "../../parts/web/strip.js";
 import { onTold } from "../../parts/web/dom.js";
 import { count, fixed, visible } from "../../parts/web/format.js";
@@ -62,8 +63,7 @@ export function mount(element, { props, watch }) {
 
   // --- moving --------------------------------------------------------------------------------------
 
-  const perplexity = (m) => (m.lp == null ? "–" : m.lp > 20 ? "10^" + (m.lp / Math.LN10).toFixed(1) : count(+Math.exp(m.lp).toPrecision(3)));
-  const spoken = (m) => `step ${count(m.step)}, perplexity ${perplexity(m)}`;
+  const spoken = (m) => `step ${count(m.step)}, perplexity ${perplexity(m.lp)}`;
 
   function go(i) {
     at = i;
@@ -72,7 +72,7 @@ export function mount(element, { props, watch }) {
     slider.setAttribute("aria-valuetext", spoken(moment));
     one(".lm-time-step").textContent = "step " + count(moment.step);
     one(".lm-time-model").textContent = moment.model;
-    one(".lm-time-pp").textContent = perplexity(moment);
+    one(".lm-time-pp").textContent = perplexity(moment.lp);
     one(".lm-time-bpb").textContent = moment.bpb == null ? "–" : fixed(moment.bpb, 3);
     one(".lm-time-opening").textContent = visible(head.opening);
     one(".lm-time-written").textContent = visible(moment.written).replace(/⏎/g, "⏎\n");
@@ -113,61 +113,17 @@ export function mount(element, { props, watch }) {
 
   // --- the curve -----------------------------------------------------------------------------------
 
-  const SVG = "http://www.w3.org/2000/svg";
-
-  function shape(tag, attributes, text) {
-    const node = document.createElementNS(SVG, tag);
-    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-    if (text != null) node.textContent = text;
-    return node;
-  }
-
-  // Perplexity against steps, perplexity always by its logarithm.
+  // Perplexity against steps.
   function chart() {
-    const box = one(".lm-time-chart"), width = box.clientWidth || 420, height = box.clientHeight || 220;
-    const size = parseFloat(getComputedStyle(box).fontSize), left = size * 4.2, right = width - 12, top = size, bottom = height - size * 2.9;
-    const known = moments.filter((m) => m.lp != null), even = Math.log(head.vocabulary);
-    const place = (step) => (head.log ? Math.log(1 + step) : step), last = place(Math.max(...head.steps)) || 1, low0 = place(Math.min(...head.steps));
-    const values = [...known.map((m) => m.lp), even], low = Math.max(0, Math.min(...values) - 0.15), high = Math.max(...values) + 0.15;
-    const X = (step) => left + ((place(step) - low0) / (last - low0 || 1)) * (right - left), Y = (lp) => bottom - ((lp - low) / (high - low)) * (bottom - top);
-    const svg = shape("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "Perplexity by step: " + moments.map(spoken).join("; ") });
-    for (const tick of ticks(low, high)) {
-      svg.append(shape("line", { class: "grid", x1: left, x2: right, y1: Y(tick), y2: Y(tick) }),
-        shape("text", { x: left - 8, y: Y(tick) + size * 0.35, "text-anchor": "end" }, count(Math.round(Math.exp(tick)))));
-    }
-    svg.append(shape("line", { class: "even", x1: left, x2: right, y1: Y(even), y2: Y(even) }),
-      shape("text", { x: right - size * 0.8, y: Y(even) + size * 1.2, "text-anchor": "end" }, "all " + count(head.vocabulary) + " tokens alike"),
-      shape("text", { x: (left + right) / 2, y: height - size * 0.3, "text-anchor": "middle" }, head.log ? "step (logarithmic)" : "step"));
-    labelSteps(svg, X, bottom, size);
-    svg.append(shape("polyline", { points: known.map((m) => X(m.step) + "," + Y(m.lp)).join(" ") }));
-    moments.forEach((m, i) => {
-      if (m.lp == null) return;
-      if (i === at) svg.append(shape("line", { class: "here", x1: X(m.step), x2: X(m.step), y1: top, y2: bottom }));
-      const point = shape("circle", { cx: X(m.step), cy: Y(m.lp), r: i === at ? 7 : 4.5, class: i === at ? "on" : "" });
-      point.append(shape("title", {}, spoken(m)));
-      point.addEventListener("click", () => { follow = false; halt(); go(i); });
-      svg.append(point);
+    // Steps that are spread widely are shown better by their logarithm.
+    const later = head.steps.filter((step) => step > 0), log = later.length > 2 && Math.max(...later) > 20 * Math.min(...later);
+    drawChart(one(".lm-time-chart"), {
+      kind: "", label: "Perplexity by step: " + moments.map(spoken).join("; "), axis: log ? "step (logarithmic)" : "step",
+      xs: head.steps.map((step) => (log ? Math.log(1 + step) : step)), names: head.steps.map(count),
+      values: moments.map((m) => m.lp), levels: [[`all ${count(head.vocabulary)} tokens alike`, Math.log(head.vocabulary)]], at, ink: "#d9660f",
+      pick: (place) => { follow = false; halt(); go(place); },
+      rows: [["step", "model", "perplexity", "bits per byte"], ...moments.map((m) => [m.step, m.model, m.lp == null ? null : Math.exp(m.lp), m.bpb])],
     });
-    svg.lmRows = () => [["step", "model", "perplexity", "bits per byte"], ...moments.map((m) => [m.step, m.model, m.lp == null ? null : Math.exp(m.lp), m.bpb])];
-    box.replaceChildren(svg);
-  }
-
-  function ticks(low, high) {
-    const found = [];
-    for (let power = 0; power < 12; power++) for (const digit of [1, 2, 5]) found.push(Math.log(digit * 10 ** power));
-    const seen = found.filter((t) => t >= low && t <= high), some = Math.ceil(seen.length / 6);
-    return seen.filter((_, i) => i % some === 0);
-  }
-
-  // The steps below the axis, as many as fit.
-  function labelSteps(svg, X, bottom, size) {
-    let edge = -Infinity;
-    for (const step of head.steps) {
-      const text = count(step), half = text.length * size * 0.3, x = X(step);
-      if (x - half < edge) continue;
-      edge = x + half + size * 0.5;
-      svg.append(shape("text", { x, y: bottom + size * 1.15, "text-anchor": "middle" }, text));
-    }
   }
 
   new ResizeObserver(() => { if (head && moments.length) chart(); }).observe(one(".lm-time-chart"));

@@ -1,16 +1,15 @@
-"""One text under checkpoint after checkpoint, as the page asks for it. Each is
-scored once; what was scored lately is kept for whoever asks for the same. Imports no torch before
-something is scored.
+"""One text under checkpoint after checkpoint, as the page asks for it; what cannot be asked is an
+InputError. Each is scored once; what was scored lately is kept for whoever asks for the same.
+Imports no torch before it scores.
 """
 
+import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from lmlab.errors import InputError
-from lmlab.features.change import journey_stops
-from lmlab.features.change.journeys import Moment, Stop, Travelling
+from lmlab.features.change.changes import Moment, Reading, Stop
+from lmlab.features.change.family import STEP
 from lmlab.generation.config import GenerateConfig
 from lmlab.lab import Lab, import_core
 from lmlab.lent_gpu import SHORT, runs_models
@@ -19,11 +18,9 @@ from lmlab.models.refs import RUN, ModelRef
 from lmlab.progress import Loading
 from lmlab.scoring.scored import Scored
 
-if TYPE_CHECKING:
-    from lmlab.models.model import LM
-
 Key = tuple[str, int, str]  # model, step, text
 
+MOST = 24  # revisions
 MOST_TOKENS = 500
 TOP = 8
 KEPT = 200  # moments
@@ -33,54 +30,86 @@ WRITTEN = GenerateConfig(max_new_tokens=28, temperature=0.8, seed=20, alternativ
 
 @dataclass(frozen=True)
 class TimeMachine:
-    """What can be asked about a model on its way.
-
-    Attributes:
-        lab: over whose models.
-    """
+    """What can be asked about a model on its way."""
 
     lab: Lab
     _kept: Memo[Key, Moment] = field(default_factory=lambda: Memo(KEPT), repr=False)
 
     def shipped(self) -> tuple[Stop, ...]:
-        """The embedded checkpoints of a pre-training run; empty where none ship."""
-        return journey_stops.shipped(self.lab.store.embedded())
+        """The embedded checkpoints of one pre-training run, in order; none where none ship."""
+        found = [match for one in self.lab.store.embedded() if (match := STEP.fullmatch(one))]
+        first = min((match[1] for match in found), default="")
+        stops = [Stop(int(match[2]), match[0]) for match in found if match[1] == first]
+        return tuple(sorted(stops, key=lambda stop: stop.step))
 
     def of_run(self, tuned: str) -> tuple[Stop, ...]:
-        """A fine-tuning run, ``base+run:ID`` or ``run:ID``, from its base on.
-
-        Raises:
-            InputError: that is no run, or it has saved nothing yet.
-        """
-        return journey_stops.of_run(tuned, self.lab.store.runs)
+        """A run, ``base+run:ID`` or ``run:ID``, from its base on, if it has one."""
+        ref = ModelRef.parse(tuned)
+        name = (ref.adapter or ref.name).partition("@")[0]
+        runs = self.lab.store.runs
+        run = runs.find(name.removeprefix(RUN)) if name.startswith(RUN) else None
+        if run is None:
+            raise InputError(
+                "The tuned model above is not a run of yours, so there are no steps to show.",
+                "Choose one of your runs there, or start one on the Fine-tune tab.",
+            )
+        spec = run.spec
+        whole = f"{spec.model}+{name}" if spec.config.is_adapter else name
+        stops = [Stop(step, f"{whole}@{step}") for step in run.snapshots]
+        if (last := run.learned) is not None:
+            final = int(last.name.partition("-")[2])
+            stops = [stop for stop in stops if stop.step < final] + [Stop(final, whole)]
+        if not stops:
+            raise InputError(
+                "This run has saved nothing yet.", "Wait for it, or let it run longer."
+            )
+        # A run from nothing has no model before it.
+        start = f"{spec.model}+{spec.adapter}" if spec.adapter else spec.model
+        return (*(() if spec.pretraining else (Stop(0, start),)), *stops)
 
     def of_revisions(self, name: str, revisions: str) -> tuple[Stop, ...]:
-        """A model of the Hub at several revisions, from first to last.
+        """A model of the Hub at several revisions with commas or spaces between, each with the
+        number of its step, such as Pythia's step0, step64, from first to last."""
+        if not name.strip():
+            raise InputError("No model is named.", "For instance EleutherAI/pythia-70m.")
+        if "+" in name or "@" in name:
+            raise InputError("That is not the name of a model alone.", "Its revisions stand below.")
+        stops: dict[int, Stop] = {}
+        asked = re.split(r"[\s,]+", revisions.strip())
+        for revision in asked:
+            number = re.search(r"\d+", revision)
+            if number is None or len(number[0]) > 12:
+                raise InputError(
+                    f"‘{revision[:40]}’ does not tell a step.",
+                    "For instance step0, step64, step512.",
+                )
+            stops[int(number[0])] = Stop(int(number[0]), f"{name.strip()}@{revision}")
+        if not 2 <= len(asked) <= MOST:
+            raise InputError(f"From 2 to {MOST} revisions can be shown, not {len(asked)}.")
+        if len(stops) < len(asked):
+            raise InputError("Two of the revisions are of the same step.")
+        return tuple(stops[step] for step in sorted(stops))
 
-        Raises:
-            InputError: they cannot be read as steps.
-        """
-        return journey_stops.of_revisions(name, revisions)
-
-    def travel(self, stops: Sequence[Stop], text: str) -> Iterator[Loading | Travelling | Moment]:
-        """The text at each stop, as soon as it is scored.
-
-        Raises:
-            LabError: the text is empty or too long, or a checkpoint cannot be read or cuts the text
-                into other tokens than the first one.
-        """
+    def travel(self, stops: Sequence[Stop], text: str) -> Iterator[Loading | Reading | Moment]:
+        """The text at each stop, as soon as it is scored."""
         if not text.strip():
             raise InputError("There is no text.", "Type one, or choose an example.")
         self.lab.check_length(text)
         first: Scored | None = None
         for done, stop in enumerate(stops):
-            yield Travelling(done, len(stops), stop.step)
+            yield Reading(done, len(stops), f"step {stop.step:,}")
             key = (stop.model, stop.step, text)
             moment = self._kept.get(key)
             if moment is None:
                 yield from self.lab.ready(ModelRef.parse(stop.model))
                 (moment,) = [one for one in self._at(stop, text) if isinstance(one, Moment)]
-                self._keep(key, moment)
+                # What lies in a folder of this machine may change.
+                if (
+                    "@" in stop.model
+                    or RUN in stop.model
+                    or stop.model in self.lab.store.embedded()
+                ):
+                    self._kept.put(key, moment)
             first = first or moment.scored
             _check_same(first, moment.scored)
             yield moment
@@ -88,15 +117,20 @@ class TimeMachine:
     @runs_models("stop", seconds=SHORT)
     def _at(self, stop: Stop, text: str) -> Iterator[Moment]:
         import_core()
-        ref, most = ModelRef.parse(stop.model), min(MOST_TOKENS, self.lab.settings.max_tokens)
-        with self.lab.store.borrow(ref) as lm, _let_go(lm, ref):
-            yield _moment(lm, stop, text, most)
+        from lmlab.generation.complete import generate
+        from lmlab.scoring.score import ScoreRequest, iter_scores
 
-    def _keep(self, key: Key, moment: Moment) -> None:
-        # What lies in a folder of this machine may change.
-        if "@" not in key[0] and RUN not in key[0] and key[0] not in self.lab.store.embedded():
-            return
-        self._kept.put(key, moment)
+        ref, most = ModelRef.parse(stop.model), min(MOST_TOKENS, self.lab.settings.max_tokens)
+        with self.lab.store.borrow(ref) as lm:
+            try:
+                steps = iter_scores(lm, [ScoreRequest(text)], top_k=TOP, max_tokens=most)
+                scored = next(step for step in steps if isinstance(step, Scored))
+                written = "".join(step.shown for step in generate(lm, opening(text), WRITTEN))
+                yield Moment(stop.step, scored, written, lm.width)
+            finally:
+                # There are many snapshots of a run, and what they said is kept.
+                if lm.folder is not None and "@" in (ref.adapter or ""):
+                    lm.adapters.detach(lm.folder)
 
 
 def opening(text: str) -> str:
@@ -108,27 +142,6 @@ def opening(text: str) -> str:
     start = text.strip()[: 3 * OPENING]
     end = start.find(" ", OPENING)
     return start if end < 0 else start[:end].rstrip()
-
-
-def _moment(lm: "LM", stop: Stop, text: str, most: int) -> Moment:
-    from lmlab.generation.complete import generate
-    from lmlab.scoring.score import ScoreRequest, iter_scores
-
-    steps = iter_scores(lm, [ScoreRequest(text)], top_k=TOP, max_tokens=most)
-    scored = next(step for step in steps if isinstance(step, Scored))
-    written = "".join(step.shown for step in generate(lm, opening(text), WRITTEN))
-    width = lm.width
-    return Moment(stop.step, scored, written, width)
-
-
-@contextmanager
-def _let_go(lm: "LM", ref: ModelRef) -> Iterator[None]:
-    """Detach a run's snapshot afterwards: there are many, and what they said is kept."""
-    try:
-        yield
-    finally:
-        if lm.folder is not None and "@" in (ref.adapter or ""):
-            lm.adapters.detach(lm.folder)
 
 
 def _check_same(first: Scored, other: Scored) -> None:

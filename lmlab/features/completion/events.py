@@ -93,7 +93,7 @@ class Handlers:
         which = index_of(event, "which")
         if tree is None or tree.place is None:
             return None
-        from lmlab.generation.nexttoken import choose
+        from lmlab.generation.sampling import choose
 
         asked = CONTROLS.read(*values)
         found = self.lab.beliefs(tree.place, asked)

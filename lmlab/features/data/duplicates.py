@@ -59,10 +59,6 @@ def iter_twins(texts: Sequence[str], threshold: float) -> Iterator[Duplicate | N
     """
     if not LOWEST <= threshold <= HIGHEST:
         raise InputError(f"The similarity of near duplicates is from {LOWEST} to {HIGHEST}.")
-    return _iter_twins(texts, threshold)
-
-
-def _iter_twins(texts: Sequence[str], threshold: float) -> Iterator[Duplicate | None]:
     from datasketch import MinHash, MinHashLSH
 
     index = MinHashLSH(threshold=max(0.1, threshold - MARGIN), num_perm=PERMUTATIONS)

@@ -1,101 +1,61 @@
-"""The Data tab's lower half: a small corpus looked at, filtered and cleaned. Lays out and wires;
-what happens is in events.
-"""
+"""The Data tab's lower half: a small corpus looked at, filtered and cleaned."""
 
-from dataclasses import dataclass
+import math
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
 
-from lmlab.features.data import events, receipt_notes
+from lmlab.errors import InputError
+from lmlab.features.data import receipt_notes, views
+from lmlab.features.data.cleaning import Cleaning, to_jsonl
 from lmlab.features.data.feature import FEATURE
+from lmlab.features.data.findings import Inspected
+from lmlab.features.data.language import language_name
 from lmlab.features.data.service import Corpora
-from lmlab.features.data.widgets import Findings, QualityView
+from lmlab.features.data.widgets import QualityView
 from lmlab.lab import Lab
 from lmlab.parts.first_open import Led
 from lmlab.parts.gradio_compat import building
 from lmlab.parts.pickers import model_picker
 from lmlab.parts.receipt_button import Keep, follow
-from lmlab.parts.stream import QUIET, SCORING, Line, waits_in
-from lmlab.parts.widgets import Handover, static
+from lmlab.parts.saving import Saver
+from lmlab.parts.stream import QUIET, SCORING, Busy, Line, Work, result, waits_in
+from lmlab.parts.widgets import static
 from lmlab.text.documents import CUTS
 
 QUICK = waits_in("corpus", 4)
 TYPES = (".txt", ".md", ".jsonl", ".csv", ".tsv")
+OWN = "own text"
+ALL = "all languages"
+EXACT, NEAR, MASK, FILTER = WISHES = (
+    "drop exact duplicates",
+    "drop near duplicates",
+    "mask personal data",
+    "drop above the threshold",
+)
 HEAD = (
     '<h2 class="lm-h2">A small corpus, as a data engineer looks at it</h2>'
     '<p class="lm-why">Duplicates, personal data, languages, and a model’s perplexity as a filter: '
     "what comes out is what a model would be trained on.</p>"
 )
 NO_UPLOADS = '<p class="lm-said">Uploads are switched off on this page; a text can be pasted.</p>'
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What the visitor fills in and presses."""
-
-    source: gr.Radio
-    own: gr.Column
-    file: gr.File
-    pasted: gr.Textbox
-    cut: gr.Radio
-    model: gr.Dropdown
-    similarity: gr.Slider
-    go: gr.Button
-    stop: gr.Button
-    status: gr.HTML
-
-    @property
-    def values(self) -> list[Any]:
-        """In the order of ``events.inspector``."""
-        return [self.source, self.file, self.pasted, self.cut, self.model, self.similarity]
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """What a result is shown in."""
-
-    findings: Findings
-    quality: QualityView
-    wishes: gr.CheckboxGroup
-    language: gr.Dropdown
-    summary: gr.HTML
-    cleaned: gr.Button
-    table: gr.Button
-    handover: Handover
-    at: gr.State
-    kept: gr.State
-    keep: Keep
-
-    @property
-    def drawn(self) -> dict[str, Any]:
-        """What another corpus changes."""
-        names = ("findings", "quality", "language", "at", "kept", "summary")
-        return {name: getattr(self, name) for name in names}
-
-    @property
-    def cleaning(self) -> list[Any]:
-        return [self.kept, self.wishes, self.language, self.at]
+EMPTY = (
+    '<div class="lm-findings"><div class="lm-empty"><b>Nothing looked at yet</b>Choose a corpus '
+    "and press Inspect.</div></div>"
+)
 
 
 def build(lab: Lab) -> None:
     """Draw it inside the current Blocks and wire it to the lab."""
-    tab = building.tab()
+    tab, names = building.tab(), lab.service(Corpora).samples()
     static(HEAD)
-    inputs = _inputs(lab)
-    outputs = _outputs()
-    _wire_running(lab, inputs, outputs, tab)
-    _wire_cleaning(outputs)
-
-
-def _inputs(lab: Lab) -> Inputs:
-    names = lab.service(Corpora).samples()
     with gr.Column(elem_classes="lm-panel"):
         with gr.Row(elem_classes="lm-inputs"):
             source = gr.Radio(
-                [*names, events.OWN], value=names[0] if names else events.OWN, label="Corpus",
+                [*names, OWN], value=names[0] if names else OWN, label="Corpus", scale=2,
                 info="scraps: a few dozen documents made for this page", elem_id="data-source",
-                scale=2, min_width=240,
+                min_width=240,
             )  # fmt: skip
             model = model_picker(
                 lab, "data-model", "Filter by perplexity under", scale=2, needs=FEATURE.needs
@@ -112,14 +72,24 @@ def _inputs(lab: Lab) -> Inputs:
                     "Inspect", variant="primary", elem_id="data-go", elem_classes="lm-go"
                 )
                 stop = gr.Button("Stop", interactive=False, elem_id="data-stop", min_width=80)
-        status = static("", elem_id="data-status")
+        line = Line(static("", elem_id="data-status"), stop)
         with gr.Column(visible=not names, elem_id="data-own") as own:
-            file, pasted, cut = _own(lab)
-    return Inputs(source, own, file, pasted, cut, model, similarity, go, stop, status)
+            given = _own(lab)
+    source.change(
+        lambda source: gr.update(visible=source == OWN), source, own, queue=False, **QUIET
+    )
+    outputs, wishes = _outputs()
+    asked = ([source, *given, model, similarity, wishes], outputs)
+    line.on(go.click, inspector(lab), *asked, trigger_mode="always_last", **SCORING)
+    seen = [Led(False), outputs["kept"]]
+    line.on(tab.select, inspector(lab), *asked, unless=seen, trigger_mode="once", **SCORING)
+    line.stoppable()
+    keep = Keep("data", ("data-findings", "data-quality", "data-summary"))
+    follow(keep, line.running, receipt_notes.of_corpus, [outputs["kept"]])
 
 
-def _own(lab: Lab) -> tuple[gr.File, gr.Textbox, gr.Radio]:
-    """Where a visitor's own text is given."""
+def _own(lab: Lab) -> list[Any]:
+    """Where a visitor's own text is given: a file, or what is pasted, and where it is cut."""
     limits, uploads = lab.service(Corpora).limits, lab.settings.uploads
     if not uploads:
         static(NO_UPLOADS)
@@ -139,11 +109,12 @@ def _own(lab: Lab) -> tuple[gr.File, gr.Textbox, gr.Radio]:
             info="of plain text; JSONL and CSV have one in each line, in the column ‘text’",
             elem_id="data-cut", scale=2, min_width=220,
         )  # fmt: skip
-    return file, pasted, cut
+    return [file, pasted, cut]
 
 
-def _outputs() -> Outputs:
-    findings = Findings(elem_id="data-findings")
+def _outputs() -> tuple[dict[str, Any], gr.CheckboxGroup]:
+    """What a corpus is shown in and what is kept of it, by name, and what is wished of it."""
+    findings = static(EMPTY, elem_id="data-findings")
     with gr.Row(elem_classes="lm-result"):
         with gr.Column(scale=3, min_width=320, elem_classes="lm-panel"):
             static('<h3 class="lm-h">Perplexity as a filter of quality</h3>')
@@ -151,55 +122,102 @@ def _outputs() -> Outputs:
         with gr.Column(scale=2, min_width=320, elem_classes="lm-panel"):
             static('<h3 class="lm-h">What is left</h3>')
             wishes = gr.CheckboxGroup(
-                list(events.WISHES), value=list(events.WISHES), label="Clean",
-                elem_id="data-wishes",
-            )  # fmt: skip
-            language = gr.Dropdown(
-                [(events.ALL, "")], value="", label="Keep", elem_id="data-language"
+                list(WISHES), value=list(WISHES), label="Clean", elem_id="data-wishes"
             )
+            language = gr.Dropdown([(ALL, "")], value="", label="Keep", elem_id="data-language")
             summary = static("", elem_id="data-summary")
             with gr.Row(elem_classes="lm-buttons lm-takeaway"):
-                cleaned = gr.Button(
-                    "Cleaned corpus, JSONL", variant="primary", elem_id="data-cleaned",
-                    elem_classes="lm-go",
-                )  # fmt: skip
-                table = gr.Button("Table, CSV", elem_id="data-csv", min_width=100)
-            handover = Handover(elem_id="data-handover")
-    keep = Keep("data", ("data-findings", "data-quality", "data-summary"))
-    states = gr.State(None), gr.State(None)
-    buttons = cleaned, table, handover
-    return Outputs(findings, quality, wishes, language, summary, *buttons, *states, keep)
+                looks = {"variant": "primary", "elem_classes": "lm-go"}
+                cleaned = Saver("data-cleaned", "Cleaned corpus, JSONL", **looks)
+                table = Saver("data-csv", "Table, CSV", min_width=100)
+    kept, at = gr.State(None), gr.State(None)
+    # Quick answers from what the session keeps: nothing is scored again.
+    form = [kept, wishes, language, at]
+    moved = quality.cut(cut_at, None, at, **QUICK)
+    moved.then(summed, form, summary, **QUICK)
+    turned = [wishes.change, language.input]
+    gr.on(turned, summed, form, summary, trigger_mode="always_last", **QUICK)
+    none = ("There is nothing to download yet.", "Inspect a corpus first.")
+    cleaned.gives("cleaned.jsonl", lambda *form: _of(to_jsonl, *form), form, *none)
+    table.gives("documents.csv", lambda kept: views.to_csv(kept) if kept else "", kept, *none)
+    shown = {"findings": findings, "quality": quality, "language": language, "summary": summary}
+    return {**shown, "at": at, "kept": kept}, wishes
 
 
-def _wire_running(lab: Lab, inputs: Inputs, outputs: Outputs, tab: Any) -> None:
-    """Inspect on the button and when the tab opens; stop on demand."""
-    line, inspect = Line(inputs.status, inputs.stop), events.inspector(lab)
-    asked = ([*inputs.values, outputs.wishes], outputs.drawn)
-    line.on(inputs.go.click, inspect, *asked, trigger_mode="always_last", **SCORING)
-    before = [Led(False), outputs.kept]
-    line.on(tab.select, inspect, *asked, unless=before, trigger_mode="once", **SCORING)
-    line.stoppable()
-    follow(outputs.keep, line.running, receipt_notes.of_corpus, [outputs.kept])
-    inputs.source.change(
-        lambda source: gr.update(visible=source == events.OWN),
-        inputs.source,
-        inputs.own,
-        queue=False,
-        **QUIET,
+def inspector(lab: Lab) -> Callable[..., Work]:
+    """The handler of Inspect."""
+
+    def inspect(
+        source: str, file: Any, pasted: str | None, cut: str, model: str,
+        similarity: float | None, wishes: list[str],
+    ) -> Work:  # fmt: skip
+        name, texts = chosen(lab, source, file, pasted, cut)
+        yield Busy("reading …")
+        if similarity is None:
+            raise InputError("The similarity of near duplicates is empty.", "Type a number.")
+        steps = lab.service(Corpora).inspect(model, name, texts, float(similarity))
+        found = yield from result(steps, Inspected, lambda step: Busy(step.message, step.share))
+        at = views.threshold(found)
+        named = [(f"{language_name(code)} ({n})", code) for code, n in found.languages() if code]
+        return {
+            "findings": views.findings(found),
+            "quality": views.quality(found, at),
+            "language": gr.update(choices=[(ALL, ""), *named], value=""),
+            "summary": summed(found, wishes, "", at),
+            "at": at,
+            "kept": found,
+        }
+
+    return inspect
+
+
+def chosen(
+    lab: Lab, source: str, file: Any, pasted: str | None, cut: str
+) -> tuple[str, tuple[str, ...]]:
+    """The corpus that is meant: its name and its documents."""
+    if source != OWN:
+        return source, lab.service(Corpora).sample(source)
+    if cut not in CUTS:
+        raise InputError("Choose where the text is cut.")
+    if file is not None and lab.settings.uploads:
+        name = str(getattr(file, "orig_name", None) or file).rsplit("/", 1)[-1]
+        most = 4 * lab.service(Corpora).limits.chars + 1
+        with open(str(file), "rb") as opened:
+            return name, lab.service(Corpora).read(opened.read(most), name, cut)
+    if not (pasted or "").strip():
+        raise InputError("There is no text.", "Choose a file, or paste one.")
+    return "the pasted text", lab.service(Corpora).read(pasted or "", "the pasted text", cut)
+
+
+def cut_at(event: gr.EventData) -> Any:
+    """Where the threshold was left."""
+    try:
+        at = float(event.at)
+    except (AttributeError, TypeError, ValueError):
+        return gr.skip()
+    return at if math.isfinite(at) and at >= 0 else gr.skip()
+
+
+def summed(
+    corpus: Inspected | None, wishes: list[str], language: str | None, at: float | None
+) -> str:
+    """The summary for what the form says now."""
+    return _of(views.summary, corpus, wishes, language, at)
+
+
+def _of(
+    make: Callable[[Inspected, Cleaning], str],
+    corpus: Inspected | None,
+    wishes: list[str],
+    language: str | None,
+    at: float | None,
+) -> str:
+    """What is made of a corpus, if there is one, cleaned as the form says."""
+    wanted = Cleaning(
+        exact=EXACT in wishes,
+        near=NEAR in wishes,
+        mask=MASK in wishes,
+        languages=(language,) if language else (),
+        most_bits=at if FILTER in wishes else None,
     )
-
-
-def _wire_cleaning(outputs: Outputs) -> None:
-    """Quick answers from what the session keeps: nothing is scored again."""
-    moved = outputs.quality.cut(events.cut_at, None, outputs.at, **QUICK)
-    moved.then(events.summed, outputs.cleaning, outputs.summary, **QUICK)
-    gr.on(
-        [outputs.wishes.change, outputs.language.input],
-        events.summed,
-        outputs.cleaning,
-        outputs.summary,
-        trigger_mode="always_last",
-        **QUICK,
-    )
-    for button, kind in ((outputs.cleaned, "jsonl"), (outputs.table, "csv")):
-        button.click(events.downloader(kind), outputs.cleaning, outputs.handover, **QUICK)
+    return make(corpus, wanted) if corpus else ""

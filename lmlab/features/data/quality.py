@@ -15,14 +15,15 @@ BEGINNING = 1000  # characters of a document that are scored
 AT_ONCE = 16  # documents between two signs of progress
 
 
-def iter_quality(lm: "LM", texts: Sequence[str]) -> Iterator[list[Quality | None]]:
-    """The quality of some texts at a time, in order; None where no token could be scored, or
-    one is unknown to the tokenizer."""
+def iter_quality(lm: "LM", texts: Sequence[str]) -> Iterator[list[tuple[int, Quality | None]]]:
+    """(tokens, quality) of some texts at a time, in order; of quality None where no token could be
+    scored, or one is unknown to the tokenizer."""
     from lmlab.scoring.score import score_many
 
     for low in range(0, len(texts), AT_ONCE):
-        beginnings = [beginning(text) for text in texts[low : low + AT_ONCE]]
-        yield [_quality(scored) for scored in score_many(lm, beginnings, top_k=0)]
+        some = texts[low : low + AT_ONCE]
+        found = map(_quality, score_many(lm, list(map(beginning, some)), top_k=0))
+        yield [(len(lm.vocabulary.ids(t)), score) for t, score in zip(some, found, strict=True)]
 
 
 def beginning(text: str, length: int = BEGINNING) -> str:

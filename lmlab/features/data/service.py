@@ -4,21 +4,11 @@ is scored.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from threading import Lock
-from typing import Any
 
 from lmlab.errors import InputError
-from lmlab.features.data import language, mixtures, privacy, quality
+from lmlab.features.data import language, privacy, quality
 from lmlab.features.data.duplicates import iter_twins
-from lmlab.features.data.findings import (
-    Duplicate,
-    Inspected,
-    Inspecting,
-    Looked,
-    Mixture,
-    Quality,
-)
+from lmlab.features.data.findings import Duplicate, Inspected, Inspecting, Looked, Quality
 from lmlab.lab import Lab, import_core
 from lmlab.lent_gpu import runs_models
 from lmlab.models.fair_lock import stepwise
@@ -31,16 +21,11 @@ Scores = Iterator["Loading | list[tuple[int, Quality | None]]"]
 # Rough shares of the time that an inspection takes.
 TWINS, LANGUAGES = 0.15, 0.3
 EVERY = 20  # documents between two signs of progress
-FIRST_USE = Lock()
 
 
 @dataclass(frozen=True)
 class Corpora:
-    """What can be asked about training text.
-
-    Attributes:
-        lab: over whose models.
-    """
+    """What can be asked about training text."""
 
     lab: Lab
 
@@ -48,11 +33,6 @@ class Corpora:
     def limits(self) -> Limits:
         """How much of a corpus is read."""
         return Limits.of(self.lab.settings)
-
-    @cached_property
-    def mixtures(self) -> dict[str, Mixture]:
-        """What models were trained on, by name."""
-        return {mixture.name: mixture for mixture in mixtures.mixtures()}
 
     def samples(self) -> list[str]:
         """Names of the corpora that ship."""
@@ -69,18 +49,8 @@ class Corpora:
     def inspect(
         self, model: str, name: str, texts: Sequence[str], threshold: float = 0.6
     ) -> Iterator[Loading | Inspecting | Inspected]:
-        """Look at every document; yields progress, then the result.
-
-        Args:
-            model: whose tokens are counted and whose perplexity is the filter.
-            name: of the corpus, as shown to people.
-            texts: the documents.
-            threshold: similarity of near duplicates.
-
-        Raises:
-            InputError: there is no document, or the threshold is out of range.
-            LabError: what loading and scoring raise.
-        """
+        """Look at every document; yields progress, then the result. The model's tokens are counted,
+        and its perplexity is the filter; ``threshold`` is the similarity of near duplicates."""
         if not texts:
             raise InputError("There are no documents to look at.")
         twins = list[Duplicate | None]()
@@ -90,27 +60,25 @@ class Corpora:
                 yield _step("duplicates", len(twins), len(texts), 0, TWINS)
         yield Inspecting("languages …", TWINS)
         guessed = list[tuple[str, float]]()
-        for guess in language.guesses(self._identifier(), texts):
+        for guess in language.guesses(texts):
             guessed.append(guess)
             if len(guessed) % (10 * EVERY) == 0:
                 yield _step("languages", len(guessed), len(texts), TWINS, LANGUAGES)
-        scores = list[Quality | None]()
-        counts = list[int]()
+        scored = list[tuple[int, Quality | None]]()
         for event in self._scores(model, texts):
             if isinstance(event, Loading):
                 yield event
                 continue
-            counts += [n_tokens for n_tokens, _ in event]
-            scores += [score for _, score in event]
-            yield _step(f"{model}: scored", len(scores), len(texts), LANGUAGES, 1)
-        columns = zip(texts, counts, guessed, twins, scores, strict=True)
+            scored += event
+            yield _step(f"{model}: scored", len(scored), len(texts), LANGUAGES, 1)
+        columns = zip(texts, guessed, twins, scored, strict=True)
         yield Inspected(
             name=name,
             model=model,
             threshold=threshold,
             documents=tuple(
                 Looked(text, tokens, privacy.find(text), *guess, twin, score)
-                for text, tokens, guess, twin, score in columns
+                for text, guess, twin, (tokens, score) in columns
             ),
             scored_chars=quality.BEGINNING,
         )
@@ -122,20 +90,7 @@ class Corpora:
         ref = ModelRef.parse(model)
         yield from self.lab.ready(ref)
         with self.lab.store.borrow(ref) as lm:
-            low = 0
-            for scores in stepwise([lm], quality.iter_quality(lm, texts)):
-                counts = [len(lm.vocabulary.ids(t)) for t in texts[low : low + len(scores)]]
-                low += len(scores)
-                yield list(zip(counts, scores, strict=True))
-
-    def _identifier(self) -> Any:
-        # Two first visitors at once would load it twice.
-        with FIRST_USE:
-            return self._loaded_identifier
-
-    @cached_property
-    def _loaded_identifier(self) -> Any:
-        return language.load()
+            yield from stepwise([lm], quality.iter_quality(lm, texts))
 
 
 def _step(what: str, done: int, total: int, low: float, high: float) -> Inspecting:

@@ -52,8 +52,7 @@ def add_pretrain(commands: Any) -> None:
 def _pretrain(arguments: argparse.Namespace) -> None:
     settled = given(PretrainConfig, arguments)
     quiet()
-    from lmlab.runs.starts import tried
-    from lmlab.runs.worker import train
+    from lmlab.runs.worker import train, tried
     from lmlab.settings import Settings
     from lmlab.training.events import Finished, Levels, Sampled, Started
 

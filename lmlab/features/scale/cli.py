@@ -3,7 +3,7 @@
 import argparse
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lmlab.errors import InputError
 from lmlab.features.scale import counts as scale
@@ -11,9 +11,6 @@ from lmlab.features.scale.counts import Shape
 from lmlab.features.scale.service import Scaling
 from lmlab.terminal.naming import ADAPTER, MODEL, add_model, asked_ref
 from lmlab.terminal.quiet import RECEIPT, quiet
-
-if TYPE_CHECKING:
-    pass
 
 SIZES = ("layers", "width", "heads", "vocab", "context")
 
@@ -74,7 +71,7 @@ def _scale(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print(json.dumps(found, ensure_ascii=False))
     elif arguments.receipt:
-        from lmlab.features.scale.receipt import parameters
+        from lmlab.features.scale.receipt_notes import parameters
 
         print(parameters(str(model), scale.parameters(shape), added), end="")
     else:
@@ -132,41 +129,34 @@ def _print_scale(shape: Shape, found: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from lmlab.features.scale.plots import size
+    from lmlab.features.scale.amounts import size
 
-    table = Table("part", "formula", "each", "times", "parameters", box=None, header_style="dim")
+    console, total = Console(highlight=False), found["parameters"]
+
+    def table(*head: str) -> Table:
+        return Table(*head, box=None, header_style="dim")
+
+    parts = table("part", "formula", "each", "times", "parameters")
     for part in scale.parts(shape):
-        table.add_row(
-            part.name, part.formula, f"{part.each:,}", f"{part.times:,}", f"{part.total:,}"
-        )
-    console = Console(highlight=False)
-    console.print(table)
-    console.print(f"\n{found['parameters']:,} parameters", style="bold")
+        numbers = (f"{number:,}" for number in (part.each, part.times, part.total))
+        parts.add_row(part.name, part.formula, *numbers)
+    console.print(parts)
+    console.print(f"\n{total:,} parameters", style="bold")
     if found["adapter"] is not None:
-        share = 100 * found["adapter"] / found["parameters"]
+        share = 100 * found["adapter"] / total
         console.print(f"{found['adapter']:,} more in the adapter: {share:.3g} %", style="bold")
     memory = ", ".join(f"{dtype} {size(number)}" for dtype, number in found["bytes"].items())
     console.print(f"weights: {memory}")
     console.print(f"keys and values: {size(found['cache_bytes_per_token'])} a token in float16")
     console.print(f"training: {found['training_flops_per_token']:.3g} FLOPs a token (6·N)")
-    if found["lora"]:
-        _print_lora(found["lora"], found["parameters"])
-
-
-def _print_lora(lora: dict[str, Any], total: int) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    names = ("LoRA beside", "d × k", "d·k", "ℓ(d + k)", "layers", "all")
-    table = Table(*names, box=None, header_style="dim")
+    if not (lora := found["lora"]):
+        return
+    matrices = table("LoRA beside", "d × k", "d·k", "ℓ(d + k)", "layers", "all")
     for one in lora["matrices"]:
-        times, d, k = one["times"], one["d"], one["k"]
-        each = f"{one['added'] // times:,}"
-        table.add_row(
-            one["name"], f"{d:,} × {k:,}", f"{d * k:,}", each, f"{times:,}", f"{one['added']:,}"
-        )
-    console = Console(highlight=False)
+        d, k, times, added = one["d"], one["k"], one["times"], one["added"]
+        numbers = (f"{number:,}" for number in (d * k, added // times, times, added))
+        matrices.add_row(one["name"], f"{d:,} × {k:,}", *numbers)
     console.print()
-    console.print(table)
+    console.print(matrices)
     share = 100 * lora["added"] / total
     console.print(f"\n{lora['added']:,} learn at rank {lora['rank']}: {share:.3g} %", style="bold")

@@ -28,60 +28,42 @@ TRAINING: Mapping[str, tuple[int, int, int]] = {
     "bfloat16": (2, 2, 12),
     "float16": (2, 2, 12),
 }
+LEAST = {
+    **dict.fromkeys(("layers", "width", "heads", "vocabulary", "context", "feed_forward"), 1),
+    **dict.fromkeys(("kv_heads", "head_width", "extra_positions"), 0),
+}
 MOST = 10**7
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A decoder's shape.
+    """A decoder's shape."""
 
-    Attributes:
-        layers: L.
-        width: d, of the residual stream.
-        heads: of attention.
-        vocabulary: V, rows of the embedding table.
-        context: n, positions that can be read at once.
-        feed_forward: f, the inner width of the feed-forward part.
-        kv_heads: heads of keys and values; 0 for as many as ``heads``.
-        head_width: of one head; 0 for d / heads.
-        tied: the head is the embedding table.
-        positions: a learned table of n rows, or none (rotary positions have no parameters).
-        extra_positions: rows of that table beyond n.
-        gated: the feed-forward part has a third matrix, as in Llama.
-        norm: ``layer`` has a gain and a shift, ``rms`` a gain alone.
-        final_norm: one more norm before the head.
-        attention_biases: on queries, keys and values.
-        output_bias: on attention's output.
-        feed_forward_biases: on both matrices.
-    """
-
-    layers: int
-    width: int
-    heads: int
-    vocabulary: int
-    context: int
-    feed_forward: int
-    kv_heads: int = 0
-    head_width: int = 0
-    tied: bool = True
-    positions: Positions = "learned"
-    extra_positions: int = 0
-    gated: bool = False
-    norm: Norm = "layer"
-    final_norm: bool = True
-    attention_biases: bool = True
-    output_bias: bool = True
-    feed_forward_biases: bool = True
+    layers: int  # L
+    width: int  # d, of the residual stream
+    heads: int  # of attention
+    vocabulary: int  # V, rows of the embedding table
+    context: int  # n, positions that can be read at once
+    feed_forward: int  # f, the inner width of the feed-forward part
+    kv_heads: int = 0  # heads of keys and values; 0 for as many as ``heads``
+    head_width: int = 0  # of one head; 0 for d / heads
+    tied: bool = True  # the head is the embedding table
+    positions: Positions = "learned"  # a table of n rows, or none, as of rotary positions
+    extra_positions: int = 0  # rows of that table beyond n
+    gated: bool = False  # the feed-forward part has a third matrix, as in Llama
+    norm: Norm = "layer"  # ``layer`` has a gain and a shift, ``rms`` a gain alone
+    final_norm: bool = True  # one more norm before the head
+    attention_biases: bool = True  # on queries, keys and values
+    output_bias: bool = True  # on attention's output
+    feed_forward_biases: bool = True  # on both matrices
 
     def __post_init__(self) -> None:
-        for name in ("layers", "width", "heads", "vocabulary", "context", "feed_forward"):
+        for name, least in LEAST.items():
             value = getattr(self, name)
-            if not 1 <= value <= MOST:
-                raise InputError(f"{_said(name)} must be from 1 to {MOST:,}, not {value:,}.")
-        for name in ("kv_heads", "head_width", "extra_positions"):
-            value = getattr(self, name)
-            if not 0 <= value <= MOST:
-                raise InputError(f"{_said(name)} must be from 0 to {MOST:,}, not {value:,}.")
+            if not least <= value <= MOST:
+                said = name.replace("kv_", "key-value ").replace("_", " ")
+                said = said.replace("feed f", "feed-f")
+                raise InputError(f"{said} must be from {least} to {MOST:,}, not {value:,}.")
         if not self.head_width and self.width % self.heads:
             raise InputError(
                 f"A width of {self.width:,} cannot be shared by {self.heads} heads.",
@@ -101,20 +83,10 @@ class Shape:
         return self.query_width // self.heads * (self.kv_heads or self.heads)
 
 
-def _said(name: str) -> str:
-    return name.replace("kv_", "key-value ").replace("_", " ").replace("feed f", "feed-f")
-
-
 @dataclass(frozen=True, slots=True)
 class PartCount:
-    """The parameters of one part.
-
-    Attributes:
-        name: as shown to people.
-        formula: in the letters of this module.
-        each: how many in one of them.
-        times: how many of them: 1, or the layers.
-    """
+    """The parameters of one part: the formula in the letters of this module, how many in one of
+    them, and how many of them: 1, or the layers."""
 
     name: str
     formula: str

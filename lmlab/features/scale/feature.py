@@ -10,7 +10,7 @@ FEATURE = Feature(
         "GPT-1 to GPT-4 beside any model at hand; parameters counted by part from a shape, "
         "memory, cache, training FLOPs, LoRA; bits per byte measured against size."
     ),
-    first=Look("#scale-measured svg.lm-curve"),
+    first=Look("#scale-measured table"),
     commands=("cli:add_scale",),
     needs=frozenset({"weights"}),
 )

@@ -1,7 +1,10 @@
-"""The parameter builder's form: what a visitor typed against the shape and the plans it means."""
+"""The parameter builder's form: what a visitor typed against the shape and the plans it means. What
+cannot be is an InputError that names the field.
+"""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from lmlab.errors import InputError
@@ -9,13 +12,14 @@ from lmlab.features.scale.counts import BYTES, Shape
 
 LEARNED, ROTARY = "a learned table", "rotary: none"
 LAYER, RMS = "layer norm", "RMS norm"
-BIASES = ("queries, keys, values", "attention’s output", "feed-forward")
+BIASES = {
+    "queries, keys, values": "attention_biases",
+    "attention’s output": "output_bias",
+    "feed-forward": "feed_forward_biases",
+}
 TARGETS = ("q", "k", "v", "qkv", "o", "up", "down", "gate")
 LARGEST = 10.0**15
-KEYS = (
-    "layers", "width", "heads", "vocabulary", "context", "feed_forward", "kv_heads", "head_width",
-    "extra_positions", "tied", "gated", "final_norm", "positions", "norm", "biases",
-)  # fmt: skip
+# The numbers by name, as they are labelled; an error takes what stands before a comma.
 LABELS = {
     "layers": "layers L",
     "width": "width d",
@@ -23,103 +27,76 @@ LABELS = {
     "vocabulary": "vocabulary V",
     "context": "context n",
     "feed_forward": "feed-forward f",
-    "ratio": "ratio f/d",
     "kv_heads": "key-value heads",
     "head_width": "head width",
     "extra_positions": "extra positions",
+    "ratio": "ratio f/d",
+    "batch": "sequences",
+    "length": "length, tokens",
+    "tokens": "tokens D, billions",
+    "rate": "TFLOP/s, its peak",
+    "devices": "devices",
+    "reached": "reached, %",
 }
-
-
-@dataclass(frozen=True)
-class CachePlan:
-    """How keys and values are kept.
-
-    Attributes:
-        dtype: number format.
-        batch: sequences at once.
-        length: positions of each.
-    """
-
-    dtype: str
-    batch: int
-    length: int
-
-
-@dataclass(frozen=True)
-class TrainPlan:
-    """A training run on paper.
-
-    Attributes:
-        tokens: D.
-        rate: operations a second of all devices, at their peak.
-        reached: the share of it that is reached, 0 to 1.
-    """
-
-    tokens: float
-    rate: float
-    reached: float
+COUNTS = tuple(LABELS)[:9]
+FLAGS = ("tied", "gated", "final_norm")
+# What a shape is made of, in the order of the form's values.
+KEYS = (*COUNTS, *FLAGS, "positions", "norm", "biases")
+# What is planned with it: keys and values, a training run, LoRA; as the form opens.
+PLANS: Mapping[str, Any] = MappingProxyType(
+    {
+        "dtype": "float16", "batch": 1, "length": 2048,
+        "tokens": 300, "rate": 312, "devices": 1000, "reached": 40,
+        "rank": 1, "targets": ["q", "v"],
+    }
+)  # fmt: skip
 
 
 def shape_of(values: tuple[Any, ...]) -> Shape:
-    """The shape that the form holds, fields in the order of ``KEYS``.
-
-    Raises:
-        InputError: names the field that cannot be.
-    """
+    """The shape that the form holds, fields in the order of ``KEYS``."""
     told = dict(zip(KEYS, values, strict=True))
-    counts = {key: whole(told[key], LABELS[key]) for key in KEYS[:9]}
-    biases = told["biases"] or ()
+    sizes: dict[str, Any] = {key: whole(told[key], key) for key in COUNTS}
+    flags: dict[str, Any] = {key: bool(told[key]) for key in FLAGS}
     return Shape(
-        **counts,
-        tied=bool(told["tied"]),
-        gated=bool(told["gated"]),
-        final_norm=bool(told["final_norm"]),
+        **sizes,
+        **flags,
+        **{key: name in (told["biases"] or ()) for name, key in BIASES.items()},
         positions="none" if told["positions"] == ROTARY else "learned",
         norm="rms" if told["norm"] == RMS else "layer",
-        attention_biases=BIASES[0] in biases,
-        output_bias=BIASES[1] in biases,
-        feed_forward_biases=BIASES[2] in biases,
     )
 
 
 def values_of(shape: Shape) -> list[Any]:
     """The form's values for a shape; ``shape_of`` gives it back."""
-    has = (shape.attention_biases, shape.output_bias, shape.feed_forward_biases)
-    chosen = {
-        "positions": ROTARY if shape.positions == "none" else LEARNED,
-        "norm": RMS if shape.norm == "rms" else LAYER,
-        "biases": [name for name, there in zip(BIASES, has, strict=True) if there],
-    }
-    return [chosen[key] if key in chosen else getattr(shape, key) for key in KEYS]
+    return [
+        *(getattr(shape, key) for key in (*COUNTS, *FLAGS)),
+        ROTARY if shape.positions == "none" else LEARNED,
+        RMS if shape.norm == "rms" else LAYER,
+        [name for name, key in BIASES.items() if getattr(shape, key)],
+    ]
 
 
-def cache_plan(dtype: Any, batch: Any, length: Any) -> CachePlan:
-    """How keys and values are kept.
-
-    Raises:
-        InputError: names the field that cannot be.
-    """
+def cache_plan(dtype: Any, batch: Any, length: Any) -> tuple[str, int, int]:
+    """Number format, sequences at once, and positions of each."""
     if dtype not in BYTES:
         raise InputError("That is no number format.", f"There are: {', '.join(BYTES)}.")
-    plan = CachePlan(str(dtype), whole(batch, "sequences"), whole(length, "length"))
-    for name, value in (("sequences", plan.batch), ("length", plan.length)):
+    plan = {"sequences": whole(batch, "batch"), "length": whole(length, "length")}
+    for name, value in plan.items():
         if not 1 <= value <= 10**9:
             raise InputError(f"‘{name}’ must be from 1 to 1,000,000,000, not {value:,}.")
-    return plan
+    return (str(dtype), plan["sequences"], plan["length"])
 
 
-def train_plan(billions: Any, teraflops: Any, devices: Any, percent: Any) -> TrainPlan:
-    """A training run on paper.
-
-    Raises:
-        InputError: names the field that cannot be.
-    """
-    tokens = 1e9 * above_zero(billions, "tokens D")
-    rate = 1e12 * above_zero(teraflops, "TFLOP/s") * above_zero(devices, "devices")
+def train_plan(
+    billions: Any, teraflops: Any, devices: Any, percent: Any
+) -> tuple[float, float, float]:
+    """Tokens D, operations a second of all devices at their peak, the share that is reached."""
+    tokens = 1e9 * above_zero(billions, "tokens")
+    rate = 1e12 * above_zero(teraflops, "rate") * above_zero(devices, "devices")
     share = above_zero(percent, "reached") / 100
     if share > 1:
         raise InputError("‘reached’ is a share of the peak: at most 100 %.")
-    return TrainPlan(tokens, rate, share)
+    return tokens, rate, share
 
 
 def scaled_ff(width: Any, ratio: Any) -> int:
@@ -128,45 +105,39 @@ def scaled_ff(width: Any, ratio: Any) -> int:
     >>> scaled_ff(4096, 2.6875)
     11008
     """
-    found = above_zero(width, LABELS["width"]) * above_zero(ratio, LABELS["ratio"])
-    return max(1, round(min(found, LARGEST)))
+    return max(1, round(min(above_zero(width, "width") * above_zero(ratio, "ratio"), LARGEST)))
 
 
 def ratio_of(feed_forward: Any, width: Any) -> float:
     """f / d with five digits."""
-    inner = above_zero(feed_forward, LABELS["feed_forward"])
-    return float(f"{inner / above_zero(width, LABELS['width']):.5g}")
+    return float(f"{above_zero(feed_forward, 'feed_forward') / above_zero(width, 'width'):.5g}")
 
 
-def whole(value: Any, name: str) -> int:
-    """A whole number that was typed.
-
-    Raises:
-        InputError: nothing, not a number, a fraction, or beyond all bounds.
-    """
-    found = _number(value, name)
+def whole(value: Any, key: str) -> int:
+    """A whole number that was typed."""
+    found = _number(value, key)
     if found != int(found):
-        raise InputError(f"‘{name}’ must be a whole number, not {found:g}.")
+        raise InputError(f"‘{_said(key)}’ must be a whole number, not {found:g}.")
     return int(found)
 
 
-def above_zero(value: Any, name: str) -> float:
-    """A positive number that was typed.
-
-    Raises:
-        InputError: nothing, not a number, zero or less, or beyond all bounds.
-    """
-    found = _number(value, name)
+def above_zero(value: Any, key: str) -> float:
+    """A positive number that was typed."""
+    found = _number(value, key)
     if found <= 0:
-        raise InputError(f"‘{name}’ must be above 0.")
+        raise InputError(f"‘{_said(key)}’ must be above 0.")
     return found
 
 
-def _number(value: Any, name: str) -> float:
+def _number(value: Any, key: str) -> float:
     if value is None or value == "":
-        raise InputError(f"‘{name}’ is empty.", "Type a number.")
+        raise InputError(f"‘{_said(key)}’ is empty.", "Type a number.")
     if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
-        raise InputError(f"‘{name}’ is not a number.")
+        raise InputError(f"‘{_said(key)}’ is not a number.")
     if abs(value) > LARGEST:
-        raise InputError(f"‘{name}’ is too large.")
+        raise InputError(f"‘{_said(key)}’ is too large.")
     return float(value)
+
+
+def _said(key: str) -> str:
+    return LABELS.get(key, key).partition(",")[0]

@@ -3,37 +3,25 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import linear_regression
 
 from lmlab.features.scale.counts import training_flops
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One model on the texts of one kind.
-
-    Attributes:
-        model: display name.
-        kind: of the texts.
-        parameters: N, the model's own, those of an adapter left out.
-        tokens_seen: D, in training; None where it is not known.
-        nats: −Σ ln p over all texts.
-        n_tokens: scored.
-        n_bytes: UTF-8 bytes scored.
-        n_texts: how many texts.
-        vocabulary: tells whether two models have the same tokens.
-        longest: tokens of the longest text.
-    """
+    """One model on the texts of one kind."""
 
     model: str
     kind: str
-    parameters: int
-    tokens_seen: int | None
-    nats: float
+    parameters: int  # N, the model's own, those of an adapter left out
+    tokens_seen: int | None  # D, in training; None where it is not known
+    nats: float  # −Σ ln p over all texts
     n_tokens: int
-    n_bytes: int
+    n_bytes: int  # of UTF-8
     n_texts: int
-    vocabulary: str
-    longest: int = 0
+    vocabulary: str  # tells whether two models have the same tokens
+    longest: int = 0  # tokens of the longest text
 
     @property
     def bits_per_byte(self) -> float:
@@ -49,7 +37,7 @@ class Measured:
     @property
     def flops(self) -> float | None:
         """6·N·D of its training."""
-        return None if not self.tokens_seen else training_flops(self.parameters, self.tokens_seen)
+        return training_flops(self.parameters, self.tokens_seen) if self.tokens_seen else None
 
 
 def same_tokens(found: Sequence[Measured]) -> bool:
@@ -68,6 +56,14 @@ def slope(found: Sequence[tuple[float, float]]) -> float | None:
     logs = [(math.log(x), math.log(y)) for x, y in found if x > 0 and y > 0]
     if len({x for x, _ in logs}) < 2:
         return None
-    mx, my = (sum(column) / len(logs) for column in zip(*logs, strict=True))
-    both = math.fsum((x - mx) * (y - my) for x, y in logs)
-    return both / math.fsum((x - mx) * (x - mx) for x, _ in logs)
+    return linear_regression([x for x, _ in logs], [y for _, y in logs]).slope
+
+
+def exponents(found: Sequence[Measured], models: Sequence[str]) -> dict[str, float]:
+    """{kind: slope of ln(bits per byte) over ln N among some models}."""
+    points: dict[str, list[tuple[float, float]]] = {}
+    for one in found:
+        if one.model in models:
+            points.setdefault(one.kind, []).append((one.parameters, one.bits_per_byte))
+    found_slopes = ((kind, slope(some)) for kind, some in points.items())
+    return {kind: value for kind, value in found_slopes if value is not None}

@@ -1,33 +1,31 @@
 """Bits per byte of models at hand on held-out texts against their size, measured live."""
 
 from collections.abc import Callable, Sequence
-from html import escape
 from typing import Any
 
 import gradio as gr
 
-from lmlab.errors import InputError
-from lmlab.features.scale import plots, receipt_notes, tables
+from lmlab.features.scale import plots, receipt_notes
+from lmlab.features.scale.amounts import flops, short
 from lmlab.features.scale.feature import FEATURE
 from lmlab.features.scale.form import whole
-from lmlab.features.scale.measured import Measured, same_tokens
-from lmlab.features.scale.plots import flops, short
+from lmlab.features.scale.measured import Measured, exponents, same_tokens
 from lmlab.features.scale.service import Scaling
-from lmlab.features.scale.table_page import MOST, defaults, handed
+from lmlab.features.scale.table_page import MOST, SIBLINGS, defaults
 from lmlab.lab import Lab
-from lmlab.numbers import large
+from lmlab.parts.html import filled
 from lmlab.parts.pickers import model_picker
 from lmlab.parts.receipt_button import Keep, follow
-from lmlab.parts.stream import QUIET, SCORING, Busy, Line, Pace, Work
-from lmlab.parts.widgets import Handover, static
+from lmlab.parts.saving import Saver
+from lmlab.parts.stream import QUIET, SCORING, Busy, Line, Pace, Work, on
+from lmlab.parts.tables import csv_of, rows_of
+from lmlab.parts.widgets import chart, static
 from lmlab.progress import Loading
 
 KINDS = ("stories", "older prose", "encyclopaedia", "shuffled stories", "German")
-FIRST = KINDS[:3]
 TEXTS = 6
 BITS, PERPLEXITY = "bits per byte", "perplexity"
 SIZE, COMPUTE = "parameters N", "compute 6·N·D"
-SIBLINGS = ("base", "small", "tiny")
 EMPTY = (
     '<div class="lm-empty"><b>Nothing measured yet</b>Press Measure: each model reads the same '
     "held-out texts, a few seconds each.</div>"
@@ -43,7 +41,7 @@ TOKENS = (
 APART = "These models do not have the same tokens: their perplexities do not compare."
 
 
-def build(lab: Lab, tab: Any) -> None:
+def build(lab: Lab, tab: gr.Tab) -> None:
     """Draw the measured part and wire it; the first time the tab is opened it measures."""
     static(
         '<h2 class="lm-h2">Measured: held-out text against size</h2><p class="lm-why">Computed '
@@ -57,7 +55,7 @@ def build(lab: Lab, tab: Any) -> None:
                 max_choices=MOST, needs=FEATURE.needs,
             )  # fmt: skip
             kinds = gr.CheckboxGroup(
-                list(KINDS), value=list(FIRST), label="kinds of text", elem_id="scale-kinds"
+                list(KINDS), value=list(KINDS[:3]), label="kinds of text", elem_id="scale-kinds"
             )
         with gr.Column(scale=2, min_width=300, elem_classes="lm-side"):
             count = gr.Slider(
@@ -69,25 +67,7 @@ def build(lab: Lab, tab: Any) -> None:
                 )
                 stop = gr.Button("Stop", interactive=False, elem_id="scale-stop", min_width=80)
     with gr.Row(elem_classes="lm-chips"):
-        status = static("", elem_id="scale-status", elem_classes="lm-status")
-    axis, against, download, shown, handover = _chart()
-    keep = Keep("scale-measured", ("scale-measured",))
-    kept = gr.State(())
-    line, measure = Line(status, stop), measurer(lab)
-    asked = ([models, kinds, count, axis, against], {"shown": shown, "kept": kept})
-    line.on(go.click, measure, *asked, trigger_mode="always_last", **SCORING)
-    line.on(tab.select, measure, *asked, unless=[kept], trigger_mode="once", **SCORING)
-    line.stoppable()
-    follow(keep, line.running, receipt_notes.of_measured, [kept])
-    gr.on(
-        [axis.input, against.input], drawn, [kept, axis, against], shown,
-        trigger_mode="always_last", **QUIET,
-    )  # fmt: skip
-    download.click(_csv, kept, handover, **QUIET)
-
-
-def _chart() -> tuple[Any, ...]:
-    """The panel: [upwards, against, download button, what is shown, handover]."""
+        line = Line(static("", elem_id="scale-status", elem_classes="lm-status"), stop)
     with gr.Column(elem_classes="lm-panel"):
         with gr.Row(elem_classes="lm-tablehead"):
             axis = gr.Radio(
@@ -98,10 +78,22 @@ def _chart() -> tuple[Any, ...]:
                 [SIZE, COMPUTE], value=SIZE, label="against", elem_id="scale-against",
                 min_width=330,
             )  # fmt: skip
-            download = gr.Button("CSV", size="sm", min_width=60, elem_id="scale-measured-csv")
-        shown = static(EMPTY, elem_id="scale-measured")
-        handover = Handover(elem_id="scale-measured-handover")
-    return axis, against, download, shown, handover
+            saver = Saver("scale-measured-csv", size="sm")
+        with gr.Row(elem_classes="lm-result"):
+            with gr.Column(min_width=320):
+                plot = chart(plots.by_size([]), "scale-measured-plot")
+            with gr.Column(min_width=320):
+                shown = static(EMPTY, elem_id="scale-measured")
+    keep = Keep("scale-measured", ("scale-measured-plot", "scale-measured"))
+    kept, measure, outputs = gr.State(()), measurer(lab), {"plot": plot, "shown": shown}
+    asked = ([models, kinds, count, axis, against], {**outputs, "kept": kept})
+    line.on(go.click, measure, *asked, trigger_mode="always_last", **SCORING)
+    line.on(tab.select, measure, *asked, unless=[kept], trigger_mode="once", **SCORING)
+    line.stoppable()
+    follow(keep, line.running, receipt_notes.of_measured, [kept])
+    turned = [axis.input, against.input]
+    on(turned, drawn, [kept, axis, against], outputs, trigger_mode="always_last", **QUIET)
+    saver.gives("measured.csv", lambda found: measured_csv(found) if found else "", kept)
 
 
 def measurer(lab: Lab) -> Callable[..., Work]:
@@ -113,13 +105,13 @@ def measurer(lab: Lab) -> Callable[..., Work]:
     ) -> Work:  # fmt: skip
         names, chosen = list(models or ()), list(kinds or ())
         wanted = max(1, len(set(names)) * len(chosen))
-        found: list[Measured] = []
+        found: tuple[Measured, ...] = ()
         pace = Pace()
         yield Busy("reading …")
         for step in lab.service(Scaling).measure(names, chosen, whole(count, "texts")):
             if isinstance(step, Measured):
-                found.append(step)
-                shown = {"shown": drawn(found, axis, against), "kept": tuple(found)}
+                found += (step,)
+                shown = {**drawn(found, axis, against), "kept": found}
                 yield Busy(f"{step.model}: {step.kind}", len(found) / wanted, shown)
             elif isinstance(step, Loading):
                 yield Busy(step.message, len(found) / wanted)
@@ -127,56 +119,42 @@ def measurer(lab: Lab) -> Callable[..., Work]:
                 share = (len(found) + step.done / max(1, step.total)) / wanted
                 said = f"{len(found)} of {wanted} measured, {step.done:,} tokens of the next"
                 yield Busy(said, share)
-        return {"shown": drawn(found, axis, against), "kept": tuple(found)}
+        return {}
 
     return measure
 
 
-def drawn(found: Sequence[Measured] | None, axis: str, against: str) -> str:
-    """Chart, exponents, notes and table."""
-    if not found:
-        return EMPTY
+def drawn(found: Sequence[Measured] | None, axis: str, against: str) -> dict[str, Any]:
+    """The chart; the table with exponents and notes."""
     compute, perplexity = against == COMPUTE, axis == PERPLEXITY
-    chart = plots.by_size(found, SIBLINGS, perplexity=perplexity, compute=compute)
-    texts = {one.kind: f"{one.kind} {one.n_texts:,}" for one in found}
-    notes = [TOKENS, f"Texts read: {', '.join(texts.values())}; sums over all of a kind."]
+    plot = plots.by_size(found or (), SIBLINGS, perplexity=perplexity, compute=compute)
+    if not found:
+        return {"plot": plot, "shown": EMPTY}
+    notes = []
+    slopes = {} if compute or perplexity else exponents(found, SIBLINGS)
+    if slopes:
+        told = ", ".join(f"{kind} {value:.2f}" for kind, value in slopes.items())
+        notes.append(f"Slope among the siblings, log–log: {told}.".replace("-", "−"))
     if len({one.model for one in found if one.model in SIBLINGS}) > 1:
-        notes.insert(0, FEWER)
+        notes.append(FEWER)
+    texts = {one.kind: f"{one.kind} {one.n_texts:,}" for one in found}
+    notes += [TOKENS, f"Texts read: {', '.join(texts.values())}; sums over all of a kind."]
     if not same_tokens(found):
         notes.append(APART)
     without = list(dict.fromkeys(one.model for one in found if compute and not one.flops))
     if without:
         notes.append(f"Not drawn, since D is not known: {', '.join(without)}.")
-    slopes = plots.exponents(found, SIBLINGS)
-    if slopes and not compute and not perplexity:
-        told = ", ".join(f"{kind} {value:.2f}" for kind, value in slopes.items())
-        notes.insert(0, f"Slope among the siblings, log–log: {told}.".replace("-", "−"))
-    said = "".join(f'<p class="lm-why">{escape(note)}</p>' for note in notes)
-    return (
-        '<div class="lm-measured"><div class="lm-curvebox wide" tabindex="0" role="region" '
-        f'aria-label="Chart">{chart}</div>'
-        f"<div>{_table(found)}{said}</div></div>"
+    words = {"short": short, "flops": flops}
+    return {
+        "plot": plot,
+        "shown": filled("features/scale/measured", found=found, notes=notes, **words),
+    }
+
+
+def measured_csv(found: Sequence[Measured]) -> str:
+    """What was measured, one model and kind a row."""
+    columns = (
+        "model kind parameters tokens_seen training_flops=flops bits_per_byte perplexity nats "
+        "tokens=n_tokens bytes=n_bytes texts=n_texts vocabulary"
     )
-
-
-def _table(found: Sequence[Measured]) -> str:
-    rows = "".join(
-        f'<tr><th scope="row">{escape(one.model[:60])}</th><td>{escape(one.kind)}</td>'
-        f"<td>{one.parameters:,}</td>"
-        f"<td>{short(one.tokens_seen) if one.tokens_seen else '–'}</td>"
-        f"<td>{flops(one.flops) if one.flops else '–'}</td>"
-        f"<td><b>{one.bits_per_byte:.3f}</b></td><td>{large(one.perplexity)}</td></tr>"
-        for one in found
-    )
-    return (
-        '<div class="lm-scroll" tabindex="0" role="region" aria-label="Table of what was measured">'
-        '<table class="lm-table lm-plain"><thead><tr><th>model</th><th>text</th><th>N</th>'
-        "<th>D</th><th>6·N·D</th><th>bits per byte</th><th>perplexity</th></tr>"
-        f"</thead><tbody>{rows}</tbody></table></div>"
-    )
-
-
-def _csv(found: Sequence[Measured] | None) -> str:
-    if not found:
-        raise InputError("There is no table yet.", "Press Measure first.")
-    return handed("measured.csv", tables.measured_csv(found))
+    return csv_of(rows_of(found, columns))

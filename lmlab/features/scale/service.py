@@ -1,4 +1,5 @@
-"""How large the models at hand are and what they reach, as the page asks for it.
+"""How large the models at hand are and what they reach, as the page asks for it; what cannot be
+asked is a LabError.
 
 Imports no torch before a model is looked at. A row needs a model's config alone, no weights.
 """
@@ -9,16 +10,16 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
-from lmlab.features.scale.architectures import from_config
+from lmlab.features.scale.architectures import SIZES, from_config
 from lmlab.features.scale.counts import Shape, parameters
 from lmlab.features.scale.measured import Measured
 from lmlab.features.scale.published import Opened, Row, row_of
 from lmlab.lab import Lab, import_core
 from lmlab.lent_gpu import runs_models
+from lmlab.memo import Memo
 from lmlab.models.fair_lock import stepwise
 from lmlab.models.refs import ModelRef
 from lmlab.progress import Loading, Progress
@@ -28,11 +29,10 @@ from lmlab.text.sets import general_texts
 if TYPE_CHECKING:
     from lmlab.models.model import LM
 
-K = TypeVar("K")
-V = TypeVar("V")
 MOST_MODELS = 12
 MOST_TEXTS = 80
 KNOWN = 200  # rows and figures that are kept
+Asked = tuple[str, str, int]  # model, kind, texts
 _STEP = re.compile(r"step-(\d+)$")
 OWN = Opened("yes", "partly", "yes")
 OWN_DATA = "the mixture that its card names"
@@ -40,33 +40,16 @@ OWN_DATA = "the mixture that its card names"
 
 @dataclass(frozen=True)
 class Scaling:
-    """What can be asked about size.
-
-    Attributes:
-        lab: over whose models.
-    """
+    """What can be asked about size."""
 
     lab: Lab
-    _rows: dict[str, Row] = field(default_factory=dict, repr=False)
-    _found: dict[tuple[str, str, int], Measured] = field(default_factory=dict, repr=False)
-
-    def siblings(self) -> list[str]:
-        """The embedded models that differ in size, largest first, as far as they are there."""
-        names = self.lab.store.embedded()
-        return [name for name in ("base", "small", "tiny") if name in names]
-
-    def kinds(self) -> dict[str, int]:
-        """Kinds of the shipped held-out texts, and how many there are of each."""
-        return {kind: len(texts) for kind, texts in general_texts().items()}
+    _rows: Memo[str, Row] = field(default_factory=lambda: Memo(KNOWN), repr=False)
+    _found: Memo[Asked, Measured] = field(default_factory=lambda: Memo(KNOWN), repr=False)
 
     def row(self, model: str) -> Row:
-        """A model's row, from its config alone.
-
-        Raises:
-            LabError: there is no such model, or its config cannot be read.
-        """
-        if model in self._rows:
-            return self._rows[model]
+        """A model's row, from its config alone."""
+        if known := self._rows.get(model):
+            return known
         import_core()
         from lmlab.models import configs
 
@@ -74,27 +57,22 @@ class Scaling:
         folder = configs.config_folder(ref, self.lab.store)
         config = configs.read_config(folder, ref.name)
         exact = configs.counted(folder, ref.name)
+        told: dict[str, Any] = {key: configs.number(config, name) for key, name in SIZES.items()}
+        row = Row(model, exact=exact, **told)
         with suppress(KeyError, TypeError, ValueError, InputError):
             shape = from_config(config.to_dict())
             if shape and parameters(shape) == exact:
-                return self._kept(model, self._told(row_of(model, shape), ref, folder))
-        row = Row(
-            model,
-            configs.number(config, "num_hidden_layers"),
-            configs.number(config, "hidden_size"),
-            configs.number(config, "num_attention_heads"),
-            configs.number(config, "vocab_size"),
-            configs.number(config, "max_position_embeddings"),
-            exact=exact,
-        )
-        return self._kept(model, self._told(row, ref, folder))
+                row = row_of(model, shape)
+        why = "The adapter’s own parameters are left out." if ref.adapter else ""
+        if ref.name not in self.lab.store.embedded():
+            return replace(row, why=why, source="its config")
+        facts: dict[str, Any] = {"tokens": self._seen(ref), "opened": OWN, "data": OWN_DATA}
+        row = replace(row, why=why, source="its config and card", **facts)
+        self._rows.put(model, row)
+        return row
 
     def shape(self, model: str) -> Shape:
-        """A model's shape.
-
-        Raises:
-            LabError: what ``row`` raises; or an architecture that is not counted by part.
-        """
+        """A model's shape."""
         row = self.row(model)
         if row.shape is None:
             raise InputError(
@@ -104,11 +82,7 @@ class Scaling:
         return row.shape
 
     def added(self, model: str) -> int | None:
-        """The numbers in a model's adapter; None of a model without one.
-
-        Raises:
-            LabError: there is no such adapter, or it does not fit; what ``row`` raises.
-        """
+        """The numbers in a model's adapter; None of a model without one."""
         self.row(model)
         from lmlab.models import configs
 
@@ -121,16 +95,8 @@ class Scaling:
     def measure(
         self, models: Sequence[str], kinds: Sequence[str], count: int
     ) -> Iterator[Loading | Progress | Measured]:
-        """Bits per byte of models on held-out texts, one ``Measured`` a model and kind.
-
-        Args:
-            models: names, each once.
-            kinds: of ``kinds()``.
-            count: most texts of a kind, the first ones; all where there are fewer.
-
-        Raises:
-            LabError: no model or kind, too many, or what loading a model raises.
-        """
+        """Bits per byte of models on held-out texts of some kinds, of each the first ``count``: one
+        ``Measured`` a model and kind."""
         texts = _chosen(kinds, count)
         names = list(dict.fromkeys(name.strip() for name in models if name and name.strip()))
         if not 1 <= len(names) <= MOST_MODELS:
@@ -140,11 +106,11 @@ class Scaling:
             if all(known):
                 yield from (one for one in known if one)
                 continue
+            # A folder or a run may change; what ships does not.
+            ships = ModelRef.parse(name).name in self.lab.store.embedded()
             for step in self._measured(name, texts):
-                # A folder or a run may change; what ships does not.
-                ships = ModelRef.parse(name).name in self.lab.store.embedded()
                 if isinstance(step, Measured) and ships:
-                    _keep(self._found, (name, step.kind, count), step)
+                    self._found.put((name, step.kind, count), step)
                 yield step
 
     @runs_models("name")
@@ -164,7 +130,8 @@ class Scaling:
 
         size = sum(parameter.numel() for parameter in lm.own_parameters().values())
         seen = self._seen(ModelRef.parse(name))
-        tokens = vocabulary_of(lm)
+        # The same for two models that cut text into the same tokens.
+        tokens = hashlib.sha256(lm.vocabulary.spelling.cutting.encode()).hexdigest()[:16]
         for kind, some in texts.items():
             scored: list[Scored] = []
             for step in iter_scores(lm, some, top_k=0, max_tokens=self.lab.settings.max_tokens):
@@ -191,15 +158,6 @@ class Scaling:
                 longest=max(one.n_tokens for one in scored),
             )
 
-    def _told(self, row: Row, ref: ModelRef, folder: Path) -> Row:
-        why = "The adapter’s own parameters are left out." if ref.adapter else ""
-        if ref.name not in self.lab.store.embedded():
-            return replace(row, why=why, source="its config")
-        return replace(
-            row, why=why, source="its config and card", tokens=self._seen(ref), opened=OWN,
-            data=OWN_DATA,
-        )  # fmt: skip
-
     def _seen(self, ref: ModelRef) -> int | None:
         """Tokens of an embedded model's pre-training, from the record beside its weights."""
         if ref.name not in self.lab.store.embedded():
@@ -214,16 +172,6 @@ class Scaling:
         except (OSError, ValueError, KeyError, TypeError, IndexError):
             return None
 
-    def _kept(self, model: str, row: Row) -> Row:
-        if ModelRef.parse(model).name in self.lab.store.embedded():
-            _keep(self._rows, model, row)
-        return row
-
-
-def vocabulary_of(lm: "LM") -> str:
-    """The same for two models that cut text into the same tokens."""
-    return hashlib.sha256(lm.vocabulary.spelling.cutting.encode()).hexdigest()[:16]
-
 
 def _chosen(kinds: Sequence[str], count: int) -> dict[str, list[str]]:
     texts = general_texts()
@@ -237,10 +185,3 @@ def _chosen(kinds: Sequence[str], count: int) -> dict[str, list[str]]:
     if not 1 <= count <= MOST_TEXTS:
         raise InputError(f"From 1 to {MOST_TEXTS} texts of a kind are read, not {count}.")
     return {kind: texts[kind][:count] for kind in texts if kind in kinds}
-
-
-def _keep(kept: dict[K, V], key: K, value: V) -> None:
-    """Keep a result, the oldest dropped first."""
-    for old in list(kept)[: max(0, len(kept) + 1 - KNOWN)]:
-        kept.pop(old, None)
-    kept[key] = value

@@ -66,8 +66,7 @@ def _finetune(arguments: argparse.Namespace) -> None:
     from lmlab.terminal.quiet import quiet
 
     quiet()
-    from lmlab.runs.starts import tried
-    from lmlab.runs.worker import train
+    from lmlab.runs.worker import train, tried
     from lmlab.settings import Settings
     from lmlab.training.events import Finished, Started
 

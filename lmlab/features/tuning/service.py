@@ -12,10 +12,16 @@ from typing import TYPE_CHECKING, Any
 from lmlab.errors import InputError
 from lmlab.lab import import_core
 from lmlab.memo import Memo
-from lmlab.models.hubtoken import token_of
-from lmlab.runs.lengths import CHECKED, longest_batch, longest_rows, row_tokens
+from lmlab.models.hub import token_of
 from lmlab.runs.owned_runs import TuningRuns
-from lmlab.runs.room import check_memory, check_most
+from lmlab.runs.room import (
+    CHECKED,
+    check_memory,
+    check_most,
+    longest_batch,
+    longest_rows,
+    row_tokens,
+)
 from lmlab.text import sets as data
 from lmlab.text.parquet import read_any
 from lmlab.text.rows import Faults

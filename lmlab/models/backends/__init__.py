@@ -37,15 +37,10 @@ class Found(Protocol):
 
 
 class Copy(Protocol):
-    """One loaded copy of a model, which several may share.
+    """One loaded copy of a model, which several may share."""
 
-    Attributes:
-        lock: held while the model is borrowed.
-        adapters: those that are attached: ``in`` and ``detach``.
-    """
-
-    lock: "Turns"
-    adapters: Any
+    lock: "Turns"  # held while the model is borrowed
+    adapters: Any  # those that are attached: ``in`` and ``detach``
 
     @property
     def n_bytes(self) -> int:

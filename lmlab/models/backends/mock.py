@@ -49,18 +49,14 @@ START, END = 0, 1
 UNSEEN = 1e-4  # the odds of a token that the story has not
 SURE = 1.0  # nats by which the script's token is ahead
 LONGEST = 2.0  # seconds of a pause
-INSIDE = {"adapters", "weights", "training"}
-KINDS = {
-    "uniform": frozenset(GIVES) - INSIDE,
-    "bigram": frozenset(GIVES) - INSIDE,
-    "scripted": frozenset(GIVES) - INSIDE,
-    "served": frozenset({"scores"}),
-}
+TOLD = frozenset(GIVES) - {"adapters", "weights", "training"}
+SERVED = frozenset({"scores"})
 
 
 def gives(name: str) -> frozenset[str]:
     """What may be asked of a mock; nothing of one that there is not."""
-    return KINDS.get(_kind(name), frozenset())
+    kind = KINDS.get(_kind(name))
+    return frozenset() if kind is None else SERVED if kind is Served else TOLD
 
 
 def find(place: Path, name: str) -> "Found":
@@ -99,11 +95,8 @@ class Found:
         return 1_000_000
 
     def load(self, settings: Settings) -> Copy:
-        """The mock; there is nothing to read."""
-        kinds = {"uniform": Mock, "bigram": Bigram, "scripted": Scripted, "served": Served}
-        kind = kinds[self.kind]
         vocabulary = vocabulary_of("" if self.kind == "uniform" else STORY, self.chat)
-        return Loaded(kind(self.kind, vocabulary, pause=self.pause))
+        return Loaded(KINDS[self.kind](self.kind, vocabulary, pause=self.pause))
 
 
 @dataclass
@@ -116,7 +109,6 @@ class Loaded:
     n_bytes: int = 1_000_000
 
     def lm(self, name: str, adapter: Path | None = None, alpha: float = 1.0) -> LM:
-        """The mock under the name that it was asked for by."""
         form: Form | None = "chat" if has_chat(self.mock.vocabulary) else None
         return replace(self.mock, name=name, turns=self.lock, form=form)
 
@@ -134,12 +126,10 @@ class Mock(LM):
 
     @property
     def gives(self) -> frozenset[str]:
-        """As its kind."""
         return gives(self.name)
 
     @property
     def width(self) -> int:
-        """Of the vocabulary."""
         return len(self.tokenizer)
 
     @property
@@ -192,18 +182,18 @@ class Served(Bigram):
     """A bigram behind a door that lets log-probabilities through, and no tensor."""
 
     def score(self, reads: Sequence[Read], top_k: int) -> RowStats:
-        """Of the tokens and of the likeliest alone."""
         behind = Bigram(self.name, self.vocabulary, pause=self.pause)
         return replace(behind.score(reads, top_k), rank=None, entropy=None)
 
     @property
     def head(self) -> SlicedHead:
-        """Kept behind the door."""
         raise self.lacks("distributions")
 
     def rows(self, sequences: Sequence[Sequence[int]]) -> Tensor:
-        """Kept behind the door."""
         raise self.lacks("distributions")
+
+
+KINDS = {"uniform": Mock, "bigram": Bigram, "scripted": Scripted, "served": Served}
 
 
 def vocabulary_of(text: str, chat: bool) -> Vocabulary:

@@ -10,7 +10,6 @@ import gradio as gr
 from lmlab.errors import InputError
 from lmlab.features import Feature
 from lmlab.lab import Lab
-from lmlab.models.nearby import source
 from lmlab.models.refs import ModelRef
 from lmlab.page.lecture import links
 from lmlab.page.lecture.filling import Filling
@@ -55,7 +54,7 @@ def _wanted(lab: Lab, stage: Stage, values: Mapping[str, Any]) -> dict[str, str]
     found = {}
     for key in {*stage.models} & {*values}:
         names = [values[key]] if isinstance(values[key], str) else list(values[key] or ())
-        said = [source(one, lab.store) for one in names if isinstance(one, str) and one.strip()]
+        said = [lab.store.source(one) for one in names if isinstance(one, str) and one.strip()]
         if any(said):
             found[key] = " and ".join(one for one in said if one)
     return found

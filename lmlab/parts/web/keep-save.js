@@ -40,7 +40,7 @@ const KINDS = [
       CSV: async (box, name) => saveRows(plotRows(plotOf(box)), name),
     },
   },
-  { at: "svg.lm-ranks, svg.lm-curve, svg.lm-contest", inParent: true, ...ofDrawings((box) => box.querySelector(":scope > svg")) },
+  { at: "svg.lm-ranks, svg.lm-contest", inParent: true, ...ofDrawings((box) => box.querySelector(":scope > svg")) },
   { at: ".lm-time-side > section", into: ".lm-time-figures", ...ofDrawings((box) => box.querySelector(".lm-time-chart > svg")) },
   {
     at: ".lm-chart:has(canvas)",

@@ -14,11 +14,7 @@ BEGINNINGS = ("base_model.model.", "module.")
 
 
 class MisfitError(Exception):
-    """Why tensors do not fit.
-
-    Args:
-        reason: a clause that follows “The adapter does not fit this model: ”.
-    """
+    """Why tensors do not fit: a clause after “The adapter does not fit this model: ”."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

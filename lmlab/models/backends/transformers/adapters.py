@@ -29,36 +29,23 @@ SOFT = (PeftType.PROMPT_TUNING, PeftType.P_TUNING)
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """What is switched on.
+    """What is switched on."""
 
-    Attributes:
-        name: PEFT's name of the adapter; None for none and for a soft prompt.
-        alpha: factor of its scale, the lecture's α.
-        plain: nothing but W + α·s·V·U on linear layers, so that rows of a batch may differ in it.
-        soft_prompt: [length, H], or None.
-    """
-
-    name: str | None = None
-    alpha: float = 1.0
+    name: str | None = None  # PEFT's name of the adapter; None for none and for a soft prompt
+    alpha: float = 1.0  # factor of its scale, the lecture's α
+    # nothing but W + α·s·V·U on linear layers, so that rows of a batch may differ in it
     plain: bool = True
-    soft_prompt: Tensor | None = None
+    soft_prompt: Tensor | None = None  # [length, H], or None
 
 
 @dataclass(frozen=True)
 class Product:
-    """What a plain LoRA adapter adds to one linear map: α·s·V·U.
+    """What a plain LoRA adapter adds to one linear map: α·s·V·U."""
 
-    Attributes:
-        base: the map, as the untouched model has it.
-        u: [ℓ, in], PEFT's A.
-        v: [out, ℓ], PEFT's B.
-        scale: s.
-    """
-
-    base: Any
-    u: Tensor
-    v: Tensor
-    scale: float
+    base: Any  # the map, as the untouched model has it
+    u: Tensor  # [ℓ, in], PEFT's A
+    v: Tensor  # [out, ℓ], PEFT's B
+    scale: float  # s
 
 
 class Adapters:
@@ -90,11 +77,8 @@ class Adapters:
         return soft + sum(made.n_bytes for made in out)
 
     def activate(self, folder: Path | None, alpha: float = 1.0) -> Attached:
-        """Switch on one adapter, attaching it first if need be, or none.
-
-        Args:
-            folder: of the adapter; None for the base alone.
-            alpha: factor of a LoRA adapter's scale; stored weights are never touched.
+        """Switch on one adapter, attaching it first if need be, or none. α is a factor of a LoRA
+        adapter's scale; stored weights are never touched.
 
         Raises:
             ModelError: the folder holds no adapter that fits this model, or α is not 1 and the
@@ -146,10 +130,7 @@ class Adapters:
             return []
         return [
             Product(
-                layer.get_base_layer(),
-                layer.lora_A[NAME].weight,
-                layer.lora_B[NAME].weight,
-                scale,
+                layer.get_base_layer(), layer.lora_A[NAME].weight, layer.lora_B[NAME].weight, scale
             )
             for layer, scale in found.layers
         ]

@@ -1,4 +1,5 @@
-"""How a model is run, whatever its kind: ids to rows, alone or over what it has read before.
+"""How a model is run, whatever its kind: ids to rows, alone or over what it has read before, and
+how its head is best applied: decided from the model, proved on a probe.
 
 What a model keeps of what it has read is opaque here: whatever its forward pass hands out is handed
 in again under the name that the pass knows.
@@ -6,15 +7,18 @@ in again under the name that the pass knows.
 
 import copy
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache as memo
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+from transformers.modeling_outputs import BaseModelOutputWithPast
+
+from lmlab.models.head import Head, SlicedHead, TiledHead
 
 # A key–value cache, a recurrent state: names of several versions and kinds of transformers' models.
 PAST = ("cache", "past_key_values", "cache_params", "state")
@@ -24,15 +28,10 @@ TOLERANCE = {torch.float32: 5e-5, torch.bfloat16: 3e-2, torch.float16: 5e-3}
 
 @dataclass
 class Past:
-    """What a model has read, in one or several rows of one length.
+    """What a model has read, in one or several rows of one length."""
 
-    Attributes:
-        state: as the model's forward pass handed it out.
-        length: positions read, a soft prompt counted.
-    """
-
-    state: Any
-    length: int
+    state: Any  # as the model's forward pass handed it out
+    length: int  # positions read, a soft prompt counted
 
     def widened(self, rows: int) -> "Past":
         """The past of one row for several, which go on without touching it."""
@@ -56,16 +55,11 @@ class Past:
 
 @dataclass(frozen=True)
 class Body:
-    """A model as a function of ids.
-
-    Attributes:
-        model: the transformers model.
-        soft_prompt: [length, H] put before the embedded text, or None.
-        whole: give the logits [B, T, V] of the whole model; else the last hidden state [B, T, H].
-    """
+    """A model as a function of ids."""
 
     model: Any
-    soft_prompt: Tensor | None
+    soft_prompt: Tensor | None  # [length, H] put before the embedded text, or None
+    # give the logits [B, T, V] of the whole model; else the last hidden state [B, T, H]
     whole: bool
 
     def __call__(self, ids: Tensor) -> Tensor:
@@ -92,7 +86,7 @@ class Body:
         length = next(iter(inputs.values())).shape[1]
         known = parameters(type(self._module).forward)
         if past is not None:
-            inputs[_first(PAST, known)] = past.state
+            inputs[next(name for name in PAST if name in known)] = past.state
             if positions and "position_ids" in known:
                 places = torch.arange(at, at + length, device=ids.device)
                 inputs["position_ids"] = places.expand(len(ids), -1)
@@ -130,10 +124,6 @@ def parameters(forward: Callable[..., Any]) -> frozenset[str]:
     return frozenset(inspect.signature(forward).parameters)
 
 
-def _first(names: Iterable[str], known: frozenset[str]) -> str:
-    return next(name for name in names if name in known)
-
-
 def _expanded(cache: DynamicCache, rows: int) -> DynamicCache:
     """The same keys and values for several rows; nothing is copied before the rows go on."""
     wide = copy.copy(cache)
@@ -153,3 +143,60 @@ def close(got: Tensor, expected: Tensor) -> bool:
     tolerance = TOLERANCE.get(expected.dtype, 1e-4)
     scale = float(expected.float().nan_to_num().abs().max())
     return torch.allclose(got, expected, rtol=tolerance, atol=tolerance * scale, equal_nan=True)
+
+
+def head_of(model: Any, rows: Tensor, logits: Tensor) -> Head | None:
+    """What makes a bare body's rows [T, H] into those logits [T, V], if anything does."""
+    linear, own, width = _linear(model), OwnHead(model), logits.shape[-1]
+    if linear is not None and _agrees(linear.logits, rows, logits):
+        tiled = linear.weight.dtype == torch.float32 and linear.weight.device.type == "cpu"
+        return linear if tiled else SlicedHead(linear.logits, width)
+    return SlicedHead(own, width) if _agrees(own, rows, logits) else None
+
+
+class _Given(nn.Module):
+    """Stands in for a model's body and gives back a hidden state that is known already."""
+
+    def __init__(self, hidden: Tensor) -> None:
+        super().__init__()
+        self.hidden = hidden
+
+    def forward(self, *args: Any, **kwargs: Any) -> BaseModelOutputWithPast:
+        return BaseModelOutputWithPast(last_hidden_state=self.hidden)
+
+
+@dataclass(frozen=True)
+class OwnHead:
+    """The model's own head, with its caps and scales, on rows computed before."""
+
+    model: Any
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        """[N, H] rows to [N, V] logits; the caller holds the weights' lock."""
+        modules, name = self.model._modules, self.model.base_model_prefix
+        body = modules[name]
+        ids = torch.zeros(1, len(rows), dtype=torch.long, device=rows.device)
+        try:
+            modules[name] = _Given(rows[None])
+            logits: Tensor = self.model(input_ids=ids, use_cache=False).logits
+        finally:
+            modules[name] = body
+        return logits[0]
+
+
+def _linear(model: Any) -> TiledHead | None:
+    """The head as one linear map, or None when it has another form or a cap on its logits."""
+    head = model.get_output_embeddings()
+    capped = getattr(model.config.get_text_config(), "final_logit_softcapping", None)
+    if type(head) is not nn.Linear or capped:
+        return None
+    return TiledHead(head.weight.detach(), None if head.bias is None else head.bias.detach())
+
+
+def _agrees(head: Callable[[Tensor], Tensor], rows: Tensor, expected: Tensor) -> bool:
+    """Whether a way gives the model's own logits on the probe."""
+    try:
+        return close(head(rows), expected)
+    except Exception:
+        # Architectures differ in how they call their head; any failure means: not this way.
+        return False

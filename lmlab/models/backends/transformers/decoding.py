@@ -1,21 +1,25 @@
-"""Runs a model on what is new and keeps the rest. Knows ids and logits, not text.
+"""Runs a model on what is new and keeps the rest; base and LoRA adapters in one batch over one copy
+of the weights. Knows ids and logits, not text. Weights and adapters stay as they are.
 
 Where a model keeps nothing that can be trusted, each step reads everything anew.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from lmlab.models.backends.transformers import fast_gpt2, fast_llama
+from lmlab.models.backends.transformers.adapters import Attached
 from lmlab.models.backends.transformers.body import Past, close
-from lmlab.models.backends.transformers.reading import ReadingLM
 from lmlab.models.backends.transformers.rowadapters import RowAdapter, row_adapters
-from lmlab.models.backends.transformers.ways import HALF
-from lmlab.models.decoding import Decoder, no_memory
-from lmlab.models.sharedprefix import SharedPrefix
+from lmlab.models.backends.transformers.ways import HALF, probe_ids
+from lmlab.models.decoding import Decoder, SharedPrefix, going_on
+from lmlab.models.model import LM
 from lmlab.progress import Reading
 
 # A long prompt is read in pieces, so that a stop takes effect between them. Their lengths are known
@@ -26,29 +30,23 @@ KINDS: tuple[tuple[Any, Any], ...] = (
     (fast_gpt2.fits, fast_gpt2.LeanGPT2),
 )
 LEAST, MOST = 64, 2048  # tokens of one piece
+EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
 
 
 class CachedDecoder(Decoder):
-    """Rows of one length that go on from what a model keeps, where that can be trusted.
+    """Rows of one length that go on from what a model keeps, where that can be trusted."""
 
-    Args:
-        lm: the model; the caller holds its weights' lock.
-        rows: how many completions of a prompt run side by side.
-    """
-
-    def __init__(self, lm: ReadingLM, rows: int = 1) -> None:
+    def __init__(self, lm: LM, rows: int = 1) -> None:
         super().__init__(lm, rows)
-        self._lm: ReadingLM = lm
         self._keeping = False  # what was read, from step to step
         self._device = lm.device
         self._past: Past | None = None
         # Which rows of the past, of how many, are those that go on.
         self._lanes: list[int] = []
         self._width = rows
-        self._lean: fast_llama.LeanLlama | fast_gpt2.LeanGPT2 | None = None
+        self._lean: fast_llama.Lean | None = None
 
     def reading(self, ids: Sequence[int]) -> Generator[Reading, None, Tensor]:
-        """Like ``read``, as a stream: how far it is, and the logits as the generator's value."""
         self._begin([ids] * self._rows)
         if not self._keeping:
             return self._anew([ids]).expand(self._rows, -1)
@@ -62,7 +60,6 @@ class CachedDecoder(Decoder):
         return logits.expand(self._rows, -1)
 
     def read_all(self, prompts: Sequence[Sequence[int]], prefix: SharedPrefix) -> Tensor:
-        """Read prompts of one length, all of which begin with a prefix; the logits [R, V]."""
         self._rows = len(prompts)
         self._begin(prompts)
         if not self._keeping:
@@ -73,7 +70,6 @@ class CachedDecoder(Decoder):
         return self._forward(torch.tensor([list(rest) for rest in rests], device=self._device))
 
     def feed(self, newest: Sequence[int]) -> Tensor:
-        """Read one more token in each row; the logits [R, V] of what comes next."""
         for row, token in zip(self._ids, newest, strict=True):
             row.append(token)
         if not self._keeping:
@@ -90,7 +86,6 @@ class CachedDecoder(Decoder):
         return self._forward(wide)[self._lanes]
 
     def keep(self, places: Sequence[int]) -> None:
-        """Go on with some of the rows only."""
         self._rows = len(places)
         self._ids = [self._ids[place] for place in places]
         rows = torch.tensor(places, device=self._device)
@@ -136,7 +131,7 @@ class CachedDecoder(Decoder):
         return self._forward(torch.tensor(self._ids, device=self._device))
 
     @torch.inference_mode()
-    def _go_lean(self, lms: Sequence[ReadingLM], adapted: Sequence[RowAdapter]) -> None:
+    def _go_lean(self, lms: Sequence[LM], adapted: Sequence[RowAdapter]) -> None:
         """From here on without the library's forward pass, where that was shown to be equal."""
         for fits, kind in KINDS:
             if all(lean_equals(lm, fits, kind) for lm in lms):
@@ -146,36 +141,33 @@ class CachedDecoder(Decoder):
     @torch.inference_mode()
     def _forward(self, ids: Tensor) -> Tensor:
         """Logits [R, V] of the last of new ids [R, T], in float32."""
-        try:
+        with going_on():
             return self._checked(self._call(ids))
-        except torch.OutOfMemoryError as error:
-            raise no_memory() from error
 
     @torch.inference_mode()
     def _step(self, ids: Tensor) -> Tensor:
         assert self._lean is not None
         # Others may share the weights, and have put an adapter of theirs in between.
         self._lm.switch_on()
-        try:
+        with going_on():
             return self._checked(self._lean.step(ids))
-        except torch.OutOfMemoryError as error:
-            raise no_memory() from error
 
     def _call(self, ids: Tensor) -> Tensor:
         self._lm.switch_on()
         ways = self._lm.ways
-        logits, self._past = ways.whole.over(ids, self._past, positions=ways.positions, last=True)
-        return logits[:, -1]
+        rows, self._past = ways.whole.over(ids, self._past, positions=ways.positions, last=True)
+        logits: Tensor = rows[:, -1]
+        return logits
 
 
 @torch.inference_mode()
-def lean_equals(lm: ReadingLM, fits: Any, kind: Any) -> bool:
+def lean_equals(lm: LM, fits: Any, kind: Any) -> bool:
     """Whether a kind of lean steps gives the logits of a model's plain forward pass."""
     lm.switch_on()
-    return lm.ways.shown(kind.__name__, lambda: fits(lm) and _lean_tried(lm, kind))
+    return bool(lm.ways.shown(kind.__name__, lambda: fits(lm) and _lean_tried(lm, kind)))
 
 
-def _lean_tried(lm: ReadingLM, kind: Any) -> bool:
+def _lean_tried(lm: LM, kind: Any) -> bool:
     ids = lm.ways.probe
     expected = lm.ways.whole(ids)[0, HALF : HALF + 2]
     past = lm.ways.whole.over(ids[:, :HALF], None, positions=lm.ways.positions)[1]
@@ -185,9 +177,96 @@ def _lean_tried(lm: ReadingLM, kind: Any) -> bool:
     return close(found, expected)
 
 
-def piece(lm: ReadingLM, rows: int) -> int:
+def piece(lm: LM, rows: int) -> int:
     """How many tokens of a long prompt are read at once, in each of so many rows."""
     if lm.device.type != "cpu":
         return MOST
     size = WORK / (2 * rows * sum(p.numel() for p in lm.model.parameters()))
     return int(max(LEAST, min(MOST, size)))
+
+
+def stackable(lm: Any) -> bool:
+    """Whether a model can be one row among others of the same weights."""
+    config = lm.model.config.get_text_config()
+    # A layer of experts sees some tokens of some rows, and could not tell whose they are.
+    experts = any((getattr(config, name, None) or 0) > 1 for name in EXPERTS)
+    if not lm.attached.plain or lm.attached.soft_prompt is not None or experts:
+        return False
+    lm.switch_on()
+    return bool(lm.ways.shared)
+
+
+def proved(lm: Any) -> bool:
+    """Whether rows with a model's adapter and with none give what each gives by itself.
+
+    Found out once for each adapter, on a few tokens, other ones in either row.
+    """
+    if lm.folder is None:
+        return True
+    known: dict[Path, bool] = lm.adapters.stacks
+    if lm.folder not in known:
+        known[lm.folder] = _stacks(lm)
+    return known[lm.folder]
+
+
+@torch.inference_mode()
+def _stacks(lm: Any) -> bool:
+    rows = [
+        replace(lm, folder=None, attached=Attached()),
+        replace(lm, attached=replace(lm.attached, alpha=1.0)),
+    ]
+    ids = probe_ids(lm.model)[0].tolist()
+    read, fed = ids[:6], [ids[6:8], ids[8:10]]
+    try:
+        decoder = StackedDecoder(rows)
+        got = torch.stack([decoder.read(read), *map(decoder.feed, fed)], 1)
+    except Exception:
+        # Layers take their inputs in many shapes; any failure means: not side by side.
+        return False
+    expected = []
+    for row, one in enumerate(rows):
+        one.switch_on()
+        whole = torch.tensor([read + [newest[row] for newest in fed]], device=lm.device)
+        logits = lm.model(input_ids=whole, use_cache=False).logits
+        expected.append(logits[0, len(read) - 1 :])
+    wanted = torch.stack(expected)
+    return close(got.to(wanted.dtype), wanted)
+
+
+class StackedDecoder(CachedDecoder):
+    """One row for each of several models of the same weights."""
+
+    def __init__(self, lms: Sequence[Any]) -> None:
+        # The base's own layers run; the rows' differences come from here.
+        base = replace(lms[0], folder=None, attached=Attached())
+        super().__init__(base, len(lms))
+        self._lms = lms
+        self._adapted = row_adapters(lms)
+
+    def reading(self, ids: Sequence[int]) -> Generator[Reading, None, Tensor]:
+        """Read the prompt in every row, since each row's model sees it its own way."""
+        self._begin([ids] * self._rows)
+        logits = yield from self._pieces(ids, self._rows)
+        self._go_lean(self._lms, self._adapted)
+        return logits
+
+    def keep(self, places: Sequence[int]) -> None:
+        super().keep(places)
+        rows = torch.tensor(places, device=self._device)
+        self._adapted = [one.select(rows) for one in self._adapted]
+
+    def _call(self, ids: Tensor) -> Tensor:
+        with _placed(self._adapted):
+            return super()._call(ids)
+
+
+@contextmanager
+def _placed(adapted: Sequence[RowAdapter]) -> Iterator[None]:
+    """Put the stand-ins in for one forward pass."""
+    for one in adapted:
+        one.layer.forward = one
+    try:
+        yield
+    finally:
+        for one in adapted:
+            del one.layer.forward

@@ -1,35 +1,33 @@
 """The lean step for GPT-2. Any model that is not exactly what it knows is left alone."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import DynamicCache, GPT2LMHeadModel
+from transformers import GPT2LMHeadModel
 from transformers.pytorch_utils import Conv1D
 
 from lmlab.models.backends.transformers.fast_llama import (
     MANY,
-    GrowingCache,
+    Lean,
     columns_of,
     narrow,
     plain_layer,
 )
-from lmlab.models.backends.transformers.reading import ReadingLM
-from lmlab.models.backends.transformers.rowadapters import RowAdapter
+from lmlab.models.model import LM
 
 ODD = ("add_cross_attention", "scale_attn_by_inverse_layer_idx", "reorder_and_upcast_attn")
 
 
-def fits(lm: ReadingLM) -> bool:
+def fits(lm: LM) -> bool:
     """Whether a model is a GPT-2 of the plain kind, its adapter none or plain LoRA."""
     model, config = lm.model, lm.model.config
     if type(model) is not GPT2LMHeadModel or config.activation_function != "gelu_new":
         return False
     if not config.scale_attn_weights or any(getattr(config, name, False) for name in ODD):
         return False
-    if not lm.attached.plain and lm.soft_prompt is None:
+    if not lm.attached.plain and lm.attached.soft_prompt is None:
         return False
     body = model.transformer
     layers = [one for block in body.h for one in _maps(block)]
@@ -42,29 +40,13 @@ def fits(lm: ReadingLM) -> bool:
     )
 
 
-class LeanGPT2:
-    """Goes on from a prompt that the library's forward pass has read.
+class LeanGPT2(Lean):
+    """The lean step of a GPT-2."""
 
-    Args:
-        model: fits.
-        cache: of the prompt.
-        adapted: layers with LoRA matrices; those of one row serve all rows.
-    """
-
-    def __init__(self, model: Any, cache: DynamicCache, adapted: Sequence[RowAdapter]) -> None:
-        self._model = model
-        self._maps = [_maps(block) for block in model.transformer.h]
-        self._adapted = {id(one.layer): one for one in adapted}
-        self._kept = GrowingCache(cache)
-
-    def keep(self, rows: Tensor) -> None:
-        """Go on with some of the rows only."""
-        if any(len(one.u) > 1 for one in self._adapted.values()):
-            self._adapted = {key: one.select(rows) for key, one in self._adapted.items()}
-        self._kept.keep(rows)
+    def _gather(self) -> None:
+        self._maps = [_maps(block) for block in self._model.transformer.h]
 
     def step(self, ids: Tensor) -> Tensor:
-        """Read one token a row, ids [R]; the logits [R, V] of what comes next."""
         self._kept.widen()
         body = self._model.transformer
         heads = self._model.config.n_head

@@ -14,8 +14,8 @@ from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 from transformers import DynamicCache, LlamaForCausalLM
 
-from lmlab.models.backends.transformers.reading import ReadingLM
 from lmlab.models.backends.transformers.rowadapters import RowAdapter
+from lmlab.models.model import LM
 
 ROPES = ("default", "linear", "llama3")
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj")
@@ -24,7 +24,7 @@ ROOM = 128  # positions that are set aside at a time
 MANY = 16  # rows from which on the usual order of a product is as fast
 
 
-def fits(lm: ReadingLM) -> bool:
+def fits(lm: LM) -> bool:
     """Whether a model is a Llama of the plain kind, its adapter none or plain LoRA."""
     model, config = lm.model, lm.model.config
     if type(model) is not LlamaForCausalLM or config.hidden_act != "silu":
@@ -32,7 +32,7 @@ def fits(lm: ReadingLM) -> bool:
     rope = getattr(config, "rope_parameters", None) or {}
     if rope.get("rope_type", "default") not in ROPES or config.pretraining_tp > 1:
         return False
-    if not lm.attached.plain and lm.soft_prompt is None:
+    if not lm.attached.plain and lm.attached.soft_prompt is None:
         return False
     layers = [_linears(layer) for layer in model.model.layers]
     known = all(type(plain_layer(one)) is nn.Linear for layer in layers for one in layer)
@@ -153,11 +153,10 @@ class _Maps:
         return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
 
 
-class LeanLlama:
+class Lean:
     """Goes on from a prompt that the library's forward pass has read.
 
     Args:
-        model: fits.
         cache: of the prompt, [R, heads, T, width] keys and values in each layer.
         adapted: layers with LoRA matrices; those of one row serve all rows.
     """
@@ -166,10 +165,6 @@ class LeanLlama:
         self._model = model
         self._adapted = {id(one.layer): one for one in adapted}
         self._kept = GrowingCache(cache)
-        config = model.config
-        self._heads = config.num_attention_heads, config.num_key_value_heads
-        self._angles: tuple[Tensor, Tensor] = (torch.empty(0), torch.empty(0))
-        self._start = 0
         self._gather()
 
     def keep(self, rows: Tensor) -> None:
@@ -181,6 +176,20 @@ class LeanLlama:
 
     def step(self, ids: Tensor) -> Tensor:
         """Read one token a row, ids [R]; the logits [R, V] of what comes next."""
+        raise NotImplementedError
+
+    def _gather(self) -> None:
+        """Put together what follows from the model and the adapters."""
+        raise NotImplementedError
+
+
+class LeanLlama(Lean):
+    """The lean step of a Llama."""
+
+    _angles: tuple[Tensor, Tensor] = (torch.empty(0), torch.empty(0))
+    _start = 0
+
+    def step(self, ids: Tensor) -> Tensor:
         body = self._model.model
         x = body.embed_tokens(ids)
         self._turned(x)
@@ -205,6 +214,8 @@ class LeanLlama:
 
     def _gather(self) -> None:
         """Put the maps together that read the same input."""
+        config = self._model.config
+        self._heads = config.num_attention_heads, config.num_key_value_heads
         self._blocks = []
         for layer in self._model.model.layers:
             query, key, value, out, gate, up, down = _linears(layer)

@@ -48,19 +48,13 @@ class Slot:
 
 @dataclass(frozen=True)
 class Graft:
-    """An adapter's modules.
+    """An adapter's modules."""
 
-    Attributes:
-        peft: PEFT's model, over the same base as all others.
-        slots: where its modules stand while it is in.
-        layers: those of them that hold LoRA matrices, with their trained scales s.
-        n_bytes: of all that is not the base's own.
-    """
-
-    peft: Any
-    slots: tuple[Slot, ...]
+    peft: Any  # PEFT's model, over the same base as all others
+    slots: tuple[Slot, ...]  # where its modules stand while it is in
+    # those of them that hold LoRA matrices, with their trained scales s
     layers: tuple[tuple[Any, float], ...]
-    n_bytes: int
+    n_bytes: int  # of all that is not the base's own
 
     @property
     def config(self) -> Any:
@@ -98,11 +92,6 @@ def _place(parent: nn.Module, name: str, module: nn.Module | None) -> None:
 
 def graft(model: nn.Module, config: Any, tensors: dict[str, Tensor]) -> Graft:
     """Attach an adapter to a model and leave it in.
-
-    Args:
-        model: the untouched base, a transformers model.
-        config: PEFT's config.
-        tensors: of the adapter's file.
 
     Raises:
         MisfitError: tensors are missing, left over or of another shape; or PEFT's numbers cannot

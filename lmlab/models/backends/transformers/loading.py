@@ -18,46 +18,28 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from lmlab.errors import LabError, MemoryLimitError, ModelError
-from lmlab.models.backends.transformers.model import TransformersLM, Weights
+from lmlab.models.backends.transformers.model import Weights
 from lmlab.models.backends.transformers.textpart import KEYS, text_part, tied
-from lmlab.models.learned import learned_form
+from lmlab.models.forms import learned_form
 from lmlab.models.tokenizers import fitted, read_vocabulary
 from lmlab.settings import Settings
-
-__all__ = [
-    "Folder",
-    "TransformersLM",
-    "Weights",
-    "device_of",
-    "dtype_of",
-    "inspect",
-    "load",
-    "outline",
-    "reading_error",
-]
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 # While it reads weights, transformers changes how torch makes tensors, for all threads at once.
 ONE_AT_A_TIME = threading.Lock()
 TEXT_ALONE = "It reads more than text; its text part alone is loaded."
+CHOOSE = "Choose one that continues text, such as GPT-2, Llama, Qwen or Pythia."
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
 @dataclass(frozen=True)
 class Folder:
-    """A model folder that was looked at and may be loaded.
-
-    Attributes:
-        path: where it lies.
-        name: as shown to people.
-        weight_files: in the safetensors format.
-        text: config of its text part, where the model reads more than text; else None.
-    """
+    """A model folder that was looked at and may be loaded."""
 
     path: Path
-    name: str
-    weight_files: tuple[Path, ...]
-    text: Any = None
+    name: str  # as shown to people
+    weight_files: tuple[Path, ...]  # in the safetensors format
+    text: Any = None  # config of its text part, where the model reads more than text; else None
 
     def load(self, settings: Settings) -> Weights:
         """See ``load``."""
@@ -120,7 +102,7 @@ def _check_causal(weights: Weights) -> None:
         raise ModelError(
             f"‘{weights.name}’ is not a causal language model: what comes later in a text changes "
             "what it says of what came before.",
-            "Choose one that continues text, such as GPT-2, Llama, Qwen or Pythia.",
+            CHOOSE,
         )
 
 
@@ -144,33 +126,39 @@ def inspect(path: Path, name: str) -> Folder:
             f"‘{name}’ needs code that comes with the model; lmlab never runs such code.",
             "Choose a model whose architecture is part of transformers.",
         )
-    try:
-        config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
-    except Exception as error:
-        raise reading_error(error, name) from error
+    config = config_of(path, name)
     names = raw.get("architectures") or []
     if (part := text_part(config, names, name)) is not None:
         files = _weight_files(path, name)
         return Folder(path, name, files, tied(part, config, _tensor_names(files)))
-    generative = not names or any(n.endswith(("CausalLM", "LMHeadModel")) for n in names)
-    if (
-        config.is_encoder_decoder
-        or type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING
-        or not generative
-    ):
-        raise ModelError(
-            f"‘{name}’ ({', '.join(names) or kind}) is not a causal language model.",
-            "Choose one that continues text, such as GPT-2, Llama, Qwen or Pythia.",
-        )
+    check_generative(config, names, name, ", ".join(names) or str(kind))
     return Folder(path, name, _weight_files(path, name))
+
+
+def config_of(path: Path, name: str) -> Any:
+    """A folder's config as transformers reads it.
+
+    Raises:
+        LabError: it is damaged.
+    """
+    try:
+        return AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+    except Exception as error:
+        raise reading_error(error, name) from error
+
+
+def check_generative(config: Any, names: Sequence[str], name: str, kind: str) -> None:
+    """Refuse a config of a model that does not continue text; ``names`` are of its classes."""
+    generative = not names or any(n.endswith(("CausalLM", "LMHeadModel")) for n in names)
+    known = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING
+    if config.is_encoder_decoder or not known or not generative:
+        raise ModelError(f"‘{name}’ ({kind}) is not a causal language model.", CHOOSE)
 
 
 def outline(folder: Folder) -> Any:
     """A folder's model without its weights: modules and sizes alone, which take no memory."""
+    config = folder.text or config_of(folder.path, folder.name)
     try:
-        config = folder.text or AutoConfig.from_pretrained(
-            folder.path, local_files_only=True, trust_remote_code=False
-        )
         with ONE_AT_A_TIME, torch.device("meta"):
             made: Any = AutoModelForCausalLM.from_config
             # Torch's own default: another would be every thread's default meanwhile.

@@ -12,22 +12,16 @@ import torch
 from torch import Tensor
 
 from lmlab.models.backends.transformers.adapters import Product
-from lmlab.models.backends.transformers.reading import ReadingLM
+from lmlab.models.model import LM
 
 
 @dataclass
 class RowAdapter:
-    """One layer with the matrices of each row.
+    """One layer with the matrices of each row."""
 
-    Attributes:
-        layer: the linear map, as the untouched model has it.
-        u: [R, in, ℓ], the lecture's U (PEFT's A), turned.
-        v: [R, ℓ, out], α·s·V (PEFT's B), turned.
-    """
-
-    layer: Any
-    u: Tensor
-    v: Tensor
+    layer: Any  # the linear map, as the untouched model has it
+    u: Tensor  # [R, in, ℓ], the lecture's U (PEFT's A), turned
+    v: Tensor  # [R, ℓ, out], α·s·V (PEFT's B), turned
 
     def select(self, rows: Tensor) -> "RowAdapter":
         """The same layer for some of the rows."""
@@ -50,7 +44,7 @@ class RowAdapter:
 
 
 @torch.inference_mode()
-def row_adapters(lms: Sequence[ReadingLM]) -> list[RowAdapter]:
+def row_adapters(lms: Sequence[LM]) -> list[RowAdapter]:
     """The adapted layers of models that share their weights, a row for each model.
 
     Only plain LoRA adapters add to rows: there are none of a model with another adapter.

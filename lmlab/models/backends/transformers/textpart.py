@@ -23,11 +23,6 @@ ENDING = "ForConditionalGeneration"
 def text_part(config: Any, names: Iterable[str], name: str) -> Any | None:
     """The config of the text part of a model that reads more than text, or None for another one.
 
-    Args:
-        config: of the whole.
-        names: of the classes that its config.json names.
-        name: of the model.
-
     Raises:
         ModelError: it is such a model, and its text part cannot be loaded by itself.
     """

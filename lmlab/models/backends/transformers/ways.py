@@ -6,14 +6,14 @@ the rows of the plain forward pass; what is not equal, or fails, goes the plain 
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lmlab.models.backends.transformers.body import Body, close
-from lmlab.models.backends.transformers.heads import head_of
+from lmlab.models.backends.transformers.body import Body, close, head_of
 from lmlab.models.head import Head, SlicedHead
 
 PROBE = 12
@@ -28,18 +28,13 @@ class Ways:
 
     The caller holds the weights' lock and has switched the adapter on. Each short cut is tried the
     first time it is asked for, and the answer is kept.
-
-    Attributes:
-        body: ids to one row a position, without the head where it can be taken apart.
-        whole: ids to logits: the plain forward pass.
-        head: rows of ``body`` to statistics of the next-token distributions.
-        border: positions, a soft prompt counted, up to which a text is read with other rotary
-            factors than a longer one; None where length makes no difference.
     """
 
-    body: Body
-    whole: Body
-    head: Head
+    body: Body  # ids to one row a position, without the head where it can be taken apart
+    whole: Body  # ids to logits: the plain forward pass
+    head: Head  # rows of ``body`` to statistics of the next-token distributions
+    # positions, a soft prompt counted, up to which a text is read with other rotary factors than a
+    # longer one; None where length makes no difference
     border: int | None
     _shown: dict[str, bool] = field(default_factory=dict)
     _rows: list[Tensor] = field(default_factory=list)
@@ -145,35 +140,27 @@ class Ways:
         return self.shown(f"steps {positions}", lambda: self._stepped(positions))
 
     def _stepped(self, positions: bool) -> bool:
-        ids, expected = self.probe, self._expected()
-        rows, past = self.body.over(ids[:, :HALF], None, positions=positions)
-        parts = [rows]
-        for i in range(HALF, HALF + 3):
-            if past is None:
-                return False
-            rows, past = self.body.over(ids[:, i : i + 1], past, positions=positions)
-            parts.append(rows)
-        found = torch.cat(parts, 1)[0]
-        return close(found, expected[: len(found)])
+        found = self._pieced(self.probe, 0, HALF, HALF + 1, HALF + 2, HALF + 3, at=positions)[0]
+        return close(found, self._expected()[: len(found)])
 
     def _pieces(self) -> bool:
-        ids, expected = self.probe, self._expected()
-        parts, past = [], None
-        for low, high in ((0, 3), (3, HALF), (HALF, PROBE - 1), (PROBE - 1, PROBE)):
-            rows, past = self.body.over(ids[:, low:high], past, positions=self.positions)
-            parts.append(rows)
-        return close(torch.cat(parts, 1)[0], expected)
+        found = self._pieced(self.probe, 0, 3, HALF, PROBE - 1, PROBE, at=self.positions)[0]
+        return close(found, self._expected())
 
     def _beside(self) -> bool:
-        ids, expected = self.probe, self._expected()
-        both = torch.cat([ids.flip(1), ids])
-        rows, past = self.body.over(both[:, :HALF], None, positions=self.positions)
-        parts = [rows]
-        for i in (HALF, HALF + 1):
-            rows, past = self.body.over(both[:, i : i + 1], past, positions=self.positions)
+        both = torch.cat([self.probe.flip(1), self.probe])
+        found = self._pieced(both, 0, HALF, HALF + 1, HALF + 2, at=self.positions)[1]
+        return close(found, self._expected()[: len(found)])
+
+    def _pieced(self, ids: Tensor, *cuts: int, at: bool) -> Tensor:
+        """Rows of ids that are read piece by piece, over what the model keeps."""
+        parts, past = [], None
+        for low, high in pairwise(cuts):
+            if low and past is None:
+                raise ValueError("it keeps nothing")
+            rows, past = self.body.over(ids[:, low:high], past, positions=at)
             parts.append(rows)
-        found = torch.cat(parts, 1)[1]
-        return close(found, expected[: len(found)])
+        return torch.cat(parts, 1)
 
     def _shared(self) -> bool:
         """One past for two rows, one of which goes on alone; then again, to see it untouched."""
