@@ -273,9 +273,7 @@ def pretrain(
     """
     config = config or PretrainConfig()
     known = text in texts.NAMES
-    found = texts.corpus(texts.shipped_text(text), text, "shipped") if known else texts.corpus(
-        text, "a text", "file"
-    )  # fmt: skip
+    found = texts.shipped_corpus(text) if known else texts.corpus(text, "a text", "file")
     if out is None:
         yield from pretrain_worker.events_of(config, found, Settings())
         return
