@@ -34,8 +34,9 @@ from lmlab.settings import Settings
 from lmlab.text.wordings import shipped_template
 from lmlab.training.config import FinetuneConfig
 from lmlab.training.events import TrainStep
-from lmlab.training.examples import Example, Material, structured
+from lmlab.training.examples import Material, structured
 from lmlab.training.finetune import finetune
+from lmlab.training.rows import Example
 from lmlab.training.sets import shipped_data
 
 

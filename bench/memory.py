@@ -106,7 +106,8 @@ def model_of(case: Case) -> Any:
 
 def material_of(case: Case, n: int = 32) -> Any:
     """Rows of one length."""
-    from lmlab.training.examples import Example, Material
+    from lmlab.training.examples import Material
+    from lmlab.training.rows import Example
 
     rng = random.Random(0)
     start = case.width - case.answers if case.answers else 1
@@ -178,8 +179,7 @@ def estimated(case: Case) -> Any:
     """The counts of a case."""
     import torch
 
-    from lmlab.training.counting import count
-    from lmlab.training.memory import Load
+    from lmlab.training.counting import Load, count
     from lmlab.training.methods import shape_of
     from lmlab.training.outlines import Outline
 

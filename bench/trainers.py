@@ -14,8 +14,8 @@ from lmlab.models.backends.transformers.loading import inspect, load
 from lmlab.settings import Settings
 from lmlab.training.batches import MASKED, steps
 from lmlab.training.config import FinetuneConfig
-from lmlab.training.examples import Example
 from lmlab.training.methods import Tuned, prepare
+from lmlab.training.rows import Example
 
 BETAS = (0.9, 0.98)
 

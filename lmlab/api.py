@@ -265,10 +265,8 @@ def pretrain(
         LabError: a text that nothing can be learned from; says why.
     """
     config = config or PretrainConfig()
-    if text in texts.NAMES:
-        found = texts.corpus(texts.shipped_text(text), text, "shipped")
-    else:
-        found = texts.corpus(text, "a text", "file")
+    known = text in texts.NAMES
+    found = texts.shipped_corpus(text) if known else texts.corpus(text, "a text", "file")
     if out is None:
         yield from pretrain_worker.events_of(config, found, Settings())
         return

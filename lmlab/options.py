@@ -32,7 +32,12 @@ class Option:
         high: of the widget; by default a slider has the field's own limit, a number none.
         step: of a slider; without one it is a box for a number.
         flag: by default the field's name; None for no flag.
+        short: the flag's other spelling.
         wrong: the sentence for a value out of its limits, about ``value``.
+        labels: on the page, of the values of a choice.
+        hint: what stands in an empty box.
+        typed: a number is typed as text.
+        commas: a tuple is one text with commas, which the model cuts; else one line or flag a part.
     """
 
     label: str = ""
@@ -42,7 +47,12 @@ class Option:
     high: float | None = None
     step: float | None = None
     flag: str | None = ""
+    short: str = ""
     wrong: str = ""
+    labels: tuple[str, ...] = ()
+    hint: str = ""
+    typed: bool = False
+    commas: bool = False
 
 
 class Checked:
@@ -58,7 +68,28 @@ class Checked:
         try:
             return handler(values)
         except ValidationError as error:
-            raise _sentence(cls, error.errors()[0]) from None
+            first = error.errors()[0]
+            name = str(first["loc"][0])
+            field = cls.__pydantic_fields__.get(name)
+            if field is None or first["type"].startswith(("unexpected", "missing")):
+                raise TypeError(f"{cls.__name__}: {first['msg']}: {name}") from None
+            raise cls.refused(name, field, first["type"], first["input"]) from None
+
+    @classmethod
+    def refused(cls, name: str, field: FieldInfo, problem: str, value: Any) -> InputError:
+        """The sentence for a value that cannot be; ``problem`` is pydantic's type of error."""
+        asked, low, high = option(field), limit(field, "ge"), limit(field, "le")
+        if problem == "literal_error":
+            known = ", ".join(map(str, get_args(kind(field))))
+            return InputError(f"There is no {name} ‘{str(value)[:40]}’.", f"There are: {known}.")
+        if problem == "string_too_short":
+            return InputError(f"A {name} string must not be empty.", "Leave it out instead.")
+        limited = asked.wrong or None not in (low, high)
+        if not isinstance(value, int | float) or problem == "int_from_float" or not limited:
+            number = "whole number" if kind(field) is int else "number"
+            return InputError(f"{name} must be a {number}, not ‘{str(value)[:40]}’.")
+        said = asked.wrong or cls.LIMITS
+        return InputError(said.format(name=name, low=low, high=high, value=value))
 
 
 def option(field: FieldInfo) -> Option:
@@ -84,23 +115,37 @@ def kind(field: FieldInfo) -> Any:
     return next(part for part in parts if part is not type(None))
 
 
-def add_flags(parser: Any, start: Checked, *, without: tuple[str, ...] = ()) -> None:
-    """Declare a model's flags, with the values of ``start`` as defaults."""
+def add_flags(
+    parser: Any, start: Checked, *, without: tuple[str, ...] = (), unsaid: bool = False
+) -> None:
+    """Declare a model's flags, with the values of ``start`` as defaults, or where ``unsaid`` with
+    none: what is not given is then not among the arguments.
+    """
     for name, field in flags(start).items():
         if name in without:
             continue
-        asked, default = option(field), getattr(start, name)
-        about: dict[str, Any] = {"dest": name, "default": default, "help": asked.help}
-        if get_origin(kind(field)) is tuple:
+        asked, default = option(field), argparse.SUPPRESS if unsaid else getattr(start, name)
+        said = asked.help or field.description or ""
+        about: dict[str, Any] = {"dest": name, "default": default, "help": said}
+        if asked.commas:
+            about["metavar"] = "A,B"
+        elif get_origin(kind(field)) is tuple:
             about |= {"action": "append", "default": [*default], "metavar": "TEXT"}
             about["help"] += "; may be repeated"
         elif kind(field) is bool:
-            about["action"] = "store_true"
+            about["action"] = argparse.BooleanOptionalAction
         elif get_origin(kind(field)) is Literal:
             about["choices"] = get_args(kind(field))
         else:
             about["type"] = kind(field)
-        parser.add_argument(asked.flag or f"--{name.replace('_', '-')}", **about)
+        names = (asked.flag or f"--{name.replace('_', '-')}", asked.short)
+        parser.add_argument(*filter(None, names), **about)
+
+
+def given(model: type[Checked], arguments: argparse.Namespace) -> dict[str, Any]:
+    """The values that a command was given, by the names of the model's fields."""
+    asked = vars(arguments)
+    return {name: asked[name] for name in flags(model) if name in asked}
 
 
 def read(model: type[M], arguments: argparse.Namespace) -> M:
@@ -109,25 +154,4 @@ def read(model: type[M], arguments: argparse.Namespace) -> M:
     Raises:
         InputError: one of them cannot be.
     """
-    asked = vars(arguments)
-    return model(**{name: asked[name] for name in flags(model) if name in asked})
-
-
-def _sentence(model: type[Checked], error: Any) -> Exception:
-    """What is wrong, of pydantic's first error."""
-    name, value = str(error["loc"][0]), error["input"]
-    field = model.__pydantic_fields__.get(name)
-    if field is None or error["type"].startswith(("unexpected", "missing")):
-        return TypeError(f"{model.__name__}: {error['msg']}: {name}")
-    asked, low, high = option(field), limit(field, "ge"), limit(field, "le")
-    if error["type"] == "literal_error":
-        known = ", ".join(map(str, get_args(kind(field))))
-        return InputError(f"There is no {name} ‘{str(value)[:40]}’.", f"There are: {known}.")
-    if error["type"] == "string_too_short":
-        return InputError(f"A {name} string must not be empty.", "Leave it out instead.")
-    limited = asked.wrong or None not in (low, high)
-    if not isinstance(value, int | float) or error["type"] == "int_from_float" or not limited:
-        number = "whole number" if kind(field) is int else "number"
-        return InputError(f"{name} must be a {number}, not ‘{str(value)[:40]}’.")
-    said = asked.wrong or model.LIMITS
-    return InputError(said.format(name=name, low=low, high=high, value=value))
+    return model(**given(model, arguments))

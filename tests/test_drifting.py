@@ -26,7 +26,7 @@ from lmlab.runs.worker import train
 from lmlab.scoring.comparison import compare
 from lmlab.scoring.score import ScoreRequest, score
 from lmlab.settings import Settings
-from lmlab.training import snapshots
+from lmlab.training.outcomes import snapshots
 from tests.folders import save_chat_model
 from tests.tuningbits import DATA, TEMPLATE, quick
 
@@ -182,7 +182,7 @@ def test_a_run_keeps_snapshots_evenly_and_each_loads_as_a_model(run):
 
 
 def test_snapshots_stay_within_their_room(folder, tmp_path):
-    assert [snapshots.count(n) for n in (1, 20_000_000, 60_000_000)] == [8, 5, 0]
+    assert [snapshots(n) for n in (1, 20_000_000, 60_000_000)] == [8, 5, 0]
     made = Runs(tmp_path).new(
         OWNER, str(folder("llama", "bytelevel-bos")), DATA, TEMPLATE, quick(steps=1)
     )

@@ -185,11 +185,15 @@ def test_files_are_on_the_disk_before_they_get_their_names(tmp_path, monkeypatch
     )
     whole.write_whole(tmp_path / "a.json", "1")
     assert done == ["sync", "name"]
-    (tmp_path / "part").mkdir()
-    (tmp_path / "part" / "x").write_text("x")
-    whole.put_in_place(tmp_path / "part", tmp_path / "whole")
+    with whole.whole_folder(tmp_path / "whole", tmp_path / "part") as part:
+        (part / "x").write_text("x")
+        assert done[2:] == []
     assert done[2:3] == ["sync"]
     assert (tmp_path / "whole" / "x").exists()
+    with pytest.raises(KeyError), whole.whole_folder(tmp_path / "whole", tmp_path / "part"):
+        raise KeyError
+    assert (tmp_path / "whole" / "x").exists()
+    assert not (tmp_path / "part").exists()
 
 
 # --- one run, one process -------------------------------------------------------------------------

@@ -13,14 +13,14 @@ from lmlab.errors import InputError
 from lmlab.runs.bases import material
 from lmlab.text.sets import Table
 from lmlab.training import batches, events
+from lmlab.training.batches import keeps, mean_loss, summed_loss
 from lmlab.training.config import SCHEDULES, FinetuneConfig, steps_of, suited_rank, suited_rate
 from lmlab.training.counting import count
 from lmlab.training.examples import mask_view, structured
 from lmlab.training.loop import Loop
-from lmlab.training.losses import keeps, mean_loss, summed_loss
 from lmlab.training.methods import shape_of
 from lmlab.training.outcomes import scheduled
-from lmlab.training.sets import TuningData, split_table
+from lmlab.training.sets import TuningData, reads_of, split_table
 from lmlab.training.shapes import lora_targets
 from tests.tuningbits import DATA, QUICK, ROWS, TEMPLATE, losses, quick, run, tuned
 
@@ -183,14 +183,15 @@ def test_rows_that_cannot_be_learned_from_are_named(folder):
 
 
 def test_a_table_is_split_by_seed_without_repeats():
-    rows = tuple({"a": str(i % 40)} for i in range(80))
-    found = split_table(Table("t", ("a",), rows), {"text": "a"}, seed=3, held_out=0.25)
+    rows = tuple({"text": str(i % 40)} for i in range(80))
+    found = split_table(Table("t", ("text",), rows), reads=reads_of(None), seed=3, held_out=0.25)
     kept = [row["text"] for row in (*found.train, *found.valid)]
     assert sorted(kept, key=int) == [str(i) for i in range(40)]
     assert len(found.valid) == 10
-    assert found == split_table(Table("t", ("a",), rows), {"text": "a"}, seed=3, held_out=0.25)
+    table = Table("t", ("text",), rows)
+    assert found == split_table(table, reads=reads_of(None), seed=3, held_out=0.25)
     with pytest.raises(InputError, match="t, row 81: column ‘text’ is empty"):
-        split_table(Table("t", ("a",), (*rows, {"a": ""})), {"text": "a"})
+        split_table(replace(table, rows=(*rows, {"text": ""})), reads=reads_of(None))
 
 
 def test_every_row_is_read_once_an_epoch_and_any_step_can_come_first(folder):
@@ -256,7 +257,7 @@ def test_every_method_learns_and_can_be_loaded_elsewhere(folder, name, tmp_path)
     else:
         again = AutoModelForCausalLM.from_pretrained(tmp_path / "model-12")
     rows = material(model, TEMPLATE, DATA, config).valid
-    loss = mean_loss(again.eval(), rows, model.soft, True, torch.device("cpu"))
+    loss = mean_loss(again.eval(), rows, model.config.soft, True, torch.device("cpu"))
     assert loss == pytest.approx(finished.valid_loss, rel=1e-5)
 
 

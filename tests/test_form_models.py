@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Annotated, Literal
 
 import pytest
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass
 
 from lmlab.errors import InputError
-from lmlab.options import CHECKED, Checked, Option, add_flags, read
+from lmlab.options import CHECKED, Checked, Option, add_flags, given, read
 from lmlab.parts.forms import Controls
 
 
@@ -24,6 +24,25 @@ class Tea(Checked):
     secret: int = 7
 
 
+def parts(value):
+    return tuple(value.split(",")) if isinstance(value, str) else value
+
+
+@dataclass(frozen=True, config=CHECKED | {"use_attribute_docstrings": True})
+class Pot(Checked):
+    lid: Annotated[bool, Option("Lid")] = True
+    """whether it has one"""
+    shape: Annotated[Literal["round", "tall"], Option("Shape", labels=("Round", "Tall"))] = "tall"
+    litres: Annotated[float, Field(ge=0, le=9), Option("Litres", typed=True, short="-l")] = 1e-3
+    colours: Annotated[
+        tuple[str, ...], BeforeValidator(parts), Option("Colours", hint="red,blue", commas=True)
+    ] = ("red", "blue")
+    name: Annotated[str, Option("Name")] = ""
+    size: Annotated[int, Field(ge=1, le=90), Option("Size", step=1)] = 8
+
+
+ROWS = (("lid", "shape"), ("litres", "colours", "name", "size"))
+POT = Controls("pot", Pot(), ROWS, info=False, most={"size": 5})
 FORM = Controls("tea", Tea(minutes=4), (("minutes", "kind"), ("cups", "words")), "Pour.")
 
 
@@ -55,6 +74,33 @@ def test_a_visitors_values_make_the_model():
     assert FORM.read(*FORM.first) == FORM.start
     with pytest.raises(InputError, match=r"empty\. Pour"):
         FORM.read(None, "black", 3, "")
+
+
+def test_every_kind_of_field_has_its_widget():
+    lid, shape, litres, colours, name, size = map(POT.widget, POT.names)
+    kinds = [type(one).__name__ for one in (lid, shape, litres, colours, name, size)]
+    assert kinds == ["Checkbox", "Radio", "Textbox", "Textbox", "Textbox", "Slider"]
+    assert shape.choices == [("Round", "round"), ("Tall", "tall")]
+    assert (litres.value, colours.value, colours.placeholder) == ("0.001", "red, blue", "red,blue")
+    assert (size.maximum, size.value) == (5, 5)
+    assert POT.widget("name", label="Own").label == "Own"
+    assert POT.read(False, "round", " −0 ", "a,b", None, 3.0) == Pot(
+        False, "round", 0, ("a", "b"), "", 3
+    )
+    assert POT.read(*POT.shown(Pot(litres=2))) == Pot(litres=2, colours=("red", " blue"))
+    for text, words in (("", "‘Litres’ is empty"), ("much", "‘Litres’ cannot be ‘much’. Type a")):
+        with pytest.raises(InputError, match=words):
+            POT.read(True, "tall", text, "", "", 3)
+
+
+def test_what_a_command_was_not_given_is_unsaid(capsys):
+    parser = argparse.ArgumentParser(prog="pot")
+    add_flags(parser, Pot(), unsaid=True)
+    assert given(Pot, parser.parse_args([])) == {}
+    told = given(Pot, parser.parse_args("-l 2 --no-lid --colours a,b".split()))
+    assert told == {"litres": 2.0, "lid": False, "colours": "a,b"}
+    parser.print_help()
+    assert "whether it has one" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from lmlab.lab import Lab
 from lmlab.runs.jobs import Jobs
 from lmlab.runs.store import Runs
 from lmlab.settings import Settings
+from lmlab.text.twins import Reads
 from lmlab.training.events import Finished, Saved, TrainStep
 from lmlab.training.sets import TuningData
 from tests.tuningbits import DATA, ROWS, TEMPLATE, quick
@@ -149,15 +150,15 @@ def test_previews_counts_and_templates(lab, model):
     found = tuning.count(str(model), quick(), DATA)
     assert found.seconds > 0
     assert found.trainable < found.total
-    names, auto, layers = tuning.linear_names(str(model))
-    assert {"q_proj", "down_proj"} <= set(names)
-    assert (auto, layers) == (("q_proj", "v_proj"), 2)
+    shape = tuning.outline(str(model)).shape
+    assert {"q_proj", "down_proj"} <= set(shape.linear_names)
+    assert (shape.auto_targets, shape.layers) == (("q_proj", "v_proj"), 2)
     assert tuning.templates_for("qa")[0].name == "qa-tuned"
     assert tuning.templates_for("verse") == [None]
     assert None in tuning.templates_for("")
     assert tuning.sets()[0] == "qa"
     table = tuning.table(b"w,a\ndog,x\ncat,y\n", "t.csv")
-    assert tuning.split(table, {"word": "w"}, held_out=0.5).columns == ("a", "word")
+    assert tuning.split(table, reads=Reads(("w",), ("w",), ()), held_out=0.5).columns == ("w", "a")
 
 
 def test_parquet_is_read_within_limits(lab):

@@ -17,9 +17,9 @@ from lmlab.runs.processes import End, told, watched
 from lmlab.runs.store import Runs
 from lmlab.runs.worker import train
 from lmlab.settings import Settings
-from lmlab.training import losses as counted
+from lmlab.training import batches as counted
+from lmlab.training.counting import Load, activation_bytes, roughly
 from lmlab.training.events import Finished, HaltedError, TrainStep
-from lmlab.training.memory import Load, activation_bytes, roughly
 from tests.tuningbits import DATA, TEMPLATE, quick, run
 
 OWNER = "owner-one-0000"
@@ -52,7 +52,7 @@ def test_long_rows_count(folder, tmp_path, monkeypatch):
     assert plain.memory_bytes < small.memory_bytes < long.memory_bytes
     assert many.activation_bytes > long.activation_bytes
     # Attention with dropout keeps a table of scores; a guess from sizes alone knows nothing of it.
-    outline = tuning._outline(str(folder("gpt2", "bytelevel-bos")))
+    outline = tuning.outline(str(folder("gpt2", "bytelevel-bos")))
     kept = [outline.kept(config, 1, width, 1) for width in (16, 32, 64)]
     assert kept[2] - kept[1] > 2 * (kept[1] - kept[0])
     monkeypatch.setattr("lmlab.training.outlines.kept_bytes", lambda *_: 1 / 0)

@@ -25,7 +25,6 @@ from lmlab.features.prompt.service import Prompting
 from lmlab.features.prompt.studies import Cell, Design
 from lmlab.features.scale import receipt_notes as of_scale
 from lmlab.features.tuning import receipt as tuning
-from lmlab.features.tuning import receipt_notes as of_tuning
 from lmlab.features.tuning.service import Tuning
 from lmlab.generation.completions import Completion
 from lmlab.generation.config import GenerateConfig
@@ -152,7 +151,7 @@ def test_the_receipt_of_a_run_that_is_on_the_disk(numbers: Numbers, tmp_path: Pa
     runs = SimpleNamespace(
         run=lambda *_: folder.info(), spec=lambda *_: folder.spec, learned=learned
     )
-    note = of_tuning.of_run(SimpleNamespace(service=lambda kind: runs))("me", "run")
+    note = tuning.of_run(SimpleNamespace(service=lambda kind: runs))("me", "run")
     assert note is not None
     found = numbers(note.write())
     assert found == pytest.approx([end.valid_before, end.valid_loss], abs=1e-3)

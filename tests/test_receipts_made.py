@@ -14,7 +14,6 @@ from lmlab.features.data.findings import Inspected, Quality
 from lmlab.features.data.quality import beginning
 from lmlab.features.data.service import Corpora
 from lmlab.features.pretraining import receipt as pretraining
-from lmlab.features.pretraining import receipt_notes as of_pretraining
 from lmlab.features.scale import receipt_notes as of_scale
 from lmlab.features.scale.counts import Shape, parameters
 from lmlab.features.scale.form import values_of
@@ -122,13 +121,13 @@ def made(folder: RunFolder, settings: Settings):
     runs = SimpleNamespace(
         run=lambda *_: folder.info(), documents=lambda *_: folder.data(folder.spec)
     )
-    return end, of_pretraining.of_run(SimpleNamespace(service=lambda _: runs))(OWNER, "run")
+    return end, pretraining.of_run(SimpleNamespace(service=lambda _: runs))(OWNER, "run")
 
 
 @pytest.mark.parametrize("name", ["stories", "pasted"])
 def test_a_model_from_nothing_is_made_again(numbers: Numbers, tmp_path: Path, name: str) -> None:
     shipped = name == "stories"
-    data = corpus.corpus(corpus.shipped_text(name), name, "shipped") if shipped else own()
+    data = corpus.shipped_corpus(name) if shipped else own()
     spec = new_pretraining("run", OWNER, data, TINY)
     end, note = made(RunFolder.create(tmp_path / "run", spec, data), Settings(device="cpu"))
     assert note is not None
@@ -150,7 +149,7 @@ def test_a_run_that_was_stopped_has_no_receipt(tmp_path: Path) -> None:
     next(events)
     folder.set_state("stopped", step=1)
     runs = SimpleNamespace(run=lambda *_: folder.info())
-    note = of_pretraining.of_run(SimpleNamespace(service=lambda _: runs))(OWNER, "run")
+    note = pretraining.of_run(SimpleNamespace(service=lambda _: runs))(OWNER, "run")
     assert note is not None
     with pytest.raises(InputError, match="all its steps"):
         note.write()

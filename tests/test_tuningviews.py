@@ -20,7 +20,7 @@ from lmlab.training.events import (
     Started,
     TrainStep,
 )
-from lmlab.training.masks import MaskToken, MaskView
+from lmlab.training.sets import MaskToken, MaskView
 
 HOSTILE = "</script><b>${alert(1)}"
 

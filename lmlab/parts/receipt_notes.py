@@ -1,4 +1,4 @@
-"""What the notes of several tabs share; each tab's own stand in its ``receipt_notes.py``."""
+"""What the receipts of several tabs share in their notes."""
 
 from collections.abc import Callable
 

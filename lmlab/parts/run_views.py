@@ -20,7 +20,7 @@ from lmlab.training.events import (
     TrainEvent,
     TrainStep,
 )
-from lmlab.training.masks import MaskView
+from lmlab.training.sets import MaskView
 
 # Characters of a sample's prompt that are shown.
 PROMPT_SHOWN = 400

@@ -6,7 +6,6 @@ from typing import Any, Unpack
 
 from lmlab.parts.gradio_compat.building import Hidden, Html, Placed
 from lmlab.parts.gradio_compat.handlers import alerts
-from lmlab.parts.scripts import mounts
 from lmlab.parts.stream import QUICK, QUIET, Options, Shown, on
 
 ASKING: Options = MappingProxyType({"js": "(_, ...rest) => [window.lmlab.visitor(), ...rest]"})
@@ -14,11 +13,6 @@ OPENING = """async (_, ...rest) => {{
   window.lmlab.fresh = await window.lmlab.open("{tab}");
   return [window.lmlab.visitor(), ...rest];
 }}"""
-
-
-def component(template: str, module: str, *events: str, **kwargs: Any) -> dict[str, Any]:
-    """The arguments of a component whose class does not say them itself; see ``Html``."""
-    return {"html_template": template, "js_on_load": mounts(module, *events), **kwargs}
 
 
 def hand_over(

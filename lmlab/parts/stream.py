@@ -139,8 +139,9 @@ def on(
     """Wire a quick handler, which gives what changes by name; the event that follows from it."""
 
     @functools.wraps(handler)
-    def answer(*values: Any) -> list[Any]:
-        return _listed(handler, handler(*values), outputs)
+    def answer(*values: Any) -> Any:
+        listed = _listed(handler, handler(*values), outputs)
+        return listed if len(listed) > 1 else listed[0]  # as Gradio takes what has one output
 
     return _wired(trigger)(answer, [*inputs], [*outputs.values()], **options)
 

@@ -18,12 +18,11 @@ from lmlab.text.rows import Faults, told
 from lmlab.text.templates import PromptTemplate
 from lmlab.training import onward
 from lmlab.training.config import FinetuneConfig, suited_rank, suited_rate
-from lmlab.training.ends import stops_of, taught_end
-from lmlab.training.examples import Material, checked, columns_of, structured
+from lmlab.training.examples import Material, checked, structured
 from lmlab.training.measuring import probes
-from lmlab.training.methods import Tuned, prepare, shape_of
+from lmlab.training.methods import Tuned, prepare, shape_of, stops_of, taught_end
 from lmlab.training.outlines import Outline
-from lmlab.training.sets import TuningData
+from lmlab.training.sets import TuningData, columns_of
 
 
 def started_from(model: str, store: ModelStore) -> tuple[str, str]:

@@ -48,6 +48,11 @@ class TuningRuns:
         runs.set_aside()
         return self.lab.jobs.recover(runs.all())
 
+    def warm(self) -> None:
+        """Have a process ready, so that the next start is quick; returns at once."""
+        if self.lab.settings.training:
+            self.lab.jobs.warm()
+
     def read(self, owner: str, run_id: str, after: int = 0) -> list[TrainEvent]:
         """The events from number ``after`` on, counted from 0; returns at once (for a timer).
 

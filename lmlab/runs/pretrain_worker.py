@@ -11,8 +11,7 @@ from lmlab.scoring.score import score_many
 from lmlab.scoring.scored import bits_per_byte
 from lmlab.settings import Settings
 from lmlab.training.events import Finished, Levels, Reason, Started, TrainEvent
-from lmlab.training.from_nothing import fresh, matter, tokenizer_for
-from lmlab.training.pretrain import pretrain
+from lmlab.training.pretrain import fresh, matter, pretrain, tokenizer_for
 from lmlab.training.pretrain_config import PretrainConfig
 from lmlab.training.sets import TuningData
 

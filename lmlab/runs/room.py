@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from lmlab.errors import DiskError, MemoryLimitError
+from lmlab.errors import DiskError, InputError, MemoryLimitError
 from lmlab.runs.model_store import ModelStore
 from lmlab.runs.processes import PROCESS_BYTES
 from lmlab.runs.store import Runs
@@ -57,6 +57,16 @@ def check_disk(runs: Runs, owner: str, n_bytes: int, settings: Settings) -> None
             f"{_gb(free_disk(runs.root))} are free.",
             "Make room and try again.",
         )
+
+
+def check_most(name: str, value: int, most: int) -> None:
+    """Refuse more of something than a setting allows.
+
+    Raises:
+        InputError: it is more.
+    """
+    if value > most:
+        raise InputError(f"At most {most:,} {name} are allowed here, not {value:,}.")
 
 
 def free_disk(folder: Path) -> int:

@@ -2,8 +2,9 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
@@ -45,11 +46,32 @@ def longer(given: dict[str, Any], steps: int) -> tuple[dict[str, Any], int]:
     return {key: value for key, value in given.items() if key != "steps"}, given["steps"]
 
 
-def unfinished(folder: "RunFolder", more: int = 0) -> "RunFolder":
-    """A run that is not under way and can go on; ``more``: the steps that it is to have from now
-    on, 0: as before."""
+def named(out: Path | None) -> "RunFolder":
+    """The run in --out, to go on with. Raises InputError: none is named."""
+    from lmlab.runs.store import RunFolder
+
+    if out is None:
+        raise InputError("Which run is to go on?", "Name its folder with --out.")
+    return RunFolder(out)
+
+
+def unfinished(folder: "RunFolder", changed: Sequence[str], more: int = 0) -> "RunFolder":
+    """A run that can go on.
+
+    Args:
+        changed: what is asked for now and was not then, in words.
+        more: the steps that it is to have from now on; 0: as before.
+
+    Raises:
+        InputError: something else is asked for, it is under way, or all its steps are made.
+    """
     from lmlab.training.checkpoints import step_of
 
+    if changed:
+        raise InputError(
+            f"The run in ‘{folder.path.name}’ has other settings: {'; '.join(changed)}.",
+            "Leave them out to go on with it, or start another run.",
+        )
     steps = more or folder.spec.config.steps
     if folder.state.get("state") == "running" and folder.is_alive:
         raise InputError("This run is under way already.")

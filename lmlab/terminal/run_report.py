@@ -1,7 +1,7 @@
 """A fine-tuning run in a terminal: a progress bar on the way, a table or JSON at the end."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lmlab.errors import InputError
@@ -65,25 +65,41 @@ def report(folder: RunFolder, started: Started, finished: Finished, as_json: boo
 
 
 def _print(folder: RunFolder, started: Started, finished: Finished) -> None:
-    from rich.table import Table
-
-    from lmlab.terminal.listing import plain_console
-
-    table = Table("", "before", "after", box=None, header_style="dim")
-    for name, before, after in (
+    figures = (
         ("training loss, nats a token", None, finished.train_loss),
         ("held-out loss", finished.valid_before, finished.valid_loss),
         ("loss on general text", finished.probe_before, finished.probe_loss),
         ("answered right", finished.accuracy_before, finished.accuracy),
-    ):
-        if after is not None:
-            table.add_row(name, "" if before is None else f"{before:.4f}", f"{after:.4f}")
+    )
+    rows = [
+        (name, "" if before is None else f"{before:.4f}", f"{after:.4f}")
+        for name, before, after in figures
+        if after is not None
+    ]
+    learned = f"{started.trainable:,} of {started.total:,} parameters"
+    print_table(("", "before", "after"), rows, folder, finished, learned)
+
+
+def print_table(
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    folder: RunFolder,
+    finished: Finished,
+    learned: str,
+    more: str = "",
+) -> None:
+    """Figures as a table; below it how much was done, and where what was learned lies."""
+    from rich.table import Table
+
+    from lmlab.terminal.listing import plain_console
+
+    table = Table(*head, box=None, header_style="dim")
+    for row in rows:
+        table.add_row(*row)
     console = plain_console()
     console.print(table)
-    console.print(
-        f"{finished.step:,} steps, {started.trainable:,} of {started.total:,} parameters, "
-        f"{finished.seconds:.1f} s{f'; {finished.message}' if finished.message else ''}",
-        markup=False,
-    )
+    said = f"{more}{f'; {finished.message}' if finished.message else ''}"
+    line = f"{finished.step:,} steps, {learned}, {finished.seconds:.1f} s{said}"
+    console.print(line, markup=False)
     if finished.path:
         console.print(str(folder.path / finished.path), markup=False)

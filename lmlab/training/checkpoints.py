@@ -4,99 +4,87 @@ A folder appears whole or not at all; the one before it stays, for the day that 
 to be damaged, and older ones go only after that.
 """
 
-import json
-import math
 import shutil
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter
 from safetensors.torch import load_file, save_file
 
-from lmlab.errors import InputError, LabError
-from lmlab.training.whole import put_in_place
+from lmlab.errors import InputError
+from lmlab.training.events import HaltedError
+from lmlab.training.whole import whole_folder
 
 FOLDER = "checkpoints"
 KEPT = 2
 DAMAGED = "damaged-"
 CHUNK = 1 << 20
 _WEIGHTS, _OPTIMISER, _PLACE = "trained.safetensors", "optimiser.pt", "place.json"
-_SUMS = "sums"
 
 
 @dataclass
 class Place:
-    """Where a run stands; changed as it goes on.
+    """Where a run stands; changed as it goes on."""
 
-    Attributes:
-        step: that were made.
-        seconds: of training.
-        losses: of the last steps.
-        first: figures of the first evaluation.
-        last: figures of the last one.
-        owed: what is measured after this step and is not yet: ``evaluation``, ``samples``.
-    """
-
-    step: int = 0
-    seconds: float = 0.0
-    losses: list[float] = field(default_factory=list)
-    first: dict[str, float | None] = field(default_factory=dict)
-    last: dict[str, float | None] = field(default_factory=dict)
+    step: int = 0  # that were made
+    seconds: float = 0.0  # of training
+    losses: list[float] = field(default_factory=list)  # of the last steps
+    first: dict[str, float | None] = field(default_factory=dict)  # figures of the first evaluation
+    last: dict[str, float | None] = field(default_factory=dict)  # figures of the last one
+    # what is measured after this step and is not yet: ``evaluation``, ``samples``
     owed: list[str] = field(default_factory=list)
+    sums: dict[str, int] = field(default_factory=dict)  # of the files, by name; none in old ones
+
+    @classmethod
+    def read(cls, folder: Path) -> "Place":
+        """That of a checkpoint. Raises OSError, ValueError: it is damaged."""
+        return _PLACES.validate_json((folder / _PLACE).read_bytes())
+
+    def write(self, folder: Path) -> None:
+        """Put it into a checkpoint; what is not finite becomes null."""
+        (folder / _PLACE).write_bytes(_PLACES.dump_json(self))
 
 
-class DamagedError(LabError):
-    """The trained weights hold not-a-number, and are not saved."""
+_PLACES = TypeAdapter(Place)
 
 
-def save(run: Path, trained: Mapping[str, Any], optimiser: Any, schedule: Any, place: Place) -> str:
-    """Write a checkpoint and drop all but the one before; its path within the run.
+def save(
+    run: Path, trained: Mapping[str, Any], optimiser: Any, schedule: Any, place: Place
+) -> None:
+    """Write a checkpoint and drop all but the one before.
 
     Raises:
-        DamagedError: a trained weight is not a number.
+        HaltedError: a trained weight is not a number; nothing is saved.
         OSError: the disk is full, for instance; the older checkpoint is still there then.
     """
     weights = {name: p.detach().cpu().contiguous() for name, p in trained.items()}
     if not all(bool(torch.isfinite(w).all()) for w in weights.values()):
-        raise DamagedError(f"A trained weight is not a number after step {place.step}.")
+        raise HaltedError("nan", f"A trained weight is not a number after step {place.step}.")
     root = run / FOLDER
     final = root / str(place.step)
-    if final in _all(run) and _owed(final) == place.owed:
-        return f"{FOLDER}/{place.step}"
-    root.mkdir(parents=True, exist_ok=True)
-    partial = root / ".partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
+    if final in _all(run) and Place.read(final).owed == place.owed:
+        return
     try:
-        save_file(weights, partial / _WEIGHTS)
-        state = {"optimiser": optimiser.state_dict(), "schedule": schedule.state_dict()}
-        torch.save(state, partial / _OPTIMISER)
-        sums = {name: _sum(partial / name) for name in (_WEIGHTS, _OPTIMISER)}
-        text = json.dumps({**_finite(asdict(place)), _SUMS: sums})
-        (partial / _PLACE).write_text(text, encoding="utf-8")
-        shutil.rmtree(final, ignore_errors=True)
-        put_in_place(partial, final)
-    except BaseException as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        if isinstance(error, OSError):
-            raise
+        with whole_folder(final, root / ".partial") as partial:
+            save_file(weights, partial / _WEIGHTS)
+            state = {"optimiser": optimiser.state_dict(), "schedule": schedule.state_dict()}
+            torch.save(state, partial / _OPTIMISER)
+            sums = {name: _sum(partial / name) for name in (_WEIGHTS, _OPTIMISER)}
+            replace(place, sums=sums).write(partial)
+    except Exception as error:
         # safetensors and torch report a full disk in their own ways.
-        if "space" in str(error).lower() or "write" in str(error).lower():
+        told = str(error).lower()
+        if not isinstance(error, OSError) and ("space" in told or "write" in told):
             raise OSError(28, "No space left on device") from error
         raise
     older = sorted(_all(run), key=_step)[:-KEPT]
     for other in (*older, *root.glob(f"{DAMAGED}*")):
         shutil.rmtree(other, ignore_errors=True)
-    return f"{FOLDER}/{place.step}"
-
-
-def _owed(folder: Path) -> list[str]:
-    found: list[str] = json.loads((folder / _PLACE).read_text(encoding="utf-8")).get("owed", [])
-    return found
 
 
 def newest(run: Path) -> Path | None:
@@ -119,11 +107,10 @@ def sound(run: Path) -> tuple[Path | None, list[str]]:
             break
         bad.append((folder, file))
     since = f"the run goes on from that of step {found.name}" if found else "the run starts anew"
-    said = [
-        f"The checkpoint of step {path.name} is damaged ({FOLDER}/{path.name}/{file}); {since}."
-        for path, file in bad
-    ]
-    for path, _ in bad:
+    said = []
+    for path, file in bad:
+        where = f"{FOLDER}/{path.name}/{file}"
+        said.append(f"The checkpoint of step {path.name} is damaged ({where}); {since}.")
         aside = path.with_name(f"{DAMAGED}{path.name}")
         shutil.rmtree(aside, ignore_errors=True)
         with suppress(OSError):  # another process of the same run may have been first
@@ -138,10 +125,8 @@ def step_of(run: Path) -> int:
 
 
 def restore_weights(folder: Path, trained: Mapping[str, Any]) -> None:
-    """Put a checkpoint's weights back.
-
-    Raises:
-        InputError: they are those of another model or method.
+    """Put a checkpoint's weights back. Raises InputError: they are those of another model or
+    method.
     """
     weights = load_file(folder / _WEIGHTS)
     shapes = {name: w.shape for name, w in weights.items()}
@@ -162,26 +147,23 @@ def restore(folder: Path, trained: Mapping[str, Any], optimiser: Any, schedule: 
     state = torch.load(folder / _OPTIMISER, weights_only=True, map_location="cpu")
     optimiser.load_state_dict(state["optimiser"])
     schedule.load_state_dict(state["schedule"])
-    raw = json.loads((folder / _PLACE).read_text(encoding="utf-8"))
-    raw.pop(_SUMS, None)
-    return Place(**raw)
+    return Place.read(folder)
 
 
 def _damaged(folder: Path) -> str:
     """The file of a checkpoint that is not as it was written; empty where all are."""
     try:
-        raw = json.loads((folder / _PLACE).read_text(encoding="utf-8"))
-        sums = raw.pop(_SUMS, None)
-        if Place(**raw).step != int(folder.name):
-            return _PLACE
-    except (OSError, ValueError, TypeError, AttributeError):
+        place = Place.read(folder)
+    except (OSError, ValueError):
+        return _PLACE
+    if place.step != int(folder.name):
         return _PLACE
     for name in (_WEIGHTS, _OPTIMISER):
-        try:
+        whole = False
+        with suppress(OSError):
             # One that an earlier version wrote has no sums: it is read instead.
-            whole = _sum(folder / name) == sums[name] if sums else _reads(folder / name)
-        except (OSError, KeyError, TypeError):
-            whole = False
+            file, sum_ = folder / name, place.sums.get(name)
+            whole = _sum(file) == sum_ if place.sums else _reads(file)
         if not whole:
             return name
     return ""
@@ -215,11 +197,3 @@ def _all(run: Path) -> list[Path]:
     root = run / FOLDER
     found = root.iterdir() if root.is_dir() else ()
     return [path for path in found if path.name.isdecimal() and (path / _PLACE).is_file()]
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_finite(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

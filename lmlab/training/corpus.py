@@ -5,9 +5,8 @@ from random import Random
 
 from lmlab.assets import assets_dir
 from lmlab.errors import InputError
-from lmlab.training.sets import TuningData
+from lmlab.training.sets import PLAIN, TuningData
 
-PLAIN = "text"
 SEPARATOR = "<|endoftext|>"
 HELD_OUT = 0.1
 LOOKED_AT = 20_000  # characters of the held-out text that are read at each look
@@ -18,32 +17,22 @@ BLOCK, LONG_BLOCK = 600, 1500  # characters after which a text without separator
 NAMES = ("stories", "plays")  # that ship
 
 
-def shipped_text(name: str) -> str:
-    """A text that ships.
-
-    Raises:
-        InputError: there is none of that name.
-    """
+def shipped_corpus(name: str) -> TuningData:
+    """A text that ships, in two parts. Raises InputError: there is none of that name."""
     if name not in NAMES:
         raise InputError(
             f"There is no text named ‘{name[:60]}’.", f"There are: {', '.join(NAMES)}."
         )
     path = assets_dir() / "corpora" / "pretraining" / f"{name}.txt"
-    return path.read_text(encoding="utf-8")
+    return corpus(path.read_text(encoding="utf-8"), name, "shipped")
 
 
 def corpus(text: str, name: str, origin: str = "upload", *, limit: int | None = None) -> TuningData:
     """Documents of a text in two parts, about a tenth of it held out.
 
-    Args:
-        text: documents, a line ``<|endoftext|>`` after each; without such a line it is cut between
-            paragraphs.
-        name: as shown to people.
-        origin: as of ``TuningData``.
-        limit: most characters.
-
-    Raises:
-        InputError: too short, too long, or not valid Unicode.
+    A line ``<|endoftext|>`` stands after each document; a text without such a line is cut between
+    paragraphs. Raises InputError: shorter than can be learned from, longer than ``limit``
+    characters, or not valid Unicode.
     """
     if limit is not None and len(text) > limit:
         raise InputError(
@@ -58,11 +47,7 @@ def corpus(text: str, name: str, origin: str = "upload", *, limit: int | None = 
 
 
 def corpus_of(documents: Sequence[str], name: str, origin: str = "upload") -> TuningData:
-    """The same for documents that are apart already.
-
-    Raises:
-        InputError: too little text.
-    """
+    """The same for documents that are apart already. Raises InputError: too little text."""
     size = sum(map(len, documents))
     if size < FEWEST_CHARS:
         raise InputError(

@@ -3,109 +3,33 @@ which of these carry loss. Knows tokenizers; runs no model.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 
 from lmlab.errors import InputError
 from lmlab.models import controls
 from lmlab.models.chat import has_chat
 from lmlab.models.tokens import Vocabulary
 from lmlab.rendering import RenderError
-from lmlab.text.parts import Prompt
 from lmlab.text.records import Row, placed, where
 from lmlab.text.rows import Faults, told
 from lmlab.text.templates import PromptTemplate
-from lmlab.text.twins import Reads
 from lmlab.training.config import FinetuneConfig
-from lmlab.training.masks import MaskKind, MaskToken, MaskView
-from lmlab.training.rows import PLAIN, Cut, Written, cut, written
+from lmlab.training.rows import Example, Written, cut, written
+from lmlab.training.sets import MaskKind, MaskToken, MaskView
 
 CHUNK = 400  # rows that are rendered at once
 WARNED = 3  # rows named in a warning
-SHOWN = 40  # characters of a row that are shown with its number
-
-
-@dataclass(frozen=True)
-class Example:
-    """One row as ids.
-
-    Attributes:
-        ids: start token, prompt, answer, end token, as far as they fit.
-        loss_from: the first id that carries loss; all after it do.
-        answer_from: the first id of the answer.
-        lead: how many ids were put in front.
-        ended: whether the last id is the end token.
-        lost: tokens of the answer that did not fit, the end token among them.
-        prompt: the text before the answer.
-        answer: the text of the answer.
-        truth: what the row gives as the answer; None without a template.
-        number: of the row, from 1.
-        place: the row of its file, in words; empty where that is not known.
-        own: which ids carry loss, where that is not all from ``loss_from`` on; else empty.
-        asked: the prompt as the model is asked it, with its answers; None without a template.
-        control: a control token that stands in the row's own cells; empty for none.
-    """
-
-    ids: tuple[int, ...]
-    loss_from: int
-    answer_from: int
-    lead: int
-    ended: bool
-    lost: int
-    prompt: str
-    answer: str
-    truth: str | None
-    number: int
-    place: str = ""
-    own: tuple[bool, ...] = ()
-    asked: Prompt | None = None
-    control: str = ""
-
-    @cached_property
-    def n_loss(self) -> int:
-        """Tokens that carry loss."""
-        if self.own:
-            return sum(self.own[self.loss_from :])
-        return max(0, len(self.ids) - self.loss_from)
-
-    def carries(self, place: int) -> bool:
-        """Whether an id carries loss."""
-        return place >= self.loss_from and (not self.own or self.own[place])
-
-    @property
-    def error(self) -> str:
-        """Why nothing can be learned from it; empty where something can."""
-        if self.n_loss:
-            return ""
-        words = " ".join((self.prompt or self.answer).split())
-        shown = words if len(words) <= SHOWN else words[:SHOWN] + "…"
-        named = self.place or f"row {self.number:,}"
-        place = f"{named[:1].upper()}{named[1:]} (‘{shown}’)"
-        if self.lost:
-            return (
-                f"{place}: no token carries loss. The prompt alone fills the {len(self.ids):,} "
-                "tokens that are read, and the answer is cut off."
-            )
-        return f"{place}: no token carries loss."
 
 
 @dataclass(frozen=True)
 class Material:
-    """What a run reads, structured.
+    """What a run reads, structured."""
 
-    Attributes:
-        train: rows that are learned from, each with a token that carries loss.
-        valid: rows that are held out.
-        probe: general texts.
-        template: the wording; None for plain text.
-        notes: what became of rows that are not there, in sentences.
-    """
-
-    train: Sequence[Example]
-    valid: Sequence[Example] = ()
-    probe: Sequence[Example] = ()
-    template: PromptTemplate | None = None
-    notes: tuple[str, ...] = ()
+    train: Sequence[Example]  # rows that are learned from, each with a token that carries loss
+    valid: Sequence[Example] = ()  # rows that are held out
+    probe: Sequence[Example] = ()  # general texts
+    template: PromptTemplate | None = None  # the wording; None for plain text
+    notes: tuple[str, ...] = ()  # what became of rows that are not there, in sentences
 
 
 def structured(
@@ -121,9 +45,7 @@ def structured(
     """Every row by F.
 
     Args:
-        vocabulary: the model's.
         template: the wording; None takes the column ``text`` as it is.
-        rows: with the template's columns.
         config: the form, what carries loss, and the longest row.
         context: positions that the model can read.
         first: number of the first row.
@@ -134,29 +56,23 @@ def structured(
         InputError: a row lacks a column, cannot be rendered, or makes no tokens; the chat form of a
             model that has none.
     """
-    limit = _limit(config, context)
-    ends = vocabulary.tokenizer.eos_token_id if end is None else end
-    for low in range(0, len(rows), CHUNK):
-        part = list(enumerate(rows[low : low + CHUNK], first + low))
-        for number, row, text in _written(vocabulary, template, part, config, faults or Faults()):
-            try:
-                found = cut(vocabulary, text, config, ends)
-                vocabulary.checked(found.ids)
-            except InputError as error:
-                said = placed(row, number, error.message)
-                (faults or Faults()).take(InputError(said, error.hint))
-            else:
-                made = _example(text, found, config, limit, number)
-                yield replace(made, place=where(row, number))
-
-
-def _limit(config: FinetuneConfig, context: int) -> int:
-    if config.max_length > context:
+    limit = config.max_length or context
+    if limit > context:
         raise InputError(
-            f"Rows of {config.max_length:,} tokens are longer than the model reads.",
+            f"Rows of {limit:,} tokens are longer than the model reads.",
             f"Take at most {context:,}.",
         )
-    return config.max_length or context
+    ends = vocabulary.tokenizer.eos_token_id if end is None else end
+    faults = faults or Faults()
+    for low in range(0, len(rows), CHUNK):
+        part = list(enumerate(rows[low : low + CHUNK], first + low))
+        for number, row, text in _written(vocabulary, template, part, config, faults):
+            try:
+                made = cut(vocabulary, text, config, ends, limit, number, where(row, number))
+            except InputError as error:
+                faults.take(InputError(placed(row, number, error.message), error.hint))
+            else:
+                yield made
 
 
 def _written(
@@ -183,33 +99,9 @@ def _written(
             return
 
 
-def _example(row: Written, cut: Cut, config: FinetuneConfig, limit: int, number: int) -> Example:
-    ids, answer_from = cut.ids, cut.answer_from
-    whole = config.loss_on == "all"
-    return Example(
-        ids=ids[:limit],
-        # Nothing comes before the first token, so that it cannot be predicted.
-        loss_from=1 if whole or cut.own else max(1, answer_from),
-        answer_from=answer_from,
-        lead=cut.lead,
-        ended=cut.ended and len(ids) <= limit,
-        lost=max(0, len(ids) - max(limit, answer_from)),
-        prompt=cut.prompt,
-        answer=cut.answer,
-        truth=row.truth,
-        number=number,
-        own=() if whole else cut.own[:limit],
-        asked=row.prompt if row.truth is not None else None,
-        control=row.control,
-    )
-
-
 def checked(examples: Iterable[Example], faults: Faults | None = None) -> list[Example]:
-    """The examples from which something can be learned.
-
-    Raises:
-        InputError: one of them has no token that carries loss, and faults are not gathered; or all
-            have none.
+    """The examples from which something can be learned. Raises InputError: one of them has no token
+    that carries loss, and faults are not gathered; or all have none.
     """
     found = []
     for example in examples:
@@ -265,33 +157,17 @@ def mask_view(
     """A structured row as tokens with and without loss."""
     tokens = []
     for place, token in enumerate(example.ids):
-        loss = example.carries(place)
-        text = vocabulary.reader(example.ids, place)(token)
-        tokens.append(MaskToken(token, text, _kind(example, place), loss))
+        loss, text = example.carries(place), vocabulary.reader(example.ids, place)(token)
+        kind: MaskKind = "answer"
+        if place < example.lead:
+            kind = "start"
+        elif place < example.answer_from:  # of a chat, earlier turns may carry loss as well
+            kind = "answer" if example.own and loss else "prompt"
+        elif example.ended and place == len(example.ids) - 1:
+            kind = "end"
+        tokens.append(MaskToken(token, text, kind, loss))
+    warnings = warnings_of(vocabulary, [example], config)
     return MaskView(
-        row=example.number - 1,
-        rows=rows,
-        tokens=tuple(tokens),
-        prompt=example.prompt,
-        answer=example.answer,
-        warnings=warnings_of(vocabulary, [example], config),
-        error=example.error,
-    )
-
-
-def _kind(example: Example, place: int) -> MaskKind:
-    if place < example.lead:
-        return "start"
-    if place < example.answer_from:
-        return "answer" if example.own and example.carries(place) else "prompt"
-    return "end" if example.ended and place == len(example.ids) - 1 else "answer"
-
-
-def columns_of(template: PromptTemplate | None) -> tuple[str, ...]:
-    """The columns that every row needs."""
-    return reads_of(template).needed
-
-
-def reads_of(template: PromptTemplate | None) -> Reads:
-    """What is read of a row."""
-    return Reads((PLAIN,), (PLAIN,), (PLAIN,)) if template is None else template.reads
+        example.number - 1, rows, tuple(tokens), example.prompt, example.answer, warnings,
+        example.error,
+    )  # fmt: skip

@@ -5,11 +5,10 @@ A step's rows, dropout and learning rate follow from the seed and the step's num
 run that was killed goes on from its last checkpoint as if nothing had happened.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lmlab.training.checkpoints import DamagedError
 from lmlab.training.events import HaltedError, Reason, TrainEvent
 from lmlab.training.examples import Material
 from lmlab.training.loop import Loop
@@ -30,83 +29,73 @@ def finetune(
 
     Args:
         tuned: the model from ``methods.prepare``, which is changed.
-        material: what it reads.
         out: the run's folder, which is gone on from if it holds a checkpoint; None writes nothing.
         base_name: what an adapter calls its base.
-        should_stop: asked between the parts of a step; a reason ends the run and keeps what was
-            learned.
+        should_stop: asked between the parts of a step; a reason ends the run.
         accelerator: of accelerate, where several processes share the work.
 
     Raises:
         InputError: fewer rows in a batch than processes.
         OSError: the disk is full, for instance; the last good checkpoint is kept.
     """
-    return run(Loop(tuned, material, out, should_stop, accelerator), base_name)
+    return run(Loop(tuned, material, out, should_stop, accelerator, base_name))
 
 
-def run(loop: Loop, base_name: str = "") -> Iterator[TrainEvent]:
+def run(loop: Loop) -> Iterator[TrainEvent]:
     """All steps of a loop that are left; yields events, the last of them ``Finished``."""
+    reason: Reason = "done"
+    message = ""
     yield loop.started()
-    place = loop.place
+    try:
+        yield from _steps(loop)
+    except HaltedError as halted:
+        reason, message = halted.reason, halted.message
+    yield loop.finished(reason, message)
+
+
+def _steps(loop: Loop) -> Iterator[TrainEvent]:
+    """Each step, and what follows it. Raises HaltedError: the run ends before its last step."""
+    place, config = loop.place, loop.config
     if not place.first:
         yield from loop.opening()
-        place.owed = due_after(place.step, loop.config)
-    reason, message = yield from _measured(loop)
+        place.owed = due_after(place.step, config)
+    yield from _measured(loop)
     for rows in loop.batches():
-        if reason:
-            break
         try:
-            event = loop.step(rows)
+            yield loop.step(rows)
         except HaltedError as halted:
-            reason, message = loop.told(halted.reason)
-            if loop.out and place.step > loop.first:
-                reason, message = yield from _saved(loop, reason, message)
-            break
-        if event is None:
-            reason, message = "nan", f"Not-a-number came up in step {place.step + 1}."
-            break
-        yield event
-        loop.look_back(base_name)
-        place.owed = due_after(place.step, loop.config)
-        reason, message = yield from _measured(loop)
-        if loop.out and (reason or due(place.step, loop.config.save_every) or loop.pace.saves):
-            reason, message = yield from _saved(loop, reason, message)
-    yield loop.finished(reason or "done", message, base_name)
+            if loop.out and place.step > loop.first and halted.reason != "nan":
+                yield loop.saved()
+            raise
+        loop.look_back()
+        place.owed = due_after(place.step, config)
+        try:
+            yield from _measured(loop)
+        except HaltedError:
+            if loop.out:
+                yield loop.saved()
+            raise
+        last = place.step == config.steps
+        if loop.out and (last or due(place.step, config.save_every) or loop.pace.saves):
+            yield loop.saved()
 
 
-def _measured(loop: Loop) -> Generator[TrainEvent, None, tuple[Reason | None, str]]:
-    """Measure what is owed; why the run ends now, if it does, and what to say.
-
-    Measuring may take minutes: a checkpoint that falls due is written first, and again with what
-    was found.
+def _measured(loop: Loop) -> Iterator[TrainEvent]:
+    """Measure what is owed. That may take minutes: a checkpoint that falls due is written first,
+    and again with what was found. Raises HaltedError: the run is to end, its last step not made.
     """
     place, owed = loop.place, bool(loop.place.owed)
     # The checkpoint that a run went on from lacks it too.
     anew = owed and 0 < place.step == loop.first
     if loop.out and owed and place.step > loop.first and loop.pace.saves:
-        reason, message = yield from _saved(loop, None, "")
-        if reason:
-            return reason, message
+        yield loop.saved()
         anew = True
     try:
         yield from loop.measured()
-    except HaltedError as halted:
-        if place.step >= loop.config.steps:
-            return "done", ""
-        return loop.told(halted.reason)
+    except HaltedError:
+        if place.step < loop.config.steps:
+            raise
+        return
     if anew:
-        reason, message = yield from _saved(loop, None, "")
-        if reason:
-            return reason, message
-    return loop.ended()
-
-
-def _saved(
-    loop: Loop, reason: Reason | None, message: str
-) -> Generator[TrainEvent, None, tuple[Reason | None, str]]:
-    """Write a checkpoint; why the run ends now, if it does, and what to say."""
-    try:
         yield loop.saved()
-    except DamagedError as error:
-        return "nan", error.message
-    return reason, message
+    loop.ask()

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from lmlab.errors import InputError
-from lmlab.training import checkpoints, outcomes, snapshots
-from lmlab.training.batches import collate, steps
+from lmlab.training import checkpoints, outcomes
+from lmlab.training.batches import collate, keeps, steps, summed_loss
 from lmlab.training.checkpoints import Place
 from lmlab.training.config import FinetuneConfig
 from lmlab.training.events import (
@@ -26,11 +26,11 @@ from lmlab.training.events import (
     TrainEvent,
     TrainStep,
 )
-from lmlab.training.examples import Example, Material, warnings_of
-from lmlab.training.losses import keeps, summed_loss
+from lmlab.training.examples import Material, warnings_of
 from lmlab.training.measuring import Measures, autocast_of
 from lmlab.training.methods import Tuned
 from lmlab.training.pacing import GRACE, Pace, Stop
+from lmlab.training.rows import Example
 
 RECENT = 20  # steps whose mean is the run's training loss
 
@@ -44,7 +44,8 @@ class Loop:
     out: Path | None
     should_stop: Stop
     accelerator: Any
-    place: Place = field(default_factory=Place)
+    base_name: str = ""  # what an adapter calls its base
+    place: Place = field(default_factory=Place, init=False)
 
     def __post_init__(self) -> None:
         config, tuned = self.config, self.tuned
@@ -78,15 +79,8 @@ class Loop:
 
     def measuring(self) -> Measures:
         """What is measured on the way."""
-        material = self.material
-        return Measures(
-            self.tuned,
-            material.valid,
-            material.probe,
-            material.template,
-            self.autocast,
-            self.pace.ask_measuring,
-        )
+        read, ask = self.material, self.pace.ask_measuring
+        return Measures(self.tuned, read.valid, read.probe, read.template, self.autocast, ask)
 
     def opening(self) -> Iterator[TrainEvent]:
         """What a run says once before anything is measured; nothing in fine-tuning."""
@@ -129,11 +123,9 @@ class Loop:
         )
         return (rows for _, rows in zip(range(first, config.steps), found, strict=False))
 
-    def step(self, batches: list[list[Example]]) -> TrainStep | None:
-        """One optimiser step; None, with nothing changed, where not-a-number comes up.
-
-        Raises:
-            HaltedError: somebody wants the run to end; nothing is changed then either.
+    def step(self, batches: list[list[Example]]) -> TrainStep:
+        """One optimiser step. Raises HaltedError, with nothing changed: somebody wants the run to
+        end, or not-a-number comes up.
         """
         began = time.perf_counter()
         config, trained = self.config, list(self.tuned.trained.values())
@@ -158,7 +150,7 @@ class Loop:
         loss = self._shared(loss)
         if not math.isfinite(loss) or not math.isfinite(norm):
             self.optimiser.zero_grad(set_to_none=True)
-            return None
+            raise HaltedError("nan", f"Not-a-number came up in step {self.place.step + 1}.")
         rate = float(self.schedule.get_last_lr()[0])
         self.optimiser.step()
         self.schedule.step()
@@ -182,7 +174,7 @@ class Loop:
         if self.accelerator and not last:
             waiting = self.accelerator.no_sync(self.model)
         with waiting, self.autocast():
-            loss = summed_loss(self.model, batch, self.tuned.soft, self.keep)
+            loss = summed_loss(self.model, batch, self.tuned.config.soft, self.keep)
             # The processes' gradients are averaged, so that each counts its own that many times.
             part = loss * (weight / n_loss * outcomes.loss_scale(self.precision))
             self.pace.ask()
@@ -192,10 +184,8 @@ class Loop:
         return float(loss.detach()) / n_loss if mine else 0.0
 
     def measured(self) -> Iterator[TrainEvent]:
-        """Evaluation and samples, as far as they are owed.
-
-        Raises:
-            HaltedError: somebody wants the run to end; what was not measured stays owed.
+        """Evaluation and samples, as far as they are owed. Raises HaltedError: somebody wants the
+        run to end; what was not measured stays owed.
         """
         place, began = self.place, time.perf_counter()
         left = list(place.owed)
@@ -221,24 +211,22 @@ class Loop:
         self.place.first = self.place.first or self.place.last
         return event
 
-    def ended(self) -> tuple[Reason | None, str]:
-        """Whether somebody wants the run to end; the same answer in every process."""
+    def ask(self) -> None:
+        """Between steps; every process gets the same answer. Raises HaltedError: somebody wants the
+        run to end.
+        """
         if self.place.step >= self.config.steps:
-            return "done", ""
-        return self.told(self.should_stop())
-
-    def told(self, reason: Reason | None) -> tuple[Reason | None, str]:
-        """A reason to end, agreed upon by all processes, and what to say of it."""
+            return
+        reason = self.should_stop()
         if self.processes > 1:
             from accelerate.utils import broadcast_object_list
 
             reason = broadcast_object_list([reason])[0]
-        if reason == "limit":
-            return reason, "The time limit was reached; what was learned by then is kept."
-        return reason, ""
+        if reason:
+            raise HaltedError(reason)
 
     def saved(self) -> Saved:
-        """Write a checkpoint."""
+        """Write a checkpoint. Raises HaltedError: a trained weight is not a number."""
         began, path = time.monotonic(), f"{checkpoints.FOLDER}/{self.place.step}"
         if self.out and self.leads:
             inner = getattr(self.optimiser, "optimizer", self.optimiser)
@@ -246,12 +234,12 @@ class Loop:
         self.pace.saved(began)
         return Saved(self.place.step, path)
 
-    def look_back(self, base_name: str) -> None:
+    def look_back(self) -> None:
         """Keep what is learned by now, for looking back on the run, where that is due."""
-        if self.out and self.leads and snapshots.due(self.tuned, self.place.step):
-            snapshots.write(self.tuned, base_name, self.out, self.place.step)
+        if self.out and self.leads:
+            outcomes.look_back(self.tuned, self.base_name, self.out, self.place.step)
 
-    def finished(self, reason: Reason, message: str, base_name: str) -> Finished:
+    def finished(self, reason: Reason, message: str) -> Finished:
         """Write what was learned; after not-a-number, what the last good checkpoint holds."""
         place, path = self.place, ""
         if reason == "nan":
@@ -259,7 +247,7 @@ class Loop:
             place.last = place.first
         # Written first: measuring takes its time, and a process that takes too long is ended.
         if self.out and self.leads and place.step > 0:
-            path = outcomes.write(self.tuned, base_name, self.out, place.step)
+            path = outcomes.write(self.tuned, self.base_name, self.out, place.step)
         if self.leads and place.step > 0 and place.last.get("step") != place.step:
             message = self._measured_last(reason, message)
         return outcomes.ended(reason, message, place, path)
@@ -273,9 +261,9 @@ class Loop:
             self._evaluate(self.place.step)
         except HaltedError:
             since = self.place.last.get("step")
-            told = (
-                "nothing was measured" if since is None else f"the figures are of step {since:.0f}"
-            )
+            told = "nothing was measured"
+            if since is not None:
+                told = f"the figures are of step {since:.0f}"
             message = f"{message} The run ended before it was measured: {told}.".strip()
         return message
 

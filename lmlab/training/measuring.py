@@ -5,75 +5,71 @@ samples. The model is left in evaluation mode.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import torch
 
+from lmlab.generation.answering import complete
 from lmlab.generation.complete import Stream, rounds
 from lmlab.generation.sampling import GenerateConfig
+from lmlab.maths.agreement import exact_match
 from lmlab.models.backends.transformers.adapters import Adapters, Attached
 from lmlab.models.backends.transformers.model import TransformersLM
 from lmlab.models.backends.transformers.ways import choose
 from lmlab.models.chat import turn_end
+from lmlab.models.model import LM
+from lmlab.models.tokens import Encoded, encode, encode_prompt
+from lmlab.scoring.likelihoods import likelihoods
+from lmlab.text.choosing import best
+from lmlab.text.parts import Prompt
 from lmlab.text.templates import PromptTemplate
-from lmlab.training.answering import share_right
+from lmlab.training.batches import Ask, keeps, mean_loss
 from lmlab.training.config import FinetuneConfig
 from lmlab.training.events import Evaluated, Sampled, SampleToken
-from lmlab.training.examples import Example, structured
-from lmlab.training.losses import Ask, keeps, mean_loss
+from lmlab.training.examples import structured
 from lmlab.training.methods import Tuned
-from lmlab.training.rows import PLAIN
-from lmlab.training.sets import probe_texts
+from lmlab.training.rows import Example
+from lmlab.training.sets import PLAIN, probe_texts
 
 LONGEST_ANSWER = 32
-# Tokens of a plain text that a sample goes on from.
-OPENING = 12
+OPENING = 12  # tokens of a plain text that a sample goes on from
 
 
 @dataclass(frozen=True)
 class Measures:
-    """What is measured, and with what.
-
-    Attributes:
-        tuned: the model.
-        valid: held-out rows.
-        probe: general texts.
-        template: reads answers; None where rows are plain text.
-        autocast: makes the context that the model is run in.
-        ask: called between rows and between tokens; raises where the run is to end.
-    """
+    """What is measured, and with what."""
 
     tuned: Tuned
-    valid: Sequence[Example]
-    probe: Sequence[Example]
-    template: PromptTemplate | None
-    autocast: Callable[[], Any] = nullcontext
-    ask: Ask = lambda: None
-    _keep: bool = field(init=False, default=False)
-    _turn_end: str = field(init=False, default="")
+    valid: Sequence[Example]  # held-out rows
+    probe: Sequence[Example] = ()  # general texts
+    template: PromptTemplate | None = None  # reads answers; None where rows are plain text
+    autocast: Callable[[], Any] = nullcontext  # makes the context that the model is run in
+    ask: Ask = lambda: None  # called between rows and tokens; raises where the run is to end
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_keep", keeps(self.tuned.base))
-        if self.tuned.config.form == "chat":
-            object.__setattr__(self, "_turn_end", turn_end(self.tuned.vocabulary))
+    @cached_property
+    def _keep(self) -> bool:
+        return keeps(self.tuned.base)
+
+    @cached_property
+    def _turn_end(self) -> str:
+        return turn_end(self.tuned.vocabulary) if self.tuned.config.form == "chat" else ""
 
     def evaluate(self, step: int) -> Evaluated:
         """Losses and accuracy after some steps; at step 0 general text is read by the base,
         unless the run goes on from an adapter."""
-        started = time.perf_counter()
-        tuned = self.tuned
+        started, tuned, config = time.perf_counter(), self.tuned, self.tuned.config
         tuned.model.eval()
         device, ask = tuned.base.device, self.ask
         with self.autocast():
-            valid = mean_loss(tuned.model, self.valid, tuned.soft, self._keep, device, ask)
-            if step or tuned.goes_on or not tuned.config.is_adapter:
-                probe = mean_loss(tuned.model, self.probe, tuned.soft, self._keep, device, ask)
-            elif tuned.soft:
-                probe = mean_loss(tuned.base, self.probe, 0, self._keep, device, ask)
-            else:
-                with tuned.model.disable_adapter():
-                    probe = mean_loss(tuned.model, self.probe, 0, self._keep, device, ask)
+            valid = mean_loss(tuned.model, self.valid, config.soft, self._keep, device, ask)
+            untouched = not step and not tuned.goes_on and config.is_adapter
+            model = tuned.base if untouched and config.soft else tuned.model
+            off = model.disable_adapter() if untouched and not config.soft else nullcontext()
+            with off:
+                soft = 0 if untouched else config.soft
+                probe = mean_loss(model, self.probe, soft, self._keep, device, ask)
             accuracy = self._accuracy()
         return Evaluated(step, valid, probe, accuracy, time.perf_counter() - started)
 
@@ -82,20 +78,21 @@ class Measures:
         lm = self._lm()
         for index, example in enumerate(self.valid[: self.tuned.config.samples]):
             ids = _opening(example)
-            with self.autocast():
-                stream = Stream(lm, self._greedy, ids, 0, 0)
-                found = []
-                for part in rounds(lm.decoder(), [stream]):
-                    self.ask()
-                    found += [one for _, one in part]
-            yield Sampled(
-                step=step,
-                index=index,
-                prompt=self._read(ids[example.lead :]),
-                truth=self._read(example.ids[len(ids) :]),
-                text="".join(one.shown for one in found),
-                tokens=tuple(SampleToken(one.id, one.text, one.logprob) for one in found),
-            )
+            text, tokens = self._completed(lm, ids, self._greedy)
+            prompt, truth = self._read(ids[example.lead :]), self._read(example.ids[len(ids) :])
+            yield Sampled(step, index, prompt, truth, text, tokens)
+
+    def _completed(
+        self, lm: LM, ids: Sequence[int], controls: GenerateConfig
+    ) -> tuple[str, tuple[SampleToken, ...]]:
+        with self.autocast():
+            parts = rounds(lm.decoder(), [Stream(lm, controls, list(ids), 0, controls.seed)])
+            found = []
+            for part in parts:
+                self.ask()
+                found += [one for _, one in part]
+        tokens = tuple(SampleToken(one.id, one.text, one.logprob) for one in found)
+        return "".join(one.shown for one in found), tokens
 
     def _accuracy(self) -> float | None:
         """Share of held-out rows that are answered right, as ``evaluate`` counts."""
@@ -151,3 +148,66 @@ def autocast_of(device: torch.device, precision: str) -> Callable[[], Any]:
     if precision == "float32":
         return nullcontext
     return lambda: torch.autocast(device.type, getattr(torch, precision))
+
+
+def share_right(
+    lm: LM,
+    template: PromptTemplate,
+    asked: Sequence[tuple[Prompt, str]],
+    config: GenerateConfig,
+    ask: Ask = lambda: None,
+) -> float | None:
+    """Share of the prompts that are answered right, counted as ``evaluate`` counts: what is chosen
+    by the likelihood of each choice, what is free by greedy completion and G; None where no prompt
+    fits.
+
+    Args:
+        asked: prompts in the form that the model gets, each with its true answer.
+        config: of free answers: the stop strings, and their greatest length.
+        ask: called between rows, and between the tokens of an answer.
+    """
+    fitting = [one for one in asked if _fits(lm, one[0])]
+    if not fitting:
+        return None
+    prompts, truths = [one for one, _ in fitting], [truth for _, truth in fitting]
+    if template.chooses:
+        right = [a == b for a, b in zip(_chosen(lm, prompts, ask), truths, strict=True)]
+    else:
+        read = _written(lm, template, prompts, config, ask)
+        right = [exact_match(a or "", b) for a, b in zip(read, truths, strict=True)]
+    return sum(right) / len(right)
+
+
+def _fits(lm: LM, prompt: Prompt) -> bool:
+    """Whether the model reads the prompt with its longest answer, and something stands before."""
+    ends = {prompt.target, *prompt.targets.values()}
+    longest = max(len(encode_prompt(lm.vocabulary, prompt.text + end)) for end in ends)
+    return longest <= lm.context and _encoded(lm, prompt, prompt.target).n_context > 0
+
+
+def _encoded(lm: LM, prompt: Prompt, end: str) -> Encoded:
+    return encode(lm.vocabulary, end, prompt.text, given=prompt.turn)
+
+
+def _chosen(lm: LM, prompts: Sequence[Prompt], ask: Ask) -> list[str]:
+    """The likeliest choice of each prompt, by the sum of ln p."""
+    items = [_encoded(lm, p, end) for p in prompts for end in p.targets.values()]
+    found: dict[int, Any] = {}
+    for part in likelihoods(lm, items, share=False):
+        ask()
+        found |= part
+    left = (found[place].logprob for place in range(len(items)))
+    return [best([next(left) for _ in p.targets], list(p.targets)) for p in prompts]
+
+
+def _written(
+    lm: LM, template: PromptTemplate, prompts: Sequence[Prompt], config: GenerateConfig, ask: Ask
+) -> list[str | None]:
+    """What G reads in the greedy completion of each prompt."""
+    written: dict[int, Any] = {}
+    ids = [encode_prompt(lm.vocabulary, prompt.text) for prompt in prompts]
+    for part in complete(lm, ids, config, share=False, ask=ask):
+        written |= part
+    texts = [written[place][0] for place in range(len(prompts))]
+    ended = [written[place][1] in ("end", "stop") for place in range(len(prompts))]
+    return [answer.value for answer in template.decode_all(texts, ended)]

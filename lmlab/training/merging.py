@@ -15,7 +15,7 @@ from lmlab.models.backends.transformers.model import Weights
 from lmlab.models.forms import learned_form, note_form
 from lmlab.models.refs import ModelRef
 from lmlab.models.store import FolderStore
-from lmlab.training.whole import put_in_place
+from lmlab.training.whole import whole_folder
 
 PROBE = 16  # tokens on which the merged model is held against the adapter
 CLOSE = 1e-3  # of the largest logit
@@ -23,11 +23,7 @@ GENERATION = "generation_config.json"
 
 
 def check_free(out: Path) -> None:
-    """Refuse a folder that holds something.
-
-    Raises:
-        InputError: it does.
-    """
+    """Refuse a folder that holds something. Raises InputError: it does."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"‘{out.name}’ is there already.", "Name another folder.")
 
@@ -37,13 +33,8 @@ def merge(ref: ModelRef, out: Path, store: FolderStore, dtype: str = "") -> str:
 
     Args:
         ref: base and adapter, or a run that learned one; its α counts.
-        out: a new folder.
-        store: finds them.
         dtype: of the folder's weights, ``float32``, ``bfloat16`` or ``float16``; empty: the base's
-            own.
-
-    Returns:
-        The number format of what was written.
+            own. What was taken is returned.
 
     Raises:
         InputError: no adapter is named, or the folder is there already.
@@ -124,9 +115,8 @@ def _dtype_of(folder: Path) -> str:
 def _write(model: Any, weights: Weights, sources: tuple[Path, Path], out: Path) -> None:
     """Model, tokenizer, generation config and form, whole or not at all."""
     base, adapter = sources
-    partial = out.absolute().with_name(f".{out.absolute().name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
+    final = out.absolute()
+    with whole_folder(final, final.with_name(f".{final.name}.partial")) as partial:
         model.save_pretrained(partial)
         weights.vocabulary.tokenizer.save_pretrained(partial)
         # An adapter of lmlab's says where generation stops after it.
@@ -135,8 +125,4 @@ def _write(model: Any, weights: Weights, sources: tuple[Path, Path], out: Path) 
                 shutil.copyfile(source / GENERATION, partial / GENERATION)
         if form := learned_form(adapter) or learned_form(base):
             note_form(partial, form)
-        if out.is_dir():
-            out.rmdir()
-        put_in_place(partial, out.absolute())
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        check_free(out)  # after minutes of work

@@ -17,37 +17,76 @@ from transformers.pytorch_utils import Conv1D
 
 from lmlab.errors import InputError
 from lmlab.models.backends.transformers.model import context_of
-from lmlab.models.forms import note_form
+from lmlab.models.chat import turn_end
+from lmlab.models.forms import Form, note_form
 from lmlab.models.tokens import Vocabulary
 from lmlab.text.chat import check_form
 from lmlab.training.config import FinetuneConfig
-from lmlab.training.ends import note_ends, settle
 from lmlab.training.shapes import ModelShape, Parameter, lora_targets, selected
+
+
+def stops_of(generation: Any) -> tuple[int, ...]:
+    """The end tokens that a generation config (or a model's config) names."""
+    found = getattr(generation, "eos_token_id", None)
+    if found is None:
+        return ()
+    return tuple(int(one) for one in (found if isinstance(found, list | tuple) else [found]))
+
+
+def taught_end(vocabulary: Vocabulary, stops: tuple[int, ...]) -> int | None:
+    """The token that is put after an answer; ``stops`` are the end tokens of the generation config.
+
+    The tokenizer's own where generation stops at it; else the first control token that generation
+    stops at, so that whoever runs the model sees it stop; else the tokenizer's own again. None
+    where there is none.
+    """
+    own = vocabulary.tokenizer.eos_token_id
+    if own is not None and (not stops or own in stops):
+        return int(own)
+    added = vocabulary.tokenizer.added_tokens_decoder
+    control = [one for one in stops if one in added and added[one].special]
+    return control[0] if control else own
+
+
+def settle(model: Any, vocabulary: Vocabulary, form: Form) -> int | None:
+    """Have a model's generation config stop at what is taught and at the tokenizer's end token; the
+    token that is put after an answer in the plain form.
+    """
+    generation = getattr(model, "generation_config", None)
+    stops = stops_of(generation)
+    end, turn = taught_end(vocabulary, stops), None
+    if generation is None:
+        return end
+    if form == "chat":
+        known, text = vocabulary.tokenizer.added_tokens_decoder, turn_end(vocabulary)
+        turn = next((number for number, token in known.items() if str(token) == text), None)
+    wanted = (turn, end, *stops, vocabulary.tokenizer.eos_token_id)
+    union = list(dict.fromkeys(int(one) for one in wanted if one is not None))
+    if union and set(union) != set(stops):
+        generation.eos_token_id = union
+    return end
+
+
+def note_ends(model: Any, folder: Path) -> None:
+    """Have an adapter's folder say where generation stops; PEFT itself does not read it."""
+    generation: Any = getattr(model, "generation_config", None)
+    if stops_of(generation):
+        text = generation.to_json_string()
+        (folder / "generation_config.json").write_text(text, encoding="utf-8")
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """A model with something in it that learns.
+    """A model with something in it that learns."""
 
-    Attributes:
-        model: what is trained: PEFT's model for LoRA and prompt tuning, else the model itself.
-        base: the transformers model; LoRA's matrices are inside it.
-        vocabulary: its tokenizer.
-        config: the method.
-        context: positions that the model can read, less the soft prompt's.
-        trained: what learns, by name.
-        end: the token that is taught to end an answer; None: the tokenizer's own.
-        goes_on: whether an adapter's values are in what learns, so that step 0 is not the base.
-    """
-
-    model: Any
-    base: Any
-    vocabulary: Vocabulary
-    config: FinetuneConfig
-    context: int
-    trained: dict[str, nn.Parameter]
-    end: int | None = None
-    goes_on: bool = False
+    model: Any  # what is trained: PEFT's model for LoRA and prompt tuning, else the model itself
+    base: Any  # the transformers model; LoRA's matrices are inside it
+    vocabulary: Vocabulary  # its tokenizer
+    config: FinetuneConfig  # the method
+    context: int  # positions that the model can read, less the soft prompt's
+    trained: dict[str, nn.Parameter]  # what learns, by name
+    end: int | None = None  # the token that is taught to end an answer; None: the tokenizer's own
+    goes_on: bool = False  # whether an adapter's values are in what learns at step 0
 
     @property
     def trainable(self) -> int:
@@ -59,14 +98,9 @@ class Tuned:
         """All numbers, each once."""
         return sum(p.numel() for p in self.model.parameters())
 
-    @property
-    def soft(self) -> int:
-        """Length of the soft prompt."""
-        return self.config.length if self.config.method == "prompt" else 0
-
     def soft_prompt(self) -> Tensor | None:
         """[length, H] in the base's number format, or None where there is none."""
-        if not self.soft:
+        if not self.config.soft:
             return None
         prompt: Tensor = self.model.get_prompt(batch_size=1)[0]
         table: Tensor = self.base.get_input_embeddings().weight
@@ -103,25 +137,19 @@ def _parameter(
     module_name: str, module: Any, path: str, p: Any, head: Any, tied: bool
 ) -> tuple[Parameter, Any]:
     matrix = path == "weight" and isinstance(module, nn.Linear | Conv1D)
-    sides = tuple(p.shape)
-    if matrix and isinstance(module, Conv1D):
-        sides = sides[::-1]
-    group = ""
+    sides = tuple(p.shape)[::-1] if matrix and isinstance(module, Conv1D) else tuple(p.shape)
+    group = "norms" if "norm" in type(module).__name__.lower() else ""
     if module is head or (tied and p is head.weight):
         group = "head"
     elif isinstance(module, nn.Embedding):
         group = "embeddings"
-    elif "norm" in type(module).__name__.lower():
-        group = "norms"
-    full = f"{module_name}.{path}" if module_name else path
-    return Parameter(full, sides, matrix and group != "head", group), p
+    name = ".".join(filter(None, (module_name, path)))
+    return Parameter(name, sides, matrix and group != "head", group), p
 
 
 def prepare(model: Any, vocabulary: Vocabulary, name: str, config: FinetuneConfig) -> Tuned:
-    """Make a model ready. It is changed: hand over a copy that nobody else uses.
-
-    Raises:
-        InputError: the method does not fit the model; says why.
+    """Make a model ready. It is changed: hand over a copy that nobody else uses. Raises InputError:
+    the method does not fit the model; says why.
     """
     check_form(vocabulary, config.form)
     shape = shape_of(model, name)
@@ -142,11 +170,14 @@ def prepare(model: Any, vocabulary: Vocabulary, name: str, config: FinetuneConfi
                 )
             trained = _with_soft_prompt(model, vocabulary, config)
         else:
-            _unfreeze(model, shape, config)
+            chosen = shape.parameters if config.method == "full" else selected(shape, config.parts)
+            named = dict(model.named_parameters())
+            for one in chosen:
+                named[one.name].requires_grad_(True)
     model.config.use_cache = False
     learning = {n: p for n, p in trained.named_parameters() if p.requires_grad}
     for p in learning.values():
-        p.data = p.data.float()
+        p.data = p.data.float()  # in bfloat16 AdamW's small steps would be rounded away
     return Tuned(trained, model, vocabulary, config, context, learning, end)
 
 
@@ -157,7 +188,8 @@ def _lora(shape: ModelShape, model: Any, config: FinetuneConfig) -> LoraConfig:
     return LoraConfig(
         task_type=TaskType.CAUSAL_LM,
         r=config.rank,
-        lora_alpha=_plain(config.alpha),
+        # Whole where it can be, as PEFT writes it.
+        lora_alpha=int(config.alpha) if config.alpha.is_integer() else config.alpha,  # type: ignore[arg-type]
         lora_dropout=config.dropout,
         target_modules=_short_names(shape, targets, wanted),
         fan_in_fan_out=conv,
@@ -165,11 +197,6 @@ def _lora(shape: ModelShape, model: Any, config: FinetuneConfig) -> LoraConfig:
         use_rslora=config.rslora,
         use_dora=config.dora,
     )
-
-
-def _plain(alpha: float) -> Any:
-    """Whole where it can be, as PEFT writes it."""
-    return int(alpha) if float(alpha).is_integer() else alpha
 
 
 def _short_names(shape: ModelShape, targets: Sequence[Parameter], wanted: set[str]) -> list[str]:
@@ -200,19 +227,10 @@ def _with_soft_prompt(model: Any, vocabulary: Vocabulary, config: FinetuneConfig
     return tuned
 
 
-def _unfreeze(model: Any, shape: ModelShape, config: FinetuneConfig) -> None:
-    """Let the chosen weights learn; in float32, as AdamW's small steps would be rounded away."""
-    chosen = shape.parameters if config.method == "full" else selected(shape, config.parts)
-    named = dict(model.named_parameters())
-    for p in chosen:
-        named[p.name].requires_grad_(True)
-
-
 def save(tuned: Tuned, base: str, folder: Path, *, tokenizer: bool = True) -> None:
     """Write what was learned into a new folder, in the format of PEFT or transformers.
 
     Args:
-        tuned: the model.
         base: what the adapter says that it was made for: a folder's whole path, or a Hub id,
             perhaps with a revision after an @.
         folder: must not exist.

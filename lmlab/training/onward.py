@@ -23,10 +23,8 @@ MERGE = "Merge it first (lmlab merge), and tune what comes of that."
 
 
 def settings_of(folder: Path, shape: ModelShape) -> dict[str, Any]:
-    """The settings of a run that goes on from an adapter, as far as the adapter decides.
-
-    Raises:
-        ModelError: it is no adapter that lmlab could have learned on this model.
+    """The settings of a run that goes on from an adapter, as far as the adapter decides. Raises
+    ModelError: it is no adapter that lmlab could have learned on this model.
     """
     raw, name = _config(folder), folder.name
     if raw.get("peft_type") == "PROMPT_TUNING":
@@ -56,29 +54,19 @@ def form_of(folder: Path) -> dict[str, Any]:
 
 
 def check(config: FinetuneConfig, fixed: Mapping[str, Any], name: str) -> None:
-    """Refuse settings that are not the adapter's.
-
-    Raises:
-        InputError: names them.
-    """
+    """Refuse settings that are not the adapter's. Raises InputError: names them."""
     if config.method != fixed["method"] and config.method in ("full", "selective"):
         raise InputError(f"Tuning of the method {config.method} leaves no adapter ‘{name}’.", MERGE)
-    other = config.difference(replace(config, **fixed))
-    if other:
-        said = (
-            f"{key.replace('_', ' ')} is {its}, not {mine}" for key, (mine, its) in other.items()
-        )
+    if changed := replace(config, **fixed).changed(config):
         raise InputError(
-            f"The adapter ‘{name}’ has other settings: {'; '.join(said)}.",
+            f"The adapter ‘{name}’ has other settings: {'; '.join(changed)}.",
             "Leave them out, or start from the base alone.",
         )
 
 
 def put_in(tuned: Tuned, folder: Path) -> Tuned:
-    """Give what learns the adapter's values; the model is changed.
-
-    Raises:
-        ModelError: they do not fit.
+    """Give what learns the adapter's values; the model is changed. Raises ModelError: they do not
+    fit.
     """
     name = folder.name
     try:

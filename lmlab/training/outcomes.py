@@ -1,7 +1,8 @@
-"""A run's optimiser, schedule and number format, and the folder that it ends with."""
+"""A run's optimiser, schedule and number format, and the folders that it leaves."""
 
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -13,9 +14,12 @@ from transformers import get_scheduler
 
 from lmlab.training.checkpoints import Place
 from lmlab.training.config import FinetuneConfig
+from lmlab.training.counting import SNAPSHOTS
 from lmlab.training.events import Finished, Reason
 from lmlab.training.methods import Tuned, save
-from lmlab.training.whole import put_in_place
+from lmlab.training.whole import whole_folder
+
+MOST = 8  # snapshots of a run
 
 
 def precision_of(config: FinetuneConfig, device: torch.device) -> str:
@@ -39,17 +43,13 @@ def unscale(trained: Iterable[Tensor], precision: str) -> None:
 
 
 def write(tuned: Tuned, base_name: str, run: Path, step: int) -> str:
-    """Write what was learned by a step, whole or not at all, and drop what an earlier step left.
-
-    The step is in the folder's name, so that whoever holds a model by its path never takes an old
-    one for a new one.
+    """Write what was learned by a step, whole or not at all, and drop what an earlier step left;
+    the step is in its name, so that nobody who holds a path takes an old model for a new one.
     """
     kind = "adapter" if tuned.config.is_adapter else "model"
     final, partial = run / f"{kind}-{step}", run / f".{kind}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    save(tuned, base_name, partial)
-    shutil.rmtree(final, ignore_errors=True)
-    put_in_place(partial, final)
+    with whole_folder(final, partial):
+        save(tuned, base_name, partial)
     for other in run.glob(f"{kind}-*"):
         if other != final:
             shutil.rmtree(other, ignore_errors=True)
@@ -59,13 +59,11 @@ def write(tuned: Tuned, base_name: str, run: Path, step: int) -> str:
 def adamw(tuned: Tuned, device: torch.device) -> Any:
     """AdamW; weight decay on matrices alone."""
     config, named = tuned.config, tuned.trained
-    groups = [
-        {"params": [p for p in named.values() if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in named.values() if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    kept = [group for group in groups if group["params"]]
+    parts = ([p for p in named.values() if (p.ndim > 1) == matrix] for matrix in (True, False))
+    decays = zip(parts, (config.weight_decay, 0.0), strict=True)
+    groups = [{"params": some, "weight_decay": decay} for some, decay in decays if some]
     fused = device.type in ("cpu", "cuda")
-    return torch.optim.AdamW(kept, lr=config.learning_rate, betas=(0.9, 0.98), fused=fused)
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98), fused=fused)
 
 
 def scheduled(optimiser: Any, config: FinetuneConfig) -> Any:
@@ -115,3 +113,32 @@ def ended(reason: Reason, message: str, place: Place, path: str) -> Finished:
         path=path,
         bits=last.get("bits"),
     )
+
+
+def snapshots(n_bytes: int) -> int:
+    """How many of what is learned, of a size, are kept for looking back; none where less than two
+    would fit.
+
+    >>> snapshots(400_000), snapshots(20_000_000), snapshots(90_000_000)
+    (8, 5, 0)
+    """
+    fit = min(MOST, SNAPSHOTS // max(1, n_bytes))
+    return fit if fit > 1 else 0
+
+
+def look_back(tuned: Tuned, base_name: str, run: Path, step: int) -> None:
+    """Keep what is learned by a step, where that is due, evenly over the run, in the format of what
+    is learned in the end; no run goes on from it. One that is there already stays, weights that are
+    not numbers are not kept, and nor is anything where there is no room.
+    """
+    config = tuned.config
+    kept = snapshots(4 * (tuned.trainable if config.is_adapter else tuned.total))
+    # The last step's is what was learned anyway.
+    if not kept or not 0 < step < config.steps or step % -(-config.steps // kept):
+        return
+    final, partial = run / "snapshots" / str(step), run / "snapshots" / ".partial"
+    if final.exists() or not all(bool(torch.isfinite(p).all()) for p in tuned.trained.values()):
+        return
+    # The run matters more than looking back on it.
+    with suppress(OSError), whole_folder(final, partial):
+        save(tuned, base_name, partial, tokenizer=False)

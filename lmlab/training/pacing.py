@@ -26,17 +26,11 @@ def due_after(step: int, config: FinetuneConfig) -> list[str]:
 
 @dataclass
 class Pace:
-    """Who is asked whether to go on, and the time since the last checkpoint.
+    """Who is asked whether to go on, and the time since the last checkpoint."""
 
-    Attributes:
-        should_stop: gives a reason to end.
-        alone: several processes go through a step together, and are asked after it alone.
-        save_seconds: of the config.
-    """
-
-    should_stop: Stop
-    alone: bool
-    save_seconds: float
+    should_stop: Stop  # gives a reason to end
+    alone: bool  # several processes go through a step together, and are asked after it alone
+    save_seconds: float  # of the config
     _until: float | None = field(default=None, init=False)
     _saved_at: float = field(default=0.0, init=False)
     _saving: float = field(default=0.0, init=False)
@@ -45,10 +39,8 @@ class Pace:
         self._saved_at = time.monotonic()
 
     def ask(self) -> None:
-        """Between the parts of a step: one may take minutes.
-
-        Raises:
-            HaltedError: somebody wants the run to end.
+        """Between the parts of a step: one may take minutes. Raises HaltedError: somebody wants the
+        run to end.
         """
         if self.alone and (reason := self.should_stop()):
             raise HaltedError(reason)

@@ -1,13 +1,28 @@
 """What a pre-training run is asked to do. Knows no torch, no tokenizer and no text."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
 from lmlab.errors import InputError
-from lmlab.training.config import MOST_SEED, FinetuneConfig
-from lmlab.training.memory import LIBRARIES
+from lmlab.options import Option
+from lmlab.training.config import (
+    Decay,
+    FinetuneConfig,
+    Large,
+    Often,
+    Rate,
+    Seed,
+    Share,
+    Size,
+    Steps,
+)
+from lmlab.training.counting import LIBRARIES
+from lmlab.training.run_config import STRICT, RunConfig
 
 BYTES, SPECIAL = 256, 1  # a byte-level vocabulary has these, and an end-of-text token
 SMALLEST = BYTES + SPECIAL
@@ -15,92 +30,73 @@ OFTEN = 10  # steps between two looks or samples of a short run
 WIDTH_STEP = 8  # a head's width is even, and a row of numbers fills a processor's registers
 
 
-@dataclass(frozen=True)
-class Size:
-    """A preset of a model's shape.
-
-    Attributes:
-        layers: how many.
-        width: of a token's vector, the lecture's d.
-        heads: of attention in each layer.
-    """
+class Shape(NamedTuple):
+    """A preset of a model's shape; ``width`` is the lecture's d."""
 
     layers: int
     width: int
     heads: int
 
 
-SIZES: Mapping[str, Size] = MappingProxyType(
+SIZES: Mapping[str, Shape] = MappingProxyType(
     {
-        "micro": Size(2, 48, 2),
-        "tiny": Size(2, 64, 2),
-        "small": Size(3, 96, 3),
-        "medium": Size(4, 128, 4),
+        "micro": Shape(2, 48, 2),
+        "tiny": Shape(2, 64, 2),
+        "small": Shape(3, 96, 3),
+        "medium": Shape(4, 128, 4),
     }
 )
 
 
-@dataclass(frozen=True)
-class PretrainConfig:
-    """Shape and training of one model that starts from nothing.
-
-    Attributes:
-        layers: of the decoder.
-        width: of a token's vector, the lecture's d; a multiple of 8 and of the heads.
-        heads: of attention in each layer.
-        vocabulary: largest number of tokens: 256 bytes, one end-of-text token, and merges.
-        context: positions that the model reads.
-        steps: optimiser steps.
-        batch_size: windows of the text read in one step.
-        learning_rate: the highest; it goes up first and then down as a cosine.
-        warmup: share of the steps in which it goes up.
-        weight_decay: of AdamW, on matrices alone.
-        clip: largest norm of the gradient; 0 never clips.
-        seed: of weights, windows and samples.
-        evaluate_every: steps between looks at the held-out text; 0: at the start and the end alone.
-        sample_every: steps between samples; 0: likewise.
-        save_every: steps between checkpoints; 0: at the end alone.
-        temperature: of the samples.
+@dataclass(frozen=True, config=STRICT)
+class PretrainConfig(RunConfig):
+    """Shape and training of one model that starts from nothing; what stands below a setting is its
+    help.
     """
 
-    layers: int = 2
-    width: int = 64
-    heads: int = 2
-    vocabulary: int = 512
-    context: int = 64
-    steps: int = 2600
-    batch_size: int = 8
-    learning_rate: float = 1e-2
-    warmup: float = 0.03
-    weight_decay: float = 0.05
-    clip: float = 1.0
-    seed: int = 20
-    evaluate_every: int = 100
-    sample_every: int = 50
-    save_every: int = 300
-    temperature: float = 0.7
+    layers: Annotated[int, Field(ge=1, le=48), Option("layers n", high=12, step=1)] = 2
+    """of the decoder"""
+    width: Annotated[int, Field(ge=8, le=2048), Option("width d", high=384, step=8)] = 64
+    """of a token's vector, the lecture's d; a multiple of 8 and of the heads"""
+    heads: Annotated[int, Field(ge=1, le=64), Option("heads", high=12, step=1)] = 2
+    """of attention in each layer"""
+    vocabulary: Annotated[int, Field(ge=SMALLEST, le=65_536), Option(short="--vocab")] = 512
+    """largest number of tokens: 256 bytes, one end-of-text token, and merges"""
+    context: Annotated[
+        int, Field(ge=8, le=4096), Option("context, tokens", low=16, high=256, step=8)
+    ] = 64
+    """positions that the model reads"""
+    steps: Annotated[Steps, Option("steps", low=20, high=6000, step=20)] = 2600
+    """optimiser steps"""
+    batch_size: Annotated[
+        Size, Option("windows a step", id="batch", high=64, step=1, short="--batch")
+    ] = 8
+    """windows of the text read in one step"""
+    learning_rate: Annotated[Rate, Option("learning rate", id="rate", short="--lr", typed=True)] = (
+        1e-2
+    )
+    """the highest; it goes up first and then down as a cosine"""
+    warmup: Annotated[Share, Option("warm-up, share of steps", typed=True)] = 0.03
+    """share of the steps in which it goes up"""
+    weight_decay: Annotated[Decay, Option("weight decay", id="decay", typed=True)] = 0.05
+    """of AdamW, on matrices alone"""
+    clip: Annotated[Large, Option()] = 1.0
+    """largest norm of the gradient; 0 never clips"""
+    seed: Annotated[Seed, Option("seed", typed=True)] = 20
+    """of weights, windows and samples"""
+    evaluate_every: Annotated[Often, Option()] = 100
+    """steps between looks at the held-out text; 0: at the start and the end alone"""
+    sample_every: Annotated[Often, Option()] = 50
+    """steps between samples; 0: likewise"""
+    save_every: Annotated[Often, Option()] = 300
+    """steps between checkpoints; 0: at the end alone"""
+    temperature: Annotated[
+        float, Field(ge=0, le=5), Option("temperature of samples", typed=True)
+    ] = 0.7
+    """of the samples"""
 
     def __post_init__(self) -> None:
-        """Refuse what no model could be made of.
-
-        Raises:
-            InputError: says which setting, and what it may be.
-        """
-        for name, (low, high) in WHOLE.items():
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                raise InputError(
-                    f"The {_said(name)} cannot be {str(value)[:40]}.",
-                    f"It is a whole number from {low:,} to {high:,}.",
-                )
-        for name, (least, most) in REAL.items():
-            value = getattr(self, name)
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not number or not least <= value <= most:
-                raise InputError(
-                    f"The {_said(name)} cannot be {str(value)[:40]}.",
-                    f"It is a number from {least:g} to {most:g}.",
-                )
+        """Refuse a width that the heads cannot share."""
         if self.width % WIDTH_STEP or self.width % self.heads or self.width // self.heads % 2:
             raise InputError(
                 f"A width of {self.width} cannot be shared by {self.heads} heads.",
@@ -109,22 +105,20 @@ class PretrainConfig:
 
     @classmethod
     def sized(cls, size: str, **changes: Any) -> "PretrainConfig":
-        """The config of a preset.
-
-        Raises:
-            InputError: there is no such preset, or a setting that cannot be.
+        """The config of a preset. Raises InputError: there is no such preset, or a setting that
+        cannot be.
         """
         if size not in SIZES:
             raise InputError(
                 f"There is no size ‘{str(size)[:40]}’.", f"There are: {', '.join(SIZES)}."
             )
-        return cls(**{**asdict(SIZES[size]), **changes})
+        return cls(**{**SIZES[size]._asdict(), **changes})
 
     @property
     def size(self) -> str:
         """Name of the preset of this shape; empty where it is none."""
-        mine = Size(self.layers, self.width, self.heads)
-        return next((name for name, size in SIZES.items() if size == mine), "")
+        mine = (self.layers, self.width, self.heads)
+        return next((name for name, shape in SIZES.items() if shape == mine), "")
 
     @property
     def feed_forward(self) -> int:
@@ -179,29 +173,6 @@ class PretrainConfig:
             **{name: getattr(self, name) for name in shared},
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> "PretrainConfig":
-        """The config of a dict; unknown settings are refused.
-
-        Raises:
-            InputError: an unknown setting, or one that cannot be.
-        """
-        known = [field.name for field in fields(cls)]
-        if unknown := sorted(set(raw) - set(known)):
-            raise InputError(
-                f"There is no setting ‘{str(unknown[0])[:40]}’.", f"There are: {', '.join(known)}."
-            )
-        return cls(**raw)
-
-    def difference(self, other: "PretrainConfig") -> dict[str, tuple[Any, Any]]:
-        """Settings that are not the same: {name: (mine, other's)}."""
-        mine, theirs = self.to_dict(), other.to_dict()
-        return {key: (mine[key], theirs[key]) for key in mine if mine[key] != theirs[key]}
-
     def with_steps(self, steps: int) -> "PretrainConfig":
         """The same for another length: looks, samples and checkpoints as many as before."""
         share = steps / self.steps
@@ -211,34 +182,3 @@ class PretrainConfig:
             if getattr(self, name)
         }
         return replace(self, steps=steps, **often)
-
-
-# Bounds of what can be asked for at all; what a visitor may ask for is in the settings as well.
-WHOLE: Mapping[str, tuple[int, int]] = MappingProxyType(
-    {
-        "layers": (1, 48),
-        "width": (8, 2048),
-        "heads": (1, 64),
-        "vocabulary": (SMALLEST, 65_536),
-        "context": (8, 4096),
-        "steps": (1, 10_000_000),
-        "batch_size": (1, 4096),
-        "seed": (0, MOST_SEED),
-        "evaluate_every": (0, 10_000_000),
-        "sample_every": (0, 10_000_000),
-        "save_every": (0, 10_000_000),
-    }
-)
-REAL: Mapping[str, tuple[float, float]] = MappingProxyType(
-    {
-        "learning_rate": (1e-12, 1e12),
-        "warmup": (0.0, 1.0),
-        "weight_decay": (0.0, 10.0),
-        "clip": (0.0, 1e9),
-        "temperature": (0.0, 5.0),
-    }
-)
-
-
-def _said(name: str) -> str:
-    return name.replace("_", " ")

@@ -1,7 +1,8 @@
 """A row as text, in the plain form or as a chat, and as ids with the border of its answer."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from lmlab.errors import InputError
 from lmlab.models import controls
@@ -12,50 +13,70 @@ from lmlab.text.parts import Pieces, Prompt, joined
 from lmlab.text.records import Row
 from lmlab.text.templates import PromptTemplate
 from lmlab.training.config import FinetuneConfig
+from lmlab.training.sets import PLAIN
 
-PLAIN = "text"  # the column that is learned where there is no template
+SHOWN = 40  # characters of a row that are shown with its number
 
 
 @dataclass(frozen=True)
 class Written:
-    """A row as text.
+    """A row as text."""
 
-    Attributes:
-        prompt: what the model is given, with the answer as its target.
-        truth: what the row gives as the answer; None without a template.
-        tail: what a chat template puts after the answer; empty in the plain form.
-        own: ids of the whole and the chat template's own mask; None where it has none.
-        control: a control token that stands in the row's own cells; empty for none.
-    """
-
-    prompt: Prompt
-    truth: str | None
-    tail: str = ""
+    prompt: Prompt  # what the model is given, with the answer as its target
+    truth: str | None  # what the row gives as the answer; None without a template
+    tail: str = ""  # what a chat template puts after the answer; empty in the plain form
+    # ids of the whole and the chat template's own mask; None where it has none
     own: Marked | None = None
-    control: str = ""
+    control: str = ""  # a control token that stands in the row's own cells; empty for none
 
 
 @dataclass(frozen=True)
-class Cut:
-    """A row as ids, before it is cut at the longest length.
+class Example:
+    """One row as ids."""
 
-    Attributes:
-        ids: what is put in front, prompt, answer, end.
-        lead: how many ids were put in front.
-        answer_from: the first id of the answer.
-        ended: whether an end stands after the answer.
-        prompt: the text before the answer.
-        answer: the text of the answer.
-        own: which ids carry loss by the chat template's own mask; empty where it has none.
-    """
+    ids: tuple[int, ...]  # start token, prompt, answer, end token, as far as they fit
+    loss_from: int  # the first id that carries loss; all after it do
+    answer_from: int  # the first id of the answer
+    lead: int  # how many ids were put in front
+    ended: bool  # whether the last id is the end token
+    lost: int  # tokens of the answer that did not fit, the end token among them
+    prompt: str  # the text before the answer
+    answer: str  # the text of the answer
+    truth: str | None  # what the row gives as the answer; None without a template
+    number: int  # of the row, from 1
+    place: str = ""  # the row of its file, in words; empty where that is not known
+    # which ids carry loss, where that is not all from ``loss_from`` on; else empty
+    own: tuple[bool, ...] = ()
+    # the prompt as the model is asked it, with its answers; None without a template
+    asked: Prompt | None = None
+    control: str = ""  # a control token that stands in the row's own cells; empty for none
 
-    ids: tuple[int, ...]
-    lead: int
-    answer_from: int
-    ended: bool
-    prompt: str
-    answer: str
-    own: tuple[bool, ...] = field(default=())
+    @cached_property
+    def n_loss(self) -> int:
+        """Tokens that carry loss."""
+        if self.own:
+            return sum(self.own[self.loss_from :])
+        return max(0, len(self.ids) - self.loss_from)
+
+    def carries(self, place: int) -> bool:
+        """Whether an id carries loss."""
+        return place >= self.loss_from and (not self.own or self.own[place])
+
+    @property
+    def error(self) -> str:
+        """Why nothing can be learned from it; empty where something can."""
+        if self.n_loss:
+            return ""
+        words = " ".join((self.prompt or self.answer).split())
+        shown = words if len(words) <= SHOWN else words[:SHOWN] + "…"
+        named = self.place or f"row {self.number:,}"
+        place = f"{named[:1].upper()}{named[1:]} (‘{shown}’)"
+        if self.lost:
+            return (
+                f"{place}: no token carries loss. The prompt alone fills the {len(self.ids):,} "
+                "tokens that are read, and the answer is cut off."
+            )
+        return f"{place}: no token carries loss."
 
 
 def written(
@@ -126,36 +147,48 @@ def _answer_of(mask: Sequence[bool]) -> int:
     return next((at + 1 for at in range(last, -1, -1) if not mask[at]), 0)
 
 
-def cut(vocabulary: Vocabulary, row: Written, config: FinetuneConfig, end: int | None) -> Cut:
-    """A row as ids.
-
-    Args:
-        vocabulary: the model's.
-        row: as text.
-        config: the form, and whether an end follows the answer.
-        end: the token that follows an answer which has no tail; None for none.
-
-    Raises:
-        InputError: it makes no tokens.
+def cut(
+    vocabulary: Vocabulary,
+    row: Written,
+    config: FinetuneConfig,
+    end: int | None,
+    limit: int,
+    number: int,
+    place: str,
+) -> Example:
+    """A row as ids, ``limit`` of them; ``end`` is the token that follows an answer which has no
+    tail. Raises InputError: it makes no tokens, or some that the model does not know.
     """
-    tail = row.tail if config.end_token else ""
+    tail, whole = row.tail if config.end_token else "", config.loss_on == "all"
     encoded = encode(vocabulary, row.prompt.target + tail, row.prompt.text, given=row.prompt.turn)
+    ids, own, answer_from = encoded.ids, tuple[bool, ...](), encoded.n_context
+    ended = bool(tail)
+    answer = encoded.text.removesuffix(tail)
     if row.own is not None:
-        return _marked(vocabulary, row, encoded.lead, encoded.prefix)
-    closes = config.end_token and not tail and end is not None
-    ids = (*encoded.ids, end) if closes and end is not None else encoded.ids
-    answer = encoded.text.removesuffix(tail) if tail else encoded.text
-    lead, ended = len(encoded.lead), closes or bool(tail)
-    return Cut(ids, lead, encoded.n_context, ended, encoded.prefix, answer)
-
-
-def _marked(vocabulary: Vocabulary, row: Written, lead: Sequence[int], prefix: str) -> Cut:
-    """By the template's own mask; what comes after the last id that carries loss is left out."""
-    assert row.own is not None
-    ids, mask = row.own
-    last = len(mask) - mask[::-1].index(True)
-    own = (*(False for _ in lead), *mask[:last])
-    ended = bool(row.tail) and vocabulary.text(ids[last - 1]) == row.tail
-    return Cut(
-        (*lead, *ids[:last]), len(lead), _answer_of(own), ended, prefix, row.prompt.target, own
+        # By the template's own mask; what comes after the last id that carries loss is left out.
+        ids, mask = row.own
+        last = len(mask) - mask[::-1].index(True)
+        ended = bool(row.tail) and vocabulary.text(ids[last - 1]) == row.tail
+        own = (*(False for _ in encoded.lead), *mask[:last])
+        ids, answer_from = (*encoded.lead, *ids[:last]), _answer_of(own)
+        answer = row.prompt.target
+    elif config.end_token and not tail and end is not None:
+        ids, ended = (*ids, end), True
+    vocabulary.checked(ids)
+    return Example(
+        ids=ids[:limit],
+        # Nothing comes before the first token, so that it cannot be predicted.
+        loss_from=1 if whole or own else max(1, answer_from),
+        answer_from=answer_from,
+        lead=len(encoded.lead),
+        ended=ended and len(ids) <= limit,
+        lost=max(0, len(ids) - max(limit, answer_from)),
+        prompt=encoded.prefix,
+        answer=answer,
+        truth=row.truth,
+        number=number,
+        place=place,
+        own=() if whole else own[:limit],
+        asked=row.prompt if row.truth is not None else None,
+        control=row.control,
     )

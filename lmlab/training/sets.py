@@ -1,36 +1,31 @@
 """The rows that a run learns from, and those that are held out. Knows no model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from lmlab.errors import InputError
 from lmlab.text import sets as data
 from lmlab.text import twins
 from lmlab.text.records import Row, place_of, where
 from lmlab.text.sets import Table
+from lmlab.text.templates import PromptTemplate
 from lmlab.text.twins import Reads
 
 HELD_OUT = 0.1
 FEWEST = 8
+PLAIN = "text"  # the column that is learned where there is no template
 
 
 @dataclass(frozen=True)
 class TuningData:
-    """Two parts of a set that share no row.
+    """Two parts of a set that share no row."""
 
-    Attributes:
-        name: as shown to people.
-        train: what is learned from.
-        valid: what is held out; may be empty.
-        origin: where it came from: ``shipped``, ``upload``, ``hub`` or ``file``.
-        notes: what became of rows that are in neither part, in sentences.
-    """
-
-    name: str
-    train: tuple[Row, ...]
-    valid: tuple[Row, ...]
-    origin: str = "shipped"
-    notes: tuple[str, ...] = ()
+    name: str  # as shown to people
+    train: tuple[Row, ...]  # what is learned from
+    valid: tuple[Row, ...]  # what is held out; may be empty
+    origin: str = "shipped"  # where it came from: ``shipped``, ``upload``, ``hub`` or ``file``
+    notes: tuple[str, ...] = ()  # what became of rows that are in neither part, in sentences
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -46,11 +41,8 @@ class TuningData:
         )
 
     def check(self, columns: Sequence[str]) -> None:
-        """Refuse a row that lacks a column or has nothing in it.
-
-        Raises:
-            InputError: names the row of the file, else counted from 1 within its part; or there are
-                too few rows.
+        """Refuse a row that lacks a column or has nothing in it. Raises InputError: names the row
+        of the file, else counted from 1 within its part; or there are too few rows.
         """
         if len(self.train) < FEWEST:
             raise InputError(
@@ -76,13 +68,12 @@ def shipped_data(name: str) -> TuningData:
 
 def split_table(
     table: Table,
-    fields: Mapping[str, str] | None = None,
     *,
+    reads: Reads,
     seed: int = 0,
     held_out: float = HELD_OUT,
     limit: int | None = None,
     origin: str = "upload",
-    reads: Reads | None = None,
     skip: bool = False,
     second: Table | None = None,
 ) -> TuningData:
@@ -90,13 +81,9 @@ def split_table(
     the same before the answer stay in one part.
 
     Args:
-        table: the rows.
-        fields: {a template's field: the table's column}; columns not named keep their names.
-        seed: of the split.
+        reads: what the wording reads.
         held_out: share of the rows that is held out, from 0 to 0.9.
         limit: most rows; the first ones after shuffling are kept.
-        origin: where the table came from.
-        reads: what the wording reads; by default every column, none of ``fields`` may be empty.
         skip: leave out rows that cannot be used, and say which.
         second: all rows that are held out, in place of a share; their twins are not learned from.
 
@@ -105,11 +92,11 @@ def split_table(
     """
     if not 0 <= held_out <= 0.9:
         raise InputError("The share of rows held out is a number from 0 to 0.9.")
-    table = _usable(table, fields, reads, skip)
+    table = table.usable(reads, skip=skip)
     notes = table.notes
     rows: Sequence[Row] = table.rows
     if second is not None:
-        second = _usable(second, fields, reads, skip)
+        second = second.usable(reads, skip=skip)
         held_out, notes = 0.0, (*notes, *second.notes)
         rows = twins.apart(rows, second.rows, reads)
         if lost := len(table.rows) - len(rows):
@@ -127,18 +114,47 @@ def split_table(
     return TuningData(table.name, train, held, origin, notes)
 
 
-def _usable(
-    table: Table, fields: Mapping[str, str] | None, reads: Reads | None, skip: bool
-) -> Table:
-    """The rows under a template's names, each looked at while it knows its place."""
-    if fields:
-        used = set(fields.values())
-        same = {column: column for column in table.columns if column not in used}
-        table = table.mapped({**same, **fields})
-    columns = tuple(fields or ())
-    return table.usable(reads or Reads(columns, columns, ()), skip=skip)
-
-
 def probe_texts(count: int) -> list[str]:
     """General texts for forgetting, an even choice among the shipped ones."""
     return data.evenly([text for texts in data.general_texts().values() for text in texts], count)
+
+
+def reads_of(template: PromptTemplate | None) -> Reads:
+    """What is read of a row."""
+    return Reads((PLAIN,), (PLAIN,), (PLAIN,)) if template is None else template.reads
+
+
+def columns_of(template: PromptTemplate | None) -> tuple[str, ...]:
+    """The columns that every row needs."""
+    return reads_of(template).needed
+
+
+MaskKind = Literal["start", "prompt", "answer", "end"]
+
+
+@dataclass(frozen=True, slots=True)
+class MaskToken:
+    """One token of a structured row."""
+
+    id: int  # of the token
+    text: str  # what it shows as
+    kind: MaskKind
+    loss: bool  # whether it carries loss
+
+
+@dataclass(frozen=True)
+class MaskView:
+    """A row as the model will read it: the lecture's F(y, u)."""
+
+    row: int  # which, from 0
+    rows: int  # how many there are
+    tokens: tuple[MaskToken, ...]  # in order, start and end token included
+    prompt: str  # the text before the answer
+    answer: str  # the text of the answer
+    warnings: tuple[str, ...] = ()  # the answer was cut, …; in sentences
+    error: str = ""  # why this row cannot be learned from; empty where it can
+
+    @property
+    def n_loss(self) -> int:
+        """Tokens that carry loss."""
+        return sum(token.loss for token in self.tokens)

@@ -1,6 +1,7 @@
 """A model's parameters by name and size, and which of them a method means. Knows no torch."""
 
 import difflib
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,27 +17,17 @@ _LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks|layer)\.(\d+)\.")
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter.
+    """One parameter."""
 
-    Attributes:
-        name: its path in the model, such as ``model.layers.0.mlp.up_proj.weight``.
-        shape: (d, k) for a matrix, outputs first, whichever way it is stored; (d,) for a vector.
-        linear: whether it is the matrix of a linear map, so that LoRA can stand beside it.
-        group: ``head``, ``norms``, ``biases``, ``embeddings``, or empty.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    linear: bool = False
-    group: str = ""
+    name: str  # its path in the model, such as ``model.layers.0.mlp.up_proj.weight``
+    shape: tuple[int, ...]  # (d, k) for a matrix, outputs first; (d,) for a vector
+    linear: bool = False  # whether it is a linear map's matrix, so that LoRA can stand beside it
+    group: str = ""  # ``head``, ``norms``, ``embeddings``, or empty
 
     @property
     def size(self) -> int:
         """Numbers in it."""
-        product = 1
-        for side in self.shape:
-            product *= side
-        return product
+        return math.prod(self.shape)
 
     @property
     def layer(self) -> int | None:
@@ -57,27 +48,17 @@ class Parameter:
 
 @dataclass(frozen=True)
 class ModelShape:
-    """What there is to train in a model.
+    """What there is to train in a model."""
 
-    Attributes:
-        name: as shown to people.
-        kind: the architecture, such as ``llama``.
-        hidden: width of the embeddings.
-        vocabulary: number of tokens.
-        context: positions that can be read at once.
-        parameters: each once, in the model's order.
-        auto_targets: names of the matrices that usually get LoRA in this architecture.
-        tied: whether the head is the table of embeddings.
-    """
-
-    name: str
-    kind: str
-    hidden: int
-    vocabulary: int
-    context: int
-    parameters: tuple[Parameter, ...]
+    name: str  # as shown to people
+    kind: str  # the architecture, such as ``llama``
+    hidden: int  # width of the embeddings
+    vocabulary: int  # number of tokens
+    context: int  # positions that can be read at once
+    parameters: tuple[Parameter, ...]  # each once, in the model's order
+    # names of the matrices that usually get LoRA in this architecture
     auto_targets: tuple[str, ...]
-    tied: bool
+    tied: bool  # whether the head is the table of embeddings
 
     @cached_property
     def total(self) -> int:
@@ -107,11 +88,8 @@ class ModelShape:
 
 
 def lora_targets(shape: ModelShape, config: FinetuneConfig) -> list[Parameter]:
-    """The matrices that get LoRA.
-
-    Raises:
-        InputError: a name that matches nothing, a layer that does not exist, or a rank above the
-            smaller side of a matrix.
+    """The matrices that get LoRA. Raises InputError: a name that matches nothing, a layer that does
+    not exist, or a rank above the smaller side of a matrix.
     """
     linear = [p for p in shape.parameters if p.linear and p.group != "head"]
     names = config.target_names
@@ -138,10 +116,8 @@ def lora_targets(shape: ModelShape, config: FinetuneConfig) -> list[Parameter]:
 
 
 def selected(shape: ModelShape, parts: Sequence[str]) -> list[Parameter]:
-    """The parameters that selective fine-tuning trains, in the model's order.
-
-    Raises:
-        InputError: a part that matches nothing.
+    """The parameters that selective fine-tuning trains, in the model's order. Raises InputError: a
+    part that matches nothing.
     """
     names: set[str] = set()
     for part in parts:
@@ -159,6 +135,8 @@ def _chosen(shape: ModelShape, p: Parameter, part: str) -> bool:
         return p.layer == _layer(shape, int(part))
     if part == "embeddings":
         return p.group == part or (shape.tied and p.group == "head")
+    if part == "biases":
+        return p.name.endswith("bias")
     if part in GROUPS:
         return p.group == part
     return fnmatchcase(p.name, part) or fnmatchcase(p.name, f"*{part}*")
@@ -186,7 +164,7 @@ def _no_target(name: str, known: Sequence[str]) -> InputError:
 def _no_part(shape: ModelShape, part: str) -> InputError:
     leaves = list(dict.fromkeys(p.leaf for p in shape.parameters))
     close = difflib.get_close_matches(part, leaves, n=3) or leaves[:12]
-    groups = [g for g in GROUPS if any(p.group == g for p in shape.parameters)]
+    groups = [g for g in GROUPS if any(_chosen(shape, p, g) for p in shape.parameters)]
     return InputError(
         f"No parameter of ‘{shape.name}’ matches ‘{part[:60]}’.",
         f"There are: {', '.join([*groups, *close])}; and layers 0 to {shape.layers - 1}.",

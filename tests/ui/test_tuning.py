@@ -11,7 +11,7 @@ from lmlab.features.tuning.service import Tuning
 from lmlab.lab import Lab
 from lmlab.text.wordings import shipped_templates
 from lmlab.training.config import demo
-from lmlab.training.masks import MaskView
+from lmlab.training.sets import MaskView
 from tests import labs
 from tests.ui.conftest import TIMEOUT, handed_over, show_tab
 

@@ -37,8 +37,8 @@ def test_the_form_gives_back_every_config():
     [
         ("steps", None, "‘steps’ is empty"),
         ("rank", 1.5, "whole number"),
-        ("learning_rate", "1e400", "finite"),
-        ("layers", "0, x", "cannot be ‘x’"),
+        ("learning_rate", "1e400", "cannot be inf"),
+        ("layers", "0, x", "‘x’ is no layer"),
         ("names", "a" * 5000, "too long"),
     ],
 )

@@ -2,6 +2,8 @@
 text, size and run.
 """
 
+from functools import partial
+
 import gradio as gr
 
 from lmlab.features.pretraining import run as running
@@ -29,12 +31,14 @@ def build(lab: Lab) -> None:
         with gr.Column(scale=1, min_width=320):
             text = texts.build(lab)
         with gr.Column(scale=1, min_width=320):
-            size = sizes.build(lab)
-    run = running.build(lab)
-    shape = [text.vocabulary, *size.fields.values()]
-    texts.wire(lab, text)
-    sizes.wire(lab, size, text.vocabulary)
-    running.wire(lab, run, text.values, shape)
-    on(tab.select, texts.shower(lab), [*text.values, text.vocabulary], text.shown, **QUICK)
-    counted = on(tab.select, sizes.counting(lab), shape, size.counted, **QUICK)
+            size = sizes.build(lab, text.vocabulary)
+    running.build(lab, text.values, size.values)
+    on(
+        tab.select,
+        partial(texts.tokenized, lab),
+        [*text.values, text.vocabulary],
+        text.shown,
+        **QUICK,
+    )
+    counted = on(tab.select, partial(sizes.count, lab), size.values, size.counted, **QUICK)
     counted.then(lambda: lab.service(Pretraining).warm(), None, None, **QUICK)

@@ -1,8 +1,14 @@
 """Receipts of pre-training: a run from nothing made again by torch, tokenizers and transformers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from lmlab.errors import InputError
+from lmlab.features.pretraining.service import Pretraining
+from lmlab.lab import Lab
+from lmlab.parts.receipt_button import Note
+from lmlab.parts.receipt_notes import of_runs, whole
 from lmlab.receipts.script import script
+from lmlab.runs.specs import RunInfo
 from lmlab.training.corpus import HELD_OUT, LOOKED_AT, SEPARATOR, first_chars, texts
 from lmlab.training.pretrain_config import PretrainConfig
 from lmlab.training.sets import TuningData
@@ -17,7 +23,6 @@ def pretrained(data: TuningData, config: PretrainConfig, losses: Mapping[str, fl
     Args:
         data: the documents; those of a text that ships are read from its file, others stand in the
             script.
-        config: the run.
         losses: what lmlab found: ``before`` and ``after``.
 
     Raises:
@@ -37,3 +42,16 @@ def pretrained(data: TuningData, config: PretrainConfig, losses: Mapping[str, fl
         share=HELD_OUT,
         looked=LOOKED_AT,
     )
+
+
+def of_run(lab: Lab) -> Callable[[str, str], Note | None]:
+    """A run from nothing that is over."""
+
+    def write(owner: str, info: RunInfo) -> str:
+        config = info.pretraining
+        if config is None:
+            raise InputError("This run did not begin from nothing.")
+        losses = whole(info, config.steps)
+        return pretrained(lab.service(Pretraining).documents(owner, info.id), config, losses)
+
+    return of_runs(lab.service(Pretraining), "Pre-training", write)

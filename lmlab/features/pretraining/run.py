@@ -2,23 +2,21 @@
 what to do with a model that has learned something.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gradio as gr
 
-from lmlab.features.pretraining import receipt_notes
+from lmlab.features.pretraining.receipt import of_run
 from lmlab.features.pretraining.service import Pretraining
 from lmlab.features.pretraining.size import config_of
 from lmlab.features.pretraining.text import data_of
-from lmlab.features.pretraining.widgets import GrowthMonitor
 from lmlab.lab import Lab
 from lmlab.parts.gradio_compat.building import elsewhere
 from lmlab.parts.receipt_button import Keep, follow
 from lmlab.parts.run_following import follower, saved
 from lmlab.parts.run_panel import RunPanel, buttons, model_choice
-from lmlab.parts.run_widgets import ASKING, Owner, Runs, hand_over
+from lmlab.parts.run_widgets import ASKING, Monitor, Owner, Runs, hand_over
 from lmlab.parts.stream import Shown
 from lmlab.parts.widgets import static
 
@@ -32,36 +30,38 @@ PRESS = "() => { setTimeout(window.lmlab.press, 500, 'completion-again'); }"
 # The ends of the ids of what is filled in on the Completion tab.
 FILLED = ("model", "prompt")
 
+GROWTH = """
+<div class="lm-monitor none">
+<div class="lm-run-empty lm-empty"><b>Nothing trained yet</b>Press Start: the loss begins at ln V,
+and what the model writes turns from bytes into words.</div>
+<div class="lm-run-head" hidden></div><div class="lm-live" aria-live="polite"></div>
+<div class="lm-run-numbers lm-nums six" hidden></div>
+<div class="lm-run-charts lm-charts" hidden></div>
+<div class="lm-run-samples lm-growths" hidden></div></div>
+"""
 
-@dataclass(frozen=True)
-class RunStep:
-    """The components of step 3 and of the runs below it."""
 
-    panel: RunPanel
-    keep: Keep
-    complete: gr.Button
-    save: gr.Button
-    file: gr.DownloadButton
+class GrowthMonitor(Monitor):
+    """A run from nothing as it goes, with the lines that its loss is measured against, and all its
+    samples."""
+
+    TEMPLATE = GROWTH
+    MODULE = "features/pretraining/samples"
 
 
-def build(lab: Lab) -> RunStep:
-    """Draw step 3 inside the current Blocks."""
-    owner = Owner(elem_id="pretraining-owner")
+def build(lab: Lab, text: list[Any], shape: list[Any]) -> None:
+    """Draw step 3 inside the current Blocks and wire it; ``text`` says which text is meant,
+    ``shape`` is the vocabulary and the form of step 2.
+    """
+
+    def start(owner: str, *values: Any) -> str:
+        config = config_of(*values[len(text) :])
+        return runs.start(owner, data_of(*values[: len(text)]), config)
+
+    runs, owner = lab.service(Pretraining), Owner(elem_id="pretraining-owner")
     pressed = buttons(lab, "pretraining", "pretraining-go")
-    runs = lab.service(Pretraining)
     with gr.Column(elem_classes="lm-panel lm-step", elem_id="pretraining-live"):
-        with (
-            gr.Column(visible=False, elem_id="pretraining-after") as after,
-            gr.Row(elem_classes="lm-buttons"),
-        ):
-            complete = gr.Button(
-                "Complete with it", variant="primary", elem_id="pretraining-complete",
-                min_width=150,
-            )  # fmt: skip
-            save = gr.Button("Download", elem_id="pretraining-save", min_width=110)
-            file = gr.DownloadButton(
-                "model.zip", elem_id="pretraining-file", elem_classes="lm-none"
-            )
+        after = gr.Column(visible=False, elem_id="pretraining-after")
         monitor = GrowthMonitor(follower(runs), elem_id="pretraining-monitor")
         keep = Keep("pretraining", ("pretraining-counter", "pretraining-monitor"))
         static(NOTES)
@@ -69,39 +69,22 @@ def build(lab: Lab) -> RunStep:
         static('<h2 class="lm-h">Your models from nothing</h2>')
         table = Runs(elem_id="pretraining-runs")
     panel = RunPanel("pretraining", runs, owner, monitor, *pressed, after, table)
-    return RunStep(panel, keep, complete, save, file)
-
-
-def wire(lab: Lab, step: RunStep, text: list[Any], shape: list[Any]) -> None:
-    """Start, stop, resume, the table, and what is done with a model.
-
-    Args:
-        lab: the backend.
-        step: the components.
-        text: what says which text is meant.
-        shape: vocabulary and the fields of step 2.
-    """
-
-    def start(owner: str, *values: Any) -> str:
-        config = config_of(*values[len(text) :])
-        data = data_of(lab, *values[: len(text)])
-        return lab.service(Pretraining).start(owner, data, config)
-
-    panel = step.panel
     turn = panel.wire(start, [*text, *shape])
-    follow(step.keep, [turn], receipt_notes.of_run(lab), panel.mine, lazy=True, **ASKING)
-    panel.download(step.save, step.file)
-    filled = elsewhere("completion", FILLED)
-    step.complete.visible = bool(filled)
+    follow(keep, [turn], of_run(lab), panel.mine, lazy=True, **ASKING)
+    with after, gr.Row(elem_classes="lm-buttons"):
+        filled = elsewhere("completion", FILLED)
+        complete = gr.Button(
+            "Complete with it", variant="primary", elem_id="pretraining-complete", min_width=150,
+            visible=bool(filled),
+        )  # fmt: skip
+        save = gr.Button("Download", elem_id="pretraining-save", min_width=110)
+        file = gr.DownloadButton("model.zip", elem_id="pretraining-file", elem_classes="lm-none")
+    panel.download(save, file)
     if filled:
-        hand_over(step.complete.click, completer(lab), panel.mine, filled, "completion", PRESS)
+        hand_over(complete.click, partial(completed, lab), panel.mine, filled, "completion", PRESS)
 
 
-def completer(lab: Lab) -> Callable[..., Shown]:
+def completed(lab: Lab, owner: str, run: str) -> Shown:
     """The Completion tab from nothing, with this model."""
-
-    def opened(owner: str, run: str) -> Shown:
-        info = saved(lab.service(Pretraining), owner, run)
-        return {"model": model_choice(lab, info), "prompt": ""}
-
-    return opened
+    info = saved(lab.service(Pretraining), owner, run)
+    return {"model": model_choice(lab, info), "prompt": ""}

@@ -1,7 +1,7 @@
 """Step 1 of the Pre-training tab: the text, and the tokenizer that is trained on it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -10,11 +10,12 @@ import gradio as gr
 from lmlab.errors import InputError, LabError
 from lmlab.features.pretraining import views
 from lmlab.features.pretraining.service import Pretraining
-from lmlab.features.pretraining.widgets import Tokens
 from lmlab.lab import Lab
+from lmlab.parts.gradio_compat.building import Html
 from lmlab.parts.stream import QUICK, Shown, on
 from lmlab.parts.widgets import static
 from lmlab.text.documents import Limits, read_documents
+from lmlab.training.corpus import NAMES, corpus_of, shipped_corpus
 from lmlab.training.pretrain_config import SMALLEST, PretrainConfig
 from lmlab.training.sets import TuningData
 
@@ -30,54 +31,67 @@ ABOUT = {
 LATEST = {"trigger_mode": "always_last", **QUICK}
 NO_UPLOADS = '<p class="lm-said">Uploads are switched off on this page; a text can be pasted.</p>'
 
+TOKENS = """
+<p class="lm-bpe-error lm-problem" role="status" hidden></p>
+<div class="lm-bpe-all">
+<div class="lm-bpe-toks lm-toks" tabindex="0" role="region"
+ aria-label="The first held-out document as tokens; arrow keys walk them" dir="auto"></div>
+<p class="lm-bpe-now lm-said" role="status"></p>
+<div class="lm-bpe-lists">
+<div><h3 class="lm-h">Merges, in order</h3>
+<ol class="lm-bpe-merges" tabindex="0" aria-label="Merges in order"></ol></div>
+<div><h3 class="lm-h">Most frequent tokens</h3>
+<ol class="lm-bpe-often" tabindex="0" aria-label="Most frequent tokens"></ol></div>
+</div></div>
+"""
+
+
+class Tokens(Html):
+    """A tokenizer that was trained on a text: ``views.tokenizer``."""
+
+    TEMPLATE = TOKENS
+    MODULE = "features/pretraining/tokens"
+
 
 @dataclass(frozen=True)
 class TextStep:
-    """The components of step 1."""
+    """The components of step 1 that others ask."""
 
-    name: gr.Radio
-    own: gr.State
     vocabulary: gr.Slider
-    facts: gr.HTML
-    tokens: Tokens
-    upload: gr.File
-    pasted: gr.Textbox
-    use: gr.Button
-    said: gr.HTML
-
-    @property
-    def values(self) -> list[Any]:
-        """What says which text is meant, in the order of ``data_of``."""
-        return [self.name, self.own]
-
-    @property
-    def shown(self) -> dict[str, Any]:
-        """What a tokenizer is shown in."""
-        return {"tokens": self.tokens, "facts": self.facts}
+    values: list[Any]  # what says which text is meant, in the order of ``data_of``
+    shown: dict[str, Any]  # what a tokenizer is shown in
 
 
 def build(lab: Lab) -> TextStep:
-    """Draw step 1 inside the current column."""
-    names = lab.service(Pretraining).names()
-    start = PretrainConfig()
+    """Draw step 1 inside the current column; every change trains the tokenizer anew."""
+    own = gr.State(None)
     with gr.Column(elem_classes="lm-panel lm-step"):
         static('<h2 class="lm-h"><i>1</i> Text, and the tokens it is cut into</h2>')
         name = gr.Radio(
-            [*names, OWN], value=names[0], label="Text", info=ABOUT[names[0]],
+            [*NAMES, OWN], value=NAMES[0], label="Text", info=ABOUT[NAMES[0]],
             elem_id="pretraining-text",
         )  # fmt: skip
         vocabulary = gr.Slider(
-            SMALLEST, MOST_VOCABULARY, start.vocabulary, step=1, label="vocabulary V",
+            SMALLEST, MOST_VOCABULARY, PretrainConfig().vocabulary, step=1, label="vocabulary V",
             info="256 bytes, an end-of-text token, and merges", elem_id="pretraining-vocabulary",
         )  # fmt: skip
         with gr.Accordion("A text of your own", open=False, elem_id="pretraining-own"):
-            upload, pasted, use, said = _own(lab)
+            given = _own(lab, name, own)
         facts = static("", elem_id="pretraining-facts")
-        tokens = Tokens(elem_id="pretraining-tokens")
-    return TextStep(name, gr.State(None), vocabulary, facts, tokens, upload, pasted, use, said)
+        shown = {"tokens": Tokens(elem_id="pretraining-tokens"), "facts": facts}
+    show, asked = partial(tokenized, lab), [name, own, vocabulary]
+    named = name.input(
+        lambda name: gr.update(info=ABOUT.get(name, "What you upload or paste below.")),
+        name, name, **QUICK,
+    )  # fmt: skip
+    for event in (named.then, given.success):
+        on(event, show, asked, shown, **QUICK)
+    on(vocabulary.change, show, asked, shown, **LATEST)
+    return TextStep(vocabulary, [name, own], shown)
 
 
-def _own(lab: Lab) -> tuple[Any, ...]:
+def _own(lab: Lab, name: gr.Radio, own: gr.State) -> Any:
+    """Where a text is given; the event of its being read."""
     if not lab.settings.uploads:
         static(NO_UPLOADS)
     upload = gr.File(
@@ -92,57 +106,33 @@ def _own(lab: Lab) -> tuple[Any, ...]:
     with gr.Row(elem_classes="lm-buttons"):
         use = gr.Button("Use this text", size="sm", elem_id="pretraining-use", min_width=120)
         said = static("", elem_id="pretraining-said")
-    return upload, pasted, use, said
+    found = {"name": name, "own": own, "said": said}
+    return on(use.click, partial(read, lab), [upload, pasted], found, **QUICK)
 
 
-def wire(lab: Lab, step: TextStep) -> None:
-    """Every change of text or vocabulary trains the tokenizer anew."""
-    asked = [*step.values, step.vocabulary]
-    show = shower(lab)
-    named = step.name.input(
-        lambda name: gr.update(info=ABOUT.get(name, "What you upload or paste below.")),
-        step.name, step.name, **QUICK,
-    )  # fmt: skip
-    own = {"name": step.name, "own": step.own, "said": step.said}
-    read = on(step.use.click, reader(lab), [step.upload, step.pasted], own, **QUICK)
-    for event in (named.then, read.success):
-        on(event, show, asked, step.shown, **QUICK)
-    on(step.vocabulary.change, show, asked, step.shown, **LATEST)
-
-
-def data_of(lab: Lab, name: str, own: TuningData | None) -> TuningData:
-    """The documents that are meant.
-
-    Raises:
-        InputError: a text of the visitor's is chosen, and there is none.
+def data_of(name: str, own: TuningData | None) -> TuningData:
+    """The documents that are meant. Raises InputError: a text of the visitor's is chosen, and there
+    is none.
     """
     if name != OWN:
-        return lab.service(Pretraining).shipped(name or "")
+        return shipped_corpus(name or "")
     if own is None:
         raise InputError("There is no text of yours yet.", "Upload one, or paste it.")
     return own
 
 
-def shower(lab: Lab) -> Callable[..., Shown]:
+def tokenized(lab: Lab, name: str, own: TuningData | None, vocabulary: Any) -> Shown:
     """The tokenizer of a text; what is wrong stands in its place."""
-
-    def show(name: str, own: TuningData | None, vocabulary: Any) -> Shown:
-        try:
-            size = vocabulary_of(vocabulary)
-            view = lab.service(Pretraining).tokenizer(data_of(lab, name, own), size)
-        except LabError as error:
-            return {"tokens": views.no_tokenizer(str(error)), "facts": ""}
-        return {"tokens": views.tokenizer(view), "facts": views.facts(view)}
-
-    return show
+    try:
+        size = vocabulary_of(vocabulary)
+        view = lab.service(Pretraining).tokenizer(data_of(name, own), size)
+    except LabError as error:
+        return {"tokens": views.no_tokenizer(str(error)), "facts": ""}
+    return {"tokens": views.tokenizer(view), "facts": views.facts(view)}
 
 
 def vocabulary_of(value: Any) -> int:
-    """The slider's number.
-
-    Raises:
-        InputError: it is none, or out of bounds.
-    """
+    """The slider's number. Raises InputError: it is none, or out of bounds."""
     whole = isinstance(value, int | float) and value == value and abs(value) < 1e9
     if not whole or not SMALLEST <= value <= MOST_VOCABULARY:
         raise InputError(
@@ -152,30 +142,25 @@ def vocabulary_of(value: Any) -> int:
     return int(value)
 
 
-def reader(lab: Lab) -> Callable[..., Shown]:
+def read(lab: Lab, file: Any, pasted: str) -> Shown:
     """A text of the visitor's."""
-
-    def read(file: Any, pasted: str) -> Shown:
-        limit = lab.settings.max_corpus_chars
-        if file is not None and lab.settings.uploads:
-            name = str(getattr(file, "orig_name", None) or file).rsplit("/", 1)[-1]
-            with open(str(file), "rb") as opened:
-                # A character takes four bytes at most: what is longer is refused, not cut.
-                content: bytes | str = opened.read(4 * limit + 1)
-        elif (pasted or "").strip():
-            name, content = "pasted text", pasted
-        else:
-            raise InputError("There is no text.", "Choose a file, or paste some.")
-        name = name[-LONGEST_NAME:]
-        if name.lower().endswith(TABLES):
-            data = lab.service(Pretraining).own_documents(
-                read_documents(content, name, Limits.of(lab.settings)), name
-            )
-        else:
-            data = lab.service(Pretraining).own(content, name)
-        size = sum(len(row["text"]) for row in (*data.train, *data.valid))
-        parts = f"{len(data.train):,} to learn from, {len(data.valid):,} held out"
-        said = f"{escape(data.name)}: {size:,} characters, {parts} (documents or parts of one)."
-        return {"name": OWN, "own": data, "said": f'<p class="lm-said">{said}</p>'}
-
-    return read
+    limit = lab.settings.max_corpus_chars
+    if file is not None and lab.settings.uploads:
+        name = str(getattr(file, "orig_name", None) or file).rsplit("/", 1)[-1]
+        with open(str(file), "rb") as opened:
+            # A character takes four bytes at most: what is longer is refused, not cut.
+            content: bytes | str = opened.read(4 * limit + 1)
+    elif (pasted or "").strip():
+        name, content = "pasted text", pasted
+    else:
+        raise InputError("There is no text.", "Choose a file, or paste some.")
+    name = name[-LONGEST_NAME:]
+    if name.lower().endswith(TABLES):
+        found = read_documents(content, name, Limits.of(lab.settings))
+        data = corpus_of(found, name, "upload")
+    else:
+        data = lab.service(Pretraining).own(content, name)
+    size = sum(len(row["text"]) for row in (*data.train, *data.valid))
+    parts = f"{len(data.train):,} to learn from, {len(data.valid):,} held out"
+    said = f"{escape(data.name)}: {size:,} characters, {parts} (documents or parts of one)."
+    return {"name": OWN, "own": data, "said": f'<p class="lm-said">{said}</p>'}

@@ -4,13 +4,21 @@ Knows plain results; no model, no torch.
 """
 
 import math
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from lmlab.parts.run_views import duration, memory
 from lmlab.parts.strip import dump
+from lmlab.parts.templating import macro
 from lmlab.training.pretrain_config import PretrainConfig
-from lmlab.training.vocabularies import TokenizerView
+
+if TYPE_CHECKING:
+    from lmlab.training.tokenizer import TokenizerView
+
+VIEWS = Path(__file__).with_name("views.jinja")
 
 
-def tokenizer(view: TokenizerView) -> str:
+def tokenizer(view: "TokenizerView") -> str:
     """A tokenizer for the page's script: pieces, merges and frequent tokens as short lists."""
     return dump(
         {
@@ -27,20 +35,21 @@ def no_tokenizer(error: str) -> str:
     return dump({"error": error, "pieces": [], "merges": [], "frequent": []})
 
 
-def facts(view: TokenizerView) -> str:
+def facts(view: "TokenizerView") -> str:
     """A text and its tokenizer in figures."""
-    made = (
-        _figure(f"{view.n_chars:,}", "characters to learn from"),
-        _figure(f"{view.n_tokens:,}", "tokens"),
-        _figure(f"{view.bytes_per_token:.2f}", "bytes a token"),
-        _figure(f"{view.size:,}", f"tokens in the vocabulary V, {view.n_merges:,} merges"),
-        _figure(f"{view.uniform:.3f}", "ln V, nats: the loss before learning"),
-        _figure(f"{view.unigram:.3f}", "entropy of the tokens’ frequencies, nats"),
+    return macro(VIEWS, "facts")(
+        (
+            (f"{view.n_chars:,}", "characters to learn from"),
+            (f"{view.n_tokens:,}", "tokens"),
+            (_shown(view.bytes_per_token, 2), "bytes a token"),
+            (f"{view.size:,}", f"tokens in the vocabulary V, {view.n_merges:,} merges"),
+            (_shown(view.uniform, 3), "ln V, nats: the loss before learning"),
+            (_shown(view.unigram, 3), "entropy of the tokens’ frequencies, nats"),
+        )
     )
-    return f'<div class="lm-facts">{"".join(made)}</div>'
 
 
-def size(config: PretrainConfig, memory: str, duration: str) -> str:
+def size(config: PretrainConfig, seconds: float) -> str:
     """A model's parameters by part, its memory, and how long the run takes."""
     d, f, n = config.width, config.feed_forward, config.layers
     parts = (
@@ -49,29 +58,14 @@ def size(config: PretrainConfig, memory: str, duration: str) -> str:
         ("feed-forward n·3·d·f", n * 3 * d * f, "--lm-c2"),
         ("norms", (2 * n + 1) * d, "--lm-c4"),
     )
-    total = sum(count for _, count, _ in parts)
-    bars = "".join(
-        f'<i style="width:{100 * count / total:.3f}%;background:var({ink})"></i>'
-        for _, count, ink in parts
+    figures = (
+        (f"{config.parameters:,}", f"parameters; d = {d}, n = {n}, f = {f}"),
+        (memory(config.memory_bytes), "memory, about"),
+        (f"{config.tokens:,}", "tokens read in all steps"),
+        (duration(seconds), "about, for all steps"),
     )
-    key = "".join(
-        f'<span><i style="background:var({ink})"></i>{name}: {count:,}</span>'
-        for name, count, ink in parts
-    )
-    said = ", ".join(f"{name} {count:,}" for name, count, _ in parts)
-    made = (
-        _figure(f"{total:,}", f"parameters; d = {d}, n = {n}, f = {f}"),
-        _figure(memory, "memory, about"),
-        _figure(f"{config.tokens:,}", "tokens read in all steps"),
-        _figure(duration, "about, for all steps"),
-    )
-    return (
-        f'<div class="lm-facts">{"".join(made)}</div>'
-        f'<div class="lm-shares" role="img" aria-label="Parameters by part: {said}">{bars}</div>'
-        f'<div class="lm-sharekey">{key}</div>'
-    )
+    return macro(VIEWS, "size")(figures, parts, config.parameters)
 
 
-def _figure(value: str, name: str) -> str:
-    shown = "–" if value == "nan" or value == f"{math.inf}" else value
-    return f'<div class="lm-fig"><div class="v">{shown}</div><div class="l">{name}</div></div>'
+def _shown(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}" if math.isfinite(value) else "–"

@@ -1,7 +1,6 @@
 """What to do with a run that has learned something: open it elsewhere, take it along, push it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -32,37 +31,33 @@ COMPARED = ("model-1", "model-2", "prompt", "text")
 PROMPTED = ("model", "data", "wording", "source", "shots", "form")
 
 
-@dataclass(frozen=True)
-class After:
-    """The components."""
-
-    box: gr.Column
-    compare: gr.Button
-    use: gr.Button
-    save: gr.Button
-    file: gr.DownloadButton
-    repo: gr.Textbox
-    token: gr.Textbox
-    private: gr.Checkbox
-    push: gr.Button
-    pushed: gr.HTML
-
-
-def build() -> After:
-    """Draw the buttons inside the current column; hidden until there is something to use."""
-    with gr.Column(visible=False, elem_id="tuning-after") as box:
-        with gr.Row(elem_classes="lm-buttons lm-afterbuttons"):
-            compare = gr.Button("Compare with base", elem_id="tuning-compare", min_width=150)
-            use = gr.Button("Use in Prompts", elem_id="tuning-use-prompts", min_width=150)
-            # The Change tab, which is drawn later, shows it and says what it does.
-            gr.Button("See what changed", elem_id="tuning-change", min_width=150, visible=False)
-            save = gr.Button("Download", elem_id="tuning-save", min_width=110)
-            file = gr.DownloadButton("adapter.zip", elem_id="tuning-file", elem_classes="lm-none")
-        repo, token, private, push, pushed = _hub()
-    return After(box, compare, use, save, file, repo, token, private, push, pushed)
+def build(lab: Lab, panel: RunPanel) -> None:
+    """Draw the buttons inside the current column, and have them do what they say about the run that
+    is shown.
+    """
+    compared, prompted = elsewhere("compare", COMPARED), elsewhere("prompt", PROMPTED)
+    with gr.Row(elem_classes="lm-buttons lm-afterbuttons"):
+        compare = gr.Button(
+            "Compare with base", elem_id="tuning-compare", min_width=150, visible=bool(compared)
+        )
+        use = gr.Button(
+            "Use in Prompts", elem_id="tuning-use-prompts", min_width=150, visible=bool(prompted)
+        )
+        # The Change tab, which is drawn later, shows it and says what it does.
+        gr.Button("See what changed", elem_id="tuning-change", min_width=150, visible=False)
+        save = gr.Button("Download", elem_id="tuning-save", min_width=110)
+        file = gr.DownloadButton("adapter.zip", elem_id="tuning-file", elem_classes="lm-none")
+    panel.download(save, file)
+    # Another tab opens with the tuned model, its wording and one of its rows filled in.
+    if compared:
+        made = partial(compared_with, lab), panel.mine, compared
+        hand_over(compare.click, *made, "compare", PRESS_COMPARE)
+    if prompted:
+        hand_over(use.click, partial(prompted_by, lab), panel.mine, prompted, "prompt", PRESS_RUN)
+    _hub(lab, panel)
 
 
-def _hub() -> tuple[Any, ...]:
+def _hub(lab: Lab, panel: RunPanel) -> None:
     with gr.Accordion("Push it to the Hub", open=False, elem_id="tuning-hub"):
         with gr.Row(elem_classes="lm-controls"):
             repo = gr.Textbox(
@@ -77,74 +72,48 @@ def _hub() -> tuple[Any, ...]:
         with gr.Row(elem_classes="lm-buttons"):
             push = gr.Button("Push", size="sm", elem_id="tuning-push", min_width=110)
             pushed = static("", elem_id="tuning-pushed", elem_classes="lm-status")
-    return repo, token, private, push, pushed
+    asked = [*panel.mine, repo, token, private]
+    on(push.click, partial(pushed_to, lab), asked, {"token": token, "pushed": pushed}, **ONCE)
 
 
-def wire(lab: Lab, step: After, panel: RunPanel) -> None:
-    """Have the buttons do what they say about the run that is shown."""
-    panel.download(step.save, step.file)
-    asked = [*panel.mine, step.repo, step.token, step.private]
-    on(step.push.click, pusher(lab), asked, {"token": step.token, "pushed": step.pushed}, **ONCE)
-    # Another tab opens with the tuned model, its wording and one of its rows filled in.
-    compared, prompted = elsewhere("compare", COMPARED), elsewhere("prompt", PROMPTED)
-    step.compare.visible, step.use.visible = bool(compared), bool(prompted)
-    if compared:
-        made = comparer(lab), panel.mine, compared
-        hand_over(step.compare.click, *made, "compare", PRESS_COMPARE)
-    if prompted:
-        hand_over(step.use.click, prompter(lab), panel.mine, prompted, "prompt", PRESS_RUN)
-
-
-def pusher(lab: Lab) -> Callable[..., Shown]:
+def pushed_to(lab: Lab, owner: str, run: str, repo: str, token: str, private: bool) -> Shown:
     """Upload what was learned; the token is emptied."""
-
-    def push(owner: str, run: str, repo: str, token: str, private: bool) -> Shown:
-        if not (repo or "").strip() or not (token or "").strip():
-            raise InputError("A repository and a token are needed.", "Fill in both boxes.")
-        address = lab.service(Tuning).push(
-            known(owner), run, repo.strip(), token.strip(), private=bool(private)
-        )
-        where = escape(str(address))
-        said = (
-            f'<p class="lm-said">Pushed to <a href="{where}" target="_blank" rel="noopener">'
-            f"{where}</a>. The token is forgotten.</p>"
-        )
-        return {"token": "", "pushed": said}
-
-    return push
+    if not (repo or "").strip() or not (token or "").strip():
+        raise InputError("A repository and a token are needed.", "Fill in both boxes.")
+    address = lab.service(Tuning).push(
+        known(owner), run, repo.strip(), token.strip(), private=bool(private)
+    )
+    where = escape(str(address))
+    said = (
+        f'<p class="lm-said">Pushed to <a href="{where}" target="_blank" rel="noopener">'
+        f"{where}</a>. The token is forgotten.</p>"
+    )
+    return {"token": "", "pushed": said}
 
 
-def comparer(lab: Lab) -> Callable[..., Shown]:
+def compared_with(lab: Lab, owner: str, run: str) -> Shown:
     """A held-out row is the prompt; with its answer, the text."""
-
-    def opened(owner: str, run: str) -> Shown:
-        info = saved(lab.service(Tuning), owner, run)
-        return {
-            "model-1": info.model,
-            "model-2": model_choice(lab, info),
-            **_row(lab, info),
-        }
-
-    return opened
+    info = saved(lab.service(Tuning), owner, run)
+    return {
+        "model-1": info.model,
+        "model-2": model_choice(lab, info),
+        **_row(lab, info),
+    }
 
 
-def prompter(lab: Lab) -> Callable[..., Shown]:
+def prompted_by(lab: Lab, owner: str, run: str) -> Shown:
     """The run's set and wording, without examples."""
-
-    def opened(owner: str, run: str) -> Shown:
-        info = saved(lab.service(Tuning), owner, run)
-        filled: dict[str, Any] = {}
-        if info.template in shipped_templates() and info.data in worded_sets():
-            filled = {
-                "data": info.data,
-                "wording": gr.update(choices=titled(info.data), value=info.template),
-                "source": shipped_source(info.template),
-                "shots": 0,
-            }
-        # Whatever the form was before: the run's own is what it is asked in.
-        return {"model": model_choice(lab, info), **filled, "form": ""}
-
-    return opened
+    info = saved(lab.service(Tuning), owner, run)
+    filled: dict[str, Any] = {}
+    if info.template in shipped_templates() and info.data in worded_sets():
+        filled = {
+            "data": info.data,
+            "wording": gr.update(choices=titled(info.data), value=info.template),
+            "source": shipped_source(info.template),
+            "shots": 0,
+        }
+    # Whatever the form was before: the run's own is what it is asked in.
+    return {"model": model_choice(lab, info), **filled, "form": ""}
 
 
 def _row(lab: Lab, info: RunInfo) -> dict[str, str]:
@@ -157,7 +126,7 @@ def _row(lab: Lab, info: RunInfo) -> dict[str, str]:
     if info.config.form == "chat":
         from lmlab.text.chat import as_chats
 
-        vocabulary = lab.service(Tuning).vocabulary(info.model)
+        vocabulary = lab.service(Tuning).outline(info.model).vocabulary
         instruction, asked = template.pieces([row])
         (made,) = as_chats(vocabulary, instruction, [], asked)
     return {"prompt": made.text, "text": made.text + made.target}

@@ -3,27 +3,25 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from html import escape
-from typing import Any, Unpack
+from typing import Any
 
 import gradio as gr
 
 from lmlab.errors import LabError
 from lmlab.features.tuning.feature import FEATURE
-from lmlab.features.tuning.form import KEYS, PLAIN, PRESETS, Choice, config_of, reads_of
+from lmlab.features.tuning.form import KEYS, PRESETS, asked
 from lmlab.features.tuning.service import Tuning
 from lmlab.lab import Lab
 from lmlab.parts import run_views, upload_table
-from lmlab.parts.gradio_compat.building import Html, Placed
+from lmlab.parts.gradio_compat.building import Html
 from lmlab.parts.pickers import Choices, model_picker
-from lmlab.parts.run_widgets import component
 from lmlab.parts.stream import QUICK, Shown, on
-from lmlab.parts.upload_table import COLUMNS, FIELDS, OWN
+from lmlab.parts.upload_table import COLUMNS, OWN
 from lmlab.parts.widgets import static
-from lmlab.text.wordings import read_wording, shipped_source
-
-PLAIN_COLUMN = "text"  # that is learned where there is no wording
-
+from lmlab.text.wordings import NONE, read_wording, shipped_source
+from lmlab.training.sets import PLAIN, reads_of
 
 MASK = """
 <div class="lm-mask-notes lm-notes"></div>
@@ -38,8 +36,8 @@ MASK = """
 class Mask(Html):
     """A row with its loss mask: ``run_views.mask``."""
 
-    def __init__(self, value: str = "", **kwargs: Unpack[Placed]) -> None:
-        super().__init__(value, **component(MASK, "features/tuning/mask", **kwargs))
+    TEMPLATE = MASK
+    MODULE = "features/tuning/mask"
 
 
 @dataclass(frozen=True)
@@ -51,14 +49,10 @@ class DataStep:
     wording: gr.Dropdown
     source: gr.Textbox
     table: gr.State
-    columns: tuple[gr.Dropdown, ...]
-    upload: gr.File
-    pasted: gr.Textbox
-    second: gr.File
-    skip: gr.Checkbox
-    hub: gr.Textbox
+    given: tuple[Any, ...]  # what a visitor's table is read from
     use: gr.Button
     said: gr.HTML
+    columns: tuple[gr.Dropdown, ...]
     mask: Mask
     row: gr.State
     place: gr.HTML
@@ -98,73 +92,68 @@ def build(lab: Lab) -> DataStep:
             back = gr.Button("‹ Previous", size="sm", min_width=60, elem_id="tuning-back")
             forth = gr.Button("Next ›", size="sm", min_width=60, elem_id="tuning-forth")
         mask = Mask(elem_id="tuning-mask")
-        table, upload, pasted, second, skip, hub, use, said, columns = _own(lab)
+        own = _own(lab)
         with gr.Accordion("Edit the wording (YAML)", open=False, elem_id="tuning-editor"):
             source = gr.Textbox(
                 shipped_source(first.template), show_label=False,
                 label="Wording in YAML", lines=8, max_lines=20, elem_id="tuning-source",
                 elem_classes="lm-mono", container=False,
             )  # fmt: skip
-    row = gr.State(0)
-    return DataStep(
-        model, data, wording, source, table, columns, upload, pasted, second, skip, hub, use, said,
-        mask, row, place, back, forth,
-    )  # fmt: skip
+    return DataStep(model, data, wording, source, *own, mask, gr.State(0), place, back, forth)
 
 
-def _own(lab: Lab) -> tuple[Any, ...]:
-    table = gr.State(None)
-    settings = lab.settings
-    asked = settings.allow_hub and settings.allow_datasets and not settings.offline
+def _own(
+    lab: Lab,
+) -> tuple[gr.State, tuple[Any, ...], gr.Button, gr.HTML, tuple[gr.Dropdown, ...]]:
+    settings, uploads = lab.settings, lab.settings.uploads
+    online = settings.allow_hub and settings.allow_datasets and not settings.offline
     with gr.Accordion("A table of your own", open=False, elem_id="tuning-own"):
-        given = upload_table.given("tuning", lab.settings.uploads, types=upload_table.TYPES)
-        more = upload_table.more("tuning", lab.settings.uploads, "held-out rows (optional)")
+        given = upload_table.given("tuning", uploads, types=upload_table.TYPES)
+        more = upload_table.more("tuning", uploads, "held-out rows (optional)")
         hub = gr.Textbox(
             "", label="or a data set of the Hub", max_lines=1,
             placeholder="owner/name, with @revision and :subset",
-            max_length=200, visible=asked, elem_id="tuning-set",
+            max_length=200, visible=online, elem_id="tuning-set",
         )  # fmt: skip
         with gr.Row(elem_classes="lm-buttons"):
             use = gr.Button("Use this table", size="sm", elem_id="tuning-use", min_width=120)
             said = static("", elem_id="tuning-said")
         with gr.Row():
             columns = upload_table.pickers("tuning")
-    return table, *given, *more, hub, use, said, columns
+    return gr.State(None), (*given, *more, hub), use, said, columns
 
 
 def wire(lab: Lab, step: DataStep, settings: list[Any]) -> Callable[..., Any]:
     """Every change of data, wording or length shows the row anew.
 
     Args:
-        lab: the backend.
-        step: the components.
-        settings: of the method step, in the order of ``tuning_form.KEYS``.
+        settings: of the method step, in the order of ``form.KEYS``.
 
     Returns:
         What appends the preview to an event.
     """
-    asked = [step.row, *step.values, *settings]
+    shown = [step.row, *step.values, *settings]
     here, again = shower(lab), shower(lab, 0)
 
     def show(event: Any, handler: Any = here) -> Any:
-        return on(event.then, handler, asked, step.preview, **QUICK)
+        return on(event.then, handler, shown, step.preview, **QUICK)
 
     form, worded = settings[KEYS.index("form")], {"wording": step.wording, "source": step.source}
-    chosen = on(step.data.input, chooser(lab), [step.data], worded, **QUICK)
-    show(chosen.then(former, [step.wording, step.source], form, **QUICK), again)
+    other = on(step.data.input, partial(chosen, lab), [step.data], worded, **QUICK)
+    show(other.then(former, [step.wording, step.source], form, **QUICK), again)
     opened = step.wording.input(shipped_source, step.wording, step.source, **QUICK)
     show(opened.then(former, [step.wording, step.source], form, **QUICK), again)
     for event in (step.source.input, step.source.change):
-        on(event, here, asked, step.preview, trigger_mode="always_last", **QUICK)
+        on(event, here, shown, step.preview, trigger_mode="always_last", **QUICK)
     others = [step.model.change, *(column.input for column in step.columns)]
-    on(others, here, asked, step.preview, **QUICK)
+    on(others, here, shown, step.preview, **QUICK)
     for button, stride in ((step.back, -1), (step.forth, 1)):
-        on(button.click, shower(lab, None, stride), asked, step.preview, **QUICK)
-    given = [step.upload, step.pasted, step.second, step.skip, step.hub, step.wording, step.source]
+        on(button.click, shower(lab, None, stride), shown, step.preview, **QUICK)
+    given = [*step.given, step.wording, step.source]
     columns = dict(zip(COLUMNS, step.columns, strict=True))
-    read = {"data": step.data, "table": step.table, "said": step.said, **worded, **columns}
-    own = on(step.use.click, reader(lab), given, read, **QUICK)
-    on(own.success, again, asked, step.preview, **QUICK)
+    shown_in = {"data": step.data, "table": step.table, "said": step.said, **worded, **columns}
+    own = on(step.use.click, partial(read, lab), given, shown_in, **QUICK)
+    on(own.success, again, shown, step.preview, **QUICK)
     return show
 
 
@@ -173,78 +162,63 @@ def wordings(lab: Lab, name: str) -> list[tuple[str, str]]:
     found = []
     for template in lab.service(Tuning).templates_for("" if name == OWN else name):
         if template is None:
-            found.append(("Plain text, as it is", PLAIN))
+            found.append(("Plain text, as it is", NONE))
         else:
             title = f"{template.task}: {template.title}" if name == OWN else template.title
             found.append((title, template.name))
     return found
 
 
-def chooser(lab: Lab) -> Callable[..., Shown]:
+def chosen(lab: Lab, name: str) -> Shown:
     """Another set: its wordings, the first of them in the editor."""
-
-    def chosen(name: str) -> Shown:
-        found = wordings(lab, name)
-        first = found[0][1]
-        choices = gr.update(choices=found, value=first)
-        return {"wording": choices, "source": shipped_source(first)}
-
-    return chosen
+    found = wordings(lab, name)
+    first = found[0][1]
+    choices = gr.update(choices=found, value=first)
+    return {"wording": choices, "source": shipped_source(first)}
 
 
 def former(wording: str, source: str) -> Any:
     """The form that a wording is made for; as it was where it says nothing."""
-    return (read_wording(source).form if wording != PLAIN else "") or gr.skip()
+    return (read_wording(source).form if wording != NONE else "") or gr.skip()
 
 
-def reader(lab: Lab) -> Callable[..., Shown]:
+def read(
+    lab: Lab, file: Any, pasted: str, second: Any, skip: bool, hub: str, wording: str, source: str
+) -> Shown:
     """A table of the visitor's, and a wording that fits it."""
-
-    def read(
-        file: Any, pasted: str, second: Any, skip: bool, hub: str, wording: str, source: str
-    ) -> Shown:
-        name = (hub or "").strip()
-        if name and file is None and not (pasted or "").strip():
-            table = lab.service(Tuning).hub_table(name, skip=bool(skip))
-            own = upload_table.with_second(lab.service(Tuning).table, table, second, skip)
-        else:
-            own = upload_table.read(lab.service(Tuning).table, file, pasted, second, skip)
-        template = None
-        with suppress(LabError):
-            template = None if wording == PLAIN else read_wording(source)
-        fits = wording == PLAIN and PLAIN_COLUMN in own.table.columns
-        other = None if fits else upload_table.wording_for(own, template)
-        chosen = other.name if other else wording
-        picked = upload_table.picked(reads_of(other or template), own.table)
-        return {
-            "data": OWN,
-            "table": own,
-            "said": upload_table.said(own),
-            "wording": gr.update(choices=wordings(lab, OWN), value=chosen),
-            "source": shipped_source(other.name) if other else gr.skip(),
-            **dict(zip(COLUMNS, picked, strict=True)),
-        }
-
-    return read
+    name = (hub or "").strip()
+    if name and file is None and not (pasted or "").strip():
+        table = lab.service(Tuning).hub_table(name, skip=bool(skip))
+        own = upload_table.with_second(lab.service(Tuning).table, table, second, skip)
+    else:
+        own = upload_table.read(lab.service(Tuning).table, file, pasted, second, skip)
+    template = None
+    with suppress(LabError):
+        template = None if wording == NONE else read_wording(source)
+    fits = wording == NONE and PLAIN in own.table.columns
+    other = None if fits else upload_table.wording_for(own, template)
+    chosen = other.name if other else wording
+    picked = upload_table.picked(reads_of(other or template), own.table)
+    return {
+        "data": OWN,
+        "table": own,
+        "said": upload_table.said(own),
+        "wording": gr.update(choices=wordings(lab, OWN), value=chosen),
+        "source": shipped_source(other.name) if other else gr.skip(),
+        **dict(zip(COLUMNS, picked, strict=True)),
+    }
 
 
 def shower(lab: Lab, start: int | None = None, stride: int = 0) -> Callable[..., Shown]:
-    """A row with its mask; what is wrong stands in its place.
-
-    Args:
-        lab: the backend.
-        start: the row to show; None stays at the one that is shown.
-        stride: how far to go from there.
+    """A row with its mask, ``stride`` from ``start`` or from the one that is shown; what is wrong
+    stands in its place.
     """
 
     def show(row: int | None, *values: Any) -> Shown:
-        choice = Choice.read(*values[: 5 + FIELDS])
         at = (start if start is not None else int(row or 0)) + stride
         try:
-            template = choice.template(lab)
-            data = choice.rows(lab, template)
-            config = config_of(values[5 + FIELDS :])
-            view = lab.service(Tuning).preview(choice.model, data, template, config, at)
+            model, data, template, config = asked(lab, values)
+            view = lab.service(Tuning).preview(model, data, template, config, at)
         except LabError as error:
             at = at if stride == 0 else row or 0
             return {"mask": run_views.no_mask(str(error)), "row": at, "place": ""}

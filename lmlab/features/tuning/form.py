@@ -1,4 +1,4 @@
-"""The form of a fine-tuning run: its components, what is read from them, and filled-in examples."""
+"""The form of a fine-tuning run: its controls, what is read from them, and filled-in examples."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -8,70 +8,55 @@ from typing import Any
 from lmlab.errors import InputError
 from lmlab.features.tuning.service import Tuning
 from lmlab.lab import Lab
-from lmlab.parts.upload_table import OWN, Own
+from lmlab.parts.forms import Controls
+from lmlab.parts.upload_table import FIELDS, OWN, Own
 from lmlab.text.templates import PromptTemplate
-from lmlab.text.twins import Reads
 from lmlab.text.wordings import NONE, read_wording
-from lmlab.training.config import FinetuneConfig, demo
-from lmlab.training.sets import TuningData
+from lmlab.training.config import FinetuneConfig, between_commas, demo
+from lmlab.training.sets import TuningData, reads_of
+from lmlab.training.shapes import GROUPS
 
-PLAIN = NONE
-METHODS = (
-    ("LoRA", "lora"),
-    ("Full", "full"),
-    ("Selective", "selective"),
-    ("Prompt tuning", "prompt"),
+TRAINING = ("steps", "batch_size", "learning_rate")
+MORE = (
+    ("form",),
+    ("loss_on", "end_token"),
+    ("schedule", "warmup", "weight_decay", "clip"),
+    ("accumulation", "max_length", "evaluate_every", "save_every"),
+    ("samples", "seed", "dropout"),
+    ("start", "rslora", "dora"),
 )
-GROUPS = ("head", "norms", "biases", "embeddings")
-# What the form asks for, in the order of its components; all else keeps the config's default.
-KEYS = (
-    "method", "rank", "alpha", "dropout", "targets", "layers", "start", "rslora", "dora",
-    "groups", "names", "length", "start_text", "steps", "batch_size", "learning_rate",
-    "accumulation", "schedule", "warmup", "weight_decay", "clip", "seed", "max_length", "loss_on",
-    "end_token", "evaluate_every", "save_every", "samples", "form",
-)  # fmt: skip
-WHOLE = frozenset(
-    ("rank", "length", "steps", "batch_size", "accumulation", "seed", "max_length",
-     "evaluate_every", "save_every", "samples")
-)  # fmt: skip
-REAL = frozenset(("alpha", "dropout", "learning_rate", "warmup", "weight_decay", "clip"))
+_DEMO = demo()
+FORM = Controls(
+    "tuning",
+    _DEMO,
+    (("method",), ("rank", "alpha", "layers"), ("length", "start_text"), TRAINING, *MORE),
+    info=False,
+)
+# In the order of the form's values; the last three have widgets of their own.
+KEYS = (*FORM.names, "targets", "groups", "names")
+CHOSEN = 5 + FIELDS  # values of the data step, which stand before
 
 
 @dataclass(frozen=True)
 class Preset:
-    """An example that fills the form.
-
-    Attributes:
-        name: on its chip.
-        data: a shipped set.
-        template: by name; ``PLAIN`` for none.
-        config: the settings.
-    """
+    """An example that fills the form; ``template`` is a name."""
 
     name: str
-    data: str
-    template: str
     config: FinetuneConfig
+    data: str = "qa"
+    template: str = "qa-tuned"
 
 
-_DEMO = demo()
 PRESETS = (
-    Preset("Lecture demo: QA by LoRA (under a minute)", "qa", "qa-tuned", _DEMO),
-    Preset(
-        "QA by prompt tuning",
-        "qa",
-        "qa-tuned",
-        replace(_DEMO, method="prompt", learning_rate=3e-2),
-    ),
+    Preset("Lecture demo: QA by LoRA (under a minute)", _DEMO),
+    Preset("QA by prompt tuning", replace(_DEMO, method="prompt", learning_rate=3e-2)),
     Preset(
         "Norms alone",
-        "qa",
-        "qa-tuned",
         replace(_DEMO, method="selective", parts=("norms",), learning_rate=5e-3),
     ),
-    Preset("Everything", "qa", "qa-tuned", replace(_DEMO, method="full", learning_rate=5e-4)),
-    Preset("German", "german", "german-lecture", replace(_DEMO, learning_rate=2e-3)),
-    Preset("A rate that breaks it", "qa", "qa-tuned", replace(_DEMO, learning_rate=1e3)),
+    Preset("Everything", replace(_DEMO, method="full", learning_rate=5e-4)),
+    Preset("German", replace(_DEMO, learning_rate=2e-3), "german", "german-lecture"),
+    Preset("A rate that breaks it", replace(_DEMO, learning_rate=1e3)),
 )
 RACE: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -88,70 +73,45 @@ def values_of(config: FinetuneConfig) -> list[Any]:
     """A config as the form shows it, in the order of ``KEYS``."""
     groups = [part for part in config.parts if part in GROUPS]
     names = ", ".join(part for part in config.parts if part not in GROUPS)
-    special = {
-        "groups": groups,
-        "names": names,
-        "layers": ", ".join(map(str, config.layers)),
-        "targets": list(config.target_names),
-        "learning_rate": f"{config.learning_rate:g}",
-        "loss_on": config.loss_on,
-    }
-    return [special[key] if key in special else getattr(config, key) for key in KEYS]
+    return [*FORM.shown(config), list(config.target_names), groups, names]
 
 
 def config_of(values: tuple[Any, ...]) -> FinetuneConfig:
-    """The config that the form's values mean.
-
-    Raises:
-        InputError: a box is empty or holds what cannot be.
+    """The config that the form's values mean. Raises InputError: a box is empty or holds what
+    cannot be.
     """
-    raw = dict(zip(KEYS, values, strict=True))
-    for key in WHOLE:
-        raw[key] = _whole(raw[key], key)
-    for key in REAL:
-        raw[key] = _real(raw[key], key)
-    raw["layers"] = tuple(_whole(part, "layers") for part in _parts(raw["layers"], "layers"))
-    groups, names = raw.pop("groups") or [], _parts(raw.pop("names"), "parts")
-    parts = (*(str(group) for group in groups), *names)
-    if parts or raw["method"] == "selective":
-        raw["parts"] = parts
-    raw["targets"] = ",".join(_parts(raw["targets"], "targets"))
-    for key in ("rslora", "dora", "end_token"):
-        raw[key] = bool(raw[key])
-    raw["start_text"] = str(raw["start_text"] or "")
-    raw["sample_every"] = raw["evaluate_every"]
-    return FinetuneConfig(**raw)
+    *plain, targets, groups, names = values
+    parts = (*(groups or ()), *between_commas(names or ""))
+    more: dict[str, Any] = {"targets": ",".join(map(str, between_commas(targets or "")))}
+    if parts or "selective" in plain[:1]:
+        more["parts"] = parts
+    config = FORM.read(*plain, **more)
+    return replace(config, sample_every=config.evaluate_every)
+
+
+START = dict(zip(KEYS, values_of(_DEMO), strict=True))
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What is learned from: the values of the data step.
+    """What is learned from: the values of the data step."""
 
-    Attributes:
-        model: the base, by name.
-        data: a shipped set, or ``OWN``.
-        table: the visitor's.
-        wording: the template's name, or ``PLAIN``.
-        source: the template in YAML.
-        columns: of the visitor's table, by the template's fields.
-    """
-
-    model: str
-    data: str
-    table: Own | None
-    wording: str
-    source: str
-    columns: tuple[str | None, ...]
+    model: str  # the base, by name
+    data: str  # a shipped set, or ``OWN``
+    table: Own | None  # the visitor's
+    wording: str  # the template's name, or ``NONE``
+    source: str  # the template in YAML
+    columns: tuple[str | None, ...]  # of the visitor's table, by the template's fields
 
     @classmethod
-    def read(cls, *values: Any) -> "Choice":
-        """From the components' values."""
-        model, data, table, wording, source, *columns = values
+    def read(cls, values: tuple[Any, ...]) -> "Choice":
+        """From the form's values."""
+        model, data, table, wording, source, *columns = values[:CHOSEN]
         return cls(model or "", data or "", table, wording or "", source or "", tuple(columns))
 
-    def template(self, lab: Lab) -> PromptTemplate | None:
+    def template(self) -> PromptTemplate | None:
         """The wording as it stands in the editor."""
-        return None if self.wording == PLAIN else read_wording(self.source)
+        return None if self.wording == NONE else read_wording(self.source)
 
     def rows(self, lab: Lab, template: PromptTemplate | None) -> TuningData:
         """The rows, under the template's names."""
@@ -164,40 +124,12 @@ class Choice:
         return lab.service(Tuning).split(table, reads=reads, second=second)
 
 
-def reads_of(template: PromptTemplate | None) -> Reads:
-    """What is read of a row."""
-    text = ("text",)
-    return template.reads if template is not None else Reads(text, text, text)
-
-
-def _parts(text: Any, name: str) -> list[str]:
-    if isinstance(text, list | tuple):
-        text = ",".join(str(part) for part in text)
-    text = str(text or "")
-    if len(text) > 4000:
-        raise InputError(f"‘{_said(name)}’ is too long.")
-    return [part.strip() for part in text.replace(";", ",").split(",") if part.strip()]
-
-
-def _whole(value: Any, name: str) -> int:
-    number = _real(value, name)
-    if number != int(number):
-        raise InputError(f"‘{_said(name)}’ must be a whole number.")
-    return int(number)
-
-
-def _real(value: Any, name: str) -> float:
-    if isinstance(value, str):
-        value = value.strip().replace("−", "-")[:40]
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        said = "is empty" if value in (None, "") else f"cannot be ‘{str(value)[:40]}’"
-        raise InputError(f"‘{_said(name)}’ {said}.", "Type a number.") from None
-    if number != number or number in (float("inf"), float("-inf")):
-        raise InputError(f"‘{_said(name)}’ must be a finite number.")
-    return number
-
-
-def _said(name: str) -> str:
-    return name.replace("_", " ")
+def asked(
+    lab: Lab, values: tuple[Any, ...]
+) -> tuple[str, TuningData, PromptTemplate | None, FinetuneConfig]:
+    """Base, rows, wording and settings that the whole form's values mean. Raises InputError:
+    something cannot be read.
+    """
+    choice = Choice.read(values)
+    template = choice.template()
+    return choice.model, choice.rows(lab, template), template, config_of(values[CHOSEN:])

@@ -2,7 +2,7 @@
 data, method, run and after.
 """
 
-from collections.abc import Callable
+from functools import partial
 
 import gradio as gr
 
@@ -40,33 +40,32 @@ def build(lab: Lab) -> None:
             method = tuning_method.build(lab)
     with gr.Column(elem_classes="lm-panel"):
         counter = static("", elem_id="tuning-counter")
-    run = tuning_run.build(lab)
     asked = [*data.values, *method.fields.values()]
+    tuning_run.build(lab, asked)
     show = tuning_data.wire(lab, data, list(method.fields.values()))
     tuning_method.wire(lab, method, counter, data.values, show, data.model)
-    tuning_run.wire(lab, run, asked)
-    count = tuning_method.counting(lab)
+    count = partial(tuning_method.counted, lab), asked, {"counter": counter}
     # An example fills the form.
     worded = {"data": data.data, "wording": data.wording, "source": data.source}
     for chip, preset in zip(chips, PRESETS, strict=True):
-        chosen = on(chip.click, filler(lab, preset), [], {**worded, **method.fields}, **QUICK)
-        show(chosen, tuning_data.shower(lab, 0)).then(count, asked, counter, **QUICK)
+        chosen = on(
+            chip.click, partial(filled, lab, preset), [], {**worded, **method.fields}, **QUICK
+        )
+        on(show(chosen, tuning_data.shower(lab, 0)).then, *count, **QUICK)
     # What the tab shows when it is first opened: a row, the counter, the names of matrices.
     on(tab.select, tuning_data.shower(lab), [data.row, *asked], data.preview, **QUICK)
-    tab.select(count, asked, counter, **QUICK).then(
-        tuning_method.names_of(lab), data.model, method.fields["targets"], **QUICK
-    ).then(lambda: lab.service(Tuning).warm(), None, None, **QUICK)
+    named = on(
+        on(tab.select, *count, **QUICK).then, partial(tuning_method.names_of, lab), [data.model],
+        {"targets": method.fields["targets"]}, **QUICK,
+    )  # fmt: skip
+    named.then(lambda: lab.service(Tuning).warm(), None, None, **QUICK)
 
 
-def filler(lab: Lab, preset: Preset) -> Callable[[], Shown]:
+def filled(lab: Lab, preset: Preset) -> Shown:
     """The form as an example has it."""
-
-    def fill() -> Shown:
-        return {
-            "data": preset.data,
-            "wording": gr.update(choices=wordings(lab, preset.data), value=preset.template),
-            "source": shipped_source(preset.template),
-            **dict(zip(KEYS, values_of(preset.config), strict=True)),
-        }
-
-    return fill
+    return {
+        "data": preset.data,
+        "wording": gr.update(choices=wordings(lab, preset.data), value=preset.template),
+        "source": shipped_source(preset.template),
+        **dict(zip(KEYS, values_of(preset.config), strict=True)),
+    }

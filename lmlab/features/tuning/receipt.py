@@ -1,9 +1,14 @@
 """Receipts of fine-tuning: a run made again by torch, transformers and peft alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from lmlab.errors import InputError
+from lmlab.features.tuning.service import Tuning
+from lmlab.lab import Lab
+from lmlab.parts.receipt_button import Note
+from lmlab.parts.receipt_notes import of_runs, whole
 from lmlab.receipts.script import script
+from lmlab.runs.specs import RunInfo
 from lmlab.text.templates import PromptTemplate
 from lmlab.training.config import FinetuneConfig
 
@@ -25,10 +30,6 @@ def finetuned(
     another machine, to more on the same one.
 
     Args:
-        model: the base, by name.
-        data: name of the set.
-        template: the wording; None for plain text.
-        config: method and training.
         losses: what lmlab found: ``before`` and ``after``.
         shipped: whether the set is one of lmlab's; any other is read from a run's own folder.
         learned: names of the parameters that learn, of selective fine-tuning.
@@ -38,14 +39,21 @@ def finetuned(
         InputError: a wording that a short script cannot repeat.
     """
     chat = config.form == "chat" and template is not None
-    _check_short(template, chat)
+    labelled = False  # whether a wording's blocks see labels, or words in place of them
+    if template is not None:
+        if template.options:
+            raise InputError("There is no receipt of a wording whose options differ by row.")
+        if chat and template.turns:
+            raise InputError("There is no receipt of chats whose turns differ by row.")
+        blocks = template.instruction + template.query + template.target
+        labelled = bool(template.labels) or "labels" in blocks
     return script(
         "features/tuning/receipt",
         [f"{model}+{adapter}" if adapter else model],
         {"DATA": f"assets/datasets/{data}" if shipped else "rows"},
         template=template,
         plain="{{ text }}",
-        labelled=_labelled(template),
+        labelled=labelled,
         labels=dict(template.labels) if template else {},
         chat=chat,
         config=config,
@@ -55,15 +63,20 @@ def finetuned(
     )
 
 
-def _check_short(template: PromptTemplate | None, chat: bool) -> None:
-    if template is not None and template.options:
-        raise InputError("There is no receipt of a wording whose options differ by row.")
-    if chat and template is not None and template.turns:
-        raise InputError("There is no receipt of chats whose turns differ by row.")
+def of_run(lab: Lab) -> Callable[[str, str], Note | None]:
+    """A fine-tuning run that is over."""
 
+    def write(owner: str, info: RunInfo) -> str:
+        spec = lab.service(Tuning).spec(owner, info.id)
+        return finetuned(
+            spec.model,
+            spec.data,
+            spec.template,
+            spec.config,
+            whole(info, info.config.steps),
+            shipped=spec.origin == "shipped",
+            learned=lab.service(Tuning).learned(spec.model, spec.config),
+            adapter=spec.adapter,
+        )
 
-def _labelled(template: PromptTemplate | None) -> bool:
-    """Whether a wording's blocks see labels, or words in place of them."""
-    return template is not None and (
-        bool(template.labels) or "labels" in template.instruction + template.query + template.target
-    )
+    return of_runs(lab.service(Tuning), "Fine-tuning", write)

@@ -1,15 +1,14 @@
 """Step 3 of the Fine-tune tab: a run as it goes, this browser's runs side by side, the race."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import gradio as gr
 
-from lmlab.features.tuning import after as tuning_after
-from lmlab.features.tuning import receipt_notes
-from lmlab.features.tuning.after import After
-from lmlab.features.tuning.form import RACE, Choice, config_of
+from lmlab.features.tuning import after as afterwards
+from lmlab.features.tuning.form import RACE, asked
+from lmlab.features.tuning.receipt import of_run
 from lmlab.features.tuning.service import Tuning
 from lmlab.features.tuning.views import race, settings_table
 from lmlab.lab import Lab
@@ -18,7 +17,6 @@ from lmlab.parts.run_following import followed, follower, known
 from lmlab.parts.run_panel import ONCE, RunPanel, buttons
 from lmlab.parts.run_widgets import ASKING, Monitor, Owner, Runs
 from lmlab.parts.stream import Shown, on
-from lmlab.parts.upload_table import FIELDS
 from lmlab.parts.widgets import static
 from lmlab.runs.store import RunInfo
 
@@ -27,24 +25,17 @@ alone, LoRA at two ranks and prompt tuning, one after another: what each learns,
 forgets.</p>"""
 
 
-@dataclass(frozen=True)
-class RunStep:
-    """The components of step 3 and below it."""
-
-    panel: RunPanel
-    after: After
-    keep: Keep
-    race: gr.Button
-
-
-def build(lab: Lab) -> RunStep:
-    """Draw step 3 and the runs inside the current Blocks."""
+def build(lab: Lab, form: list[Any]) -> None:
+    """Draw step 3 and the runs inside the current Blocks and wire them; ``form``: the data step's
+    values, then the settings.
+    """
     owner = Owner(elem_id="tuning-owner")
     pressed = buttons(lab, "tuning", "tuning-start-go")
     with gr.Column(elem_classes="lm-panel lm-step", elem_id="tuning-live"):
         monitor = Monitor(follower(lab.service(Tuning)), elem_id="tuning-monitor")
         keep = Keep("tuning", ("tuning-counter", "tuning-monitor"))
-        after = tuning_after.build()
+        # Hidden until there is something to use.
+        after = gr.Column(visible=False, elem_id="tuning-after")
     with gr.Column(elem_classes="lm-panel"):
         with gr.Row(elem_classes="lm-tablehead"):
             static('<h2 class="lm-h">Your runs</h2>')
@@ -56,11 +47,16 @@ def build(lab: Lab) -> RunStep:
         with gr.Row(elem_classes="lm-buttons"):
             begin = gr.Button("Start the race", elem_id="tuning-race", min_width=150)
     panel = RunPanel(
-        "tuning", lab.service(Tuning), owner, monitor, *pressed, after.box, table,
+        "tuning", lab.service(Tuning), owner, monitor, *pressed, after, table,
         {"settings": settings, "contest": contest}, drawn,
     )  # fmt: skip
     panel.current.elem_id = "tuning-current"  # for tabs that are drawn later
-    return RunStep(panel, after, keep, begin)
+    turn = panel.wire(partial(started, lab), form)
+    follow(keep, [turn], of_run(lab), panel.mine, lazy=True, **ASKING)
+    begun = {"monitor": monitor, "chosen": panel.chosen}
+    panel.into_view(on(begin.click, partial(raced, lab), [owner, *form], begun, **ONCE))
+    with after:
+        afterwards.build(lab, panel)
 
 
 def drawn(picked: list[RunInfo]) -> Shown:
@@ -68,56 +64,24 @@ def drawn(picked: list[RunInfo]) -> Shown:
     return {"settings": settings_table(picked), "contest": race(picked)}
 
 
-def wire(lab: Lab, step: RunStep, asked: list[Any]) -> None:
-    """Have the buttons do what they say.
-
-    Args:
-        lab: the backend.
-        step: the components.
-        asked: the form: the data step's values, then the settings.
-    """
-    panel = step.panel
-    turn = panel.wire(starter(lab), asked)
-    follow(step.keep, [turn], receipt_notes.of_run(lab), panel.mine, lazy=True, **ASKING)
-    begun = {"monitor": panel.monitor, "chosen": panel.chosen}
-    panel.into_view(on(step.race.click, racer(lab), [panel.owner, *asked], begun, **ONCE))
-    tuning_after.wire(lab, step.after, panel)
-
-
-def starter(lab: Lab) -> Callable[..., str]:
+def started(lab: Lab, owner: str, *values: Any) -> str:
     """Queue a run; its id."""
-
-    def start(owner: str, *values: Any) -> str:
-        choice = Choice.read(*values[: 5 + FIELDS])
-        config = config_of(values[5 + FIELDS :])
-        template = choice.template(lab)
-        data = choice.rows(lab, template)
-        return lab.service(Tuning).start(owner, choice.model, data, template, config)
-
-    return start
+    return lab.service(Tuning).start(owner, *asked(lab, values))
 
 
-def racer(lab: Lab) -> Callable[..., Shown]:
+def raced(lab: Lab, owner: str, *values: Any) -> Shown:
     """Queue one run a method."""
-
-    def start(owner: str, *values: Any) -> Shown:
-        choice = Choice.read(*values[: 5 + FIELDS])
-        config = config_of(values[5 + FIELDS :])
-        template = choice.template(lab)
-        data = choice.rows(lab, template)
-        configs = [replace(config, dora=False, **dict(changed)) for changed in RACE.values()]
-        for one in configs:  # what one of them cannot do is said before any of them starts
-            lab.service(Tuning).count(choice.model, one, data)
-        started: list[str] = []
-        try:
-            for one in configs:
-                started.append(
-                    lab.service(Tuning).start(known(owner), choice.model, data, template, one)
-                )
-        except Exception:
-            for run in started:
-                lab.service(Tuning).delete(owner, run)
-            raise
-        return {"monitor": followed(started[0]), "chosen": started}
-
-    return start
+    runs = lab.service(Tuning)
+    model, data, template, config = asked(lab, values)
+    configs = [replace(config, dora=False, **dict(changed)) for changed in RACE.values()]
+    for one in configs:  # what one of them cannot do is said before any of them starts
+        runs.count(model, one, data)
+    begun: list[str] = []
+    try:
+        for one in configs:
+            begun.append(runs.start(known(owner), model, data, template, one))
+    except Exception:
+        for run in begun:
+            runs.delete(owner, run)
+        raise
+    return {"monitor": followed(begun[0]), "chosen": begun}

@@ -5,14 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lmlab.errors import InputError
+from lmlab.terminal.naming import is_same_model
 from lmlab.terminal.quiet import write_json
-from lmlab.terminal.run_control import longer, unfinished
+from lmlab.terminal.run_control import longer, named, unfinished
 
 if TYPE_CHECKING:
     from lmlab.runs.store import RunFolder, RunSpec
 
-PLAIN = "none"
+NONE = "none"  # no wording, or no adapter
 LISTED = (
     "id title model data template state step trainable total train_loss valid_loss probe_before "
     "probe_loss accuracy seconds"
@@ -29,28 +29,18 @@ def add_runs(commands: Any) -> None:
 
 def resumed(arguments: argparse.Namespace, given: dict[str, Any]) -> "RunFolder":
     """The run in --out, if it was asked for with the same settings; more steps make it longer.
-
-    Raises:
-        InputError: it is no run, is under way or done, or other settings are asked for now.
+    Raises InputError: it is no run, is under way or done, or other settings are asked for now.
     """
-    from lmlab.runs.store import RunFolder
     from lmlab.training.config import steps_of
 
-    if arguments.out is None:
-        raise InputError("Which run is to go on?", "Name its folder with --out.")
-    folder = RunFolder(arguments.out)
+    folder = named(arguments.out)
     spec, config = folder.spec, folder.spec.config
     if epochs := vars(arguments).get("epochs"):
         rows = len(folder.data(spec).train)
         steps = steps_of(epochs, rows, config.batch_size, config.accumulation)
         given = {**given, "steps": steps}
     given, steps = longer(given, config.steps)
-    if changed := _differences(arguments, given, spec):
-        raise InputError(
-            f"The run in ‘{arguments.out.name}’ has other settings: {'; '.join(changed)}.",
-            "Leave them out to go on with it, or start another run.",
-        )
-    return unfinished(folder, steps)
+    return unfinished(folder, _differences(arguments, given, spec), steps)
 
 
 def _differences(
@@ -58,45 +48,29 @@ def _differences(
 ) -> list[str]:
     """What is asked for now and was not then, in words."""
     then = {
-        "model": spec.model,
-        "adapter": spec.adapter or PLAIN,
-        "data": spec.data,
-        "template": spec.template.name if spec.template else PLAIN,
+        "model": (spec.model, _same_model),
+        "adapter": (spec.adapter or NONE, lambda asked, spec: is_same_model(asked, spec.adapter)),
+        "data": (spec.data, _same_data),
+        "template": (spec.template.name if spec.template else NONE, _same_template),
     }
-    same = {
-        "model": _same_model,
-        "adapter": _same_adapter,
-        "data": _same_data,
-        "template": _same_template,
-    }
-    asked = {name: text for name in then if (text := vars(arguments).get(name)) is not None}
+    asked = ((name, vars(arguments).get(name), *known) for name, known in then.items())
     changed = [
-        f"{name} is {then[name]}, not {text}"
-        for name, text in asked.items()
-        if not same[name](text, spec)
+        f"{name} is {was}, not {text}"
+        for name, text, was, same in asked
+        if text is not None and not same(text, spec)
     ]
-    wanted = replace(spec.config, **given)
-    for name, (old, new) in spec.config.difference(wanted).items():
-        changed.append(f"{name.replace('_', ' ')} is {old}, not {new}")
-    return changed
+    return changed + spec.config.changed(replace(spec.config, **given))
 
 
 def _same_model(asked: str, spec: "RunSpec") -> bool:
     """With the adapter that the run started from, or the base by itself."""
     from lmlab.models.refs import ModelRef
-    from lmlab.terminal.naming import is_same_model
 
     ref = ModelRef.parse(asked)
     base, top = str(replace(ref, adapter=None)), ref.adapter or ""
     if is_same_model(asked, spec.adapter):  # run:ID is both in one
         return True
     return is_same_model(base, spec.model) and (not top or is_same_model(top, spec.adapter))
-
-
-def _same_adapter(asked: str, spec: "RunSpec") -> bool:
-    from lmlab.terminal.naming import is_same_model
-
-    return is_same_model(asked, spec.adapter)
 
 
 def _same_data(asked: str, spec: "RunSpec") -> bool:
@@ -106,8 +80,8 @@ def _same_data(asked: str, spec: "RunSpec") -> bool:
 
 def _same_template(asked: str, spec: "RunSpec") -> bool:
     """By what a file says, not by its name; the run has its own copy of one that has gone."""
-    if asked == PLAIN or spec.template is None:
-        return asked == PLAIN and spec.template is None
+    if asked == NONE or spec.template is None:
+        return asked == NONE and spec.template is None
     path = Path(asked)
     if path.is_file():
         from lmlab.terminal.tables import template_of

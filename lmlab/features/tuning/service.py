@@ -4,7 +4,6 @@ Imports no torch before a model has to be looked at. ``owner`` is a long random 
 visitor's browser keeps; what one owner started no other can see, stop or delete.
 """
 
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,9 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
 from lmlab.lab import import_core
+from lmlab.memo import Memo
 from lmlab.models.hub import token_of
 from lmlab.runs.owned_runs import TuningRuns
-from lmlab.runs.room import CHECKED, check_memory, longest_batch, longest_rows, row_tokens
+from lmlab.runs.room import (
+    CHECKED,
+    check_memory,
+    check_most,
+    longest_batch,
+    longest_rows,
+    row_tokens,
+)
 from lmlab.text import sets as data
 from lmlab.text.parquet import read_any
 from lmlab.text.rows import Faults
@@ -22,18 +29,14 @@ from lmlab.text.sets import Table
 from lmlab.text.templates import PromptTemplate
 from lmlab.text.wordings import shipped_templates
 from lmlab.training.config import FinetuneConfig
-from lmlab.training.counting import Counts, count
-from lmlab.training.masks import MaskView
-from lmlab.training.memory import Load
-from lmlab.training.sets import TuningData, shipped_data, split_table
+from lmlab.training.counting import Counts, Load, count
+from lmlab.training.sets import PLAIN, MaskView, TuningData, columns_of, shipped_data, split_table
 from lmlab.training.shapes import selected
 
 if TYPE_CHECKING:
-    from lmlab.models.tokens import Vocabulary
     from lmlab.training.outlines import Outline
 
 DEMO = "qa"
-PLAIN = "text"
 KNOWN = 16  # models whose outline is kept
 SMALLER = "Take smaller batches with more accumulation, shorter rows, LoRA, or a smaller model."
 LONGEST = 32  # of the longest rows: those that tell how large a batch is
@@ -43,34 +46,17 @@ LONGEST = 32  # of the longest rows: those that tell how large a batch is
 class Tuning(TuningRuns):
     """What can be asked about fine-tuning; what about runs that there are, in ``TuningRuns``."""
 
-    _outlines: "dict[str, Outline]" = field(default_factory=dict, repr=False)
+    _outlines: "Memo[str, Outline]" = field(default_factory=lambda: Memo(KNOWN), repr=False)
+    dataset = staticmethod(shipped_data)
+    table = staticmethod(read_any)
 
     def sets(self) -> list[str]:
         """Names of the shipped sets, the demo's first."""
         return sorted(data.shipped_sets(), key=lambda name: name != DEMO)
 
-    def dataset(self, name: str) -> TuningData:
-        """A shipped set.
-
-        Raises:
-            InputError: there is none of that name.
-        """
-        return shipped_data(name)
-
-    def table(self, content: bytes, name: str, *, skip: bool = False) -> Table:
-        """A visitor's file: CSV, TSV, JSON or Parquet, told by its name's ending; ``skip`` leaves
-        out rows that cannot be read.
-
-        Raises:
-            InputError: says which row or what else cannot be read.
-        """
-        return read_any(content, name, skip=skip)
-
     def hub_table(self, name: str, split: str = "train", *, skip: bool = False) -> Table:
-        """The first rows of a data set of the Hub: owner/name, with @revision and :subset.
-
-        Raises:
-            InputError: it cannot be found or read, or the Hub may not be asked.
+        """The first rows of a data set of the Hub: owner/name, with @revision and :subset. Raises
+        InputError: it cannot be found or read, or the Hub may not be asked.
         """
         settings = self.lab.settings
         if settings.offline or not (settings.allow_hub and settings.allow_datasets):
@@ -80,11 +66,9 @@ class Tuning(TuningRuns):
         wanted, token = HubSet.parse(name), token_of(settings)
         return hub_table(wanted, split, settings.max_train_rows, skip=skip, token=token)
 
-    def split(
-        self, table: Table, fields: Mapping[str, str] | None = None, **how: Any
-    ) -> TuningData:
+    def split(self, table: Table, **how: Any) -> TuningData:
         """A table in two parts, with no more rows than are allowed; as ``split_table``."""
-        return split_table(table, fields, limit=self.lab.settings.max_train_rows, **how)
+        return split_table(table, limit=self.lab.settings.max_train_rows, **how)
 
     def templates_for(self, name: str) -> list[PromptTemplate | None]:
         """Templates that fit a shipped set, the best for tuning first.
@@ -107,69 +91,53 @@ class Tuning(TuningRuns):
         config: FinetuneConfig,
         row: int,
     ) -> MaskView:
-        """A training row as tokens, each with or without loss; ``row`` wraps around.
-
-        Raises:
-            LabError: the model cannot be read, or the row lacks a column.
+        """A training row as tokens, each with or without loss; ``row`` wraps around. Raises
+        LabError: the model cannot be read, or the row lacks a column.
         """
-        outline = self._outline(model)
-        from lmlab.training.examples import columns_of, mask_view, structured
+        outline = self.outline(model)
+        from lmlab.training.examples import mask_view, structured
 
         if not data.train:
             raise InputError(f"‘{data.name}’ has no rows.")
         place = row % len(data.train)
         chosen = (data.train[place],)
         TuningData(data.name, chosen, ()).check_rows(columns_of(template), place + 1)
-        vocabulary, context = outline.vocabulary, outline.shape.context
-        context -= config.length if config.method == "prompt" else 0
-        found = next(
-            structured(vocabulary, template, chosen, config, context, place + 1, outline.end)
-        )
-        return mask_view(vocabulary, found, config, len(data.train))
+        vocabulary, context = outline.vocabulary, outline.shape.context - config.soft
+        made = structured(vocabulary, template, chosen, config, context, place + 1, outline.end)
+        return mask_view(vocabulary, next(made), config, len(data.train))
 
     def count(self, model: str, config: FinetuneConfig, data: TuningData | None = None) -> Counts:
         """Parameters, memory and, with data, time; quick enough for a slider after its first call.
-
-        Raises:
-            LabError: the model cannot be read, or the config does not fit it.
+        Raises LabError: the model cannot be read, or the config does not fit it.
         """
-        outline = self._outline(model)
-        row, load = 0.0, None
-        if data and data.train:
-            context = min(config.max_length or outline.shape.context, outline.shape.context)
-            row, longest = row_tokens(outline.vocabulary, data)
-            load = Load(min(config.batch_size, len(data.train)), *longest_batch(longest, context))
+        outline = self.outline(model)
+        if not data or not data.train:
+            return self._counted(outline, config)
+        context = min(config.max_length or outline.shape.context, outline.shape.context)
+        row, longest = row_tokens(outline.vocabulary, data)
+        load = Load(min(config.batch_size, len(data.train)), *longest_batch(longest, context))
         return self._counted(outline, config, load, row)
 
     def _counted(
-        self, outline: "Outline", config: FinetuneConfig, load: Load | None, row: float
+        self, outline: "Outline", config: FinetuneConfig, load: Load | None = None, row: float = 0.0
     ) -> Counts:
+        speed = self._speed if row else None
         return count(
-            outline.shape,
-            config,
-            row_tokens=row,
-            flops_per_second=self._speed,
-            load=load,
+            outline.shape, config, row_tokens=row, flops_per_second=speed, load=load,
             kept=outline.kept,
-        )
+        )  # fmt: skip
 
-    def linear_names(self, model: str) -> tuple[tuple[str, ...], tuple[str, ...], int]:
-        """Names for the targets' picker, those that ``auto`` means, and the number of layers."""
-        shape = self._outline(model).shape
-        return shape.linear_names, shape.auto_targets, shape.layers
+    def outline(self, model: str) -> "Outline":
+        """A model's parameters and tokenizer, without its weights. Raises LabError: the model
+        cannot be read.
+        """
+        import_core()
+        from lmlab.runs.bases import outline_of
 
-    def vocabulary(self, model: str) -> "Vocabulary":
-        """What cuts text into a model's tokens."""
-        return self._outline(model).vocabulary
-
-    def parameters(self, model: str) -> int:
-        """How many numbers a model has."""
-        return self._outline(model).shape.total
-
-    def warm(self) -> None:
-        """Have a process ready, so that the next start is quick; returns at once."""
-        if self.lab.settings.training:
-            self.lab.jobs.warm()
+        if (found := self._outlines.get(model)) is None:
+            found = outline_of(model, self.lab.store)
+            self._outlines.put(model, found)
+        return found
 
     def start(
         self,
@@ -186,10 +154,15 @@ class Tuning(TuningRuns):
                 matches nothing, a row that cannot be learned from.
         """
         self._check_allowed()
-        self._check_limits(config, data)
-        self._counted(self._outline(model), config, None, 0.0)
-        load = self._check_rows(model, data, template, config)
-        counts = self._counted(self._outline(model), config, load, 0.0)
+        settings = self.lab.settings
+        check_most("steps", config.steps, settings.max_steps)
+        check_most("rows", len(data.train) + len(data.valid), settings.max_train_rows)
+        if config.method == "lora":
+            check_most("as the rank", config.rank, settings.max_rank)
+        outline = self.outline(model)
+        self._counted(outline, config)
+        load = self._check_rows(outline, data, template, config)
+        counts = self._counted(outline, config, load)
         check_memory(counts.memory_bytes, self.lab.store, SMALLER)
         from lmlab.runs.bases import settled
 
@@ -202,6 +175,12 @@ class Tuning(TuningRuns):
             counts.disk_bytes + data.n_bytes,
         )
 
+    def learned(self, model: str, config: FinetuneConfig) -> tuple[str, ...]:
+        """Names of the parameters that selective fine-tuning trains; none in other methods."""
+        if config.method != "selective":
+            return ()
+        return tuple(p.name for p in selected(self.outline(model).shape, config.parts))
+
     @cached_property
     def _speed(self) -> float:
         """Floating-point operations a second that training gets out of this machine, roughly."""
@@ -209,38 +188,9 @@ class Tuning(TuningRuns):
 
         return measured_speed()
 
-    def learned(self, model: str, config: FinetuneConfig) -> tuple[str, ...]:
-        """Names of the parameters that selective fine-tuning trains; none in other methods."""
-        if config.method != "selective":
-            return ()
-        return tuple(p.name for p in selected(self._outline(model).shape, config.parts))
-
-    def _outline(self, model: str) -> "Outline":
-        """A model's parameters and tokenizer, without its weights."""
-        import_core()
-        from lmlab.runs.bases import outline_of
-
-        if model not in self._outlines:
-            found = outline_of(model, self.lab.store)
-            while len(self._outlines) >= KNOWN:
-                self._outlines.pop(next(iter(self._outlines)))
-            self._outlines[model] = found
-        return self._outlines[model]
-
-    def _check_limits(self, config: FinetuneConfig, found: TuningData) -> None:
-        settings = self.lab.settings
-        limits = (
-            ("steps", config.steps, settings.max_steps),
-            ("rows", len(found.train) + len(found.valid), settings.max_train_rows),
-            ("as the rank", config.rank if config.method == "lora" else 0, settings.max_rank),
-        )
-        for name, value, most in limits:
-            if value > most:
-                raise InputError(f"At most {most:,} {name} are allowed here, not {value:,}.")
-
     def _check_rows(
         self,
-        model: str,
+        outline: "Outline",
         found: TuningData,
         template: PromptTemplate | None,
         config: FinetuneConfig,
@@ -248,27 +198,21 @@ class Tuning(TuningRuns):
         """What can be said at once: missing columns, and the rows most likely to be too long; the
         longest batch.
         """
-        outline = self._outline(model)
-        from lmlab.training.examples import checked, columns_of, structured
+        from lmlab.training.examples import checked, structured
+        from lmlab.training.rows import Example
 
         found.check(columns_of(template))
-        context = outline.shape.context - (config.length if config.method == "prompt" else 0)
-        n = max(CHECKED, min(config.batch_size, LONGEST))
-        longest = longest_rows(found, n)
-        # One by one, for a sentence to name the row.
-        vocabulary, end = outline.vocabulary, outline.end
-        faults = Faults(config.skip_bad)
-        examples = [
-            example
-            for number, row in longest[:CHECKED]
-            for example in structured(
-                vocabulary, template, (row,), config, context, number, end, faults
+        vocabulary, context = outline.vocabulary, outline.shape.context - config.soft
+        longest = longest_rows(found, max(CHECKED, min(config.batch_size, LONGEST)))
+        faults, examples = Faults(config.skip_bad), list[Example]()
+        for number, row in longest[:CHECKED]:  # one by one, for a sentence to name the row
+            examples += structured(
+                vocabulary, template, (row,), config, context, number, outline.end, faults
             )
-        ]
         checked(examples, faults)
         rest = [row for _, row in longest[CHECKED:]]
         with suppress(InputError):  # the run says which row it is
-            examples += structured(vocabulary, template, rest, config, context, end=end)
+            examples += structured(vocabulary, template, rest, config, context, end=outline.end)
         width = max(len(example.ids) for example in examples)
         kept = width - min(example.loss_from for example in examples)
         return Load(min(config.batch_size, len(found.train)), width, max(1, kept))
