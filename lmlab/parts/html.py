@@ -20,7 +20,8 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    given = numbers.from_log, numbers.large, numbers.probability, numbers.signed, math.exp, visible
+    own = numbers.from_log, numbers.large, numbers.probability, numbers.signed
+    given = (*own, numbers.memory, numbers.duration, math.exp, visible)
     found.filters |= {one.__name__: one for one in given} | {"number": format}
     return found
 

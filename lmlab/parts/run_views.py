@@ -186,27 +186,3 @@ def _number(value: float | None) -> float | None:
 def problem(text: str) -> str:
     """What is wrong, where the counter would stand."""
     return f'<p class="lm-problem">{escape(text)}</p>'
-
-
-def memory(n_bytes: float) -> str:
-    """Bytes as people say them.
-
-    >>> memory(95_000), memory(950_000), memory(21_400_000), memory(3.2e9)
-    ('95 kB', '950 kB', '21 MB', '3.2 GB')
-    """
-    if n_bytes >= 1e9:
-        return f"{n_bytes / 1e9:.1f} GB"
-    if n_bytes >= 1e6:
-        return f"{n_bytes / 1e6:.{0 if n_bytes >= 1e7 else 1}f} MB"
-    return f"{n_bytes / 1e3:.0f} kB"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them.
-
-    >>> duration(41.2), duration(150), duration(7300)
-    ('41 s', '2.5 min', '2.0 h')
-    """
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

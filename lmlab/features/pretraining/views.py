@@ -4,18 +4,17 @@ Knows plain results; no model, no torch.
 """
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lmlab.parts.run_views import duration, memory
+from lmlab.numbers import duration, memory
+from lmlab.parts.html import html
 from lmlab.parts.strip import dump
-from lmlab.parts.templating import macro
 from lmlab.training.pretrain_config import PretrainConfig
 
 if TYPE_CHECKING:
     from lmlab.training.tokenizer import TokenizerView
 
-VIEWS = Path(__file__).with_name("views.jinja")
+VIEWS = "features/pretraining/views"
 
 
 def tokenizer(view: "TokenizerView") -> str:
@@ -37,7 +36,9 @@ def no_tokenizer(error: str) -> str:
 
 def facts(view: "TokenizerView") -> str:
     """A text and its tokenizer in figures."""
-    return macro(VIEWS, "facts")(
+    return html(
+        VIEWS,
+        "facts",
         (
             (f"{view.n_chars:,}", "characters to learn from"),
             (f"{view.n_tokens:,}", "tokens"),
@@ -45,7 +46,7 @@ def facts(view: "TokenizerView") -> str:
             (f"{view.size:,}", f"tokens in the vocabulary V, {view.n_merges:,} merges"),
             (_shown(view.uniform, 3), "ln V, nats: the loss before learning"),
             (_shown(view.unigram, 3), "entropy of the tokens’ frequencies, nats"),
-        )
+        ),
     )
 
 
@@ -64,7 +65,7 @@ def size(config: PretrainConfig, seconds: float) -> str:
         (f"{config.tokens:,}", "tokens read in all steps"),
         (duration(seconds), "about, for all steps"),
     )
-    return macro(VIEWS, "size")(figures, parts, config.parameters)
+    return html(VIEWS, "size", figures, parts, config.parameters)
 
 
 def _shown(value: float, digits: int) -> str:

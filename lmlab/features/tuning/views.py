@@ -1,19 +1,18 @@
 """What the Fine-tune tab shows besides its own components: what stands in ``views.jinja``."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from lmlab.numbers import signed
 from lmlab.parts import run_drawings
+from lmlab.parts.html import html
 from lmlab.parts.run_drawings import Contender
 from lmlab.parts.run_views import method_name
-from lmlab.parts.templating import macro
 from lmlab.runs.store import RunInfo
 from lmlab.training.config import OWN, FinetuneConfig
 from lmlab.training.counting import Counts, MatrixCount
 
-VIEWS = Path(__file__).with_name("views.jinja")
+VIEWS = "features/tuning/views"
 MOST_GROUPS = 24
 # Settings that say nothing about a run beside those that are compared anyway.
 QUIET_SETTINGS = frozenset(("sample_every", "evaluate_every", "save_every"))
@@ -28,7 +27,7 @@ def counter(counts: Counts, config: FinetuneConfig) -> str:
     typical = max(flat, key=len)[0] if flat else None
     groups = [(name, some) for (name, _, _), some in found.items()]
     made = _leaf(typical.name) if typical else "", _drawn(counts, config, typical)
-    return macro(VIEWS, "counter")(counts, config, groups, typical, *made, MOST_GROUPS)
+    return html(VIEWS, "counter", counts, config, groups, typical, *made, MOST_GROUPS)
 
 
 def _drawn(counts: Counts, config: FinetuneConfig, matrix: MatrixCount | None) -> dict[str, str]:
@@ -53,7 +52,7 @@ def settings_table(runs: Sequence[RunInfo]) -> str:
     differ = [name for name in names if len({row.get(name, "–") for row in rows}) > 1]
     same = [name for name in names if name not in differ and any(n.get(name) for n in rows)]
     shared = ", ".join(f"{name} {rows[0].get(name)}" for name in same)
-    return macro(VIEWS, "settings_table")([*map(method_name, runs)], rows, differ, shared)
+    return html(VIEWS, "settings_table", [*map(method_name, runs)], rows, differ, shared)
 
 
 def race(runs: Sequence[RunInfo]) -> str:
@@ -75,7 +74,7 @@ def race(runs: Sequence[RunInfo]) -> str:
     ]
     most = max((abs(info.forgetting) for info in over if info.forgetting is not None), default=0.0)
     differ = len({(info.data, info.template) for info in over}) > 1
-    return macro(VIEWS, "race")(charts, signed(most, 3), differ)
+    return html(VIEWS, "race", charts, signed(most, 3), differ)
 
 
 def _settings(info: RunInfo) -> dict[str, str]:
