@@ -26,8 +26,8 @@ WORST = 0.95  # of held-out pieces
 def circling(text: str) -> float:
     """Share of the runs of four words that came before.
 
-    >>> circling("the dog ran home and the cat slept"), circling("he ran and " * 4)
-    (0.0, 0.6666666666666666)
+    >>> circling("the dog ran home and the cat slept"), round(circling("he ran and " * 4), 2)
+    (0.0, 0.67)
     """
     words = text.split()
     runs = [tuple(words[i : i + 4]) for i in range(len(words) - 3)]
