@@ -51,7 +51,9 @@ def main() -> None:
 
 
 def pack(run: Path, folder: Path, shape: str, tokenizer: Path) -> None:
-    """The checkpoint of ``run``, its curves and its snapshots; the folder is replaced whole."""
+    """The checkpoint of ``run``, its curves and its snapshots; the folder is replaced whole, but
+    for snapshots from machines before this one.
+    """
     kept = torch.load(run / "checkpoint.pt", weights_only=True, map_location="cpu")
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -63,6 +65,9 @@ def pack(run: Path, folder: Path, shape: str, tokenizer: Path) -> None:
         if int(snapshot.name.split("-")[1]) >= FIRST_SNAPSHOT:
             weights = load_file(snapshot / "model.safetensors")
             save_file(eighths(weights), partial / f"{snapshot.name}.safetensors")
+    for file in folder.glob("step-*.safetensors"):
+        if not (partial / file.name).exists():
+            shutil.copy(file, partial)
     for name in (*CURVES, PARTS):
         if (run / name).exists():
             shutil.copy(run / name, partial)

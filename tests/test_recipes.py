@@ -164,6 +164,8 @@ def test_another_machine_goes_on_from_the_packed_state(tmp_path, made):
     further = pretrain.start(there, CONFIG, "float32")
     further.restore(packed)
     assert further.step == 8
+    state.pack(there, packed, "micro", made / "tokenizer")
+    assert (packed / "step-512.safetensors").exists()
 
 
 def test_a_state_of_another_shape_or_of_other_parts_is_refused(tmp_path, made):
