@@ -299,14 +299,14 @@ def test_limits_come_from_the_settings():
 
 
 def test_a_table_given_to_pretraining_on_the_page_is_a_column(tmp_path):
-    from lmlab.features.pretraining.text import reader
+    from lmlab.features.pretraining.text import read
     from lmlab.lab import Lab
     from lmlab.settings import Settings
 
     texts = [f"The dog number {i} ran over the hill and saw a red ball there." for i in range(50)]
     file = tmp_path / "kept.jsonl"
     file.write_text("\n".join(json.dumps({"document": i, "text": t}) for i, t in enumerate(texts)))
-    found = reader(Lab.open(Settings(offline=True, runs_dir=tmp_path)))(str(file), "")
+    found = read(Lab.open(Settings(offline=True, runs_dir=tmp_path)), str(file), "")
     data, said = found["own"], found["said"]
     assert sorted(row["text"] for row in (*data.train, *data.valid)) == sorted(texts)
     assert "kept.jsonl" in said
