@@ -87,6 +87,21 @@ def test_a_torn_line_is_left_out_and_a_log_is_cut_at_a_step(tmp_path, model):
     assert folder.events() == steps[:4]
 
 
+def test_who_sees_a_run_that_is_over_reads_all_of_it(tmp_path, model, monkeypatch):
+    """The state said so before the log did, and a page missed the last figures."""
+    folder, last = made(tmp_path, model), []
+    write = RunFolder.set_state
+
+    def note(self, state, **known):
+        if state not in ("queued", "running"):
+            last.append(self.events()[-1])
+        write(self, state, **known)
+
+    monkeypatch.setattr(RunFolder, "set_state", note)
+    *_, end = train(folder, SETTINGS)
+    assert last == [end]
+
+
 def test_a_run_writes_all_it_should(tmp_path, model):
     folder = made(tmp_path, model)
     events = list(train(folder, SETTINGS))

@@ -102,8 +102,9 @@ def _written(
                 event = started = replace(event, warnings=(*damaged, *event.warnings))
             if isinstance(event, Finished) and started:
                 _write_card(folder, spec, started, event)
-            notes.take(event)
+            # First what happened, then the state: who sees a run that is over reads all of it.
             folder.append(event)
+            notes.take(event)
             yield event
     except GeneratorExit:
         folder.set_state("interrupted")

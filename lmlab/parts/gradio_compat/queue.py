@@ -105,6 +105,7 @@ class Lines(queueing.Queue):
         """The next request that may run."""
         lines = list(self.event_queue_per_concurrency_id.items())
         random.shuffle(lines)
+        self._worked()
         waiting = {self._ticket(event).address for event in self._queued()}
         self._ahead = self._spent.ahead(waiting, {one.address for _, one in self._running.values()})
         for name, line in lines:
@@ -113,7 +114,6 @@ class Lines(queueing.Queue):
                 line.queue.remove(event)
                 ticket = self._tickets.pop(event._id, Ticket("", ""))
                 self._fair.setdefault(name, Fair(self.guests.share)).serve(ticket)
-                self._worked()
                 self._running[event._id] = (name, ticket)
                 return [event], event.fn.batch, name
         return None
@@ -127,7 +127,6 @@ class Lines(queueing.Queue):
             spent = self._worked() - began
             for event in events:
                 name, ticket = self._running.pop(event._id, (event.concurrency_id, Ticket("", "")))
-                self._spent.charge(ticket.address, spent)
                 if (fair := self._fair.get(name)) is not None:
                     fair.charge(ticket, spent)
                     self._arrange(name)
@@ -136,13 +135,16 @@ class Lines(queueing.Queue):
                     self._fair.pop(name, None)
 
     def _worked(self) -> float:
-        """Seconds of work done so far for each of those that are answered at once.
+        """Seconds of work done so far for each of those that are answered at once: they take turns.
 
-        They take turns, so that a short request which runs beside long ones is not charged for
-        them. Ask before the number of those that run changes.
+        Who runs something long is charged meanwhile, so that nobody waits for its end. Ask before
+        the number of those that run changes.
         """
         now = time.monotonic()
-        self._clock += (now - self._looked) / max(1, len(self._running))
+        share = (now - self._looked) / max(1, len(self._running))
+        for _, ticket in self._running.values():
+            self._spent.charge(ticket.address, share)
+        self._clock += share
         self._looked = now
         return self._clock
 
