@@ -6,11 +6,12 @@ import pickle
 from dataclasses import replace
 
 import pytest
+from plotly.graph_objects import Figure, Scatter
 
 from lmlab import palette
 from lmlab.features.likelihood.views import definition, figures
 from lmlab.measures import measures
-from lmlab.parts import plots, strip, tables
+from lmlab.parts import plots, strip, tables, widgets
 from lmlab.scoring.scored import Scored, remarks
 from lmlab.scoring.tokens import Alternative, TokenScore
 
@@ -155,3 +156,11 @@ def test_ramps_are_monotone_and_their_ink_is_readable(ramp, ink):
 
 def test_control_characters_can_be_seen():
     assert palette.visible("a\n\t\0\x7f\u202e") == "a⏎⇥␀␡⟨U+202E⟩"
+
+
+def test_a_figure_of_nothing_has_no_axes_with_made_up_numbers():
+    empty, drawn = Figure(), Figure(Scatter(x=[1], y=[2]))
+    for figure in (empty, drawn):
+        widgets.chart(figure, "figure")
+    assert empty.layout.xaxis.visible is empty.layout.yaxis.visible is False
+    assert drawn.layout.xaxis.visible is drawn.layout.yaxis.visible is None

@@ -40,6 +40,48 @@ def footer() -> None:
     static(FOOTER)
 
 
+SURFACES = {
+    "body_background_fill": "*neutral_50",
+    "body_background_fill_dark": "#0b1020",
+    "body_text_color_subdued": "#566078",
+    "body_text_color_subdued_dark": "#a4adc2",
+    "block_background_fill_dark": "#131a2e",
+    "block_border_color_dark": "#2a3555",
+    "border_color_primary_dark": "#2a3555",
+    "input_background_fill_dark": "#0f1528",
+    # The edge of what can be filled in or ticked: 3 : 1 against what is around it.
+    "input_border_width": "1px",
+    "input_border_color": "#8a94ab",
+    "input_border_color_dark": "#5f6c90",
+    "input_border_color_focus": "*primary_600",
+    "input_border_color_focus_dark": "*primary_400",
+    "input_shadow": "none",
+    "input_radius": "8px",
+    "block_radius": "10px",
+    "container_radius": "10px",
+    "input_placeholder_color": "#667085",
+    "input_placeholder_color_dark": "#8c97b2",
+    "checkbox_border_color": "#8a94ab",
+    "checkbox_border_color_dark": "#7583a8",
+    "checkbox_label_shadow": "none",
+    "checkbox_label_border_color": "#d5dae5",
+    "checkbox_label_border_color_dark": "#2a3555",
+    "checkbox_label_background_fill_selected": "*primary_600",
+    "checkbox_label_border_color_selected": "*primary_600",
+    "slider_color": "*primary_600",
+    "block_border_width": "1px",
+    "block_shadow": "none",
+    "block_label_background_fill": "transparent",
+    "block_title_background_fill": "transparent",
+    "block_title_text_color": "*body_text_color_subdued",
+    "block_title_padding": "0",
+    "button_primary_background_fill": "*primary_600",
+    "button_primary_background_fill_hover": "*primary_700",
+    "button_primary_background_fill_dark": "*primary_600",
+    "button_primary_background_fill_hover_dark": "*primary_500",
+}
+
+
 def theme() -> gr.themes.Base:
     """One accent, quiet surfaces, shipped fonts in the weights that have all glyphs."""
     sans = gr.themes.LocalFont("IBM Plex Sans", weights=(400, 700))
@@ -53,43 +95,4 @@ def theme() -> gr.themes.Base:
         font=[sans, "system-ui", "sans-serif"],
         font_mono=[mono, "ui-monospace", "monospace"],
     )
-    return soft.set(
-        body_background_fill="*neutral_50",
-        body_background_fill_dark="#0b1020",
-        body_text_color_subdued="#566078",
-        body_text_color_subdued_dark="#a4adc2",
-        block_background_fill_dark="#131a2e",
-        block_border_color_dark="#2a3555",
-        border_color_primary_dark="#2a3555",
-        input_background_fill_dark="#0f1528",
-        # The edge of what can be filled in or ticked: 3 : 1 against what is around it.
-        input_border_width="1px",
-        input_border_color="#8a94ab",
-        input_border_color_dark="#5f6c90",
-        input_border_color_focus="*primary_600",
-        input_border_color_focus_dark="*primary_400",
-        input_shadow="none",
-        input_radius="8px",
-        block_radius="10px",
-        container_radius="10px",
-        input_placeholder_color="#667085",
-        input_placeholder_color_dark="#8c97b2",
-        checkbox_border_color="#8a94ab",
-        checkbox_border_color_dark="#7583a8",
-        checkbox_label_shadow="none",
-        checkbox_label_border_color="#d5dae5",
-        checkbox_label_border_color_dark="#2a3555",
-        checkbox_label_background_fill_selected="*primary_600",
-        checkbox_label_border_color_selected="*primary_600",
-        slider_color="*primary_600",
-        block_border_width="1px",
-        block_shadow="none",
-        block_label_background_fill="transparent",
-        block_title_background_fill="transparent",
-        block_title_text_color="*body_text_color_subdued",
-        block_title_padding="0",
-        button_primary_background_fill="*primary_600",
-        button_primary_background_fill_hover="*primary_700",
-        button_primary_background_fill_dark="*primary_600",
-        button_primary_background_fill_hover_dark="*primary_500",
-    )
+    return soft.set(**SURFACES)

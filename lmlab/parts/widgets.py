@@ -116,6 +116,11 @@ class Moved(Html):
 
 
 def chart(figure: Any, elem_id: str) -> gr.Plot:
-    """A plotly figure, without a frame of its own."""
+    """A plotly figure, without a frame of its own; one of nothing has no axes either, whose numbers
+    plotly would make up.
+    """
+    if not any(trace.y is not None and len(trace.y) for trace in figure.data):
+        figure.update_xaxes(visible=False)
+        figure.update_yaxes(visible=False)
     looks: dict[str, Any] = {"show_label": False, "container": False, "elem_classes": "lm-plot"}
     return gr.Plot(figure, elem_id=elem_id, **looks)

@@ -48,24 +48,7 @@ def build(lab: Lab, tab: gr.Tab) -> None:
         "here and now by the models below on the texts that ship for this; none of the embedded "
         "models saw them in training.</p>"
     )
-    with gr.Row(elem_classes="lm-inputs"):
-        with gr.Column(scale=4, min_width=300):
-            models = model_picker(
-                lab, "scale-measured-models", "Models", multiselect=True, value=defaults(lab),
-                max_choices=MOST, needs=FEATURE.needs,
-            )  # fmt: skip
-            kinds = gr.CheckboxGroup(
-                list(KINDS), value=list(KINDS[:3]), label="kinds of text", elem_id="scale-kinds"
-            )
-        with gr.Column(scale=2, min_width=300, elem_classes="lm-side"):
-            count = gr.Slider(
-                1, 76, TEXTS, step=1, label="texts of each kind, at most", elem_id="scale-count"
-            )
-            with gr.Row(elem_classes="lm-buttons"):
-                go = gr.Button(
-                    "Measure", variant="primary", elem_id="scale-go", elem_classes="lm-go"
-                )
-                stop = gr.Button("Stop", interactive=False, elem_id="scale-stop", min_width=80)
+    models, kinds, count, go, stop = _form(lab)
     with gr.Row(elem_classes="lm-chips"):
         line = Line(static("", elem_id="scale-status", elem_classes="lm-status"), stop)
     with gr.Column(elem_classes="lm-panel"):
@@ -94,6 +77,29 @@ def build(lab: Lab, tab: gr.Tab) -> None:
     turned = [axis.input, against.input]
     on(turned, drawn, [kept, axis, against], outputs, trigger_mode="always_last", **QUIET)
     saver.gives("measured.csv", lambda found: measured_csv(found) if found else "", kept)
+
+
+def _form(lab: Lab) -> tuple[Any, ...]:
+    """Models, kinds of text, how many of each; the buttons that measure and stop."""
+    with gr.Row(elem_classes="lm-inputs"):
+        with gr.Column(scale=4, min_width=300):
+            models = model_picker(
+                lab, "scale-measured-models", "Models", multiselect=True, value=defaults(lab),
+                max_choices=MOST, needs=FEATURE.needs,
+            )  # fmt: skip
+            kinds = gr.CheckboxGroup(
+                list(KINDS), value=list(KINDS[:3]), label="kinds of text", elem_id="scale-kinds"
+            )
+        with gr.Column(scale=2, min_width=300, elem_classes="lm-side"):
+            count = gr.Slider(
+                1, 76, TEXTS, step=1, label="texts of each kind, at most", elem_id="scale-count"
+            )
+            with gr.Row(elem_classes="lm-buttons"):
+                go = gr.Button(
+                    "Measure", variant="primary", elem_id="scale-go", elem_classes="lm-go"
+                )
+                stop = gr.Button("Stop", interactive=False, elem_id="scale-stop", min_width=80)
+    return models, kinds, count, go, stop
 
 
 def measurer(lab: Lab) -> Callable[..., Work]:

@@ -135,9 +135,8 @@ class Lines(queueing.Queue):
                     self._fair.pop(name, None)
 
     def _worked(self) -> float:
-        """Seconds of work done so far for each of those that are answered at once: they take turns.
-
-        Who runs something long is charged meanwhile, so that nobody waits for its end. Ask before
+        """Seconds of work done so far for each of those that are answered at once, and take turns;
+        each is charged meanwhile, so that nobody waits for the end of something long. Ask before
         the number of those that run changes.
         """
         now = time.monotonic()
