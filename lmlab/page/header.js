@@ -24,9 +24,13 @@ export function mount(element) {
   $("link").onclick = () => tell("lecture", { action: "ask" });
   pressed();
 
-  // They ask the lecture bar, which may come later than the header.
-  const wake = () => { for (const name of ["lecturer", "link", "begin"]) put($(name), { disabled: html.dataset.lmLecture !== "ready" }); };
+  // They ask the lecture bar and the page, which may come later than the header.
+  const wake = () => {
+    for (const name of ["lecturer", "link", "begin"]) put($(name), { disabled: html.dataset.lmLecture !== "ready" });
+    put($("reporter"), { disabled: !window.lmlab?.ready });
+  };
   onTold(element, "lecture-ready", wake);
+  onTold(element, "ready", wake);
   wake();
 
   // The first visit; a link leads to something else than the beginning.

@@ -73,7 +73,8 @@ def test_weights_as_a_map_and_one_matrix_in_full(visit, real_page, real_lab):
     drawn = page.evaluate(f"[...{FIGURE}.data[1].y]")
     assert drawn == pytest.approx(other.singular_values, rel=1e-4)
     expect(page.locator("#change-pictures canvas")).to_have_count(4)
-    assert other.name in receipt(page, "change-matrix")
+    page.locator("#change-matrix-keep").get_by_role("button", name="Receipt").click()
+    expect(page.locator("#change-matrix-keep pre")).to_contain_text(other.name)
 
     choose(page, "tuned", "all weights tuned")
     settled(page, "weights", "vectors changed")

@@ -21,6 +21,11 @@ COUNTER = "#tuning-counter .lm-fig.big"
 LOSS = "#tuning-mask .lm-toks .lm-tok.loss"
 ROWS = "#tuning-runs tbody tr"
 LONG = 2000  # steps: more than a test waits for
+# The whole curve is there, and longer than it was.
+GROWN = f"""before => {{
+  const {{ points, steps }} = document.querySelector("{MONITOR}").dataset;
+  return points === steps && Number(points) > before;
+}}"""
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +164,7 @@ def test_a_run_is_followed_stopped_resumed_and_compared(page, visit, address):
     page.reload()
     open_tab(page)
     turned(page, "running")
-    assert points(page) == int(page.locator(MONITOR).get_attribute("data-steps")) > before
+    page.wait_for_function(GROWN, arg=before)
     expect(page.locator(".lm-sample")).to_have_count(demo().samples)
     page.locator("#tuning-stop").click()
     turned(page, "stopped")

@@ -112,12 +112,23 @@ class Handlers:
         return shift_strip.next_token(self.lab.beliefs(tree.place, CONTROLS.read(*values)))
 
     def sample(
-        self, n: int, length: int, prompt: str, model: str, chat: bool, *values: Any
+        self,
+        tree: Tree | None,
+        n: int,
+        length: int,
+        prompt: str,
+        model: str,
+        chat: bool,
+        *values: Any,
     ) -> Work:
-        """Draw many completions."""
+        """Draw many completions; of another prompt than the one that is shown, also what the model
+        believes about the first token."""
         if n is None or length is None:
             raise InputError("How many samples, and how long?", "Type two numbers.")
         asked = replace(CONTROLS.read(*values), max_new_tokens=int(length), alternatives=1)
+        grown, shown = _tree(tree, prompt, model, chat), None
+        if grown is not tree:
+            shown = yield from self._look(grown, asked)
         yield Busy(f"{model}: reading …")
         drawn: list[list[Step]] = [[] for _ in range(int(n))]
         pace = Pace(PATIENCE)
@@ -131,7 +142,7 @@ class Handlers:
                 done = step.index + 1
                 yield Busy(f"{int(n)} samples: token {done}", done / asked.max_new_tokens)
         runs = [Completion(model, prompt or "", tuple(steps)) for steps in drawn]
-        return {"samples": samples(runs)}
+        return {**(shown or {}), "samples": samples(runs)}
 
     def _follow(self, tree: Tree, asked: GenerateConfig) -> Work:
         """Draw a completion as it grows."""

@@ -128,7 +128,7 @@ def _wire(it: SimpleNamespace, handlers: events.Handlers, tab: Any) -> None:
     line.on(it.chart.choose, handlers.choose, *moved, **GENERATING)
     line.on(it.branches.goto, handlers.goto, *moved, **GENERATING)
     follow(it.keep, line.running, events.note, [it.tree])
-    several = ([it.count, it.length, *given], {"samples": it.samples})
+    several = ([it.tree, it.count, it.length, *given], {**drawn, "samples": it.samples})
     sampled = line.on(it.sample.click, handlers.sample, *several, **GENERATING)
     line.stoppable()
     for button in (it.undo, it.again):
