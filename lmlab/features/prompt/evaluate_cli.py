@@ -14,6 +14,7 @@ from lmlab.options import read
 from lmlab.terminal.naming import ADAPTER, MODEL, asked_models
 from lmlab.terminal.quiet import write_json
 from lmlab.terminal.tables import template_of
+from lmlab.terminal.watched import counting
 from lmlab.text.protocols import Protocol
 from lmlab.text.sets import Dataset
 from lmlab.text.templates import PromptTemplate
@@ -107,13 +108,12 @@ def _measured(lab: Lab, designs: "Sequence[Design]") -> Iterator[Labelled]:
     """Each design's label and result; progress on standard error where that is a terminal."""
     from lmlab.features.prompt.studies import iter_study
 
-    for cell in iter_study(lab.store.borrow, designs):
-        if cell.final and cell.evaluation is not None:
-            yield cell.label, cell.evaluation
-        elif sys.stderr.isatty():
-            print(f"\r{cell.label}: {cell.done}/{cell.total} ", end="", file=sys.stderr)
-    if sys.stderr.isatty():
-        print("\r\x1b[K", end="", file=sys.stderr)
+    with counting("rows") as tell:
+        tell("loading", 0, len(designs[0].data.queries))
+        for cell in iter_study(lab.store.borrow, designs):
+            tell(cell.label or designs[0].model, cell.done, cell.total)
+            if cell.final and cell.evaluation is not None:
+                yield cell.label, cell.evaluation
 
 
 def _as_dict(
