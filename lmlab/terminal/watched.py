@@ -48,22 +48,28 @@ def counting(unit: str, *, apart: bool = False) -> Iterator[Tell]:
 
 
 @contextmanager
-def borrowed(refs: "Sequence[ModelRef | str]") -> "Iterator[list[LM]]":
-    """Models of this machine or the Hub, loaded; what is done meanwhile is told."""
+def waiting(first: str) -> Iterator[Callable[[str], None]]:
+    """What is being done, and for how long by now; gives what changes it."""
     from rich import progress
-
-    from lmlab.runs.model_store import ModelStore
 
     columns = (
         progress.SpinnerColumn(),
         progress.TextColumn("{task.description}", markup=False),
         progress.TimeElapsedColumn(),
     )
+    with _bar(columns) as bar:
+        task = bar.add_task(first, total=None)
+        yield lambda message: bar.update(task, description=message)
+
+
+@contextmanager
+def borrowed(refs: "Sequence[ModelRef | str]") -> "Iterator[list[LM]]":
+    """Models of this machine or the Hub, loaded; what is done meanwhile is told."""
+    from lmlab.runs.model_store import ModelStore
+
     with ExitStack() as held:
-        with _bar(columns) as bar:
-            task = bar.add_task("Loading …", total=None)
-            told = lambda message: bar.update(task, description=message)  # noqa: E731
-            lms = held.enter_context(ModelStore().borrow_all(refs, told))
+        with waiting("Loading …") as say:
+            lms = held.enter_context(ModelStore().borrow_all(refs, say))
         yield lms
 
 

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from lmlab.text.wordings import wordings_like
 
 if TYPE_CHECKING:
     from lmlab.features.prompt.studies import Design
+    from lmlab.models.model import LM
 
 STUDIES = ("shots", "templates", "order", "models")
 
@@ -109,8 +111,11 @@ def _measured(lab: Lab, designs: "Sequence[Design]") -> Iterator[Labelled]:
     from lmlab.features.prompt.studies import iter_study
 
     with counting("rows") as tell:
-        tell("loading", 0, len(designs[0].data.queries))
-        for cell in iter_study(lab.store.borrow, designs):
+
+        def borrow(name: str) -> "AbstractContextManager[LM]":
+            return lab.store.borrow(name, lambda said: tell(said, 0, 0))
+
+        for cell in iter_study(borrow, designs):
             tell(cell.label or designs[0].model, cell.done, cell.total)
             if cell.final and cell.evaluation is not None:
                 yield cell.label, cell.evaluation
