@@ -42,8 +42,8 @@ def test_a_budget_is_shared_out_and_never_below_the_fewest():
         "answers": [0.5 * n for n in range(41)],
         "valid": [0.1 * n for n in range(201)],
     }
-    assert fitted(needs, 60.0) == Size(200, 4, 40, 2)
-    assert fitted(needs, 60.0).seconds == pytest.approx(50.0)
+    assert fitted(needs, 200.0) == Size(200, 4, 40, 2)
+    assert fitted(needs, 200.0).seconds == pytest.approx(50.0)
     assert fitted(needs, 12.0) == Size(35, 2, 7, 1)
     # Three answers of forty would say nothing.
     assert fitted(needs, 6.0) == Size(25, 1, 0, 1)

@@ -13,6 +13,7 @@ from lmlab.training.config import FinetuneConfig
 SHARE = 0.05  # of a run's time, for all its evaluations together
 LEAST = 3.0  # seconds that each of them may take in any case
 PASSES = 1.5  # a step takes as long as so many forward passes over its rows, at least
+SLACK = 1.25  # all is measured up to here: what few rows tell is rather too slow than too quick
 FEWEST_ANSWERS = 4  # of fewer, the share that is right says nothing: there are none then
 # The kinds of what is measured, in the order in which they get their part of the time, with the
 # fewest of each.
@@ -63,16 +64,15 @@ class Budget:
             step: seconds that a step takes, about.
             spent: seconds that went into finding the needs.
         """
-        whole = whole_of(needs)
+        whole = priced(whole_of(needs), needs)
+        each = max(self.seconds, SHARE * step * config.steps / evaluations(config))
         if config.measure == "all":
-            return priced(whole, needs)
-        each = SHARE * step * config.steps / evaluations(config)
-        each = max(self.seconds, each) - spent
+            return whole
         if self.like and self.like[1] == whole:
             known = priced(self.like[0], needs)
             if known.seconds <= 2 * max(each, LEAST):
                 return known
-        return fitted(needs, each)
+        return whole if whole.seconds <= SLACK * each else fitted(needs, each - spent)
 
 
 def evaluations(config: FinetuneConfig) -> int:
@@ -93,16 +93,12 @@ def priced(size: Size, needs: Needs) -> Size:
 
 
 def fitted(needs: Needs, seconds: float) -> Size:
-    """As much as fits: all of it; else of each kind what fits into its equal part of the time that
-    is left.
+    """Of each kind what fits into its equal part of the time that is left.
 
     >>> row = [0.1 * n for n in range(201)]
     >>> fitted({"samples": [0.0, 1.0], "probe": [0.0], "answers": [0.0], "valid": row}, 4.0)
     Size(valid=30, probe=0, answers=0, samples=1, seconds=4.0)
     """
-    whole = priced(whole_of(needs), needs)
-    if whole.seconds <= seconds:
-        return whole
     left, counts = seconds, dict[str, int]()
     for place, (kind, fewest) in enumerate(FEWEST.items()):
         some = needs[kind]

@@ -1,6 +1,5 @@
 """How fast this machine measures a model, and how much is measured therefore."""
 
-import math
 from collections.abc import Sequence
 from itertools import accumulate
 
@@ -12,7 +11,8 @@ from lmlab.training.measuring import Measures
 from lmlab.training.rows import Example
 from lmlab.training.sizing import FEWEST, PASSES, Budget, Clock, Needs, priced, whole_of
 
-QUICK, TRIES = 0.2, 3  # seconds below which a reading is timed again, so many times at most
+QUICK = 0.2  # seconds below which a measurement of speed is made again
+MOST, GROWS = 32, 4  # held-out rows that it takes at most, and how many times more each time
 
 
 def sized(measures: Measures, train: Sequence[Example], budget: Budget) -> Sized:
@@ -31,29 +31,33 @@ def sized(measures: Measures, train: Sequence[Example], budget: Budget) -> Sized
 
 
 def _reading(measures: Measures, clock: Clock) -> float:
-    """Seconds to read one token of some rows; where that is quick, the first time, which is slower
-    than all others, does not count."""
-    tuned, best = measures.tuned, math.inf
-    soft = tuned.config.soft
-    rows = evenly(measures.valid or measures.probe, FEWEST["valid"])
+    """Seconds to read one token of some rows: of few, and where that is quick of more, since the
+    first time is slower and few rows leave a machine idle."""
+    tuned, some = measures.tuned, measures.valid or measures.probe
+    soft, count, seconds = tuned.config.soft, FEWEST["valid"], 0.0
     tuned.model.eval()
-    for _ in range(TRIES):
-        began = clock()
+    while True:
+        rows, began = evenly(some, count), clock()
         with measures.autocast():
             mean_loss(tuned.model, rows, soft, measures.keep, tuned.base.device, measures.ask)
-        best = min(best, clock() - began)
-        if best > QUICK:
-            break
-    return best / sum(len(row.ids) + soft for row in rows)
+        seconds = clock() - began
+        if seconds > QUICK or count >= MOST:
+            return seconds / sum(len(row.ids) + soft for row in rows)
+        count *= GROWS
 
 
 def _answering(measures: Measures, clock: Clock) -> float:
-    """Seconds to complete one row."""
+    """Seconds to complete one row; where that is quick, of the second time."""
     if not measures.valid or not (measures.answerable or measures.tuned.config.samples):
         return 0.0
-    began = clock()
-    measures.made[0] = measures.sample(measures.lm(), 0, 0, measures.valid[0])
-    return clock() - began
+    lm, seconds = measures.lm(), 0.0
+    for _ in range(2):
+        began = clock()
+        measures.made[0] = measures.sample(lm, 0, 0, measures.valid[0])
+        seconds = clock() - began
+        if seconds > QUICK:
+            break
+    return seconds
 
 
 def _needs(measures: Measures, token: float, answer: float) -> Needs:
