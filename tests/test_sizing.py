@@ -52,7 +52,7 @@ def test_a_budget_is_shared_out_and_never_below_the_fewest():
     assert fitted(few, 9.0) == Size(1, 1, 1, 1)
 
 
-def test_what_takes_5_percent_of_a_long_run_is_measured_whatever_the_least():
+def test_a_tenth_of_a_long_run_goes_into_measuring_whatever_the_least():
     needs = {
         "samples": [0.0],
         "probe": [0.0],
@@ -61,9 +61,10 @@ def test_what_takes_5_percent_of_a_long_run_is_measured_whatever_the_least():
     }
     long = replace(CONFIG, steps=1000, evaluate_every=100)
     assert evaluations(long) == 11
-    # 5 % of 1,000 steps of 11 s, shared by 11 evaluations
-    assert Budget().size(needs, long, step=11.0, spent=1.0).valid == 2 * 49
-    assert Budget().size(needs, CONFIG, step=11.0, spent=1.0).valid == 8
+    # a tenth of 1,000 steps of 5.5 s, shared by 11 evaluations
+    assert Budget().size(needs, long, step=5.5, spent=1.0).valid == 2 * 49
+    assert Budget().size(needs, long, step=9.0, spent=1.0).valid == 200
+    assert Budget().size(needs, CONFIG, step=5.5, spent=1.0).valid == 8
 
 
 def test_a_slow_machine_measures_an_even_choice_and_says_so(folder):

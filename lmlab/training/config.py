@@ -163,8 +163,8 @@ class FinetuneConfig(RunConfig):
     samples: Annotated[int, Field(ge=0, le=16), Option("sample prompts", high=16)] = 3
     """validation rows whose completion is shown"""
     measure: Annotated[Literal["time", "all"], Option("measure", labels=MEASURED)] = "time"
-    """time: of held-out rows, general texts, answers and samples as many at each evaluation as 5 %
-    of the run's time are enough for, or 3 seconds; all: all of them"""
+    """time: of held-out rows, general texts, answers and samples as many as fit, if all evaluations
+    together take a tenth of the run's time, or 3 seconds each; all: all of them"""
     precision: Annotated[Literal["auto", "float32", "bfloat16", "float16"], Option()] = "auto"
     """auto is bfloat16 on CUDA, else float32"""
     skip_bad: Annotated[bool, Option()] = False

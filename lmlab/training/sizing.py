@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from lmlab.training.config import FinetuneConfig
 
-SHARE = 0.05  # of a run's time, for all its evaluations together
+SHARE = 0.1  # of a run's time, for all its evaluations together: two at least
 LEAST = 3.0  # seconds that each of them may take in any case
 PASSES = 1.5  # a step takes as long as so many forward passes over its rows, at least
 SLACK = 1.25  # all is measured up to here: what few rows tell is rather too slow than too quick
