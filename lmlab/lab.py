@@ -92,14 +92,14 @@ class Lab:
         """Load a model, if need be, and say meanwhile what is going on.
 
         Raises:
-            LabError: what ``ModelStore.borrow`` raises.
+            LabError: what ``ModelStore.load`` raises.
         """
         said: SimpleQueue[str | BaseException | None] = SimpleQueue()
 
         def load() -> None:
             try:
-                with self.store.borrow(ref, said.put):
-                    said.put(None)
+                self.store.load(ref, said.put)
+                said.put(None)
             except BaseException as error:
                 said.put(error)
 

@@ -39,6 +39,7 @@ SCORING = waits_in("score", 2)
 GENERATING = waits_in("generate", 2)
 STUDYING = waits_in("study", 1)
 QUICK = waits_in("preview", 4)
+READING = waits_in("table", 2)
 
 
 @dataclass(frozen=True, slots=True)

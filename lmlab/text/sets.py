@@ -32,7 +32,7 @@ class Table:
 
     name: str
     columns: tuple[str, ...]
-    rows: tuple[Row, ...]  # each with some or all of the columns
+    rows: Sequence[Row]  # each with some or all of the columns
     skipped: tuple[str, ...] = ()  # rows that were left out, a sentence each
 
     @property
@@ -91,8 +91,8 @@ class Dataset:
     """A labelled set in two parts that share no row."""
 
     name: str
-    pool: tuple[Row, ...]  # what examples are drawn from
-    queries: tuple[Row, ...]  # what is asked
+    pool: Sequence[Row]  # what examples are drawn from
+    queries: Sequence[Row]  # what is asked
     notes: tuple[str, ...] = ()  # what became of rows that are in neither, in sentences
 
     def check(self, columns: Sequence[str]) -> None:
