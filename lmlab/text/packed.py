@@ -7,7 +7,7 @@ from typing import Any
 
 from lmlab.text.records import KINDS, Place, Record, Row, place_of
 
-TYPES = (str, *KINDS.values())
+TYPES: tuple[type[str], ...] = (str, *KINDS.values())
 
 
 class Packed(Sequence[Row]):

@@ -13,7 +13,7 @@ from typing import TypeVar
 from lmlab.assets import assets_dir
 from lmlab.errors import InputError
 from lmlab.text import twins
-from lmlab.text.chats import with_chats
+from lmlab.text.chats import MESSAGES, with_chats
 from lmlab.text.delimited import separated
 from lmlab.text.json_rows import json_rows
 from lmlab.text.records import Chat, Record, Row, place_of, where
@@ -38,7 +38,7 @@ class Table:
     @property
     def chats(self) -> bool:
         """Whether its rows are chats."""
-        return any(isinstance(cell, Chat) for row in self.rows[:1] for cell in row.values())
+        return MESSAGES in self.columns and isinstance(self.rows[0].get(MESSAGES), Chat)
 
     @property
     def notes(self) -> tuple[str, ...]:
