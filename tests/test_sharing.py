@@ -185,7 +185,7 @@ def test_where_two_addresses_ask_each_has_its_part_of_the_places(served, mock_la
     app, address = served(lab, "likelihood")
     queue = app.blocks._queue
     queue.guests.come("bad", "198.51.100.1")
-    hall = [f"hall {i}" for i in range(9)]
+    hall = [f"hall{i}" for i in range(9)]
     with pages(address, *hall):
         until(lambda: queue.guests.elsewhere("198.51.100.1"))
         for _ in range(3):
