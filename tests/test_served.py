@@ -10,6 +10,8 @@ import pytest
 
 from lmlab.cli.main import main
 from lmlab.errors import InputError, LabError, ModelError
+from lmlab.features.completion.branches import Tree
+from lmlab.features.completion.events import Handlers
 from lmlab.generation.complete import generate, sample, unfold
 from lmlab.generation.config import GenerateConfig
 from lmlab.lab import Lab
@@ -275,6 +277,28 @@ def test_a_page_knows_by_its_kind_what_a_server_gives(serving, monkeypatch, tmp_
     monkeypatch.setenv("LMLAB_SERVERS", str(tmp_path / "none"))
     with pytest.raises(InputError, match="cannot be read"):
         lacking("server:lab", frozenset({"text"}))
+
+
+def returned(work):
+    """What a generator returns."""
+    found = []
+
+    def whole():
+        found.append((yield from work))
+
+    deque(whole(), maxlen=0)
+    return found[0]
+
+
+def test_the_completion_tab_draws_what_a_server_tells(serving, tmp_path):
+    serving("vllm")
+    lab = Lab.open(Settings(offline=True, runs_dir=tmp_path))
+    work = Handlers(lab)._follow(Tree.plant("server:lab", PREFIX), GREEDY)
+    shown = returned(work)
+    head, *lines = map(json.loads, shown["strip"].split("\n"))
+    assert not {"rank", "entropy"} & set(head["measures"])
+    assert [line[2:4] for line in lines] == [[None, None]] * 12
+    assert "‘server:lab’ gives no whole next-token distributions." in shown["chart"]
 
 
 def test_commands_ask_a_server(serving, capsys):

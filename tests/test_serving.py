@@ -195,6 +195,31 @@ def test_what_cannot_be_answered_is_an_error_of_openais_form(post, asked, status
     assert (answer.json().get("error", {}).get("code", 200)) == status
 
 
+def test_too_many_that_wait_are_sent_away(store):
+    with store.borrow("base") as lm:
+        cards = {"base": Card(lm.vocabulary, lm.context)}
+    full = Desk(store, waiting=store.settings.max_waiting)
+    with listening(api(full, store.settings, cards)) as address:
+        asked = {"model": "base", "prompt": "a"}
+        answer = httpx.post(f"{address}/v1/completions", json=asked)
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+
+
+def test_what_goes_wrong_inside_is_told_without_its_words(store, monkeypatch):
+    desk = Desk(store)
+    monkeypatch.setattr(desk, "run", lambda *given: {}["secret"])
+    with store.borrow("base") as lm:
+        app = api(desk, store.settings, {"base": Card(lm.vocabulary, lm.context)})
+    with listening(app) as address:
+        asked = {"model": "base", "prompt": "a"}
+        whole = httpx.post(f"{address}/v1/completions", json=asked)
+        stream = httpx.post(f"{address}/v1/completions", json=asked | {"stream": True})
+    assert whole.status_code == 500
+    assert whole.json()["error"]["message"] == "Something went wrong."
+    assert "Something went wrong." in stream.text
+    assert "secret" not in whole.text + stream.text
+
+
 def test_what_fails_in_a_stream_is_told_in_it(post):
     text = post(prompt=[5] * 5000, stream=True).text
     assert "reads at most" in text

@@ -43,6 +43,7 @@ class Desk:
     """Where callers' work waits for the models of a store."""
 
     store: FolderStore
+    waiting: int = 0  # pieces of work that are not done
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(AT_ONCE))
     _waiting: dict[str, list[Scores]] = field(default_factory=dict)
     _mutex: Lock = field(default_factory=Lock)
@@ -63,15 +64,17 @@ class Desk:
                     loop.call_soon_threadsafe(said.put_nowait, (step,))
 
         line = self._lines.setdefault(caller, asyncio.Lock())
-        async with line:
-            done = loop.run_in_executor(self._pool, work)
-            done.add_done_callback(lambda _: said.put_nowait(None))
-            try:
+        self.waiting += 1
+        try:
+            async with line:
+                done = loop.run_in_executor(self._pool, work)
+                done.add_done_callback(lambda _: said.put_nowait(None))
                 while (found := await said.get()) is not None:
                     yield found[0]
-            finally:
-                gone.set()
-            await done
+                await done
+        finally:
+            self.waiting -= 1
+            gone.set()
 
     async def score(
         self, caller: str, model: str, reads: Sequence[Read], k: int

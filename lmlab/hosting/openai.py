@@ -20,12 +20,13 @@ from lmlab.models.chat import has_chat, rendered
 from lmlab.settings import Settings
 
 log = logging.getLogger("lmlab")
+WRONG = "Something went wrong."
 
 
 def api(desk: Desk, settings: Settings, cards: Mapping[str, Card], key: str = "") -> FastAPI:
     """The app; with a key, callers have to send it."""
     app = FastAPI(title="lmlab", docs_url=None, redoc_url=None, openapi_url=None)
-    for kind in (LabError, HTTPException, RequestValidationError):
+    for kind in (LabError, HTTPException, RequestValidationError, Exception):
         app.exception_handler(kind)(_refusal)
     wanted = f"Bearer {key}".encode()
 
@@ -36,6 +37,8 @@ def api(desk: Desk, settings: Settings, cards: Mapping[str, Card], key: str = ""
         return request.client.host if request.client else ""
 
     def card(name: str) -> Card:
+        if desk.waiting >= settings.max_waiting:
+            raise HTTPException(429, "Too many wait already.", {"retry-after": "1"})
         if name not in cards:
             raise HTTPException(404, f"The model ‘{name[:100]}’ is not served here.")
         return cards[name]
@@ -103,7 +106,7 @@ async def _events(work: Completion, caller: str, head: dict[str, Any]) -> AsyncG
         yield _event(_told(400, str(error)))
     except Exception:
         log.exception("A completion failed")
-        yield _event(_told(500, "Something went wrong."))
+        yield _event(_told(500, WRONG))
     yield "data: [DONE]\n\n"
 
 
@@ -118,10 +121,10 @@ def _told(status: int, said: str) -> dict[str, Any]:
 
 async def _refusal(request: Request, error: Exception) -> Response:
     """What cannot be done, in the form of OpenAI's errors."""
-    status, said = 400, str(error)
+    status, said = (400, str(error)) if isinstance(error, LabError) else (500, WRONG)
     if isinstance(error, HTTPException):
         status, said = error.status_code, str(error.detail)
     elif isinstance(error, RequestValidationError):
         first = error.errors()[0]
-        said = f"{'.'.join(map(str, first['loc'][1:]))}: {first['msg']}"
-    return JSONResponse(_told(status, said), status)
+        status, said = 400, f"{'.'.join(map(str, first['loc'][1:]))}: {first['msg']}"
+    return JSONResponse(_told(status, said), status, getattr(error, "headers", None))

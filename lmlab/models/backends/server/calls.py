@@ -69,8 +69,9 @@ class Calls:
             try:
                 while (found := said.get()) is not None:
                     yield found
-            finally:
+            except BaseException:
                 future.cancel()
+                raise
         try:
             future.result()
         except ExceptionGroup as group:
