@@ -92,14 +92,14 @@ class Lab:
         """Load a model, if need be, and say meanwhile what is going on.
 
         Raises:
-            LabError: what ``ModelStore.borrow`` raises.
+            LabError: what ``ModelStore.load`` raises.
         """
         said: SimpleQueue[str | BaseException | None] = SimpleQueue()
 
         def load() -> None:
             try:
-                with self.store.borrow(ref, said.put):
-                    said.put(None)
+                self.store.load(ref, said.put)
+                said.put(None)
             except BaseException as error:
                 said.put(error)
 
@@ -110,13 +110,18 @@ class Lab:
             yield Loading(message)
 
     def with_models(
-        self, refs: Sequence[ModelRef], steps: Callable[["list[LM]"], Iterator[T]]
+        self,
+        refs: Sequence[ModelRef],
+        steps: Callable[["list[LM]"], Iterator[T]],
+        *,
+        results: bool = False,
     ) -> Iterator[Loading | T]:
-        """Load models, then the steps made over them; between two of these others may use them."""
+        """Load models, then the steps made over them; between two of these others may use them, as
+        ``stepwise`` says."""
         for ref in refs:
             yield from self.ready(ref)
         with self.store.borrow_all(refs) as lms:
-            yield from stepwise(lms, steps(lms))
+            yield from stepwise(lms, steps(lms), results=results)
 
     @runs_models("model", seconds=SHORT)
     def score(
@@ -145,7 +150,7 @@ class Lab:
             asked, most = [ScoreRequest(text, before)], self.settings.max_tokens
             return iter_scores(lms[0], asked, max_tokens=most, **options)
 
-        yield from self.with_models([ModelRef.parse(model)], steps)
+        yield from self.with_models([ModelRef.parse(model)], steps, results=True)
 
     @runs_models("model")
     def complete(
@@ -244,7 +249,11 @@ class Lab:
         self.check_length(text + prefix)
         options: Any = {"prefix": prefix, "max_tokens": self.settings.max_tokens, "chat": chat}
         refs = _dialled([first, second], alpha)
-        yield from self.with_models(refs, lambda lms: iter_compare(lms[0], lms[1], text, **options))
+
+        def steps(lms: "list[LM]") -> "Iterator[Progress | Compared]":
+            return iter_compare(lms[0], lms[1], text, **options)
+
+        yield from self.with_models(refs, steps, results=True)
 
     def check_length(self, text: str, what: str = "The text", hint: str = SHORTER) -> None:
         """Raise an InputError where a text is longer than the settings let a visitor send."""

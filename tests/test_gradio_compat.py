@@ -84,7 +84,7 @@ def test_the_request_of_a_thread_is_known():
 
 def test_an_endpoint_for_programs_waits_in_its_line(page):
     (found,) = [one for one in page.fns.values() if one.api_name == "score"]
-    assert (found.concurrency_id, found.concurrency_limit) == ("score", 2)
+    assert (found.concurrency_id, found.concurrency_limit) == ("score", 3)
 
 
 def test_components_of_our_own_refuse_a_misspelt_argument():

@@ -3,17 +3,22 @@
 import csv
 import io
 import json
+import pickle
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from lmlab.errors import InputError
+from lmlab.text import uploads
 from lmlab.text.delimited import separated
-from lmlab.text.parquet import read_parquet
+from lmlab.text.parquet import read_any, read_parquet
 from lmlab.text.records import Chat, Flag, Number, Place, place_of, restored, stored
 from lmlab.text.sets import read_table, split, undivided
 from lmlab.text.templates import PromptTemplate
+from lmlab.text.uploads import SMALL, read_upload
 from lmlab.text.wordings import shipped_template
 from lmlab.training.sets import split_table
 
@@ -397,3 +402,61 @@ def test_json_cells_are_shown_as_written_and_kept_by_a_run(rows):
             assert {n: (type(c), c) for n, c in again.items()} == {
                 n: (type(c), c) for n, c in made.items()
             }
+
+
+TURNS = '[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}]'
+UPLOADS = {
+    "a.csv": "text,n,flag\n" + "".join(f'"x, {i}",{i},{i % 2 == 0}\n\n' for i in range(1000)),
+    "a.jsonl": "".join(f'{{"b": {i}, "a": "x{i}"}}\n{{"a": true}}\n' for i in range(500)) + "{}\n",
+    "b.jsonl": f'{{"messages": {TURNS}, "k": null}}\n' * 200,
+    "c.jsonl": "{}\n" * 5000,
+    "a.tsv": "a\tb\n" + "x\ty\n" * 5000 + "x\ty\tz\n",
+}
+
+
+@pytest.mark.parametrize("name", UPLOADS)
+def test_a_large_upload_is_read_as_any_table(name):
+    data = UPLOADS[name].encode()
+    assert len(data) > SMALL
+    here, found = (read(data, name, skip=True) for read in (read_any, read_upload))
+    for table in (found, pickle.loads(pickle.dumps(found))):
+        assert (table.name, table.columns, table.skipped) == (name, here.columns, here.skipped)
+        assert table.chats == here.chats
+        assert len(table.rows) == len(here.rows)
+        assert [*table.rows] == [*here.rows]
+        assert [place_of(row) for row in table.rows] == [place_of(row) for row in here.rows]
+        kinds = [
+            [[type(cell) for cell in row.values()] for row in one.rows] for one in (table, here)
+        ]
+        assert kinds[0] == kinds[1]
+
+
+def test_a_parquet_upload_is_read_as_any_table(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow.parquet import write_table
+
+    write_table(pa.table({"text": ["a", "b"], "n": [1, 2]}), tmp_path / "t.parquet")
+    data = (tmp_path / "t.parquet").read_bytes()
+    assert [*read_upload(data, "t.parquet").rows] == [*read_any(data, "t.parquet").rows]
+
+
+@pytest.mark.parametrize("data", [UPLOADS["a.tsv"].encode(), b"\xff" * 9000, b"x" * 5_500_000])
+def test_a_large_upload_is_refused_as_any_table(data):
+    said = []
+    for read in (read_any, read_upload):
+        with pytest.raises(InputError) as caught:
+            read(data, "a.tsv")
+        said.append((caught.value.message, caught.value.hint))
+    assert said[0] == said[1]
+
+
+@pytest.mark.parametrize(("name", "value"), [("PATIENCE", 0.001), ("MEMORY_BYTES", 30_000_000)])
+def test_an_upload_that_takes_too_much_is_a_sentence(monkeypatch, tmp_path, name, value):
+    """The other process reads the limits from the file that it runs."""
+    source = Path(uploads.__file__).read_text("utf-8")
+    own = tmp_path / "uploads.py"
+    own.write_text(re.sub("MEMORY_BYTES = 60, [0-9_]+", f"MEMORY_BYTES = 60, {value}", source))
+    monkeypatch.setattr(uploads, "__file__", str(own))
+    monkeypatch.setattr(uploads, name, value)
+    with pytest.raises(InputError, match="takes too much time or memory"):
+        read_upload(b"a,b\n" + b"x,y\n" * 19_000, "a.csv")

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from lmlab.cli.app import add_app
 from lmlab.cli.deploy import add_deploy
+from lmlab.cli.serve import add_serve
 from lmlab.errors import LabError
 from lmlab.features import features
 from lmlab.settings import read_settings
@@ -54,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
             feature.load(where)(commands)
     _add_models(commands)
     add_app(commands)
+    add_serve(commands)
     add_deploy(commands)
     return parser
 

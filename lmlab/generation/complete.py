@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from lmlab.errors import InputError
 from lmlab.generation.completions import Next, Step
 from lmlab.generation.sampling import GenerateConfig, keep
+from lmlab.generation.served import drawn, draws_itself
 from lmlab.generation.streams import Stream, iter_rounds, rounds
 from lmlab.models.model import LM
 from lmlab.models.tokens import BosSetting, encode_prompt
@@ -76,6 +77,9 @@ def iter_sample(
     ids = [*prompt_ids(lm, prompt, bos), *start]
     check_room(lm, ids)
     streams = [Stream(lm, config, ids, len(start), config.seed + i) for i in range(n)]
+    if draws_itself(lm):
+        yield from drawn(streams)
+        return
     for steps in iter_rounds(lm.decoder(n), streams):
         if isinstance(steps, Reading):
             yield steps
@@ -95,11 +99,16 @@ def unfold(
     and how far the reading of a long prompt is.
 
     A completion that is as long as ``config.max_new_tokens`` already gets that belief alone. The
-    last step has no reason to end where only the asked-for length is reached.
+    last step has no reason to end where only the asked-for length is reached. Of a model that draws
+    by itself there are steps alone.
     """
     ids = [*prompt_ids(lm, prompt, bos), *start]
     check_room(lm, ids)
-    stream, decoder = Stream(lm, config, ids, len(start), config.seed), lm.decoder()
+    stream = Stream(lm, config, ids, len(start), config.seed)
+    if draws_itself(lm):
+        yield from (step for _, step in drawn([stream]))
+        return
+    decoder = lm.decoder()
     logits = (yield from decoder.reading(ids))[0]
     while True:
         yield keep(stream.ids, logits, stream.ends, lm.vocabulary)

@@ -22,7 +22,8 @@ class Candidate:
     id: int
     text: str  # what it shows as
     logprob: float  # under the model's own distribution
-    probability: float  # after the sampling controls; 0 when they cut it off
+    # after the sampling controls; 0 when they cut it off, None where an engine does not tell it
+    probability: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,11 @@ class Step:
     text: str  # what the token shows as
     shown: str  # the characters that became readable with this token; stop strings are left out
     logprob: float  # of the token under the model's own distribution
-    probability: float  # of the token after the controls
-    rank: int  # of the token, 1 for the model's favourite
-    entropy: float  # of the model's own distribution
-    entropy_after: float  # of the distribution that was drawn from
+    # From here on None where an engine draws by itself and does not tell it.
+    probability: float | None  # of the token after the controls
+    rank: int | None  # of the token, 1 for the model's favourite
+    entropy: float | None  # of the model's own distribution
+    entropy_after: float | None  # of the distribution that was drawn from
     top: tuple[Candidate, ...]  # the model's likeliest tokens, best first
     finish: FinishReason | None = None  # why the completion ends here, or None when it goes on
 

@@ -110,6 +110,11 @@ class Stream:
         self.index += 1
         return replace(step, shown=shown, finish=self.finish)
 
+    def end(self, step: Step, reason: FinishReason) -> Step:
+        """The newest step, which turned out to be the last one."""
+        self.finish = reason
+        return replace(step, shown=step.shown + self._text.finish(), finish=reason)
+
     def _reason(self, token: int) -> FinishReason | None:
         if token in self.ends:
             return "end"

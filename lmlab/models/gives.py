@@ -12,4 +12,5 @@ GIVES = {
     "training": "weights to train",
 }
 ADAPTERS, WEIGHTS = frozenset({"adapters"}), frozenset({"weights"})
+DISTRIBUTIONS = frozenset({"distributions"})
 OF_WEIGHTS = "Choose a model of weights, such as ‘base’."  # where one gives too little

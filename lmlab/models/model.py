@@ -3,7 +3,7 @@
 A backend answers what it gives; all else is refused here, in a sentence that says why.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -30,6 +30,15 @@ class Read(NamedTuple):
 
     ids: Sequence[int]
     low: int
+
+
+class Drawn(NamedTuple):
+    """A token and what is known of its place, in nats."""
+
+    id: int
+    logprob: float
+    rank: int | None  # None where only the likeliest are known
+    top: Sequence[tuple[int, float]]  # the likeliest tokens with theirs, best first
 
 
 class LM:
@@ -157,6 +166,20 @@ class LM:
     def decoder(self, rows: int = 1) -> Decoder:
         """So many rows of one length that go on, token by token."""
         return Decoder(self, rows)
+
+    def draw(
+        self, ids: Sequence[int], config: Any, seeds: Sequence[int], wanted: Callable[[int], bool]
+    ) -> Generator[tuple[int, Drawn | str]]:
+        """One completion a seed where the model draws by itself and gives no distributions.
+
+        Args:
+            config: the controls, a ``GenerateConfig``; stop strings are the caller's to see.
+            wanted: whether one of them goes on.
+
+        Yields:
+            (which, token), and (which, ``stop`` or ``length``) where one ends.
+        """
+        raise self.lacks("text")
 
     def lacks(self, what: str) -> ModelError:
         """What to say where something is asked for that the backend does not give."""

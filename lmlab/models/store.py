@@ -43,6 +43,11 @@ class FolderStore(Places):
         """Paths of the models in memory, least recently used first."""
         return [str(folder) for folder in self._memory.loaded()]
 
+    def load(self, ref: ModelRef, on_progress: Progress) -> None:
+        """Have a model here without waiting for one's turn at it; raises as ``borrow`` does."""
+        self._memory.release(self._acquire(ref, on_progress))
+        self.adapter_of(ref, on_progress)
+
     @contextmanager
     def borrow(self, ref: ModelRef | str, on_progress: Progress | None = None) -> Iterator["LM"]:
         """A model for exclusive use: loads it if need be, takes its lock, sets its adapter.

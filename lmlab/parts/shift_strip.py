@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmlab.measures import Columns
 from lmlab.parts.strip import PREFIX_SHOWN, dump, numbers, offered, run_of, whole
 from lmlab.scoring.scored import remarks
 
@@ -45,12 +44,14 @@ def flowing(
         start: what stands before the prompt, as display strings.
     """
     # See ``lmlab.measures``; nothing that the tokens still to come would change.
-    columns: Columns = {
+    columns = {
         "logprob": np.array([step.logprob for step in steps]),
-        "rank": np.array([step.rank for step in steps], dtype=np.float64),
-        "entropy": np.array([step.entropy for step in steps]),
         "best": np.array([step.top[0].logprob if step.top else math.nan for step in steps]),
     }
+    # An engine that draws by itself tells neither.
+    if not any(step.entropy is None for step in steps):
+        columns["rank"] = np.array([step.rank for step in steps], dtype=np.float64)
+        columns["entropy"] = np.array([step.entropy for step in steps], dtype=np.float64)
     values = numbers(columns)
     head = {
         "name": name,
@@ -99,7 +100,7 @@ def _line(step: "Step", values: Sequence[int | None]) -> list[Any]:
         step.text,
         values,
         _digits(step.probability),
-        whole(step.entropy_after),
+        None if step.entropy_after is None else whole(step.entropy_after),
         place,
         _tops(step.top),
         step.finish,
@@ -110,9 +111,10 @@ def _tops(top: Sequence["Candidate"]) -> list[list[Any]]:
     return [[c.text, whole(-c.logprob), _digits(c.probability)] for c in top]
 
 
-def _digits(p: float) -> float:
-    """A probability with six digits, however small: what is not cut off must not look so."""
-    return float(f"{p:.6g}")
+def _digits(p: float | None) -> float | None:
+    """A probability with six digits, however small: what is not cut off must not look so; None
+    where it is not known."""
+    return None if p is None else float(f"{p:.6g}")
 
 
 def _pieces(found: "Compared") -> list[dict[str, Any]]:

@@ -35,10 +35,12 @@ def waits_in(line: str, at_once: int) -> Options:
 
 
 QUIET: Options = MappingProxyType({"show_progress": "hidden", "api_visibility": "private"})
-SCORING = waits_in("score", 2)
-GENERATING = waits_in("generate", 2)
+# Two at work for a hall that asks alone, and a place for whoever is elsewhere (``Lines``).
+SCORING = waits_in("score", 3)
+GENERATING = waits_in("generate", 3)
 STUDYING = waits_in("study", 1)
 QUICK = waits_in("preview", 4)
+READING = waits_in("table", 2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ class Protocol(Checked):
             raise InputError("A label can be chosen by calibrated scores only with calibration on.")
 
 
-def asked(data: Dataset, protocol: Protocol) -> tuple[Row, ...]:
+def asked(data: Dataset, protocol: Protocol) -> Sequence[Row]:
     """The queries: all, or as many as the limit says, the same for every design."""
     if protocol.limit is None or protocol.limit >= len(data.queries):
         return data.queries

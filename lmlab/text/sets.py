@@ -13,7 +13,7 @@ from typing import TypeVar
 from lmlab.assets import assets_dir
 from lmlab.errors import InputError
 from lmlab.text import twins
-from lmlab.text.chats import with_chats
+from lmlab.text.chats import MESSAGES, with_chats
 from lmlab.text.delimited import separated
 from lmlab.text.json_rows import json_rows
 from lmlab.text.records import Chat, Record, Row, place_of, where
@@ -32,13 +32,13 @@ class Table:
 
     name: str
     columns: tuple[str, ...]
-    rows: tuple[Row, ...]  # each with some or all of the columns
+    rows: Sequence[Row]  # each with some or all of the columns
     skipped: tuple[str, ...] = ()  # rows that were left out, a sentence each
 
     @property
     def chats(self) -> bool:
         """Whether its rows are chats."""
-        return any(isinstance(cell, Chat) for row in self.rows[:1] for cell in row.values())
+        return MESSAGES in self.columns and isinstance(self.rows[0].get(MESSAGES), Chat)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -91,8 +91,8 @@ class Dataset:
     """A labelled set in two parts that share no row."""
 
     name: str
-    pool: tuple[Row, ...]  # what examples are drawn from
-    queries: tuple[Row, ...]  # what is asked
+    pool: Sequence[Row]  # what examples are drawn from
+    queries: Sequence[Row]  # what is asked
     notes: tuple[str, ...] = ()  # what became of rows that are in neither, in sentences
 
     def check(self, columns: Sequence[str]) -> None:

@@ -22,8 +22,8 @@ class TuningData:
     """Two parts of a set that share no row."""
 
     name: str  # as shown to people
-    train: tuple[Row, ...]  # what is learned from
-    valid: tuple[Row, ...]  # what is held out; may be empty
+    train: Sequence[Row]  # what is learned from
+    valid: Sequence[Row]  # what is held out; may be empty
     origin: str = "shipped"  # where it came from: ``shipped``, ``upload``, ``hub`` or ``file``
     notes: tuple[str, ...] = ()  # what became of rows that are in neither part, in sentences
 

@@ -14,6 +14,8 @@ from lmlab.features.completion.views import REASONS, figures, samples
 from lmlab.generation.completions import Completion, Given, Next, Step
 from lmlab.generation.config import GenerateConfig
 from lmlab.lab import Lab
+from lmlab.models.backends import lacking
+from lmlab.models.gives import DISTRIBUTIONS
 from lmlab.parts import shift_strip
 from lmlab.parts.alternatives import index_of
 from lmlab.parts.asking import advice
@@ -141,7 +143,7 @@ class Handlers:
             if pace.is_due():
                 done = step.index + 1
                 yield Busy(f"{int(n)} samples: token {done}", done / asked.max_new_tokens)
-        runs = [Completion(model, prompt or "", tuple(steps)) for steps in drawn]
+        runs = [Completion(model, prompt or "", tuple(steps)) for steps in drawn if steps]
         return {**(shown or {}), "samples": samples(runs)}
 
     def _follow(self, tree: Tree, asked: GenerateConfig) -> Work:
@@ -168,7 +170,7 @@ class Handlers:
     def _look(self, tree: Tree, asked: GenerateConfig) -> Work:
         """Draw where a visitor went; the model is asked for its belief there, for nothing else."""
         yield Busy(f"{tree.model}: reading …", 0, self._draw(tree, asked))
-        if not tree.ended:
+        if not tree.ended and not lacking(tree.model, DISTRIBUTIONS):
             there = replace(asked, max_new_tokens=max(1, len(tree.path())), alternatives=10)
             with closing(self._complete(tree, there)) as events:
                 place = next((event for event in events if isinstance(event, Next)), None)
@@ -186,12 +188,17 @@ class Handlers:
             "strip": shift_strip.flowing(
                 tree.name, tree.model, tree.form, path, forks=True, start=tree.start
             ),
-            "chart": shift_strip.next_token(found, NOTHING_NEXT if tree.ended else "…"),
+            "chart": shift_strip.next_token(found, _unknown(tree)),
             "figures": figures(Completion(tree.model, tree.prompt, path)),
             "branches": branches.payload(tree),
             "advice": advice(tree.given, "completion"),
             "tree": tree,
         }
+
+
+def _unknown(tree: Tree) -> str:
+    """Why nothing is known of the next token, or not yet."""
+    return NOTHING_NEXT if tree.ended else lacking(tree.model, DISTRIBUTIONS) or "…"
 
 
 def seeded(seed: int | None) -> int:

@@ -14,5 +14,5 @@ FEATURE = Feature(
     ),
     first=Look("#completion-strip .lm-tok", "#completion-go"),
     commands=("cli:add_generate",),
-    needs=frozenset({"distributions", "text"}),
+    needs=frozenset({"text"}),
 )

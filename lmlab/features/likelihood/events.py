@@ -7,7 +7,10 @@ from typing import Any
 from lmlab.errors import InputError
 from lmlab.features.likelihood.views import definition, figures
 from lmlab.lab import Lab
+from lmlab.memo import Memo
+from lmlab.models.refs import ModelRef
 from lmlab.parts import plots, strip, tables
+from lmlab.parts.examples import EXAMPLES
 from lmlab.parts.receipt_button import Note, quoted
 from lmlab.parts.stream import Busy, Work, result
 from lmlab.parts.strip import Shown, same_tokens
@@ -15,21 +18,30 @@ from lmlab.progress import Progress
 from lmlab.receipts import texts
 from lmlab.scoring.scored import Scored
 
+KNOWN = 16  # results of the page's own texts that are kept
+
 
 def scorer(lab: Lab) -> Callable[..., Work]:
-    """The handler that scores a text."""
+    """The handler that scores a text; the page's own, which many open at once, is scored once."""
+    known, own = Memo[Any, Scored](KNOWN), {example.text for example in EXAMPLES}
 
     def score(text: str, prefix: str, model: str, second: str, start: str, chat: bool) -> Work:
         yield Busy(f"{model}: reading …")
         runs: list[Scored] = []
         for name in (model, second) if second else (model,):
-            asked = lab.score(name, text or "", prefix or "", bos=start or "tokenizer", chat=chat)
 
             def progress(step: Progress, name: str = name) -> Busy:
                 said = f"{name}: {step.done:,} of {step.total:,} tokens"
                 return Busy(said, step.done / max(1, step.total))
 
-            runs.append((yield from result(asked, Scored, progress)))
+            found = known.get(key := (name, text, prefix, start, chat))
+            if found is None:
+                how: Any = {"bos": start or "tokenizer", "chat": chat}
+                asked = lab.score(name, text or "", prefix or "", **how)
+                found = yield from result(asked, Scored, progress)
+                if text in own and lab.store.ships(ModelRef.parse(name)):
+                    known.put(key, found)
+            runs.append(found)
         shown = Shown.of(runs)
         return {
             "strip": strip.payload(*runs, name=shown.name),

@@ -18,8 +18,8 @@ from lmlab.parts import shift_strip, upload_table
 from lmlab.parts.stream import Busy, Pace, Shown, Work
 from lmlab.parts.upload_table import COLUMNS, OWN
 from lmlab.progress import Loading
-from lmlab.text.parquet import read_any
 from lmlab.text.reading import Answer
+from lmlab.text.uploads import read_upload
 from lmlab.text.wordings import read_wording, shipped_source, titled
 
 BEFORE = 60  # characters of the prompt that stand before the completion
@@ -46,7 +46,7 @@ def others(lab: Lab, name: str) -> list[str]:
 
 def read_table(file: Any, pasted: str, second: Any, skip: bool, wording: str) -> Shown:
     """A table of the visitor's, and a wording that fits it."""
-    own, template = upload_table.read(read_any, file, pasted, second, skip), None
+    own, template = upload_table.read(read_upload, file, pasted, second, skip), None
     with suppress(LabError):
         template = read_wording(wording)
     named: dict[str, Any] = {"wording": gr.update(choices=titled())}

@@ -114,7 +114,7 @@ class Measured:
 
     kind: str  # ``shots``, ``order``, or another, which is drawn as bars
     results: tuple[tuple[str, Evaluation], ...]  # each design's label and figures
-    queries: tuple[Row, ...]  # the rows that were asked
+    queries: Sequence[Row]  # the rows that were asked
     under_way: bool = False  # whether the last design is not done
     last: "Design | None" = None
 

@@ -14,7 +14,7 @@ from lmlab.lab import Lab
 from lmlab.parts.first_open import Following, Led
 from lmlab.parts.gradio_compat import building
 from lmlab.parts.receipt_button import Keep, follow
-from lmlab.parts.stream import GENERATING, QUICK, QUIET, Line, on, waits_in
+from lmlab.parts.stream import GENERATING, QUICK, QUIET, READING, Line, on, waits_in
 from lmlab.parts.upload_table import COLUMNS
 from lmlab.parts.widgets import Strip, static
 from lmlab.text.wordings import shipped_source
@@ -122,7 +122,7 @@ def _wire_design(
     given = [form.upload, form.pasted, form.second, form.skip, form.source]
     columns = dict(zip(COLUMNS, form.columns, strict=True))
     own = {"data": form.data, "table": form.table, "said": form.said, **worded, **columns}
-    read = on(form.use.click, events.read_table, given, own, **QUICK)
+    read = on(form.use.click, events.read_table, given, own, **READING)
     show(on(read.success, rows.first_query, *to_rows, **QUICK))
     switched = gr.on(
         [form.model.change, form.form.change], lambda: None, queue=False,

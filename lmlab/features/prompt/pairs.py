@@ -14,7 +14,7 @@ from lmlab.parts import upload_table
 from lmlab.parts.stream import GENERATING, STUDYING, Busy, Line, Work, result
 from lmlab.parts.widgets import static
 from lmlab.progress import Loading
-from lmlab.text.parquet import read_any
+from lmlab.text.uploads import read_upload
 
 FIRST = ("The book on the tables is new.", "The book on the tables are new.")
 
@@ -98,5 +98,5 @@ class Handlers:
         import_core()
         from lmlab.scoring.pairs import pairs_of
 
-        table = read_any(*upload_table.content(file, pasted))
+        table = read_upload(*upload_table.content(file, pasted))
         return (yield from self.measure(model, pairs_of(table)))

@@ -17,7 +17,7 @@ from lmlab.lab import Lab
 from lmlab.parts import run_views, upload_table
 from lmlab.parts.gradio_compat.building import Html
 from lmlab.parts.pickers import Choices, model_picker
-from lmlab.parts.stream import QUICK, Shown, on
+from lmlab.parts.stream import QUICK, READING, Shown, on
 from lmlab.parts.upload_table import COLUMNS, OWN
 from lmlab.parts.widgets import static
 from lmlab.text.wordings import NONE, read_wording, shipped_source
@@ -152,7 +152,7 @@ def wire(lab: Lab, step: DataStep, settings: list[Any]) -> Callable[..., Any]:
     given = [*step.given, step.wording, step.source]
     columns = dict(zip(COLUMNS, step.columns, strict=True))
     shown_in = {"data": step.data, "table": step.table, "said": step.said, **worded, **columns}
-    own = on(step.use.click, partial(read, lab), given, shown_in, **QUICK)
+    own = on(step.use.click, partial(read, lab), given, shown_in, **READING)
     on(own.success, again, shown, step.preview, **QUICK)
     return show
 

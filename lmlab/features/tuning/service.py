@@ -23,10 +23,10 @@ from lmlab.runs.room import (
     row_tokens,
 )
 from lmlab.text import sets as data
-from lmlab.text.parquet import read_any
 from lmlab.text.rows import Faults
 from lmlab.text.sets import Table
 from lmlab.text.templates import PromptTemplate
+from lmlab.text.uploads import read_upload
 from lmlab.text.wordings import shipped_templates
 from lmlab.training.config import FinetuneConfig
 from lmlab.training.counting import Counts, Load, count
@@ -48,7 +48,7 @@ class Tuning(TuningRuns):
 
     _outlines: "Memo[str, Outline]" = field(default_factory=lambda: Memo(KNOWN), repr=False)
     dataset = staticmethod(shipped_data)
-    table = staticmethod(read_any)
+    table = staticmethod(read_upload)
 
     def sets(self) -> list[str]:
         """Names of the shipped sets, the demo's first."""

@@ -20,6 +20,7 @@ from lmlab.hosting.guests import LONGEST, Guests, place
 
 OWN_SHARE = 24  # requests of one visitor that may wait at a time; a page that opens sends a few
 LARGE = 64_000_000  # bytes of large requests that wait or are answered; half of one address
+LOOK = 0.01  # seconds between two looks at who may run; Gradio's own are a thousand a second
 UNREAD = 64  # sessions without a page whose answers are kept until somebody asks for them
 # What a handler's ``concurrency_id`` belongs to; all else is quick.
 KINDS = {
@@ -63,6 +64,7 @@ class Lines(queueing.Queue):
         self.most = most
         self.guests = guests
         self.ANALYTICS_MAX_EVENTS = 0
+        self.sleep_when_free = self.progress_update_sleep_when_free = LOOK
         self._fair: dict[str, Fair] = {}
         self._tickets: dict[str, Ticket] = {}
         self._running: dict[str, tuple[str, Ticket]] = {}
@@ -91,12 +93,10 @@ class Lines(queueing.Queue):
         ticket = Ticket(address, session if self.guests.knows(session) else "")
         ticket.n_bytes = large_bytes(request.scope)
         self._check_memory(ticket)
-        fn = self.blocks.fns.get(body.fn_index)
-        if fn is not None:
+        if (fn := self.blocks.fns.get(body.fn_index)) is not None:
             self._check_room(ticket, session, kind_of(fn.concurrency_id))
         found = await super().push(body, request, username)
-        done, name, _ = found
-        if done and (event := self.event_ids_to_events.get(str(name))) is not None:
+        if found[0] and (event := self.event_ids_to_events.get(str(found[1]))) is not None:
             self._place(event, ticket)
         self._forget_unread()
         return found
@@ -164,13 +164,13 @@ class Lines(queueing.Queue):
         asking = {*running, *(one.who for one in tickets.values())}
         is_long = kind_of(name) != "quick"
         pages_first = is_long and any(visitor for _, visitor in asking)
-        n_addresses = len({address for address, _ in asking})
+        shares = {address: self.guests.share(address) for address, _ in asking}
         for event in line.queue:
             who = tickets[event._id].who
             held, most = running[who], (limit or math.inf) - 1
             if is_long and self.guests.elsewhere(who[0]):
                 held = sum(one.address == who[0] for one in at_work)
-                most = min(most, (limit or math.inf) // n_addresses)
+                most = min(most, round((limit or 1) * shares[who[0]] / sum(shares.values())))
             holds_all = limit != 1 and held >= max(1, most)
             if not holds_all and who[0] not in self._ahead and (who[1] or not pages_first):
                 return event

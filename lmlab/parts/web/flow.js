@@ -27,13 +27,13 @@ function flowing({ columns, ...head }, lines) {
 // The alternatives of one step, before and after the controls.
 export function choicesOf(run, i) {
   const found = choicesFrom(run.choices[i], run.place[i]);
-  if (run.place[i] < 0) found.drawn = { text: run.texts[i], p: valueOf([run], 0, i, "probability"), after: run.after[i], rank: run.rank[i] };
+  if (run.place[i] < 0) found.drawn = { text: run.texts[i], p: valueOf([run], 0, i, "probability"), after: run.after[i], rank: run.rank?.[i] };
   return found;
 }
 
 export function choicesFrom(top, place) {
   const found = top.map(([text, nll, after], which) => ({ text, p: Math.exp(-nll / KEY.scale), after, which, actual: which === place }));
-  return Object.assign(found, { controlled: true, drawn: null });
+  return Object.assign(found, { controlled: top[0]?.[2] !== null, drawn: null });
 }
 
 // Above a completion: whose it is, how likely it is by now, and why it ended.
@@ -43,7 +43,8 @@ export function flowHeading(run) {
   return el("div", "lm-runhead", el("b", "", run.model), ...facts.map((text) => el("span", "", text)), end ? el("span", "lm-end", end) : null);
 }
 
-export const flowFacts = (run, i) => [
+// An engine that draws by itself does not tell them.
+export const flowFacts = (run, i) => (run.entropyAfter[i] === null ? [] : [
   "p after the controls " + probability(run.after[i]),
   "entropy after " + fixed(run.entropyAfter[i] / KEY.scale / LN2, 2) + " bits",
-].map((text) => el("div", "lm-diff", text));
+]).map((text) => el("div", "lm-diff", text));
