@@ -35,6 +35,7 @@ from lmlab.training.config import FinetuneConfig, demo
 from lmlab.training.events import TrainEvent
 from lmlab.training.pretrain_config import PretrainConfig
 from lmlab.training.sets import TuningData, shipped_data
+from lmlab.training.sizing import Budget
 
 OWNER = "python library"  # whose runs are those that a program makes
 
@@ -244,7 +245,9 @@ def finetune(
     found = data if isinstance(data, TuningData) else shipped_data(data)
     if out is None:
         tuned = bases.ready(asked.base, asked.adapter, Settings(), config)
-        yield from training.finetune(tuned, bases.material(tuned, wording, found, config))
+        budget = Budget(Settings().measure_seconds)
+        rows = bases.material(tuned, wording, found, config)
+        yield from training.finetune(tuned, rows, budget=budget)
         return
     path = Path(out).resolve()
     spec = new_spec(path.name, OWNER, asked.base, found, wording, config, asked.adapter)

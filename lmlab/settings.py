@@ -129,6 +129,11 @@ class Settings(BaseSettings):
     max_queue: Count = Field(20, description="runs that may wait")
     max_steps: Count = Field(5_000, description="longest fine-tuning run, optimiser steps")
     max_train_seconds: float = Field(3_600, gt=0, description="longest fine-tuning run, seconds")
+    measure_seconds: float = Field(
+        3.0, gt=0, allow_inf_nan=False,
+        description="what measuring may take at a time in fine-tuning, seconds, where a run's part "
+        "of it, a tenth of its time, is less",
+    )  # fmt: skip
     max_train_rows: Count = Field(20_000, description="most rows that a run learns from")
     max_rank: Count = Field(256, description="highest rank of LoRA")
     max_pretrain_steps: Count = Field(

@@ -6,6 +6,7 @@ import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from queue import Queue
 from typing import ClassVar
 
 import pytest
@@ -123,6 +124,20 @@ def test_a_branch_and_no_branch_are_one_copy(near_hub):
         with lab.borrow(name):
             pass
     assert len(lab.loaded()) == 1
+
+
+def test_a_download_says_how_far_it_is(tmp_path):
+    """What lay there before is no speed."""
+    said: Queue[str] = Queue()
+    (tmp_path / "one").write_bytes(b"0" * 1_000_000)
+    with hub.told("a/b", tmp_path, 4_000_000, said.put, pulse=0.01):
+        (tmp_path / "two.incomplete").write_bytes(b"0" * 1_000_000)
+        assert said.get(timeout=60).startswith("Fetching a/b: 2 of 4 MB, ")
+        (tmp_path / "two.incomplete").write_bytes(b"0" * 3_000_000)
+        last = next(one for one in iter(lambda: said.get(timeout=60), "") if "4 of 4 MB" in one)
+    assert last.endswith("about 0 s left …")
+    with hub.told("a/b", tmp_path / "nowhere", 4, said.put, pulse=1e-3):
+        pass
 
 
 def test_a_revision_that_is_not_there_is_named(near_hub):

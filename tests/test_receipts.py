@@ -138,7 +138,12 @@ def test_a_study_s_prompts_are_those_that_were_asked(numbers: Numbers) -> None:
     assert numbers(note.write()) == pytest.approx([found.nll.mean], abs=1e-4)
 
 
-def test_the_receipt_of_a_run_that_is_on_the_disk(numbers: Numbers, tmp_path: Path) -> None:
+@pytest.mark.parametrize("seconds", ["1e9", "1e-9"])
+def test_the_receipt_of_a_run_that_is_on_the_disk(
+    numbers: Numbers, tmp_path: Path, monkeypatch, seconds: str
+) -> None:
+    """On the very rows that were measured: all, or as many as there was time for."""
+    monkeypatch.setenv("LMLAB_MEASURE_SECONDS", seconds)
     config = FinetuneConfig(
         method="selective", parts=("norms", "head"), steps=3, batch_size=4,
         learning_rate=1e-3, evaluate_every=0,
@@ -153,6 +158,7 @@ def test_the_receipt_of_a_run_that_is_on_the_disk(numbers: Numbers, tmp_path: Pa
     )
     note = tuning.of_run(SimpleNamespace(service=lambda kind: runs))("me", "run")
     assert note is not None
+    assert (folder.info().measured == 8) == (seconds == "1e-9") == ("some[" in note.write())
     found = numbers(note.write())
     assert found == pytest.approx([end.valid_before, end.valid_loss], abs=1e-3)
 

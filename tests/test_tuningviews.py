@@ -4,9 +4,11 @@ import html
 import json
 import math
 import re
+from dataclasses import replace
 
 import pytest
 
+from lmlab.features.tuning.views import race, settings_table
 from lmlab.parts import run_drawings, run_views
 from lmlab.parts.run_drawings import Contender
 from lmlab.runs.store import RunInfo
@@ -17,10 +19,12 @@ from lmlab.training.events import (
     Sampled,
     SampleToken,
     Saved,
+    Sized,
     Started,
     TrainStep,
 )
 from lmlab.training.sets import MaskToken, MaskView
+from lmlab.training.sizing import Size
 
 HOSTILE = "</script><b>${alert(1)}"
 
@@ -50,6 +54,22 @@ def test_news_are_short_and_in_order():
     assert found[2][1]["tokens"] == [[" no", 2500]]
     assert len(found[2][1]["prompt"]) == 402
     assert found[3] == ["step", 1, 1.23457, 0.001, 1.0, 10, 0.1]
+
+
+def test_on_which_rows_was_measured_is_said_where_losses_stand():
+    sized = Sized(0, Size(24, 1, 0, 1, 5.0), Size(200, 16, 40, 3, 95.0), 50)
+    ((kind, told),) = run_views.news([sized])
+    assert (kind, told["every"], told["seconds"]) == ("sized", 50, 5.0)
+    assert "24 of 200 held-out rows" in told["told"]
+    (whole,) = run_views.news([replace(sized, used=sized.whole)])
+    assert whole[1]["told"] == ""
+    known = {"step": 9, "trainable": 5, "valid_loss": 1.5, "held_out": 200}
+    some, all_ = (run(id=f"a{n}", measured=n, **known) for n in (24, 200))
+    rows = json.loads(html.unescape(run_views.table([some, all_], {})))["rows"]
+    assert [row["valid"] for row in rows] == ["1.500 (24 of 200 rows)", "1.500"]
+    assert "24 of 200" in settings_table([some, all_])
+    assert "different numbers of held-out rows" in race([some, all_])
+    assert "different numbers" not in race([all_, all_])
 
 
 def test_what_is_not_a_number_travels_as_none():

@@ -1,7 +1,11 @@
 """Models of the Hugging Face Hub: looked at before they are fetched, safetensors only."""
 
 import logging
-from collections.abc import Callable
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from fnmatch import fnmatch
 from itertools import compress
 from pathlib import Path
@@ -20,6 +24,7 @@ from lmlab.settings import Settings
 
 log = logging.getLogger("lmlab")
 MOST_BESIDES = 200_000_000  # bytes of all that is no weights: a tokenizer, a vocabulary
+PULSE = 1.0  # seconds between two words about a download
 PATTERNS = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 
 
@@ -108,15 +113,56 @@ def _download(
             "Choose a smaller model.",
         )
     on_progress(f"Fetching {name} ({size / 1e6:,.0f} MB) …")
-    fetched = snapshot_download(
-        name,
-        revision=revision,
-        allow_patterns=PATTERNS,
-        endpoint=endpoint(),
-        cache_dir=cache_dir(),
-        token=token,
-    )
+    folder = cache_dir() / f"models--{name.replace('/', '--')}" / "blobs"
+    with told(name, folder, size, on_progress):
+        fetched = snapshot_download(
+            name,
+            revision=revision,
+            allow_patterns=PATTERNS,
+            endpoint=endpoint(),
+            cache_dir=cache_dir(),
+            token=token,
+        )
     return Path(fetched)
+
+
+@contextmanager
+def told(
+    name: str, folder: Path, size: int, tell: Callable[[str], None], pulse: float = PULSE
+) -> Iterator[None]:
+    """Says meanwhile how much of so many bytes has come into a folder, how fast, and how long the
+    rest takes; nothing as long as nothing comes.
+    """
+    over, began, first = threading.Event(), time.monotonic(), _bytes(folder)
+
+    def watch() -> None:
+        while not over.wait(pulse):
+            come, seconds = _bytes(folder) - first, time.monotonic() - began
+            if come > 0:
+                have, speed = min(first + come, size), come / seconds
+                left = (size - have) / speed
+                tell(
+                    f"Fetching {name}: {have / 1e6:,.0f} of {size / 1e6:,.0f} MB, "
+                    f"{speed / 1e6:,.1f} MB/s, about {left:,.0f} s left …"
+                )
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+
+
+def _bytes(folder: Path) -> int:
+    """Of all files in a folder, whole or not yet."""
+    total = 0
+    with suppress(OSError):
+        for file in os.scandir(folder):
+            with suppress(OSError):
+                total += file.stat().st_size
+    return total
 
 
 def _check(info: Any, name: str) -> int:

@@ -16,6 +16,7 @@ from lmlab.training.events import (
     Levels,
     Lost,
     Sampled,
+    Sized,
     Started,
     TrainEvent,
     TrainStep,
@@ -33,7 +34,8 @@ LEVELS = ("uniform", "unigram", "base")
 def news(events: Sequence[TrainEvent]) -> list[list[Any]]:
     """Events as short lists, in order; those that nothing is drawn of are left out.
 
-    ``["plan", {…}]``, ``["step", step, loss, learning rate, gradient norm, tokens, seconds]``,
+    ``["plan", {…}]``, ``["sized", {…}]``,
+    ``["step", step, loss, learning rate, gradient norm, tokens, seconds]``,
     ``["eval", step, held-out loss, loss on general text, accuracy]``, of a model from nothing with
     its bits a byte at the end, ``["sample", {…}]``, ``["levels", {…}]``, ``["end", {…}]``,
     ``["lost", line]``. What is not a finite number is None.
@@ -56,6 +58,9 @@ def _short(event: TrainEvent) -> list[Any] | None:
             return ["levels", {key: _number(getattr(event, key)) for key in LEVELS}]
         case Started():
             return ["plan", {"steps": event.steps, "warnings": list(event.warnings)}]
+        case Sized():
+            told = {"every": event.every, "seconds": _number(event.used.seconds)}
+            return ["sized", {**told, "told": event.told}]
         case Finished():
             return ["end", {"seconds": event.seconds}]
         case Lost():
@@ -150,12 +155,18 @@ def _row(info: RunInfo, number: int, current: bool) -> dict[str, Any]:
         "state": state_name(info),
         "trainable": f"{info.trainable:,}" if info.trainable else "–",
         "steps": f"{info.step:,} of {info.config.steps:,}",
-        "valid": _shown(info.valid_loss),
+        "valid": _shown(info.valid_loss) + _rows_of(info),
         "accuracy": "–" if info.accuracy is None else f"{100 * info.accuracy:.0f} %",
         "forgetting": "–" if forgetting is None else f"{forgetting:+.3f}".replace("-", "−"),
         "seconds": f"{info.seconds:,.0f}" if info.seconds else "–",
         "current": current,
     }
+
+
+def _rows_of(info: RunInfo) -> str:
+    """On how many rows a loss is, where these are not all."""
+    some = info.valid_loss is not None and info.measured < info.held_out
+    return f" ({info.measured} of {info.held_out:,} rows)" if some else ""
 
 
 def _shown(value: float | None) -> str:

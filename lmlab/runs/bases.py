@@ -12,7 +12,7 @@ from lmlab.models.backends.transformers.loading import inspect, load, outline
 from lmlab.models.backends.transformers.model import Weights
 from lmlab.models.refs import RUN
 from lmlab.models.tokenizers import fitted, read_vocabulary
-from lmlab.runs.model_store import ModelRef, ModelStore
+from lmlab.runs.model_store import ModelRef, ModelStore, Progress
 from lmlab.settings import Settings
 from lmlab.text.rows import Faults, told
 from lmlab.text.templates import PromptTemplate
@@ -48,10 +48,12 @@ def adapter_folder(base: str, adapter: str, store: ModelStore) -> Path:
     return store.resolve_adapter(ref, lambda message: None)
 
 
-def outline_of(model: str, store: ModelStore) -> Outline:
+def outline_of(
+    model: str, store: ModelStore, on_progress: Progress = lambda message: None
+) -> Outline:
     """A model's parameters and tokenizer, without its weights; an adapter on it is left out."""
     ref = ModelRef.parse(started_from(model, store)[0])
-    folder = inspect(store.resolve(ref, lambda message: None), ref.name)
+    folder = inspect(store.resolve(ref, on_progress), ref.name)
     empty = outline(folder)
     vocabulary = fitted(read_vocabulary(folder.path, folder.name), empty, folder.name)
     end = taught_end(vocabulary, _stops(folder.path, empty))
@@ -114,16 +116,21 @@ class Asked:
 
 
 def settled(
-    model: str, store: ModelStore, given: dict[str, Any], usual: dict[str, Any] | None = None
+    model: str,
+    store: ModelStore,
+    given: dict[str, Any],
+    usual: dict[str, Any] | None = None,
+    on_progress: Progress = lambda message: None,
 ) -> Asked:
     """A run's settings: what is given, else the adapter's that it goes on from, else what is usual,
-    else what suits the model's size.
+    else what suits the model's size. A model of the Hub is fetched first.
 
     Raises:
         LabError: the adapter has others than those that are given, or tuning cannot go on from it.
     """
     base, adapter = started_from(model, store)
-    outline, fixed, known = outline_of(base, store), dict[str, Any](), {**(usual or {})}
+    outline = outline_of(base, store, on_progress)
+    fixed, known = dict[str, Any](), {**(usual or {})}
     if adapter:
         folder = adapter_folder(base, adapter, store)
         fixed = onward.settings_of(folder, outline.shape)

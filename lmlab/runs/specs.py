@@ -28,8 +28,8 @@ FINAL = (
     "step", "seconds", "train_loss", "valid_loss", "valid_before", "probe_loss", "probe_before",
     "accuracy", "accuracy_before",
 )  # fmt: skip
-FIGURES = (*FINAL, "trainable", "total", "reason", "message")
-_WHOLE, _WORDS = ("step", "trainable", "total"), ("reason", "message")
+FIGURES = (*FINAL, "trainable", "total", "measured", "held_out", "reason", "message")
+_WHOLE, _WORDS = ("step", "trainable", "total", "measured", "held_out"), ("reason", "message")
 _ELSE = "Open it with the version that wrote it; it is left as it is."
 
 
@@ -59,6 +59,8 @@ class RunInfo:
     step: int = 0  # last step that is known of
     trainable: int = 0  # parameters that learn; 0 before the start
     total: int = 0  # of the model
+    measured: int = 0  # held-out rows that are measured, of how many; 0 where that is not known yet
+    held_out: int = 0
     train_loss: float | None = None  # as in ``events.Finished``, of what has been measured so far
     valid_loss: float | None = None
     valid_before: float | None = None

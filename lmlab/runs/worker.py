@@ -28,13 +28,23 @@ from lmlab.runs.locks import HeldError
 from lmlab.runs.model_store import ModelRef, ModelStore
 from lmlab.runs.processes import FULL, HELD
 from lmlab.runs.records import DAMAGED, rewind
+from lmlab.runs.siblings import alike
 from lmlab.runs.specs import FINAL
 from lmlab.runs.store import RunFolder, Runs, RunSpec, title_of, write_whole
 from lmlab.settings import Settings
 from lmlab.training import checkpoints
 from lmlab.training.card import card
-from lmlab.training.events import Evaluated, Finished, Reason, Started, TrainEvent, TrainStep
+from lmlab.training.events import (
+    Evaluated,
+    Finished,
+    Reason,
+    Sized,
+    Started,
+    TrainEvent,
+    TrainStep,
+)
 from lmlab.training.finetune import finetune
+from lmlab.training.sizing import Budget
 
 Stop = Callable[[], Reason | None]
 PULSE = 0.5  # seconds between two notes
@@ -153,6 +163,7 @@ def _made(
         base_name=ModelStore(settings).base_name(ModelRef.parse(spec.model)),
         should_stop=stop,
         accelerator=accelerator,
+        budget=Budget(settings.measure_seconds, alike(folder, spec)),
     )
 
 
@@ -175,7 +186,10 @@ def _write_card(folder: RunFolder, spec: RunSpec, started: Started, event: Finis
     else:
         template = spec.template.name if spec.template else ""
         base = in_checkout(spec.model)
-        text = card(title_of(spec), base, spec.data, template, spec.config, started, event)
+        text = card(
+            title_of(spec), base, spec.data, template, spec.config, started, event,
+            folder.info().measured,
+        )  # fmt: skip
     for place in filter(None, (folder.path, folder.learned)):
         write_whole(place / "README.md", text)
 
@@ -194,6 +208,9 @@ class Notes:
         match event:
             case Started():
                 known |= {"trainable": event.trainable, "total": event.total}
+            case Sized():
+                known |= {"measured": event.used.valid, "held_out": event.whole.valid}
+                self._last = 0.0  # noted at once: the card is written from it
             case TrainStep():
                 known |= {"step": event.step, "train_loss": _finite(event.loss)}
                 known["seconds"] = known.get("seconds", 0.0) + event.seconds

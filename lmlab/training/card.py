@@ -23,15 +23,16 @@ def card(
     config: FinetuneConfig,
     started: Started,
     finished: Finished,
+    measured: int,
 ) -> str:
-    """The card as Markdown."""
+    """The card as Markdown; ``measured``: how many of the held-out rows are."""
     environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True)
     environment.filters |= {"json": json.dumps, "commas": "{:,}".format, "said": _said}
     source = Path(__file__).with_name("card.md.jinja").read_text(encoding="utf-8")
     settings = (*OWN[config.method], *SHARED)
     known = {"title": title, "base": base, "data": data, "template": template, "config": config}
     return environment.from_string(source).render(
-        **known, started=started, finished=finished, settings=settings
+        **known, started=started, finished=finished, settings=settings, measured=measured
     )
 
 

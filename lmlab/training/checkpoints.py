@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from lmlab.errors import InputError
 from lmlab.training.events import HaltedError
+from lmlab.training.sizing import Size
 from lmlab.training.whole import whole_folder
 
 FOLDER = "checkpoints"
@@ -38,6 +39,7 @@ class Place:
     last: dict[str, float | None] = field(default_factory=dict)  # figures of the last one
     # what is measured after this step and is not yet: ``evaluation``, ``samples``
     owed: list[str] = field(default_factory=list)
+    size: Size | None = None  # of what is measured; None: of all
     sums: dict[str, int] = field(default_factory=dict)  # of the files, by name; none in old ones
 
     @classmethod

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, TypeAdapter
 
+from lmlab.training.sizing import Size
+
 Reason = Literal["done", "stopped", "limit", "nan"]
 # What is not finite is null in JSON.
 Figure = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
@@ -43,6 +45,27 @@ class Started:
     processes: int = 1  # that share the work
     first: int = 0  # the step it goes on from; 0 for a new run
     warnings: tuple[str, ...] = ()  # what a reader has to know, in sentences
+
+
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """How much of the held-out rows and of all else is measured in this run."""
+
+    step: int  # that were made when this was decided
+    used: Size
+    whole: Size  # all that there is
+    every: int  # steps between evaluations; 0: at the start and the end alone
+
+    @property
+    def told(self) -> str:
+        """What a reader has to know; empty where all is measured."""
+        if self.used == self.whole:
+            return ""
+        return (
+            f"Each evaluation measures {self.used.told(self.whole)}, in about "
+            f"{self.used.seconds:.1f} s; all of them (measure: all) would take "
+            f"{self.whole.seconds:,.0f} s."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +168,7 @@ class Lost:
     line: int
 
 
-TrainEvent = Started | Levels | TrainStep | Evaluated | Sampled | Saved | Finished | Lost
+TrainEvent = Started | Sized | Levels | TrainStep | Evaluated | Sampled | Saved | Finished | Lost
 _READERS = {kind.__name__: TypeAdapter(kind) for kind in get_args(TrainEvent)}
 
 

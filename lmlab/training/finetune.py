@@ -14,6 +14,7 @@ from lmlab.training.examples import Material
 from lmlab.training.loop import Loop
 from lmlab.training.methods import Tuned
 from lmlab.training.pacing import Stop, due, due_after
+from lmlab.training.sizing import Budget
 
 
 def finetune(
@@ -24,6 +25,7 @@ def finetune(
     base_name: str = "",
     should_stop: Stop = lambda: None,
     accelerator: Any = None,
+    budget: Budget | None = None,
 ) -> Iterator[TrainEvent]:
     """Train; yields events, the last of them ``Finished``.
 
@@ -33,12 +35,13 @@ def finetune(
         base_name: what an adapter calls its base.
         should_stop: asked between the parts of a step; a reason ends the run.
         accelerator: of accelerate, where several processes share the work.
+        budget: of what is measured; None takes the usual one.
 
     Raises:
         InputError: fewer rows in a batch than processes.
         OSError: the disk is full, for instance; the last good checkpoint is kept.
     """
-    return run(Loop(tuned, material, out, should_stop, accelerator, base_name))
+    return run(Loop(tuned, material, out, should_stop, accelerator, base_name, budget or Budget()))
 
 
 def run(loop: Loop) -> Iterator[TrainEvent]:

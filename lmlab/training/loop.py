@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ from lmlab.training.measuring import Measures, autocast_of
 from lmlab.training.methods import Tuned
 from lmlab.training.pacing import GRACE, Pace, Stop
 from lmlab.training.rows import Example
+from lmlab.training.sizing import Budget
+from lmlab.training.speeds import sized
 
 RECENT = 20  # steps whose mean is the run's training loss
 
@@ -45,6 +47,7 @@ class Loop:
     should_stop: Stop
     accelerator: Any
     base_name: str = ""  # what an adapter calls its base
+    budget: Budget = field(default_factory=Budget)  # of measuring
     place: Place = field(default_factory=Place, init=False)
 
     def __post_init__(self) -> None:
@@ -62,11 +65,11 @@ class Loop:
         self.precision = outcomes.precision_of(config, self.device)
         self.autocast = autocast_of(self.device, self.precision)
         self.pace = Pace(self.should_stop, self.processes == 1, config.save_seconds)
-        self.measures = self.measuring()
         found, self.notes = checkpoints.sound(self.out) if self.out else (None, [])
         if found:
             self.place = checkpoints.restore(found, tuned.trained, self.optimiser, self.schedule)
             outcomes.retimed(self.schedule)
+        self.measures = replace(self.measuring(), size=self.place.size)
         self.first, self.batch_seconds = self.place.step, 0.0
         self.model: Any = tuned.model
         if self.accelerator:
@@ -83,8 +86,11 @@ class Loop:
         return Measures(self.tuned, read.valid, read.probe, read.template, self.autocast, ask)
 
     def opening(self) -> Iterator[TrainEvent]:
-        """What a run says once before anything is measured; nothing in fine-tuning."""
-        return iter(())
+        """What a run says once before anything is measured: how much of it."""
+        if self.leads and (self.material.valid or self.material.probe):
+            found = sized(self.measures, self.material.train, self.budget)
+            self.place.size, self.measures = found.used, replace(self.measures, size=found.used)
+            yield found
 
     @property
     def leads(self) -> bool:

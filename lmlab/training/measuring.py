@@ -5,7 +5,7 @@ samples. The model is left in evaluation mode.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -24,6 +24,7 @@ from lmlab.models.tokens import Encoded, encode, encode_prompt
 from lmlab.scoring.likelihoods import likelihoods
 from lmlab.text.choosing import best
 from lmlab.text.parts import Prompt
+from lmlab.text.sets import evenly
 from lmlab.text.templates import PromptTemplate
 from lmlab.training.batches import Ask, keeps, mean_loss
 from lmlab.training.config import FinetuneConfig
@@ -32,6 +33,7 @@ from lmlab.training.examples import structured
 from lmlab.training.methods import Tuned
 from lmlab.training.rows import Example
 from lmlab.training.sets import PLAIN, probe_texts
+from lmlab.training.sizing import Size
 
 LONGEST_ANSWER = 32
 OPENING = 12  # tokens of a plain text that a sample goes on from
@@ -47,9 +49,12 @@ class Measures:
     template: PromptTemplate | None = None  # reads answers; None where rows are plain text
     autocast: Callable[[], Any] = nullcontext  # makes the context that the model is run in
     ask: Ask = lambda: None  # called between rows and tokens; raises where the run is to end
+    size: Size | None = None  # of what is measured; None: of all
+    made: dict[int, Sampled] = field(default_factory=dict)  # samples of step 0 that are there
 
     @cached_property
-    def _keep(self) -> bool:
+    def keep(self) -> bool:
+        """Whether the model can be asked for the logits of some positions alone."""
         return keeps(self.tuned.base)
 
     @cached_property
@@ -63,24 +68,31 @@ class Measures:
         tuned.model.eval()
         device, ask = tuned.base.device, self.ask
         with self.autocast():
-            valid = mean_loss(tuned.model, self.valid, config.soft, self._keep, device, ask)
+            rows = evenly(self.valid, self.size.valid) if self.size else self.valid
+            valid = mean_loss(tuned.model, rows, config.soft, self.keep, device, ask)
             untouched = not step and not tuned.goes_on and config.is_adapter
             model = tuned.base if untouched and config.soft else tuned.model
             off = model.disable_adapter() if untouched and not config.soft else nullcontext()
             with off:
                 soft = 0 if untouched else config.soft
-                probe = mean_loss(model, self.probe, soft, self._keep, device, ask)
+                texts = evenly(self.probe, self.size.probe) if self.size else self.probe
+                probe = mean_loss(model, texts, soft, self.keep, device, ask)
             accuracy = self._accuracy()
         return Evaluated(step, valid, probe, accuracy, time.perf_counter() - started)
 
     def samples(self, step: int) -> Iterator[Sampled]:
         """Greedy completions of the first held-out rows."""
-        lm = self._lm()
-        for index, example in enumerate(self.valid[: self.tuned.config.samples]):
-            ids = _opening(example)
-            text, tokens = self._completed(lm, ids, self._greedy)
-            prompt, truth = self._read(ids[example.lead :]), self._read(example.ids[len(ids) :])
-            yield Sampled(step, index, prompt, truth, text, tokens)
+        lm, count = self.lm(), self.size.samples if self.size else self.tuned.config.samples
+        for index, example in enumerate(self.valid[:count]):
+            known = None if step else self.made.pop(index, None)
+            yield known or self.sample(lm, step, index, example)
+
+    def sample(self, lm: LM, step: int, index: int, example: Example) -> Sampled:
+        """The greedy completion of a held-out row."""
+        ids = _opening(example)
+        text, tokens = self._completed(lm, ids, self._greedy)
+        prompt, truth = self._read(ids[example.lead :]), self._read(example.ids[len(ids) :])
+        return Sampled(step, index, prompt, truth, text, tokens)
 
     def _completed(
         self, lm: LM, ids: Sequence[int], controls: GenerateConfig
@@ -96,11 +108,16 @@ class Measures:
 
     def _accuracy(self) -> float | None:
         """Share of held-out rows that are answered right, as ``evaluate`` counts."""
-        rows = self.valid[: self.tuned.config.answer_rows]
-        asked = [(row.asked, row.truth) for row in rows if row.asked and row.truth is not None]
+        asked = self.answerable[: self.size.answers] if self.size else self.answerable
         if self.template is None or not asked:
             return None
-        return share_right(self._lm(), self.template, asked, self._greedy, self.ask)
+        return share_right(self.lm(), self.template, asked, self._greedy, self.ask)
+
+    @cached_property
+    def answerable(self) -> list[tuple[Prompt, str]]:
+        """The prompts that can be answered, each with its true answer."""
+        rows = self.valid[: self.tuned.config.answer_rows]
+        return [(row.asked, row.truth) for row in rows if row.asked and row.truth is not None]
 
     @property
     def _greedy(self) -> GenerateConfig:
@@ -110,7 +127,7 @@ class Measures:
             max_new_tokens=LONGEST_ANSWER, temperature=0, stop=stop, alternatives=0
         )
 
-    def _lm(self) -> TransformersLM:
+    def lm(self) -> TransformersLM:
         """The model as generation asks for it, with whatever it has learned."""
         tuned = self.tuned
         tuned.model.eval()

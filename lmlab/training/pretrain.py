@@ -222,14 +222,14 @@ class Growth(Measures):
         end = int(tuned.vocabulary.tokenizer.eos_token_id)
         with self.autocast():
             loss, nats = text_loss(
-                tuned.model, self.valid, self._keep, tuned.base.device, end, self.ask
+                tuned.model, self.valid, self.keep, tuned.base.device, end, self.ask
             )
         bits = per_byte(nats, self.matter.held_bytes, 1)
         return Evaluated(step, loss, None, None, time.perf_counter() - began, bits)
 
     def samples(self, step: int) -> Iterator[Sampled]:
         """From nothing, and from the first words of the held-out text: the same draws each time."""
-        lm, vocabulary, asked = self._lm(), self.tuned.vocabulary, self.asked
+        lm, vocabulary, asked = self.lm(), self.tuned.vocabulary, self.asked
         for index, prompt in enumerate(("", " ".join(self.matter.held[0].split()[:OPENING]))):
             ids = [*vocabulary.leading, *vocabulary.ids(prompt)][-asked.context // 2 :]
             controls = GenerateConfig(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
 from lmlab.terminal.quiet import RECEIPT, quiet
+from lmlab.terminal.watched import borrowed
 
 if TYPE_CHECKING:
     from lmlab.features.change.changes import MatrixChange
@@ -38,11 +39,11 @@ def add_diff(commands: Any) -> None:
 def _diff(arguments: argparse.Namespace) -> None:
     quiet()
     from lmlab.features.change.weight_change import iter_changes
-    from lmlab.runs.model_store import ModelRef, ModelStore
+    from lmlab.runs.model_store import ModelRef
     from lmlab.scoring.comparison import compare
 
     refs = [ModelRef.parse(name) for name in (arguments.base, arguments.tuned)]
-    with ModelStore().borrow_all(refs) as (base, tuned):
+    with borrowed(refs) as (base, tuned):
         changes = list(iter_changes(base, tuned))
         compared = compare(base, tuned, arguments.text) if arguments.text else None
     if arguments.json:

@@ -10,9 +10,10 @@ from lmlab.generation.completions import Step, collect
 from lmlab.generation.config import GenerateConfig
 from lmlab.options import add_flags, read
 from lmlab.receipts.texts import compared
-from lmlab.runs.model_store import ModelRef, ModelStore
+from lmlab.runs.model_store import ModelRef
 from lmlab.terminal.naming import BOS, CHAT
 from lmlab.terminal.quiet import RECEIPT, quiet, say, write_json
+from lmlab.terminal.watched import borrowed
 
 if TYPE_CHECKING:
     from lmlab.models.model import LM
@@ -55,7 +56,7 @@ def _compare(arguments: argparse.Namespace) -> None:
         raise InputError("A receipt compares models on a text.", hint)
     refs = [ModelRef.parse(name) for name in names]
     refs = [replace(ref, alpha=arguments.alpha) if ref.adapter else ref for ref in refs]
-    with ModelStore().borrow_all(refs) as lms:
+    with borrowed(refs) as lms:
         if arguments.prompt is not None:
             _compare_prompt(lms, arguments, config)
         else:

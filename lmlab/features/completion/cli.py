@@ -12,9 +12,9 @@ from lmlab.generation.completions import Completion, Given, Step, collect
 from lmlab.generation.config import GenerateConfig
 from lmlab.options import add_flags, read
 from lmlab.receipts.texts import completion
-from lmlab.runs.model_store import ModelStore
 from lmlab.terminal.naming import BOS, CHAT, add_model, asked_ref
 from lmlab.terminal.quiet import RECEIPT, quiet, say, write_json
+from lmlab.terminal.watched import borrowed
 
 if TYPE_CHECKING:
     from lmlab.models.model import LM
@@ -49,7 +49,7 @@ def _generate(arguments: argparse.Namespace) -> None:
     if arguments.receipt and (arguments.n > 1 or arguments.bos != "tokenizer"):
         raise InputError("A receipt is of one sample, begun as the tokenizer does.")
     quiet()
-    with ModelStore().borrow(asked_ref(arguments)) as lm:
+    with borrowed([asked_ref(arguments)]) as (lm,):
         from lmlab.generation.advice import given
 
         asked = given(lm, arguments.prompt, chat=arguments.chat, bos=arguments.bos)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from lmlab.errors import InputError
 from lmlab.receipts.texts import likelihood
-from lmlab.runs.model_store import ModelStore
 from lmlab.scoring.scored import Scored
 from lmlab.scoring.tokens import Tokens
 from lmlab.scoring.words import words
 from lmlab.terminal.naming import BOS, add_model, asked_ref
 from lmlab.terminal.quiet import RECEIPT, quiet, write_json
+from lmlab.terminal.watched import borrowed, counting
 
 if TYPE_CHECKING:
     from lmlab.models.model import LM
@@ -62,14 +62,14 @@ def _score(arguments: argparse.Namespace) -> None:
         raise InputError("A receipt is of one text, without its end token and not by word.")
     if arguments.jsonl is not None:
         rows = list(_rows(arguments))
-        with _model(arguments) as lm:
+        with _model(arguments) as (lm,):
             _many(lm, rows, arguments)
         return
     # The text exactly as given, line ends included; a file's byte-order mark is no text.
     text = _read(arguments.file, "The text") if arguments.text is None else arguments.text
     if not text:
         raise InputError("There is no text to score.", "Type at least one character.")
-    with _model(arguments) as lm:
+    with _model(arguments) as (lm,):
         (scored,) = _scored(lm, [(text, arguments.prefix)], arguments, 10)
     if arguments.json:
         write_json(_told(scored, arguments))
@@ -87,7 +87,7 @@ def _score(arguments: argparse.Namespace) -> None:
 
 def _model(arguments: argparse.Namespace) -> Any:
     quiet()
-    return ModelStore().borrow(asked_ref(arguments))
+    return borrowed([asked_ref(arguments)])
 
 
 def _scored(
@@ -117,19 +117,15 @@ def _told(scored: Scored, arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _many(lm: "LM", rows: Sequence[Row], arguments: argparse.Namespace) -> None:
     """Score rows a few at a time and write each as soon as it is done."""
-    watched = sys.stderr.isatty()
-    for low in range(0, len(rows), GROUP):
-        group = rows[low : low + GROUP]
-        for (_, fields), scored in zip(group, _group(lm, group, arguments), strict=True):
-            found = _told(scored, arguments)
-            for token in () if arguments.top_k else found["tokens"]:
-                del token["top"]
-            write_json(fields | {k: v for k, v in found.items() if k not in fields})
-        if watched:
-            done = low + len(group)
-            print(f"\r{done:,} of {len(rows):,} texts ", end="", file=sys.stderr, flush=True)
-    if watched:
-        print("\r\x1b[K", end="", file=sys.stderr)
+    with counting("texts", apart=True) as tell:
+        for low in range(0, len(rows), GROUP):
+            group = rows[low : low + GROUP]
+            for (_, fields), scored in zip(group, _group(lm, group, arguments), strict=True):
+                found = _told(scored, arguments)
+                for token in () if arguments.top_k else found["tokens"]:
+                    del token["top"]
+                write_json(fields | {k: v for k, v in found.items() if k not in fields})
+            tell("scoring", low + len(group), len(rows))
 
 
 def _group(lm: "LM", rows: Sequence[Row], arguments: argparse.Namespace) -> list[Scored]:

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from lmlab.options import read
 from lmlab.terminal.naming import ADAPTER, MODEL, asked_models
 from lmlab.terminal.quiet import write_json
 from lmlab.terminal.tables import template_of
+from lmlab.terminal.watched import counting
 from lmlab.text.protocols import Protocol
 from lmlab.text.sets import Dataset
 from lmlab.text.templates import PromptTemplate
@@ -21,6 +23,7 @@ from lmlab.text.wordings import wordings_like
 
 if TYPE_CHECKING:
     from lmlab.features.prompt.studies import Design
+    from lmlab.models.model import LM
 
 STUDIES = ("shots", "templates", "order", "models")
 
@@ -107,13 +110,15 @@ def _measured(lab: Lab, designs: "Sequence[Design]") -> Iterator[Labelled]:
     """Each design's label and result; progress on standard error where that is a terminal."""
     from lmlab.features.prompt.studies import iter_study
 
-    for cell in iter_study(lab.store.borrow, designs):
-        if cell.final and cell.evaluation is not None:
-            yield cell.label, cell.evaluation
-        elif sys.stderr.isatty():
-            print(f"\r{cell.label}: {cell.done}/{cell.total} ", end="", file=sys.stderr)
-    if sys.stderr.isatty():
-        print("\r\x1b[K", end="", file=sys.stderr)
+    with counting("rows") as tell:
+
+        def borrow(name: str) -> "AbstractContextManager[LM]":
+            return lab.store.borrow(name, lambda said: tell(said, 0, 0))
+
+        for cell in iter_study(borrow, designs):
+            tell(cell.label or designs[0].model, cell.done, cell.total)
+            if cell.final and cell.evaluation is not None:
+                yield cell.label, cell.evaluation
 
 
 def _as_dict(

@@ -16,6 +16,7 @@ from lmlab.terminal.naming import ADAPTER, MODEL, add_model, asked_ref
 from lmlab.terminal.run_control import OWNER, interruptible
 from lmlab.terminal.run_report import report, shown
 from lmlab.terminal.tables import HUB, TABLES, table_of, tell
+from lmlab.terminal.watched import waiting
 from lmlab.training.config import FinetuneConfig, steps_of
 
 if TYPE_CHECKING:
@@ -131,7 +132,9 @@ def _asked(
     table = _table(arguments, name, skip)
     template = _template(arguments, name, table)
     form = {"form": template.form} if template and template.form else {}
-    asked = settled(str(asked_ref(arguments)), ModelStore(), {**form, **known})
+    with waiting("Looking at the model …") as say:
+        base = str(asked_ref(arguments))
+        asked = settled(base, ModelStore(), {**form, **known}, on_progress=say)
     tell(asked.chosen)
     found = shipped_data(name) if table is None else _data(arguments, table, template, asked.config)
     config = asked.config

@@ -22,7 +22,7 @@ MORE = (
     ("loss_on", "end_token"),
     ("schedule", "warmup", "weight_decay", "clip"),
     ("accumulation", "max_length", "evaluate_every", "save_every"),
-    ("samples", "seed", "dropout"),
+    ("measure", "samples", "seed", "dropout"),
     ("start", "rslora", "dora"),
 )
 _DEMO = demo()

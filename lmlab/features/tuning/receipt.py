@@ -23,6 +23,7 @@ def finetuned(
     shipped: bool = True,
     learned: Sequence[str] = (),
     adapter: str = "",
+    measured: int = 0,
 ) -> str:
     """The held-out loss before and after a run, by making the run again.
 
@@ -34,6 +35,7 @@ def finetuned(
         shipped: whether the set is one of lmlab's; any other is read from a run's own folder.
         learned: names of the parameters that learn, of selective fine-tuning.
         adapter: that the run went on from, if any.
+        measured: how many held-out rows the losses are of, an even choice; 0: all.
 
     Raises:
         InputError: a wording that a short script cannot repeat.
@@ -60,6 +62,7 @@ def finetuned(
         warmup=round(config.warmup * config.steps),
         learned=list(learned),
         reached=losses,
+        measured=measured,
     )
 
 
@@ -77,6 +80,7 @@ def of_run(lab: Lab) -> Callable[[str, str], Note | None]:
             shipped=spec.origin == "shipped",
             learned=lab.service(Tuning).learned(spec.model, spec.config),
             adapter=spec.adapter,
+            measured=info.measured if info.measured < info.held_out else 0,
         )
 
     return of_runs(lab.service(Tuning), "Fine-tuning", write)

@@ -15,7 +15,7 @@ from lmlab.training.counting import Counts, MatrixCount
 VIEWS = "features/tuning/views"
 MOST_GROUPS = 24
 # Settings that say nothing about a run beside those that are compared anyway.
-QUIET_SETTINGS = frozenset(("sample_every", "evaluate_every", "save_every"))
+QUIET_SETTINGS = frozenset(("sample_every", "evaluate_every", "save_every", "measure"))
 
 
 def counter(counts: Counts, config: FinetuneConfig) -> str:
@@ -73,14 +73,16 @@ def race(runs: Sequence[RunInfo]) -> str:
         chart("accuracy", "answered right", percent=True),
     ]
     most = max((abs(info.forgetting) for info in over if info.forgetting is not None), default=0.0)
-    differ = len({(info.data, info.template) for info in over}) > 1
-    return html(VIEWS, "race", charts, signed(most, 3), differ)
+    data, rows = ({(i.data, i.template) for i in over}, {(i.measured, i.held_out) for i in over})
+    return html(VIEWS, "race", charts, signed(most, 3), len(data) > 1, len(rows) > 1)
 
 
 def _settings(info: RunInfo) -> dict[str, str]:
     hidden = {key for keys in OWN.values() for key in keys} | QUIET_SETTINGS
     hidden -= set(OWN[info.config.method])
     found = {"model": info.model, "data": info.data, "wording": info.template or "plain text"}
+    if info.held_out:
+        found["measured rows"] = f"{info.measured:,} of {info.held_out:,}"
     shown = ((key, value) for key, value in info.config.to_dict().items() if key not in hidden)
     return found | {key.replace("_", " "): _value(value) for key, value in shown}
 

@@ -27,7 +27,7 @@ export function watchRun(element, { props, watch, trigger, server }, drawSamples
 
   function fresh(name) {
     parts.samples.replaceChildren();
-    run = { name, have: 0, state: "", title: "", plan: null, end: null, last: null, lost: [], speed: [], samples: new Map(), levels: null, known: null, evals: [], mean: 0, weight: 0 };
+    run = { name, have: 0, state: "", title: "", plan: null, size: null, end: null, last: null, lost: [], speed: [], samples: new Map(), levels: null, known: null, evals: [], mean: 0, weight: 0 };
     Object.assign(axis, { series: {}, total: 1, from: null, to: null, at: null });
     for (const key of ["loss", "smooth", "rate", "norm", "valid", "probe", "accuracy", "bits", "known", "uniform", "unigram", "base"]) axis.series[key] = { x: [], y: [] };
   }
@@ -84,6 +84,7 @@ export function watchRun(element, { props, watch, trigger, server }, drawSamples
     eval: (step, valid, probe, accuracy, bits) => {
       for (const [key, value] of Object.entries({ valid, probe, accuracy, bits })) if (value != null) point(key, step, value);
     },
+    sized: (size) => { run.size = size; },
     sample: sampled,
     end: (end) => { run.end = end; },
   };
@@ -117,18 +118,28 @@ export function watchRun(element, { props, watch, trigger, server }, drawSamples
       role: "progressbar", "aria-label": "Steps that were made", "aria-valuenow": Math.round(100 * share), "aria-valuemin": 0, "aria-valuemax": 100,
     });
     const lost = run.lost.length ? [`${lines} ${run.lost.slice(0, 5).join(", ")}${run.lost.length > 5 ? " and others" : ""} of the run's log, metrics.jsonl, cannot be read and ${are} left out; all else is kept.`] : [];
-    const notes = [...(run.plan ? run.plan.warnings : []), ...lost].map((text) => el("p", "", text));
+    const sized = run.size && run.size.told ? [run.size.told] : [];
+    const notes = [...(run.plan ? run.plan.warnings : []), ...sized, ...lost].map((text) => el("p", "", text));
     parts.head.replaceChildren(line, track, el("div", "lm-notes", ...notes));
   }
 
   const number = (name, value, small) => el("div", "lm-num2", el("b", "", value, ...(small ? [" ", el("small", "", small)] : [])), el("span", "", name));
+
+  // Seconds until the end: of the steps, as the last ones went, and of the evaluations to come.
+  function ahead(total, done, seconds) {
+    if (!seconds) return Infinity;
+    const steps = (total - done) * (seconds / run.speed.length), size = run.size;
+    if (!size) return steps;
+    const looks = size.every ? Math.ceil(total / size.every) - Math.floor(done / size.every) : done < total ? 1 : 0;
+    return steps + looks * size.seconds;
+  }
 
   function numbers() {
     const total = run.plan ? run.plan.steps : 0, done = run.last || 0;
     const [tokens, seconds] = run.speed.reduce(([t, s], [a, b]) => [t + a, s + b], [0, 0]);
     const change = (key) => { const now = latest(key); return now == null ? ["–"] : [fixed(now, 3), axis.series[key].y.length > 1 ? "from " + fixed(first(key), 3) : ""]; };
     const forgot = axis.series.probe.y.length > 1 ? latest("probe") - first("probe") : null;
-    const left = !GOING.has(run.state) ? null : seconds ? (total - done) * (seconds / run.speed.length) : Infinity;
+    const left = GOING.has(run.state) ? ahead(total, done, seconds) : null;
     const made = [
       number("step", count(done), total ? "of " + count(total) : ""),
       number("train loss, nats", latest("smooth") == null ? "–" : fixed(latest("smooth"), 3)),
