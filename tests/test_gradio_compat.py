@@ -3,6 +3,7 @@ Where one fails after an update of Gradio, its name says what has changed.
 """
 
 import inspect
+import json
 import re
 import tempfile
 from pathlib import Path
@@ -10,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 from gradio import component_meta, http_server, queueing, routes, state_holder
@@ -17,10 +19,18 @@ from gradio.context import Context, LocalContext
 
 from lmlab.hosting.route_filter import OPEN
 from lmlab.lab import Lab
-from lmlab.page.app import build_page
+from lmlab.page.app import build_page, serve
 from lmlab.parts.first_open import Led
-from lmlab.parts.gradio_compat import building, handlers, queue, server, sessions
+from lmlab.parts.gradio_compat import (
+    building,
+    handlers,
+    later_tabs,
+    queue,
+    server,
+    sessions,
+)
 from lmlab.parts.pickers import Choices
+from lmlab.parts.widgets import Strip
 from lmlab.settings import Settings
 
 ROOT = Path(__file__).parent.parent / "lmlab"
@@ -186,6 +196,30 @@ def test_a_session_of_ours_has_all_that_gradios_has(page):
         assert names(getattr(sessions.Sessions, name)) == names(
             getattr(sessions.Sessions.__mro__[1], name)
         )
+
+
+# later_tabs
+
+
+def test_a_page_is_sent_with_its_first_tab_and_what_is_brought_along():
+    lab = Lab.open(Settings())
+    page = build_page(lab, ["likelihood", "about"])
+    _, address, _ = serve(page, lab, prevent_thread_lock=True, quiet=True)
+    html = httpx.get(address).content
+    page.close(verbose=False)
+    assert later_tabs.CONFIG.search(html), "where Gradio writes the page's configuration"
+    strip = next(one for one in building.components(page) if isinstance(one, Strip))
+    brought = {strip: "</script>", gr.HTML(render=False): "of another page"}
+    parts = later_tabs.parts_of(page)
+    sent = later_tabs.first_part(html, parts, "<meta>", lambda: brought)
+    told = later_tabs.CONFIG.search(sent)[0]
+    assert b"<" not in told
+    found = json.loads(told)
+    values = {one["id"]: one["props"].get("value") for one in found["components"]}
+    assert values[strip._id] == "</script>"
+    assert not values.keys() & parts[0].blocks
+    head = sent[: sent.index(b"</head>")].decode()
+    assert "<meta>" in head
 
 
 # server

@@ -73,16 +73,19 @@ def deflated(part: bytes) -> bytes:
 
 class Shelf(Layer):
     """Answers from memory what does not depend on who asks: of the page's ``files``, paths, and of
-    the page itself, of which ``sent`` is sent."""
+    the page itself, of which ``sent`` is sent, made anew when there is another ``edition``."""
 
     def __init__(
         self,
         app: App,
         files: Callable[[], frozenset[str]] = frozenset,
         sent: Callable[[bytes], bytes] = bytes,
+        edition: Callable[[], int] = int,
     ) -> None:
         super().__init__(app)
         self.sent = sent
+        self.edition = edition
+        self._edition = edition()
         self.files = cache(files)
         self._kept: OrderedDict[str, KeptResponse] = OrderedDict()
         self._making: dict[str, asyncio.Lock] = {}
@@ -92,6 +95,9 @@ class Shelf(Layer):
         if key is None:
             await self.app(scope, receive, send)
             return
+        if key == PAGE and (now := self.edition()) != self._edition:
+            self._edition = now
+            self._kept.pop(PAGE, None)
         if key not in self._kept:
             # Whoever comes meanwhile waits for the one that is being made.
             lock = self._making.setdefault(key, asyncio.Lock())
