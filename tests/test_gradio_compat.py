@@ -25,6 +25,7 @@ from lmlab.parts.gradio_compat import (
     building,
     handlers,
     later_tabs,
+    preload,
     queue,
     server,
     sessions,
@@ -198,7 +199,7 @@ def test_a_session_of_ours_has_all_that_gradios_has(page):
         )
 
 
-# later_tabs
+# later_tabs, preload
 
 
 def test_a_page_is_sent_with_its_first_tab_and_what_is_brought_along():
@@ -220,6 +221,27 @@ def test_a_page_is_sent_with_its_first_tab_and_what_is_brought_along():
     assert not values.keys() & parts[0].blocks
     head = sent[: sent.index(b"</head>")].decode()
     assert "<meta>" in head
+    for name in ("Blocks-", "core-", "Plotly"):
+        assert f'href="./assets/{name}' in head
+
+
+def test_the_pages_files_name_those_that_they_load_as_they_did(page):
+    kinds = {one["type"] for one in page.get_config_file()["components"]}
+    names = [preload.SHOWN_BY.get(kind, kind) for kind in kinds]
+    script = preload._needed(preload._main(), preload.PAGE)
+    listed = preload._named(script, "core-")
+    assert [
+        name for name in names if not preload._needed(listed, preload.COMPONENT.format(kind=name))
+    ] == []
+    wanted = re.findall(r'href="\./assets/([^"]+)"', preload.preloads(frozenset(kinds)))
+    assert {f"/assets/{name}" for name in wanted} <= server.page_files()
+    assert len(wanted) > 40
+    assert preload.preloads(frozenset({"no such kind"})) in preload.preloads(frozenset(kinds))
+
+
+def test_a_page_whose_files_are_named_otherwise_opens_all_the_same(monkeypatch, tmp_path):
+    monkeypatch.setattr(preload, "FILES", tmp_path)
+    assert preload.preloads(frozenset({"html", "odd"})).strip() == ""
 
 
 # server

@@ -14,6 +14,7 @@ from typing import Any
 import gradio as gr
 
 from lmlab.parts.gradio_compat.building import Hidden, below
+from lmlab.parts.gradio_compat.preload import preloads
 
 Values = Mapping[Any, Any]  # by component
 CONFIG = re.compile(rb"(?<=window\.gradio_config = ).*?(?=;</script>)", re.DOTALL)
@@ -105,12 +106,14 @@ def first_part(
     for component, value in values().items():
         if component._id in known:
             known[component._id]["props"]["value"] = value
+    kinds = frozenset(one["type"] for one in known.values())
     told = json.dumps(config, ensure_ascii=False, separators=(",", ":"))
     # As Gradio writes it: nothing in it ends a script.
     for sign in "<>&'":
         told = told.replace(sign, f"\\u{ord(sign):04x}")
     sent = html[: found.start()] + told.encode() + html[found.end() :]
-    return sent.replace(b"</head>", heads.encode() + b"</head>", 1)
+    lines = f"{preloads(kinds)}\n{heads}\n</head>"
+    return sent.replace(b"</head>", lines.encode(), 1)
 
 
 def _take_out(config: dict[str, Any], parts: Sequence[Part]) -> None:
