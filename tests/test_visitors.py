@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +22,9 @@ from types import SimpleNamespace
 import httpx
 import psutil
 import pytest
+from starlette.responses import StreamingResponse
+from starlette.staticfiles import StaticFiles
+from starlette.testclient import TestClient
 
 import lmlab
 from bench.visitor import Page, Visitor
@@ -273,6 +276,38 @@ def test_what_depends_on_who_asks_is_made_each_time():
     ):
         asked(layer, "/", **given)
     assert list(layer._kept) == ["/"]
+
+
+def test_who_leaves_early_does_not_cut_what_all_others_get():
+    whole = b"let a = 1;" * 10_000
+    inner = StreamingResponse(iter([whole[:5000], whole[5000:]]), media_type="text/javascript")
+
+    async def leaves():
+        return {"type": "http.disconnect"}
+
+    async def nowhere(message):
+        pass
+
+    layer = Shelf(inner, lambda: frozenset({"/x.js"}))
+    scope = {"type": "http", "method": "GET", "path": "/x.js", "headers": [], "root_path": ""}
+    loops.run(layer({**scope, "query_string": b""}, leaves, nowhere))
+    assert asked(layer, "/x.js")[2] == whole
+
+
+def test_a_packed_file_is_never_continued_with_bytes_of_the_plain_one(tmp_path):
+    (tmp_path / "big.js").write_bytes(b"let a = 1;\n" * 10_000)
+    layer = Shelf(StaticFiles(directory=tmp_path), lambda: frozenset({"/big.js"}))
+    with closing(TestClient(layer)) as client:
+        told = client.get("/big.js").headers
+        assert told["content-encoding"] == "gzip"
+        # Only with a strong validator, and where ranges are told, is a cut answer continued
+        # (RFC 9110).
+        assert "accept-ranges" not in told
+        assert told["etag"].startswith('W/"')
+        continued = {"range": "bytes=100-", "if-range": told["etag"]}
+        assert client.get("/big.js", headers=continued).status_code == 200
+        known = client.get("/big.js", headers={"if-none-match": told["etag"]})
+        assert known.status_code == 304
 
 
 def test_the_shelf_is_bounded_and_the_page_stays():

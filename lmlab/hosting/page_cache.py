@@ -103,7 +103,7 @@ class Shelf(Layer):
             lock = self._making.setdefault(key, asyncio.Lock())
             try:
                 async with lock:
-                    if key not in self._kept and not await self._fill(key, scope, receive, send):
+                    if key not in self._kept and not await self._fill(key, scope, send):
                         return
             finally:
                 if self._making.get(key) is lock and not lock.locked():
@@ -126,7 +126,7 @@ class Shelf(Layer):
         names = {name for name, _ in scope["headers"]}
         return path if path in self.files() and not names & {*ASKS_FOR_LESS} else None
 
-    async def _fill(self, key: str, scope: Scope, receive: Receive, send: Send) -> bool:
+    async def _fill(self, key: str, scope: Scope, send: Send) -> bool:
         """Have a response made and keep it; one that cannot be kept is sent: False."""
         bare = {
             **scope,
@@ -143,11 +143,12 @@ class Shelf(Layer):
         async def take(message: Message) -> None:
             messages.append(message)
 
-        await self.app(bare, receive, take)
+        await self.app(bare, _patient(), take)
         start, *parts = messages
         body = b"".join(part.get("body", b"") for part in parts)
         headers = {name.lower(): value for name, value in start["headers"]}
         odd = b"set-cookie" in headers or b"content-encoding" in headers
+        odd |= int(headers.get(b"content-length", len(body))) != len(body)
         if start["status"] != 200 or odd or len(body) > LARGEST:
             await send(start)
             await send({"type": "http.response.body", "body": body})
@@ -160,13 +161,32 @@ class Shelf(Layer):
         return True
 
 
+def _patient() -> Receive:
+    """Asks for a page and does not go away: what is kept for all is made to its end, whoever asked
+    for it first."""
+    asked = iter([{"type": "http.request", "body": b"", "more_body": False}])
+
+    async def receive() -> Message:
+        for message in asked:
+            return message
+        never: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        return await never
+
+    return receive
+
+
 def _keep(headers: dict[bytes, bytes], body: bytes) -> KeptResponse:
     kind = headers.get(b"content-type", b"")
     cut = MARKS.split(body) if kind.startswith((b"text/html", b"application/json")) else [body]
     parts, origins = tuple(cut[::2]), tuple(mark == ORIGIN for mark in cut[1::2])
     packed = tuple(map(deflated, parts)) if kind.startswith(PACKED) and len(body) > 1000 else ()
-    left = {name: value for name, value in headers.items() if name != b"content-length"}
-    return KeptResponse(tuple(left.items()), parts, origins, packed)
+    # Packed and plain have not the same bytes: a browser that was cut off must not put the rest of
+    # one behind the beginning of the other.
+    dropped = {b"content-length", *((b"accept-ranges",) if packed else ())}
+    left = [(name, value) for name, value in headers.items() if name not in dropped]
+    if packed and b"etag" in headers and not headers[b"etag"].startswith(b"W/"):
+        left = [(name, b"W/" + value if name == b"etag" else value) for name, value in left]
+    return KeptResponse(tuple(left), parts, origins, packed)
 
 
 async def _hand_out(found: KeptResponse, scope: Scope, send: Send) -> None:
