@@ -16,6 +16,7 @@ import pytest
 from fastapi.testclient import TestClient
 from gradio import component_meta, http_server, queueing, routes, state_holder
 from gradio.context import Context, LocalContext
+from gradio_client import Client
 
 from lmlab.hosting.route_filter import OPEN
 from lmlab.lab import Lab
@@ -237,6 +238,31 @@ def test_the_pages_files_name_those_that_they_load_as_they_did(page):
     assert {f"/assets/{name}" for name in wanted} <= server.page_files()
     assert len(wanted) > 40
     assert preload.preloads(frozenset({"no such kind"})) in preload.preloads(frozenset(kinds))
+
+
+def test_programs_are_told_of_all_that_they_ask_for():
+    """``gradio_client`` finds each input of an event among the components, and reads of it what
+    kind it is, whether it is a file, and whether it counts."""
+    lab = Lab.open(Settings())
+    page = build_page(lab, ["likelihood", "data"])
+    _, address, _ = serve(page, lab, prevent_thread_lock=True, quiet=True)
+    whole = page.get_config_file()
+    told = httpx.get(f"{address}config").json()
+    programs = {one["id"]: one for one in told["components"]}
+    assert len(programs) == len(whole["components"])
+    for one in whole["components"]:
+        found = programs[one["id"]]
+        assert {key: found.get(key) for key in ("type", "skip_api")} == {
+            key: one.get(key) for key in ("type", "skip_api")
+        }
+        assert found.get("api_info") == one.get("api_info")
+    # As a browser's client does it, and Python's.
+    client = Client(address, verbose=False, analytics_enabled=False)
+    assert client.predict("Once upon a time", api_name="/score")["tokens"]
+    assert len(client.endpoints) == len(whole["dependencies"])
+    client.close()
+    page.close(verbose=False)
+    assert len(json.dumps(told)) < len(json.dumps(whole, default=str)) / 2
 
 
 def test_a_page_whose_files_are_named_otherwise_opens_all_the_same(monkeypatch, tmp_path):

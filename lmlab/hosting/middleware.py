@@ -28,7 +28,7 @@ def layers(
     on_space: bool = False,
     guests: Guests | None = None,
     files: Callable[[], frozenset[str]] = frozenset,
-    sent: Callable[[bytes], bytes] = bytes,
+    sent: Mapping[str, Callable[[bytes], bytes]] = MappingProxyType({}),
     own: Mapping[str, bytes] = MappingProxyType({}),
     edition: Callable[[], int] = int,
 ) -> list[Middleware]:

@@ -29,6 +29,7 @@ from lmlab.parts.gradio_compat import server
 from lmlab.parts.gradio_compat.building import components, whence
 from lmlab.parts.gradio_compat.handlers import put_between, set_events
 from lmlab.parts.gradio_compat.later_tabs import defer, first_part, parts_of
+from lmlab.parts.gradio_compat.programs import for_programs
 from lmlab.parts.gradio_compat.queue import lines_of, put_lines
 from lmlab.parts.gradio_compat.sessions import use_small_sessions
 from lmlab.parts.scripts import loads
@@ -109,7 +110,7 @@ def serve(
     use_small_sessions(lines.guests)
     on_space = "SPACE_ID" in os.environ
     first = _first_answer(page)
-    sent = partial(first_part, parts=parts_of(page), heads=links(AT_ONCE), values=first.values)
+    opens = partial(first_part, parts=parts_of(page), heads=links(AT_ONCE), values=first.values)
     own = {f"/{folder()}/{name}": text for name, text in files().items()}
     around = layers(
         lab,
@@ -117,7 +118,7 @@ def serve(
         on_space,
         lines.guests,
         lambda: server.page_files() | {*own},
-        sent,
+        {"/": opens, "/config": for_programs},
         own,
         lambda: first.edition,
     )
