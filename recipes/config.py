@@ -96,8 +96,8 @@ class TrainConfig:
     weight_decay: float = 0.05
     warmup: int = 100
     tasks_from: int = 1500
-    fall_from: int | None = None
-    fall: int = 2000
+    fall_from: int | None = 3000
+    fall: int = 1000
     seed: int = 20
     clip: float = 1.0
     save_seconds: float = 40.0

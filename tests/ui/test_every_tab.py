@@ -57,10 +57,13 @@ def boxes(page: Page, tab: str) -> list[str]:
 
 def idle(page: Page, tab: Feature) -> None:
     """Have what runs end, so that the tab can be asked again."""
-    stop = f"#{tab.name}-stop:enabled"
-    expect(page.locator(f"{tab.first.press}:enabled, {stop}").first).to_be_visible()
-    page.locator(stop).evaluate_all("all => all.forEach((button) => button.click())")
-    expect(page.locator(tab.first.press)).to_be_enabled()
+    # A stop may come before there is anything to be stopped: it is pressed as long as it can be.
+    stopped = """([press, stop]) => {
+      document.querySelector(stop)?.click();
+      return Boolean(document.querySelector(press)?.disabled === false);
+    }"""
+    asked = [tab.first.press, f"#{tab.name}-stop:enabled"]
+    page.wait_for_function(stopped, arg=asked, polling=500)
 
 
 def takes_hostile_text(page: Page, tab: Feature) -> None:
