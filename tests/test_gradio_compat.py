@@ -3,6 +3,7 @@ Where one fails after an update of Gradio, its name says what has changed.
 """
 
 import inspect
+import json
 import re
 import tempfile
 from pathlib import Path
@@ -10,17 +11,28 @@ from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 from gradio import component_meta, http_server, queueing, routes, state_holder
 from gradio.context import Context, LocalContext
+from gradio_client import Client
 
 from lmlab.hosting.route_filter import OPEN
 from lmlab.lab import Lab
-from lmlab.page.app import build_page
+from lmlab.page.app import build_page, serve
 from lmlab.parts.first_open import Led
-from lmlab.parts.gradio_compat import building, handlers, queue, server, sessions
+from lmlab.parts.gradio_compat import (
+    building,
+    handlers,
+    later_tabs,
+    preload,
+    queue,
+    server,
+    sessions,
+)
 from lmlab.parts.pickers import Choices
+from lmlab.parts.widgets import Strip
 from lmlab.settings import Settings
 
 ROOT = Path(__file__).parent.parent / "lmlab"
@@ -186,6 +198,76 @@ def test_a_session_of_ours_has_all_that_gradios_has(page):
         assert names(getattr(sessions.Sessions, name)) == names(
             getattr(sessions.Sessions.__mro__[1], name)
         )
+
+
+# later_tabs, preload
+
+
+def test_a_page_is_sent_with_its_first_tab_and_what_is_brought_along():
+    lab = Lab.open(Settings())
+    page = build_page(lab, ["likelihood", "about"])
+    _, address, _ = serve(page, lab, prevent_thread_lock=True, quiet=True)
+    html = httpx.get(address).content
+    page.close(verbose=False)
+    assert later_tabs.CONFIG.search(html), "where Gradio writes the page's configuration"
+    strip = next(one for one in building.components(page) if isinstance(one, Strip))
+    brought = {strip: "</script>", gr.HTML(render=False): "of another page"}
+    parts = later_tabs.parts_of(page)
+    sent = later_tabs.first_part(html, parts, "<meta>", lambda: brought)
+    told = later_tabs.CONFIG.search(sent)[0]
+    assert b"<" not in told
+    found = json.loads(told)
+    values = {one["id"]: one["props"].get("value") for one in found["components"]}
+    assert values[strip._id] == "</script>"
+    assert not values.keys() & parts[0].blocks
+    head = sent[: sent.index(b"</head>")].decode()
+    assert "<meta>" in head
+    for name in ("Blocks-", "core-", "Plotly"):
+        assert f'href="./assets/{name}' in head
+
+
+def test_the_pages_files_name_those_that_they_load_as_they_did(page):
+    kinds = {one["type"] for one in page.get_config_file()["components"]}
+    names = [preload.SHOWN_BY.get(kind, kind) for kind in kinds]
+    script = preload._needed(preload._main(), preload.PAGE)
+    listed = preload._named(script, "core-")
+    assert [
+        name for name in names if not preload._needed(listed, preload.COMPONENT.format(kind=name))
+    ] == []
+    wanted = re.findall(r'href="\./assets/([^"]+)"', preload.preloads(frozenset(kinds)))
+    assert {f"/assets/{name}" for name in wanted} <= server.page_files()
+    assert len(wanted) > 40
+    assert preload.preloads(frozenset({"no such kind"})) in preload.preloads(frozenset(kinds))
+
+
+def test_programs_are_told_of_all_that_they_ask_for():
+    """``gradio_client`` finds each input of an event among the components, and reads of it what
+    kind it is, whether it is a file, and whether it counts."""
+    lab = Lab.open(Settings())
+    page = build_page(lab, ["likelihood", "data"])
+    _, address, _ = serve(page, lab, prevent_thread_lock=True, quiet=True)
+    whole = page.get_config_file()
+    told = httpx.get(f"{address}config").json()
+    programs = {one["id"]: one for one in told["components"]}
+    assert len(programs) == len(whole["components"])
+    for one in whole["components"]:
+        found = programs[one["id"]]
+        assert {key: found.get(key) for key in ("type", "skip_api")} == {
+            key: one.get(key) for key in ("type", "skip_api")
+        }
+        assert found.get("api_info") == one.get("api_info")
+    # As a browser's client does it, and Python's.
+    client = Client(address, verbose=False, analytics_enabled=False)
+    assert client.predict("Once upon a time", api_name="/score")["tokens"]
+    assert len(client.endpoints) == len(whole["dependencies"])
+    client.close()
+    page.close(verbose=False)
+    assert len(json.dumps(told)) < len(json.dumps(whole, default=str)) / 2
+
+
+def test_a_page_whose_files_are_named_otherwise_opens_all_the_same(monkeypatch, tmp_path):
+    monkeypatch.setattr(preload, "FILES", tmp_path)
+    assert preload.preloads(frozenset({"html", "odd"})).strip() == ""
 
 
 # server

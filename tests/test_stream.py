@@ -1,7 +1,11 @@
 """The streamed handler: what a page shows of work that takes a while."""
 
+from types import SimpleNamespace
+
 import pytest
 
+from lmlab.parts import first_open
+from lmlab.parts.first_open import FirstAnswer
 from lmlab.parts.stream import (
     STATUS,
     STOPPED,
@@ -119,3 +123,28 @@ def test_a_pace_lets_the_first_sign_through():
     pace = Pace(1000)
     assert pace.is_due()
     assert not pace.is_due()
+
+
+def test_a_first_answer_is_computed_once_and_comes_with_the_page(monkeypatch):
+    strip, asked = object(), []
+    first = FirstAnswer([SimpleNamespace(value="a")], {"strip": strip})
+
+    def answer(text):
+        asked.append(text)
+        yield Busy("reading …")
+        if len(asked) == 1:
+            return None
+        return {"strip": text.upper(), "plot": text}
+
+    handler = first.kept_of(answer)
+    for text, end in (("a", SKIPPED), ("b", "B")):
+        assert shown(handler, text)[-1][2] == end
+        assert (first.edition, first.values()) == (0, {})  # no answer, and no first one
+    for steps in (2, 1):
+        found = shown(handler, "a")
+        assert (len(found), found[-1][2:]) == (steps, ["A", "a"])
+        assert (first.edition, first.values()) == (1, {strip: "A"})
+    assert asked == ["a", "b", "a"]
+    monkeypatch.setattr(first_open, "FRESH", 0)
+    shown(handler, "a")
+    assert (asked[-1], len(asked), first.edition) == ("a", 4, 2)

@@ -243,6 +243,17 @@ def test_the_page_is_made_once_and_each_answer_has_its_own_nonce(headers):
     assert (len(nonces), len(made)) == (3, 1)
 
 
+def test_another_edition_of_the_page_is_made_once():
+    app, made = counting(HTML)
+    edition = [1]
+    layer = Shelf(app, edition=lambda: edition[0])
+    for number, times in ((1, 1), (2, 2), (2, 2)):
+        edition[0] = number
+        asked(layer, "/")
+        asked(layer, "/")
+        assert len(made) == times
+
+
 def test_what_depends_on_who_asks_is_made_each_time():
     app, made = counting(b"{}", b"application/json")
     files = frozenset({f"/assets/{i}.js" for i in range(20)})

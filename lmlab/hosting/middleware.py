@@ -28,8 +28,9 @@ def layers(
     on_space: bool = False,
     guests: Guests | None = None,
     files: Callable[[], frozenset[str]] = frozenset,
-    sent: Callable[[bytes], bytes] = bytes,
+    sent: Mapping[str, Callable[[bytes], bytes]] = MappingProxyType({}),
     own: Mapping[str, bytes] = MappingProxyType({}),
+    edition: Callable[[], int] = int,
 ) -> list[Middleware]:
     """The layers around a page over a lab.
 
@@ -37,7 +38,7 @@ def layers(
         lab: what the page asks.
         waiting: tells how many requests are in the page's queue.
         on_space: whether this is a Space, whose page the Hub shows in a frame.
-        guests, files, sent, own: see ``Beats``, ``Shelf`` and ``WebFiles``.
+        guests, files, sent, own, edition: see ``Beats``, ``Shelf`` and ``WebFiles``.
     """
     settings = lab.settings
     framed_by = (*settings.framed_by, *(SPACES if on_space else ()))
@@ -50,7 +51,7 @@ def layers(
         Middleware(Storage, settings=settings, folder=_uploaded),
         Middleware(Bodies),
         Middleware(Beats, guests=guests or Guests()),
-        Middleware(Shelf, files=files, sent=sent),
+        Middleware(Shelf, files=files, sent=sent, edition=edition),
         Middleware(WebFiles, files=own),
     ]
 

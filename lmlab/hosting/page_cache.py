@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 
 from lmlab.hosting.asgi import App, Header, Layer, Message, Receive, Scope, Send, header, path_of
 
@@ -73,16 +74,20 @@ def deflated(part: bytes) -> bytes:
 
 class Shelf(Layer):
     """Answers from memory what does not depend on who asks: of the page's ``files``, paths, and of
-    the page itself, of which ``sent`` is sent."""
+    the page itself, made anew when there is another ``edition``. What is ``sent`` of some paths
+    says a function of all of it."""
 
     def __init__(
         self,
         app: App,
         files: Callable[[], frozenset[str]] = frozenset,
-        sent: Callable[[bytes], bytes] = bytes,
+        sent: Mapping[str, Callable[[bytes], bytes]] = MappingProxyType({}),
+        edition: Callable[[], int] = int,
     ) -> None:
         super().__init__(app)
         self.sent = sent
+        self.edition = edition
+        self._edition = edition()
         self.files = cache(files)
         self._kept: OrderedDict[str, KeptResponse] = OrderedDict()
         self._making: dict[str, asyncio.Lock] = {}
@@ -92,6 +97,9 @@ class Shelf(Layer):
         if key is None:
             await self.app(scope, receive, send)
             return
+        if key == PAGE and (now := self.edition()) != self._edition:
+            self._edition = now
+            self._kept.pop(PAGE, None)
         if key not in self._kept:
             # Whoever comes meanwhile waits for the one that is being made.
             lock = self._making.setdefault(key, asyncio.Lock())
@@ -147,7 +155,7 @@ class Shelf(Layer):
             await send(start)
             await send({"type": "http.response.body", "body": body})
             return False
-        kept = await asyncio.to_thread(_keep, headers, self.sent(body) if key == PAGE else body)
+        kept = await asyncio.to_thread(_keep, headers, self.sent.get(key, bytes)(body))
         self._kept[key] = kept
         while sum(one.n_bytes for one in self._kept.values()) > BYTES and len(self._kept) > 2:
             # The page itself takes longest to be made: it stays.

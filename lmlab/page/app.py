@@ -24,14 +24,17 @@ from lmlab.page.lecture import bar as lecture
 from lmlab.page.lecture.stage import tabs_of
 from lmlab.page.scenes.course import course, shipped
 from lmlab.page.web_files import files, folder, links
+from lmlab.parts.first_open import FirstAnswer
 from lmlab.parts.gradio_compat import server
-from lmlab.parts.gradio_compat.building import whence
+from lmlab.parts.gradio_compat.building import components, whence
 from lmlab.parts.gradio_compat.handlers import put_between, set_events
 from lmlab.parts.gradio_compat.later_tabs import defer, first_part, parts_of
+from lmlab.parts.gradio_compat.programs import for_programs
 from lmlab.parts.gradio_compat.queue import lines_of, put_lines
 from lmlab.parts.gradio_compat.sessions import use_small_sessions
 from lmlab.parts.scripts import loads
 from lmlab.parts.vault import Vault
+from lmlab.parts.widgets import Strip
 from lmlab.settings import Settings
 
 SESSIONS = 300  # visitors whose last result is kept
@@ -106,7 +109,8 @@ def serve(
     lab.jobs.ask_whence(whence)
     use_small_sessions(lines.guests)
     on_space = "SPACE_ID" in os.environ
-    sent = partial(first_part, parts=parts_of(page), heads=links(AT_ONCE))
+    first = _first_answer(page)
+    opens = partial(first_part, parts=parts_of(page), heads=links(AT_ONCE), values=first.values)
     own = {f"/{folder()}/{name}": text for name, text in files().items()}
     around = layers(
         lab,
@@ -114,8 +118,9 @@ def serve(
         on_space,
         lines.guests,
         lambda: server.page_files() | {*own},
-        sent,
+        {"/": opens, "/config": for_programs},
         own,
+        lambda: first.edition,
     )
     return page.launch(
         app_kwargs={"middleware": around},
@@ -133,6 +138,11 @@ def serve(
         run_history=False,
         **options,
     )
+
+
+def _first_answer(page: gr.Blocks) -> FirstAnswer:
+    strips = (one for one in components(page) if isinstance(one, Strip))
+    return next((one.first for one in strips if one.first), FirstAnswer((), {}))
 
 
 def _forget(page: gr.Blocks, lab: Lab) -> None:

@@ -4,6 +4,7 @@ from typing import Any, Unpack
 
 import gradio as gr
 
+from lmlab.parts.first_open import FirstAnswer
 from lmlab.parts.gradio_compat.building import Hidden, Html, Placed
 
 STRIP = """
@@ -46,6 +47,7 @@ class Strip(Html):
 
     MODULE = "parts/web/strip"
     TELLS = ("need", "fork")
+    first: FirstAnswer | None = None  # what the page brings along
 
     def __init__(
         self,

@@ -53,6 +53,21 @@ class Crashing(Lab):
         yield from super().score(model, text, *args, **options)
 
 
+def test_a_page_that_was_opened_before_brings_its_first_result(visit, mock_page):
+    address = mock_page("likelihood", "about")
+    opened(visit, address)
+    page = visit(address)
+    expect(page.locator(TOKENS).first).to_be_visible()
+    page.evaluate(f"window.first = document.querySelector('{TOKENS}')")
+    assert r"\"texts\":" in page.evaluate("fetch(location.href).then((page) => page.text())")
+    # What the server answers is the same, and what is drawn stays.
+    expect(page.locator("#likelihood-plot .scatterlayer .trace")).to_have_count(2)
+    expect(page.locator("#likelihood-keep .lm-keep")).to_be_visible()
+    assert page.evaluate("window.first.isConnected")
+    page.locator("#likelihood-copy").click()
+    expect(page.locator("#likelihood-handover")).to_contain_text("Copied")
+
+
 def test_a_scored_text_is_walked_and_coloured(visit, mock_page):
     page = opened(visit, mock_page("likelihood", "about"))
     expect(page.locator("#likelihood-figures .lm-fig.big .v")).not_to_have_text("–")

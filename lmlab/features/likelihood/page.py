@@ -12,9 +12,10 @@ from lmlab.features.likelihood import events
 from lmlab.features.likelihood.feature import FEATURE
 from lmlab.features.likelihood.views import definition, figures
 from lmlab.lab import Lab
-from lmlab.parts import asking, plots
+from lmlab.parts import asking
 from lmlab.parts.alternatives import alternatives
 from lmlab.parts.examples import EXAMPLES
+from lmlab.parts.first_open import FirstAnswer
 from lmlab.parts.gradio_compat import building
 from lmlab.parts.pickers import model_picker
 from lmlab.parts.receipt_button import Keep, follow
@@ -24,6 +25,7 @@ from lmlab.parts.widgets import Answers, Factors, Handover, Strip, static
 GROUP = "likelihood"
 NOBODY = ("none", "")
 DRAWN = ("strip", "plot", "figures", "definition", "shown")
+BROUGHT = ("strip", "figures", "definition")
 PRESS_SCORE = "() => { setTimeout(() => document.querySelector('#likelihood-go').click(), 30) }"
 
 
@@ -98,7 +100,8 @@ def _shown() -> SimpleNamespace:
             shown.keep = Keep(GROUP, [f"{GROUP}-{part}" for part in ("strip", "figures", "plot")])
             with gr.Column(elem_classes="lm-panel lm-plotbox"):
                 static('<h2 class="lm-h">Surprisal along the text</h2>')
-                shown.plot = gr.Plot(plots.empty(), elem_id="likelihood-plot", **looks)
+                # Plotly comes with the first result: before, it would keep the page from opening.
+                shown.plot = gr.Plot(elem_id="likelihood-plot", **looks)
         with gr.Column(scale=1, min_width=230, elem_classes="lm-side"):
             shown.figures = static(figures(), elem_id="likelihood-figures")
     with gr.Row(elem_classes="lm-result"):
@@ -122,7 +125,8 @@ def _wire_scoring(lab: Lab, asked: SimpleNamespace, shown: SimpleNamespace) -> N
     work = (events.scorer(lab), given, {name: getattr(shown, name) for name in DRAWN})
     pressed = [asked.go.click, asked.prefix.submit]
     line.on(pressed, *work, trigger_mode="always_last", **SCORING)
-    line.on(building.page().load, *work, **SCORING)
+    first = shown.strip.first = FirstAnswer(given, {name: getattr(shown, name) for name in BROUGHT})
+    line.on(building.page().load, first.kept_of(work[0]), *work[1:], **SCORING)
     line.stoppable()
     follow(shown.keep, line.running, events.note, [shown.shown])
     for chip, example in zip(asked.chips, EXAMPLES, strict=True):

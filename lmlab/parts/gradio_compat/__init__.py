@@ -6,5 +6,8 @@ newer Gradio has changed.
 - ``handlers``: what stands between Gradio and every handler: alerts, values checked, states packed.
 - ``queue``: the lines that requests wait in.
 - ``sessions``: what the server keeps of a visitor.
+- ``later_tabs``: what of the page a browser is sent at first; the rest as it is opened.
+- ``programs``: what programs are told of the page.
+- ``preload``: which of Gradio's files it wants at once.
 - ``server``: the server's configuration, the page's files, temporary files, tracebacks.
 """

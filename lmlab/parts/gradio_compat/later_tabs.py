@@ -7,14 +7,16 @@ Programs are still told all of it.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
 from lmlab.parts.gradio_compat.building import Hidden, below
+from lmlab.parts.gradio_compat.preload import preloads
 
+Values = Mapping[Any, Any]  # by component
 CONFIG = re.compile(rb"(?<=window\.gradio_config = ).*?(?=;</script>)", re.DOTALL)
 
 
@@ -90,16 +92,33 @@ def _events(page: gr.Blocks, tab: gr.Tab, blocks: frozenset[int]) -> frozenset[i
     return frozenset(found)
 
 
-def first_part(html: bytes, parts: Sequence[Part], heads: str = "") -> bytes:
-    """The page as it is sent: without what some parts bring, with some more lines in its head."""
-    sent = CONFIG.sub(lambda found: _without(found[0], parts), html, count=1)
-    return sent.replace(b"</head>", heads.encode() + b"</head>", 1)
+def first_part(
+    html: bytes, parts: Sequence[Part], heads: str = "", values: Callable[[], Values] = dict
+) -> bytes:
+    """The page as it is sent: without what some parts bring, with other values of some components,
+    and with some more lines in its head."""
+    found = CONFIG.search(html)
+    if found is None:
+        return html
+    config = json.loads(found[0])
+    _take_out(config, parts)
+    known = {one["id"]: one for one in config["components"]}
+    for component, value in values().items():
+        if component._id in known:
+            known[component._id]["props"]["value"] = value
+    kinds = frozenset(one["type"] for one in known.values())
+    told = json.dumps(config, ensure_ascii=False, separators=(",", ":"))
+    # As Gradio writes it: nothing in it ends a script.
+    for sign in "<>&'":
+        told = told.replace(sign, f"\\u{ord(sign):04x}")
+    sent = html[: found.start()] + told.encode() + html[found.end() :]
+    lines = f"{preloads(kinds)}\n{heads}\n</head>"
+    return sent.replace(b"</head>", lines.encode(), 1)
 
 
-def _without(text: bytes, parts: Sequence[Part]) -> bytes:
+def _take_out(config: dict[str, Any], parts: Sequence[Part]) -> None:
     blocks = frozenset().union(*(part.blocks for part in parts))
     events = frozenset().union(*(part.events for part in parts))
-    config = json.loads(text)
     config["components"] = [one for one in config["components"] if one["id"] not in blocks]
     config["dependencies"] = [one for one in config["dependencies"] if one["id"] not in events]
     _cut(config["layout"], blocks)
@@ -107,11 +126,6 @@ def _without(text: bytes, parts: Sequence[Part]) -> bytes:
         page["components"] = [one for one in page["components"] if one not in blocks]
         page["dependencies"] = [one for one in page["dependencies"] if one not in events]
         _cut(page["layout"], blocks)
-    told = json.dumps(config, ensure_ascii=False, separators=(",", ":"))
-    # As Gradio writes it: nothing in it ends a script.
-    for sign in "<>&'":
-        told = told.replace(sign, f"\\u{ord(sign):04x}")
-    return told.encode()
 
 
 def _cut(layout: Any, blocks: frozenset[int]) -> None:

@@ -45,10 +45,10 @@ Key = tuple[tuple[int, ...], int, int]
 class NoTurns(Turns):
     """The lock of what any number may use at once."""
 
-    def acquire(self) -> None:
+    def acquire(self, worked: float = 0.0) -> None:
         """Nobody waits."""
 
-    def release(self) -> None:
+    def release(self, *, aside: bool = False) -> None:
         """Nobody waited."""
 
 
