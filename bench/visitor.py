@@ -78,6 +78,7 @@ class Visitor:
         self._draw = draw
         self._client = httpx.AsyncClient(base_url=page.address, timeout=PATIENCE, verify=False)
         self._beating: asyncio.Task[None] | None = None
+        self._beats = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         return self
@@ -92,6 +93,7 @@ class Visitor:
         """What a browser does first: the page, its heartbeat, the events of its opening."""
         (await self._client.get("/")).raise_for_status()
         self._beating = asyncio.create_task(self._beat())
+        await asyncio.wait_for(self._beats.wait(), PATIENCE)
         await self.call(self.page.event("", "load"))
 
     async def do(self, kind: str) -> None:
@@ -149,6 +151,7 @@ class Visitor:
     async def _beat(self) -> None:
         path = f"/gradio_api/heartbeat/{self.session}"
         async with self._client.stream("GET", path) as stream:
+            self._beats.set()
             async for _ in stream.aiter_raw():
                 pass
 
