@@ -31,6 +31,7 @@ from lmlab.training.measuring import Measures, autocast_of
 from lmlab.training.methods import Tuned
 from lmlab.training.pacing import GRACE, Pace, Stop
 from lmlab.training.rows import Example
+from lmlab.training.seeded import seeded
 from lmlab.training.sizing import Budget
 from lmlab.training.speeds import sized
 
@@ -138,10 +139,8 @@ class Loop:
         self.model.train()
         n_loss = sum(row.n_loss for rows in batches for row in rows)
         devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
-            # Each step's dropout has a seed of its own, so that it does not matter what came
-            # before.
-            torch.manual_seed((config.seed * 1_000_003 + self.place.step) * 31 + self._rank)
+        # Each step's dropout has a seed of its own, so that it does not matter what came before.
+        with seeded((config.seed * 1_000_003 + self.place.step) * 31 + self._rank, devices):
             try:
                 loss = sum(
                     self._backward(rows, n_loss, last=i == len(batches) - 1)

@@ -22,6 +22,7 @@ from lmlab.models.forms import Form, note_form
 from lmlab.models.tokens import Vocabulary
 from lmlab.text.chat import check_form
 from lmlab.training.config import FinetuneConfig
+from lmlab.training.seeded import seeded
 from lmlab.training.shapes import ModelShape, Parameter, lora_targets, selected
 
 
@@ -156,8 +157,7 @@ def prepare(model: Any, vocabulary: Vocabulary, name: str, config: FinetuneConfi
     context, trained = shape.context, model
     end = settle(model, vocabulary, config.form)
     model.requires_grad_(False)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
+    with seeded(config.seed):
         if config.method == "lora":
             trained = get_peft_model(model, _lora(shape, model, config))
         elif config.method == "prompt":

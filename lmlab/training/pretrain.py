@@ -29,6 +29,7 @@ from lmlab.training.methods import Tuned
 from lmlab.training.pacing import Stop
 from lmlab.training.pretrain_config import PretrainConfig
 from lmlab.training.rows import Example
+from lmlab.training.seeded import seeded
 from lmlab.training.sets import TuningData
 from lmlab.training.tokenizer import stream, train_tokenizer
 
@@ -75,8 +76,7 @@ def architecture(config: PretrainConfig, vocabulary: int, end: int) -> LlamaConf
 def fresh(config: PretrainConfig, tokenizer: Any) -> Tuned:
     """A model with weights from the seed, all of which learn, as the training loop takes it."""
     made = architecture(config, len(tokenizer), int(tokenizer.eos_token_id))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
+    with seeded(config.seed):
         model: Any = LlamaForCausalLM(made)
     model.float()
     model.config.use_cache = False

@@ -106,11 +106,11 @@ def test_a_full_line_is_said_in_a_sentence(visit, serve_lab, mock_lab):
     page = visit(address)
     until(lambda: lab.ended)  # what the page shows before is prepared
     lab.gate.clear()
-    # Two are under way, one waits: there is no room for a fourth.
-    with pages(address, *(f"visitor{i}" for i in range(3))):
-        for i in range(3):
+    # Three are under way, one waits: there is no room for a fifth.
+    with pages(address, *(f"visitor{i}" for i in range(4))):
+        for i in range(4):
             assert ask(address, f"visitor{i}", "some text").status_code == 200
-            until(lambda i=i: len(lab.order) >= min(i + 2, 3))
+            until(lambda i=i: len(lab.order) >= min(i + 2, 4))
         page.locator("#likelihood-go").click()
         toast = page.get_by_test_id("toast-body")
         expect(toast).to_contain_text("1 request is waiting already")

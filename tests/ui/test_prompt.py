@@ -245,6 +245,8 @@ def test_labels_and_options(visit, mock_page):
     choose(page, "data", "choice")
     expect(page.locator(TEXT)).to_contain_text("Question:")
     asked = page.locator(f"{QUERY} textarea")
+    expect(asked.nth(1)).to_have_value(re.compile(r"\|"))
+    handed_over(page)
     asked.nth(1).fill("a cat | a dog | a hen")
     expect(page.locator(f"{TEXT} .lm-problem")).to_contain_text("is none of a cat, a dog")
     asked.nth(2).fill("a dog")
