@@ -31,7 +31,12 @@ export function probability(p) {
 
 /** With a true minus sign. @param {string} text */
 export const minus = (text) => text.replace("-", "−");
-/** @param {number} x @param {number} digits */
-export const fixed = (x, digits) => minus(x.toFixed(digits));
+/** What lies exactly between two goes to the even one, as Python's does.
+ * @param {number} x @param {number} digits */
+export function fixed(x, digits) {
+  const tens = 10 ** digits, scaled = x * tens;
+  const between = Math.abs(scaled % 1) === 0.5 && Number.isInteger(x * 2 ** (digits + 1));
+  return minus((between ? 2 * Math.round(scaled / 2) / tens : x).toFixed(digits));
+}
 /** With commas between thousands. @param {number} n */
 export const count = (n) => n.toLocaleString("en");
