@@ -42,9 +42,9 @@ def chat(tmp_path_factory):
 @pytest.fixture(scope="module")
 def address(store, chat):
     cards = {}
-    for name, shown in (("base", "base"), ("base+german", "base+german"), (chat, chat)):
+    for name in ("base", "base+german", chat, "mock:served"):
         with store.borrow(name) as lm:
-            cards[shown] = Card(lm.vocabulary, lm.context)
+            cards[name] = Card(lm.vocabulary, lm.context)
     with listening(api(Desk(store), store.settings, cards)) as found:
         yield found
 
@@ -88,7 +88,7 @@ def test_an_adapter_is_another_model(post):
 
 def test_models_are_listed_with_their_context(address, chat):
     found = httpx.get(f"{address}/v1/models").json()["data"]
-    assert [one["id"] for one in found] == ["base", "base+german", chat]
+    assert [one["id"] for one in found] == ["base", "base+german", chat, "mock:served"]
     assert all(one["max_model_len"] for one in found)
 
 
@@ -111,6 +111,14 @@ def test_echo_puts_the_prompt_before_what_is_drawn(store, post):
     assert by_text["choices"][0]["text"] == text
     assert by_ids["usage"]["prompt_tokens"] == len(ids)
     assert by_ids["usage"]["completion_tokens"] == 10
+
+
+def test_a_rank_that_a_model_does_not_give_is_not_made_up(post):
+    asked = {"prompt": "a b", "echo": True, "max_tokens": 0, "prompt_logprobs": 0}
+    found = post(model="mock:served", **asked).json()
+    _, *rows = found["choices"][0]["prompt_logprobs"]
+    assert rows
+    assert {told["rank"] for row in rows for told in row.values()} == {None}
 
 
 def test_prompt_logprobs_alone_draw_nothing(post):

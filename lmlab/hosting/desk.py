@@ -24,7 +24,7 @@ class Row(NamedTuple):
 
     id: int
     logprob: float
-    rank: int
+    rank: int | None  # None where the model does not give it
     top: Sequence[tuple[int, float]]  # the likeliest tokens, best first
 
 
@@ -114,7 +114,7 @@ class Desk:
 
 def _score(lm: LM, batch: Sequence[Scores]) -> None:
     stats = lm.score([one.read for one in batch], max(one.k for one in batch))
-    ranks = stats.rank.tolist() if stats.rank is not None else [0] * len(stats.logprob)
+    ranks = stats.rank.tolist() if stats.rank is not None else [None] * len(stats.logprob)
     tops = zip(stats.top_ids.tolist(), stats.top_logprobs.tolist(), strict=True)
     rows = zip(stats.logprob.tolist(), ranks, tops, strict=True)
     for one in batch:

@@ -43,10 +43,6 @@ def api(desk: Desk, settings: Settings, cards: Mapping[str, Card], key: str = ""
             raise HTTPException(404, f"The model ‘{name[:100]}’ is not served here.")
         return cards[name]
 
-    def checked(texts: Sequence[str]) -> None:
-        if sum(map(len, texts)) > settings.max_chars:
-            raise InputError(f"At most {settings.max_chars:,} characters are read.", "Shorten it.")
-
     @app.get("/v1/models")
     async def models(request: Request) -> dict[str, Any]:
         caller(request)
@@ -59,7 +55,7 @@ def api(desk: Desk, settings: Settings, cards: Mapping[str, Card], key: str = ""
         who, mine, given = caller(request), card(asked.model), asked.prompts
         if asked.stream and asked.prompt_logprobs is not None:
             raise InputError("prompt_logprobs come with a whole answer, not with a stream.")
-        checked([one for one in given if isinstance(one, str)])
+        _check([one for one in given if isinstance(one, str)], settings.max_chars)
         prompts = [mine.ids(one) for one in given]
         return await _answer(request, Completion(desk, mine, asked, prompts), who)
 
@@ -69,12 +65,17 @@ def api(desk: Desk, settings: Settings, cards: Mapping[str, Card], key: str = ""
         if not has_chat(mine.vocabulary):
             raise InputError(f"‘{asked.model}’ has no chat template.", "Ask /v1/completions.")
         turns = [one.model_dump() for one in asked.messages]
-        checked([one["content"] for one in turns])
+        _check([one["content"] for one in turns], settings.max_chars)
         (text,) = await asyncio.to_thread(rendered, mine.vocabulary, [turns])
         ids = list(mine.vocabulary.checked(mine.vocabulary.ids(text)))
         return await _answer(request, Chat(desk, mine, asked, [ids]), who)
 
     return app
+
+
+def _check(texts: Sequence[str], most: int) -> None:
+    if sum(map(len, texts)) > most:
+        raise InputError(f"At most {most:,} characters are read.", "Shorten it.")
 
 
 async def _answer(request: Request, work: Completion, caller: str) -> Response:

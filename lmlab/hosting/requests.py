@@ -229,7 +229,7 @@ class Completion:
         }
 
     def _prompt_logprobs(self, which: int) -> list[Any]:
-        def told(token: int, logprob: float, rank: int) -> dict[str, Any]:
+        def told(token: int, logprob: float, rank: int | None) -> dict[str, Any]:
             text = self.card.vocabulary.text(token)
             return {"logprob": max(logprob, LOWEST), "rank": rank, "decoded_token": text}
 

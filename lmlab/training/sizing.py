@@ -41,7 +41,7 @@ class Size:
         """What of the whole it is, in words."""
         mine, all_ = asdict(self), asdict(whole)
         parts = (
-            f"{mine[key] or 'no'} of {all_[key]:,} {name}" if mine[key] else f"no {name}"
+            f"{mine[key]:,} of {all_[key]:,} {name}" if mine[key] else f"no {name}"
             for key, name in NAMES.items()
             if all_[key]
         )
