@@ -103,6 +103,7 @@ _GEMMA = {
 _GEMMA4 = _GEMMA | {"head_dim": 8, "global_head_dim": 8, "num_global_key_value_heads": 2}
 # What is no common size.
 OWN: dict[str, dict[str, Any]] = {
+    "bailing_hybrid": {"layer_types": _HYBRID},
     "bamba": {"attn_layer_indices": [1, 3]},
     "cohere_compass_text": {
         "rope_parameters": {"full_attention": _ROPE, "sliding_attention": _ROPE}
@@ -114,6 +115,7 @@ OWN: dict[str, dict[str, Any]] = {
     | {"activation_sparsity_pattern": [0.0] * LAYERS, "laurel_rank": 4, "altup_num_inputs": 2},
     "gemma4_text": _GEMMA4,
     "gemma4_unified_text": _GEMMA4,
+    "granitemoehybrid": {"layer_types": _HYBRID},
     "gpt_neo": {"attention_types": [[["global", "local"], 2]]},
     "hunyuan_v1_dense": {"head_dim": 8},
     "hunyuan_v1_moe": {"head_dim": 8},
@@ -121,7 +123,7 @@ OWN: dict[str, dict[str, Any]] = {
     "lfm2": {"layer_types": ["conv", "full_attention"] * 2},
     "lfm2_moe": {"layer_types": ["conv", "full_attention"] * 2, "num_dense_layers": 1},
     "mamba2": {"num_heads": 8, "head_dim": 8, "expand": 2},
-    "kimi_linear": {"linear_head_dim": 8, "linear_num_heads": 4},
+    "kimi_linear": {"layer_types": _HYBRID, "linear_head_dim": 8, "linear_num_heads": 4},
     "moshi": {"depth_decoder_config": None},
     "ministral": {"head_dim": 8},
     "nemotron": {"num_key_value_heads": 2},
@@ -136,6 +138,7 @@ OWN: dict[str, dict[str, Any]] = {
         "num_buckets": 2,
     },
     "xlm": {"n_langs": 1, "bos_index": 0, "eos_index": 1, "pad_index": 2, "unk_index": 3},
+    "xlstm": {"hidden_size": 128, "num_heads": 2},
     "zamba": {
         "layers_block_type": ["mamba", "hybrid"] * 2,
         "attention_hidden_size": 2 * WIDTH,
@@ -146,8 +149,8 @@ OWN: dict[str, dict[str, Any]] = {
 }
 # What changes what it said of earlier tokens, and a kind that asks for a language first.
 LOOK_AHEAD = (
-    "bert bert-generation big_bird camembert cpmant data2vec-text electra ernie megatron-bert "
-    "prophetnet reformer rembert roberta roberta-prelayernorm roc_bert roformer xlm xlm-roberta "
+    "bert big_bird camembert cpmant data2vec-text electra ernie megatron-bert "
+    "prophetnet rembert roberta roberta-prelayernorm roc_bert roformer xlm xlm-roberta "
     "xlm-roberta-xl xlnet"
 ).split()
 # These are never skipped: were none made any more, the sweep would say so.
@@ -155,6 +158,7 @@ WELL_KNOWN = (
     "bamba bert gemma2 gpt2 gpt_neox lfm2 llama mamba mistral openai-gpt opt phi3 qwen2 qwen3 rwkv"
 ).split()
 DO_NOT_RUN = ("xmod",)
+OTHER = "bert-generation emu3 mllama reformer".split()  # no class or config of what continues text
 LARGEST = 30_000_000  # numbers; what stays larger keeps its sizes in a part of the config
 
 

@@ -229,6 +229,26 @@ def test_a_model_that_is_read_but_does_not_run_is_one_sentence(made):
     assert "config.json" in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"num_key_value_heads": 4}, r"^The weights of .* than its config.json says\.$"),
+        ({"num_attention_heads": 3}, "not a multiple of the number of attention heads"),
+        ({"hidden_act": "soft"}, "its config.json names 'soft', which is not known"),
+        ({"eos_token_id": "</s>"}, "Field 'eos_token_id' with value '</s>'"),
+    ],
+)
+def test_a_config_that_does_not_fit_is_named(folder, tmp_path, changes, said):
+    path = tmp_path / "m"
+    shutil.copytree(folder("llama", "bytelevel-bos"), path)
+    config = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(json.dumps(config | changes))
+    with pytest.raises(ModelError, match=said) as caught:
+        load(str(path))
+    assert "\n" not in caught.value.message
+    assert "config.json" in caught.value.hint
+
+
 def test_how_a_model_is_run_is_said_with_its_results(made):
     lm = load(str(made("openai-gpt")))
     assert any("reads the text anew" in note for note in given(lm, TEXT).notes)

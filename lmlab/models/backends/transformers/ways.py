@@ -107,7 +107,10 @@ class Ways:
         """
         found = []
         if not self.past:
-            found.append("It keeps nothing of what it read: each new token reads the text anew.")
+            found.append(
+                "It keeps nothing of what it read, or nothing that can be trusted: each new token "
+                "reads the text anew."
+            )
         elif not self.pieces:
             found.append("Its state is lost between pieces: a prompt is read at once.")
         if self._shown.get("far") is False:
