@@ -15,6 +15,7 @@ from tests.folders import VOCABULARY
 
 CONTEXT = 128
 LAYERS, WIDTH, HEADS, FEED, EXPERTS = 4, 32, 4, 64, 4
+WINDOW = 16  # more than the probe reads, less than the texts of the sweep
 # Names that configs use for the same thing.
 ALIKE: dict[Any, str] = {
     LAYERS: "num_hidden_layers n_layers n_layer num_layers decoder_layers",
@@ -23,6 +24,9 @@ ALIKE: dict[Any, str] = {
     FEED: "intermediate_size ffn_hidden_size d_ff dim_ff decoder_ffn_dim ffn_dim dff n_inner "
     "d_inner mamba_d_ssm feed_forward_size",
     CONTEXT: "max_position_embeddings n_positions n_ctx seq_length max_seq_len",
+    WINDOW: "sliding_window sliding_window_size attention_window_size window_size "
+    "attention_chunk_size local_attention index_topk index_block_size block_size "
+    "local_attn_chunk_length lsh_attn_chunk_length",
 }
 SIZES: dict[str, Any] = {name: size for size, names in ALIKE.items() for name in names.split()} | {
     "vocab_size": VOCABULARY,
@@ -84,12 +88,6 @@ SIZES: dict[str, Any] = {name: size for size, names in ALIKE.items() for name in
     "use_sliding_window": True,
     "max_window_layers": 2,
     "index_topk_blocks": 2,
-} | {
-    # More than the probe reads, and less than the texts of the sweep.
-    name: 16
-    for name in "sliding_window sliding_window_size attention_window_size window_size "
-    "attention_chunk_size local_attention index_topk index_block_size block_size "
-    "local_attn_chunk_length lsh_attn_chunk_length".split()
 }
 _HYBRID = ["linear_attention", "full_attention"] * 2
 _SLIDING = ["sliding_attention", "full_attention"] * 2

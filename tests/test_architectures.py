@@ -1,6 +1,6 @@
 """Whatever transformers calls causal: its numbers are those of the plain forward pass of each
-token's own prefix, or it is refused with a sentence. Run by ``make sweep``, which ends in a table of
-how each kind is run.
+token's own prefix, or it is refused with a sentence. Run by ``make sweep``, which ends in a table
+of how each kind is run.
 """
 
 import pytest
