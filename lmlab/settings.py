@@ -125,6 +125,9 @@ class Settings(BaseSettings):
     )
     scenes: Path | None = Field(None, description="folder of lecture scenes; default: the shipped")
     runs_dir: Path | None = Field(None, description="where fine-tuning runs are kept")
+    cache_dir: Path | None = Field(
+        None, description="where what was found out about models is kept; default: the user's cache"
+    )
     max_jobs: Count = Field(1, description="fine-tuning runs at one time; others wait")
     max_queue: Count = Field(20, description="runs that may wait")
     max_steps: Count = Field(5_000, description="longest fine-tuning run, optimiser steps")

@@ -7,6 +7,7 @@ from typing import Any
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["LMLAB_TRAIN_NICE"] = "0"  # tests side by side leave a run that stands back nothing
+os.environ["LMLAB_CACHE_DIR"] = os.devnull  # no proof outlives a test that made it
 os.environ["LMLAB_MEASURE_SECONDS"] = "1e9"  # what is measured hangs on no machine's speed
 
 import pytest

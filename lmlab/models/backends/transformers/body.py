@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache as memo
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ from lmlab.models.head import Head, SlicedHead, TiledHead
 
 # A key–value cache, a recurrent state: names of several versions and kinds of transformers' models.
 PAST = ("cache", "past_key_values", "cache_params", "state")
+Kind = Literal["linear", "own"]  # of a head: one linear map, or whatever the model's own does
 PLAIN_LAYERS = (DynamicLayer, DynamicSlidingWindowLayer)
 TOLERANCE = {torch.float32: 5e-5, torch.bfloat16: 3e-2, torch.float16: 5e-3}
 
@@ -152,13 +153,21 @@ def close(got: Tensor, expected: Tensor) -> bool:
     return torch.allclose(got, expected, rtol=tolerance, atol=tolerance * scale, equal_nan=True)
 
 
-def head_of(model: Any, rows: Tensor, logits: Tensor) -> Head | None:
+def head_of(model: Any, rows: Tensor, logits: Tensor) -> Kind | None:
     """What makes a bare body's rows [T, H] into those logits [T, V], if anything does."""
-    linear, own, width = _linear(model), OwnHead(model), logits.shape[-1]
+    linear = _linear(model)
     if linear is not None and _agrees(linear.logits, rows, logits):
-        tiled = linear.weight.dtype == torch.float32 and linear.weight.device.type == "cpu"
-        return linear if tiled else SlicedHead(linear.logits, width)
-    return SlicedHead(own, width) if _agrees(own, rows, logits) else None
+        return "linear"
+    return "own" if _agrees(OwnHead(model), rows, logits) else None
+
+
+def head_like(kind: Kind, model: Any, width: int) -> Head:
+    """The head of that kind, which gives so many logits."""
+    linear = _linear(model) if kind == "linear" else None
+    if linear is None:
+        return SlicedHead(OwnHead(model), width)
+    tiled = linear.weight.dtype == torch.float32 and linear.weight.device.type == "cpu"
+    return linear if tiled else SlicedHead(linear.logits, width)
 
 
 class _Given(nn.Module):

@@ -19,6 +19,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from lmlab.errors import LabError, MemoryLimitError, ModelError
 from lmlab.models.backends.transformers.model import Weights
+from lmlab.models.backends.transformers.proofs import Proof, stamps_of
 from lmlab.models.backends.transformers.textpart import KEYS, text_part, tied
 from lmlab.models.forms import learned_form
 from lmlab.models.tokenizers import fitted, read_vocabulary
@@ -60,6 +61,7 @@ def load(folder: Folder, settings: Settings) -> Weights:
     """
     if settings.threads:
         torch.set_num_threads(settings.threads)
+    before = stamps_of(folder.path)
     vocabulary = read_vocabulary(folder.path, folder.name)
     device = device_of(settings)
     try:
@@ -85,7 +87,8 @@ def load(folder: Folder, settings: Settings) -> Weights:
     vocabulary = fitted(vocabulary, model, folder.name)
     if folder.text is not None:
         vocabulary = replace(vocabulary, notes=(*vocabulary.notes, TEXT_ALONE))
-    weights = Weights(folder.name, model, vocabulary, learned_form(folder.path))
+    proof = Proof(model, folder.path, before, settings)
+    weights = Weights(folder.name, model, vocabulary, learned_form(folder.path), proof)
     _check_causal(weights)
     return weights
 

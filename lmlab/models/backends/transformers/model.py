@@ -18,6 +18,7 @@ from lmlab.models.backends.transformers.decoding import (
     stackable,
 )
 from lmlab.models.backends.transformers.grafts import bytes_of
+from lmlab.models.backends.transformers.proofs import Proof
 from lmlab.models.backends.transformers.ways import Ways, choose
 from lmlab.models.fair_lock import Turns
 from lmlab.models.forms import Form, learned_form
@@ -164,6 +165,7 @@ class Weights:
     model: Any
     vocabulary: Vocabulary
     form: Form | None = None  # what the weights themselves were tuned in, where that is known
+    proof: Proof | None = None  # what is known of the weights without an adapter
     lock: Turns = field(default_factory=Turns)
     adapters: Adapters = field(init=False)
     _ways: dict[Path | None, Ways] = field(default_factory=dict)
@@ -182,7 +184,9 @@ class Weights:
         if adapter not in self._ways:
             held = {folder: way for folder, way in self._ways.items() if folder in self.adapters}
             self._ways = held
-            self._ways[adapter] = choose(self.model, attached.soft_prompt)
+            self._ways[adapter] = choose(
+                self.model, attached.soft_prompt, None if adapter else self.proof
+            )
         soft = 0 if attached.soft_prompt is None else len(attached.soft_prompt)
         context = context_of(self.model) - soft
         return TransformersLM(

@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lmlab.models.backends.transformers.body import Body, close, head_of
+from lmlab.models.backends.transformers.body import Body, close, head_like, head_of
+from lmlab.models.backends.transformers.proofs import Proof
 from lmlab.models.head import Head, SlicedHead
 
 PROBE = 12
@@ -39,6 +40,7 @@ class Ways:
     _shown: dict[str, bool] = field(default_factory=dict)
     _rows: list[Tensor] = field(default_factory=list)
     _windows: list[int] = field(default_factory=list)  # of what it was seen to keep
+    _proof: Proof | None = None  # where the answers are kept for the next loading
 
     def shown(self, what: str, trial: Callable[[], bool]) -> bool:
         """Whether a short cut was seen to give the plain rows; a failure means that it does not."""
@@ -49,6 +51,11 @@ class Ways:
             except Exception:
                 # Architectures differ in what they lack; any failure means: not this way.
                 self._shown[what] = False
+                if self._proof is not None:
+                    self._proof.end()
+            else:
+                if self._proof is not None:
+                    self._proof.add(what, self._shown[what], self._windows)
         return self._shown[what]
 
     @property
@@ -213,23 +220,31 @@ class Ways:
 
 
 @torch.inference_mode()
-def choose(model: Any, soft_prompt: Tensor | None) -> Ways:
-    """The way to run a model: its head tiled, else its own on slices of rows, else full logits."""
+def choose(model: Any, soft_prompt: Tensor | None, proof: Proof | None = None) -> Ways:
+    """The way to run a model: its head tiled, else its own on slices of rows, else full logits.
+
+    Args:
+        proof: of the model as it was read from a folder; what it has found is not tried again.
+    """
     whole, bare = Body(model, soft_prompt, whole=True), Body(model, soft_prompt, whole=False)
     border = border_of(model.config)
+    if proof is not None and (found := proof.found) is not None:
+        head = head_like(found.head, model, found.width)
+        return Ways(bare, whole, head, border, dict(found.shown), [], found.windows[:], proof)
     ids = probe_ids(model)
     logits = whole(ids)[0]
+    width = logits.shape[-1]
     # One pass for two questions: the head, and whether rows side by side are those of each alone.
-    rows = _tried(bare, _three(ids))
-    if rows is not None and _apart(rows):
-        head = head_of(model, rows[2], logits)
-        if head is not None:
-            return Ways(bare, whole, head, border, {"batch": True}, [rows[2]])
-    rows = _tried(bare, ids)
-    head = None if rows is None else head_of(model, rows[0], logits)
-    if head is not None:
-        return Ways(bare, whole, head, border)
-    return Ways(whole, whole, SlicedHead(lambda rows: rows, logits.shape[-1]), border)
+    for read, shown in ((_three(ids), {"batch": True}), (ids, {})):
+        rows = _tried(bare, read)
+        if rows is None or (shown and not _apart(rows)):
+            continue
+        if (kind := head_of(model, rows[-1], logits)) is not None:
+            if proof is not None:
+                proof.begin(kind, width, dict(shown))
+            head = head_like(kind, model, width)
+            return Ways(bare, whole, head, border, shown, [rows[-1]], _proof=proof)
+    return Ways(whole, whole, SlicedHead(lambda rows: rows, width), border)
 
 
 def _tried(body: Body, ids: Tensor) -> Tensor | None:
