@@ -9,15 +9,17 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
-
-import psutil
+from typing import TYPE_CHECKING, Protocol
 
 from lmlab.errors import LabError, ModelError
 from lmlab.models.backends import lacking, scheme
 from lmlab.models.gives import OF_WEIGHTS, WEIGHTS
+from lmlab.models.offers import Offers
 from lmlab.models.refs import RUN, ModelRef, is_elsewhere, local_folder
 from lmlab.settings import Settings
+
+if TYPE_CHECKING:
+    from lmlab.models.hub import Repo
 
 Progress = Callable[[str], None]
 NO_RUN = ("There is no such fine-tuning run.", "It may have been deleted.")
@@ -34,24 +36,12 @@ class Learned(Protocol):
     def kept(self, step: str | None) -> Path: ...
 
 
-class Places:
+class Places(Offers):
     """What names mean here, as far as the settings allow."""
 
     def __init__(self, settings: Settings, models: Path) -> None:
-        self.settings = settings
+        super().__init__(settings)
         self._models = models
-
-    @property
-    def budget(self) -> int:
-        """Bytes that loaded models may take together."""
-        gigabytes = self.settings.memory_gb
-        return int(gigabytes * 1e9) if gigabytes else psutil.virtual_memory().total // 2
-
-    @property
-    def largest(self) -> int:
-        """Bytes that one model may take."""
-        gigabytes = self.settings.max_model_gb
-        return min(self.budget, int(gigabytes * 1e9)) if gigabytes else self.budget
 
     def embedded(self) -> list[str]:
         """Names of the embedded models, in alphabetical order."""
@@ -151,6 +141,20 @@ class Places:
         if self._is_local(name):
             _refuse_revision(name, revision)
             return Path(os.path.abspath(Path(name).expanduser()))
+        hint = self._of_hub(name, revision, known)
+        from lmlab.models.hub import fetch
+
+        def check(repo: "Repo") -> None:
+            self.check_fits(self.need(repo), name)
+
+        return fetch(name, revision, self.settings, check, on_progress, hint)
+
+    def _of_hub(self, name: str, revision: str | None, known: list[str]) -> str:
+        """Whether something may be fetched from the Hub: what else there is.
+
+        Raises:
+            ModelError: it may not.
+        """
         hint = _hint(name, known)
         if not self.is_id(name):
             raise ModelError(f"There is no model named ‘{name[:100]}’.", hint)
@@ -164,9 +168,40 @@ class Places:
             raise ModelError(
                 f"‘{name}’ is not among the models that may be fetched here.", said or hint
             )
-        from lmlab.models.hub import fetch
+        return hint
 
-        return fetch(name, revision, self.settings, self.largest, on_progress, hint)
+    def parts(self, ref: ModelRef) -> list[tuple[str, str | None]]:
+        """What of a model and its adapter is the Hub's: names and revisions.
+
+        Raises:
+            ModelError: there is no such model, or it may not be fetched.
+        """
+        found, quiet = list[tuple[str, str | None]](), lambda message: None
+        if ref.name.startswith(RUN) and (base := self.run(ref.name).base):
+            found += self.parts(ModelRef.parse(base))
+        elif ref.name in self.embedded() or _is_fixed(ref.name) or self._is_local(ref.name):
+            self.place(replace(ref, adapter=None), quiet)
+        else:
+            self._of_hub(ref.name, ref.revision, self.embedded())
+            found.append((ref.name, ref.revision))
+        if (name := ref.adapter or "") and not name.startswith(RUN):
+            known = self.embedded_adapters()
+            name, _, revision = (name, "", "") if self._is_local(name) else name.partition("@")
+            if not self._is_local(name) and name.removeprefix("adapters/") not in known:
+                self._of_hub(name, revision or None, known)
+                found.append((name, revision or None))
+        elif name:
+            self.resolve_adapter(ref, quiet)
+        return found
+
+    def is_here(self, name: str) -> bool:
+        """Whether all that a reference names lies on this machine, by a glance."""
+        from lmlab.models.hub import snapshot_of
+
+        try:
+            return all(snapshot_of(*part) for part in self.parts(ModelRef.parse(name)))
+        except LabError:
+            return False
 
     def may_be_fetched(self, ref: ModelRef) -> bool:
         """Whether a model can be the Hub's alone, and the settings let it be fetched."""
