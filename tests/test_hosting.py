@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -23,8 +24,8 @@ from lmlab.hosting.middleware import layers
 from lmlab.hosting.page_cache import Shelf
 from lmlab.hosting.route_filter import Doors
 from lmlab.lab import Lab
-from lmlab.models.downloads import HubFile
 from lmlab.models.hub import Repo
+from lmlab.models.wanted import HubFile
 from lmlab.runs.model_store import ModelStore
 from lmlab.settings import PUBLIC, Settings, read_settings
 from lmlab.text.wordings import shipped_template
@@ -134,7 +135,7 @@ def test_the_store_keeps_to_the_list_and_to_the_size(folder, monkeypatch):
         pass
     # What is fetched is bounded by the same number before it is fetched.
     seen = []
-    monkeypatch.setattr("lmlab.models.hub.fetch", lambda *args: seen.append(args[3]) or Path(path))
+    monkeypatch.setattr("lmlab.models.hub.fetch", lambda *args: seen.append(args[2]) or Path(path))
     with roomy.borrow("openai-community/gpt2"):
         pass
     (check,) = seen

@@ -13,6 +13,7 @@ from lmlab.assets import models_dir
 from lmlab.errors import DiskError, LabError, MemoryLimitError, ModelError
 from lmlab.models import downloads, hub
 from lmlab.models.folders import numbers_of
+from lmlab.models.wanted import Part
 from lmlab.runs.model_store import ModelStore
 from lmlab.scoring.score import score
 from lmlab.settings import Settings
@@ -132,7 +133,7 @@ def test_wrong_sums_are_refused_and_nothing_of_them_stays(near, tiny, tmp_path):
 
 
 def test_a_beginning_that_is_another_files_is_thrown_away(near, tiny):
-    repo = hub.look("lab/tiny", None, Settings(), "")
+    repo = hub.look(Part("lab/tiny"), Settings(), "")
     (large,) = [file for file in repo.files if file.path == "model.safetensors"]
     for size in (HALF, large.size + 1):
         repo.blobs.mkdir(parents=True, exist_ok=True)
@@ -158,6 +159,21 @@ def test_a_gated_model_says_what_to_do(near, state, monkeypatch):
     assert "hf_secret" not in str(caught.value)
 
 
+def test_files_by_name_are_fetched_alone(near, tiny):
+    part = Part("lab/tiny", None, ("onnx/model.safetensors",))
+    assert hub.snapshot_of(*part) is None
+    folder = hub.fetch(part, Settings(), lambda repo: None, lambda said: None, "")
+    assert [one.relative_to(folder) for one in folder.rglob("*.*")] == [
+        Path(*part.files[0].split("/"))
+    ]
+    assert hub.snapshot_of(*part) == folder
+    assert hub.cached(part, "") == folder
+    with pytest.raises(
+        ModelError, match=r"has no file ‘a\.bin’ on the Hub\. It has: pytorch_model"
+    ):
+        hub.look(part._replace(files=("a.bin",)), Settings(), "")
+
+
 def test_a_repository_that_is_not_there(near):
     with pytest.raises(ModelError, match="no model named ‘lab/none’"):
         scored("lab/none")
@@ -172,7 +188,7 @@ def test_a_renamed_model_is_found_under_its_old_name(near, tiny):
     near.renamed = {"old/tiny": "lab/tiny"}
     assert scored("old/tiny") == scored(str(tiny))
     assert scored("old/tiny", offline=True) == scored(str(tiny))
-    assert hub.look("old/tiny", None, Settings(), "").called == "lab/tiny"
+    assert hub.look(Part("old/tiny"), Settings(), "").called == "lab/tiny"
 
 
 def test_pickles_are_refused_before_anything_is_fetched(near):

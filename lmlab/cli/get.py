@@ -12,6 +12,7 @@ from lmlab.errors import InputError, LabError, ModelError
 
 if TYPE_CHECKING:
     from lmlab.models.hub import Repo
+    from lmlab.models.wanted import Part
     from lmlab.runs.model_store import ModelStore
 
 KEPT = "What came is kept; the same command goes on with it."
@@ -82,7 +83,7 @@ def _looked(store: "ModelStore", name: str, said: Callable[[str], None]) -> Want
         if not parts:
             said(f"{name}: here already, and not from the Hub.")
         for part in parts:
-            repo = _repo(store, *part, said)
+            repo = _repo(store, part, said)
             if isinstance(repo, Path):
                 wanted.folders.append(repo)
             else:
@@ -93,26 +94,26 @@ def _looked(store: "ModelStore", name: str, said: Callable[[str], None]) -> Want
     return wanted
 
 
-def _repo(
-    store: "ModelStore", name: str, revision: str | None, said: Callable[[str], None]
-) -> "Repo | Path":
+def _repo(store: "ModelStore", part: "Part", said: Callable[[str], None]) -> "Repo | Path":
     """A repository that fits here; without a network, where it lies."""
     from lmlab.models import hub
 
     try:
-        repo = hub.look(name, revision, store.settings, "")
+        repo = hub.look(part, store.settings, "")
     except LabError:
         raise
     except Exception:
-        found = hub.cached(name, revision, "Is there a network?")
-        said(f"{name}: here already. The Hub cannot be reached to see whether it is the newest.")
+        found = hub.cached(part, "Is there a network?")
+        said(
+            f"{part.name}: here already. The Hub cannot be reached to see whether it is the newest."
+        )
         return found
-    store.check_fits(store.need(repo), name)
+    store.check_fits(store.need(repo), part.name)
     return repo
 
 
 def _sizes(store: "ModelStore", repo: "Repo") -> str:
-    from lmlab.models.hub import gigabytes
+    from lmlab.numbers import gigabytes
 
     name = f"{repo.name}@{repo.revision}" if repo.revision else repo.name
     come, least = repo.size - repo.here, "" if repo.numbers else "at least "
@@ -126,7 +127,8 @@ def _sizes(store: "ModelStore", repo: "Repo") -> str:
 
 def _fetch(store: "ModelStore", wanted: Wanted, said: Callable[[str], None]) -> None:
     """Have all of a model here; what hinders it is kept with it."""
-    from lmlab.models.hub import bring, gigabytes
+    from lmlab.models.hub import bring
+    from lmlab.numbers import gigabytes
     from lmlab.terminal.watched import waiting
 
     for repo in wanted.repos:

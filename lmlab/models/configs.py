@@ -94,7 +94,7 @@ def _fetched(ref: ModelRef, token: bool | None) -> Path:
         raise
     except GatedRepoError:
         raise ModelError(
-            f"‘{ref.name}’ is gated on the Hub.", gated_hint(ref.name, token)
+            f"‘{ref.name}’ is gated on the Hub.", gated_hint(token, ref.name)
         ) from None
     except RepositoryNotFoundError:
         raise ModelError(f"There is no model named ‘{ref.name}’, here or on the Hub.") from None

@@ -4,10 +4,8 @@ only where its sum is the one that the Hub tells.
 
 import hashlib
 import os
-import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from huggingface_hub import constants, get_session
@@ -15,26 +13,17 @@ from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.utils import WeakFileLock, hf_raise_for_status  # type: ignore[attr-defined]
 
 from lmlab.errors import ModelError, disk_error
+from lmlab.models.wanted import HubFile
 
 TRIES = 5  # in a row that bring nothing
 PULSE = 1.0  # seconds between two words about a download
 PAUSE = 1.0  # seconds before the second one; then twice as long each time
 TRANSIENT = (408, 429, 500, 502, 503, 504)  # states of a server that pass
-_SUM = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 Come = Callable[[int], None]  # so many more bytes are here; fewer where some were thrown away
 
 
-@dataclass(frozen=True)
-class HubFile:
-    """A file of a repository, as the Hub tells of it."""
-
-    path: str  # within the repository
-    size: int  # bytes
-    sum: str  # SHA-256 of a large file, git's SHA-1 of a small one: its name in the cache
-
-    @property
-    def told(self) -> bool:
+def told(self) -> bool:
         """Whether the sum is one, so that the file can be checked and named by it."""
         return bool(_SUM.fullmatch(self.sum))
 

@@ -5,7 +5,6 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +25,13 @@ from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
 from lmlab.errors import DiskError, LabError, MemoryLimitError, ModelError, disk_error
 from lmlab.models import downloads
-from lmlab.models.downloads import HubFile
-from lmlab.models.folders import CONFIGS, whole
+from lmlab.models.folders import CONFIGS
+from lmlab.models.wanted import HubFile, Part, files_of, is_whole, numbers_of, patterns
+from lmlab.numbers import gigabytes
 from lmlab.settings import Settings
 
 log = logging.getLogger("lmlab")
 MOST_BESIDES = 200_000_000  # bytes of all that is no weights: a tokenizer, a vocabulary
-PATTERNS = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
-IGNORED = ["*/*.safetensors", "consolidated*.safetensors"]  # the same weights once more
 
 Say = Callable[[str], None]
 
@@ -48,6 +46,7 @@ class Repo:
     commit: str
     files: tuple[HubFile, ...]
     numbers: int | None  # in its weights, where the Hub tells it
+    only: tuple[str, ...] = ()  # files that were asked for; empty is a model in safetensors
 
     @property
     def size(self) -> int:
@@ -57,7 +56,8 @@ class Repo:
     @property
     def weights(self) -> int:
         """Bytes of its weight files."""
-        return sum(file.size for file in self.files if file.path.endswith(".safetensors"))
+        fits = (file for file in self.files if self.only or file.path.endswith(".safetensors"))
+        return sum(file.size for file in fits)
 
     @property
     def here(self) -> int:
@@ -79,7 +79,7 @@ def token_of(settings: Settings) -> bool | None:
     return False if settings.hub_token is False else None
 
 
-def gated_hint(name: str, token: bool | None) -> str:
+def gated_hint(token: bool | None, name: str = "") -> str:
     """What to do about a model that only some may read."""
     if token is False:
         return "Whoever runs this page can let it use the token that is stored: LMLAB_HUB_TOKEN."
@@ -97,8 +97,7 @@ def cache_dir() -> Path:
 
 
 def fetch(
-    name: str,
-    revision: str | None,
+    part: Part,
     settings: Settings,
     check: Callable[[Repo], None],
     on_progress: Say,
@@ -114,18 +113,18 @@ def fetch(
         LabError: what ``check``, ``make_room`` and ``bring`` raise.
     """
     if settings.offline:
-        return cached(name, revision, hint)
+        return cached(part, hint)
     try:
-        repo = look(name, revision, settings, hint)
+        repo = look(part, settings, hint)
         check(repo)
         make_room([repo], settings)
         return bring(repo, settings, on_progress)
     except LabError:
         raise
     except Exception as error:
-        log.info("The Hub could not be asked about %s", name, exc_info=True)
+        log.info("The Hub could not be asked about %s", part.name, exc_info=True)
         try:
-            return cached(name, revision, hint)
+            return cached(part, hint)
         except ModelError:
             if (full := disk_error(error)) is not None:
                 raise full from None
@@ -141,7 +140,7 @@ def refusals(name: str, revision: str | None, token: bool | None, hint: str) -> 
     except RevisionNotFoundError:
         raise ModelError(f"‘{name}’ has no revision ‘{revision}’ on the Hub.") from None
     except GatedRepoError:
-        raise ModelError(f"‘{name}’ is gated on the Hub.", gated_hint(name, token)) from None
+        raise ModelError(f"‘{name}’ is gated on the Hub.", gated_hint(token, name)) from None
     except RepositoryNotFoundError:
         raise ModelError(f"There is no model named ‘{name}’, here or on the Hub.", hint) from None
     except HfHubHTTPError as error:
@@ -153,21 +152,23 @@ def refusals(name: str, revision: str | None, token: bool | None, hint: str) -> 
         raise ModelError(f"The Hub refused ‘{name}’ ({code}).", hint) from error
 
 
-def look(name: str, revision: str | None, settings: Settings, hint: str) -> Repo:
+def look(part: Part, settings: Settings, hint: str) -> Repo:
     """A repository, before anything of it is fetched.
 
     Raises:
-        ModelError: not found, gated, or without safetensors.
+        ModelError: not found, gated, or without safetensors or the files that are asked for.
         MemoryLimitError: much that is no weights.
         Exception: of the transport, where the Hub cannot be reached.
     """
-    token = token_of(settings)
+    token, (name, revision, only) = token_of(settings), part
     api = HfApi(endpoint=endpoint(), token=token)
     with refusals(name, revision, token, hint):
         seconds = constants.HF_HUB_ETAG_TIMEOUT
         info: Any = api.model_info(name, revision=revision, files_metadata=True, timeout=seconds)
-    files = tuple(_file(one) for one in info.siblings or [] if _is_wanted(one.rfilename))
-    repo = Repo(name, info.id, revision, str(info.sha), files, _numbers(info))
+    files = files_of(info, part)
+    repo = Repo(name, info.id, revision, str(info.sha), files, numbers_of(info, part), only)
+    if only:
+        return repo
     if not repo.weights:
         raise ModelError(
             f"‘{name}’ has no weights as safetensors; other formats can run code and are refused.",
@@ -219,10 +220,11 @@ def bring(repo: Repo, settings: Settings, say: Say) -> Path:
                 place = {"revision": repo.commit, "endpoint": endpoint()}
                 url = hf_hub_url(name, file.path, **place)
                 downloads.bring(file, url, headers, repo.blobs, tell)
-        return _snapshot(name, repo.revision, endpoint=endpoint(), token=token)
+        part = Part(name, repo.revision, repo.only)
+        return _snapshot(part, endpoint=endpoint(), token=token)
 
 
-def cached(name: str, revision: str | None, hint: str) -> Path:
+def cached(part: Part, hint: str) -> Path:
     """A snapshot that lies in the local cache already.
 
     Raises:
@@ -230,21 +232,26 @@ def cached(name: str, revision: str | None, hint: str) -> Path:
     """
     some = ""
     with suppress(Exception):
-        if whole(found := _snapshot(name, revision, local_files_only=True)):
+        if is_whole(found := _snapshot(part, local_files_only=True), part):
             return found
         some = "all of it "
-    raise ModelError(f"‘{name}’ is not {some}on this machine, and the Hub cannot be reached.", hint)
+    raise ModelError(
+        f"‘{part.name}’ is not {some}on this machine, and the Hub cannot be reached.", hint
+    )
 
 
-def snapshot_of(name: str, revision: str | None = None) -> Path | None:
+def snapshot_of(name: str, revision: str | None = None, files: Sequence[str] = ()) -> Path | None:
     """The same by a glance, for lists: None where it is not there."""
-    for config in CONFIGS:
+    part = Part(name, revision, tuple(files))
+    for first in files[:1] or CONFIGS:
         with suppress(ValueError, OSError):
             found = try_to_load_from_cache(
-                name, config, revision=revision, cache_dir=str(cache_dir())
+                name, first, revision=revision, cache_dir=str(cache_dir())
             )
-            if isinstance(found, str) and whole(Path(found).parent):
-                return Path(found).parent
+            if isinstance(found, str):
+                folder = Path(found.removesuffix(first))
+                if is_whole(folder, part):
+                    return folder
     return None
 
 
@@ -254,33 +261,6 @@ def fetched() -> list[str]:
     return [one.name.removeprefix("models--").replace("--", "/") for one in folders]
 
 
-def gigabytes(size: float) -> str:
-    """
-    >>> gigabytes(2.69e8), gigabytes(0), gigabytes(7e10)
-    ('0.27 GB', '0 GB', '70 GB')
-    """
-    return f"{size / 1e9:.2g} GB"
-
-
-def _snapshot(name: str, revision: str | None, **given: Any) -> Path:
-    wanted: dict[str, Any] = {"allow_patterns": PATTERNS, "ignore_patterns": IGNORED}
-    return Path(
-        snapshot_download(name, revision=revision, cache_dir=cache_dir(), **wanted, **given)
-    )
-
-
-def _is_wanted(path: str) -> bool:
-    fits = any(fnmatch(path, one) for one in PATTERNS)
-    return fits and not any(fnmatch(path, one) for one in IGNORED)
-
-
-def _file(one: Any) -> HubFile:
-    """A file's path, size and sum, of what may be missing in the answer of a copy of the Hub."""
-    total = str(getattr(one.lfs, "sha256", "") or one.blob_id or "")
-    return HubFile(one.rfilename, one.size or 0, total.lower())
-
-
-def _numbers(info: Any) -> int | None:
-    """How many numbers the weights have, where the Hub has read their heads."""
-    total = getattr(info.safetensors, "total", None)
-    return total if isinstance(total, int) and total > 0 else None
+def _snapshot(part: Part, **given: Any) -> Path:
+    given |= {"revision": part.revision, "cache_dir": cache_dir(), **patterns(part)}
+    return Path(snapshot_download(part.name, **given))

@@ -1,5 +1,7 @@
 """Which models of the Hub are offered here, and what fits into this machine's memory."""
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     from lmlab.models.hub import Repo
 
 MOST_NAMED = 3  # models that a sentence names
+
+
+GPUS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # one of them is there where Linux has a GPU
 
 
 class Offers:
@@ -69,6 +74,17 @@ class Offers:
         best = sorted(fit, key=lambda name: -sizes[name])[:MOST_NAMED]
         said = ", ".join(f"{name} ({sizes[name] / 1e9:.2g} GB)" for name in best)
         return f"These fit: {said}." if said else "Choose a smaller model, such as ‘tiny’."
+
+    @property
+    def least_width(self) -> int:
+        """Bytes that a number of the weights takes in memory at least; asks no torch."""
+        settings = self.settings
+        if settings.dtype != "auto":
+            return 4 if settings.dtype == "float32" else 2
+        none = sys.platform == "darwin" or (
+            sys.platform == "linux" and not any(Path(one).exists() for one in GPUS)
+        )
+        return 4 if settings.device in ("cpu", "mps") or (settings.device == "auto" and none) else 2
 
     def on_hub(self) -> list[str]:
         """Models of the Hub that are offered here, those first that are on this machine: what the

@@ -16,6 +16,7 @@ from lmlab.models.backends import lacking, scheme
 from lmlab.models.gives import OF_WEIGHTS, WEIGHTS
 from lmlab.models.offers import Offers
 from lmlab.models.refs import RUN, ModelRef, is_elsewhere, local_folder
+from lmlab.models.wanted import Part
 from lmlab.settings import Settings
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ class Places(Offers):
         def check(repo: "Repo") -> None:
             self.check_fits(self.need(repo), name)
 
-        return fetch(name, revision, self.settings, check, on_progress, hint)
+        return fetch(Part(name, revision), self.settings, check, on_progress, hint)
 
     def _of_hub(self, name: str, revision: str | None, known: list[str]) -> str:
         """Whether something may be fetched from the Hub: what else there is.
@@ -170,26 +171,26 @@ class Places(Offers):
             )
         return hint
 
-    def parts(self, ref: ModelRef) -> list[tuple[str, str | None]]:
-        """What of a model and its adapter is the Hub's: names and revisions.
+    def parts(self, ref: ModelRef) -> list[Part]:
+        """What of a model and its adapter is the Hub's.
 
         Raises:
             ModelError: there is no such model, or it may not be fetched.
         """
-        found, quiet = list[tuple[str, str | None]](), lambda message: None
+        found, quiet = list[Part](), lambda message: None
         if ref.name.startswith(RUN) and (base := self.run(ref.name).base):
             found += self.parts(ModelRef.parse(base))
         elif ref.name in self.embedded() or _is_fixed(ref.name) or self._is_local(ref.name):
             self.place(replace(ref, adapter=None), quiet)
         else:
             self._of_hub(ref.name, ref.revision, self.embedded())
-            found.append((ref.name, ref.revision))
+            found.append(Part(ref.name, ref.revision))
         if (name := ref.adapter or "") and not name.startswith(RUN):
             known = self.embedded_adapters()
             name, _, revision = (name, "", "") if self._is_local(name) else name.partition("@")
             if not self._is_local(name) and name.removeprefix("adapters/") not in known:
                 self._of_hub(name, revision or None, known)
-                found.append((name, revision or None))
+                found.append(Part(name, revision or None))
         elif name:
             self.resolve_adapter(ref, quiet)
         return found
