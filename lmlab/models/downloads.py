@@ -23,22 +23,6 @@ TRANSIENT = (408, 429, 500, 502, 503, 504)  # states of a server that pass
 Come = Callable[[int], None]  # so many more bytes are here; fewer where some were thrown away
 
 
-def told(self) -> bool:
-        """Whether the sum is one, so that the file can be checked and named by it."""
-        return bool(_SUM.fullmatch(self.sum))
-
-    def part(self, blobs: Path) -> Path:
-        """Where it grows until it is whole."""
-        return blobs / f"{self.sum}.part.incomplete"
-
-    def here(self, blobs: Path) -> int:
-        """Bytes of it that a cache has."""
-        for file in (blobs / self.sum, self.part(blobs)):
-            if self.told and file.is_file():
-                return min(file.stat().st_size, self.size)
-        return 0
-
-
 def told(name: str, here: int, size: int, say: Callable[[str], None]) -> Come:
     """What takes the bytes that come, and says now and then how much is here, how fast it comes,
     and how long the rest takes; what lay there before is no speed.

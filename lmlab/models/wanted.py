@@ -25,6 +25,20 @@ class HubFile:
     sum: str  # SHA-256 of a large file, git's SHA-1 of a small one: its name in the cache
 
     @property
+    def told(self) -> bool:
+        """Whether the sum is one, so that the file can be checked and named by it."""
+        return bool(_SUM.fullmatch(self.sum))
+
+    def part(self, blobs: Path) -> Path:
+        """Where it grows until it is whole."""
+        return blobs / f"{self.sum}.part.incomplete"
+
+    def here(self, blobs: Path) -> int:
+        """Bytes of it that a cache has."""
+        for file in (blobs / self.sum, self.part(blobs)):
+            if self.told and file.is_file():
+                return min(file.stat().st_size, self.size)
+        return 0
 
 
 class Part(NamedTuple):
