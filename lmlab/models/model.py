@@ -159,6 +159,10 @@ class LM:
         """How many tokens a next-token distribution is over."""
         raise self.lacks("distributions")
 
+    def begin(self, ids: Sequence[int]) -> Any:
+        """The past that ids leave, for texts that begin with them."""
+        return self.over(torch.tensor([list(ids)], device=self.device), None)[1]
+
     def over(self, ids: Tensor, past: Any) -> tuple[Tensor, Any]:
         """Rows of ids [B, T] that come after a past, and the past that they leave."""
         raise self.lacks("distributions")

@@ -14,9 +14,10 @@ from typing import Protocol
 import psutil
 
 from lmlab.errors import LabError, ModelError
-from lmlab.models.backends import lacking, scheme
+from lmlab.models import hubfiles
+from lmlab.models.backends import GGUF, lacking, scheme
 from lmlab.models.gives import OF_WEIGHTS, WEIGHTS
-from lmlab.models.refs import RUN, ModelRef, is_elsewhere, local_folder
+from lmlab.models.refs import RUN, ModelRef, is_elsewhere, local_file, local_folder
 from lmlab.settings import Settings
 
 Progress = Callable[[str], None]
@@ -88,6 +89,8 @@ class Places:
         return os.path.abspath(self.resolve(replace(ref, adapter=None), lambda message: None))
 
     def _pinned(self, name: str, known: list[str]) -> str:
+        if scheme(name) == GGUF and (file := local_file(name)) is not None:
+            return f"{GGUF}:{os.path.abspath(file)}"
         if _is_fixed(name) or name in known or not self._is_local(name):
             return name
         return os.path.abspath(Path(name).expanduser())
@@ -112,6 +115,8 @@ class Places:
     def resolve_adapter(self, ref: ModelRef, on_progress: Progress) -> Path:
         """The local folder that holds the adapter of a reference."""
         name, known = ref.adapter or "", self.embedded_adapters()
+        if scheme(name.partition("@")[0]) == GGUF:
+            return self._file(*name.partition("@")[::2], on_progress)
         if name.startswith(RUN):
             name, _, step = name.partition("@")
             return self.run(name).kept(step)
@@ -134,11 +139,16 @@ class Places:
         if not scheme(ref.name):
             # One folder, one copy, whatever it was called by: a commit has a folder of its own.
             return self.resolve(ref, on_progress).resolve()
+        if scheme(ref.name) == GGUF:
+            return self._file(ref.name, ref.revision, on_progress)
         _refuse_revision(ref.name, ref.revision)
         listed = (*self.settings.models, self.settings.model)
         if not self.settings.allow_local and ref.name not in listed:
             raise ModelError(f"‘{ref.name[:100]}’ is not among the models of this page.")
         return Path(ref.name)
+
+    def _file(self, name: str, revision: str | None, on_progress: Progress) -> Path:
+        return hubfiles.place_of(name, revision, self.settings, self.largest, on_progress)
 
     def run(self, name: str) -> Learned:
         """The training run of a name; a store of folders alone has none."""
@@ -196,6 +206,8 @@ class Places:
         from lmlab.models.hub import endpoint
 
         settings = self.settings
+        if scheme(name) == GGUF:
+            return hubfiles.source(name, settings)
         if _is_fixed(name):
             return ""
         if self.is_id(name):
