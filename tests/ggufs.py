@@ -165,18 +165,19 @@ def _string(text: str) -> bytes:
 
 
 def _value(value: Any) -> bytes:
+    """Its kind and what it is; whole numbers have a sign in lists alone."""
     if isinstance(value, list):
-        kind = _value(value[0])[:4] if value else struct.pack("<I", 8)
-        return (
-            struct.pack("<I", 9)
-            + kind
-            + struct.pack("<Q", len(value))
-            + b"".join(_value(one)[4:] for one in value)
-        )
+        ints = [isinstance(one, int) for one in value]
+        packed = [
+            struct.pack("<Ii", 5, x) if i else _value(x) for x, i in zip(value, ints, strict=True)
+        ]
+        kind = packed[0][:4] if packed else struct.pack("<I", 8)
+        items = b"".join(one[4:] for one in packed)
+        return struct.pack("<I", 9) + kind + struct.pack("<Q", len(value)) + items
     if isinstance(value, bool):
         return struct.pack("<I?", 7, value)
     if isinstance(value, int):
-        return struct.pack("<Ii", 5, value) if value < 0 else struct.pack("<II", 4, value)
+        return struct.pack("<II", 4, value)
     if isinstance(value, float):
         return struct.pack("<If", 6, value)
     return struct.pack("<I", 8) + _string(value)

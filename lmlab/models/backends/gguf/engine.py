@@ -4,6 +4,7 @@ Knows ids and logits, not text. Whatever llama.cpp has to say is kept for the er
 """
 
 import ctypes
+import re
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
@@ -23,10 +24,12 @@ from lmlab.errors import LabError, MemoryLimitError, ModelError
 from lmlab.settings import Settings
 
 ONE_AT_A_TIME = threading.Lock()  # llama.cpp has one ear for all that it says
-LEAST_CELLS = 512
+LEAST_CELLS = 256
 UBATCH = 512  # tokens of one pass at most
+QUIET = llama_cpp.llama_log_callback(lambda level, text, _: None)  # between loads, what it says
+LEADS = re.compile(r"^(error loading [a-z ]+: |\w+: )+")
 TABLE = 100_000_000  # bytes of logits at most
-WORST = 3  # the level of errors in llama.cpp's log
+WORST = 4  # the level of errors in llama.cpp’s log
 
 
 @contextmanager
@@ -34,22 +37,17 @@ def listening() -> Iterator[list[str]]:
     """The errors that llama.cpp writes meanwhile, instead of on the terminal."""
     said: list[str] = []
 
-    @llama_cpp.llama_log_callback
     def hear(level: int, text: bytes, _: Any) -> None:
         if level == WORST:
             said.append(text.decode(errors="replace").strip())
 
+    ear = llama_cpp.llama_log_callback(hear)
     with ONE_AT_A_TIME:
-        llama_cpp.llama_log_set(hear, ctypes.c_void_p(0))
+        llama_cpp.llama_log_set(ear, ctypes.c_void_p(0))
         try:
             yield said
         finally:
-            llama_cpp.llama_log_set(_QUIET, ctypes.c_void_p(0))
-
-
-@llama_cpp.llama_log_callback
-def _QUIET(level: int, text: bytes, _: Any) -> None:  # noqa: N802
-    pass
+            llama_cpp.llama_log_set(QUIET, ctypes.c_void_p(0))
 
 
 @dataclass(eq=False)
@@ -63,6 +61,7 @@ class Engine:
     cell: int  # bytes that a position takes in a context
     adapters: dict[Path, Any] = field(default_factory=dict)
     idle: "Session | None" = None  # one context that nobody uses
+    beside: bool = False  # whether rows were seen to be read side by side as they are alone
 
     def __post_init__(self) -> None:
         weakref.finalize(self, llama_cpp.llama_model_free, self.pointer)
@@ -84,7 +83,7 @@ class Engine:
             found = llama_cpp.llama_adapter_lora_init(self.pointer, str(file).encode())
         if not found:
             raise ModelError(
-                f"The adapter of ‘{name}’ cannot be used: {_last(said)}.",
+                f"The adapter of ‘{name}’ cannot be used: {_reason(said)}.",
                 "It must be made for this very model, by llama.cpp’s convert_lora_to_gguf.py.",
             )
         self.adapters[file] = found
@@ -92,10 +91,11 @@ class Engine:
     def detach(self, file: Path) -> None:
         """Forget an adapter; no context that uses it may read on."""
         self.idle = None
-        llama_cpp.llama_adapter_lora_free(self.adapters.pop(file))
+        if (found := self.adapters.pop(file, None)) is not None:
+            llama_cpp.llama_adapter_lora_free(found)
 
     def session(self, cells: int, rows: int) -> "Session":
-        """A context with room for so many positions of all rows together."""
+        """A context with room for so many positions of each row."""
         free, self.idle = self.idle, None
         if free is not None and free.cells >= cells and free.rows >= rows:
             free.clear()
@@ -116,7 +116,7 @@ def load(file: Path, name: str, cell: int, settings: Settings) -> Engine:
         pointer = llama_cpp.llama_model_load_from_file(str(file).encode(), params)
     if not pointer:
         raise ModelError(
-            f"‘{name}’ cannot be read by llama.cpp: {_last(said)}.",
+            f"‘{name}’ cannot be read by llama.cpp: {_reason(said)}.",
             "Choose another file, or a newer llama-cpp-python.",
         )
     width = llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(pointer))
@@ -124,10 +124,10 @@ def load(file: Path, name: str, cell: int, settings: Settings) -> Engine:
     return Engine(name, pointer, width, threads, cell)
 
 
-def _last(said: Sequence[str]) -> str:
-    """The reason among the errors: the first that is not only a consequence of another."""
-    reasons = [line.split(": ", 1)[-1] for line in said if line]
-    return reasons[0][:200].rstrip(".") if reasons else "it does not say why"
+def _reason(said: Sequence[str]) -> str:
+    """The first of the errors, without what it is the reason of."""
+    first = next((line for line in said if line), "it does not say why")
+    return LEADS.sub("", first)[:200].rstrip(".")
 
 
 class Session:
@@ -135,15 +135,15 @@ class Session:
 
     Args:
         engine: the model; the caller holds its lock.
-        cells: positions that there is room for, of all rows together; grows where more are read.
-        rows: how many there may be, numbered from 0.
+        cells: positions that each row has room for; grows where more are read.
+        rows: how many there may be, numbered from 0. Each keeps what it reads in a place of its
+            own: so it reads what it would read alone, to the last bit.
     """
 
     def __init__(self, engine: Engine, cells: int, rows: int) -> None:
         self.engine, self.rows = engine, rows
         self.cells = 0
         self.lengths = [0] * rows  # positions that each row has read
-        self._shared, self._own = 0, [0] * rows  # those that rows have in common, and each alone
         self.piece = max(32, min(UBATCH, TABLE // (4 * engine.width)))
         self._context: Any = None
         self._close: Any = lambda: None
@@ -163,19 +163,17 @@ class Session:
         """Forget all that was read."""
         llama_cpp.llama_memory_clear(self._memory, False)
         self.lengths = [0] * self.rows
-        self._shared, self._own = 0, [0] * self.rows
 
     def copy(self, source: int, target: int) -> None:
         """Have a row stand where another one is; what it had read is forgotten."""
         self.drop(target)
         llama_cpp.llama_memory_seq_cp(self._memory, source, target, -1, -1)
         self.lengths[target] = self.lengths[source]
-        self._shared, self._own[source] = self._shared + self._own[source], 0
 
     def drop(self, row: int) -> None:
         """Forget what a row has read."""
         llama_cpp.llama_memory_seq_rm(self._memory, row, -1, -1)
-        self.lengths[row] = self._own[row] = 0
+        self.lengths[row] = 0
 
     def read(self, parts: Sequence[tuple[int, Sequence[int], int]]) -> Iterator[Tensor]:
         """Read on in several rows.
@@ -190,10 +188,9 @@ class Session:
         at = np.concatenate([self.lengths[r] + np.arange(len(p)) for r, p, _ in parts])
         rows = np.concatenate([np.full(len(p), r) for r, p, _ in parts])
         wanted = np.concatenate([np.arange(len(p)) >= len(p) - n for _, p, n in parts])
-        self._grow(len(ids))
+        self._grow(max(self.lengths[row] + len(part) for row, part, _ in parts))
         for row, part, _ in parts:
             self.lengths[row] += len(part)
-            self._own[row] += len(part)
         for low in range(0, len(ids), self.piece):
             some = slice(low, low + self.piece)
             found = self._decode(ids[some], at[some], rows[some], wanted[some])
@@ -225,18 +222,16 @@ class Session:
         table = llama_cpp.llama_get_logits(self._context)
         return torch.from_numpy(np.ctypeslib.as_array(table, shape))
 
-    def _grow(self, more: int) -> None:
-        """Room for so many more positions; what was read stays."""
-        if self._shared + sum(self._own) + more <= self.cells:
+    def _grow(self, need: int) -> None:
+        """Room for so many positions of a row; what was read stays."""
+        if need <= self.cells:
             return
-        # Each row is read back alone, whatever it had in common with others.
-        need, cells = sum(self.lengths) + more, LEAST_CELLS
+        cells = LEAST_CELLS
         while cells < need:
             cells *= 2
         kept = [(row, self._state(row)) for row, length in enumerate(self.lengths) if length]
         self._close()
         self._open(cells)
-        self._shared, self._own = 0, list(self.lengths)
         for row, state in kept:
             buffer = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
             llama_cpp.llama_state_seq_set_data(self._context, buffer, len(state), row)
@@ -249,12 +244,12 @@ class Session:
 
     def _open(self, cells: int) -> None:
         engine = self.engine
-        need, free = cells * engine.cell, psutil.virtual_memory().available
+        need, free = cells * self.rows * engine.cell, psutil.virtual_memory().available
         if need > free:
             raise _too_long(engine.name)
         params = llama_cpp.llama_context_default_params()
-        params.n_ctx, params.n_batch, params.n_ubatch = cells, self.piece, self.piece
-        params.n_seq_max, params.kv_unified = self.rows, True
+        params.n_ctx, params.n_seq_max, params.kv_unified = cells * self.rows, self.rows, False
+        params.n_batch = params.n_ubatch = self.piece
         params.n_threads = params.n_threads_batch = engine.threads
         params.no_perf = True
         with listening():

@@ -26,6 +26,7 @@ BLOCKS: Mapping[int, tuple[int, int]] = {
     22: (256, 82), 23: (256, 136), 24: (1, 1), 25: (1, 2), 26: (1, 4), 27: (1, 8), 28: (1, 8),
     29: (256, 56), 30: (1, 2), 34: (256, 54), 35: (256, 66), 39: (32, 17),
 }  # fmt: skip
+FLOATS = (0, 1, 28, 30)
 PART = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$")
 AGAIN = "Fetch it again."
 Metadata = Mapping[str, Any]
@@ -38,6 +39,7 @@ class Header:
     file: Path
     metadata: Metadata
     tensors: frozenset[str]
+    quantised: bool  # whether a tensor has fewer than 16 bits a number
 
     def number(self, key: str) -> int | None:
         """A whole number that its architecture has under a name, the largest where layers differ;
@@ -82,19 +84,20 @@ def read_header(file: Path, name: str) -> Header:
             if max(n_tensors, n_keys) > MOST:
                 raise ValueError("counts beyond all reason")
             metadata = {source.string(): source.value() for _ in range(n_keys)}
-            ends = list(source.tensors(n_tensors))
+            tensors = list(source.tensors(n_tensors))
             alignment = metadata.get("general.alignment", ALIGNMENT)
             start = -(-source.place // alignment) * alignment
     except OSError as error:
         raise ModelError(f"‘{name}’ cannot be read: {error.strerror}.") from None
     except (ValueError, TypeError, ZeroDivisionError, struct.error):
         raise ModelError(f"The file of ‘{name}’ is damaged or cut short.", AGAIN) from None
-    needed = start + max((end for _, end in ends), default=0)
+    needed = start + max((end for _, _, end in tensors), default=0)
     if needed > size:
         raise ModelError(
             f"The file of ‘{name}’ is cut short: {size:,} of {needed:,} bytes are there.", AGAIN
         )
-    return Header(file, metadata, frozenset(tensor for tensor, _ in ends))
+    quantised = any(kind not in FLOATS for _, kind, _ in tensors)
+    return Header(file, metadata, frozenset(name for name, _, _ in tensors), quantised)
 
 
 class _Source:
@@ -143,8 +146,8 @@ class _Source:
             )
         )
 
-    def tensors(self, count: int) -> Iterator[tuple[str, int]]:
-        """(name, where it ends in the data) of each."""
+    def tensors(self, count: int) -> Iterator[tuple[str, int, int]]:
+        """(name, kind, where it ends in the data) of each."""
         for _ in range(count):
             name, n = self.string(), self.number("I")
             if n > 8:
@@ -153,4 +156,4 @@ class _Source:
             kind, offset = self.number("I"), self.number("Q")
             # Of kinds that are newer than this, llama.cpp looks at the size by itself.
             block, width = BLOCKS.get(kind, (1, 0))
-            yield name, offset + math.prod(shape) // block * width
+            yield name, kind, offset + math.prod(shape) // block * width

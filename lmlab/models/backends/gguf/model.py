@@ -1,6 +1,6 @@
 """A GGUF model that can be asked, and the copy of it that several may share."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,27 +13,34 @@ from lmlab.errors import MemoryLimitError, ModelError
 from lmlab.maths.metrics import RowStats, concat, row_stats
 from lmlab.models.backends.gguf import GIVEN, Found
 from lmlab.models.backends.gguf import engine as llama
+from lmlab.models.backends.gguf.decoding import (
+    GOES_ON,
+    ROWS,
+    LlamaDecoder,
+    Past,
+    causal,
+    same_beside,
+)
 from lmlab.models.backends.gguf.engine import Engine, Session
 from lmlab.models.backends.gguf.header import read_header
 from lmlab.models.backends.gguf.tokenizer import GgufTokenizer, GgufVocabulary
 from lmlab.models.chat import has_chat
-from lmlab.models.decoding import Decoder, SharedPrefix, going_on
 from lmlab.models.fair_lock import Turns
 from lmlab.models.forms import Form
 from lmlab.models.head import SlicedHead
 from lmlab.models.model import LM, Read
 from lmlab.models.tokenizers import PROBE
 from lmlab.models.tokens import Vocabulary
-from lmlab.progress import Reading
 from lmlab.settings import Settings
 
-ROWS = 32  # texts that are read side by side
-GOES_ON = 256  # positions that a row may go on by before there must be more room
+BUCKET = 256  # positions by which llama.cpp looks back further, at the same cost for all rows
+HALF = 8  # ids of a probe
 Part = tuple[Sequence[int], int]  # ids, and how many logits are wanted, of the last ones
 KERNELS = (
-    "llama.cpp runs it as it is quantised: a token’s log-probability may differ from that of the "
-    "dequantised weights by some hundredths of a nat."
+    "llama.cpp computes with quantised numbers: a token’s log-probability differs from that of the "
+    "dequantised weights by some hundredths of a nat, now and then by tenths."
 )
+APART = "Texts are read one after another: side by side, it gave other numbers."
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,7 @@ class LlamaLM(LM):
     vocabulary: Vocabulary
     context: int
     engine: Engine
+    quantised: bool = True
     adapter: Path | None = None
     alpha: float = 1.0
     turns: Turns = field(default_factory=Turns)
@@ -55,7 +63,8 @@ class LlamaLM(LM):
 
     @property
     def reading(self) -> list[str]:
-        return [KERNELS]
+        kernels = [KERNELS] if self.quantised else []
+        return kernels if self.engine.beside else [*kernels, APART]
 
     @property
     def ends(self) -> frozenset[int]:
@@ -73,7 +82,12 @@ class LlamaLM(LM):
 
     @property
     def shares(self) -> bool:
-        return True
+        return self.engine.beside
+
+    @property
+    def together(self) -> bool:
+        """Rows of one length alone go on side by side."""
+        return False
 
     def session(self, cells: int, rows: int) -> Session:
         """A context that reads with this model's adapter."""
@@ -99,10 +113,10 @@ class LlamaLM(LM):
     @torch.inference_mode()
     def rows(self, sequences: Sequence[Sequence[int]]) -> Tensor:
         found = self._whole([(ids, len(ids)) for ids in sequences])
-        return pad_sequence(list(found.split([len(ids) for ids in sequences])), True)
+        return pad_sequence(list(torch.split(found, [len(ids) for ids in sequences])), True)
 
     def begin(self, ids: Sequence[int]) -> "Past":
-        session = self.session(len(ids) + ROWS, ROWS + 1)
+        session = self.session(len(ids) + GOES_ON, ROWS + 1)
         for _ in session.read([(0, ids, 0)]):
             pass
         return Past(session)
@@ -111,7 +125,7 @@ class LlamaLM(LM):
     def over(self, ids: Tensor, past: "Past") -> tuple[Tensor, "Past"]:
         """Rows of ids [B, T] that come after what all of them begin with."""
         found = []
-        for group in ids.split(ROWS):
+        for group in torch.split(ids, ROWS):
             parts = [(row, one, len(one)) for row, one in enumerate(group.tolist(), 1)]
             past.fill(len(group))
             found += [logits.clone() for logits in past.session.read(parts)]
@@ -132,17 +146,19 @@ class LlamaLM(LM):
     def _passed(self, parts: Sequence[Part]) -> Iterator[Tensor]:
         """Logits of the last so many ids of texts, in order, some at a time."""
         for group in self._groups(parts):
-            session = self.session(sum(len(ids) for ids, _ in group), len(group))
+            session = self.session(max(len(ids) for ids, _ in group), len(group))
             yield from session.read([(row, *part) for row, part in enumerate(group)])
             session.clear()
             self.engine.idle = session
 
     def _groups(self, parts: Sequence[Part]) -> Iterator[list[Part]]:
-        """Texts that are read in one pass."""
+        """Texts that are read in one pass: few enough, and of about one length."""
         group: list[Part] = []
         for part in parts:
-            size = sum(len(ids) for ids, _ in [*group, part])
-            if group and (len(group) == ROWS or size > llama.UBATCH):
+            size = len(part[0])
+            full = len(group) == ROWS or size + sum(len(ids) for ids, _ in group) > llama.UBATCH
+            other = bool(group) and len(group[0][0]) // BUCKET != size // BUCKET
+            if group and (full or other or not self.engine.beside):
                 yield group
                 group = []
             group.append(part)
@@ -155,102 +171,35 @@ def _asked(reads: Sequence[Read]) -> tuple[list[Part], Tensor]:
     return parts, torch.tensor([token for read in reads for token in read.ids[read.low :]])
 
 
-@dataclass
-class Past:
-    """A context whose row 0 has read what others begin with."""
+@dataclass(frozen=True)
+class Attached:
+    """The adapters that were read for a model."""
 
-    session: Session
+    engine: Engine
 
-    def widened(self, rows: int) -> "Past":
-        """The same: rows are made when they are read."""
-        return self
+    def __contains__(self, adapter: object) -> bool:
+        return adapter in self.engine.adapters
 
-    def fill(self, rows: int) -> None:
-        """Have rows 1 to ``rows`` stand where row 0 does, and no others."""
-        for row in range(1, self.session.rows):
-            self.session.drop(row)
-        for row in range(1, rows + 1):
-            self.session.copy(0, row)
-
-
-class LlamaDecoder(Decoder):
-    """Rows of one length that go on in a context of their own."""
-
-    def __init__(self, lm: LlamaLM, rows: int = 1) -> None:
-        super().__init__(lm, rows)
-        self._session: Session | None = None
-        self._places: list[int] = []  # of the rows that go on
-
-    def reading(self, ids: Sequence[int]) -> Generator[Reading, None, Tensor]:
-        session = self._lm.session(len(ids) + GOES_ON * self._rows, self._rows)
-        size = session.piece
-        for low in range(0, len(ids), size):
-            part = ids[low : low + size]
-            last = low + size >= len(ids)
-            found = self._read([(0, part, int(last))], session)
-            if not last:
-                yield Reading(low + size, len(ids))
-        for row in range(1, self._rows):
-            session.copy(0, row)
-        self._session, self._places = session, list(range(self._rows))
-        return found.expand(self._rows, -1)
-
-    def read_all(self, prompts: Sequence[Sequence[int]], prefix: SharedPrefix) -> Tensor:
-        start, more = len(prefix.prefix), max(map(len, prompts)) - len(prefix.prefix)
-        past = prefix.past(len(prompts), more) if len(prompts) <= ROWS else None
-        if past is None:
-            session = self._lm.session(len(prompts) * (len(prompts[0]) + GOES_ON), len(prompts))
-            self._places, start = list(range(len(prompts))), 0
-        else:
-            session = past.session
-            past.fill(len(prompts))
-            self._places = list(range(1, len(prompts) + 1))
-        self._session = session
-        parts = zip(self._places, prompts, strict=True)
-        return self._read([(row, ids[start:], 1) for row, ids in parts], session)
-
-    def feed(self, newest: Sequence[int]) -> Tensor:
-        assert self._session is not None
-        parts = zip(self._places, newest, strict=True)
-        return self._read([(row, [token], 1) for row, token in parts], self._session)
-
-    def keep(self, places: Sequence[int]) -> None:
-        assert self._session is not None
-        kept = [self._places[place] for place in places]
-        for row in set(self._places) - set(kept):
-            self._session.drop(row)
-        self._places = kept
-
-    def _read(self, parts: Sequence[tuple[int, Sequence[int], int]], session: Session) -> Tensor:
-        """Logits [n, V] of the wanted places."""
-        with going_on():
-            found = [logits.clone() for logits in session.read(parts)]
-        return self._checked(torch.cat(found)) if found else torch.empty(0, self._lm.width)
+    def detach(self, adapter: Path) -> None:
+        """Forget an adapter that nobody uses."""
+        self.engine.detach(adapter)
 
 
 @dataclass
 class Loaded:
-    """A model in llama.cpp's memory, with the adapters that were read for it."""
+    """A model in llama.cpp's memory."""
 
-    lm_alone: LlamaLM
+    alone: LlamaLM
     n_bytes_alone: int
     lock: Turns = field(default_factory=Turns)
+    adapters: Attached = field(init=False)
 
-    @property
-    def adapters(self) -> "Loaded":
-        """Those that are attached: ``in`` and ``detach``."""
-        return self
-
-    def __contains__(self, adapter: object) -> bool:
-        return adapter in self.lm_alone.engine.adapters
-
-    def detach(self, adapter: Path) -> None:
-        """Forget an adapter that nobody uses."""
-        self.lm_alone.engine.detach(adapter)
+    def __post_init__(self) -> None:
+        self.adapters = Attached(self.alone.engine)
 
     @property
     def n_bytes(self) -> int:
-        sizes = (file.stat().st_size for file in self.lm_alone.engine.adapters)
+        sizes = (file.stat().st_size for file in self.alone.engine.adapters)
         return self.n_bytes_alone + sum(sizes)
 
     def lm(self, name: str, adapter: Path | None = None, alpha: float = 1.0) -> LM:
@@ -259,11 +208,11 @@ class Loaded:
         Raises:
             ModelError: the adapter is none of this model's.
         """
-        if adapter is not None and adapter not in self:
-            self.lm_alone.engine.attach(check_adapter(adapter, name), name)
-        form: Form | None = "chat" if has_chat(self.lm_alone.vocabulary) else None
+        if adapter is not None and adapter not in self.adapters:
+            self.alone.engine.attach(check_adapter(adapter, name), name)
+        form: Form | None = "chat" if has_chat(self.alone.vocabulary) else None
         return replace(
-            self.lm_alone, name=name, adapter=adapter, alpha=alpha, turns=self.lock, form=form
+            self.alone, name=name, adapter=adapter, alpha=alpha, turns=self.lock, form=form
         )
 
 
@@ -292,13 +241,13 @@ def load(found: Found, settings: Settings) -> Loaded:
     engine = llama.load(found.header.file, name, found.cell, settings)
     tokenizer = GgufTokenizer(engine, found.header.metadata)
     vocabulary = GgufVocabulary(tokenizer, rows=engine.width)
-    lm = LlamaLM(name, vocabulary, found.context, engine)
-    ids = vocabulary.ids(PROBE)[:12]
-    one, other = (lm.rows([[*ids, last]])[0, :-1] for last in ids[:2])
-    if not torch.equal(one, other):
+    lm = LlamaLM(name, vocabulary, found.context, engine, found.header.quantised)
+    ids = vocabulary.ids(PROBE)[:HALF]
+    if not causal(lm, ids):
         raise ModelError(
             f"‘{name}’ is not a causal language model: what comes later in a text changes what it "
             "says of what came before.",
             "Choose one that continues text.",
         )
+    engine.beside = same_beside(lm, ids)
     return Loaded(lm, found.memory(settings))

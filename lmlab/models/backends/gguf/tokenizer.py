@@ -226,7 +226,7 @@ class GgufSpelling(Spelling):
         return self.tokenizer.spaced and all(one in known for one in ids[:at])
 
     @property
-    def unknown_id(self) -> int | None:  # type: ignore[override]
+    def unknown_id(self) -> int | None:
         found: int | None = self.tokenizer.unknown_id
         return found
 
