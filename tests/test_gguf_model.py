@@ -9,6 +9,7 @@ pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed: make
 from pathlib import Path
 
 from lmlab.errors import InputError, ModelError
+from lmlab.generation.answering import complete
 from lmlab.generation.complete import generate, sample
 from lmlab.generation.config import GenerateConfig
 from lmlab.lab import Lab
@@ -17,6 +18,7 @@ from lmlab.models.refs import ModelRef
 from lmlab.models.tokens import encode
 from lmlab.runs.model_store import ModelStore
 from lmlab.scoring.comparison import compare
+from lmlab.scoring.likelihoods import likelihoods
 from lmlab.scoring.score import score, score_many
 from lmlab.settings import Settings
 from tests import ggufs
@@ -147,6 +149,24 @@ def test_two_models_are_compared_token_by_token(pair):
     found = compare(*pair, TEXT)
     assert found.kl is not None
     assert max(kl for kl in found.kl if kl is not None) < 1e-3
+
+
+def test_prompts_that_begin_alike_are_answered_as_by_transformers(pair):
+    shots = "the man is here, hello there world. ing er in and the "
+    answers = ["red ball", "king", "the little dog ran over"]
+    found, written = [], []
+    for lm in pair:
+        items = [encode(lm.vocabulary, answer, shots) for answer in answers]
+        parts = likelihoods(lm, items, share=True)
+        found.append({i: one for part in parts for i, one in part.items()})
+        prompts = [[*items[0].ids[:20], i] for i in (260, 300, 301)]
+        config = GenerateConfig(max_new_tokens=6, temperature=0)
+        texts = complete(lm, prompts, config, share=True)
+        written.append({i: one for part in texts for i, one in part.items()})
+    for i in range(len(answers)):
+        assert found[0][i].logprob == pytest.approx(found[1][i].logprob, abs=5e-3)
+        assert found[0][i].n_tokens == found[1][i].n_tokens
+    assert written[0] == written[1]
 
 
 def test_an_adapter_as_gguf_changes_what_peft_changes(store, file, base, lora_folder, tmp_path):

@@ -2,20 +2,29 @@
 transformers with its weights dequantised.
 """
 
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
+from lmlab.assets import models_dir
+from lmlab.errors import ModelError
 from lmlab.generation.complete import generate, sample
 from lmlab.generation.config import GenerateConfig
 from lmlab.models.chat import question
 from lmlab.runs.model_store import ModelStore
 from lmlab.scoring.score import score, score_many
 from lmlab.settings import Settings
-from tests import real
+from tests import ggufs, real
 
 pytestmark = [
     pytest.mark.real,
@@ -143,6 +152,70 @@ def test_what_is_read_together_is_what_is_read_alone(store):
         for i, ids in enumerate(rows):
             alone = GenerateConfig(max_new_tokens=12, temperature=1.0, seed=3 + i)
             assert [step.id for step in generate(lm, TEXTS[0], alone)] == ids
+
+
+@pytest.fixture
+def serving(monkeypatch) -> Iterator[Callable[..., ModelStore]]:
+    """``serving(file, tokenizer)``: a store that may ask llama-cpp-python's own server over a file
+    as ``server:home``."""
+    pytest.importorskip("llama_cpp.server.app", reason="llama-cpp-python[server] is not installed")
+    running = ExitStack()
+
+    def start(file: Path, tokenizer: Path) -> ModelStore:
+        with socket.create_server(("127.0.0.1", 0)) as place:
+            port = place.getsockname()[1]
+        asked = ["--model", str(file), "--n_ctx", "256", "--logits_all", "true"]
+        asked += ["--host", "127.0.0.1", "--port", str(port)]
+        command = [sys.executable, "-m", "llama_cpp.server", *asked]
+        told = {"kind": "llama-cpp-python", "url": f"http://127.0.0.1:{port}", "context": 256}
+        told |= {"tokenizer": str(tokenizer), "at_once": 1}
+        monkeypatch.setenv("LMLAB_SERVERS", json.dumps({"home": told}))
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        running.enter_context(server)
+        running.callback(server.terminate)
+        assert server.stdout is not None
+        # It says so when it listens; what it says later must not stop it.
+        assert any(b"Uvicorn running" in line for line in server.stdout)
+        Thread(target=server.stdout.read, daemon=True).start()
+        return ModelStore(Settings(offline=True))
+
+    with running:
+        yield start
+
+
+@needs_llama
+def test_llama_cpp_pythons_server_scores_as_the_file_does(store, serving, tmp_path):
+    base = models_dir() / "tiny"
+    small = ggufs.model(tmp_path / "small.gguf", base)
+    with (
+        serving(small, base).borrow("server:home") as served,
+        store.borrow(f"gguf:{small}") as lm,
+    ):
+        assert served.gives == {"scores", "text"}
+        text = " there was a little dog. The dog ran over the hill – and saw"
+        told, known = (score(one, text, prefix="Once upon a time,") for one in (served, lm))
+        for one, other in zip(told.tokens, known.tokens, strict=True):
+            assert (one.id, one.rank) == (other.id, None)
+            assert one.logprob == pytest.approx(other.logprob, abs=5e-3)
+        assert [s.id for s in generate(served, "Once upon a time", GREEDY)][:8] == [
+            s.id for s in generate(lm, "Once upon a time", GREEDY)
+        ][:8]
+
+
+@needs_llama
+@needs_weights
+def test_a_server_that_is_off_by_a_place_is_asked_for_completions_alone(store, weights, serving):
+    """Of a model without a start token, llama-cpp-python 0.3.36 tells of each token of a prompt
+    what it thinks of it in the place after it."""
+    with serving(real.FILE, weights).borrow("server:home") as served:
+        assert served.gives == {"text"}
+        steps = list(generate(served, TEXTS[0], GREEDY))
+        with pytest.raises(ModelError, match="gives no log-probabilities of a text"):
+            score(served, TEXTS[0])
+    with store.borrow(f"gguf:{real.FILE}") as lm:
+        first = next(generate(lm, TEXTS[0], GREEDY))
+    assert len(steps) == GREEDY.max_new_tokens
+    assert steps[0].logprob == pytest.approx(first.logprob, abs=0.5)
 
 
 @needs_llama

@@ -22,6 +22,7 @@ from lmlab.models.tokens import Vocabulary
 
 T = TypeVar("T", bound="LM")
 INSIDE = {"model": "weights", "ways": "weights", "adapters": "adapters", "attached": "adapters"}
+HELD = 4096  # rows that a batch of prompts makes
 BATCH_TOKENS = 1024  # what a batch leaves in a processor's cache is read again
 
 
@@ -100,6 +101,11 @@ class LM:
     def batch_tokens(self) -> int:
         """How many tokens are best read at once."""
         return BATCH_TOKENS
+
+    @property
+    def held(self) -> int:
+        """How many positions' rows may be held at once."""
+        return HELD
 
     @property
     def shares(self) -> bool:

@@ -33,6 +33,7 @@ from lmlab.models.tokenizers import PROBE
 from lmlab.models.tokens import Vocabulary
 from lmlab.settings import Settings
 
+HELD = 200_000_000  # bytes of rows that a batch of prompts makes
 BUCKET = 256  # positions by which llama.cpp looks back further, at the same cost for all rows
 HALF = 8  # ids of a probe
 Part = tuple[Sequence[int], int]  # ids, and how many logits are wanted, of the last ones
@@ -79,6 +80,11 @@ class LlamaLM(LM):
     def head(self) -> SlicedHead:
         """Its rows are logits already."""
         return SlicedHead(lambda rows: rows, self.width)
+
+    @property
+    def held(self) -> int:
+        """See ``LM``; its rows are as wide as the vocabulary."""
+        return max(1, HELD // (4 * self.width))
 
     @property
     def shares(self) -> bool:
