@@ -244,6 +244,9 @@ def load(found: Found, settings: Settings) -> Loaded:
         MemoryLimitError: there is not enough memory.
     """
     name = found.name
+    if settings.threads:
+        # What torch makes of the logits would else wait for threads that llama.cpp keeps busy.
+        torch.set_num_threads(settings.threads)
     engine = llama.load(found.header.file, name, found.cell, settings)
     tokenizer = GgufTokenizer(engine, found.header.metadata)
     vocabulary = GgufVocabulary(tokenizer, rows=engine.width)
