@@ -112,6 +112,10 @@ class LM:
         """Whether what several texts begin with is read once: ``over`` gives what ``rows`` does."""
         return False
 
+    def reaches(self, length: int) -> bool:
+        """Whether ``over`` gives what ``rows`` does up to so many ids."""
+        return True
+
     @property
     def stack(self) -> object:
         """What models that may go on in one batch have in common; None for one that goes alone."""
