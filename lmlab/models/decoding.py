@@ -46,7 +46,8 @@ class SharedPrefix:
         self.prefix = tuple(prefix)
         self._past: Any = None
         if self.prefix and lm.shares:
-            self._past = self._over(torch.tensor([self.prefix], device=lm.device), None)[1]
+            with _prompts():
+                self._past = lm.begin(self.prefix)
 
     def rows(self, rests: Sequence[Sequence[int]]) -> Tensor:
         """The body's rows [B, T, H] of sequences without the prefix, padded on the right to T."""

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from lmlab.errors import LabError, ModelError
-from lmlab.models.backends import lacking, scheme
+from lmlab.models import hubfiles
+from lmlab.models.backends import GGUF, lacking, scheme
 from lmlab.models.gives import OF_WEIGHTS, WEIGHTS
 from lmlab.models.offers import Offers
-from lmlab.models.refs import RUN, ModelRef, is_elsewhere, local_folder
+from lmlab.models.refs import RUN, ModelRef, is_elsewhere, local_file, local_folder
 from lmlab.models.wanted import Part
 from lmlab.settings import Settings
 
@@ -79,6 +80,8 @@ class Places(Offers):
         return os.path.abspath(self.resolve(replace(ref, adapter=None), lambda message: None))
 
     def _pinned(self, name: str, known: list[str]) -> str:
+        if scheme(name) == GGUF and (file := local_file(name)) is not None:
+            return f"{GGUF}:{os.path.abspath(file)}"
         if _is_fixed(name) or name in known or not self._is_local(name):
             return name
         return os.path.abspath(Path(name).expanduser())
@@ -103,6 +106,8 @@ class Places(Offers):
     def resolve_adapter(self, ref: ModelRef, on_progress: Progress) -> Path:
         """The local folder that holds the adapter of a reference."""
         name, known = ref.adapter or "", self.embedded_adapters()
+        if scheme(name.partition("@")[0]) == GGUF:
+            return self._file(*name.partition("@")[::2], on_progress)
         if name.startswith(RUN):
             name, _, step = name.partition("@")
             return self.run(name).kept(step)
@@ -125,11 +130,18 @@ class Places(Offers):
         if not scheme(ref.name):
             # One folder, one copy, whatever it was called by: a commit has a folder of its own.
             return self.resolve(ref, on_progress).resolve()
+        if scheme(ref.name) == GGUF:
+            return self._file(ref.name, ref.revision, on_progress)
         _refuse_revision(ref.name, ref.revision)
         listed = (*self.settings.models, self.settings.model)
         if not self.settings.allow_local and ref.name not in listed:
             raise ModelError(f"‘{ref.name[:100]}’ is not among the models of this page.")
         return Path(ref.name)
+
+    def _file(self, name: str, revision: str | None, on_progress: Progress) -> Path:
+        return hubfiles.place_of(
+            name, revision, self.settings, lambda repo: self._check(repo, name), on_progress
+        )
 
     def run(self, name: str) -> Learned:
         """The training run of a name; a store of folders alone has none."""
@@ -145,10 +157,11 @@ class Places(Offers):
         hint = self._of_hub(name, revision, known)
         from lmlab.models.hub import fetch
 
-        def check(repo: "Repo") -> None:
-            self.check_fits(self.need(repo), name)
+        part = Part(name, revision)
+        return fetch(part, self.settings, lambda repo: self._check(repo, name), on_progress, hint)
 
-        return fetch(Part(name, revision), self.settings, check, on_progress, hint)
+    def _check(self, repo: "Repo", name: str) -> None:
+        self.check_fits(self.need(repo), name)
 
     def _of_hub(self, name: str, revision: str | None, known: list[str]) -> str:
         """Whether something may be fetched from the Hub: what else there is.
@@ -180,12 +193,17 @@ class Places(Offers):
         found, quiet = list[Part](), lambda message: None
         if ref.name.startswith(RUN) and (base := self.run(ref.name).base):
             found += self.parts(ModelRef.parse(base))
+        elif scheme(ref.name) == GGUF:
+            found += filter(None, [hubfiles.part_of(ref.name, ref.revision, self.settings)])
         elif ref.name in self.embedded() or _is_fixed(ref.name) or self._is_local(ref.name):
             self.place(replace(ref, adapter=None), quiet)
         else:
             self._of_hub(ref.name, ref.revision, self.embedded())
             found.append(Part(ref.name, ref.revision))
-        if (name := ref.adapter or "") and not name.startswith(RUN):
+        if (name := ref.adapter or "") and scheme(name.partition("@")[0]) == GGUF:
+            name, _, revision = name.partition("@")
+            found += filter(None, [hubfiles.part_of(name, revision, self.settings)])
+        elif name and not name.startswith(RUN):
             known = self.embedded_adapters()
             name, _, revision = (name, "", "") if self._is_local(name) else name.partition("@")
             if not self._is_local(name) and name.removeprefix("adapters/") not in known:
@@ -232,6 +250,8 @@ class Places(Offers):
         from lmlab.models.hub import endpoint
 
         settings = self.settings
+        if scheme(name) == GGUF:
+            return hubfiles.source(name, settings)
         if _is_fixed(name):
             return ""
         if self.is_id(name):
