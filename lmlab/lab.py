@@ -147,7 +147,7 @@ class Lab:
 
         def steps(lms: "list[LM]") -> Iterator[Progress | Scored]:
             before = question(lms[0].vocabulary, prefix) if chat else prefix
-            asked, most = [ScoreRequest(text, before)], self.settings.max_tokens
+            asked, most = [ScoreRequest(text, before, given=chat)], self.settings.max_tokens
             return iter_scores(lms[0], asked, max_tokens=most, **options)
 
         yield from self.with_models([ModelRef.parse(model)], steps, results=True)

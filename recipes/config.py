@@ -34,13 +34,13 @@ class Mixture:
     """The parts, the seed of the task documents, and their form."""
 
     parts: tuple[Part, ...] = (
-        Part("stories", 0.31, 0.28, 0.29, 21, "CDLA-Sharing-1.0", "TinyStories"),
+        Part("stories", 0.31, 0.28, 0.38, 21, "CDLA-Sharing-1.0", "TinyStories"),
         Part("storybooks", 0.02, 0.02, 0.02, 2, "CC BY 4.0", "African Storybook, Pratham Books"),
-        Part("books_children", 0.24, 0.21, 0.18, 43, "public domain", "children's classics"),
-        Part("books_easy", 0.17, 0.14, 0.12, 50, "public domain in the US", "classics, dialogue"),
-        Part("wiki", 0.24, 0.22, 0.18, 51, "CC BY-SA 3.0", "English Wikipedia, about 2021"),
+        Part("books_children", 0.24, 0.21, 0.11, 43, "public domain", "children's classics"),
+        Part("books_easy", 0.17, 0.14, 0.08, 50, "public domain in the US", "classics, dialogue"),
+        Part("wiki", 0.24, 0.22, 0.10, 51, "CC BY-SA 3.0", "English Wikipedia, about 2021"),
         Part("tinyshakespeare", 0.02, 0.01, 0.01, 2, "public domain", "Shakespeare's plays"),
-        Part(TASKS, 0.0, 0.12, 0.2, 22, GENERATED, "recipes.taskdocs, recipes.realdocs"),
+        Part(TASKS, 0.0, 0.12, 0.30, 22, GENERATED, "recipes.taskdocs, recipes.realdocs"),
     )
     seed: int = 20
 
@@ -96,8 +96,8 @@ class TrainConfig:
     weight_decay: float = 0.05
     warmup: int = 100
     tasks_from: int = 1500
-    fall_from: int | None = 3000
-    fall: int = 1000
+    fall_from: int | None = 2600
+    fall: int = 2000
     seed: int = 20
     clip: float = 1.0
     save_seconds: float = 40.0

@@ -63,8 +63,10 @@ class SharedPrefix:
 
     def past(self, rows: int, more: int) -> Any:
         """What the prefix left, for so many rows that go on by so many ids; None: read all anew."""
-        border = self._lm.border
-        if self._past is None or (border is not None and len(self.prefix) + more > border):
+        border, length = self._lm.border, len(self.prefix) + more
+        if self._past is None or (border is not None and length > border):
+            return None
+        if not self._lm.reaches(length):
             return None
         return self._past.widened(rows)
 

@@ -106,6 +106,10 @@ class LM:
         """Whether what several texts begin with is read once: ``over`` gives what ``rows`` does."""
         return False
 
+    def reaches(self, length: int) -> bool:
+        """Whether ``over`` gives what ``rows`` does up to so many ids."""
+        return True
+
     @property
     def together(self) -> bool:
         """Whether rows of unequal length may go on in one decoder (``Decoder.join``)."""

@@ -71,6 +71,8 @@ class CachedDecoder(Decoder):
     def feed(self, newest: Sequence[int]) -> Tensor:
         for row, token in zip(self._ids, newest, strict=True):
             row.append(token)
+        if self._keeping and not self._lm.reaches(max(map(len, self._ids))):
+            self._keeping, self._past, self._lean = False, None, None
         if not self._keeping:
             return self._anew(self._ids)
         if self._lm.border is not None and len(self._ids[0]) == self._lm.border + 1:
@@ -101,6 +103,8 @@ class CachedDecoder(Decoder):
     @torch.inference_mode()
     def join(self, others: Sequence["CachedDecoder"]) -> None:
         super().join(others)
+        if not all(one._keeping for one in (self, *others)):
+            self._keeping, self._past, self._lean = False, None, None
         if self._lean is not None:
             self._lean.join([one._lean for one in others if one._lean])
         elif self._past is not None:
@@ -110,7 +114,8 @@ class CachedDecoder(Decoder):
     def _begin(self, prompts: Sequence[Sequence[int]]) -> None:
         self._lm.switch_on()
         ways = self._lm.ways
-        self._keeping = ways.beside if len(prompts) > 1 else ways.past
+        trusted = ways.beside if len(prompts) > 1 else ways.past
+        self._keeping = trusted and self._lm.reaches(len(prompts[0]))
         self._ids = [list(ids) for ids in prompts]
         self._past, self._lean = None, None
         self._lanes, self._width = list(range(len(prompts))), len(prompts)

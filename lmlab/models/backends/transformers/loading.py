@@ -191,8 +191,19 @@ def reading_error(error: Exception, name: str) -> LabError:
         return MemoryLimitError(
             f"There is not enough memory for ‘{name}’.", "Choose a smaller model."
         )
-    first = text.strip().splitlines()[0][:200] if text.strip() else type(error).__name__
-    return ModelError(f"‘{name}’ cannot be read: {first}", "The folder may be damaged.")
+    if "ignore_mismatched_sizes" in text:
+        return ModelError(
+            f"The weights of ‘{name}’ have other shapes than its config.json says.",
+            "Fetch config.json and the weights again, from one place.",
+        )
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
+    said = " ".join(lines[: 1 + lines[0].endswith(":")])[:200]
+    if isinstance(error, KeyError):
+        said = f"its config.json names {said}, which is not known here."
+    return ModelError(
+        f"‘{name}’ cannot be read: {said}",
+        "Its config.json or its weights may be damaged; fetch them again.",
+    )
 
 
 def _weight_files(path: Path, name: str) -> tuple[Path, ...]:

@@ -25,6 +25,13 @@ class Past:
     # [R] columns on the left of each row that are no tokens; None where no row has any
     pads: Tensor | None = None
 
+    @property
+    def window(self) -> int | None:
+        """Positions up to which nothing that was read is dropped; None where nothing ever is."""
+        layers = getattr(self.state, "layers", ())
+        found = (getattr(layer, "sliding_window", None) for layer in layers)
+        return min((int(one) for one in found if one), default=None)
+
     def widened(self, rows: int) -> "Past":
         """The past of one row for several, which go on without touching it."""
         state = self.state

@@ -14,6 +14,7 @@ from lmlab.models.backends.transformers.body import close
 from lmlab.models.backends.transformers.decoding import CachedDecoder
 from lmlab.models.backends.transformers.rowadapters import RowAdapter, row_adapters
 from lmlab.models.backends.transformers.ways import probe_ids
+from lmlab.models.decoding import Decoder
 from lmlab.progress import Reading
 
 EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
@@ -80,14 +81,21 @@ class StackedDecoder(CachedDecoder):
     def reading(self, ids: Sequence[int]) -> Generator[Reading, None, Tensor]:
         """Read the prompt in every row, since each row's model sees it its own way."""
         self._begin([ids] * self._rows)
+        if not self._keeping:
+            return self._anew(self._ids)
         logits = yield from self._pieces(ids, self._rows)
         self._go_lean(self._lms, self._adapted)
         return logits
 
     def keep(self, places: Sequence[int]) -> None:
         super().keep(places)
+        self._lms = [self._lms[place] for place in places]
         rows = torch.tensor(places, device=self._device)
         self._adapted = [one.select(rows) for one in self._adapted]
+
+    def _anew(self, prompts: Sequence[Sequence[int]]) -> Tensor:
+        pairs = zip(self._lms, prompts, strict=True)
+        return torch.cat([Decoder(lm).read(ids) for lm, ids in pairs])
 
     def _call(self, ids: Tensor) -> Tensor:
         with _placed(self._adapted):
