@@ -14,17 +14,19 @@ pytestmark = pytest.mark.browser
 BAR = "#lecture .lm-lecture"
 WRITTEN = re.compile(r"\w")
 SIZES = ({"width": 1920, "height": 1080}, {"width": 1280, "height": 720})
-# Whether all that a scene points at lies in the window as a whole, and under nothing but a question.
+# Whether all that a scene points at lies in the window, whole, and under nothing but a question.
 IN_SIGHT = """(count) => {
   const marked = [...document.querySelectorAll("[data-lm-mark]")];
   return marked.length === count && marked.every((node) => {
-    const box = node.getBoundingClientRect(), across = [4, box.width - 4], down = [4, box.height - 4];
+    const box = node.getBoundingClientRect();
+    const across = [4, box.width - 4], down = [4, box.height - 4];
     const free = (x, y) => {
       const top = document.elementFromPoint(box.x + x, box.y + y);
       return top && (node.contains(top) || top.closest(".lm-ask:not([data-shown])"));
     };
-    return box.width > 0 && box.height > 0 && box.left >= 0 && box.top >= 0 && box.right <= innerWidth
-      && box.bottom <= innerHeight && across.every((x) => down.every((y) => free(x, y)));
+    return box.width > 0 && box.height > 0 && box.left >= 0 && box.top >= 0
+      && box.right <= innerWidth && box.bottom <= innerHeight
+      && across.every((x) => down.every((y) => free(x, y)));
   });
 }"""
 READY = '#lecture .lm-lecture[data-state="ready"]'

@@ -189,7 +189,7 @@ def listed(scenes: tuple[Scene, ...]) -> list[dict[str, Any]]:
 
 
 def said(scene: Scene) -> list[str]:
-    """What a scene fills in, in words: texts in quotes, models by name, the rest by name and value."""
+    """What a scene fills in: texts in quotes, models by name, the rest by name and value."""
     return [_said(key, value) for key, value in scene.inputs.items() if value]
 
 
