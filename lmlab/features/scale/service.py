@@ -165,10 +165,8 @@ class Scaling:
         folder = self.lab.store.resolve(ref, lambda message: None)
         try:
             told = json.loads((folder / "training.json").read_text("utf-8"))
-            rounds = told["rounds"]
-            if step := _STEP.search(ref.name):
-                return int(step[1]) * int(rounds[0]["batch_tokens"])
-            return sum(int(one["tokens"]) for one in rounds)
+            step = _STEP.search(ref.name)
+            return int(step[1] if step else told["steps"]) * int(told["config"]["batch_tokens"])
         except (OSError, ValueError, KeyError, TypeError, IndexError):
             return None
 
