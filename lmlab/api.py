@@ -95,7 +95,7 @@ def score_many(
     lm = narrowed(_lm(model), context)
     asked = [ScoreRequest(r) if isinstance(r, str) else r for r in requests]
     if chat:
-        asked = [replace(r, prefix=question(lm.vocabulary, r.prefix)) for r in asked]
+        asked = [replace(r, prefix=question(lm.vocabulary, r.prefix), given=True) for r in asked]
     return scoring.score_many(lm, asked, top_k=top_k, bos=bos, windows=windows, stride=stride)
 
 

@@ -15,6 +15,17 @@ from lmlab.lab import Lab
 from tests import folders, labs, outside
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """How many kinds of models the sweep found to run in which way, and which."""
+    kinds: dict[str, list[str]] = {}
+    for report in terminalreporter.stats.get("passed", []):
+        for name, way in report.user_properties:
+            if name == "run":
+                kinds.setdefault(way, []).append(report.nodeid.split("[")[-1].rstrip("]"))
+    for way, found in sorted(kinds.items()):
+        terminalreporter.write_line(f"{len(found):4} {way}\n     {' '.join(sorted(found))}")
+
+
 @pytest.fixture(scope="session")
 def numbers() -> Iterator[outside.Numbers]:
     """``numbers(script)``: what a receipt prints in a process without lmlab, number by number."""

@@ -177,8 +177,12 @@ def test_an_answer_is_scored_in_the_chat_form(chat, capsys):
     arguments = ("score", "--model", chat, "--text", "a dog", "--prefix", "What ran?", "--json")
     value = json.loads(output(capsys, *arguments, "--chat").out)
     form = "<|im_start|>user\nWhat ran?<|im_end|>\n<|im_start|>assistant\n"
-    assert value["prefix"] + value["text"] == f"{form}a dog"
-    assert value["logprob"] == pytest.approx(lmlab.score(chat, "a dog", prefix=form).logprob)
+    assert (value["prefix"], value["text"], value["moved"]) == (form, "a dog", "")
+    asked = lmlab.ScoreRequest("a dog", form, given=True)
+    assert value["logprob"] == pytest.approx(lmlab.score_many(chat, [asked])[0].logprob)
+    assert value["logprob"] == pytest.approx(
+        lmlab.score(chat, "a dog", prefix="What ran?", chat=True).logprob
+    )
 
 
 def test_a_chat_is_asked_in_its_own_form(chat, path, capsys):

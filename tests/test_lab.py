@@ -12,7 +12,7 @@ from lmlab.generation.config import GenerateConfig
 from lmlab.lab import Lab
 from lmlab.progress import Loading, Progress
 from lmlab.scoring.compared import Compared
-from lmlab.scoring.score import score
+from lmlab.scoring.score import ScoreRequest, score, score_many
 from lmlab.scoring.scored import Scored
 from lmlab.settings import Settings
 from tests import folders
@@ -146,11 +146,15 @@ def test_the_chat_form_is_the_same_however_it_is_asked_for(lab, chat):
         list(lab.side_by_side([chat], "Who?", TWO, chat=True)),
     ]
     assert [texts(run) for run in plain] == [texts(run) for run in formed]
-    assert last(lab.score(chat, "a dog", "Who?", chat=True)) == last(lab.score(chat, "a dog", FORM))
+    # The answer alone: what opens the model's turn is given with its line break.
+    scored = last(lab.score(chat, "a dog", "Who?", chat=True))
+    with lab.store.borrow(chat) as lm:
+        assert [scored] == score_many(lm, [ScoreRequest("a dog", FORM, given=True)])
+    assert (scored.prefix, scored.text) == (FORM, "a dog")
     two = [
         e for e in lab.compare(chat, chat, "a dog", "Who?", chat=True) if isinstance(e, Compared)
     ]
-    assert two[0].first == last(lab.score(chat, "a dog", FORM))
+    assert two[0].first == scored
 
 
 @pytest.mark.parametrize("bos", ["<|im_start|>", "the", "never"])

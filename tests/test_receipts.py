@@ -66,6 +66,15 @@ def test_the_likelihood_of_a_text(numbers: Numbers, model: str, text: str, prefi
     assert found[2:] == pytest.approx(means, rel=1e-4, abs=1e-4)
 
 
+def test_the_likelihood_of_an_answer_in_the_chat_form(numbers: Numbers, tmp_path: Path) -> None:
+    folder = str(save_chat_model(tmp_path / "model", stops=["<|endoftext|>"]))
+    scored = api.score(folder, "a dog", prefix="What ran?", chat=True)
+    assert scored.text == "a dog"
+    assert scored.prefix.endswith("\n")
+    found = numbers(texts.likelihood(scored))
+    assert found[:2] == pytest.approx([scored.logprob, scored.perplexity], rel=1e-5, abs=1e-4)
+
+
 @pytest.mark.parametrize("mode", ["sliding", "disjoint"])
 def test_a_text_that_is_longer_than_the_context(numbers: Numbers, mode) -> None:
     scored = api.score("base+qa-prompt", LONG * 2, windows=mode, top_k=0)

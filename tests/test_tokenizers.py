@@ -89,6 +89,18 @@ def test_a_tokenizer_that_agrees_with_its_file_is_left_alone(folder):
         assert read_vocabulary(folder("llama", kind), kind).notes == ()
 
 
+def test_a_start_token_that_the_class_leaves_out_is_the_files(folder, tmp_path):
+    path = with_tokenizer(folder, tmp_path / "m", folders.make_tokenizer("bytelevel-bos"))
+    file = path / "tokenizer_config.json"
+    config = json.loads(file.read_text()) | {"tokenizer_class": "GPTNeoXTokenizer"}
+    file.write_text(json.dumps(config))
+    ids = Tokenizer.from_file(str(path / "tokenizer.json")).encode("the dog").ids
+    assert AutoTokenizer.from_pretrained(path)("the dog")["input_ids"] == ids[1:]
+    vocabulary = read_vocabulary(path, "m")
+    assert encode_prompt(vocabulary, "the dog") == ids
+    assert "GPTNeoXTokenizer" in vocabulary.notes[0]
+
+
 def test_a_class_that_nobody_knows_gives_way_to_the_file(folder, tmp_path):
     path = with_tokenizer(folder, tmp_path / "m", digits())
     (path / "tokenizer_config.json").write_text('{"tokenizer_class": "ByT5Tokenizer"}')

@@ -1,6 +1,7 @@
 """No short cut without proof: models of awkward kinds give what each token's own prefix gives."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -12,11 +13,14 @@ from lmlab.generation.advice import given
 from lmlab.generation.complete import generate, iter_sample, prompt_ids, unfold
 from lmlab.generation.completions import Completion, Next, Step
 from lmlab.generation.config import GenerateConfig
+from lmlab.generation.sidebyside import batches, generate_side_by_side
 from lmlab.models.backends.transformers import decoding
 from lmlab.models.tokens import encode
+from lmlab.runs.model_store import ModelRef, ModelStore
 from lmlab.scoring.score import score, score_many
 from tests import architectures, folders
-from tests.right import CLOSE, GREEDY, TEXT, check_completions, check_scores, right
+from tests.right import CLOSE, GREEDY, LONG, TEXT, check_completions, check_scores, right
+from tests.test_sidebyside import adapter
 
 LONGROPE = {
     "original_max_position_embeddings": 32,
@@ -28,7 +32,6 @@ LONGROPE = {
         "long_factor": [1.5, 3.0, 6.0, 12.0],
     },
 }
-LONG = ". ".join([TEXT] * 3)
 
 
 @pytest.fixture(scope="module")
@@ -174,12 +177,75 @@ def test_a_cache_that_lies_is_found_out(folder, monkeypatch):
         check_completions(lm)
 
 
+def windowed(folder, path, window=16):
+    """A Llama whose config names a window, which its plain pass knows nothing of."""
+    shutil.copytree(folder("llama", "bytelevel-bos"), path)
+    config = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(json.dumps(config | {"sliding_window": window}))
+    return path
+
+
+def test_a_window_that_the_plain_pass_does_not_know_is_found_out(folder, tmp_path, pieces):
+    lm = load(str(windowed(folder, tmp_path / "m")))
+    with torch.inference_mode():
+        check_scores(lm, LONG)
+        check_completions(lm, LONG)
+        assert any("Beyond 16 tokens" in note for note in lm.notes)
+        # A text that begins before the window and ends after it.
+        check_completions(lm, TEXT)
+
+
+def test_adapters_beside_each_other_go_on_beyond_such_a_window(folder, tmp_path):
+    base = windowed(folder, tmp_path / "m")
+    path = adapter(tmp_path / "a", base, target_modules="all-linear")
+    refs = [ModelRef(str(base)), ModelRef(str(base), path)]
+    config = GenerateConfig(temperature=1, max_new_tokens=9, seed=5)
+    for prompt in (TEXT, LONG):
+        with ModelStore().borrow_all(refs) as lms:
+            assert len(batches(lms)) == 1
+            rows: dict[int, list[int]] = {0: [], 1: []}
+            for which, step in generate_side_by_side(lms, prompt, config):
+                rows[which].append(step.id)
+            for which, lm in enumerate(lms):
+                assert rows[which] == [step.id for step in generate(lm, prompt, config)]
+
+
+def test_a_window_of_the_models_own_is_tried_once_and_when_it_is_reached(made):
+    lm = load(str(made("mistral", sliding_window=16)))
+    list(generate(lm, "the dog", GenerateConfig(max_new_tokens=2)))
+    assert (lm.ways.window, "far" in lm.ways._shown) == (16, False)
+    with torch.inference_mode():
+        check_completions(lm, LONG)
+    assert lm.ways._shown["far"]
+    assert lm.ways.notes() == []
+
+
 def test_a_model_that_is_read_but_does_not_run_is_one_sentence(made):
     folder = made("deepseek_v3")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"num_key_value_heads": 2}))
     with pytest.raises(ModelError, match="is read, but does not run") as caught:
         load(str(folder))
+    assert "config.json" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"num_key_value_heads": 4}, "The weights of .* other shapes than its config.json"),
+        ({"num_attention_heads": 3}, "not a multiple of the number of attention heads"),
+        ({"hidden_act": "soft"}, "its config.json names 'soft', which is not known"),
+        ({"eos_token_id": "</s>"}, "Field 'eos_token_id' with value '</s>'"),
+    ],
+)
+def test_a_config_that_does_not_fit_is_named(folder, tmp_path, changes, said):
+    path = tmp_path / "m"
+    shutil.copytree(folder("llama", "bytelevel-bos"), path)
+    config = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(json.dumps(config | changes))
+    with pytest.raises(ModelError, match=said) as caught:
+        load(str(path))
+    assert "\n" not in caught.value.message
     assert "config.json" in caught.value.hint
 
 

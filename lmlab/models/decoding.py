@@ -46,7 +46,8 @@ class SharedPrefix:
         self.prefix = tuple(prefix)
         self._past: Any = None
         if self.prefix and lm.shares:
-            self._past = self._over(torch.tensor([self.prefix], device=lm.device), None)[1]
+            with _prompts():
+                self._past = lm.begin(self.prefix)
 
     def rows(self, rests: Sequence[Sequence[int]]) -> Tensor:
         """The body's rows [B, T, H] of sequences without the prefix, padded on the right to T."""
@@ -63,8 +64,10 @@ class SharedPrefix:
 
     def past(self, rows: int, more: int) -> Any:
         """What the prefix left, for so many rows that go on by so many ids; None: read all anew."""
-        border = self._lm.border
-        if self._past is None or (border is not None and len(self.prefix) + more > border):
+        border, length = self._lm.border, len(self.prefix) + more
+        if self._past is None or (border is not None and length > border):
+            return None
+        if not self._lm.reaches(length):
             return None
         return self._past.widened(rows)
 

@@ -22,6 +22,7 @@ from lmlab.models.tokens import Vocabulary
 
 T = TypeVar("T", bound="LM")
 INSIDE = {"model": "weights", "ways": "weights", "adapters": "adapters", "attached": "adapters"}
+HELD = 4096  # rows that a batch of prompts makes
 BATCH_TOKENS = 1024  # what a batch leaves in a processor's cache is read again
 
 
@@ -102,9 +103,18 @@ class LM:
         return BATCH_TOKENS
 
     @property
+    def held(self) -> int:
+        """How many positions' rows may be held at once."""
+        return HELD
+
+    @property
     def shares(self) -> bool:
         """Whether what several texts begin with is read once: ``over`` gives what ``rows`` does."""
         return False
+
+    def reaches(self, length: int) -> bool:
+        """Whether ``over`` gives what ``rows`` does up to so many ids."""
+        return True
 
     @property
     def stack(self) -> object:
@@ -158,6 +168,10 @@ class LM:
     def width(self) -> int:
         """How many tokens a next-token distribution is over."""
         raise self.lacks("distributions")
+
+    def begin(self, ids: Sequence[int]) -> Any:
+        """The past that ids leave, for texts that begin with them."""
+        return self.over(torch.tensor([list(ids)], device=self.device), None)[1]
 
     def over(self, ids: Tensor, past: Any) -> tuple[Tensor, Any]:
         """Rows of ids [B, T] that come after a past, and the past that they leave."""

@@ -90,20 +90,19 @@ def _fast(tokenizer: Any, name: str) -> Any:
     return tokenizer
 
 
-def _cut(tokenizer: Tokenizer) -> list[int]:
-    """The ids of the probe, nothing cut off or filled up."""
+def _cut(tokenizer: Tokenizer) -> list[list[int]]:
+    """The ids of the probe, and with what is put around it; nothing cut off or filled up."""
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    ids: list[int] = tokenizer.encode(PROBE, add_special_tokens=False).ids
-    return ids
+    return [tokenizer.encode(PROBE, add_special_tokens=around).ids for around in (False, True)]
 
 
-def _from_file(path: Path, name: str, other: Any, expected: list[int]) -> Any:
+def _from_file(path: Path, name: str, other: Any, expected: list[list[int]]) -> Any:
     """The tokenizer as the file has it, with the special tokens of the config.
 
     Args:
         other: what the class made of the folder; it may know special tokens by itself.
-        expected: ids of the probe by the file.
+        expected: what ``_cut`` gives of the file.
     """
     try:
         made: Any = PreTrainedTokenizerFast.from_pretrained(path, local_files_only=True)

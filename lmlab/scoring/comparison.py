@@ -84,7 +84,7 @@ def iter_compare(
         InputError: the text is empty, too long or not valid Unicode.
         ModelError: a model gives not-a-number.
     """
-    lms = (first, second)
+    lms, given = (first, second), given or chat
     prefixes = [question(lm.vocabulary, prefix) if chat else prefix for lm in lms]
     item, other = (
         encode(lm.vocabulary, text, asked, bos, given=given)

@@ -102,7 +102,7 @@ def _scored(
         pairs = [(text, question(lm.vocabulary, prefix)) for text, prefix in pairs]
     return score_many(
         narrowed(lm, arguments.context),
-        [ScoreRequest(text, prefix, arguments.end) for text, prefix in pairs],
+        [ScoreRequest(text, prefix, arguments.end, arguments.chat) for text, prefix in pairs],
         top_k=top_k if arguments.top_k is None else arguments.top_k,
         bos=arguments.bos,
         windows=arguments.windows,

@@ -16,10 +16,9 @@ from lmlab.page.lecture import links
 from lmlab.page.lecture.filling import Filling
 from lmlab.page.lecture.stage import Stage
 from lmlab.page.scenes.course import LARGEST, MOST, parsed, unique
-from lmlab.page.scenes.scene import Scene, written
+from lmlab.page.scenes.scene import MODELS, Scene, written
 
 SCENES_AHEAD = 2  # are prepared while one is shown: some take longer than one is shown
-MODELS = ("model", "second", "model-1", "model-2", "base", "tuned")
 
 
 def filler(filling: Filling, stage: Stage, course: tuple[Scene, ...]) -> Callable[..., list[Any]]:
@@ -137,7 +136,10 @@ def _ahead(lab: Lab, scene: Scene, feature: Feature | None) -> Iterator[object]:
     """The steps of what takes long in a scene; what they give is kept where it is computed."""
     known = lab.model_names()
     given = {key: scene.inputs[key] for key in MODELS if key in scene.inputs}
-    models = {key: name for key, name in given.items() if isinstance(name, str) and name in known}
+    texts = {key: name for key, name in given.items() if isinstance(name, str)}
+    # What would have to be fetched waits until somebody asks for it.
+    here = lab.store.is_here
+    models = {key: name for key, name in texts.items() if name in known and here(name)}
     for name in models.values():
         yield from lab.ready(ModelRef.parse(name))
     if feature is not None and feature.ahead and set(models) == set(given):

@@ -33,6 +33,13 @@ class Past:
     state: Any  # as the model's forward pass handed it out
     length: int  # positions read, a soft prompt counted
 
+    @property
+    def window(self) -> int | None:
+        """Positions up to which nothing that was read is dropped; None where nothing ever is."""
+        layers = getattr(self.state, "layers", ())
+        found = (getattr(layer, "sliding_window", None) for layer in layers)
+        return min((int(one) for one in found if one), default=None)
+
     def widened(self, rows: int) -> "Past":
         """The past of one row for several, which go on without touching it."""
         state = self.state

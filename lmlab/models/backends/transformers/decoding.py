@@ -72,6 +72,8 @@ class CachedDecoder(Decoder):
     def feed(self, newest: Sequence[int]) -> Tensor:
         for row, token in zip(self._ids, newest, strict=True):
             row.append(token)
+        if self._keeping and not self._lm.reaches(len(self._ids[0])):
+            self._keeping, self._past, self._lean = False, None, None
         if not self._keeping:
             return self._anew(self._ids)
         if self._lm.border is not None and len(self._ids[0]) == self._lm.border + 1:
@@ -102,7 +104,8 @@ class CachedDecoder(Decoder):
     def _begin(self, prompts: Sequence[Sequence[int]]) -> None:
         self._lm.switch_on()
         ways = self._lm.ways
-        self._keeping = ways.beside if len(prompts) > 1 else ways.past
+        trusted = ways.beside if len(prompts) > 1 else ways.past
+        self._keeping = trusted and self._lm.reaches(len(prompts[0]))
         self._ids = [list(ids) for ids in prompts]
         self._past, self._lean = None, None
         self._lanes, self._width = list(range(len(prompts))), len(prompts)
@@ -246,14 +249,21 @@ class StackedDecoder(CachedDecoder):
     def reading(self, ids: Sequence[int]) -> Generator[Reading, None, Tensor]:
         """Read the prompt in every row, since each row's model sees it its own way."""
         self._begin([ids] * self._rows)
+        if not self._keeping:
+            return self._anew(self._ids)
         logits = yield from self._pieces(ids, self._rows)
         self._go_lean(self._lms, self._adapted)
         return logits
 
     def keep(self, places: Sequence[int]) -> None:
         super().keep(places)
+        self._lms = [self._lms[place] for place in places]
         rows = torch.tensor(places, device=self._device)
         self._adapted = [one.select(rows) for one in self._adapted]
+
+    def _anew(self, prompts: Sequence[Sequence[int]]) -> Tensor:
+        pairs = zip(self._lms, prompts, strict=True)
+        return torch.cat([Decoder(lm).read(ids) for lm, ids in pairs])
 
     def _call(self, ids: Tensor) -> Tensor:
         with _placed(self._adapted):

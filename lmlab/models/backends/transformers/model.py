@@ -111,6 +111,11 @@ class TransformersLM(LM):
         self.switch_on()
         return self.ways.shared
 
+    def reaches(self, length: int) -> bool:
+        self.switch_on()
+        soft = self.soft_prompt
+        return self.ways.reaches(length if soft is None else length + len(soft))
+
     @property
     def stack(self) -> object:
         return id(self.model) if stackable(self) else None

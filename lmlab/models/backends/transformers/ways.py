@@ -38,6 +38,7 @@ class Ways:
     border: int | None
     _shown: dict[str, bool] = field(default_factory=dict)
     _rows: list[Tensor] = field(default_factory=list)
+    _windows: list[int] = field(default_factory=list)  # of what it was seen to keep
 
     def shown(self, what: str, trial: Callable[[], bool]) -> bool:
         """Whether a short cut was seen to give the plain rows; a failure means that it does not."""
@@ -85,6 +86,20 @@ class Ways:
         """Whether the past of one row serves several, some of which may be dropped."""
         return self.pieces and self.beside and self.shown("shared", self._shared)
 
+    @property
+    def window(self) -> int | None:
+        """Positions beyond which what it keeps has lost some; None where none is ever lost."""
+        return min(self._windows, default=None) if self.past else None
+
+    def reaches(self, length: int) -> bool:
+        """Whether the short cuts hold for a text of so many positions.
+
+        Beyond a window that is tried on a text of that length, once one as long is asked for: a
+        config may name a window that the plain pass knows nothing of.
+        """
+        window = self.window
+        return window is None or length <= window or self.shown("far", self._far)
+
     def notes(self) -> list[str]:
         """What a person should know of a model that not every short cut serves.
 
@@ -92,9 +107,17 @@ class Ways:
         """
         found = []
         if not self.past:
-            found.append("It keeps nothing of what it read: each new token reads the text anew.")
+            found.append(
+                "It keeps nothing of what it read, or nothing that can be trusted: each new token "
+                "reads the text anew."
+            )
         elif not self.pieces:
             found.append("Its state is lost between pieces: a prompt is read at once.")
+        if self._shown.get("far") is False:
+            found.append(
+                f"Beyond {self.window:,} tokens what it keeps has lost some: each new token reads "
+                "the text anew."
+            )
         if self._shown.get("beside") is False:
             found.append("Several rows cannot go on together: each step reads them anew.")
         elif self._shown.get("shared") is False:
@@ -160,7 +183,17 @@ class Ways:
                 raise ValueError("it keeps nothing")
             rows, past = self.body.over(ids[:, low:high], past, positions=at)
             parts.append(rows)
+        if past is not None and past.window is not None:
+            self._windows.append(past.window)
         return torch.cat(parts, 1)
+
+    def _far(self) -> bool:
+        """Whether pieces and steps across the window, and beyond it, are the plain rows."""
+        window = self.window or 0
+        ids = probe_ids(self.body.model, window + HALF)
+        low, high = max(1, window - 2), window + 2
+        found = self._pieced(ids, 0, low, *range(high, window + HALF + 1), at=self.positions)[0]
+        return close(found[low:], self.body(ids)[0, low:])
 
     def _shared(self) -> bool:
         """One past for two rows, one of which goes on alone; then again, to see it untouched."""
@@ -225,11 +258,11 @@ def _apart(rows: Tensor) -> bool:
     return all(close(*pair) for pair in pairs)
 
 
-def probe_ids(model: Any) -> Tensor:
-    """[1, 12] different ids, not among the first few, which are often special."""
+def probe_ids(model: Any, length: int = PROBE) -> Tensor:
+    """[1, length] different ids, while there are, not among the first few, often special."""
     vocabulary = int(model.get_input_embeddings().weight.shape[0])
     first = min(5, vocabulary - 1)
-    ids = [first + (7 * i) % (vocabulary - first) for i in range(PROBE)]
+    ids = [first + (7 * i) % (vocabulary - first) for i in range(length)]
     return torch.tensor([ids], device=model.device)
 
 
