@@ -13,6 +13,7 @@ from lmlab.assets import models_dir
 from lmlab.errors import DiskError, LabError, MemoryLimitError, ModelError
 from lmlab.models import downloads, hub
 from lmlab.models.folders import numbers_of
+from lmlab.models.refs import ModelRef
 from lmlab.models.wanted import Part
 from lmlab.runs.model_store import ModelStore
 from lmlab.scoring.score import score
@@ -31,6 +32,8 @@ def tiny(tmp_path_factory) -> Path:
     for twice in ("onnx/model.safetensors", "consolidated.00.safetensors"):
         shutil.copy(folder / "model.safetensors", folder / twice)
     (folder / "pytorch_model.bin").write_bytes(b"never fetched")
+    for name in ("tiny-00001-of-00002.gguf", "tiny-00002-of-00002.gguf"):
+        (folder / name).write_bytes(name.encode())
     return folder
 
 
@@ -172,6 +175,27 @@ def test_files_by_name_are_fetched_alone(near, tiny):
         ModelError, match=r"has no file ‘a\.bin’ on the Hub\. It has: pytorch_model"
     ):
         hub.look(part._replace(files=("a.bin",)), Settings(), "")
+
+
+def test_a_gguf_file_is_fetched_with_all_that_it_is_a_part_of(near):
+    first, second = (f"tiny-0000{i}-of-00002.gguf" for i in (1, 2))
+    ref = ModelRef.parse(f"gguf:lab/tiny/{second}")
+    lab = store()
+    assert lab.parts(ref) == [Part("lab/tiny", None, (second, first))]
+    assert not lab.is_here(str(ref))
+    with pytest.raises(MemoryLimitError, match="needs"):
+        store(max_model_gb=1e-9).place(ref, lambda said: None)
+    found = lab.place(ref, lambda said: None)
+    assert found.read_bytes() == second.encode()
+    assert (found.parent / first).read_bytes() == first.encode()
+    assert lab.is_here(str(ref))
+    near.asked.clear()
+    assert store(offline=True).place(ref, lambda said: None) == found
+    assert near.asked == []
+    with pytest.raises(ModelError, match=r"no file ‘none\.gguf’ on the Hub\. It has: tiny-00001"):
+        lab.place(ModelRef.parse("gguf:lab/tiny/none.gguf"), lambda said: None)
+    with pytest.raises(ModelError, match="not among the models of this page"):
+        store(allow_local=False).parts(ref)
 
 
 def test_a_repository_that_is_not_there(near):

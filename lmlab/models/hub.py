@@ -235,9 +235,8 @@ def cached(part: Part, hint: str) -> Path:
         if is_whole(found := _snapshot(part, local_files_only=True), part):
             return found
         some = "all of it "
-    raise ModelError(
-        f"‘{part.name}’ is not {some}on this machine, and the Hub cannot be reached.", hint
-    )
+    name = "/".join((part.name, *part.files[:1]))
+    raise ModelError(f"‘{name}’ is not {some}on this machine, and the Hub cannot be reached.", hint)
 
 
 def snapshot_of(name: str, revision: str | None = None, files: Sequence[str] = ()) -> Path | None:

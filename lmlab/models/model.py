@@ -117,6 +117,11 @@ class LM:
         return True
 
     @property
+    def together(self) -> bool:
+        """Whether rows of unequal length may go on in one decoder (``Decoder.join``)."""
+        return True
+
+    @property
     def stack(self) -> object:
         """What models that may go on in one batch have in common; None for one that goes alone."""
         return None
@@ -178,7 +183,8 @@ class LM:
         raise self.lacks("distributions")
 
     def decoder(self, rows: int = 1) -> Decoder:
-        """So many rows of one length that go on, token by token."""
+        """So many rows of one length that go on, token by token; others may join them where
+        ``together`` says so."""
         return Decoder(self, rows)
 
     def draw(

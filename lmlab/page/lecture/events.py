@@ -4,6 +4,7 @@ import json
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import dropwhile, islice
+from textwrap import shorten
 from typing import Any
 
 import gradio as gr
@@ -19,6 +20,7 @@ from lmlab.page.scenes.course import LARGEST, MOST, parsed, unique
 from lmlab.page.scenes.scene import MODELS, Scene, written
 
 SCENES_AHEAD = 2  # are prepared while one is shown: some take longer than one is shown
+TEXTS = ("text", "prompt", "prefix")
 
 
 def filler(filling: Filling, stage: Stage, course: tuple[Scene, ...]) -> Callable[..., list[Any]]:
@@ -183,7 +185,21 @@ def _found(name: str, scenes: tuple[Scene, ...]) -> Scene:
 
 def listed(scenes: tuple[Scene, ...]) -> list[dict[str, Any]]:
     """Scenes as the bar takes them."""
-    return [scene.model_dump(exclude={"inputs"}) for scene in scenes]
+    return [{**scene.model_dump(exclude={"inputs"}), "said": said(scene)} for scene in scenes]
+
+
+def said(scene: Scene) -> list[str]:
+    """What a scene fills in, in words: texts in quotes, models by name, the rest by name and value."""
+    return [_said(key, value) for key, value in scene.inputs.items() if value]
+
+
+def _said(key: str, value: str | tuple[str, ...]) -> str:
+    if key in TEXTS:
+        return f"“{shorten(str(value), 90, placeholder=' …')}”"
+    if key in MODELS:
+        return str(value)
+    told = value if isinstance(value, str) else ", ".join(value)
+    return f"{key.replace('-', ' ')}: {told}"
 
 
 def _mail(action: str, **fields: Any) -> str:
