@@ -31,22 +31,27 @@ def main() -> None:
 
 
 def training(run: Path, mixture: Mixture) -> dict[str, object]:
-    """How a run was made: its config and steps, which share of the mixture counted for how many of
-    them, the mixture with tokens and epochs, the held-out curve and the losses along the way."""
+    """How a run was made: its config and tokens, which share of the mixture counted for how many
+    windows, the mixture with tokens and epochs, the held-out curve and the losses along the way."""
     config = json.loads((run / "config.json").read_text(encoding="utf-8"))
     sizes = {n: size for n, (size, _) in json.loads((run / PARTS).read_text()).items()}
     made = TrainConfig(**config)
     losses, held_out = (read_rows(run / name) for name in CURVES)
     steps = made.end or losses[-1]["step"]
     read = batches.epochs(islice(batches.order(made, mixture, sizes), steps), sizes)
-    phases = Counter(SHARES[made.phase(step)] for step in range(steps))
+    counts = Counter(SHARES[made.phase(step)] for step in range(steps))
+    windows = made.batch_tokens // made.window
+    phases = [
+        {"share": share, "windows": count * windows, "length": made.window}
+        for share, count in counts.items()
+    ]
     parts = [
         asdict(p) | {"tokens": sizes[p.name], "epochs": round(read[p.name], 2)}
         for p in mixture.parts
     ]
     return {
         "config": config,
-        "steps": steps,
+        "tokens": steps * made.batch_tokens,
         "phases": phases,
         "mixture": parts,
         "held_out_nats": held_out,

@@ -78,7 +78,7 @@ def test_the_bases_epochs_are_those_of_its_record():
     own = mixtures.base()
     assert own is not None
     story = json.loads((models_dir() / "base" / "training.json").read_text())
-    assert own.total == story["losses"][-1]["tokens"] / 1e6
+    assert own.total == pytest.approx(story["tokens"] / 1e6, rel=0.001)
     assert sum(p.weight for p in own.parts) == pytest.approx(1)
     rows = mixtures.mixed(own)
     assert {r.agreement for r in rows} <= {"same", "explained"}

@@ -409,8 +409,12 @@ def test_the_function_of_a_notebook(tmp_path):
 def test_the_shipped_curve_is_that_of_the_record():
     story = {
         "config": {"batch_tokens": 8},
-        "steps": 40,
-        "phases": {"weight": 10, "late": 20, "falling": 10},
+        "tokens": 320,
+        "phases": [
+            {"share": "weight", "windows": 20, "length": 4},
+            {"share": "late", "windows": 40, "length": 4},
+            {"share": "falling", "windows": 20, "length": 4},
+        ],
         "losses": [{"step": 20, "loss": 3.0}, {"step": 40, "loss": 2.0}],
         "held_out_nats": [{"step": 20, "stories": 2.5}, {"step": 40, "stories": 2.0, "wiki": 3.0}],
     }

@@ -7,7 +7,7 @@ table 2.2).
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from typing import Any, Literal
 from lmlab.assets import models_dir
 from lmlab.parts.html import filled
 
+Phase = tuple[str, int, int]  # which share counts, windows drawn by it, tokens of a window
 Agreement = Literal["same", "explained", "apart", "unknown"]
 # Muennighoff et al. 2023, arXiv 2305.16264: up to here repeats change the loss hardly more than
 # new data would.
@@ -134,16 +135,15 @@ def base() -> Mixture | None:
     record = models_dir() / "base" / "training.json"
     try:
         story = json.loads(record.read_text(encoding="utf-8"))
-        length, size = story["config"]["window"], story["config"]["batch_tokens"]
-        rows = {share: steps * (size // length) for share, steps in story["phases"].items()}
-        parts = tuple(_drawn(part, rows, length) for part in story["mixture"])
+        phases = [(one["share"], one["windows"], one["length"]) for one in story["phases"]]
+        parts = tuple(_drawn(part, phases) for part in story["mixture"])
     except (OSError, ValueError, KeyError):
         return None
-    shares = ", ".join(f"{share} on {n * length / 1e6:.1f} M" for share, n in rows.items())
+    shares = ", ".join(f"{share} on {n * length / 1e6:.1f} M" for share, n, length in phases)
     return Mixture(
         name="base, embedded here",
         unit="million tokens",
-        total=sum(rows.values()) * length / 1e6,
+        total=_tokens(phases) / 1e6,
         parts=parts,
         source="lmlab’s own recipe: recipes/config.py, and the card of the model",
         remark="The shares of the recipe change on the way; a weight here is the mean over all "
@@ -154,21 +154,20 @@ def base() -> Mixture | None:
     )
 
 
-def _drawn(part: Mapping[str, Any], rows: Mapping[str, int], length: int) -> Part:
-    """A part of the base's mixture: its shares by phase, its epochs as counted, its origin.
+def _tokens(phases: Sequence[Phase]) -> int:
+    return sum(windows * length for _, windows, length in phases)
 
-    Args:
-        part: of the record.
-        rows: how many windows were drawn by each share.
-        length: of a window, in tokens.
-    """
-    variance = sum(part[share] * (1 - part[share]) * n for share, n in rows.items())
+
+def _drawn(part: Mapping[str, Any], phases: Sequence[Phase]) -> Part:
+    """A part of the base's mixture: its shares by phase, its epochs as counted, its origin."""
+    drawn = sum(part[share] * windows * length for share, windows, length in phases)
+    variance = sum(part[share] * (1 - part[share]) * n * length**2 for share, n, length in phases)
     return Part(
         name=part["name"],
         size=part["tokens"] / 1e6,
-        weight=sum(part[share] * n for share, n in rows.items()) / sum(rows.values()),
+        weight=drawn / _tokens(phases),
         epochs=part["epochs"],
         epochs_step=0.01,
-        spread=math.sqrt(variance) * length / 1e6,
+        spread=math.sqrt(variance) / 1e6,
         about=f"{part['origin']}; {part['licence']}",
     )

@@ -40,9 +40,9 @@ def build(lab: Lab) -> None:
     """Draw the curve and the checkpoints inside the current Blocks; nothing without a record."""
     if (story := record()) is None:
         return
-    tokens = story["steps"] * story["config"]["batch_tokens"] / 1e6
+    steps = story["losses"][-1]["step"]
     with gr.Column(elem_classes="lm-panel", elem_id="pretraining-shipped"):
-        static(ABOUT.format(tokens=tokens, steps=story["steps"]))
+        static(ABOUT.format(tokens=story["tokens"] / 1e6, steps=steps))
         chart(curve(story), "pretraining-shipped-plot")
         names, filled = checkpoints(lab), elsewhere("completion", ("model", "prompt"))
         if names and filled:
@@ -101,7 +101,7 @@ def curve(story: Mapping[str, Any]) -> go.Figure:
             marker={"size": 5},
             hovertemplate=f"step %{{x:,}}: %{{y:.3f}}<extra>{name}</extra>",
         )  # fmt: skip
-    for level, (step, said) in enumerate(turns(story["phases"])):
+    for level, (step, said) in enumerate(turns(story)):
         figure.add_vline(x=step, line={"color": GREY, "dash": "dot", "width": 1})
         figure.add_annotation(
             x=step, y=1 - 0.09 * level, yref="paper", text=said, showarrow=False,
@@ -110,8 +110,9 @@ def curve(story: Mapping[str, Any]) -> go.Figure:
     return figure
 
 
-def turns(phases: Mapping[str, int]) -> list[tuple[int, str]]:
+def turns(story: Mapping[str, Any]) -> list[tuple[int, str]]:
     """At which step a phase begins after the first, and what is new in it."""
-    begins = accumulate(phases.values(), initial=0)
-    named = zip(begins, phases, strict=False)
-    return [(step, PHASES[share]) for step, share in named if share in PHASES]
+    size, phases = story["config"]["batch_tokens"], story["phases"]
+    read = accumulate((one["windows"] * one["length"] for one in phases), initial=0)
+    begins = [(tokens // size, one["share"]) for tokens, one in zip(read, phases, strict=False)]
+    return [(step, PHASES[share]) for step, share in begins if share in PHASES]

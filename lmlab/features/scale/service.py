@@ -165,8 +165,9 @@ class Scaling:
         folder = self.lab.store.resolve(ref, lambda message: None)
         try:
             told = json.loads((folder / "training.json").read_text("utf-8"))
-            step = _STEP.search(ref.name)
-            return int(step[1] if step else told["steps"]) * int(told["config"]["batch_tokens"])
+            if step := _STEP.search(ref.name):
+                return int(step[1]) * int(told["config"]["batch_tokens"])
+            return int(told["tokens"])
         except (OSError, ValueError, KeyError, TypeError, IndexError):
             return None
 
