@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: app test quick sweep lint lint-modules requirements constraints hosting measures tables audit screenshots clean
+.PHONY: app test quick sweep real lint lint-modules requirements constraints hosting measures tables audit screenshots clean
 
 app: $(VENV)/.app
 	$(BIN)/lmlab app
@@ -15,12 +15,18 @@ test: $(VENV)/.test lint
 LONG := visitors receipts receipts_made runs options jobs faults cli_generate cli_finetune notebook \
   sharing hostile hosting limits forms drifting features project
 quick: $(VENV)/.test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -q -m "not browser and not slow" \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -q -m "not browser and not slow and not real" \
 	  $(LONG:%=--ignore=tests/test_%.py) --ignore=tests/ui
 
 # Every causal architecture of the installed transformers, small: right or refused.
 sweep: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m slow tests/test_architectures.py
+
+# Real models, and llama.cpp where it is to be had: what is missing is said, and skipped.
+# `make real BUILD=--build` compiles llama-cpp-python, once.
+real: $(VENV)/.test
+	$(BIN)/python -m tests.real $(BUILD)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m real tests/test_real.py tests/test_gguf_model.py
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

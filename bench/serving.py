@@ -1,4 +1,5 @@
-"""``lmlab serve``: sixteen callers at once against one after the other, texts scored and completed.
+"""``lmlab serve``: sixteen callers at once against one after the other, texts of unequal length
+scored and completed.
 
 python -m bench.serving
 """
@@ -21,9 +22,11 @@ from lmlab.settings import Settings
 CALLERS = 16
 ROUNDS = 5
 TEXT = "Once upon a time, there was a little dog. The dog ran over the hill and saw a ball. "
+SCORE = {"echo": True, "max_tokens": 0, "prompt_logprobs": 1}
 JOBS: dict[str, dict[str, Any]] = {
-    "score": {"prompt": TEXT, "echo": True, "max_tokens": 0, "prompt_logprobs": 1},
-    "complete": {"prompt": TEXT, "max_tokens": 16, "temperature": 0},
+    "score": SCORE,
+    "complete 16": {"max_tokens": 16, "temperature": 0},
+    "complete 64, drawn": {"max_tokens": 64, "temperature": 1, "seed": 1},
 }
 
 
@@ -34,13 +37,14 @@ async def seconds(address: str, job: dict[str, Any], at_once: int) -> float:
     ways = [httpx.AsyncHTTPTransport(local_address=f"127.0.1.{i + 1}") for i in range(CALLERS)]
     clients = [httpx.AsyncClient(transport=way, timeout=300) for way in ways]
 
-    async def ask(client: httpx.AsyncClient) -> None:
+    async def ask(i: int, client: httpx.AsyncClient) -> None:
         async with gate:
-            answer = await client.post(f"{address}/v1/completions", json={"model": "base", **job})
+            asked = {"model": "base", "prompt": TEXT[: 20 + 4 * i], **job}
+            answer = await client.post(f"{address}/v1/completions", json=asked)
             answer.raise_for_status()
 
     began = time.perf_counter()
-    await asyncio.gather(*map(ask, clients))
+    await asyncio.gather(*(ask(i, client) for i, client in enumerate(clients)))
     spent = time.perf_counter() - began
     await asyncio.gather(*(client.aclose() for client in clients))
     return spent

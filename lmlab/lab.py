@@ -80,12 +80,15 @@ class Lab:
         return work.method(work.service, *work.args, **work.given)
 
     def model_names(self) -> list[str]:
-        """Names for the model picker: embedded models and adapters, listed models of the Hub."""
-        names = self.store.embedded()
+        """Names for the model picker: embedded models and adapters, models of backends, of the Hub
+        those that are here first, then the states of the embedded models' training."""
+        embedded = self.store.embedded()
+        names = [name for name in embedded if "/" not in name]
         if "base" in names:
             names += [f"base+{name}" for name in self.store.embedded_adapters()]
-        offline = self.settings.offline
-        names += [name for name in self.settings.listed if scheme(name) or not offline]
+        names += [name for name in self.settings.listed if scheme(name)]
+        names += self.store.on_hub()
+        names += [name for name in embedded if "/" in name]
         return sorted(names, key=lambda name: name != self.settings.model)
 
     def ready(self, ref: ModelRef) -> Iterator[Loading]:

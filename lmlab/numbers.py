@@ -80,3 +80,11 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def gigabytes(size: float) -> str:
+    """
+    >>> gigabytes(2.69e8), gigabytes(0), gigabytes(7e10)
+    ('0.27 GB', '0 GB', '70 GB')
+    """
+    return f"{size / 1e9:.2g} GB"

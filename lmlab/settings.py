@@ -155,7 +155,10 @@ class Settings(BaseSettings):
     runs_gb: Size = Field(100.0, description="disk that all runs may take together, GB")
     own_runs_gb: Size = Field(50.0, description="disk that one visitor's runs may take, GB")
     free_gb: float = Field(
-        0.5, ge=0, allow_inf_nan=False, description="disk that runs and uploads leave free, GB"
+        0.5,
+        ge=0,
+        allow_inf_nan=False,
+        description="disk that runs, uploads and fetched models leave free, GB",
     )
     train_nice: int = Field(
         19, ge=0, le=19, description="how far a run stands back for other work; 19: furthest"

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recipes.config import Mixture, TrainConfig
+from recipes.config import SHARES, Mixture, TrainConfig
 
 Ids = NDArray[np.uint16]
 SILENT = 1 << 15
@@ -58,7 +58,7 @@ def order(config: TrainConfig, mixture: Mixture, sizes: Mapping[str, int]) -> It
 
 def phase_shares(mixture: Mixture, phase: int) -> dict[str, float]:
     """The share of every part in a phase; they sum to one."""
-    weights = {p.name: (p.weight, p.late, p.falling)[phase] for p in mixture.parts}
+    weights = {p.name: getattr(p, SHARES[phase]) for p in mixture.parts}
     total = sum(weights.values())
     return {name: weight / total for name, weight in weights.items()}
 

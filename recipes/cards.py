@@ -48,7 +48,7 @@ def write_all(models: Path, report: Figures) -> None:
 def pretrained(models: Path, name: str, report: Figures) -> str:
     """The card of a pre-trained model."""
     story = json.loads((models / name / "training.json").read_text(encoding="utf-8"))
-    rounds, shape = story["rounds"], SHAPES[name]
+    shape = SHAPES[name]
     size = parameters(models / name)
     parts = [
         "# " + name,
@@ -62,7 +62,7 @@ def pretrained(models: Path, name: str, report: Figures) -> str:
         f"the words {', '.join(sorted(heldout.WORDS))}.",
         DATA_LICENCE,
         "## Recipe",
-        *(_round(config) for config in rounds),
+        _run(story["config"]),
         "## Held-out bits per byte",
         _bits(report["bits_per_byte"], [name]),
         few_shot(report, name),
@@ -73,27 +73,15 @@ def pretrained(models: Path, name: str, report: Figures) -> str:
     return front + "\n\n".join(part.strip() for part in parts if part) + "\n"
 
 
-def _round(config: Figures) -> str:
-    """One pre-training run in a sentence; those of earlier recipes had a length from the start."""
-    if "fall_from" in config:
-        return (
-            f"`python -m recipes.pretrain --shape {config['shape']}`: steps of "
-            f"{config['batch_tokens']:,} tokens in windows of {config['window']}, Muon for the "
-            f"matrices (lr {config['muon_lr']}), AdamW for the rest (lr {config['adam_lr']}), "
-            f"task documents from step {config['tasks_from']:,} on, a rate that falls to nothing "
-            f"from step {config['fall_from']:,} to {config['fall_from'] + config['fall']:,}, seed "
-            f"{config['seed']}."
-        )
-    windows = f"windows of {config['short_window']} then {config['window']}"
-    onward = f" --onward {config['onward']}" if config.get("onward") else ""
-    if onward:
-        windows = f"windows of {config['window']}, from the weights of the run before"
+def _run(config: Figures) -> str:
+    """The pre-training run in a sentence."""
     return (
-        f"`python -m recipes.pretrain --shape {config['shape']}"
-        f"{onward} --tokens {config['tokens']}`: "
-        f"steps of {config['batch_tokens']:,} tokens, {windows}, Muon for the matrices (lr "
-        f"{config['muon_lr']}), AdamW for the rest (lr {config['adam_lr']}), a trapezoidal "
-        f"schedule, seed {config['seed']}."
+        f"`python -m recipes.pretrain --shape {config['shape']}`: steps of "
+        f"{config['batch_tokens']:,} tokens in windows of {config['window']}, Muon for the "
+        f"matrices (lr {config['muon_lr']}), AdamW for the rest (lr {config['adam_lr']}), "
+        f"task documents from step {config['tasks_from']:,} on, a rate that falls to nothing "
+        f"from step {config['fall_from']:,} to {config['fall_from'] + config['fall']:,}, seed "
+        f"{config['seed']}."
     )
 
 
@@ -103,11 +91,10 @@ def checkpoints(models: Path, report: Figures) -> str:
         (n for n in report["bits_per_byte"] if n.startswith(f"{STEPS}/")),
         key=lambda n: int(n.rsplit("-", 1)[1]),
     )
-    shape = json.loads((models / names[0] / "training.json").read_text())["rounds"][0]["shape"]
     return (
-        "# base-steps\n\nCheckpoints along one pre-training run, from step 0 on, evenly spaced in "
-        f"the logarithm of the step. They are those of `{shape}`, the base's smaller sibling, so "
-        "that all of them fit; each folder loads by itself.\n\n## Held-out bits per byte\n\n"
+        "# base-steps\n\nCheckpoints along the pre-training of `base`, from step 0 on, evenly "
+        "spaced in the logarithm of the step; matrices in eight bits a number, so that all of them "
+        "fit. Each folder loads by itself.\n\n## Held-out bits per byte\n\n"
         f"{_bits(report['bits_per_byte'], names)}\n"
     )
 
@@ -176,13 +163,11 @@ def _first_row(models: Path, tuning: Tuning) -> dict[str, Any]:
 
 
 def _mixture(parts: Sequence[Figures]) -> str:
-    last = "falling" if "falling" in parts[0] else "onward"
-    second = "with tasks" if last == "falling" else "at the end"
-    head = f"| part | share | {second} | {last} | epochs | licence | origin |\n"
+    head = "| part | share | with tasks | falling | epochs | licence | origin |\n"
     head += "|---|---|---|---|---|---|---|\n"
     rows = (
-        f"| {p['name']} | {p['weight']:.0%} | {p['late']:.0%} | {p[last]:.0%} | {p['epochs']} "
-        f"| {p['licence']} | {p['origin']} |"
+        f"| {p['name']} | {p['weight']:.0%} | {p['late']:.0%} | {p['falling']:.0%} "
+        f"| {p['epochs']} | {p['licence']} | {p['origin']} |"
         for p in parts
     )
     return head + "\n".join(rows)

@@ -11,6 +11,7 @@ DEFAULT_WORK = Path(".work")
 DEFAULT_STATE = Path(__file__).parent / "state"
 DATA_VARIABLE = "LMLAB_CORPUS"
 TASKS = "tasks"
+SHARES = ("weight", "late", "falling")  # by phase
 GENERATED = "Apache-2.0, film reviews in it CC BY 4.0"
 
 

@@ -7,12 +7,13 @@ some.
 import argparse
 import json
 import shutil
+from collections import Counter
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
 from recipes import batches
-from recipes.config import ASSETS, DEFAULT_WORK, SHAPES, Mixture, TrainConfig
+from recipes.config import ASSETS, DEFAULT_WORK, SHAPES, SHARES, Mixture, TrainConfig
 from recipes.state import CURVES, PARTS
 from recipes.textio import read_rows, write_text
 
@@ -30,16 +31,32 @@ def main() -> None:
 
 
 def training(run: Path, mixture: Mixture) -> dict[str, object]:
-    """How a run was made: its config, the mixture with epochs, the held-out curve and the losses
-    along the way."""
+    """How a run was made: its config and tokens, which share of the mixture counted for how many
+    windows, the mixture with tokens and epochs, the held-out curve and the losses along the way."""
     config = json.loads((run / "config.json").read_text(encoding="utf-8"))
     sizes = {n: size for n, (size, _) in json.loads((run / PARTS).read_text()).items()}
     made = TrainConfig(**config)
     losses, held_out = (read_rows(run / name) for name in CURVES)
-    order = batches.order(made, mixture, sizes)
-    read = batches.epochs(islice(order, made.end or losses[-1]["step"]), sizes)
-    parts = [asdict(p) | {"epochs": round(read[p.name], 2)} for p in mixture.parts]
-    return {"rounds": [config], "mixture": parts, "held_out_nats": held_out, "losses": losses}
+    steps = made.end or losses[-1]["step"]
+    read = batches.epochs(islice(batches.order(made, mixture, sizes), steps), sizes)
+    counts = Counter(SHARES[made.phase(step)] for step in range(steps))
+    windows = made.batch_tokens // made.window
+    phases = [
+        {"share": share, "windows": count * windows, "length": made.window}
+        for share, count in counts.items()
+    ]
+    parts = [
+        asdict(p) | {"tokens": sizes[p.name], "epochs": round(read[p.name], 2)}
+        for p in mixture.parts
+    ]
+    return {
+        "config": config,
+        "tokens": steps * made.batch_tokens,
+        "phases": phases,
+        "mixture": parts,
+        "held_out_nats": held_out,
+        "losses": losses,
+    }
 
 
 def publish(source: Path, target: Path, story: str) -> None:

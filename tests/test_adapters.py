@@ -17,7 +17,7 @@ from lmlab.errors import LabError, ModelError
 from lmlab.generation.complete import generate
 from lmlab.generation.sampling import GenerateConfig
 from lmlab.generation.sidebyside import batches, generate_side_by_side
-from lmlab.models.backends.transformers import decoding, grafts
+from lmlab.models.backends.transformers import grafts, stacking
 from lmlab.models.backends.transformers.adapters import Adapters
 from lmlab.models.backends.transformers.loading import inspect, outline
 from lmlab.models.backends.transformers.rowadapters import RowAdapter
@@ -212,7 +212,7 @@ def test_rows_that_are_not_equal_run_by_themselves(base, tmp_path, monkeypatch):
     with ModelStore().borrow_all(refs) as lms:
         assert batches(lms) == [[0, 1]]
     monkeypatch.setattr(RowAdapter, "add", lambda self, result, x: result)
-    monkeypatch.setattr(decoding.StackedDecoder, "_go_lean", lambda *_: None)
+    monkeypatch.setattr(stacking.StackedDecoder, "_go_lean", lambda *_: None)
     with ModelStore().borrow_all(refs) as lms:
         assert batches(lms) == [[0], [1]]
 

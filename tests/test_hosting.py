@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from lmlab.hosting.middleware import layers
 from lmlab.hosting.page_cache import Shelf
 from lmlab.hosting.route_filter import Doors
 from lmlab.lab import Lab
+from lmlab.models.hub import Repo
+from lmlab.models.wanted import HubFile
 from lmlab.runs.model_store import ModelStore
 from lmlab.settings import PUBLIC, Settings, read_settings
 from lmlab.text.wordings import shipped_template
@@ -132,9 +135,16 @@ def test_the_store_keeps_to_the_list_and_to_the_size(folder, monkeypatch):
         pass
     # What is fetched is bounded by the same number before it is fetched.
     seen = []
-    monkeypatch.setattr("lmlab.models.hub.fetch", lambda *args: seen.append(args[3]) or Path(path))
+    monkeypatch.setattr("lmlab.models.hub.fetch", lambda *args: seen.append(args[2]) or Path(path))
     with roomy.borrow("openai-community/gpt2"):
-        assert seen == [int(1e9)]
+        pass
+    (check,) = seen
+    file = HubFile("model.safetensors", 600_000_000, "")
+    repo = Repo("openai-community/gpt2", "", None, "", (file,), None)
+    check(repo)
+    # Half as many bytes for a number there as here.
+    with pytest.raises(MemoryLimitError, match=r"needs 1\.2 GB of memory; a model may take 1 GB"):
+        check(replace(repo, numbers=300_000_000))
 
 
 def test_no_training_means_none_by_any_way(tmp_path):

@@ -9,6 +9,7 @@ import torch
 
 import lmlab
 from lmlab.errors import InputError
+from lmlab.features.pretraining import shipped
 from lmlab.features.pretraining.service import Pretraining
 from lmlab.features.tuning.service import Tuning
 from lmlab.lab import Lab
@@ -403,3 +404,39 @@ def test_the_function_of_a_notebook(tmp_path):
     with pytest.raises(InputError, match="other settings: steps"):
         list(lmlab.pretrain(TEXT, QUICK, out=tmp_path / "run"))
     assert isinstance(list(lmlab.pretrain(TEXT, replace(QUICK, steps=1)))[-1], Finished)
+
+
+def test_the_shipped_curve_is_that_of_the_record():
+    story = {
+        "config": {"batch_tokens": 8},
+        "tokens": 320,
+        "phases": [
+            {"share": "weight", "windows": 20, "length": 4},
+            {"share": "late", "windows": 40, "length": 4},
+            {"share": "falling", "windows": 20, "length": 4},
+        ],
+        "losses": [{"step": 20, "loss": 3.0}, {"step": 40, "loss": 2.0}],
+        "held_out_nats": [{"step": 20, "stories": 2.5}, {"step": 40, "stories": 2.0, "wiki": 3.0}],
+    }
+    drawn = shipped.curve(story)
+    lines = {line.name: list(zip(line.x, line.y, strict=True)) for line in drawn.data}
+    assert lines["what it reads"] == [(20, 3.0), (40, 2.0)]
+    assert lines["stories"] == [(20, 2.5), (40, 2.0)]
+    assert lines["encyclopaedia"] == [(40, 3.0)]
+    assert [shape.x0 for shape in drawn.layout.shapes] == [10, 30]
+
+
+def test_without_a_record_there_is_no_shipped_curve(tmp_path, monkeypatch):
+    monkeypatch.setattr(shipped, "models_dir", lambda: tmp_path)
+    (tmp_path / "base").mkdir()
+    for text in ("", "{}", "[1]"):
+        (tmp_path / "base" / "training.json").write_text(text)
+        assert shipped.record() is None
+
+
+def test_checkpoints_stand_in_the_order_of_their_steps(lab):
+    names = shipped.checkpoints(lab)
+    steps = [int(name.rpartition("-")[2]) for name in names]
+    assert len(names) >= 9
+    assert steps == sorted(steps)
+    assert shipped.completed(names, "../other")["model"] == names[0]

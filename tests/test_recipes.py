@@ -32,7 +32,7 @@ from recipes import (
     tune,
     words,
 )
-from recipes.cards import _mixture, _round
+from recipes.cards import _mixture, _run
 from recipes.commonwords import near_held_out
 from recipes.config import ASSETS, SHAPES, Mixture, Part, TrainConfig, corpus_folder
 from recipes.publish import publish, training
@@ -207,7 +207,9 @@ def test_what_ships_says_how_it_was_made(tmp_path, made):
     assert sum(p["epochs"] * SIZES[p["name"]] for p in story["mixture"]) == pytest.approx(2048, 0.1)
     assert [row["step"] for row in story["held_out_nats"]] == [8]
     assert "| part | share | with tasks | falling |" in _mixture(story["mixture"])
-    assert "from step 6 to 8" in _round(story["rounds"][0])
+    assert "from step 6 to 8" in _run(story["config"])
+    read = [phase["windows"] * phase["length"] for phase in story["phases"]]
+    assert sum(read) == story["tokens"] == 8 * CONFIG.batch_tokens
 
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(tmp_path):

@@ -1,6 +1,7 @@
 """Models at hand as rows, and what they reach against their size: the suite's own figures."""
 
 import json
+import math
 import re
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from lmlab.assets import models_dir
 from lmlab.errors import InputError, LabError, ModelError
 from lmlab.features.scale import measured_page, plots
 from lmlab.features.scale.counts import parameters
-from lmlab.features.scale.measured import Measured, exponents, same_tokens, slope
+from lmlab.features.scale.measured import Measured, power_law, power_laws, same_tokens
 from lmlab.features.scale.service import Scaling
 from lmlab.lab import Lab
 from lmlab.progress import Loading, Progress
@@ -170,20 +171,31 @@ def test_no_odd_name_reaches_the_hub(name, monkeypatch):
         Lab.open(Settings(allow_local=False)).service(Scaling).row(name)
 
 
-def test_a_power_law_has_its_exponent():
-    points = [(n, 7.0 * n**-0.076) for n in (1e5, 1e6, 1e7)]
-    assert slope(points) == pytest.approx(-0.076)
-    assert slope(points[:1]) is None
-    assert slope([(5, 1.0), (5, 2.0)]) is None
+def test_a_power_law_is_found_with_what_lies_apart_from_it():
+    points = {str(n): (n, 7.0 * n**-0.076) for n in (1e5, 1e6, 1e7)}
+    law = power_law(points)
+    assert law is not None
+    assert (law.exponent, law.factor) == pytest.approx((-0.076, 7.0))
+    assert [apart for _, apart in law.residuals] == pytest.approx([0, 0, 0], abs=1e-12)
+    points["1000000.0"] = (1e6, 1.06 * law.at(1e6))
+    moved = power_law(points)
+    assert moved is not None
+    assert sum(apart for _, apart in moved.residuals) == pytest.approx(0, abs=1e-12)
+    assert dict(moved.residuals)["1000000.0"] == pytest.approx(2 / 3 * math.log(1.06))
+    assert power_law({"a": (1e5, 1.0)}) is None
+    assert power_law({"a": (5, 1.0), "b": (5, 2.0)}) is None
 
 
-def test_siblings_are_joined_and_others_stand_apart():
+def test_siblings_are_joined_and_fitted_and_others_stand_apart():
     # A quarter of the bits at a hundred times the size.
     found = [of("tiny", 10**5, 4.0), of("small", 10**6, 2.0), of("base", 10**7, 1.0)]
-    (line,) = plots.by_size([*found, of("other", 10**6, 3.0)], ("base", "small", "tiny")).data
+    siblings = ("base", "small", "tiny")
+    line, fit = plots.by_size([*found, of("other", 10**6, 3.0)], siblings).data
     assert list(line.x) == [10**5, 10**6, 10**7, None, 10**6]
     assert list(line.y) == pytest.approx([4.0, 2.0, 1.0, None, 3.0])
-    assert exponents(found, ("base", "small", "tiny"))["stories"] == pytest.approx(-0.30103)
+    assert list(fit.x) == [10**5, 10**7]
+    assert list(fit.y) == pytest.approx([4.0, 1.0])
+    assert power_laws(found, siblings)["stories"].exponent == pytest.approx(-0.30103)
 
 
 def test_words_of_strangers_are_escaped():

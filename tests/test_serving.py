@@ -215,7 +215,7 @@ def test_too_many_that_wait_are_sent_away(store):
 
 def test_what_goes_wrong_inside_is_told_without_its_words(store, monkeypatch):
     desk = Desk(store)
-    monkeypatch.setattr(desk, "run", lambda *given: {}["secret"])
+    monkeypatch.setattr(desk, "complete", lambda *given: {}["secret"])
     with store.borrow("base") as lm:
         app = api(desk, store.settings, {"base": Card(lm.vocabulary, lm.context)})
     with listening(app) as address:

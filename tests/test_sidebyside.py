@@ -235,7 +235,7 @@ def test_the_lean_step_gives_the_librarys_numbers(
 @pytest.mark.parametrize("architecture", ["llama", "gpt2"])
 def test_a_lean_run_goes_beyond_what_was_set_aside(folder, monkeypatch, architecture):
     from lmlab.models.backends.transformers import decoding
-    from lmlab.models.backends.transformers import fast_llama as lean
+    from lmlab.models.backends.transformers import growing as lean
 
     monkeypatch.setattr(lean, "ROOM", 3)
     lm = load(str(folder(architecture, "bytelevel-bos")))

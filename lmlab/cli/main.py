@@ -11,6 +11,8 @@ from typing import Any, NoReturn
 
 from lmlab.cli.app import add_app
 from lmlab.cli.deploy import add_deploy
+from lmlab.cli.doctor import add_doctor
+from lmlab.cli.get import add_get
 from lmlab.cli.serve import add_serve
 from lmlab.errors import LabError
 from lmlab.features import features
@@ -33,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the process's exit status."""
     try:
         arguments = _parser().parse_args(argv)
-        arguments.run(arguments)
+        status = arguments.run(arguments)
         sys.stdout.flush()
     except LabError as error:
         print(f"lmlab: {' '.join(str(error).split())}", file=sys.stderr)
@@ -43,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader went away (``| head``); keep the interpreter from flushing into the void.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+        return 0
+    return status or 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -54,6 +57,8 @@ def _parser() -> argparse.ArgumentParser:
         for where in feature.commands:
             feature.load(where)(commands)
     _add_models(commands)
+    add_get(commands)
+    add_doctor(commands)
     add_app(commands)
     add_serve(commands)
     add_deploy(commands)

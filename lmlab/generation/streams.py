@@ -130,16 +130,14 @@ class Stream:
 
 @torch.inference_mode()
 def advance(streams: Sequence[Stream], logits: Tensor) -> list[Step]:
-    """Draw the next token of streams of one config and one length from logits [R, V]."""
-    config = streams[0].config
+    """Draw the next token of each stream, with its own controls, from logits [R, V]."""
     logp = logits.log_softmax(-1)
-    # Only the repetition penalty looks at what there is already.
-    seen = [s.ids if config.repetition_penalty != 1 else s.ids[-1:] for s in streams]
-    after = warp(logits, torch.tensor(seen, device=logits.device), config)
+    after = _controlled(streams, logits)
     tokens = [stream.draw(row) for stream, row in zip(streams, after, strict=True)]
     drawn = torch.tensor(tokens, device=logits.device)[:, None]
     mine = logp.gather(1, drawn)
     texts = [stream.lm.vocabulary.reader(stream.ids) for stream in streams]
+    most = max(stream.config.alternatives for stream in streams)
     columns = zip(
         streams,
         tokens,
@@ -147,8 +145,8 @@ def advance(streams: Sequence[Stream], logits: Tensor) -> list[Step]:
         after.gather(1, drawn)[:, 0].tolist(),
         (logp > mine).sum(-1).tolist(),
         entropies(logp.exp()),
-        [0.0] * len(streams) if config.greedy else entropies(after),
-        candidates(logp, after, config.alternatives, texts),
+        [0.0] * len(streams) if all(s.config.greedy for s in streams) else entropies(after),
+        candidates(logp, after, most, texts),
         texts,
         strict=True,
     )
@@ -164,11 +162,37 @@ def advance(streams: Sequence[Stream], logits: Tensor) -> list[Step]:
                 rank=above + 1,
                 entropy=own,
                 entropy_after=controlled,
-                top=top,
+                top=top[: stream.config.alternatives],
             )
         )
         for stream, token, logprob, probability, above, own, controlled, top, text in columns
     ]
+
+
+def _controlled(streams: Sequence[Stream], logits: Tensor) -> Tensor:
+    """Probabilities [R, V] after each stream's controls; streams of the same ones at once."""
+    alike: dict[tuple[float, ...], list[int]] = {}
+    for row, stream in enumerate(streams):
+        c = stream.config
+        shaping = (c.temperature, c.top_k, c.top_p, c.min_p, c.repetition_penalty)
+        alike.setdefault(shaping, []).append(row)
+    if len(alike) == 1:
+        return warp(logits, _seen(streams, logits.device), streams[0].config)
+    after = torch.empty_like(logits, dtype=torch.float32)
+    for rows in alike.values():
+        some = [streams[row] for row in rows]
+        after[rows] = warp(logits[rows], _seen(some, logits.device), some[0].config)
+    return after
+
+
+def _seen(streams: Sequence[Stream], device: torch.device) -> Tensor:
+    """Ids [R, T] so far; only the repetition penalty looks at them. Shorter ones repeat one of
+    their own, which changes nothing."""
+    penalty = streams[0].config.repetition_penalty != 1
+    ids = [one.ids if penalty else one.ids[-1:] for one in streams]
+    longest = max(map(len, ids))
+    rows = [row + row[-1:] * (longest - len(row)) for row in ids]
+    return torch.tensor(rows, device=device)
 
 
 def rounds(decoder: Decoder, streams: Sequence[Stream]) -> Iterator[list[tuple[int, Step]]]:
@@ -189,7 +213,7 @@ def iter_rounds(
 def going(
     decoder: Decoder, streams: Sequence[Stream], logits: Tensor
 ) -> Iterator[list[tuple[int, Step]]]:
-    """Advance streams of one length, from the logits [R, V] of what comes next, until each ends."""
+    """Advance streams, from the logits [R, V] of what comes next, until each ends."""
     live = list(range(len(streams)))
     while True:
         yield list(zip(live, advance([streams[i] for i in live], logits), strict=True))

@@ -1,14 +1,21 @@
-"""Runs models for many callers at once: each caller in turn, and their texts scored together."""
+"""Runs models for many callers at once: each caller in turn, their texts scored together, their
+completions token by token side by side.
+"""
 
 import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Event, Lock
 from typing import Any, NamedTuple, TypeVar
 from weakref import WeakValueDictionary
 
+from lmlab.generation.completions import Step
+from lmlab.generation.config import GenerateConfig
+from lmlab.generation.together import Asked, Queue, serve
 from lmlab.models.fair_lock import stepwise
 from lmlab.models.model import LM, Read
 from lmlab.models.store import FolderStore
@@ -47,6 +54,7 @@ class Desk:
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(AT_ONCE))
     _waiting: dict[str, list[Scores]] = field(default_factory=dict)
     _mutex: Lock = field(default_factory=Lock)
+    _asked: dict[str, Queue] = field(default_factory=dict)  # completions, by model
     # Of each caller one piece of work runs: with many he would have as many turns.
     _lines: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
@@ -75,6 +83,60 @@ class Desk:
         finally:
             self.waiting -= 1
             gone.set()
+
+    async def complete(
+        self,
+        caller: str,
+        model: str,
+        prompts: Sequence[Sequence[int]],
+        config: GenerateConfig,
+        n: int,
+    ) -> AsyncGenerator[list[tuple[int, Step]]]:
+        """The tokens of n completions of each prompt as they come, [(which of all, step), …]; what
+        others ask for meanwhile is completed beside them. To close it ends the work.
+
+        Raises:
+            LabError: one of the prompts cannot be completed.
+        """
+        loop, said = asyncio.get_running_loop(), asyncio.Queue[Any]()
+
+        def tell(found: Any, first: int) -> None:
+            if isinstance(found, list):
+                found = [(first + which, step) for which, step in found]
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(said.put_nowait, found)
+
+        asked = [
+            Asked(caller, ids, config, n, partial(tell, first=i * n))
+            for i, ids in enumerate(prompts)
+        ]
+        queue = self._asked.setdefault(model, Queue())
+        self.waiting += 1
+        try:
+            if queue.add(asked):
+                self._pool.submit(self._serve, model, queue)
+            ended = 0
+            while ended < len(asked):
+                found = await said.get()
+                if isinstance(found, Exception):
+                    raise found
+                if found is None:
+                    ended += 1
+                else:
+                    yield found
+        finally:
+            self.waiting -= 1
+            for one in asked:
+                one.left = True
+
+    def _serve(self, model: str, queue: Queue) -> None:
+        try:
+            with self.store.borrow(model) as lm:
+                for _ in stepwise([lm], serve(lm, queue)):
+                    pass
+        except Exception as error:  # whatever it is, it is told to those who wait
+            for one in queue.drop():
+                one.tell(error)
 
     async def score(
         self, caller: str, model: str, reads: Sequence[Read], k: int

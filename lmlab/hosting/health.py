@@ -53,11 +53,13 @@ def public_name(path: str, embedded: dict[str, str]) -> str:
     >>> public_name("mock:bigram", {})
     'mock:bigram'
     """
-    if scheme(path):
+    if scheme(path) and not Path(path).is_absolute():
         return path.partition("?")[0]
     if path in embedded:
         return embedded[path]
     parts = Path(path).parts
+    if scheme(path):
+        parts = parts[:-1]
     if len(parts) >= 3 and parts[-2] == "snapshots" and parts[-3].startswith("models--"):
         return parts[-3].removeprefix("models--").replace("--", "/")
     return LEARNED if "runs" in parts else FOLDER

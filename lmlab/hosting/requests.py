@@ -3,7 +3,7 @@ and the scores of a prompt as vLLM has them.
 """
 
 import secrets
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -12,13 +12,10 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from lmlab.errors import InputError
-from lmlab.generation.complete import check_room
-from lmlab.generation.completions import Step
 from lmlab.generation.config import GenerateConfig
-from lmlab.generation.streams import Stream, rounds
 from lmlab.hosting.desk import Desk, Row
 from lmlab.lab import LONGEST, MOST_SAMPLES
-from lmlab.models.model import LM, Read
+from lmlab.models.model import Read
 from lmlab.models.tokens import Vocabulary, encode_prompt
 
 LOWEST = -9999.0  # what JSON has in place of minus infinity
@@ -160,22 +157,15 @@ class Completion:
                     yield piece
 
     async def drawn(self, caller: str) -> AsyncGenerator[Piece]:
-        """The choices of one prompt after the other, token by token."""
-        n, config = self.asked.n, self.config
-        for which, ids in enumerate(self.prompts):
-
-            def steps(lm: LM, ids: list[int] = ids) -> Iterator[list[tuple[int, Step]]]:
-                check_room(lm, ids)
-                streams = [Stream(lm, config, ids, 0, config.seed + i) for i in range(n)]
-                return rounds(lm.decoder(n), streams)
-
-            async with aclosing(self.desk.run(caller, self.asked.model, steps)) as rows:
-                async for row in rows:
-                    for i, step in row:
-                        top = [(one.id, one.logprob) for one in step.top]
-                        tokens: list[Token] = [(step.id, step.logprob, top)]
-                        finish = NAMES.get(step.finish or "")
-                        yield Piece(which * n + i, step.shown, tokens, finish)
+        """The choices of all prompts, token by token."""
+        desk, asked = self.desk, self.asked
+        drawn = desk.complete(caller, asked.model, self.prompts, self.config, asked.n)
+        async with aclosing(drawn) as rows:
+            async for row in rows:
+                for index, step in row:
+                    top = [(one.id, one.logprob) for one in step.top]
+                    tokens: list[Token] = [(step.id, step.logprob, top)]
+                    yield Piece(index, step.shown, tokens, NAMES.get(step.finish or ""))
 
     async def _score(self, caller: str, k: int) -> None:
         """Score the prompts; the first token of each has no row."""

@@ -93,7 +93,9 @@ def _fetched(ref: ModelRef, token: bool | None) -> Path:
     except ModelError:
         raise
     except GatedRepoError:
-        raise ModelError(f"‘{ref.name}’ is gated on the Hub.", gated_hint(token)) from None
+        raise ModelError(
+            f"‘{ref.name}’ is gated on the Hub.", gated_hint(token, ref.name)
+        ) from None
     except RepositoryNotFoundError:
         raise ModelError(f"There is no model named ‘{ref.name}’, here or on the Hub.") from None
     except Exception as error:

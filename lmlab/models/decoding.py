@@ -46,7 +46,8 @@ class SharedPrefix:
         self.prefix = tuple(prefix)
         self._past: Any = None
         if self.prefix and lm.shares:
-            self._past = self._over(torch.tensor([self.prefix], device=lm.device), None)[1]
+            with _prompts():
+                self._past = lm.begin(self.prefix)
 
     def rows(self, rests: Sequence[Sequence[int]]) -> Tensor:
         """The body's rows [B, T, H] of sequences without the prefix, padded on the right to T."""
@@ -94,12 +95,14 @@ def going_on() -> AbstractContextManager[None]:
 
 
 class Decoder:
-    """One model, several rows of one length that go on; each step reads everything anew.
+    """One model, several rows that go on; each step reads everything anew.
 
     Args:
         lm: the ``LM``; the caller holds its weights' lock.
         rows: how many completions of a prompt run side by side.
     """
+
+    refuses = True  # not-a-number in one row, which then ends all of them
 
     def __init__(self, lm: Any, rows: int = 1) -> None:
         self._lm = lm
@@ -137,14 +140,24 @@ class Decoder:
         """Go on with some of the rows only."""
         self._ids = [self._ids[place] for place in places]
 
+    def join(self, others: Sequence[Any]) -> None:
+        """Go on with the rows of other decoders of the model too, after these, whatever their
+        length; the others are used up. For models that say ``LM.together``."""
+        for other in others:
+            self._ids += other._ids
+        self._rows = len(self._ids)
+
     @torch.inference_mode()
     def _anew(self, prompts: Sequence[Sequence[int]]) -> Tensor:
-        """The logits [R, V] after prompts of one length, read whole by the plain pass."""
+        """The logits [R, V] after prompts, read whole by the plain pass."""
         with going_on():
-            rows = self._lm.rows(prompts)[:, -1]
-            return self._checked(self._lm.head.logits(rows))
+            rows = self._lm.rows(prompts)
+            ends = torch.tensor([len(ids) - 1 for ids in prompts], device=rows.device)
+            last = rows[torch.arange(len(prompts), device=rows.device), ends]
+            return self._checked(self._lm.head.logits(last))
 
     def _checked(self, logits: Tensor) -> Tensor:
         logits = logits.float()
-        refuse_nan(logits, self._lm.name, "this prompt")
+        if self.refuses:
+            refuse_nan(logits, self._lm.name, "this prompt")
         return logits

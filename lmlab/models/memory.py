@@ -3,7 +3,7 @@
 import gc
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -46,8 +46,9 @@ class Memory:
     load at once, and adapters that are attached later, count like all else.
     """
 
-    def __init__(self, budget: int) -> None:
+    def __init__(self, budget: int, fitting: Callable[[int], str]) -> None:
         self.budget = budget
+        self.fitting = fitting  # which models would fit into so many bytes, in a sentence
         self.mutex = threading.Lock()
         self._entries: OrderedDict[Path, Entry] = OrderedDict()
 
@@ -117,7 +118,7 @@ class Memory:
             raise MemoryLimitError(
                 f"‘{name}’ needs {need / 1e9:.2g} GB, and this machine has {free / 1e9:.2g} GB "
                 "left.",
-                "Choose a smaller model.",
+                self.fitting(free),
             )
 
     def settle(self, entry: Entry, resident: int, name: str) -> None:

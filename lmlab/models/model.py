@@ -22,6 +22,7 @@ from lmlab.models.tokens import Vocabulary
 
 T = TypeVar("T", bound="LM")
 INSIDE = {"model": "weights", "ways": "weights", "adapters": "adapters", "attached": "adapters"}
+HELD = 4096  # rows that a batch of prompts makes
 BATCH_TOKENS = 1024  # what a batch leaves in a processor's cache is read again
 
 
@@ -102,12 +103,22 @@ class LM:
         return BATCH_TOKENS
 
     @property
+    def held(self) -> int:
+        """How many positions' rows may be held at once."""
+        return HELD
+
+    @property
     def shares(self) -> bool:
         """Whether what several texts begin with is read once: ``over`` gives what ``rows`` does."""
         return False
 
     def reaches(self, length: int) -> bool:
         """Whether ``over`` gives what ``rows`` does up to so many ids."""
+        return True
+
+    @property
+    def together(self) -> bool:
+        """Whether rows of unequal length may go on in one decoder (``Decoder.join``)."""
         return True
 
     @property
@@ -163,12 +174,17 @@ class LM:
         """How many tokens a next-token distribution is over."""
         raise self.lacks("distributions")
 
+    def begin(self, ids: Sequence[int]) -> Any:
+        """The past that ids leave, for texts that begin with them."""
+        return self.over(torch.tensor([list(ids)], device=self.device), None)[1]
+
     def over(self, ids: Tensor, past: Any) -> tuple[Tensor, Any]:
         """Rows of ids [B, T] that come after a past, and the past that they leave."""
         raise self.lacks("distributions")
 
     def decoder(self, rows: int = 1) -> Decoder:
-        """So many rows of one length that go on, token by token."""
+        """So many rows of one length that go on, token by token; others may join them where
+        ``together`` says so."""
         return Decoder(self, rows)
 
     def draw(

@@ -9,15 +9,19 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
-
-import psutil
+from typing import TYPE_CHECKING, Protocol
 
 from lmlab.errors import LabError, ModelError
-from lmlab.models.backends import lacking, scheme
+from lmlab.models import hubfiles
+from lmlab.models.backends import GGUF, lacking, scheme
 from lmlab.models.gives import OF_WEIGHTS, WEIGHTS
-from lmlab.models.refs import RUN, ModelRef, is_elsewhere, local_folder
+from lmlab.models.offers import Offers
+from lmlab.models.refs import RUN, ModelRef, is_elsewhere, local_file, local_folder
+from lmlab.models.wanted import Part
 from lmlab.settings import Settings
+
+if TYPE_CHECKING:
+    from lmlab.models.hub import Repo
 
 Progress = Callable[[str], None]
 NO_RUN = ("There is no such fine-tuning run.", "It may have been deleted.")
@@ -34,24 +38,12 @@ class Learned(Protocol):
     def kept(self, step: str | None) -> Path: ...
 
 
-class Places:
+class Places(Offers):
     """What names mean here, as far as the settings allow."""
 
     def __init__(self, settings: Settings, models: Path) -> None:
-        self.settings = settings
+        super().__init__(settings)
         self._models = models
-
-    @property
-    def budget(self) -> int:
-        """Bytes that loaded models may take together."""
-        gigabytes = self.settings.memory_gb
-        return int(gigabytes * 1e9) if gigabytes else psutil.virtual_memory().total // 2
-
-    @property
-    def largest(self) -> int:
-        """Bytes that one model may take."""
-        gigabytes = self.settings.max_model_gb
-        return min(self.budget, int(gigabytes * 1e9)) if gigabytes else self.budget
 
     def embedded(self) -> list[str]:
         """Names of the embedded models, in alphabetical order."""
@@ -88,6 +80,8 @@ class Places:
         return os.path.abspath(self.resolve(replace(ref, adapter=None), lambda message: None))
 
     def _pinned(self, name: str, known: list[str]) -> str:
+        if scheme(name) == GGUF and (file := local_file(name)) is not None:
+            return f"{GGUF}:{os.path.abspath(file)}"
         if _is_fixed(name) or name in known or not self._is_local(name):
             return name
         return os.path.abspath(Path(name).expanduser())
@@ -112,6 +106,8 @@ class Places:
     def resolve_adapter(self, ref: ModelRef, on_progress: Progress) -> Path:
         """The local folder that holds the adapter of a reference."""
         name, known = ref.adapter or "", self.embedded_adapters()
+        if scheme(name.partition("@")[0]) == GGUF:
+            return self._file(*name.partition("@")[::2], on_progress)
         if name.startswith(RUN):
             name, _, step = name.partition("@")
             return self.run(name).kept(step)
@@ -134,11 +130,18 @@ class Places:
         if not scheme(ref.name):
             # One folder, one copy, whatever it was called by: a commit has a folder of its own.
             return self.resolve(ref, on_progress).resolve()
+        if scheme(ref.name) == GGUF:
+            return self._file(ref.name, ref.revision, on_progress)
         _refuse_revision(ref.name, ref.revision)
         listed = (*self.settings.models, self.settings.model)
         if not self.settings.allow_local and ref.name not in listed:
             raise ModelError(f"‘{ref.name[:100]}’ is not among the models of this page.")
         return Path(ref.name)
+
+    def _file(self, name: str, revision: str | None, on_progress: Progress) -> Path:
+        return hubfiles.place_of(
+            name, revision, self.settings, lambda repo: self._check(repo, name), on_progress
+        )
 
     def run(self, name: str) -> Learned:
         """The training run of a name; a store of folders alone has none."""
@@ -151,6 +154,21 @@ class Places:
         if self._is_local(name):
             _refuse_revision(name, revision)
             return Path(os.path.abspath(Path(name).expanduser()))
+        hint = self._of_hub(name, revision, known)
+        from lmlab.models.hub import fetch
+
+        part = Part(name, revision)
+        return fetch(part, self.settings, lambda repo: self._check(repo, name), on_progress, hint)
+
+    def _check(self, repo: "Repo", name: str) -> None:
+        self.check_fits(self.need(repo), name)
+
+    def _of_hub(self, name: str, revision: str | None, known: list[str]) -> str:
+        """Whether something may be fetched from the Hub: what else there is.
+
+        Raises:
+            ModelError: it may not.
+        """
         hint = _hint(name, known)
         if not self.is_id(name):
             raise ModelError(f"There is no model named ‘{name[:100]}’.", hint)
@@ -164,9 +182,45 @@ class Places:
             raise ModelError(
                 f"‘{name}’ is not among the models that may be fetched here.", said or hint
             )
-        from lmlab.models.hub import fetch
+        return hint
 
-        return fetch(name, revision, self.settings, self.largest, on_progress, hint)
+    def parts(self, ref: ModelRef) -> list[Part]:
+        """What of a model and its adapter is the Hub's.
+
+        Raises:
+            ModelError: there is no such model, or it may not be fetched.
+        """
+        found, quiet = list[Part](), lambda message: None
+        if ref.name.startswith(RUN) and (base := self.run(ref.name).base):
+            found += self.parts(ModelRef.parse(base))
+        elif scheme(ref.name) == GGUF:
+            found += filter(None, [hubfiles.part_of(ref.name, ref.revision, self.settings)])
+        elif ref.name in self.embedded() or _is_fixed(ref.name) or self._is_local(ref.name):
+            self.place(replace(ref, adapter=None), quiet)
+        else:
+            self._of_hub(ref.name, ref.revision, self.embedded())
+            found.append(Part(ref.name, ref.revision))
+        if (name := ref.adapter or "") and scheme(name.partition("@")[0]) == GGUF:
+            name, _, revision = name.partition("@")
+            found += filter(None, [hubfiles.part_of(name, revision, self.settings)])
+        elif name and not name.startswith(RUN):
+            known = self.embedded_adapters()
+            name, _, revision = (name, "", "") if self._is_local(name) else name.partition("@")
+            if not self._is_local(name) and name.removeprefix("adapters/") not in known:
+                self._of_hub(name, revision or None, known)
+                found.append(Part(name, revision or None))
+        elif name:
+            self.resolve_adapter(ref, quiet)
+        return found
+
+    def is_here(self, name: str) -> bool:
+        """Whether all that a reference names lies on this machine, by a glance."""
+        from lmlab.models.hub import snapshot_of
+
+        try:
+            return all(snapshot_of(*part) for part in self.parts(ModelRef.parse(name)))
+        except LabError:
+            return False
 
     def may_be_fetched(self, ref: ModelRef) -> bool:
         """Whether a model can be the Hub's alone, and the settings let it be fetched."""
@@ -196,6 +250,8 @@ class Places:
         from lmlab.models.hub import endpoint
 
         settings = self.settings
+        if scheme(name) == GGUF:
+            return hubfiles.source(name, settings)
         if _is_fixed(name):
             return ""
         if self.is_id(name):

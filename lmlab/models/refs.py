@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lmlab.errors import ModelError
 
-RUN = "run:"
+RUN, GGUF = "run:", "gguf:"
 LONGEST = 4096  # characters of a name
 _ELSEWHERE = re.compile(r"[\\/]{2}|[A-Za-z][A-Za-z0-9+.-]+://")
 
@@ -31,6 +31,23 @@ def local_folder(name: str) -> Path | None:
         return None
 
 
+def local_file(name: str) -> Path | None:
+    """The file of this machine that a name stands for, with ``gguf:`` before it or without; None
+    where there is none."""
+    name = name.removeprefix(GGUF)
+    if not name.lower().endswith(".gguf") or is_elsewhere(name):
+        return None
+    try:
+        file = Path(name).expanduser()
+        return file if file.is_file() else None
+    except (OSError, RuntimeError, ValueError):
+        return None
+
+
+def _is_here(name: str) -> bool:
+    return local_folder(name) is not None or local_file(name) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class ModelRef:
     """A model by name, perhaps with an adapter on top."""
@@ -50,7 +67,7 @@ class ModelRef:
     def cut(cls, text: str) -> "ModelRef":
         """The same of any text at all, also one that nothing could be called."""
         name, adapter = _parts(text)
-        if local_folder(name) is not None:
+        if _is_here(name):
             return cls(name, adapter or None)
         return cls._revised(name, adapter)
 
@@ -87,13 +104,13 @@ def _checked(text: str) -> str:
 
 def _parts(text: str) -> tuple[str, str]:
     """A model's name and its adapter's: cut at the + that leaves most folders whole."""
-    if len(text) > LONGEST or local_folder(text) is not None:
+    if len(text) > LONGEST or _is_here(text):
         return text, ""
     places = [i for i, sign in enumerate(text) if sign == "+"]
     cuts = [(text[:i].strip(), text[i + 1 :].strip()) for i in places] or [(text, "")]
 
     def rank(cut: tuple[str, str]) -> tuple[int, int]:
-        folders = sum(local_folder(part) is not None for part in cut)
+        folders = sum(map(_is_here, cut))
         return folders, len(cut[0]) if folders else -len(cut[0])
 
     return max(cuts, key=rank)

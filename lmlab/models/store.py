@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lmlab.assets import models_dir
-from lmlab.errors import MemoryLimitError, ModelError
+from lmlab.errors import ModelError
 from lmlab.models.backends import backend_of, lacking
 from lmlab.models.fair_lock import in_order
 from lmlab.models.gives import ADAPTERS, OF_WEIGHTS
@@ -33,7 +33,7 @@ class FolderStore(Places):
 
     def __init__(self, settings: Settings | None = None, *, models: Path | None = None) -> None:
         super().__init__(settings or Settings(), models or models_dir())
-        self._memory = Memory(self.budget)
+        self._memory = Memory(self.budget, self.fitting)
 
     def after_fork(self) -> None:
         """Make all locks anew: in a forked process nobody is left who would give one back."""
@@ -116,7 +116,7 @@ class FolderStore(Places):
             on_progress(f"Loading {ref.name} …")
             found = backend_of(ref.name).find(path, ref.name)
             need = found.memory(self.settings)
-            self._check_largest(need, ref.name)
+            self.check_fits(need, ref.name)
             self._memory.reserve(entry, need, ref.name)
             weights = found.load(self.settings)
             self._memory.settle(entry, weights.n_bytes, ref.name)
@@ -124,11 +124,3 @@ class FolderStore(Places):
         except BaseException as error:
             self._memory.drop(path)
             entry.future.set_exception(error)
-
-    def _check_largest(self, need: int, name: str) -> None:
-        if need > self.largest < self.budget:
-            raise MemoryLimitError(
-                f"‘{name}’ needs {need / 1e9:.2g} GB; a model may take "
-                f"{self.largest / 1e9:.2g} GB here.",
-                "Choose a smaller model.",
-            )

@@ -32,6 +32,7 @@ from lmlab.parts.gradio_compat.later_tabs import defer, first_part, parts_of
 from lmlab.parts.gradio_compat.programs import for_programs
 from lmlab.parts.gradio_compat.queue import lines_of, put_lines
 from lmlab.parts.gradio_compat.sessions import use_small_sessions
+from lmlab.parts.pickers import about_models
 from lmlab.parts.scripts import loads
 from lmlab.parts.vault import Vault
 from lmlab.parts.widgets import Strip
@@ -81,7 +82,7 @@ def build_page(lab: Lab, names: Sequence[str] = ()) -> gr.Blocks:
                 with gr.Tab(one.title, id=one.title.lower()):
                     one.load(one.build)(lab)
         bar.wire(lab, page, scenes, features)
-        theme.footer()
+        theme.footer(about_models(lab))
     for tab in tabs_of(page)[1:]:
         defer(page, tab)
     put_lines(page, lab.settings.max_waiting, limit=4, guests=Guests())

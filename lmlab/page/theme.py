@@ -35,9 +35,9 @@ def header() -> None:
     gr.HTML(HEADER, js_on_load=mounts("page/header"), apply_default_css=False, elem_id="lm-header")
 
 
-def footer() -> None:
-    """One line at the end."""
-    static(FOOTER)
+def footer(styles: str = "") -> None:
+    """One line at the end, and style sheets of this page's own."""
+    static(FOOTER + styles)
 
 
 SURFACES = {

@@ -19,6 +19,7 @@ from lmlab.parts.scripts import PLACE
 PACKAGE = Path(lmlab.__file__).parent
 # What Gradio makes of a page's own style sheet: each rule once more, stronger than its own.
 STRONGER = ".gradio-container.gradio-container .contain"
+OUTER = r"(^|[,}{]\s*)(\.(?:dark|lm-staged)) (?=[^{])"  # classes of what is around such a page
 
 
 def files() -> Mapping[str, bytes]:
@@ -82,7 +83,7 @@ def style(features: Sequence[str] = ()) -> str:
     )
     texts = [levels, *(path.read_text(encoding="utf-8") for _, path in _own("*.css", features))]
     sheet = "\n".join(texts)
-    inside = re.sub(r"(^|[,}{]\s*)\.dark (?=[^{])", r"\1.dark & ", sheet, flags=re.MULTILINE)
+    inside = re.sub(OUTER, r"\1\2 & ", sheet, flags=re.MULTILINE)
     return f":root{{{light}}} .dark{{{dark}}}\n{sheet}\n{STRONGER} {{\n{inside}\n}}\n"
 
 

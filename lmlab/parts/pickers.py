@@ -1,11 +1,14 @@
 """The model picker, the same on every tab, and dropdowns whose choices follow another control."""
 
+import json
 from typing import Any
 
 import gradio as gr
 
 from lmlab.lab import Lab
 from lmlab.models.backends import lacking
+from lmlab.models.known import Known, known
+from lmlab.numbers import gigabytes
 from lmlab.parts.gradio_compat.building import AsBase
 
 LONGEST = 400  # characters of a choice
@@ -58,3 +61,39 @@ def model_picker(
     kind = Choices if follows else gr.Dropdown
     names = settings.pop("choices", None) or able or [lab.settings.model]
     return kind(names, label=label, elem_id=elem_id, **settings)
+
+
+def about_models(lab: Lab) -> str:
+    """A style sheet that has every picker say of the models of the Hub that it offers how large
+    they are, under which licence, and what they are good for."""
+    offered = {*lab.store.on_hub()}
+    rules = (
+        f"[role=option][aria-label={_text(one.name)}]::after{{content:{_text(_facts(lab, one))}}}"
+        for one in known()
+        if one.name in offered
+    )
+    return f"<style>{''.join(rules)}</style>"
+
+
+def _facts(lab: Lab, one: Known) -> str:
+    here = "here" if lab.store.is_here(one.name) else f"{one.download:g} GB to fetch"
+    need, most = one.memory(lab.store.least_width), lab.store.largest
+    large = f"too large here: needs {gigabytes(need)} of memory of {gigabytes(most)}"
+    return " · ".join(
+        filter(
+            None,
+            (
+                large if need > most else "",
+                here,
+                one.licence,
+                one.good,
+                f"also @{one.revisions}" if one.revisions else "",
+                "gated: its terms have to be accepted" if one.gated else "",
+            ),
+        )
+    )
+
+
+def _text(text: str) -> str:
+    """A text of our own as a string of CSS within HTML."""
+    return json.dumps(text, ensure_ascii=False).replace("<", "\\3c ")

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lmlab.models.backends.transformers.loading import device_of
+from lmlab.models.devices import device_of
 from lmlab.runs.model_store import ModelStore
 from lmlab.runs.store import RunFolder, title_of
 from lmlab.scoring.score import score_many

@@ -14,7 +14,6 @@ from lmlab.models.model import LM
 from lmlab.models.tokens import Encoded
 from lmlab.models.windows import batched
 
-BATCH_TOKENS = 4096
 # Rows × (prefix + rest) of one batch, which bounds what the cache takes.
 BATCH_POSITIONS = 32_768
 
@@ -52,7 +51,7 @@ def likelihoods(
     reader = SharedPrefix(lm, prefix)
 
     def full(rows: int, width: int) -> bool:
-        return rows * (width - len(prefix)) > BATCH_TOKENS or rows * width > BATCH_POSITIONS
+        return rows * (width - len(prefix)) > lm.held or rows * width > BATCH_POSITIONS
 
     for batch in batched(_lines(inputs), lambda line: len(line.ids), full):
         yield _score(lm, reader, items, batch)

@@ -13,10 +13,15 @@ def quiet() -> None:
     """No progress bars, notes or warnings of transformers; call it before models are used."""
     warnings.filterwarnings("ignore", category=FutureWarning)
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    quiet_hub()
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def quiet_hub() -> None:
+    """No progress bars of huggingface_hub; call it before that is imported."""
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 
 def say(note: str) -> None:

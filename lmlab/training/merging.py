@@ -10,8 +10,9 @@ import torch
 
 from lmlab.errors import InputError, LabError, ModelError, disk_error
 from lmlab.models.backends.transformers.adapters import Adapters
-from lmlab.models.backends.transformers.loading import DTYPES, inspect, load
+from lmlab.models.backends.transformers.loading import inspect, load
 from lmlab.models.backends.transformers.model import Weights
+from lmlab.models.devices import DTYPES
 from lmlab.models.forms import learned_form, note_form
 from lmlab.models.refs import ModelRef
 from lmlab.models.store import FolderStore

@@ -13,6 +13,22 @@ from tests.ui.conftest import handed_over
 pytestmark = pytest.mark.browser
 BAR = "#lecture .lm-lecture"
 WRITTEN = re.compile(r"\w")
+SIZES = ({"width": 1920, "height": 1080}, {"width": 1280, "height": 720})
+# Whether all that a scene points at lies in the window, whole, and under nothing but a question.
+IN_SIGHT = """(count) => {
+  const marked = [...document.querySelectorAll("[data-lm-mark]")];
+  return marked.length === count && marked.every((node) => {
+    const box = node.getBoundingClientRect();
+    const across = [4, box.width - 4], down = [4, box.height - 4];
+    const free = (x, y) => {
+      const top = document.elementFromPoint(box.x + x, box.y + y);
+      return top && (node.contains(top) || top.closest(".lm-ask:not([data-shown])"));
+    };
+    return box.width > 0 && box.height > 0 && box.left >= 0 && box.top >= 0
+      && box.right <= innerWidth && box.bottom <= innerHeight
+      && across.every((x) => down.every((y) => free(x, y)));
+  });
+}"""
 READY = '#lecture .lm-lecture[data-state="ready"]'
 
 
@@ -22,6 +38,25 @@ def stage(serve_lab, tmp_path_factory):
     lab = Lab.open(Settings(offline=True, runs_dir=tmp_path_factory.mktemp("runs")))
     yield serve_lab(lab)
     lab.jobs.close()
+
+
+def test_the_stage_folds_its_form_and_gives_it_back(visit, stage):
+    page = visit(f"{stage}?scene=by-hand")
+    folded = page.locator(f"{BAR} .lm-inputs")
+    expect(folded).to_have_text("“The cat sat down.” · base")
+    expect(page.locator(READY)).to_be_visible()
+    assert page.locator(BAR).bounding_box()["height"] <= 96
+    expect(page.get_by_role("tablist").first).not_to_be_visible()
+    expect(page.locator("#likelihood-text textarea")).not_to_be_visible()
+    folded.click()
+    expect(page.locator("#likelihood-text textarea")).to_be_visible()
+    expect(page.get_by_role("tablist").first).to_be_visible()
+    folded.click()
+    expect(page.locator("#likelihood-text textarea")).not_to_be_visible()
+    page.set_viewport_size({"width": 390, "height": 800})
+    expect(page.locator("#likelihood-text textarea")).to_be_visible()
+    page.locator(f"{BAR} .lm-leave").click()
+    assert page.locator(".lm-exhibit, .lm-on-way, .lm-staged").count() == 0
 
 
 def place(page, scene, name):
@@ -37,6 +72,7 @@ def test_every_scene_shows_what_it_promises(visit, stage):
         expect(page.locator(f"{BAR} h2")).to_have_text(scene.title)
         expect(page.locator(f"{BAR} .lm-count")).to_have_text(f"{number} / {len(scenes)}")
         expect(page.locator(READY)).to_be_visible()
+        page.wait_for_function(IN_SIGHT, arg=len(scene.look))
         if scene.ask:
             for name in scene.ask.hide:
                 inner = place(page, scene, name).locator("> *").first
@@ -49,6 +85,9 @@ def test_every_scene_shows_what_it_promises(visit, stage):
             told = target.locator("input, textarea")
             if not told.count():
                 expect(target).to_have_text(WRITTEN)
+        for size in SIZES:
+            page.set_viewport_size(size)
+            page.wait_for_function(IN_SIGHT, arg=len(scene.look))
         assert page.get_by_test_id("toast-body").all_inner_texts() == []
         page.keyboard.press("PageDown")
     expect(page.locator(f"{BAR} .lm-forward")).to_be_disabled()
@@ -90,6 +129,7 @@ def hands_and_keys(page):
     page.keyboard.press("ArrowRight")
     expect(page.locator(f"{BAR} h2")).to_have_text("Sense against nonsense")
     expect(page.locator(READY)).to_be_visible()
+    page.keyboard.press("i")
     page.locator("#likelihood-text textarea").focus()
     page.keyboard.press("ArrowRight")
     expect(page.locator(f"{BAR} h2")).to_have_text("Sense against nonsense")

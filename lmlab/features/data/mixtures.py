@@ -10,13 +10,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal
 
 from lmlab.assets import models_dir
 from lmlab.parts.html import filled
 
-Phase = tuple[str, int, int]  # which share counts, rows drawn by it, tokens of a row
+Phase = tuple[str, int, int]  # which share counts, windows drawn by it, tokens of a window
 Agreement = Literal["same", "explained", "apart", "unknown"]
 # Muennighoff et al. 2023, arXiv 2305.16264: up to here repeats change the loss hardly more than
 # new data would.
@@ -78,14 +77,12 @@ def _printed(told: dict[str, Any]) -> Mixture:
     return Mixture(parts=tuple(parts), **told)
 
 
-def _read() -> tuple[Mixture, Mixture, Mapping[str, int]]:
+def _read() -> tuple[Mixture, Mixture]:
     told = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
-    return _printed(told["gpt3"]), _printed(told["pile"]), MappingProxyType(told["base_tokens"])
+    return _printed(told["gpt3"]), _printed(told["pile"])
 
 
-# The last are the tokens of each part of the base's corpus, as ``python -m recipes.tokenizer``
-# prints them.
-GPT3, PILE, BASE_TOKENS = _read()
+GPT3, PILE = _read()
 
 
 def mixed(mixture: Mixture) -> list[Mixed]:
@@ -138,16 +135,15 @@ def base() -> Mixture | None:
     record = models_dir() / "base" / "training.json"
     try:
         story = json.loads(record.read_text(encoding="utf-8"))
-        phases = [phase for config in story["rounds"] for phase in _phases(config)]
-        read = sum(rows * length for _, rows, length in phases)
-        parts = tuple(_drawn(part, phases, read) for part in story["mixture"])
+        phases = [(one["share"], one["windows"], one["length"]) for one in story["phases"]]
+        parts = tuple(_drawn(part, phases) for part in story["mixture"])
     except (OSError, ValueError, KeyError):
         return None
-    shares = ", ".join(f"{key} on {rows * length / 1e6:.1f} M" for key, rows, length in phases)
+    shares = ", ".join(f"{share} on {n * length / 1e6:.1f} M" for share, n, length in phases)
     return Mixture(
         name="base, embedded here",
         unit="million tokens",
-        total=read / 1e6,
+        total=_tokens(phases) / 1e6,
         parts=parts,
         source="lmlab’s own recipe: recipes/config.py, and the card of the model",
         remark="The shares of the recipe change on the way; a weight here is the mean over all "
@@ -158,29 +154,20 @@ def base() -> Mixture | None:
     )
 
 
-def _drawn(part: Mapping[str, Any], phases: Sequence[Phase], read: int) -> Part:
+def _tokens(phases: Sequence[Phase]) -> int:
+    return sum(windows * length for _, windows, length in phases)
+
+
+def _drawn(part: Mapping[str, Any], phases: Sequence[Phase]) -> Part:
     """A part of the base's mixture: its shares by phase, its epochs as counted, its origin."""
-    drawn = sum(part[key] * rows * length for key, rows, length in phases)
-    variance = sum(part[key] * (1 - part[key]) * rows * length**2 for key, rows, length in phases)
+    drawn = sum(part[share] * windows * length for share, windows, length in phases)
+    variance = sum(part[share] * (1 - part[share]) * n * length**2 for share, n, length in phases)
     return Part(
         name=part["name"],
-        size=BASE_TOKENS[part["name"]] / 1e6,
-        weight=drawn / read,
+        size=part["tokens"] / 1e6,
+        weight=drawn / _tokens(phases),
         epochs=part["epochs"],
         epochs_step=0.01,
         spread=math.sqrt(variance) / 1e6,
         about=f"{part['origin']}; {part['licence']}",
     )
-
-
-def _phases(config: Mapping[str, Any]) -> list[Phase]:
-    """Of one run; as recipes.batches."""
-    steps, size = config["tokens"] // config["batch_tokens"], config["batch_tokens"]
-    long, short = config["window"], config["short_window"]
-    if config.get("onward"):
-        return [("onward", steps * (size // long), long)]
-    first = round(steps * (1 - config["long_share"]))
-    return [
-        ("weight", first * (size // short), short),
-        ("late", (steps - first) * (size // long), long),
-    ]

@@ -7,6 +7,7 @@ from functools import partial
 import gradio as gr
 
 from lmlab.features.pretraining import run as running
+from lmlab.features.pretraining import shipped
 from lmlab.features.pretraining import size as sizes
 from lmlab.features.pretraining import text as texts
 from lmlab.features.pretraining.service import Pretraining
@@ -33,6 +34,7 @@ def build(lab: Lab) -> None:
         with gr.Column(scale=1, min_width=320):
             size = sizes.build(lab, text.vocabulary)
     running.build(lab, text.values, size.values)
+    shipped.build(lab)
     on(
         tab.select,
         partial(texts.tokenized, lab),

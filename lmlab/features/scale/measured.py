@@ -1,7 +1,7 @@
 """What a model reaches on held-out text, beside how large it is. Plain numbers."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import linear_regression
 
@@ -45,25 +45,39 @@ def same_tokens(found: Sequence[Measured]) -> bool:
     return len({one.vocabulary for one in found}) <= 1
 
 
-def slope(found: Sequence[tuple[float, float]]) -> float | None:
-    """The exponent of the power law through points (x, y): least squares in log–log.
+@dataclass(frozen=True, slots=True)
+class PowerLaw:
+    """bits per byte = factor · N^exponent, least squares in log–log."""
 
-    None with fewer than two different x.
+    exponent: float
+    factor: float
+    residuals: tuple[tuple[str, float], ...]  # by model: ln(measured) − ln(fitted)
 
-    >>> round(slope([(1, 8.0), (10, 4.0), (100, 2.0)]), 4)
-    -0.301
+    def at(self, parameters: float) -> float:
+        """Bits per byte that the law gives."""
+        return float(self.factor * parameters**self.exponent)
+
+
+def power_law(points: Mapping[str, tuple[float, float]]) -> PowerLaw | None:
+    """The law through {model: (N, bits per byte)}; None with fewer than two different N.
+
+    >>> law = power_law({"a": (1, 8.0), "b": (10, 4.0), "c": (100, 2.0)})
+    >>> round(law.exponent, 4), round(law.factor, 4), round(law.at(1000), 4)
+    (-0.301, 8.0, 1.0)
     """
-    logs = [(math.log(x), math.log(y)) for x, y in found if x > 0 and y > 0]
-    if len({x for x, _ in logs}) < 2:
+    logs = {name: (math.log(x), math.log(y)) for name, (x, y) in points.items() if x > 0 and y > 0}
+    if len({x for x, _ in logs.values()}) < 2:
         return None
-    return linear_regression([x for x, _ in logs], [y for _, y in logs]).slope
+    slope, shift = linear_regression(*zip(*logs.values(), strict=True))
+    residuals = tuple((name, y - shift - slope * x) for name, (x, y) in logs.items())
+    return PowerLaw(slope, math.exp(shift), residuals)
 
 
-def exponents(found: Sequence[Measured], models: Sequence[str]) -> dict[str, float]:
-    """{kind: slope of ln(bits per byte) over ln N among some models}."""
-    points: dict[str, list[tuple[float, float]]] = {}
+def power_laws(found: Sequence[Measured], models: Sequence[str]) -> dict[str, PowerLaw]:
+    """{kind: the law through what some models reach on it}."""
+    points: dict[str, dict[str, tuple[float, float]]] = {}
     for one in found:
         if one.model in models:
-            points.setdefault(one.kind, []).append((one.parameters, one.bits_per_byte))
-    found_slopes = ((kind, slope(some)) for kind, some in points.items())
-    return {kind: value for kind, value in found_slopes if value is not None}
+            points.setdefault(one.kind, {})[one.model] = (one.parameters, one.bits_per_byte)
+    laws = ((kind, power_law(some)) for kind, some in points.items())
+    return {kind: law for kind, law in laws if law is not None}

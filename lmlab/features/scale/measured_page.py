@@ -1,5 +1,6 @@
 """Bits per byte of models at hand on held-out texts against their size, measured live."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from lmlab.features.scale import plots, receipt_notes
 from lmlab.features.scale.amounts import flops, short
 from lmlab.features.scale.feature import FEATURE
 from lmlab.features.scale.form import whole
-from lmlab.features.scale.measured import Measured, exponents, same_tokens
+from lmlab.features.scale.measured import Measured, PowerLaw, power_laws, same_tokens
 from lmlab.features.scale.service import Scaling
 from lmlab.features.scale.table_page import MOST, SIBLINGS, defaults
 from lmlab.lab import Lab
@@ -137,11 +138,10 @@ def drawn(found: Sequence[Measured] | None, axis: str, against: str) -> dict[str
     if not found:
         return {"plot": plot, "shown": EMPTY}
     notes = []
-    slopes = {} if compute or perplexity else exponents(found, SIBLINGS)
-    if slopes:
-        told = ", ".join(f"{kind} {value:.2f}" for kind, value in slopes.items())
-        notes.append(f"Slope among the siblings, log–log: {told}.".replace("-", "−"))
-    if len({one.model for one in found if one.model in SIBLINGS}) > 1:
+    siblings = [one for one in found if one.model in SIBLINGS]
+    if not compute and not perplexity:
+        notes += [fitted(kind, law) for kind, law in power_laws(siblings, SIBLINGS).items()]
+    if len({one.tokens_seen for one in siblings}) > 1:
         notes.append(FEWER)
     texts = {one.kind: f"{one.kind} {one.n_texts:,}" for one in found}
     notes += [TOKENS, f"Texts read: {', '.join(texts.values())}; sums over all of a kind."]
@@ -155,6 +155,20 @@ def drawn(found: Sequence[Measured] | None, axis: str, against: str) -> dict[str
         "plot": plot,
         "shown": filled("features/scale/measured", found=found, notes=notes, **words),
     }
+
+
+def fitted(kind: str, law: PowerLaw) -> str:
+    """A power law in words, with how far each model lies from it.
+
+    >>> fitted("stories", PowerLaw(-0.15, 8.0, (("tiny", 0.01), ("base", -0.02))))
+    'Fit of stories: 8.00 · N^−0.150; tiny lies +1.0 %, base −2.0 % from it.'
+    """
+    apart = ", ".join(
+        f"{name} {'lies ' if i == 0 else ''}{math.expm1(residual):+.1%}".replace("%", " %")
+        for i, (name, residual) in enumerate(law.residuals)
+    )
+    told = f"Fit of {kind}: {law.factor:.2f} · N^{law.exponent:.3f}; {apart} from it."
+    return told.replace("-", "−")
 
 
 def measured_csv(found: Sequence[Measured]) -> str:

@@ -1,15 +1,15 @@
 """Figures of the Scale tab: memory of keys and values, bits per byte against size."""
 
 import math
-from collections.abc import Callable, Sequence
-from html import escape
+from collections.abc import Callable, Mapping, Sequence
+from html import escape, unescape
 from itertools import cycle
 from operator import attrgetter
 
 import plotly.graph_objects as go
 
 from lmlab.features.scale.amounts import flops, short, size
-from lmlab.features.scale.measured import Measured
+from lmlab.features.scale.measured import Measured, PowerLaw, power_laws
 from lmlab.parts import plots
 from lmlab.parts.plots import FIRST, GREY, MEAN, MEAN_SECOND, SECOND
 
@@ -82,6 +82,8 @@ def by_size(
             marker={"symbol": symbol, "size": 9},
             hovertemplate=f"%{{text}}: %{{y:.3f}} {value}, %{{x:.4s}}<extra>{escape(kind)}</extra>",
         )  # fmt: skip
+    if not compute and not perplexity:
+        _draw_laws(figure, power_laws(found, joined))
     if names:
         _round_ticks(figure, min(names), max(names), flops if compute else short)
     for n, models in names.items():
@@ -90,6 +92,18 @@ def by_size(
             x=math.log10(n), y=1, yref="paper", yanchor="bottom", text=told, showarrow=False
         )
     return figure
+
+
+def _draw_laws(figure: go.Figure, laws: Mapping[str, PowerLaw]) -> None:
+    """The fitted laws, straight and thin below the lines of their kinds."""
+    for trace in list(figure.data):
+        if law := laws.get(unescape(trace.name)):
+            ends = [min(filter(None, trace.x)), max(filter(None, trace.x))]
+            figure.add_scatter(
+                x=ends, y=[law.at(n) for n in ends], mode="lines", showlegend=False,
+                line={"color": trace.line.color, "dash": "solid", "width": 1}, opacity=0.55,
+                hovertemplate=f"fit: N^{law.exponent:.3f}<extra>{trace.name}</extra>",
+            )  # fmt: skip
 
 
 def _round_ticks(figure: go.Figure, low: float, high: float, said: Callable[[float], str]) -> None:

@@ -165,10 +165,9 @@ class Scaling:
         folder = self.lab.store.resolve(ref, lambda message: None)
         try:
             told = json.loads((folder / "training.json").read_text("utf-8"))
-            rounds = told["rounds"]
             if step := _STEP.search(ref.name):
-                return int(step[1]) * int(rounds[0]["batch_tokens"])
-            return sum(int(one["tokens"]) for one in rounds)
+                return int(step[1]) * int(told["config"]["batch_tokens"])
+            return int(told["tokens"])
         except (OSError, ValueError, KeyError, TypeError, IndexError):
             return None
 

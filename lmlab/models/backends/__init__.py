@@ -1,7 +1,8 @@
 """What runs models: one module, or folder, a backend. Imports no torch.
 
 A model whose name begins with the name of a module here and a colon (``mock:bigram``) is that
-backend's; every other one is a folder for transformers. Such a module has two functions,
+backend's, one that ends in ``.gguf`` is llama.cpp's; every other one is a folder for transformers.
+Such a module has two functions,
 
 - ``gives(name)``: which of ``models.gives.GIVES`` may be asked of a model, before it is loaded;
 - ``find(place, name)``: a ``Found``, or a ``ModelError`` that says why there is none.
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from lmlab.models.fair_lock import Turns
     from lmlab.models.model import LM
 
-DEFAULT = "transformers"
+DEFAULT, GGUF = "transformers", "gguf"
 
 
 class Found(Protocol):
@@ -61,9 +62,21 @@ class Backend(Protocol):
 
 
 def scheme(name: str) -> str:
-    """The backend that a name begins with, as in ``mock:bigram``; empty for all other names."""
+    """The backend that a name begins with, as in ``mock:bigram``, or that reads files of its kind;
+    empty for all other names."""
     first, colon, _ = name.partition(":")
+    if name.lower().endswith(f".{GGUF}"):
+        return GGUF
     return first if colon and any(one.name == first for one in iter_modules(__path__)) else ""
+
+
+def bare(name: str) -> str:
+    """A GGUF file's name without the backend before it.
+
+    >>> bare("gguf:model.gguf"), bare("model.gguf")
+    ('model.gguf', 'model.gguf')
+    """
+    return name.removeprefix(f"{GGUF}:")
 
 
 def backend_of(name: str) -> Backend:

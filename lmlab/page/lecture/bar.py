@@ -50,6 +50,7 @@ class Bar(Html):
   <ol class="lm-look"></ol>
   <div class="lm-stored" hidden></div>
   <div class="lm-scenes" hidden></div>
+  <button type="button" class="lm-inputs" hidden></button>
 </section>
 """
     MODULE = "page/lecture/lecture"

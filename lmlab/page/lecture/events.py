@@ -4,6 +4,7 @@ import json
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import dropwhile, islice
+from textwrap import shorten
 from typing import Any
 
 import gradio as gr
@@ -16,10 +17,10 @@ from lmlab.page.lecture import links
 from lmlab.page.lecture.filling import Filling
 from lmlab.page.lecture.stage import Stage
 from lmlab.page.scenes.course import LARGEST, MOST, parsed, unique
-from lmlab.page.scenes.scene import Scene, written
+from lmlab.page.scenes.scene import MODELS, Scene, written
 
 SCENES_AHEAD = 2  # are prepared while one is shown: some take longer than one is shown
-MODELS = ("model", "second", "model-1", "model-2", "base", "tuned")
+TEXTS = ("text", "prompt", "prefix")
 
 
 def filler(filling: Filling, stage: Stage, course: tuple[Scene, ...]) -> Callable[..., list[Any]]:
@@ -137,7 +138,10 @@ def _ahead(lab: Lab, scene: Scene, feature: Feature | None) -> Iterator[object]:
     """The steps of what takes long in a scene; what they give is kept where it is computed."""
     known = lab.model_names()
     given = {key: scene.inputs[key] for key in MODELS if key in scene.inputs}
-    models = {key: name for key, name in given.items() if isinstance(name, str) and name in known}
+    texts = {key: name for key, name in given.items() if isinstance(name, str)}
+    # What would have to be fetched waits until somebody asks for it.
+    here = lab.store.is_here
+    models = {key: name for key, name in texts.items() if name in known and here(name)}
     for name in models.values():
         yield from lab.ready(ModelRef.parse(name))
     if feature is not None and feature.ahead and set(models) == set(given):
@@ -181,7 +185,21 @@ def _found(name: str, scenes: tuple[Scene, ...]) -> Scene:
 
 def listed(scenes: tuple[Scene, ...]) -> list[dict[str, Any]]:
     """Scenes as the bar takes them."""
-    return [scene.model_dump(exclude={"inputs"}) for scene in scenes]
+    return [{**scene.model_dump(exclude={"inputs"}), "said": said(scene)} for scene in scenes]
+
+
+def said(scene: Scene) -> list[str]:
+    """What a scene fills in: texts in quotes, models by name, the rest by name and value."""
+    return [_said(key, value) for key, value in scene.inputs.items() if value]
+
+
+def _said(key: str, value: str | tuple[str, ...]) -> str:
+    if key in TEXTS:
+        return f"“{shorten(str(value), 90, placeholder=' …')}”"
+    if key in MODELS:
+        return str(value)
+    told = value if isinstance(value, str) else ", ".join(value)
+    return f"{key.replace('-', ' ')}: {told}"
 
 
 def _mail(action: str, **fields: Any) -> str:

@@ -26,6 +26,7 @@ function option(text, i, hands, redraw) {
 export function ask(box, scene, shown, turned) {
   const question = scene.ask;
   box.hidden = !question;
+  box.toggleAttribute("data-shown", Boolean(question && shown.has(scene.name)));
   veil(scene.tab, question ? question.hide : [], question && !shown.has(scene.name));
   if (!question) return;
   const hands = (GUESSES[scene.name] ||= question.options.map(() => 0));

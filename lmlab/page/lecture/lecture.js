@@ -1,14 +1,15 @@
 // Lecture mode: goes from scene to scene, sets the tab, presses its button, marks what to look at.
 import { front, hold, isMade, release } from "../../parts/web/opening.js";
+import * as staged from "./staged.js";
 import { ask, veil } from "./guess.js";
-import { listed, own } from "./list.js";
+import { listed, own, storedResult } from "./list.js";
 import { button, el, onHere, onTold, onTurn, partsOf, put, tell } from "../../parts/web/dom.js";
 import { copyText, notice, saveAs } from "../../parts/web/files.js";
 
 /** @param {HTMLElement} element @param {Given} given */
 export function mount(element, { props, trigger }) {
   const bar = element.querySelector(".lm-lecture"), page = document.documentElement, shown = new Set();
-  const part = partsOf(bar, ".lm-", "back", "list", "count", "larger", "full", "leave", "forward", "point", "ask", "look", "stored", "scenes");
+  const part = partsOf(bar, ".lm-", "back", "list", "count", "larger", "full", "leave", "forward", "point", "ask", "look", "stored", "scenes", "inputs");
   const { tabs: TABS, first: FIRST, scenes: COURSE } = JSON.parse(props.value);
   let scenes = COURSE, here = -1, alone = false;
 
@@ -21,7 +22,7 @@ export function mount(element, { props, trigger }) {
   const target = (look) => named(current().tab, look.at);
 
   function unmark() {
-    for (const node of document.querySelectorAll("[data-lm-mark]")) node.removeAttribute("data-lm-mark");
+    for (const node of document.querySelectorAll("[data-lm-mark]")) ["lm-mark", "lm-say"].forEach((name) => node.removeAttribute("data-" + name));
   }
 
   // Gradio draws its components anew: whenever one of those that are looked at is, it is marked.
@@ -36,8 +37,9 @@ export function mount(element, { props, trigger }) {
     if (!on() || here < 0) return;
     current().look.forEach((look, i) => {
       const node = target(look), number = String(i + 1);
-      if (node && node.dataset.lmMark !== number) node.dataset.lmMark = number;
+      if (node && node.dataset.lmMark !== number) Object.assign(node.dataset, { lmMark: number, lmSay: look.say });
     });
+    staged.show(current().look.map(target).filter(Boolean));
   }
 
   function looks() {
@@ -48,16 +50,10 @@ export function mount(element, { props, trigger }) {
 
   onHere(mark);
 
-  // A result of an earlier run, for where none can be made or awaited; it would answer the question.
+  // It would answer the question.
   function stored(scene) {
-    const kept = scene.stored;
-    part.stored.hidden = !kept || Boolean(scene.ask && !shown.has(scene.name));
-    if (!kept) return;
-    const [heads, ...rows] = kept.table, words = rows[0].map((cell) => !/^[-−\d]/.test(cell));
-    const line = (cells, tag) => el("tr", "", ...cells.map((cell, i) => el(tag, words[i] ? "words" : "", cell)));
-    const said = `Stored result, made on ${kept.made} by ${kept.model}${alone ? "" : "; what runs below is live"}`;
-    const made = el("table", "lm-table lm-plain", line(heads, "th"), ...rows.map((cells) => line(cells, "td")));
-    part.stored.replaceChildren(put(el("details", "", el("summary", "", said), made), { open: alone }));
+    part.stored.hidden = !scene.stored || Boolean(scene.ask && !shown.has(scene.name));
+    if (scene.stored) part.stored.replaceChildren(storedResult(scene.stored, alone));
   }
 
   // --- going ---------------------------------------------------------------------------------------
@@ -66,22 +62,39 @@ export function mount(element, { props, trigger }) {
     const scene = current();
     bar.querySelector("h2").textContent = scene.title;
     part.count.textContent = `${here + 1} / ${scenes.length}`;
-    part.point.textContent = scene.point;
+    staged.tellInputs(part.inputs, scene.said);
     part.back.disabled = here === 0;
     part.forward.disabled = here === scenes.length - 1;
-    ask(part.ask, scene, shown, () => stored(scene));
+    ask(part.ask, scene, shown, turned);
     looks();
+    turned();
+  }
+
+  // Until a question is answered the bar says what the scene is about; then what is to be seen.
+  function turned() {
+    const scene = current(), known = scene.ask && shown.has(scene.name);
+    part.point.textContent = known && staged.isOn() ? scene.ask.answer : scene.point;
     stored(scene);
+  }
+
+  const stopOf = (tab, run) => named(tab, run.replace(/[^-]*$/, "stop"));
+
+  // What runs belongs to its scene: the next one finds the machine free, and what was learned is kept.
+  function halt() {
+    const scene = here >= 0 && current(), stop = scene && scene.run && stopOf(scene.tab, scene.run);
+    if (stop && !stop.disabled) stop.click();
   }
 
   function go(i) {
     if (i < 0 || i >= scenes.length) return;
+    if (i !== here) halt();
     wants.hidden = true;
     here = i;
     alone = false;
     bar.hidden = false;
     page.classList.add("lm-lecturing");
     toggleList(false);
+    staged.end();
     unmark();
     draw();
     watch();
@@ -91,8 +104,10 @@ export function mount(element, { props, trigger }) {
   }
 
   function leave() {
+    halt();
     bar.hidden = true;
     page.classList.remove("lm-lecturing");
+    staged.end();
     unmark();
     veil("", [], false);
     if (document.fullscreenElement) document.exitFullscreen();
@@ -135,7 +150,7 @@ export function mount(element, { props, trigger }) {
 
   function press() {
     if (!wish || performance.now() - since < DRAWN) return;
-    const { tab, run } = wish, pressed = named(tab, run), stop = named(tab, run.replace(/[^-]*$/, "stop"));
+    const { tab, run } = wish, pressed = named(tab, run), stop = stopOf(tab, run);
     const runs = stop && !stop.disabled;
     if (!pressed || pressed.disabled || pressed.offsetParent === null && !pressed.classList.contains("lm-none")) return;
     if (runs && stop.offsetParent !== null) return stop.click();
@@ -160,7 +175,7 @@ export function mount(element, { props, trigger }) {
     bar.dataset.state = "ready";
     if (idle && on() && here >= 0) { alone = true; stored(current()); }
     const first = on() && here >= 0 && current().look[0] && target(current().look[0]);
-    if (!first) return;
+    if (!first || staged.isOn()) return;
     first.style.scrollMarginBlock = bar.offsetHeight + 24 + "px 16px";
     first.scrollIntoView({ block: "nearest" });
   }
@@ -253,11 +268,12 @@ export function mount(element, { props, trigger }) {
   part.back.onclick = () => go(here - 1);
   part.forward.onclick = () => go(here + 1);
   part.list.onclick = () => toggleList(part.scenes.hidden);
+  part.inputs.onclick = () => staged.turn(!staged.isOn());
   Object.entries({ leave, full, larger }).forEach(([name, act]) => { part[name].onclick = act; });
 
   const KEYS = {
     PageDown: () => go(here + 1), PageUp: () => go(here - 1), ArrowRight: () => go(here + 1),
-    ArrowLeft: () => go(here - 1), Home: () => go(0), f: full, l: larger,
+    ArrowLeft: () => go(here - 1), Home: () => go(0), f: full, l: larger, i: () => part.inputs.click(),
   };
   // Arrows belong to whatever has the focus and uses them; a presenter's keys, Page Up and Down, never do.
   const free = (node) => !node || node === document.body || node.closest(".lm-lecture, #lm-header, .tab-container");

@@ -1,4 +1,4 @@
-// The list of all scenes, by part of the lecture; opening and keeping scenes.
+// The list of all scenes, by part of the lecture; opening and keeping scenes; what a scene has stored.
 import { button, el, put } from "../../parts/web/dom.js";
 
 export function listed(scenes, here, go) {
@@ -20,4 +20,13 @@ export function own(add, keep) {
   return el("section", "lm-ownscenes", el("h3", "", "Scenes of your own"), el("label", "lm-filelabel", "Open scene files", pick),
     el("label", "", "Title", title), el("label", "wide", "What it shows", point),
     button("", "Save this tab as a scene", () => keep(title.value, point.value)));
+}
+
+// A result of an earlier run, for where none can be made or awaited.
+export function storedResult(kept, alone) {
+  const [heads, ...rows] = kept.table, words = rows[0].map((cell) => !/^[-−\d]/.test(cell));
+  const line = (cells, tag) => el("tr", "", ...cells.map((cell, i) => el(tag, words[i] ? "words" : "", cell)));
+  const said = `Stored result, made on ${kept.made} by ${kept.model}${alone ? "" : "; what runs below is live"}`;
+  const made = el("table", "lm-table lm-plain", line(heads, "th"), ...rows.map((cells) => line(cells, "td")));
+  return put(el("details", "", el("summary", "", said), made), { open: alone });
 }

@@ -10,6 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from lmlab.errors import InputError
 from lmlab.text.strict_yaml import load_mapping
 
+# Names of controls whose values name models, on any tab.
+MODELS = (
+    "model", "second", "model-1", "model-2", "model-3", "model-4", "models", "base", "tuned"
+)  # fmt: skip
 Value = str | tuple[str, ...]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
@@ -62,6 +66,13 @@ class Scene(_Part):
     ask: Question | None = None  # a question to the room
     look: tuple[Callout, ...] = Field((), max_length=3)  # what to look at
     stored: Stored | None = None  # a result for where the model cannot run
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the models that it asks for; none where it leaves them as they are."""
+        given = [self.inputs[key] for key in MODELS if key in self.inputs]
+        names = [name for one in given for name in ((one,) if isinstance(one, str) else one)]
+        return tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
 
 
 def parse(text: str, file: str) -> Scene:

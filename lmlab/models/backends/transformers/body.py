@@ -5,7 +5,6 @@ What a model keeps of what it has read is opaque here: whatever its forward pass
 in again under the name that the pass knows.
 """
 
-import copy
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,51 +13,15 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 from transformers.modeling_outputs import BaseModelOutputWithPast
 
+from lmlab.models.backends.transformers.past import Past
 from lmlab.models.head import Head, SlicedHead, TiledHead
 
 # A key–value cache, a recurrent state: names of several versions and kinds of transformers' models.
 PAST = ("cache", "past_key_values", "cache_params", "state")
 Kind = Literal["linear", "own"]  # of a head: one linear map, or whatever the model's own does
-PLAIN_LAYERS = (DynamicLayer, DynamicSlidingWindowLayer)
 TOLERANCE = {torch.float32: 5e-5, torch.bfloat16: 3e-2, torch.float16: 5e-3}
-
-
-@dataclass
-class Past:
-    """What a model has read, in one or several rows of one length."""
-
-    state: Any  # as the model's forward pass handed it out
-    length: int  # positions read, a soft prompt counted
-
-    @property
-    def window(self) -> int | None:
-        """Positions up to which nothing that was read is dropped; None where nothing ever is."""
-        layers = getattr(self.state, "layers", ())
-        found = (getattr(layer, "sliding_window", None) for layer in layers)
-        return min((int(one) for one in found if one), default=None)
-
-    def widened(self, rows: int) -> "Past":
-        """The past of one row for several, which go on without touching it."""
-        state = self.state
-        if isinstance(state, DynamicCache) and all(type(x) in PLAIN_LAYERS for x in state.layers):
-            return Past(_expanded(state, rows), self.length)
-        state = copy.deepcopy(state)
-        if isinstance(state, list | tuple):
-            state = [part.repeat_interleave(rows, 0) for part in state]
-        elif rows > 1:
-            state.batch_repeat_interleave(rows)
-        return Past(state, self.length)
-
-    def select(self, rows: Tensor) -> None:
-        """Go on with some of the rows only."""
-        if isinstance(self.state, list | tuple):
-            self.state = [part[rows] for part in self.state]
-        else:
-            self.state.batch_select_indices(rows)
 
 
 @dataclass(frozen=True)
@@ -95,15 +58,19 @@ class Body:
         known = parameters(type(self._module).forward)
         if past is not None:
             inputs[next(name for name in PAST if name in known)] = past.state
+            places = torch.arange(at + length, device=ids.device).expand(len(ids), -1)
+            if past.pads is not None:
+                places = places - past.pads[:, None]
+                inputs["attention_mask"] = (places >= 0).long()
             if positions and "position_ids" in known:
-                places = torch.arange(at, at + length, device=ids.device)
-                inputs["position_ids"] = places.expand(len(ids), -1)
+                inputs["position_ids"] = places[:, at:]
         if last and self.whole and "logits_to_keep" in known:
             inputs["logits_to_keep"] = 1
         output = self._module(**inputs, use_cache=True)
         state = next((s for name in PAST if (s := getattr(output, name, None)) is not None), None)
         rows = self._rows(output)[:, -1:] if last else self._rows(output)[:, -ids.shape[1] :]
-        return rows, None if state is None else Past(state, at + length)
+        pads = past.pads if past else None
+        return rows, None if state is None else Past(state, at + length, pads)
 
     @property
     def keeps(self) -> bool:
@@ -130,18 +97,6 @@ class Body:
 def parameters(forward: Callable[..., Any]) -> frozenset[str]:
     """The names that a forward pass knows; what ``**kwargs`` would swallow is not among them."""
     return frozenset(inspect.signature(forward).parameters)
-
-
-def _expanded(cache: DynamicCache, rows: int) -> DynamicCache:
-    """The same keys and values for several rows; nothing is copied before the rows go on."""
-    wide = copy.copy(cache)
-    wide.layers = [copy.copy(layer) for layer in cache.layers]
-    for layer in wide.layers:
-        for name in ("keys", "values"):
-            held = getattr(layer, name)
-            if held is not None:
-                setattr(layer, name, held.expand(rows, *held.shape[1:]))
-    return wide
 
 
 def close(got: Tensor, expected: Tensor) -> bool:

@@ -4,20 +4,17 @@ of the weights. Knows ids and logits, not text. Weights and adapters stay as the
 Where a model keeps nothing that can be trusted, each step reads everything anew.
 """
 
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from lmlab.models.backends.transformers import fast_gpt2, fast_llama
-from lmlab.models.backends.transformers.adapters import Attached
-from lmlab.models.backends.transformers.body import Past, close
+from lmlab.models.backends.transformers.body import close
+from lmlab.models.backends.transformers.past import Past
 from lmlab.models.backends.transformers.rowadapters import RowAdapter, row_adapters
-from lmlab.models.backends.transformers.ways import HALF, probe_ids
+from lmlab.models.backends.transformers.ways import HALF
 from lmlab.models.decoding import Decoder, SharedPrefix, going_on
 from lmlab.models.model import LM
 from lmlab.progress import Reading
@@ -30,11 +27,10 @@ KINDS: tuple[tuple[Any, Any], ...] = (
     (fast_gpt2.fits, fast_gpt2.LeanGPT2),
 )
 LEAST, MOST = 64, 2048  # tokens of one piece
-EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
 
 
 class CachedDecoder(Decoder):
-    """Rows of one length that go on from what a model keeps, where that can be trusted."""
+    """Rows that go on from what a model keeps, where that can be trusted."""
 
     def __init__(self, lm: LM, rows: int = 1) -> None:
         super().__init__(lm, rows)
@@ -67,12 +63,15 @@ class CachedDecoder(Decoder):
         start = len(prefix.prefix)
         self._past = prefix.past(len(prompts), len(prompts[0]) - start)
         rests = prompts if self._past is None else [ids[start:] for ids in prompts]
-        return self._forward(torch.tensor([list(rest) for rest in rests], device=self._device))
+        ids = torch.tensor([list(rest) for rest in rests], device=self._device)
+        logits = self._forward(ids)
+        self._go_lean([self._lm], row_adapters([self._lm]))
+        return logits
 
     def feed(self, newest: Sequence[int]) -> Tensor:
         for row, token in zip(self._ids, newest, strict=True):
             row.append(token)
-        if self._keeping and not self._lm.reaches(len(self._ids[0])):
+        if self._keeping and not self._lm.reaches(max(map(len, self._ids))):
             self._keeping, self._past, self._lean = False, None, None
         if not self._keeping:
             return self._anew(self._ids)
@@ -99,6 +98,17 @@ class CachedDecoder(Decoder):
             # A past that cannot be cut goes on whole; what its other rows say is not looked at.
             self._lanes = [self._lanes[place] for place in places]
             return
+        self._lanes, self._width = list(range(self._rows)), self._rows
+
+    @torch.inference_mode()
+    def join(self, others: Sequence["CachedDecoder"]) -> None:
+        super().join(others)
+        if not all(one._keeping for one in (self, *others)):
+            self._keeping, self._past, self._lean = False, None, None
+        if self._lean is not None:
+            self._lean.join([one._lean for one in others if one._lean])
+        elif self._past is not None:
+            self._past.join([one._past for one in others if one._past])
         self._lanes, self._width = list(range(self._rows)), self._rows
 
     def _begin(self, prompts: Sequence[Sequence[int]]) -> None:
@@ -163,6 +173,45 @@ class CachedDecoder(Decoder):
         return logits
 
 
+def goes_together(lm: LM) -> bool:
+    """Whether rows of unequal length, some of which end or come later, are those of each alone."""
+    lm.switch_on()
+    ways = lm.ways
+    if not ways.past:
+        return True  # each step reads them anew
+    return ways.border is None and ways.shared and ways.shown("together", lambda: _together(lm))
+
+
+def _together(lm: LM) -> bool:
+    """Three rows of other tokens and lengths, of which the longest ends and another one comes."""
+    ids = lm.ways.probe
+    texts = [ids, ids.flip(1), ids.roll(HALF, 1)]
+    expected = torch.cat([lm.ways.whole(one) for one in texts])
+    lists, read = [one[0].tolist() for one in texts], [3, HALF, HALF + 2]
+    decoders, found = [CachedDecoder(lm) for _ in texts], list[tuple[int, int, Tensor]]()
+
+    def feed(rows: Sequence[int]) -> None:
+        logits = decoders[0].feed([lists[row][read[row]] for row in rows])
+        for row, one in zip(rows, logits, strict=True):
+            found.append((row, read[row], one))
+            read[row] += 1
+
+    for row in (0, 1):
+        decoders[row].read(lists[row][: read[row]])
+    decoders[0].join([decoders[1]])
+    feed([0, 1])
+    feed([0, 1])
+    decoders[0].keep([0])
+    feed([0])
+    decoders[2].read(lists[2][: read[2]])
+    decoders[0].join([decoders[2]])
+    feed([0, 2])
+    feed([0, 2])
+    got = torch.stack([one for _, _, one in found])
+    wanted = torch.stack([expected[row, place] for row, place, _ in found])
+    return close(got.to(wanted.dtype), wanted)
+
+
 @torch.inference_mode()
 def lean_equals(lm: LM, fits: Any, kind: Any) -> bool:
     """Whether a kind of lean steps gives the logits of a model's plain forward pass."""
@@ -186,97 +235,3 @@ def piece(lm: LM, rows: int) -> int:
         return MOST
     size = WORK / (2 * rows * sum(p.numel() for p in lm.model.parameters()))
     return int(max(LEAST, min(MOST, size)))
-
-
-def stackable(lm: Any) -> bool:
-    """Whether a model can be one row among others of the same weights."""
-    config = lm.model.config.get_text_config()
-    # A layer of experts sees some tokens of some rows, and could not tell whose they are.
-    experts = any((getattr(config, name, None) or 0) > 1 for name in EXPERTS)
-    if not lm.attached.plain or lm.attached.soft_prompt is not None or experts:
-        return False
-    lm.switch_on()
-    return bool(lm.ways.shared)
-
-
-def proved(lm: Any) -> bool:
-    """Whether rows with a model's adapter and with none give what each gives by itself.
-
-    Found out once for each adapter, on a few tokens, other ones in either row.
-    """
-    if lm.folder is None:
-        return True
-    known: dict[Path, bool] = lm.adapters.stacks
-    if lm.folder not in known:
-        known[lm.folder] = _stacks(lm)
-    return known[lm.folder]
-
-
-@torch.inference_mode()
-def _stacks(lm: Any) -> bool:
-    rows = [
-        replace(lm, folder=None, attached=Attached()),
-        replace(lm, attached=replace(lm.attached, alpha=1.0)),
-    ]
-    ids = probe_ids(lm.model)[0].tolist()
-    read, fed = ids[:6], [ids[6:8], ids[8:10]]
-    try:
-        decoder = StackedDecoder(rows)
-        got = torch.stack([decoder.read(read), *map(decoder.feed, fed)], 1)
-    except Exception:
-        # Layers take their inputs in many shapes; any failure means: not side by side.
-        return False
-    expected = []
-    for row, one in enumerate(rows):
-        one.switch_on()
-        whole = torch.tensor([read + [newest[row] for newest in fed]], device=lm.device)
-        logits = lm.model(input_ids=whole, use_cache=False).logits
-        expected.append(logits[0, len(read) - 1 :])
-    wanted = torch.stack(expected)
-    return close(got.to(wanted.dtype), wanted)
-
-
-class StackedDecoder(CachedDecoder):
-    """One row for each of several models of the same weights."""
-
-    def __init__(self, lms: Sequence[Any]) -> None:
-        # The base's own layers run; the rows' differences come from here.
-        base = replace(lms[0], folder=None, attached=Attached())
-        super().__init__(base, len(lms))
-        self._lms = lms
-        self._adapted = row_adapters(lms)
-
-    def reading(self, ids: Sequence[int]) -> Generator[Reading, None, Tensor]:
-        """Read the prompt in every row, since each row's model sees it its own way."""
-        self._begin([ids] * self._rows)
-        if not self._keeping:
-            return self._anew(self._ids)
-        logits = yield from self._pieces(ids, self._rows)
-        self._go_lean(self._lms, self._adapted)
-        return logits
-
-    def keep(self, places: Sequence[int]) -> None:
-        super().keep(places)
-        self._lms = [self._lms[place] for place in places]
-        rows = torch.tensor(places, device=self._device)
-        self._adapted = [one.select(rows) for one in self._adapted]
-
-    def _anew(self, prompts: Sequence[Sequence[int]]) -> Tensor:
-        pairs = zip(self._lms, prompts, strict=True)
-        return torch.cat([Decoder(lm).read(ids) for lm, ids in pairs])
-
-    def _call(self, ids: Tensor) -> Tensor:
-        with _placed(self._adapted):
-            return super()._call(ids)
-
-
-@contextmanager
-def _placed(adapted: Sequence[RowAdapter]) -> Iterator[None]:
-    """Put the stand-ins in for one forward pass."""
-    for one in adapted:
-        one.layer.forward = one
-    try:
-        yield
-    finally:
-        for one in adapted:
-            del one.layer.forward

@@ -50,7 +50,7 @@ class LeanGPT2(Lean):
         self._kept.widen()
         body = self._model.transformer
         heads = self._model.config.n_head
-        x = body.wte(ids) + body.wpe.weight[self._kept.length]
+        x = body.wte(ids) + body.wpe.weight[self._kept.places]
         for i, block in enumerate(body.h):
             fused, out, up, down = self._maps[i]
             parts = self._map(fused, block.ln_1(x)).view(len(x), 3, heads, -1)

@@ -14,13 +14,13 @@ from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 from transformers import DynamicCache, LlamaForCausalLM
 
+from lmlab.models.backends.transformers.growing import GrowingCache
 from lmlab.models.backends.transformers.rowadapters import RowAdapter
 from lmlab.models.model import LM
 
 ROPES = ("default", "linear", "llama3")
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj")
 FEEDS = ("gate_proj", "up_proj", "down_proj")
-ROOM = 128  # positions that are set aside at a time
 MANY = 16  # rows from which on the usual order of a product is as fast
 
 
@@ -38,49 +38,6 @@ def fits(lm: LM) -> bool:
     known = all(type(plain_layer(one)) is nn.Linear for layer in layers for one in layer)
     ends = type(plain_layer(model.lm_head)) is nn.Linear
     return known and ends and type(model.model.embed_tokens) is nn.Embedding
-
-
-class GrowingCache:
-    """Keys and values [R, heads, T, width] of every layer, with room for more positions."""
-
-    def __init__(self, cache: DynamicCache) -> None:
-        held: Any = cache.layers
-        self._keys: list[Tensor] = [layer.keys for layer in held]
-        self._values: list[Tensor] = [layer.values for layer in held]
-        self.length = self._keys[0].shape[2]
-        self.room = 0
-
-    def keep(self, rows: Tensor) -> None:
-        """Go on with some of the rows only."""
-        self._keys = [keys[rows] for keys in self._keys]
-        self._values = [values[rows] for values in self._values]
-
-    def widen(self) -> Tensor | None:
-        """Make room where there is none left; the positions that it is for."""
-        if self.room:
-            return None
-        room = self.room = max(ROOM, self.length // 2)
-        self._keys = [F.pad(keys, (0, 0, 0, room)) for keys in self._keys]
-        self._values = [F.pad(values, (0, 0, 0, room)) for values in self._values]
-        return torch.arange(self.length, self.length + room, device=self._keys[0].device)
-
-    def attend(self, i: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Attention of layer i for the newest position, all [R, heads, width]; [R, H]."""
-        keys, values, end = self._keys[i], self._values[i], self.length + 1
-        keys[:, :, self.length] = key
-        values[:, :, self.length] = value
-        seen = F.scaled_dot_product_attention(
-            query[:, :, None],
-            keys[:, :, :end],
-            values[:, :, :end],
-            enable_gqa=query.shape[1] != key.shape[1],
-        )
-        return seen.reshape(len(query), -1)
-
-    def step(self) -> None:
-        """The newest position is read in every layer."""
-        self.length += 1
-        self.room -= 1
 
 
 class _Beside:
@@ -174,6 +131,10 @@ class Lean:
             self._gather()
         self._kept.keep(rows)
 
+    def join(self, others: Sequence["Lean"]) -> None:
+        """Go on with the rows of others too, after these; the adapters of one serve all."""
+        self._kept.join([one._kept for one in others])
+
     def step(self, ids: Tensor) -> Tensor:
         """Read one token a row, ids [R]; the logits [R, V] of what comes next."""
         raise NotImplementedError
@@ -187,13 +148,12 @@ class LeanLlama(Lean):
     """The lean step of a Llama."""
 
     _angles: tuple[Tensor, Tensor] = (torch.empty(0), torch.empty(0))
-    _start = 0
 
     def step(self, ids: Tensor) -> Tensor:
         body = self._model.model
         x = body.embed_tokens(ids)
         self._turned(x)
-        cos, sin = (angle[self._kept.length - self._start] for angle in self._angles)
+        cos, sin = (angle[self._kept.places] for angle in self._angles)
         for i, (layer, maps) in enumerate(zip(body.layers, self._blocks, strict=True)):
             heard, out, feed, down = maps
             parts = heard(_norm(layer.input_layernorm, x))
@@ -224,11 +184,12 @@ class LeanLlama(Lean):
         self._head = _Maps([self._model.lm_head], self._adapted)
 
     def _turned(self, x: Tensor) -> None:
-        """Have room and angles for the newest position."""
-        places = self._kept.widen()
-        if places is not None:
-            cos, sin = self._model.model.rotary_emb(x, places[None])
-            self._start, self._angles = self._kept.length, (cos[0], sin[0])
+        """Have room and angles [places, 1, width] for the newest position."""
+        self._kept.widen()
+        size = self._kept.length + self._kept.room
+        if size > len(self._angles[0]):
+            cos, sin = self._model.model.rotary_emb(x, torch.arange(size, device=x.device)[None])
+            self._angles = (cos[0, :, None], sin[0, :, None])
 
 
 def _linears(layer: Any) -> list[Any]:

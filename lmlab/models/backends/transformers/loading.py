@@ -4,7 +4,6 @@ Safetensors only, and never code that comes with a model.
 """
 
 import json
-import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,11 +20,12 @@ from lmlab.errors import LabError, MemoryLimitError, ModelError
 from lmlab.models.backends.transformers.model import Weights
 from lmlab.models.backends.transformers.proofs import Proof, stamps_of
 from lmlab.models.backends.transformers.textpart import KEYS, text_part, tied
+from lmlab.models.devices import device_of, dtype_of, width_of
+from lmlab.models.folders import numbers_in
 from lmlab.models.forms import learned_form
 from lmlab.models.tokenizers import fitted, read_vocabulary
 from lmlab.settings import Settings
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 # While it reads weights, transformers changes how torch makes tensors, for all threads at once.
 ONE_AT_A_TIME = threading.Lock()
 TEXT_ALONE = "It reads more than text; its text part alone is loaded."
@@ -48,8 +48,7 @@ class Folder:
 
     def memory(self, settings: Settings) -> int:
         """Bytes that the weights will take in memory."""
-        wide = dtype_of(settings) == torch.float32
-        return sum(_tensor_bytes(file, wide) for file in self.weight_files)
+        return width_of(settings) * numbers_in(self.weight_files)
 
 
 def load(folder: Folder, settings: Settings) -> Weights:
@@ -170,22 +169,6 @@ def outline(folder: Folder) -> Any:
         raise reading_error(error, folder.name) from error
 
 
-def device_of(settings: Settings) -> torch.device:
-    """The device that the settings mean; automatic: CUDA, else Apple's, else the CPU."""
-    if settings.device != "auto":
-        return torch.device(settings.device)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-
-
-def dtype_of(settings: Settings) -> torch.dtype:
-    """The number format that the settings mean; automatic: bfloat16 on CUDA, else float32."""
-    if settings.dtype != "auto":
-        return DTYPES[settings.dtype]
-    return torch.bfloat16 if device_of(settings).type == "cuda" else torch.float32
-
-
 def reading_error(error: Exception, name: str) -> LabError:
     """What went wrong while reading a model, as a sentence."""
     text = str(error)
@@ -258,14 +241,6 @@ def _tensor_names(files: Sequence[Path]) -> list[str]:
 def _text_alone(folder: Folder) -> dict[str, Any]:
     """What has the text part alone read, where a model is more than that."""
     return {"config": folder.text, "key_mapping": dict(KEYS)} if folder.text is not None else {}
-
-
-def _tensor_bytes(file: Path, wide: bool) -> int:
-    """Bytes of a file's tensors in memory: four for each number when ``wide``, else two."""
-    with safe_open(file, framework="pt") as opened:
-        shapes = [opened.get_slice(key).get_shape() for key in opened.keys()]  # noqa: SIM118
-    numbers: int = sum(math.prod(shape) for shape in shapes)
-    return numbers * (4 if wide else 2)
 
 
 def _read_json(file: Path, name: str) -> dict[str, Any]:

@@ -10,15 +10,12 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from lmlab.models.backends.transformers.adapters import Adapters, Attached
-from lmlab.models.backends.transformers.body import Body, Past
-from lmlab.models.backends.transformers.decoding import (
-    CachedDecoder,
-    StackedDecoder,
-    proved,
-    stackable,
-)
+from lmlab.models.backends.transformers.body import Body
+from lmlab.models.backends.transformers.decoding import CachedDecoder, goes_together
 from lmlab.models.backends.transformers.grafts import bytes_of
+from lmlab.models.backends.transformers.past import Past
 from lmlab.models.backends.transformers.proofs import Proof
+from lmlab.models.backends.transformers.stacking import StackedDecoder, proved, stackable
 from lmlab.models.backends.transformers.ways import Ways, choose
 from lmlab.models.fair_lock import Turns
 from lmlab.models.forms import Form, learned_form
@@ -116,6 +113,10 @@ class TransformersLM(LM):
         self.switch_on()
         soft = self.soft_prompt
         return self.ways.reaches(length if soft is None else length + len(soft))
+
+    @property
+    def together(self) -> bool:
+        return goes_together(self)
 
     @property
     def stack(self) -> object:

@@ -19,7 +19,6 @@ import torch
 import transformers
 from pydantic import BaseModel, ConfigDict
 
-from lmlab.models import head
 from lmlab.models.backends.transformers.body import Kind
 from lmlab.settings import Settings
 from lmlab.version import __version__
@@ -142,9 +141,9 @@ def _device(device: torch.device) -> str:
 
 @cache
 def _house() -> tuple[str, ...]:
-    """Versions, this package's own source, and the processor."""
+    """Versions, the source of ``lmlab.models``, and the processor."""
     source = blake2b(digest_size=16)
-    for file in (Path(head.__file__), *sorted(Path(__file__).parent.glob("*.py"))):
+    for file in sorted(Path(__file__).parents[2].rglob("*.py")):
         source.update(file.read_bytes())
     cpu = platform.processor()
     with suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as lines:
