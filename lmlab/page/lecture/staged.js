@@ -4,7 +4,7 @@ import { onTurn, put } from "../../parts/web/dom.js";
 
 const WIDE = matchMedia("(min-width: 900px) and (min-height: 480px)"); // smaller ones scroll the tab as it is
 const WAYS = { 1: ["rows"], 2: ["rows", "columns"], 3: ["rows", "columns", "first", "last"] };
-const SCALES = [1.4, 1.25, 1.12, 1];
+const SCALES = [2, 1.7, 1.4, 1.25, 1.12, 1];
 const SETTLED = 120; // milliseconds after which what came is laid out
 const SMALLEST = 200; // pixels of a figure
 // A size smaller is worth as many pixels of what would be cut; what is cut across is worth more.
