@@ -652,8 +652,10 @@ def asked_hub(monkeypatch):
             found.append(("api", token))
 
         def model_info(self, name, **given):
-            files = [SimpleNamespace(rfilename="model.safetensors", size=1)]
-            return SimpleNamespace(siblings=files)
+            files = [
+                SimpleNamespace(rfilename="model.safetensors", size=1, lfs=None, blob_id="0" * 40)
+            ]
+            return SimpleNamespace(siblings=files, id=name, sha="0" * 40, safetensors=None)
 
         def dataset_info(self, name, **given):
             files = [SimpleNamespace(rfilename="default/train/0.parquet", size=1)]
@@ -668,7 +670,8 @@ def asked_hub(monkeypatch):
 
     monkeypatch.setattr("lmlab.models.hub.HfApi", Api)
     monkeypatch.setattr("lmlab.runs.hub.HfApi", Api)
-    monkeypatch.setattr("lmlab.models.hub.snapshot_download", fetched("snapshot"))
+    monkeypatch.setattr("lmlab.models.hub.build_hf_headers", fetched("headers"))
+    monkeypatch.setattr("lmlab.models.hub.snapshot_download", fetched("cache"))
     monkeypatch.setattr("lmlab.runs.hub.hf_hub_download", fetched("data"))
     monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", fetched("config"))
     return found
@@ -693,11 +696,9 @@ def test_a_pages_visitors_do_not_use_the_token_that_is_stored(lab, token, asked_
     with pytest.raises(InputError):
         lab.service(Tuning).hub_table("evil/x")
     kinds = {kind for kind, _ in asked_hub}
-    assert {"api", "snapshot", "config", "data"} <= kinds
-    # The second snapshot is a look into the cache, which sends nothing.
-    sent = [(kind, used) for kind, used in asked_hub if kind != "snapshot"]
-    assert {used for _, used in sent} == {token}
-    assert ("snapshot", token) in asked_hub
+    assert {"api", "headers", "config", "data"} <= kinds
+    # A look into the cache sends nothing.
+    assert {used for kind, used in asked_hub if kind != "cache"} == {token}
 
 
 def looks(monkeypatch) -> list[str]:

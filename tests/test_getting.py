@@ -98,7 +98,10 @@ def test_ctrl_c_keeps_what_came(tmp_path):
             "HF_HUB_OFFLINE": "0",
         }  # fmt: skip
         command = [sys.executable, "-m", "lmlab", "get", "lab/tiny"]
+        # It hears Ctrl-C, also where the tests were started in the background of a shell.
+        deaf = signal.signal(signal.SIGINT, signal.default_int_handler)
         begun = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
+        signal.signal(signal.SIGINT, deaf)
         end = time.monotonic() + 120
         while sum(one.stat().st_size for one in tmp_path.rglob("*.part.incomplete")) < HALF - 9000:
             assert time.monotonic() < end

@@ -22,7 +22,7 @@ from lmlab.models.model import Read
 from lmlab.runs.model_store import ModelStore
 from lmlab.scoring.score import score
 from lmlab.settings import Settings
-from tests import folders
+from tests import folders, loops
 from tests.engines import listening
 
 PREFIX, TEXT = "The dog", " ran over the hill and saw a big red ball."
@@ -264,7 +264,7 @@ def test_each_caller_has_his_turn():
         desk = Desk(store)
         await asyncio.gather(*(ask(desk, "many", i) for i in range(3)), ask(desk, "one", 0))
 
-    asyncio.run(all_ask())
+    loops.run(all_ask())
     assert order == [("many", 0), ("one", 0), ("many", 1), ("many", 2)]
 
 
@@ -288,7 +288,7 @@ def test_callers_texts_are_scored_together(store):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kind, "score", counted)
-        found = asyncio.run(all_ask())
+        found = loops.run(all_ask())
     assert calls == [6]
     assert [rows[0][-1].logprob for rows in found] == pytest.approx([alone.logprob] * 6, abs=1e-4)
 

@@ -14,7 +14,7 @@ from lmlab.hosting.desk import Desk
 from lmlab.models.backends.transformers.past import Past
 from lmlab.runs.model_store import ModelStore
 from lmlab.settings import Settings
-from tests import architectures, folders
+from tests import architectures, folders, loops
 
 TEXTS = (
     "the little dog ran over the hill",
@@ -275,7 +275,7 @@ def test_callers_are_completed_together_at_the_desk(suite):
         asked = (ask(text, config) for text, config in zip(TEXTS, CONFIGS, strict=True))
         return await asyncio.gather(*asked, leave("a dog"))
 
-    *found, _ = asyncio.run(all_ask())
+    *found, _ = loops.run(all_ask())
     assert desk.waiting == 0
     with store.borrow("base") as lm:
         for text, config, steps in zip(TEXTS, CONFIGS, found, strict=True):
@@ -292,4 +292,4 @@ def test_a_model_that_is_not_there_is_told_to_all_who_ask(suite):
 
     for _ in range(2):
         with pytest.raises(ModelError):
-            asyncio.run(ask())
+            loops.run(ask())

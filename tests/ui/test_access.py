@@ -1,5 +1,6 @@
 """How axe-core and the keyboard are asked; the lecture; the line about a term; the first visit."""
 
+import re
 from pathlib import Path
 
 import axe_playwright_python
@@ -52,7 +53,8 @@ def test_a_first_visit_is_welcomed_once_and_the_lecture_has_no_serious_violation
     page.locator("#lecture .lm-list").click()
     page.evaluate(SCRIPTS)
     assert faults(page) == []
-    page.locator(".lm-theme").click()
+    page.keyboard.press("d")
+    expect(page.locator("body")).to_have_class(re.compile("dark"))
     assert faults(page, "color-contrast") == []
 
 

@@ -273,7 +273,7 @@ export function mount(element, { props, trigger }) {
 
   const KEYS = {
     PageDown: () => go(here + 1), PageUp: () => go(here - 1), ArrowRight: () => go(here + 1),
-    ArrowLeft: () => go(here - 1), Home: () => go(0), f: full, l: larger, i: () => part.inputs.click(),
+    ArrowLeft: () => go(here - 1), Home: () => go(0), f: full, l: larger, i: () => part.inputs.click(), d: () => document.querySelector(".lm-theme").click(),
   };
   // Arrows belong to whatever has the focus and uses them; a presenter's keys, Page Up and Down, never do.
   const free = (node) => !node || node === document.body || node.closest(".lm-lecture, #lm-header, .tab-container");

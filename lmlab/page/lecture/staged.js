@@ -27,6 +27,7 @@ export function show(parts) {
 function enter(node, i) {
   node.classList.add("lm-exhibit");
   node.style.order = String(i);
+  if (!node.hasAttribute("tabindex")) Object.assign(node, { tabIndex: 0, lmFocus: true }); // what is cut is scrolled by keys
   for (let up = node.parentElement; up; up = up.parentElement) {
     up.classList.add("lm-on-way");
     if (!up.matches('[role="tabpanel"]') || up.parentElement.closest('[role="tabpanel"]')) continue;
@@ -37,7 +38,11 @@ function enter(node, i) {
 
 function clear() {
   sizes.disconnect();
-  for (const node of nodes) { fit(node, 0); node.style.order = ""; }
+  for (const node of nodes) {
+    fit(node, 0);
+    node.style.order = "";
+    if (node.lmFocus) node.removeAttribute("tabindex");
+  }
   for (const name of ["lm-exhibit", "lm-on-way", "lm-stage"]) {
     for (const node of document.querySelectorAll("." + name)) node.classList.remove(name);
   }
