@@ -76,6 +76,7 @@ def lecture(browser: Browser, address: str) -> None:
         for _ in range(hands):
             option.click()
     page.locator(".lm-show").click()
+    page.mouse.move(640, 60)
     page.wait_for_timeout(1500)
     page.evaluate("scrollTo(0, 0)")
     save(page, "lecture")
