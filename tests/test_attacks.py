@@ -50,6 +50,7 @@ from lmlab.parts.gradio_compat.server import page_files
 from lmlab.receipts.script import source_of
 from lmlab.runs.model_store import ModelStore
 from lmlab.settings import Settings, read_settings
+from tests import loops
 from tests.test_hosting import asked, page
 
 EVIL = "evil.example"
@@ -413,7 +414,7 @@ def test_large_calls_are_read_one_by_one_with_others_in_between():
         done.set()
         await asyncio.gather(*tasks)
 
-    asyncio.run(asyncio.wait_for(all_at_once(), 60))
+    loops.run(asyncio.wait_for(all_at_once(), 60))
     at = [place for place, one in enumerate(log) if one == "large"]
     assert min(later - one for one, later in pairwise(at)) > 1
 
@@ -421,7 +422,7 @@ def test_large_calls_are_read_one_by_one_with_others_in_between():
 def test_large_calls_come_in_a_few_at_a_time():
     bodies = Bodies(page(), held=1_000_000)
     piece = b'"' + b"x" * 300_000
-    first, second, third = asyncio.run(_together(bodies, piece))
+    first, second, third = loops.run(_together(bodies, piece))
     assert (first, second, third) == (None, 503, None)
     assert asked(bodies, "/gradio_api/queue/join", "POST", body=piece + b'"')[0] == 200
     assert bodies._held == Counter()

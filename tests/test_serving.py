@@ -326,10 +326,8 @@ def test_lm_evaluation_harness_gives_on_it_what_it_gives_on_the_folder(address, 
     )  # fmt: skip
     known = HFLM(pretrained=folder, device="cpu", dtype="float32", batch_size=2, add_bos_token=True)
     asked = [(PREFIX, TEXT), ("Once upon a time", " there was"), ("A cat", " sat")]
-    found, right = (
-        one.loglikelihood([Instance("loglikelihood", {}, pair, i) for i, pair in enumerate(asked)])
-        for one in (served, known)
-    )
+    rows = [Instance("loglikelihood", {}, pair, i) for i, pair in enumerate(asked)]
+    found, right = (loops.apart(one.loglikelihood, rows) for one in (served, known))
     assert [a for a, _ in found] == pytest.approx([a for a, _ in right], abs=1e-4)
     assert [b for _, b in found] == [b for _, b in right]
 
