@@ -11,6 +11,7 @@ import gradio as gr
 import plotly.graph_objects as go
 
 from lmlab.assets import models_dir
+from lmlab.features.pretraining.run import FILLED, PRESS
 from lmlab.lab import Lab
 from lmlab.parts import plots
 from lmlab.parts.gradio_compat.building import elsewhere
@@ -29,7 +30,6 @@ NAMES = {
 INKS = (SECOND, MEAN, MEAN_SECOND, FIRST)
 DASHES = ("solid", "dash", "dot", "dashdot")
 PHASES = {"late": "task documents come in", "falling": "the learning rate falls"}
-PRESS = "() => { setTimeout(window.lmlab.press, 500, 'completion-again'); }"
 ABOUT = """<h2 class="lm-h2">The embedded base, as it learned</h2><p class="lm-why">Not computed
 here: what was written down while <b>base</b> was pre-trained, {tokens:.0f} million tokens in
 {steps:,} steps. Held-out text of each kind, in nats a token. Its checkpoints can be asked like any
@@ -44,7 +44,7 @@ def build(lab: Lab) -> None:
     with gr.Column(elem_classes="lm-panel", elem_id="pretraining-shipped"):
         static(ABOUT.format(tokens=story["tokens"] / 1e6, steps=steps))
         chart(curve(story), "pretraining-shipped-plot")
-        names, filled = checkpoints(lab), elsewhere("completion", ("model", "prompt"))
+        names, filled = checkpoints(lab), elsewhere("completion", FILLED)
         if names and filled:
             with gr.Row(elem_classes="lm-buttons"):
                 step = gr.Dropdown(
