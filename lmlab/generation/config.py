@@ -1,4 +1,5 @@
-"""The sampling controls as a frozen, checked set of numbers. Imports nothing heavy."""
+"""The sampling controls, and how far a tree of continuations goes, as frozen, checked sets of
+numbers. Imports nothing heavy."""
 
 from typing import Annotated
 
@@ -49,3 +50,17 @@ class GenerateConfig(Checked):
     def greedy(self) -> bool:
         """Whether the likeliest token is taken every time."""
         return self.temperature == 0
+
+
+@dataclass(frozen=True, config=CHECKED)
+class TreeConfig(Checked):
+    """How much of the tree of continuations is looked at."""
+
+    # tokens ahead
+    depth: Annotated[int, Field(ge=1, le=8), Option("levels", "tokens ahead")] = 5
+    # likeliest tokens of a place that become places of their own
+    width: Annotated[int, Field(ge=1, le=32), Option("top", "tokens of each place")] = 8
+    # likeliest places of a level that are expanded; those on a path are besides
+    expanded: Annotated[int, Field(ge=1, le=256), Option("", "places of a level expanded")] = 48
+    beam: Annotated[int, Field(ge=1, le=16), Option("beam", "hypotheses kept")] = 4
+    samples: Annotated[int, Field(ge=0, le=32), Option("samples", "drawn")] = 5
