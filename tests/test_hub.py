@@ -338,3 +338,17 @@ def test_an_odd_name_asks_nobody(near, name):
     with pytest.raises(LabError):
         scored(name)
     assert near.asked == []
+
+
+def test_of_a_model_s_tokenizer_the_weights_are_not_fetched(near):
+    def counts(**given):
+        lab = Lab.open(Settings(**given))
+        return [*lab.service(Languages).count(["lab/tiny"], [("a", "The cat sat.")])]
+
+    with pytest.raises(ModelError, match="not among the models"):
+        counts(models=("other/one",), any_model=False)
+    assert near.asked == []
+    *_, found = counts(allow_hub=True)
+    assert found.rows[0].pieces
+    assert "tokenizer.json" in " ".join(near.asked)
+    assert "safetensors" not in " ".join(near.asked)

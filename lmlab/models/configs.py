@@ -1,4 +1,4 @@
-"""A model's config and count without its weights: of the Hub, config.json alone is fetched.
+"""A model's config, count and tokenizer without its weights, which are not fetched of the Hub.
 
 Numbers alone are read; code that comes with a model never runs.
 """
@@ -6,17 +6,20 @@ Numbers alone are read; code that comes with a model never runs.
 from pathlib import Path
 from typing import Any
 
-from lmlab.errors import ModelError
+from lmlab.errors import MemoryLimitError, ModelError
 from lmlab.models.backends.transformers.adapters import Adapters
 from lmlab.models.backends.transformers.loading import Folder, check_generative, config_of, outline
-from lmlab.models.hub import gated_hint, token_of
+from lmlab.models.hub import Repo, fetch, gated_hint, token_of
 from lmlab.models.refs import ModelRef
-from lmlab.models.store import FolderStore
+from lmlab.models.store import FolderStore, Progress
+from lmlab.models.tokenizers import FILE
+from lmlab.models.wanted import Part
 
 # Building an outline takes time with every layer; no model that is used comes near these.
 MOST_LAYERS = 1000
 MOST_EXPERTS = 1024
 MOST_BYTES = 1_000_000  # of a config
+MOST_TOKENIZER = 100_000_000  # bytes of a tokenizer with its config
 
 
 def config_folder(ref: ModelRef, store: FolderStore) -> Path:
@@ -28,6 +31,25 @@ def config_folder(ref: ModelRef, store: FolderStore) -> Path:
     if not store.may_be_fetched(ref):  # the store knows what to say of each
         return store.resolve(ref, lambda message: None)
     return _fetched(ref, token_of(store.settings))
+
+
+def tokenizer_folder(ref: ModelRef, store: FolderStore, on_progress: Progress) -> Path:
+    """A folder with the tokenizer and the config of a model; of the Hub, those files alone are
+    fetched.
+
+    Raises:
+        LabError: unknown, refused, out of reach, without such files, or with a very large one.
+    """
+    if not store.may_be_fetched(ref):
+        return store.resolve(ref, on_progress)
+    part = Part(ref.name, ref.revision, (FILE, "config.json"))
+    return fetch(part, store.settings, _check_tokenizer, on_progress, "")
+
+
+def _check_tokenizer(repo: Repo) -> None:
+    if repo.size > MOST_TOKENIZER:
+        size = f"{repo.size / 1e6:,.0f} MB"
+        raise MemoryLimitError(f"The tokenizer of ‘{repo.name}’ is too large: {size}.")
 
 
 def read_config(folder: Path, name: str) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from lmlab.features.completion import events
+from lmlab.features.completion import events, tree_page
 from lmlab.features.completion.feature import FEATURE
 from lmlab.features.completion.views import figures
 from lmlab.lab import Lab
@@ -64,6 +64,7 @@ def build(lab: Lab) -> None:
             it.branches = Branches(elem_id="completion-branches")
         with gr.Column(scale=1, min_width=300, elem_classes="lm-panel"):
             _samples(it)
+    tree_page.build(lab, [it.prompt, it.model, it.chat], events.CONTROLS, [*it.controls.values()])
     _wire(it, events.Handlers(lab), tab)
     asking.follow_advice("completion", it.prompt, it.chat, PRESS_RUN)
 

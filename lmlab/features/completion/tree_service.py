@@ -31,6 +31,7 @@ class Asked:
     prompt: str
     chat: bool
     extent: TreeConfig
+    config: GenerateConfig  # the controls that it was grown under
     start: tuple[tuple[int, str], ...] = ()  # tokens after the prompt: id, what it shows as
 
 
@@ -41,23 +42,21 @@ class Trees:
     lab: Lab
     _kept: "Memo[str, Continuations]" = field(default_factory=lambda: Memo(KEPT), repr=False)
 
-    def tree(
-        self, asked: Asked, config: GenerateConfig
-    ) -> "Iterator[Loading | Progress | Continuations]":
-        """Progress, then the tree; only progress that is needed."""
+    def tree(self, asked: Asked) -> "Iterator[Loading | Progress | Continuations]":
+        """Progress, if it is not kept any more, then the tree."""
         if kept := self._kept.get(asked.name):
             yield kept
             return
         self.lab.check_length(asked.prompt)
         if asked.extent.samples > MOST_SAMPLES:
             raise InputError(f"At most {MOST_SAMPLES} samples are drawn here.")
-        for event in self._grow(asked.model, asked, config):
+        for event in self._grow(asked.model, asked):
             if not isinstance(event, Loading | Progress):
                 self._kept.put(asked.name, event)
             yield event
 
     @runs_models("model")
-    def _grow(self, model: str, asked: Asked, config: GenerateConfig) -> Iterator[Any]:
+    def _grow(self, model: str, asked: Asked) -> Iterator[Any]:
         import_core()
         from lmlab.generation.advice import given
         from lmlab.generation.complete import prompt_ids
@@ -66,7 +65,7 @@ class Trees:
         def steps(lms: "list[LM]") -> Iterator[Any]:
             prompt = given(lms[0], asked.prompt, chat=asked.chat).prompt
             ids, start = prompt_ids(lms[0], prompt), [token for token, _ in asked.start]
-            return iter_tree(lms[0], prompt, ids, config, asked.extent, start)
+            return iter_tree(lms[0], prompt, ids, asked.config, asked.extent, start)
 
         yield from self.lab.with_models([ModelRef.parse(model)], steps)
 

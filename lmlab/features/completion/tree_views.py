@@ -102,11 +102,14 @@ def lines(tree: "Continuations", found: "Shaped") -> Iterator[str]:
         likely = [i for i in below.get(place, ()) if math.exp(tree.places[i].total) >= SHOWN]
         waiting += sorted(likely, key=lambda i: tree.places[i].total)
     yield ""
-    for name, path in (("greedy", tree.greedy), *((f"beam {i}", p) for i, p in enumerate(tree.beams, 1))):
-        yield f"{name:9} p {probability(math.exp(tree.places[path[-1]].total))}  {tree.text(path[-1])!r}"
+    best = [("greedy", tree.greedy), *((f"beam {i}", one) for i, one in enumerate(tree.beams, 1))]
+    for name, path in best:
+        own = probability(math.exp(tree.places[path[-1]].total))
+        yield f"{name:9} p {own}  {tree.text(path[-1])!r}"
     for i, (path, out) in enumerate(found.samples, 1):
         text = tree.text(path[-1]) if path else ""
-        yield f"sample {i:<2} p {probability(found.along(path))} after the controls  {text!r}{' …' if out else ''}"
+        after = f"p {probability(found.along(path))} after the controls"
+        yield f"sample {i:<2} {after}  {text!r}{' …' if out else ''}"
 
 
 def facts(tree: "Continuations", found: "Shaped") -> tuple[Fact, ...]:

@@ -1,0 +1,68 @@
+"""Counted sentences as HTML, as a figure, as CSV, and their receipt."""
+
+from collections.abc import Sequence
+from html import escape
+
+import plotly.graph_objects as go
+
+from lmlab.errors import InputError
+from lmlab.features.languages.counted import BYTES, Counted, rows_of
+from lmlab.palette import visible
+from lmlab.parts.html import html
+from lmlab.parts.plots import FIRST, GREY, MEAN, MEAN_SECOND, SECOND
+from lmlab.parts.tables import csv_of
+from lmlab.receipts.script import script
+
+COLOURS = (MEAN, FIRST, MEAN_SECOND, SECOND, "#b4357c", GREY)
+
+
+def table(found: Sequence[Counted]) -> str:
+    """Pieces and what they cost, as HTML."""
+    return html("features/languages/views", "counted", found) if found else ""
+
+
+def prices(found: Sequence[Counted]) -> go.Figure:
+    """Tokens against those of the first sentence, a bar for each tokenizer."""
+    figure = go.Figure()
+    for one, colour in zip(found, COLOURS, strict=False):
+        figure.add_bar(
+            # Plotly reads "<b>" and its kin in a text as markup, and merges equal names.
+            x=[f"{i}. {escape(visible(row.language))}" for i, row in enumerate(one.rows, 1)],
+            y=[round(one.price(row), 4) for row in one.rows],
+            name=escape(visible(one.tokenizer)),
+            marker={"color": colour},
+            hovertemplate="%{x}: %{y:.2f} ×<extra>%{fullData.name}</extra>",
+        )
+    axis = {"zeroline": False, "automargin": True}
+    first = escape(visible(found[0].rows[0].language)) if found else "the first"
+    figure.update_layout(
+        template=None,
+        height=270,
+        margin={"l": 52, "r": 14, "t": 34, "b": 44},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"size": 14, "color": GREY, "family": "IBM Plex Sans, system-ui, sans-serif"},
+        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"},
+        showlegend=True,
+        xaxis={"showgrid": False, **axis},
+        yaxis={"title": {"text": f"tokens / {first}"}, "gridcolor": "rgba(128,134,150,.22)",
+               "rangemode": "tozero", **axis},
+    )  # fmt: skip
+    return figure
+
+
+def to_csv(found: Sequence[Counted]) -> str:
+    """One row for each sentence and tokenizer."""
+    return csv_of(rows_of(found)) if found else ""
+
+
+def receipt(found: Sequence[Counted]) -> str:
+    """The counts of the first tokenizer that is a model's, by transformers alone.
+
+    Raises:
+        InputError: there is none.
+    """
+    counted = next((one for one in found if one.tokenizer != BYTES), None)
+    if counted is None:
+        raise InputError("Bytes need no receipt.", "Choose a model’s tokenizer.")
+    return script("features/languages/receipt", [counted.tokenizer], counted=counted)
