@@ -1,10 +1,19 @@
 """The tree of continuations: every area is what a fresh forward pass of its prefix gives."""
 
+import csv
+import io
+import json
+import math
+
 import pytest
 import torch
 
 from lmlab import api
+from lmlab.cli.main import main
 from lmlab.errors import InputError, ModelError
+from lmlab.features.completion import tree_views as views
+from lmlab.features.completion.events import CONTROLS as TAB
+from lmlab.features.completion.tree_page import EXTENT, Handlers
 from lmlab.generation.config import GenerateConfig, TreeConfig
 from lmlab.generation.continuations import ROOT, iter_tree, shaped
 from lmlab.generation.sampling import warp
@@ -15,6 +24,15 @@ CONTROLS = GenerateConfig(
     temperature=0.7, top_k=300, top_p=0.9, min_p=0.002, repetition_penalty=1.3, seed=3
 )
 SMALL = TreeConfig(depth=3, width=4, expanded=5, beam=3, samples=3)
+
+
+def last(work):
+    """What a handler returns."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as done:
+            return done.value
 
 
 def grown(lm, config=CONTROLS, extent=SMALL, prompt=PROMPT, start=()):
@@ -139,3 +157,48 @@ def test_an_end_token_ends_its_branch():
     ended = [i for i, one in enumerate(tree.places) if one.end]
     assert ended
     assert not {*ended} & tree.row.keys()
+
+
+def test_the_command_prints_the_tree_as_json_csv_and_text(folder, capsys):
+    words = ["tree", "--model", str(folder("llama", "bytelevel-bos")), "--prompt", PROMPT]
+    words += ["--depth", "2", "--width", "3", "--samples", "2", "--temperature", "0.8"]
+    assert main([*words, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert main([*words, "--csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [int(row["place"]) for row in rows] == [one["place"] for one in found["places"]]
+    root = [one for one in found["places"] if one["parent"] == 0]
+    (rest,) = [one for one in found["rest"] if one["place"] == 0]
+    own = sum(math.exp(one["logprob"]) for one in root) + rest["probability"]
+    after = sum(one["after"] for one in root) + rest["after"]
+    assert (own, after) == pytest.approx((1, 1), abs=1e-5)
+    assert len(found["samples"]) == 2
+    assert main(words) == 0
+    assert "greedy" in capsys.readouterr().out
+    assert main(["tree", "--model", "mock:served", "--prompt", "a"]) == 2
+    assert "whole next-token distributions" in capsys.readouterr().err
+
+
+def test_the_receipt_gives_areas_again(numbers):
+    lm = api.load("tiny")
+    tree = grown(lm)
+    told = views.facts(tree, shaped(tree, CONTROLS))
+    start = (tree.places[tree.greedy[0]].id,)
+    inside = grown(lm, start=start)
+    more = views.facts(inside, shaped(inside, CONTROLS))
+    for first, facts in (((), told), (start, more)):
+        found = numbers(views.receipt("tiny", PROMPT, first, facts, CONTROLS))
+        wanted = [one for _, _, total, after in facts for one in (total, after)]
+        assert found == pytest.approx(wanted, abs=1e-4)
+
+
+def test_controls_reshape_a_map_without_the_model(mock_lab, monkeypatch):
+    lab = mock_lab(model="base")
+    does = Handlers(lab, TAB)
+    first = last(does.draw("the dog", "base", False, *EXTENT.first, *TAB.first))
+    monkeypatch.setattr(type(lab), "run", None)  # no model is run from here on
+    values = dict(zip(TAB.names, TAB.first, strict=True))
+    shown = last(does.shape(first["kept"], *(values | {"top_k": 1}).values()))
+    before, after = json.loads(first["map"]), json.loads(shown["map"])
+    assert [one[:3] for one in before["places"]] == [one[:3] for one in after["places"]]
+    assert {one[3] for one in after["places"]} == {0, 1}

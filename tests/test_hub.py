@@ -11,6 +11,8 @@ import pytest
 
 from lmlab.assets import models_dir
 from lmlab.errors import DiskError, LabError, MemoryLimitError, ModelError
+from lmlab.features.languages.service import Languages
+from lmlab.lab import Lab
 from lmlab.models import downloads, hub
 from lmlab.models.folders import numbers_of
 from lmlab.models.refs import ModelRef

@@ -96,7 +96,15 @@ def test_what_cannot_be_counted_is_told(tokenizers, text, error, said):
 
 
 def test_the_command_prints_what_the_page_counts(folder, capsys):
-    words = ["languages", "--tokenizer", str(folder()), "--text", "a: the cat", "--text", "b: le chat"]
+    words = [
+        "languages",
+        "--tokenizer",
+        str(folder()),
+        "--text",
+        "a: the cat",
+        "--text",
+        "b: le chat",
+    ]
     assert main([*words, "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert rows == rows_of(counted(Lab.open(), [str(folder())], "a: the cat\nb: le chat"))

@@ -5,7 +5,7 @@ import { button, el, onValue, put, table } from "../../parts/web/dom.js";
 import { count, label, probability } from "../../parts/web/format.js";
 
 const LEAST = 3; // pixels of a cell by itself
-const WORDY = 15; // pixels of a cell with words in it
+const WORDY = 18; // pixels of a cell with words in it
 const SIGNS = { greedy: "G", beam: "B", sample: "S" };
 const OPEN = 1, END = 2; // states of a place; 0: not looked at
 
@@ -64,7 +64,7 @@ export function mount(element, given) {
       const wordy = one.tall * map.clientHeight >= WORDY, mine = (one.own && signs[one.place]) || [];
       kept.set(key, cell);
       used.add(key);
-      cell.className = ["lm-cell", one.kind, ...new Set(mine.map((sign) => sign[0]))].join(" ");
+      cell.className = ["lm-spot", one.kind, ...new Set(mine.map((sign) => sign[0]))].join(" ");
       cell.firstChild.textContent = wordy ? one.said : "";
       cell.lastChild.textContent = wordy ? [mine.length > 3 ? `${mine.length} paths` : mine.join(" "), probability(one.tall)].filter(Boolean).join(" · ") : "";
       Object.assign(cell.style, { left: 100 * one.depth / columns + "%", width: 100 * (one.wide ? columns - one.depth : 1) / columns + "%", top: 100 * one.top + "%", height: 100 * one.tall + "%" });
@@ -124,7 +124,7 @@ export function mount(element, given) {
     said.textContent = `${one.said}: probability ${probability(one.tall)} here${there}${one.signs.length ? "; on " + one.signs.join(", ") : ""}`;
   }
 
-  const under = (event) => cells.find((one) => one.cell === event.target.closest(".lm-cell")) || null;
+  const under = (event) => cells.find((one) => one.cell === event.target.closest(".lm-spot")) || null;
   map.onpointerover = (event) => point(under(event));
   map.onpointerleave = () => point(null);
   map.onclick = (event) => enter(under(event));

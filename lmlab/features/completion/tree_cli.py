@@ -56,7 +56,8 @@ def _tree(arguments: argparse.Namespace) -> None:
     elif arguments.csv:
         sys.stdout.write(views.to_csv(tree, found))
     elif arguments.receipt:
-        sys.stdout.write(views.receipt(tree, views.facts(tree, found), config))
+        told = views.facts(tree, found)
+        sys.stdout.write(views.receipt(tree.model, tree.prompt, (), told, config))
     else:
         for line in views.lines(tree, found):
             print(line)

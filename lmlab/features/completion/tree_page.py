@@ -48,7 +48,9 @@ class Shown:
     """What the session keeps of a map."""
 
     asked: Asked
-    note: Note
+    config: GenerateConfig  # the controls that shape it
+    prompt: str  # as the model gets it
+    told: tuple[Fact, ...]  # for the receipt
 
 
 def build(
@@ -64,15 +66,15 @@ def build(
     """
     it = SimpleNamespace(kept=gr.State(None))
     with gr.Column(elem_classes="lm-panel"):
-        with gr.Row(elem_classes="lm-tablehead"):
-            static('<h2 class="lm-h">Area is probability</h2>')
-            it.go = gr.Button("Draw the map", variant="primary", size="sm", min_width=120,
-                              elem_id="completion-tree-go")  # fmt: skip
-            it.stop = gr.Button("Stop", size="sm", interactive=False, min_width=60,
-                                elem_id="completion-tree-stop")  # fmt: skip
+        static('<h2 class="lm-h">Area is probability</h2>')
         static(ABOUT)
         asked = EXTENT.draw()
-        it.status = static("", elem_id="completion-tree-status", elem_classes="lm-status")
+        with gr.Row(elem_classes="lm-chips"):
+            it.go = gr.Button("Draw the map", size="sm", elem_id="completion-tree-go")
+            it.stop = gr.Button(
+                "Stop", size="sm", interactive=False, elem_id="completion-tree-stop"
+            )
+            it.status = static("", elem_id="completion-tree-status", elem_classes="lm-status")
         it.map = AreaMap(elem_id="completion-tree-map")
         keep = Keep("completion-tree", ("completion-tree-map",))
     line, does = Line(it.status, it.stop), Handlers(lab, controls)
@@ -84,7 +86,7 @@ def build(
     line.on(it.map.leave, does.leave, moved, outputs, **GENERATING)
     line.on([one.change for one in fields], does.shape, moved, outputs,
             **{**GENERATING, "trigger_mode": "always_last"})  # fmt: skip
-    follow(keep, line.running, lambda kept: kept and kept.note, [it.kept])
+    follow(keep, line.running, note, [it.kept])
     line.stoppable()
 
 
@@ -133,7 +135,7 @@ class Handlers:
         tree = yield from self._tree(asked)
         found = self.lab.service(Trees).shaped(tree, config)
         words = [text for _, text in asked.start]
-        kept = Shown(asked, note(asked, tree, facts(tree, found), config))
+        kept = Shown(asked, config, tree.prompt, facts(tree, found))
         return {"map": payload(tree, found, words, tree.rows.shape[1]), "kept": kept}
 
     def _tree(self, asked: Asked) -> "Generator[Sign, None, Continuations]":
@@ -148,10 +150,14 @@ class Handlers:
         return found
 
 
-def note(
-    asked: Asked, tree: "Continuations", told: tuple[Fact, ...], config: GenerateConfig
-) -> Note:
+def note(kept: Shown | None) -> Note | None:
     """Title and receipt of a map."""
+    if kept is None:
+        return None
+    asked, start = kept.asked, [token for token, _ in kept.asked.start]
     title = f"What could come after {quoted(asked.prompt)} under {asked.model}"
-    bare = replace(tree, places=(), row={}, rows=tree.rows[:0])
-    return Note(f"map {asked.name}", title, lambda: receipt(bare, told, config))
+    return Note(
+        f"map {asked.name}",
+        title,
+        lambda: receipt(asked.model, kept.prompt, start, kept.told, kept.config),
+    )

@@ -123,16 +123,12 @@ def facts(tree: "Continuations", found: "Shaped") -> tuple[Fact, ...]:
     )
 
 
-def receipt(tree: "Continuations", told: Sequence[Fact], config: GenerateConfig) -> str:
+def receipt(
+    model: str, prompt: str, start: Sequence[int], told: Sequence[Fact], config: GenerateConfig
+) -> str:
     """Probabilities of paths, before and after the controls, by fresh forward passes."""
-    return script(
-        "features/completion/tree",
-        [tree.model],
-        prompt=tree.prompt,
-        start=tree.ids[len(tree.ids) - tree.fixed :],
-        drawn=config,
-        told=told,
-    )
+    given = {"prompt": prompt, "start": list(start), "told": told, "drawn": config}
+    return script("features/completion/tree", [model], **given)
 
 
 def _digits(p: float) -> float:
