@@ -5,7 +5,7 @@ import { button, el, onValue, put, table } from "../../parts/web/dom.js";
 import { count, label, probability } from "../../parts/web/format.js";
 
 const LEAST = 3; // pixels of a cell by itself
-const WORDY = 18; // pixels of a cell with words in it
+const WORDY = 20; // pixels of a cell with words in it
 const SIGNS = { greedy: "G", beam: "B", sample: "S" };
 const OPEN = 1, END = 2; // states of a place; 0: not looked at
 

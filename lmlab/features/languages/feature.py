@@ -13,4 +13,5 @@ FEATURE = Feature(
     ),
     first=Look("#languages-table .lm-pieces", "#languages-go"),
     commands=("cli:add_languages",),
+    pictured=False,
 )

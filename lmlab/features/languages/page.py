@@ -38,19 +38,17 @@ def build(lab: Lab) -> None:
             lab, "languages-model", "Bits per byte by", choices=[NONE, *scored], value=NONE,
             min_width=160,
         )  # fmt: skip
-        with gr.Column(scale=1, min_width=200):
-            with gr.Row(elem_classes="lm-buttons"):
-                go = gr.Button("Count", variant="primary", elem_id="languages-go",
-                               elem_classes="lm-go")  # fmt: skip
-                stop = gr.Button("Stop", interactive=False, elem_id="languages-stop", min_width=70)
-            saver = Saver("languages-csv")
-            status = static("", elem_id="languages-status", elem_classes="lm-status")
+    with gr.Row(elem_classes="lm-countbar"):
+        go = gr.Button("Count", variant="primary", elem_id="languages-go", elem_classes="lm-go")
+        stop = gr.Button("Stop", interactive=False, elem_id="languages-stop")
+        saver = Saver("languages-csv")
+        status = static("", elem_id="languages-status", elem_classes="lm-status")
     kept = gr.State(())
     keep = Keep("languages", ("languages-table", "languages-prices"))
     with gr.Column(elem_classes="lm-panel"):
         static('<h2 class="lm-h">Price: tokens against the first sentence’s</h2>')
         figure = chart(views.prices(()), "languages-prices")
-    table = static(EMPTY, elem_id="languages-table", elem_classes="lm-panel")
+    table = static(EMPTY, elem_id="languages-table")
     line = Line(status, stop)
     outputs = {"table": table, "figure": figure, "kept": kept}
     asked = line.on(
