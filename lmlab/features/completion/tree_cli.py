@@ -8,6 +8,7 @@ from lmlab.errors import InputError
 from lmlab.features.completion import tree_views as views
 from lmlab.generation.config import GenerateConfig, TreeConfig
 from lmlab.options import add_flags, read
+from lmlab.progress import Progress
 from lmlab.terminal.naming import BOS, CHAT, add_model, asked_ref
 from lmlab.terminal.quiet import RECEIPT, quiet, say, write_json
 from lmlab.terminal.watched import borrowed
@@ -47,7 +48,8 @@ def _tree(arguments: argparse.Namespace) -> None:
 
         asked = given(lm, arguments.prompt, chat=arguments.chat, bos=arguments.bos)
         ids = prompt_ids(lm, asked.prompt, arguments.bos)
-        *_, tree = iter_tree(lm, asked.prompt, ids, config, extent)
+        events = iter_tree(lm, asked.prompt, ids, config, extent)
+        (tree,) = (event for event in events if not isinstance(event, Progress))
         for note in (*asked.notes, *(advice.said for advice in asked.advice)):
             say(note)
     found = shaped(tree, config)

@@ -97,19 +97,19 @@ def lines(tree: "Continuations", found: "Shaped") -> Iterator[str]:
         place = waiting.pop()
         one, own = tree.places[place], math.exp(tree.places[place].total)
         if place:
-            after = found.along(tree.path(place))
-            yield f"{own:7.2%} {after:7.2%}  {'  ' * (one.depth - 1)}{one.text!r}"
+            controlled = found.along(tree.path(place))
+            yield f"{own:7.2%} {controlled:7.2%}  {'  ' * (one.depth - 1)}{one.text!r}"
         likely = [i for i in below.get(place, ()) if math.exp(tree.places[i].total) >= SHOWN]
         waiting += sorted(likely, key=lambda i: tree.places[i].total)
     yield ""
     best = [("greedy", tree.greedy), *((f"beam {i}", one) for i, one in enumerate(tree.beams, 1))]
     for name, path in best:
-        own = probability(math.exp(tree.places[path[-1]].total))
-        yield f"{name:9} p {own}  {tree.text(path[-1])!r}"
+        p = probability(math.exp(tree.places[path[-1]].total))
+        yield f"{name:9} p {p}  {tree.text(path[-1])!r}"
     for i, (path, out) in enumerate(found.samples, 1):
         text = tree.text(path[-1]) if path else ""
-        after = f"p {probability(found.along(path))} after the controls"
-        yield f"sample {i:<2} {after}  {text!r}{' …' if out else ''}"
+        p = probability(found.along(path))
+        yield f"sample {i:<2} p {p} after the controls  {text!r}{' …' if out else ''}"
 
 
 def facts(tree: "Continuations", found: "Shaped") -> tuple[Fact, ...]:
