@@ -137,6 +137,11 @@ class Settings(BaseSettings):
         description="what measuring may take at a time in fine-tuning, seconds, where a run's part "
         "of it, a tenth of its time, is less",
     )  # fmt: skip
+    study_seconds: float = Field(
+        60.0, gt=0, allow_inf_nan=False,
+        description="what comparing prompts, minimal pairs, drift and the map of tasks may take, "
+        "seconds: where all rows would take longer, fewer are measured, unless all are asked for",
+    )  # fmt: skip
     max_train_rows: Count = Field(20_000, description="most rows that a run learns from")
     max_rank: Count = Field(256, description="highest rank of LoRA")
     max_pretrain_steps: Count = Field(

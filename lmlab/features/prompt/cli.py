@@ -28,7 +28,7 @@ def add_prompt(commands: Any) -> None:
         help="build a prompt from a template, complete it, read the answer",
         description="One query through a prompt template: F builds the prompt, G reads the answer.",
     )
-    add_common(prompt, without=("draws", "limit", "way"))
+    add_common(prompt, without=("draws", "limit", "way", "measure"))
     add_model(prompt)
     prompt.add_argument("--template", required=True, help=TEMPLATE)
     prompt.add_argument("--query", help="the query’s first field; default: standard input")

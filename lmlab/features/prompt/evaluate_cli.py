@@ -22,7 +22,7 @@ from lmlab.text.templates import PromptTemplate
 from lmlab.text.wordings import wordings_like
 
 if TYPE_CHECKING:
-    from lmlab.features.prompt.studies import Design
+    from lmlab.features.prompt.studies import Design, Steps
     from lmlab.models.model import LM
 
 STUDIES = ("shots", "templates", "order", "models")
@@ -108,14 +108,21 @@ def _designs(
 
 def _measured(lab: Lab, designs: "Sequence[Design]") -> Iterator[Labelled]:
     """Each design's label and result; progress on standard error where that is a terminal."""
-    from lmlab.features.prompt.studies import iter_study
+    from lmlab.features.prompt.studies import ask_design, iter_study
 
     with counting("rows") as tell:
 
         def borrow(name: str) -> "AbstractContextManager[LM]":
             return lab.store.borrow(name, lambda said: tell(said, 0, 0))
 
-        for cell in iter_study(borrow, designs):
+        def ask(design: "Design", *asked: Any) -> "Steps":
+            with borrow(design.model) as lm:
+                yield from ask_design(lm, design, *asked)
+
+        for design in designs:  # loading takes nothing of the time
+            with borrow(design.model):
+                pass
+        for cell in iter_study(ask, designs, lab.settings.study_seconds):
             tell(cell.label or designs[0].model, cell.done, cell.total)
             if cell.final and cell.evaluation is not None:
                 yield cell.label, cell.evaluation

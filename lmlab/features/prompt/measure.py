@@ -61,7 +61,7 @@ def build(lab: Lab, form: SimpleNamespace, sheet: gr.State) -> SimpleNamespace:
         plan.kind, [plan.shots, plan.models], queue=False, **QUIET,
     )  # fmt: skip
     form.data.input(lambda name: events.others(lab, name), form.data, plan.models, **QUIET)
-    pairs.build(lab, form.model)
+    pairs.build(lab, form.model, plan.counts[MEASURED.names.index("measure")])
     return shown
 
 
