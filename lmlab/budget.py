@@ -14,7 +14,7 @@ from lmlab.numbers import duration
 
 SLACK = 1.25  # all is measured up to here: what few rows tell is rather too slow than too quick
 FEW, GROWS = 2, 4  # rows of the first round, and how many times more the next one takes at most
-EARLY = 0.2  # share of a round before which its own speed tells nothing
+EARLY = 0.1  # share of a round before which its own speed tells nothing
 
 Measure = Literal["time", "all"]
 MEASURED = ("as much as the time allows", "all rows")  # what the page calls these
@@ -75,6 +75,7 @@ class Rounds:
     _turned: float = field(default=0.0, init=False)  # when this round began
     _each: float = field(default=0.0, init=False)  # seconds of a row, in all parts
     _shares: Sequence[float] = field(default=(), init=False)  # of a round's time, by part
+    _first: tuple[float, float] | None = field(default=None, init=False)  # when it was so far
     _ends: dict[int, float] = field(default_factory=dict, init=False)
 
     def __iter__(self) -> Iterator[range]:
@@ -82,7 +83,7 @@ class Rounds:
         self._began = self.clock()
         self.size = min(FEW, self.total)
         while self.size:
-            self._turned, self._ends = self.clock(), {}
+            self._turned, self._first, self._ends = self.clock(), None, {}
             yield range(self.done, self.done + self.size)
             self.done += self.size
             self._timed()
@@ -96,11 +97,15 @@ class Rounds:
         if not self._shares:
             return None
         far = sum(self._shares[:part]) + min(share, 1.0) * self._shares[part]
-        # What the rows before took, until this round tells it better.
-        turn = (now - self._turned) / far if far > EARLY else self._each * self.size
-        rest = max(0.0, turn * (1 - far))
-        if self.done + self.size < self.total:  # and rounds after it, until the time is over
-            rest = max(rest, self._began + self.seconds - now)
+        # What the rows before took, until this round tells it better; what it begins with is over.
+        self._first = self._first or (now, far)
+        speed, gone = self._each * self.size, far - self._first[1]
+        if gone > EARLY:
+            speed = (now - self._first[0]) / gone
+        rest = max(0.0, speed * (1 - far))
+        over = self._began + self.seconds - now - rest
+        if self.done + self.size < self.total and over >= FEW * self._each:
+            rest += over  # there are rounds after it, until the time is over
         spent = now - self._began
         return Left(rest, spent / (spent + rest) if rest else 1.0)
 
