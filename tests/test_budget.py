@@ -10,7 +10,7 @@ import pytest
 from lmlab.api import load
 from lmlab.budget import FEW, Left, Portion, Rounds, by_chance
 from lmlab.errors import InputError
-from lmlab.features.change import drift_service
+from lmlab.features.change import drift, drift_service
 from lmlab.features.change.changes import Drift, SoFar, TaskMap
 from lmlab.features.change.drift_service import Drifting, TaskMaps
 from lmlab.features.prompt import studies
@@ -18,6 +18,7 @@ from lmlab.features.prompt.receipt import evaluation as receipt
 from lmlab.features.prompt.studies import Design, ask_design, iter_study, shots_study
 from lmlab.lab import Lab
 from lmlab.scoring import pairs
+from lmlab.scoring.comparison import compare
 from lmlab.settings import Settings
 from lmlab.text.protocols import Protocol
 from lmlab.text.sets import Dataset
@@ -180,25 +181,27 @@ def test_minimal_pairs_stop_when_the_time_is_over(lm, slow, monkeypatch):
     assert places == sorted(by_chance(range(50))[:15])
 
 
-def test_drift_reads_as_many_texts_of_every_kind(slow, monkeypatch):
-    from lmlab.features.change import drift
+@pytest.fixture(scope="module")
+def lab():
+    return Lab.open(Settings(offline=True, device="cpu", dtype="float32"))
 
-    read = drift.iter_kind
 
-    def slowly(*asked, **more):
-        for one in read(*asked, **more):
+def test_drift_reads_as_many_texts_of_every_kind(lab, slow, monkeypatch):
+    with lab.store.borrow("tiny") as one:
+        compared = compare(one, one, "The dog ran home.")
+
+    def slowly(one, two, requests, **more):
+        for _ in requests:
             slow.now += 1.0
-            yield one
+            yield compared
 
     monkeypatch.setattr(drift, "iter_kind", slowly)
-    lab = Lab.open(Settings(offline=True, device="cpu", dtype="float32"))
     ask = partial(lab.service(Drifting).measure, "tiny", "tiny", rows=12)
     steps = list(ask())
     found = [step for step in steps if isinstance(step, Drift)]
-    few = {one.n_texts for one in found if one.portion}
-    assert len(few) == 1
-    assert max(few) < 12
-    assert {one.portion.used for one in found if one.portion} == few
+    (few,) = {one.n_texts for one in found if one.portion}
+    assert FEW <= few < 12
+    assert {one.portion.used for one in found if one.portion} == {few}
     so_far = [step.found for step in steps if isinstance(step, SoFar)]
     assert {one.kind for one in so_far} >= {one.kind for one in found if one.portion}
     # A part is not kept for who asks for all.
@@ -207,23 +210,21 @@ def test_drift_reads_as_many_texts_of_every_kind(slow, monkeypatch):
     assert max(one.n_texts for one in again) == 12
 
 
-def test_the_map_is_of_what_fits_and_is_not_kept_then(slow, monkeypatch):
-    from lmlab.features.change import drift
+def test_the_map_is_of_what_fits_and_is_not_kept_then(lab, slow, monkeypatch):
+    apart = drift.Between([[0.0, 0.2, 0.3], [0.2, 0.0, 0.4], [0.3, 0.4, 0.0]], [-1.0] * 3, 2)
 
-    between = drift.between
-
-    def slowly(*asked):
+    def slowly(lms, request):
         slow.now += 3.0
-        return between(*asked)
+        return apart
 
     monkeypatch.setattr(drift, "between", slowly)
-    maps = Lab.open(Settings(offline=True, device="cpu", dtype="float32")).service(TaskMaps)
-    monkeypatch.setattr(TaskMaps, "variants", lambda _: [("base", ""), *TWO])
-    *_, found = maps.measure(8)
+    three = [("tiny", ""), ("tiny", "german"), ("tiny", "qa")]
+    monkeypatch.setattr(TaskMaps, "variants", lambda maps: three)
+    maps = lab.service(TaskMaps)
+    *steps, found = maps.measure(8)
     assert isinstance(found, TaskMap)
-    assert found.portion == Portion(max(found.n_rows), 8, pytest.approx(8 * 3 * len(found.kinds)))
-    assert FEW <= max(found.n_rows) < 8
+    few = max(found.n_rows)
+    assert FEW <= few < 8
+    assert found.portion == Portion(few, 8, pytest.approx(8 * 3 * len(found.kinds)))
+    assert [type(one.found) for one in steps if isinstance(one, SoFar)]
     assert maps._kept.get(8) is None
-
-
-TWO = [("base+german", "german"), ("base+qa", "qa")]
