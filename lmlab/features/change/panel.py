@@ -47,5 +47,5 @@ def all_or_time(name: str) -> gr.Radio:
     """Whether all rows are measured, or those that fit the time."""
     return gr.Radio(
         [*zip(MEASURED, get_args(Measure), strict=True)], value="time", label="Rows", elem_id=name,
-        min_width=200,
+        min_width=320,
     )  # fmt: skip

@@ -44,6 +44,7 @@ def shots(results: Labelled, what: str = "accuracy", *, under_way: bool = False)
             y=[y for _, y in draws],
             mode="markers",
             name="one draw of examples",
+            cliponaxis=False,
             marker={"size": 8, "color": SECOND, "opacity": 0.45},
             hovertemplate="%{x} shots, one draw: %{y:.3f}<extra></extra>",
         ),
@@ -134,7 +135,8 @@ def _draws(evaluation: Evaluation, what: str) -> list[float]:
 
 def _line(name: str, colour: str, width: float = 2.5, **given: Any) -> go.Scatter:
     line = {"color": colour, "width": width}
-    return go.Scatter(name=name, mode="lines+markers", line=line, **given)
+    # A mark at 0 or 1 is drawn whole.
+    return go.Scatter(name=name, mode="lines+markers", line=line, cliponaxis=False, **given)
 
 
 def _means(results: Labelled, what: str) -> dict[str, Any]:
