@@ -14,6 +14,7 @@ from lmlab.numbers import duration
 
 SLACK = 1.25  # all is measured up to here: what few rows tell is rather too slow than too quick
 FEW, GROWS = 2, 4  # rows of the first round, and how many times more the next one takes at most
+FEWEST = 4  # rows, whatever they take: fewer say nothing
 EARLY = 0.1  # share of a round before which its own speed tells nothing
 
 Measure = Literal["time", "all"]
@@ -128,8 +129,10 @@ class Rounds:
         left, spent = self.total - self.done, self.clock() - self._began
         if fits(spent + left * self._each, self.seconds):
             return left
-        count = int((self.seconds - spent) / max(self._each, 1e-9))
-        return min(left, GROWS * self.size, count) if count >= FEW else 0
+        count, least = int((self.seconds - spent) / max(self._each, 1e-9)), FEWEST - self.done
+        if count < max(FEW, least):
+            return max(0, min(left, least))
+        return min(left, GROWS * self.size, count)
 
 
 def measure_named(value: object) -> Measure:

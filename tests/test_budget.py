@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from lmlab.api import load
-from lmlab.budget import FEW, Left, Portion, Rounds, by_chance
+from lmlab.budget import FEW, FEWEST, Left, Portion, Rounds, by_chance
 from lmlab.errors import InputError
 from lmlab.features.change import drift, drift_service
 from lmlab.features.change.changes import Drift, SoFar, TaskMap
@@ -51,14 +51,14 @@ def measured(rounds: Rounds, clock: Clock, costs, start=0.0):
 
 
 @pytest.mark.parametrize(
-    ("cost", "rows"), [(0.01, 100), (0.7, 100), (1.0, 60), (5.0, 12), (25.0, 2), (100.0, 2)]
+    ("cost", "rows"), [(0.01, 100), (0.7, 100), (1.0, 60), (5.0, 12), (25.0, 4), (100.0, 4)]
 )
 def test_what_fits_a_minute_is_measured(cost, rows):
     clock = Clock()
     rounds = Rounds(100, 60.0, clock=clock)
     measured(rounds, clock, [cost])
     assert rounds.done == rows
-    assert clock.now - 100 <= max(1.25 * 60, FEW * cost)
+    assert clock.now - 100 <= max(1.25 * 60, FEWEST * cost)
     whole = Portion(rows, 100, pytest.approx(100 * cost))
     assert rounds.portion == (None if rows == 100 else whole)
     every = Rounds(100, clock=clock)
@@ -200,7 +200,7 @@ def test_drift_reads_as_many_texts_of_every_kind(lab, slow, monkeypatch):
     steps = list(ask())
     found = [step for step in steps if isinstance(step, Drift)]
     (few,) = {one.n_texts for one in found if one.portion}
-    assert FEW <= few < 12
+    assert FEWEST <= few < 12
     assert {one.portion.used for one in found if one.portion} == {few}
     so_far = [step.found for step in steps if isinstance(step, SoFar)]
     assert {one.kind for one in so_far} >= {one.kind for one in found if one.portion}
@@ -224,7 +224,7 @@ def test_the_map_is_of_what_fits_and_is_not_kept_then(lab, slow, monkeypatch):
     *steps, found = maps.measure(8)
     assert isinstance(found, TaskMap)
     few = max(found.n_rows)
-    assert FEW <= few < 8
+    assert FEWEST <= few < 8
     assert found.portion == Portion(few, 8, pytest.approx(8 * 3 * len(found.kinds)))
     assert [type(one.found) for one in steps if isinstance(one, SoFar)]
     assert maps._kept.get(8) is None

@@ -154,7 +154,8 @@ def measurer(lab: Lab, kind: str = "") -> Callable[..., Work]:
 
 def _told(cell: "Cell") -> Busy:
     """How far a study is: with the seconds that are left once they are known."""
-    label = f"{cell.label} shots" if cell.label.isdecimal() else cell.label
+    shots = "shot" if cell.label == "1" else "shots"
+    label = f"{cell.label} {shots}" if cell.label.isdecimal() else cell.label
     said = f"{label}: {cell.done:,} of {cell.total:,} prompts"
     if cell.left is None:
         return Busy(f"{said}, which tell how long it takes")
