@@ -8,7 +8,7 @@ from typing import Any, Unpack
 import gradio as gr
 
 from lmlab.errors import LabError
-from lmlab.parts.gradio_compat.building import Html, Placed
+from lmlab.parts.gradio_compat.building import Given, Html, Placed
 from lmlab.parts.stream import QUIET, waits_in
 
 KEEPING = waits_in("keep", 4)
@@ -51,13 +51,13 @@ Nothing of it has run yet.</p>
     TELLS = ("ask",)
 
     def __init__(self, name: str, among: Sequence[str], **given: Unpack[Placed]) -> None:
-        super().__init__(
-            container=False,
-            elem_id=f"{name}-keep",
-            elem_classes="lm-keepbox",
-            among=" ".join(among),
-            **given,
-        )
+        made: Given = {
+            "container": False,
+            "elem_id": f"{name}-keep",
+            "elem_classes": "lm-keepbox",
+            "among": " ".join(among),
+        }
+        super().__init__(**(made | given))
 
     def notes(
         self,
