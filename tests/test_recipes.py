@@ -277,6 +277,8 @@ def test_composed_layouts_are_many_and_never_one_that_is_held_out():
     rng = Random(0)
     shots = {formats.composed(rng).shot("x", "y") for _ in range(3000)}
     assert len(shots) > 1500
+    shots |= (made_up := {formats.made_up(rng).shot("x", "y") for _ in range(3000)})
+    assert len(made_up) > 2500
     assert not shots & {layout.shot("x", "y") for layout in formats.HELD_OUT}
     assert not [s for s in shots if "=>" in s or "~" in s or "Target" in s or " / " in s]
 
