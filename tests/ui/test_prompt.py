@@ -268,7 +268,7 @@ def test_a_study_is_drawn_before_it_is_done_and_can_be_stopped(visit, serve_lab,
     number(page, "draws", "2")
     page.locator("#prompt-measure").click()
     going = page.locator("#prompt-figures tr.going")
-    expect(going).to_contain_text("so far")
+    expect(going.first).to_contain_text("so far")
     expect(page.locator("#prompt-measure-status")).to_contain_text("of 24 prompts")
     expect(page.locator("#prompt-plot .barlayer .point").first).to_be_attached()
     expect(page.locator("#prompt-measure-stop")).to_be_disabled()
