@@ -183,7 +183,7 @@ def test_minimal_pairs_stop_when_the_time_is_over(lm, slow, monkeypatch):
 
 @pytest.fixture(scope="module")
 def lab():
-    return Lab.open(Settings(offline=True, device="cpu", dtype="float32"))
+    return Lab.open(Settings(offline=True, device="cpu", dtype="float32", study_seconds=60.0))
 
 
 def test_drift_reads_as_many_texts_of_every_kind(lab, slow, monkeypatch):
