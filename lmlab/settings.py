@@ -81,6 +81,11 @@ class Settings(BaseSettings):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="number format of the weights in memory"
     )
+    gpu_from: float = Field(
+        100.0,
+        ge=0,
+        description="on ZeroGPU: parameters, in millions, from which a model asks for the lent GPU",
+    )
     memory_gb: Size | None = Field(
         None, description="memory for loaded models; default: half of the machine's"
     )

@@ -7,8 +7,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
+from lmlab import deployment
 from lmlab.deployment import requirements
+from lmlab.hosting import deploying
+from lmlab.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 HEAVY = ("torch", "transformers", "peft")
@@ -63,7 +67,15 @@ def test_requirements_are_generated_from_the_project():
 def test_the_front_matter_is_what_spaces_reads():
     readme = (ROOT / "README.md").read_text()
     _, front, _ = readme.split("---\n", 2)
-    fields = dict(line.split(": ", 1) for line in front.strip().splitlines())
+    fields = yaml.safe_load(front)
+    settings = Settings(public=True)
+    assert set(fields["models"]) == {one for one in settings.models if "*" not in one}
+    assert {one.split()[0] for one in fields["preload_from_hub"]} < set(fields["models"])
+    assert fields["suggested_hardware"] == deploying.ZERO
+    assert deploying.MARK in fields["tags"]
+    # ZeroGPU runs Python 3.12 and no torch from 2.12 on.
+    assert fields["python_version"] == "3.12"
+    assert deployment.ZERO["torch"] in (ROOT / "requirements.txt").read_text()
     assert fields["sdk"] == "gradio"
     assert (ROOT / fields["app_file"]).is_file()
     assert len(fields["short_description"]) <= 60
