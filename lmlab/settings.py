@@ -130,6 +130,12 @@ class Settings(BaseSettings):
     )
     scenes: Path | None = Field(None, description="folder of lecture scenes; default: the shipped")
     runs_dir: Path | None = Field(None, description="where fine-tuning runs are kept")
+    tensorboard: Path | None = Field(
+        None, description="folder in which runs are told to TensorBoard as well (an extra)"
+    )
+    trackio: str = Field(
+        "", description="project in which runs are told to Trackio as well (an extra)"
+    )
     cache_dir: Path | None = Field(
         None, description="where what was found out about models is kept; default: the user's cache"
     )

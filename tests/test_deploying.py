@@ -4,6 +4,7 @@ protocol, through all that it may say no to."""
 import json
 import logging
 import os
+import random
 import tarfile
 import time
 from functools import partial
@@ -16,20 +17,25 @@ from huggingface_hub import HfApi
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from bench.visitor import Page, Visitor
 from lmlab.cli.main import main
 from lmlab.errors import InputError
 from lmlab.features.tuning.service import Tuning
 from lmlab.hosting import bucket, deploying
 from lmlab.hosting.deploying import ZERO, Plan
+from lmlab.hosting.route_filter import Doors
 from lmlab.hosting.space import Parcel, parcel
 from lmlab.lab import Lab
+from lmlab.page.app import launch
 from lmlab.runs.store import Runs
 from lmlab.runs.worker import train
 from lmlab.scoring.score import score
 from lmlab.settings import Settings
 from lmlab.training.card import origin
+from tests import loops
 from tests.hubserver import Hub, served
 from tests.hubwrites import Written
+from tests.test_hosting import asked, page
 from tests.tuningbits import DATA, TEMPLATE, quick
 
 ROOT = Path(__file__).parents[1]
@@ -256,6 +262,49 @@ def test_an_adapter_of_a_shipped_base_is_pushed_with_it_and_a_stranger_loads_it(
     with pytest.raises(InputError, match="no valid token"):
         ask("me/mine", "hf_wrong")
     assert run.learned is not None
+
+
+def test_who_signs_in_with_hugging_face_pushes_without_a_token_of_his(hub, tmp_path, monkeypatch):
+    given = {"access_token": TOKEN, "scope": "contribute-repos", "userinfo": {
+        "name": "Me", "preferred_username": "me", "profile": "", "picture": ""}}  # fmt: skip
+    monkeypatch.setattr("gradio.oauth._get_mocked_oauth_info", lambda: given)
+    monkeypatch.setattr("lmlab.features.tuning.after.can_sign_in", lambda: True)
+    pushed = []
+    monkeypatch.setattr(Tuning, "push", lambda self, *told, **how: pushed.append(told) or "there")
+    lab = Lab.open(Settings(runs_dir=tmp_path / "runs"))
+    app, address, _ = launch(lab, tabs=["tuning"], prevent_thread_lock=True, quiet=True)
+    push = {"tuning-owner": "0" * 32, "tuning-repo": "me/mine"}
+
+    async def visit():
+        async with Visitor(Page.read(address.rstrip("/")), random.Random(0)) as visitor:
+            event = visitor.page.event("tuning-push", "click")
+            with pytest.raises(RuntimeError, match="not signed in"):
+                await visitor.call(event, push)
+            for path in ("/login/huggingface", "/login/callback"):
+                answer = await visitor._client.get(path)
+                assert answer.status_code == 307
+            # It is for https alone; this server is on this machine.
+            cookie = answer.headers["set-cookie"].partition(";")[0]
+            visitor._client.headers["cookie"] = cookie
+            await visitor.call(event, push)
+            answer = await visitor._client.get("/logout")
+            visitor._client.headers["cookie"] = answer.headers["set-cookie"].partition(";")[0]
+            with pytest.raises(RuntimeError, match="not signed in"):
+                await visitor.call(event, push)
+
+    try:
+        loops.run(visit())
+    finally:
+        app.blocks.close(verbose=False)
+    assert pushed == [("0" * 32, "", "me/mine", TOKEN)]
+
+
+def test_where_nobody_signs_in_there_is_nowhere_to(tmp_path):
+    for signs_in, status in ((False, 404), (True, 200)):
+        doors = Doors(page(), signs_in=signs_in)
+        for path in ("/login/huggingface", "/login/callback", "/logout"):
+            assert asked(doors, path)[0] == status
+        assert asked(doors, "/login/other")[0] == 404
 
 
 def test_a_card_names_a_base_as_peft_does_and_only_ids():

@@ -99,6 +99,26 @@ def test_the_table_of_settings_is_made_from_the_class():
     assert document == between(document, BEGIN, END, settings_table()), "run `make hosting`"
 
 
+def test_what_comes_from_elsewhere_is_named_with_its_licence():
+    from tools.marked import between
+    from tools.origins_table import BEGIN, END, origins, origins_table
+
+    document = (ROOT / "docs" / "origins.md").read_text(encoding="utf-8")
+    assert document == between(document, BEGIN, END, origins_table()), "run `make tables`"
+    named = {what.partition(":")[0] for what, _, _ in origins()}
+    for file in (ROOT / "assets").rglob("*.jsonl"):
+        places = {parent.relative_to(ROOT).as_posix() for parent in file.parents[:2]}
+        assert places & named, file
+    # No code and no font of others lies here.
+    sources = [
+        path for top in ("lmlab", "assets", "tools", "recipes", "bench")
+        for path in (ROOT / top).rglob("*") if path.is_file() and "__pycache__" not in path.parts
+    ]  # fmt: skip
+    assert not [p for p in sources if p.name.endswith((".min.js", ".woff", ".woff2", ".ttf"))]
+    code = [p for p in sources if p.suffix in (".py", ".js", ".css")]
+    assert not [p for p in code if "copyright" in p.read_text(encoding="utf-8").lower()]
+
+
 def test_assets_are_found_inside_an_installed_package(tmp_path):
     environment = tmp_path / "env"
     wheel = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", tmp_path, ROOT]

@@ -12,8 +12,8 @@ from lmlab.training.config import OWN, FinetuneConfig
 from lmlab.training.events import Finished, Started
 
 IN_CHECKOUT = (
-    "Its base came with lmlab: run this in a checkout of lmlab, where `{}` is. Pushed to the Hub by "
-    "lmlab, the adapter takes its base along."
+    "Its base came with lmlab: run this in a checkout of lmlab, where `{}` is. When lmlab pushes "
+    "the adapter to the Hub, its base goes along."
 )
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 
