@@ -21,8 +21,9 @@ from bench.visitor import Page, Visitor
 from lmlab.cli.main import main
 from lmlab.errors import InputError
 from lmlab.features.tuning.service import Tuning
-from lmlab.hosting import bucket, deploying
-from lmlab.hosting.deploying import ZERO, Plan
+from lmlab.hosting import bucket, deploying, hub_offers
+from lmlab.hosting.deploying import Plan
+from lmlab.hosting.hub_offers import ZERO
 from lmlab.hosting.route_filter import Doors
 from lmlab.hosting.space import Parcel, parcel
 from lmlab.lab import Lab
@@ -198,7 +199,7 @@ def test_a_dry_run_says_what_it_costs_asks_and_sends_nothing(hub, capsys, monkey
         assert main([*asked, "--hardware", hardware]) == 0
         told = capsys.readouterr().out
         assert said in told
-        assert deploying.AS_OF in told
+        assert hub_offers.AS_OF in told
         assert "Account lab: organisation, may be billed" in told
         assert "unsaid" not in told
     assert not [one for one in hub.asked if one.startswith(("POST", "PUT"))]
@@ -209,8 +210,8 @@ def test_a_dry_run_says_what_it_costs_asks_and_sends_nothing(hub, capsys, monkey
 def test_the_documents_say_of_the_hub_what_the_command_says():
     document = (ROOT / "docs/hosting.md").read_text(encoding="utf-8")
     table = document.partition("## A Space")[2].partition("\n## ")[0]
-    said = [deploying.AS_OF, *map(str, deploying.MINUTES.values()), ZERO]
-    said += [f"{name} | ${price:.2f}" for name, price in list(deploying.AN_HOUR.items())[:4]]
+    said = [hub_offers.AS_OF, *map(str, hub_offers.MINUTES.values()), ZERO]
+    said += [f"{name} | ${price:.2f}" for name, price in list(hub_offers.AN_HOUR.items())[:4]]
     assert [one for one in said if one not in table] == []
 
 

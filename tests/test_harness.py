@@ -48,6 +48,12 @@ doc_to_target: label
 """
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """A machine that has much to do starts the child process late."""
+    monkeypatch.setattr("lmlab.rendering.PATIENCE", 120.0)
+
+
 @pytest.fixture(scope="module")
 def base(folder):
     path = str(folder("llama", "bytelevel-bos"))

@@ -11,7 +11,7 @@ import yaml
 
 from lmlab import deployment
 from lmlab.deployment import requirements
-from lmlab.hosting import deploying
+from lmlab.hosting import deploying, hub_offers
 from lmlab.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -71,7 +71,7 @@ def test_the_front_matter_is_what_spaces_reads():
     settings = Settings(public=True)
     assert set(fields["models"]) == {one for one in settings.models if "*" not in one}
     assert {one.split()[0] for one in fields["preload_from_hub"]} < set(fields["models"])
-    assert fields["suggested_hardware"] == deploying.ZERO
+    assert fields["suggested_hardware"] == hub_offers.ZERO
     assert deploying.MARK in fields["tags"]
     # ZeroGPU runs Python 3.12 and no torch from 2.12 on.
     assert fields["python_version"] == "3.12"

@@ -762,7 +762,10 @@ def test_small_models_stay_on_the_processor_and_so_does_who_has_no_minutes(zero,
     model, config = str(folder()), GenerateConfig(max_new_tokens=5)
     plain = Lab.open(lab.settings)
     expected = list(plain.score(model, "the cat"))[-1]
-    for title, said in ((SPENT, "minutes of the lent GPU are spent"), ("ZeroGPU x", "No GPU is")):
+    for title, said in (
+        (SPENT, "minutes of the lent GPU are spent"),
+        ("ZeroGPU x", "No GPU is free now. The"),
+    ):
         fake.refuses = title
         events = list(lab.score(model, "the cat"))
         assert events[-1] == expected
@@ -825,6 +828,17 @@ def test_a_run_on_a_lent_gpu_goes_on_in_pieces(zero, folder, monkeypatch):
     steps = [one.step for one in tuning.read("0" * 32, run) if isinstance(one, TrainStep)]
     assert steps == list(range(1, len(steps) + 1))
     assert fake.ran.count("train_piece") >= 2
+
+
+def test_a_run_for_which_no_gpu_is_lent_can_be_resumed(zero, folder):
+    lab, fake = zero
+    fake.refuses, tuning = SPENT, lab.service(Tuning)
+    run = tuning.start("0" * 32, str(folder()), DATA, TEMPLATE, quick(steps=4))
+    until(lambda: tuning.run("0" * 32, run).is_over, 60)
+    info = tuning.run("0" * 32, run)
+    assert info.state == "interrupted"
+    assert "minutes of the lent GPU are spent" in info.message
+    assert info.can_resume
 
 
 def test_a_forked_process_waits_for_nobody(folder):

@@ -32,10 +32,8 @@ def _rows(folder: Path, name: str) -> Iterator[tuple[str, str, str]]:
         if not any((parent / "README.md").is_file() for parent in (folder, folder.parent)):
             yield f"assets/{name}", *OWN
         return
-    readme = next(
-        (one / "README.md" for one in (folder, folder.parent) if (one / "README.md").is_file()),
-        None,
-    )
+    near = (one / "README.md" for one in (folder, folder.parent))
+    readme = next((one for one in near if one.is_file()), None)
     if readme is None:
         raise ValueError(f"assets/{name} has no README.md that says where it comes from.")
     what = f"assets/{readme.parent.relative_to(assets_dir()).as_posix()}"
@@ -43,14 +41,10 @@ def _rows(folder: Path, name: str) -> Iterator[tuple[str, str, str]]:
     licence, origin = _said(card, "Licence"), _said(card, "Origin")
     if licence and origin:
         yield what, licence, origin
-    elif card.startswith("---") and (found := re.search(r"^license: (\S+)$", card, re.M)):
-        yield (
-            what,
-            found[1].replace("apache", "Apache") + TRAINED,
-            f"[its card](../{what}/README.md)",
-        )
     elif what.startswith("assets/models/"):
-        yield what, f"Apache-2.0{TRAINED}", f"[its card](../{what}/README.md)"
+        named = re.search(r"^license: (\S+)$", card, re.M)
+        model = named[1].replace("apache", "Apache") if named else OWN[0]
+        yield what, f"{model}{TRAINED}", f"[its card](../{what}/README.md)"
     else:
         yield from _each(what, card)
 

@@ -46,7 +46,7 @@ def add_deploy(commands: Any) -> None:
 
 
 def _deploy(arguments: argparse.Namespace) -> None:
-    from lmlab.hosting import deploying, space
+    from lmlab.hosting import deploying, hub_offers, space
 
     plan = deploying.Plan(
         arguments.space,
@@ -61,7 +61,8 @@ def _deploy(arguments: argparse.Namespace) -> None:
     root = arguments.root or Path(__file__).parents[2]
     what = space.parcel(root.resolve())
     deploying.check(plan, what)
-    for line in [*told(what, every=arguments.list), *deploying.costs(plan)]:
+    costs = hub_offers.costs(plan.hardware or hub_offers.ZERO, plan.bucket)
+    for line in [*told(what, every=arguments.list), *costs]:
         print(line)
     if arguments.dry_run:
         for line in deploying.looked(plan):

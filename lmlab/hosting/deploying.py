@@ -10,33 +10,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 from lmlab.errors import InputError
+from lmlab.hosting.hub_offers import AN_HOUR, ZERO
 from lmlab.hosting.space import FOLDERS, STORAGE, Parcel
 from lmlab.numbers import gigabytes
 
-ZERO = "zero-a10g"  # what the Hub's API calls ZeroGPU
 MARK = "lmlab"  # the tag of the README by which a Space is known as one of this page's
 MOST_BYTES = 1_000_000_000
 _VARIABLE = re.compile(r"LMLAB_[A-Z_]{1,60}")
 T = TypeVar("T")
 _SECRET = re.compile(r"[A-Z][A-Z0-9_]{0,60}")
 
-# What the Hub's documents said, and when; docs/hosting.md has it too, and a test compares them.
-AS_OF = "22 August 2026"
-WHERE = "huggingface.co/docs/hub/spaces-overview and spaces-zerogpu"
-FREE, PRO, TEAM = 2, 10, 50  # Spaces on ZeroGPU of an account or organisation
-MINUTES = {"without an account": 2, "with a free account": 5, "with PRO or Team": 40}  # a day
-AN_HOUR: Mapping[str, float] = MappingProxyType(  # US dollars
-    {
-        "cpu-upgrade": 0.03, "t4-small": 0.40, "t4-medium": 0.60, "l4x1": 0.80, "l4x4": 3.80,
-        "l40sx1": 1.80, "l40sx4": 8.30, "l40sx8": 23.50, "a10g-small": 1.00, "a10g-large": 1.50,
-        "a10g-largex2": 3.00, "a10g-largex4": 5.00, "a100-large": 2.50, "a100x4": 10.00,
-        "a100x8": 20.00,
-    }
-)  # fmt: skip
 KEPT = "The files go in one commit, so that the Space is as it was before."
 PAID = f"Two Spaces with --hardware {ZERO} (ZeroGPU) cost nothing; see `lmlab deploy --dry-run`."
 
@@ -96,34 +82,6 @@ def check(plan: Plan, what: Parcel) -> None:
             f"{gigabytes(what.n_bytes)} are more than a page has.",
             "Look with --dry-run --list at what lies in assets/ that does not belong there.",
         )
-
-
-def costs(plan: Plan) -> list[str]:
-    """What the plan costs by the Hub's documents, a line each, and where that stands."""
-    hardware, minutes = plan.hardware or ZERO, ", ".join(f"{n} {k}" for k, n in MINUTES.items())
-    if hardware == ZERO:
-        hours = [
-            f"Hardware {ZERO} (ZeroGPU): nothing. A personal account with a verified address and "
-            f"older than 30 days may have {FREE} such Spaces, with PRO {PRO}, an organisation with "
-            f"Team or Enterprise {TEAM}.",
-            f"Visitors spend minutes of their own, a day: {minutes}.",
-        ]
-    elif hardware == "cpu-basic":
-        hours = [
-            "Hardware cpu-basic: nothing an hour, but to make such a Space takes a paid plan: PRO, "
-            "Team or Enterprise."
-        ]
-    elif hardware in AN_HOUR:
-        hours = [f"Hardware {hardware}: ${AN_HOUR[hardware]:.2f} an hour while it runs."]
-    else:
-        hours = [f"Hardware {hardware}: see huggingface.co/pricing#spaces for what it costs."]
-    kept = (
-        f"Storage: the bucket {plan.bucket} at {STORAGE}, private; 100 GB of private storage come "
-        "with a free account."
-        if plan.bucket
-        else "Storage: the Space's own disk, which is empty after each start; --bucket keeps runs."
-    )
-    return [*hours, kept, f"So said {WHERE} on {AS_OF}."]
 
 
 def look(plan: Plan, api: Any) -> Found:

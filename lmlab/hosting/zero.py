@@ -26,7 +26,7 @@ from lmlab.models.backends import scheme
 from lmlab.models.folders import numbers_of
 from lmlab.models.refs import ModelRef
 from lmlab.progress import Loading, Notice
-from lmlab.runs.jobs import Jobs
+from lmlab.runs.jobs import GOING, Jobs
 from lmlab.runs.model_store import ModelStore
 from lmlab.runs.processes import Running
 from lmlab.runs.store import RunFolder
@@ -126,11 +126,10 @@ class ZeroLab(Lab):
         except LabError:
             raise
         except Exception as error:
-            title = str(getattr(error, "title", "") or type(error).__name__)
-            log.warning("No GPU was lent: %s", title)
+            why = _why(error)
             if begun:
                 raise InputError(*TAKEN_BACK) from None
-            yield Notice(MINUTES_SPENT if title == SPENT else NONE_FREE)
+            yield Notice(f"{why} The processor answers, more slowly.")
         else:
             return
         yield from self._nearby(work)
@@ -147,11 +146,18 @@ class Failed:
     error: LabError
 
 
+def _why(error: Exception) -> str:
+    """Why no GPU was lent, in a sentence; ``spaces`` tells it by a title."""
+    title = str(getattr(error, "title", "") or type(error).__name__)
+    log.warning("No GPU was lent: %s", title)
+    return MINUTES_SPENT if title == SPENT else "No GPU is free now."
+
+
 MINUTES_SPENT = (
-    "Today's minutes of the lent GPU are spent, so the processor answers, more slowly. They are "
-    "counted by address; who is signed in to Hugging Face has minutes of their own."
+    "Today's minutes of the lent GPU are spent; they are counted by address, and who is signed in "
+    "to Hugging Face has minutes of their own."
 )
-NONE_FREE = "No GPU is free now, so the processor answers, more slowly."
+RESUMED = "The run's last checkpoint is kept; it can be resumed."
 TAKEN_BACK = (
     "The lent GPU was taken back in the middle of this; what came is still here.",
     "Ask again, or choose a smaller model, which needs no GPU.",
@@ -176,16 +182,15 @@ class Pieces:
         self._folder = folder
         self._settings = settings
         self._piece = piece
-        self._failed = False
         self._thread = threading.Thread(target=self._go, daemon=True)
         self._thread.start()
 
     def wait(self, timeout: float | None = None) -> int:
-        """Until it is over; 0, or 1 where a piece broke."""
+        """Until it is over; 0, as the run's state says how it ended."""
         self._thread.join(timeout)
         if self._thread.is_alive():
             raise subprocess.TimeoutExpired("a piece of training", timeout or 0)
-        return int(self._failed)
+        return 0
 
     def terminate(self) -> None:
         """Ask it to end after its current step."""
@@ -200,9 +205,10 @@ class Pieces:
             limit = min(PIECE, given["max_train_seconds"])
             try:
                 self._piece(str(self._folder.path), {**given, "max_train_seconds": limit})
-            except Exception:
-                # What went wrong stands in the run's state, or it has none and counts as failed.
-                self._failed = True
+            except Exception as error:
+                # What went wrong in it stands in the run's state; else no GPU was lent for it.
+                if self._folder.state.get("state") in GOING:
+                    self._folder.set_state("interrupted", message=f"{_why(error)} {RESUMED}")
                 return
             given["max_train_seconds"] -= time.monotonic() - done
             if self._folder.state.get("reason") != "limit" or given["max_train_seconds"] <= 1:

@@ -6,7 +6,9 @@ that breaks is left out from then on, and the log says so: no run ends for one.
 
 import logging
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import redirect_stdout
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -126,7 +128,11 @@ class Trackio:
     """A project of Trackio: ``trackio show`` opens it."""
 
     def __init__(self, package: Any, project: str, name: str, config: Mapping[str, Any]) -> None:
-        self._run = package.init(project=project, name=name, config=dict(config), resume="allow")
+        with redirect_stdout(sys.stderr):  # where commands print, nothing else may stand
+            self._run = package.init(
+                project=project, name=name, config=dict(config), resume="allow", embed=False,
+                auto_log_cpu=False, auto_log_gpu=False,
+            )  # fmt: skip
 
     def figures(self, step: int, values: Figures) -> None:
         self._run.log(dict(values), step=step)
@@ -135,4 +141,5 @@ class Trackio:
         self._run.log({name: text}, step=step)
 
     def close(self) -> None:
-        self._run.finish()
+        with redirect_stdout(sys.stderr):
+            self._run.finish()
