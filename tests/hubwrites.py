@@ -110,15 +110,16 @@ class Writing(BaseHTTPRequestHandler):
         asked = json.loads(body)
         name = f"{asked['organization']}/{asked['name']}"
         kind = f"{asked.get('type', 'model')}s/{name}"
+        prefix = "spaces/" if kind.startswith("spaces") else ""
+        told = {"url": f"{self.hub.address}/{prefix}{name}"}
         if kind in self.hub.written:
-            self._json({"url": ""}, 409)
+            self._json(told, 409)
             return
         made = self.hub.written[kind] = Written(asked, hardware=asked.get("hardware"))
         for key in ("variables", "secrets"):
             getattr(made, key).update({one["key"]: one["value"] for one in asked.get(key) or []})
         made.volumes = asked.get("volumes") or []
-        prefix = "spaces/" if kind.startswith("spaces") else ""
-        self._json({"url": f"{self.hub.address}/{prefix}{name}"})
+        self._json(told)
 
     def _bucket(self, body: bytes, name: str) -> None:
         self.hub.buckets.append(name)

@@ -105,7 +105,7 @@ def test_examples_stand_as_the_harness_writes_them():
     ("changed", "said"),
     [
         ("process_docs: !function utils.process", "‘!function’ is not read"),
-        ("doc_to_text: !function utils.text", "stands there twice"),
+        ("doc_to_text: twice", "stands there twice"),
         ("process_results: x\ninclude: b.yaml", "process_results, include"),
         ("unsafe_code: true", "not read here: unsafe_code"),
         ("description: 'About {{q}}'", "‘description’ is no plain text"),

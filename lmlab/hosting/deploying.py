@@ -61,7 +61,7 @@ def check(plan: Plan, what: Parcel) -> None:
         InputError: says which.
     """
     from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
     for name, kind in ((plan.space, "a Space"), (plan.bucket or plan.space, "a bucket")):
         try:
