@@ -23,7 +23,7 @@ SHOWN = "\x1f"
 
 @dataclass(frozen=True)
 class TaskDocConfig:
-    """How long documents are and how often they say what the task is."""
+    """How long documents are, how often they say what the task is, and which tasks they show."""
 
     min_shots: int = 5
     max_shots: int = 36
@@ -36,6 +36,28 @@ class TaskDocConfig:
     """Share of documents whose layout is put together at random."""
     sentence: float = 0.15
     """Share of documents whose layout is a sentence, or what printers set."""
+    seed: int = 0
+    """Added to the mixture's."""
+    weights: tuple[tuple[str, float], ...] = ()
+    """Of the tasks by name, in place of their own; what is not named is left out."""
+
+
+FEW_SHOTS = TaskDocConfig(
+    min_shots=4,
+    max_shots=16,
+    max_chars=700,
+    lookup=0.05,
+    seed=1,
+    weights=(
+        *(("english-german", 6.0), ("german-english", 3.0), ("opposite", 2.5), ("category", 2.0)),
+        *(("number-word", 1.0), ("digits-word", 1.0), ("colour", 0.8), ("sound", 0.8)),
+        *(("capital", 0.8), ("young", 0.8), ("home", 0.8), ("synonym", 0.8), ("comparative", 0.8)),
+        *(("plural", 2.5), ("past-tense", 2.0), ("ing-form", 0.5), ("third-person", 0.8)),
+        *(("article", 0.3), ("capitals", 2.0), ("title", 0.8), ("first-letter", 2.5)),
+        *(("last-letter", 0.6), ("copy", 2.0), ("sentiment-real", 3.0), ("story-question", 2.0)),
+    ),
+)
+"""Short documents: what five examples can teach, and the lexica themselves."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +74,10 @@ def documents(
     seed: int, config: TaskDocConfig, extra: Sequence[SentenceTask] = ()
 ) -> Iterator[TaskDoc]:
     """Endless documents; ``extra`` are further tasks, on real rows for example."""
-    rng = Random(seed)
+    rng = Random(seed + config.seed)
     tasks: list[Task] = [*word_tasks(), *drills(), *sentence_tasks(), *extra]
-    weights = [task.weight for task in tasks]
+    named = dict(config.weights) or {task.name: task.weight for task in tasks}
+    weights = [named.get(task.name, 0.0) for task in tasks]
     while True:
         if rng.random() < config.lookup:
             yield _lookup_document(rng, config)
