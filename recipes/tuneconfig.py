@@ -86,9 +86,7 @@ TUNINGS: tuple[Tuning, ...] = (
         2e-3,
         5,
     ),
-    Tuning(
-        "adapters/instructions", "instructions", told, "lora", "does what it is told", 2e-3, 4
-    ),
+    Tuning("adapters/instructions", "instructions", told, "lora", "does what it is told", 2e-3, 4),
     Tuning("adapters/german", "german", translate, "lora", "translates English to German", 2e-3, 5),
     Tuning("adapters/verse", "verse", continued, "lora", "writes plays in verse", 2e-3, 5, 8, 16),
 )
