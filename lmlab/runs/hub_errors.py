@@ -45,7 +45,8 @@ def refused(error: Exception, name: str, *, kept: str = "", paid: str = "") -> I
     if state or _broke(error):
         return InputError(f"The connection to the Hub broke. {kept}".strip(), AGAIN)
     # Whatever else it is: its kind alone.
-    return InputError(f"The Hub did not take ‘{name}’ ({type(error).__name__}).", LOG_IN)
+    said = f"The Hub did not take ‘{name}’ ({type(error).__name__}). {kept}".strip()
+    return InputError(said, f"{AGAIN} {LOG_IN}")
 
 
 def _chain(error: BaseException) -> list[BaseException]:
