@@ -36,7 +36,7 @@ class Mixture:
     """The parts, the seed of the task documents, and their form."""
 
     parts: tuple[Part, ...] = (
-        Part("stories", 0.31, 0.28, 0.38, 0.16, 21, "CDLA-Sharing-1.0", "TinyStories"),
+        Part("stories", 0.31, 0.28, 0.38, 0.15, 21, "CDLA-Sharing-1.0", "TinyStories"),
         Part(
             "storybooks", 0.02, 0.02, 0.02, 0.02, 2, "CC BY 4.0", "African Storybook, Pratham Books"
         ),
@@ -53,9 +53,9 @@ class Mixture:
         ),
         Part("wiki", 0.24, 0.22, 0.10, 0.08, 51, "CC BY-SA 3.0", "English Wikipedia, about 2021"),
         Part("tinyshakespeare", 0.02, 0.01, 0.01, 0.01, 2, "public domain", "Shakespeare's plays"),
-        Part(TASKS, 0.0, 0.12, 0.30, 0.12, 22, GENERATED, "recipes.taskdocs, recipes.realdocs"),
-        Part(SHOTS, 0.0, 0.0, 0.0, 0.36, 7, GENERATED, "recipes.taskdocs: words, few shots"),
-        Part(HEADED, 0.0, 0.0, 0.0, 0.12, 4, "CDLA-Sharing-1.0", "TinyStories, recipes.headed"),
+        Part(TASKS, 0.0, 0.12, 0.30, 0.08, 22, GENERATED, "recipes.taskdocs, recipes.realdocs"),
+        Part(SHOTS, 0.0, 0.0, 0.0, 0.42, 9, GENERATED, "recipes.taskdocs: words, few shots"),
+        Part(HEADED, 0.0, 0.0, 0.0, 0.11, 4, "CDLA-Sharing-1.0", "TinyStories, recipes.headed"),
     )
     seed: int = 20
 
@@ -114,8 +114,8 @@ class TrainConfig:
     tasks_from: int = 1500
     fall_from: int | None = 2600
     fall: int = 2000
-    again: int = 800
-    again_rate: float = 0.4
+    again: int = 900
+    again_rate: float = 0.5
     seed: int = 20
     clip: float = 1.0
     save_seconds: float = 40.0

@@ -209,7 +209,7 @@ def test_what_ships_says_how_it_was_made(tmp_path, made):
     assert sum(p["epochs"] * SIZES[p["name"]] for p in story["mixture"]) == pytest.approx(2048, 0.1)
     assert [row["step"] for row in story["held_out_nats"]] == [8]
     assert "| part | share | with tasks | falling | again |" in _mixture(story["mixture"])
-    assert "from step 6 to 7, and again, from 0.4 of its height, to 8," in _run(story["config"])
+    assert "from step 6 to 7, and again, from 0.5 of its height, to 8," in _run(story["config"])
     read = [phase["windows"] * phase["length"] for phase in story["phases"]]
     assert sum(read) == story["tokens"] == 8 * CONFIG.batch_tokens
 
@@ -277,6 +277,8 @@ def test_composed_layouts_are_many_and_never_one_that_is_held_out():
     rng = Random(0)
     shots = {formats.composed(rng).shot("x", "y") for _ in range(3000)}
     assert len(shots) > 1500
+    shots |= (made_up := {formats.made_up(rng).shot("x", "y") for _ in range(3000)})
+    assert len(made_up) > 2500
     assert not shots & {layout.shot("x", "y") for layout in formats.HELD_OUT}
     assert not [s for s in shots if "=>" in s or "~" in s or "Target" in s or " / " in s]
 
