@@ -58,14 +58,13 @@ def test_trackio_is_told_each_step_and_a_sink_that_breaks_ends_no_run(tmp_path, 
             if step == 2 and "train/loss" in values:
                 raise RuntimeError("the disk of Trackio is full")
 
-        def finish(self):
-            told.append("finished")
-
     def init(**given):
         asked.update(given)
         return Run()
 
-    monkeypatch.setattr(sinks, "import_module", lambda name: SimpleNamespace(init=init))
+    monkeypatch.setattr(
+        sinks, "import_module", lambda name: SimpleNamespace(init=init, finish=told.clear)
+    )
     folder, events = run(tmp_path, trackio="lab")
     assert (asked["project"], asked["resume"]) == ("lab", "allow")
     assert asked["config"]["steps"] == 4

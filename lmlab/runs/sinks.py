@@ -128,6 +128,7 @@ class Trackio:
     """A project of Trackio: ``trackio show`` opens it."""
 
     def __init__(self, package: Any, project: str, name: str, config: Mapping[str, Any]) -> None:
+        self._finish = package.finish
         with redirect_stdout(sys.stderr):  # where commands print, nothing else may stand
             self._run = package.init(
                 project=project, name=name, config=dict(config), resume="allow", embed=False,
@@ -142,4 +143,4 @@ class Trackio:
 
     def close(self) -> None:
         with redirect_stdout(sys.stderr):
-            self._run.finish()
+            self._finish()
