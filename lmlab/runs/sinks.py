@@ -41,7 +41,7 @@ def told(events: Iterator[TrainEvent], spec: RunSpec, settings: Settings) -> Ite
         for event in events:
             if isinstance(event, Started):
                 sinks = [made for make in makers if (made := _tried(make, event.first))]
-            sinks = [sink for sink in sinks if _tried(_take, sink, event)]
+            sinks = [sink for sink in sinks if _lives(sink, event)]
             yield event
     finally:
         for sink in sinks:
@@ -55,6 +55,13 @@ def _tried(call: Callable[..., Any], *given: Any) -> Any:
     except Exception as error:
         log.warning("A run is no longer told elsewhere: %s: %s", type(error).__name__, error)
         return None
+
+
+def _lives(sink: Sink, event: TrainEvent) -> bool:
+    if _tried(_take, sink, event):
+        return True
+    _tried(sink.close)
+    return False
 
 
 def _take(sink: Sink, event: TrainEvent) -> bool:
