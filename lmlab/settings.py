@@ -81,6 +81,11 @@ class Settings(BaseSettings):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="number format of the weights in memory"
     )
+    gpu_from: float = Field(
+        100.0,
+        ge=0,
+        description="on ZeroGPU: parameters, in millions, from which a model asks for the lent GPU",
+    )
     memory_gb: Size | None = Field(
         None, description="memory for loaded models; default: half of the machine's"
     )
@@ -125,6 +130,12 @@ class Settings(BaseSettings):
     )
     scenes: Path | None = Field(None, description="folder of lecture scenes; default: the shipped")
     runs_dir: Path | None = Field(None, description="where fine-tuning runs are kept")
+    tensorboard: Path | None = Field(
+        None, description="folder in which runs are told to TensorBoard as well (an extra)"
+    )
+    trackio: str = Field(
+        "", description="project in which runs are told to Trackio as well (an extra)"
+    )
     cache_dir: Path | None = Field(
         None, description="where what was found out about models is kept; default: the user's cache"
     )

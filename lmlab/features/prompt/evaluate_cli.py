@@ -16,6 +16,7 @@ from lmlab.terminal.naming import ADAPTER, MODEL, asked_models
 from lmlab.terminal.quiet import write_json
 from lmlab.terminal.tables import template_of
 from lmlab.terminal.watched import counting
+from lmlab.text.harness import TaskTemplate
 from lmlab.text.protocols import Protocol
 from lmlab.text.sets import Dataset
 from lmlab.text.templates import PromptTemplate
@@ -63,7 +64,9 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     ):
         if len(several) > 1 and study != wanted:
             raise InputError(f"Several of {name} need --study {wanted}.")
-    templates = [template_of(name) for name in arguments.template]
+    templates = [template_of(name, tasks=True) for name in arguments.template]
+    if len(templates) > 1 and any(isinstance(one, TaskTemplate) for one in templates):
+        raise InputError("A task file is measured alone.", "Name one --template.")
     shots = any(_numbers(arguments.shots))
     found = dataset_of(arguments, templates[0], split=arguments.split, shots=shots)
     lab = open_lab()
