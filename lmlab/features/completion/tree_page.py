@@ -16,7 +16,7 @@ from lmlab.lab import Lab
 from lmlab.parts.alternatives import index_of
 from lmlab.parts.forms import Controls
 from lmlab.parts.gradio_compat.building import Html
-from lmlab.parts.receipt_button import Keep, Note, follow, quoted
+from lmlab.parts.receipt_button import Keep, Note, quoted
 from lmlab.parts.stream import GENERATING, Busy, Line, Sign, Work
 from lmlab.parts.widgets import static
 from lmlab.progress import Loading, Progress
@@ -77,7 +77,7 @@ def build(
             it.status = static("", elem_id="completion-tree-status", elem_classes="lm-status")
         it.map = AreaMap(elem_id="completion-tree-map")
         keep = Keep("completion-tree", ("completion-tree-map",))
-    line, does = Line(it.status, it.stop), Handlers(lab, controls)
+    line, does = Line(it.status, it.stop, keep), Handlers(lab, controls)
     outputs = {"map": it.map, "kept": it.kept}
     line.on(it.go.click, does.draw, [*given, *asked.values(), *fields], outputs,
             **{**GENERATING, "trigger_mode": "once"})  # fmt: skip
@@ -86,7 +86,7 @@ def build(
     line.on(it.map.leave, does.leave, moved, outputs, **GENERATING)
     line.on([one.change for one in fields], does.shape, moved, outputs,
             **{**GENERATING, "trigger_mode": "always_last"})  # fmt: skip
-    follow(keep, line.running, note, [it.kept])
+    keep.notes(note, [it.kept])
     line.stoppable()
 
 

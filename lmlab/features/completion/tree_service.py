@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lmlab.errors import InputError
 from lmlab.generation.config import GenerateConfig, TreeConfig
 from lmlab.lab import Lab, import_core
-from lmlab.lent_gpu import runs_models
+from lmlab.lent_gpu import SHORT, runs_models
 from lmlab.memo import Memo
 from lmlab.models.refs import ModelRef
 from lmlab.progress import Loading, Progress
@@ -55,7 +55,7 @@ class Trees:
                 self._kept.put(asked.name, event)
             yield event
 
-    @runs_models("model")
+    @runs_models("model", seconds=SHORT)
     def _grow(self, model: str, asked: Asked) -> Iterator[Any]:
         import_core()
         from lmlab.generation.advice import given

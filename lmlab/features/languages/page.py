@@ -12,7 +12,7 @@ from lmlab.lab import Lab
 from lmlab.models.backends import lacking
 from lmlab.models.gives import WEIGHTS
 from lmlab.parts.pickers import NAMES_MODELS, model_picker
-from lmlab.parts.receipt_button import Keep, Note, follow
+from lmlab.parts.receipt_button import Keep, Note
 from lmlab.parts.saving import Saver
 from lmlab.parts.stream import SCORING, Busy, Line, Work
 from lmlab.parts.widgets import chart, static
@@ -49,12 +49,12 @@ def build(lab: Lab) -> None:
         static('<h2 class="lm-h">Price: tokens against the first sentence’s</h2>')
         figure = chart(views.prices(()), "languages-prices")
     table = static(EMPTY, elem_id="languages-table")
-    line = Line(status, stop)
+    line = Line(status, stop, keep)
     outputs = {"table": table, "figure": figure, "kept": kept}
-    asked = line.on(
+    line.on(
         go.click, asker(lab), [text, tokenizers, model], outputs, trigger_mode="once", **SCORING
     )
-    follow(keep, [asked], note, [kept])
+    keep.notes(note, [kept])
     saver.gives("languages.csv", views.to_csv, kept, hint="Press Count first.")
     line.stoppable()
 

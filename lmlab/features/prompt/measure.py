@@ -11,7 +11,7 @@ from lmlab.features.prompt import design, events, measure_events, pairs, receipt
 from lmlab.features.prompt.sheet import MEASURED
 from lmlab.features.prompt.widgets import PREDICTIONS, Widget
 from lmlab.lab import Lab
-from lmlab.parts.receipt_button import Keep, follow
+from lmlab.parts.receipt_button import Keep
 from lmlab.parts.stream import QUIET, STUDYING, Line
 from lmlab.parts.widgets import Handover, static
 
@@ -46,7 +46,7 @@ def build(lab: Lab, form: SimpleNamespace, sheet: gr.State) -> SimpleNamespace:
     with gr.Column(elem_classes="lm-panel"):
         _ask(lab, plan)
     _show(shown)
-    line = Line(plan.status, plan.buttons["stop"])
+    line = Line(plan.status, plan.buttons["stop"], shown.keep)
     given = [plan.kind, plan.shots, plan.models, plan.above, *plan.counts]
     asked = [sheet, form.model, form.other, *design.values(form), *given]
     drawn = {name: getattr(shown, name) for name in DRAWN}
@@ -54,14 +54,14 @@ def build(lab: Lab, form: SimpleNamespace, sheet: gr.State) -> SimpleNamespace:
         clicked, measurer = plan.buttons[kind].click, measure_events.measurer(lab, kind)
         line.on(clicked, measurer, asked, drawn, trigger_mode="once", **STUDYING)
     line.stoppable()
-    follow(shown.keep, line.running, receipt.of_study(lab), [shown.kept], lazy=True)
+    shown.keep.notes(receipt.of_study(lab), [shown.kept], lazy=True)
     shown.download.click(measure_events.table, shown.kept, shown.handover, **QUIET)
     plan.kind.change(
         lambda kind: [gr.update(visible=kind == "shots"), gr.update(visible=kind == "models")],
         plan.kind, [plan.shots, plan.models], queue=False, **QUIET,
     )  # fmt: skip
     form.data.input(lambda name: events.others(lab, name), form.data, plan.models, **QUIET)
-    pairs.build(lab, form.model)
+    pairs.build(lab, form.model, plan.rows)
     return shown
 
 
@@ -79,7 +79,7 @@ def _ask(lab: Lab, plan: SimpleNamespace) -> None:
             "0, 1, 2, 4, 8", label="Shots to try", elem_id="prompt-curve", min_width=120,
             max_lines=1,
         )  # fmt: skip
-        plan.counts = [MEASURED.widget(name) for name in MEASURED.names]
+        counts = {name: MEASURED.widget(name) for name in MEASURED.names if name != "measure"}
         plan.models = gr.Dropdown(
             lab.model_names(), value=events.others(lab, design.FIRST[0]), multiselect=True,
             label="Other models", elem_id="prompt-models", min_width=330, visible=False,
@@ -88,6 +88,8 @@ def _ask(lab: Lab, plan: SimpleNamespace) -> None:
             False, label="with the examples above", info="else drawn by seed",
             elem_id="prompt-above", min_width=200,
         )  # fmt: skip
+        counts["measure"] = plan.rows = MEASURED.widget("measure", min_width=320)
+        plan.counts = [counts[name] for name in MEASURED.names]
     with gr.Row(elem_classes="lm-buttons"):
         plan.buttons[""] = gr.Button(
             "Measure", variant="primary", elem_id="prompt-measure", scale=0, min_width=160
