@@ -26,8 +26,8 @@ from lmlab.settings import Settings
 
 STORY = "Once upon a time, there was a little dog. The cat said hello to the dog. " * 4
 ODD = (
-    "é e\u0301 \u0301\u0301 😀\U0001f469\u200d\U0001f467 \x00\x01\x1b[31m\x7f\r\n\r\t <s></s> <unk> "
-    "שלום 漢字 ﬁ Ａ \ufeff\u200b\u202e \U0001f1e9\U0001f1ea  two  spaces \n\n ÀÉ İ ß "
+    "é e\u0301 \u0301\u0301 😀\U0001f469\u200d\U0001f467 \x00\x01\x1b[31m\x7f\r\n\r\t <s></s> "
+    "<unk> שלום 漢字 ﬁ Ａ \ufeff\u200b\u202e \U0001f1e9\U0001f1ea  two  spaces \n\n ÀÉ İ ß "
 ).encode()
 BROKEN = b"\xff\xfe caf\xe9 \xed\xa0\x80 \xf0\x9f\x98 \xc0\x80 end" + bytes(range(256))
 
@@ -105,7 +105,7 @@ def _given(lm, symbols):
 def test_what_a_tokenizer_changes_goes_past_it(folder, normalizer):
     tokenizer = lmlab.load(str(folder())).tokenizer
     core = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
-    core.normalizer = getattr(normalizers, normalizer)()
+    core.normalizer = normalizers.Sequence([normalizers.NFD(), getattr(normalizers, normalizer)()])
     vocabulary = Vocabulary(PreTrainedTokenizerFast(tokenizer_object=core, eos_token="</s>"))
     lm = SimpleNamespace(vocabulary=vocabulary)
     for content in (ODD, "The king, the ÉTÉ and the dog ﬁ.".encode()):
@@ -193,7 +193,7 @@ def test_the_fingerprint_is_the_same_again_and_knows_an_adapter(folder, lora_fol
     plain = str(folder("llama", "bytelevel-bos"))
     first = fingerprint(lmlab.load(plain))
     assert fingerprint(lmlab.load(plain)) == first
-    tuned = fingerprint(lmlab.load(plain, adapter=str(lora_folder)))
+    tuned = fingerprint(lmlab.load(f"{plain}+{lora_folder}"))
     assert tuned.tokens == first.tokens
     assert tuned.weights != first.weights
 

@@ -271,8 +271,8 @@ def _units(sources: dict[str, Source], limit: int, text: str) -> list[Convention
             (rolling,), "bits", "bits a byte", n_bytes, "bytes", (UNITS,),
         ),
         Convention(
-            "bits-character", "unit", "bits a character", "Divided by Unicode characters; papers on "
-            "enwik8 say characters for what are bytes.", (lead,), "bits", "bits a character",
+            "bits-character", "unit", "bits a character", "Divided by Unicode characters; papers "
+            "on enwik8 say characters for what are bytes.", (lead,), "bits", "bits a character",
             len(text), "characters",
         ),
     ]  # fmt: skip

@@ -12,5 +12,6 @@ FEATURE = Feature(
     ),
     first=Look("#audit-table tbody tr", press="#audit-go"),
     commands=("cli:add_audit",),
+    pictured=False,
     needs=frozenset({"scores"}),
 )

@@ -48,10 +48,10 @@ def build(lab: Lab) -> None:
             with gr.Row(elem_classes="lm-buttons"):
                 go = gr.Button("Audit", variant="primary", elem_id="audit-go", elem_classes="lm-go")
                 stop = gr.Button("Stop", interactive=False, elem_id="audit-stop", min_width=80)
-    with gr.Row(elem_classes="lm-changebar"):
-        status, saver = static("", elem_id="audit-status"), Saver("audit-csv")
-    line = Line(status, stop)
-    kept, table = gr.State(None), static(views.table(None), elem_id="audit-table")
+                saver = Saver("audit-csv")
+    line = Line(static("", elem_id="audit-status"), stop)
+    with gr.Column(elem_classes="lm-panel"):
+        kept, table = gr.State(None), static(views.table(None), elem_id="audit-table")
     line.on(
         go.click, auditor(lab), [model, text, context], {"table": table, "kept": kept},
         trigger_mode="once", **SCORING,

@@ -13,5 +13,6 @@ FEATURE = Feature(
     ),
     first=Look("#zip-view .lm-zipbar", press="#zip-go"),
     commands=("cli:add_zip", "cli:add_unzip"),
+    pictured=False,
     needs=DISTRIBUTIONS,
 )

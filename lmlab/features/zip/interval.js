@@ -4,14 +4,14 @@ import { count, label, probability, visible } from "../../parts/web/format.js";
 
 /** @param {HTMLElement} element @param {Given} given */
 export function mount(element, { props, watch }) {
-  const PACE = 700, WIDE = 1000, TALL = 190, BAR = 46, NAMED = 44;
-  let found = null, at = 0, timer = 0;
+  const PACE = 700, LEAST = 240, TALL = 190, BAR = 46, NAMED = 40;
+  let found = null, at = 0, timer = 0, wide = LEAST;
   const part = (name) => element.querySelector(name);
   const slider = part(".lm-zipslider input");
-  const play = button("lm-quiet", "Play", () => (timer ? rest() : begin()));
+  const play = button("", "Play", () => (timer ? rest() : begin()));
   const step = (by) => () => { rest(); go(at + by); };
-  part(".lm-zipplay").append(button("lm-quiet", "◀", step(-1), { "aria-label": "one token back" }), play,
-    button("lm-quiet", "▶", step(1), { "aria-label": "one token on" }));
+  part(".lm-zipplay").append(button("", "◀", step(-1), { "aria-label": "one token back" }), play,
+    button("", "▶", step(1), { "aria-label": "one token on" }));
 
   function begin() {
     if (at >= found.steps.length) at = 0;
@@ -36,24 +36,25 @@ export function mount(element, { props, watch }) {
   // Parts of an interval as boxes; what is wide enough has its name.
   function boxes(parts, y, own) {
     return parts.flatMap(([text, low, size]) => {
-      const x = low * WIDE, width = Math.max(1.2, size * WIDE), mine = own && low === own[0];
+      const x = low * wide, width = Math.max(1.2, size * wide), mine = own && low === own[0];
       const box = svg("rect", { x, y, width, height: BAR, class: "lm-zipbar" + (mine ? " own" : "") });
       box.append(svg("title", {}, `${label(text)}: ${probability(size)}`));
       if (width < NAMED) return [box];
-      const most = Math.max(1, Math.floor(width / 11)), name = label(text);
+      const most = Math.max(1, Math.floor(width / 10)), name = label(text);
       return [box, svg("text", { x: x + width / 2, y: y + BAR / 2 + 5, class: mine ? "own" : "" }, name.length > most ? name.slice(0, most - 1) + "…" : name)];
     });
   }
 
   function bars() {
-    const now = found.steps[at - 1], next = found.steps[at], drawn = svg("svg", { viewBox: `0 0 ${WIDE} ${TALL}`, role: "img", "aria-label": part(".lm-zipsaid").textContent });
-    const whole = (y) => svg("rect", { x: 0, y, width: WIDE, height: BAR, class: "lm-zipwhole" });
+    wide = Math.max(LEAST, part(".lm-zipbars").clientWidth);
+    const now = found.steps[at - 1], next = found.steps[at], drawn = svg("svg", { viewBox: `0 0 ${wide} ${TALL}`, role: "img", "aria-label": part(".lm-zipsaid").textContent });
+    const whole = (y) => svg("rect", { x: 0, y, width: wide, height: BAR, class: "lm-zipwhole" });
     const low = TALL - BAR;
     drawn.append(whole(0), whole(low));
     if (now?.part) {
       const [x, size] = now.part, parts = now.others.filter((one) => one[1] !== x);
-      const from = x * WIDE, to = from + Math.max(1.2, size * WIDE);
-      drawn.append(svg("path", { d: `M${from} ${BAR}L0 ${low}H${WIDE}L${to} ${BAR}Z`, class: "lm-zipzoom" }));
+      const from = x * wide, to = from + Math.max(1.2, size * wide);
+      drawn.append(svg("path", { d: `M${from} ${BAR}L0 ${low}H${wide}L${to} ${BAR}Z`, class: "lm-zipzoom" }));
       drawn.append(...boxes(parts, 0), ...boxes([[now.text, x, size]], 0, now.part));
     }
     if (next?.part) drawn.append(...boxes(next.others, low));
@@ -72,7 +73,7 @@ export function mount(element, { props, watch }) {
     const before = Math.min(out, found.steps[at - 2]?.out ?? 0), sent = found.bits.slice(0, before), fresh = found.bits.slice(before, out);
     part(".lm-zip h3 small").textContent = `${count(out)} of ${count(found.bits.length)}`;
     const box = part(".lm-zipbits");
-    box.replaceChildren(sent, el("b", "", fresh), el("i", "", found.bits.slice(out)));
+    box.replaceChildren(el("span", "", sent), el("b", "", fresh), el("i", "", found.bits.slice(out)));
     const newest = box.querySelector("b");
     box.scrollTop = Math.max(0, newest.offsetTop - box.offsetTop - 30);
     return out;
@@ -105,6 +106,7 @@ export function mount(element, { props, watch }) {
     if (found) go(1);
   }
 
+  new ResizeObserver(() => { if (found && Math.abs(part(".lm-zipbars").clientWidth - wide) > 2) requestAnimationFrame(bars); }).observe(element);
   slider.oninput = () => { rest(); go(+slider.value); };
   arrived();
   watch("value", arrived);
