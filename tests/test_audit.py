@@ -106,13 +106,14 @@ def test_lm_eval(case):
     lm_eval = pytest.importorskip("lm_eval.models.huggingface", reason="lm-eval is not installed")
     from lm_eval.api.instance import Instance
     from lm_eval.api.metrics import bits_per_byte, weighted_perplexity
+    from lm_eval.api.task import PerplexityTask
 
     path, _, long, short = case
     harness = lm_eval.HFLM(str(path), device="cpu", dtype="float32", batch_size=1)
     for rows, text in ((long, LONG), (short, SHORT)):
         asked = [Instance("loglikelihood_rolling", {}, (text,), 0)]
         (logprob,) = harness.loglikelihood_rolling(asked, disable_tqdm=True)
-        words, n_bytes = len(text.split()), len(text.encode())
+        words, n_bytes = PerplexityTask.count_words(text), PerplexityTask.count_bytes(text)
         assert rows["rolling"].total == pytest.approx(-logprob, rel=1e-5)
         for key, ask, size in (
             ("word", weighted_perplexity, words), ("byte", weighted_perplexity, n_bytes),

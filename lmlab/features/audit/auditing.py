@@ -86,9 +86,10 @@ class Numbers:
         with memory_for("for this text", "Shorten it."):
             stats = self.lm.score(reads, 0)
         refuse_nan(stats.logprob, self.lm.name, "this text")
-        parts = stats.logprob.cpu().double().split([one.high - one.low for one in some])
+        nats = -np.minimum(stats.logprob.cpu().double().numpy(), 0)
+        parts = np.split(nats, np.cumsum([one.high - one.low for one in some])[:-1])
         for (key, one), part in zip(batch.items(), parts, strict=True):
-            self._nats[key] = (one.low, -np.minimum(part.numpy(), 0))
+            self._nats[key] = (one.low, part)
 
     def _key(self, ids: tuple[int, ...], window: Window) -> Key:
         return ids, window.start, 0 if self.lm.border is None else window.high

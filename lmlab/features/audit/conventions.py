@@ -20,7 +20,7 @@ HARNESS = ("lm-eval", "HFLM.loglikelihood_rolling; utils.get_rolling_token_windo
 UNITS = ("lm-eval", "api/task.py, PerplexityTask.process_results; metric_list of tasks/wikitext")
 EVALUATE = ("evaluate", "metrics/perplexity: mean_perplexity")
 MINICONS = ("minicons", "IncrementalLMScorer.sequence_score")
-GPTQ = ("GPTQ and the papers after it", "the evaluation loop of their code (opt_eval, llama_eval)")
+GPTQ = ("GPTQ and the papers after it", "opt.py, opt_eval")
 LLAMA_CPP = ("llama.cpp", "tools/perplexity/perplexity.cpp")
 
 

@@ -43,11 +43,11 @@ def _both_ways(lm: "LM", text: str) -> Iterator[Event]:
     from lmlab.features.zip.archive import opened, pack, unpack
     from lmlab.scoring.score import iter_scores
 
-    for event in iter_scores(lm, [text], top_k=0, max_tokens=MOST):
-        yield event
-        if isinstance(event, Scored):
-            scored = event
-    content, steps, file = text.encode(), [], b""
+    for scoring in iter_scores(lm, [text], top_k=0, max_tokens=MOST):
+        yield scoring
+        if isinstance(scoring, Scored):
+            scored = scoring
+    content, steps, file = text.encode(), list["Step"](), b""
     for event in pack(lm, content, look=LOOK):
         if isinstance(event, bytes):
             file = event
@@ -80,10 +80,10 @@ def _shown(lm: "LM", steps: "list[Step]", code: bytes) -> tuple[Shown, ...]:
         else:
             read.append(step.symbol)
             text = show(vocabulary.read(read, len(read) - 1))
-        others = (Part(vocabulary.text(one.token), one.low, one.size) for one in step.others)
-        share = step.share and Part(text, step.share.low, step.share.size)
+        others = tuple(Part(vocabulary.text(one.token), one.low, one.size) for one in step.others)
+        own = Part(text, step.share.low, step.share.size) if step.share else None
         out, needs = settled(*step.interval), needed(*step.interval, code)
-        found.append(Shown(text, step.bits, share, tuple(others), out, needs))
+        found.append(Shown(text, step.bits, own, others, out, needs))
     return tuple(found)
 
 
@@ -91,5 +91,5 @@ def _weights(lm: "LM") -> int | None:
     """Bytes of a model's parameters."""
     if "weights" not in lm.gives:
         return None
-    parameters: Any = lm.own_parameters()
-    return sum(one.numel() * one.element_size() for one in parameters.values())
+    parameters: dict[str, Any] = lm.own_parameters()
+    return sum(int(one.numel() * one.element_size()) for one in parameters.values())

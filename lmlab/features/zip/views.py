@@ -4,6 +4,7 @@ import gzip
 import json
 import lzma
 import math
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -40,14 +41,9 @@ def sizes(content: bytes) -> list[Size]:
 
 def _zstd(content: bytes) -> int | None:
     """Bytes of zstd at its best; None where no Python package of it is here."""
-    for name, compress in (
-        ("compression.zstd", lambda zstd: zstd.compress(content, level=22)),
-        ("zstandard", lambda zstd: zstd.ZstdCompressor(level=22).compress(content)),
-    ):
-        try:
-            return len(compress(import_module(name)))
-        except ImportError:
-            continue
+    for name in ("compression.zstd", "zstandard"):
+        with suppress(ImportError):
+            return len(import_module(name).compress(content, level=22))
     return None
 
 
