@@ -17,6 +17,7 @@ import torch
 from lmlab.errors import InputError, ModelError
 from lmlab.features.zip.coding import Step, Steps, Symbol, read, symbols, write
 from lmlab.models.model import LM
+from lmlab.palette import visible
 from lmlab.version import __version__
 
 MAGIC, FORMAT = b"LMZ", 1
@@ -195,7 +196,7 @@ def opened(file: bytes) -> tuple[Header, bytes]:
             raise InputError(
                 f"The file has format {form}; this lmlab reads {FORMAT}.", "Update it."
             )
-        model, version = reader.text(), reader.text()
+        model, version = visible(reader.text()), visible(reader.text())  # a terminal will show it
         made = Fingerprint(*(reader.take(PRINT) for _ in range(3)))
         n_symbols, n_bytes = reader.number(), reader.number()
         header = Header(model, version, made, bool(coded), n_symbols, n_bytes, reader.take(CHECK))
