@@ -3,6 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
+from tests.ui.conftest import handed_over
+
 pytestmark = pytest.mark.browser
 TEXT = "The dog ran to the <b>king</b>.\n\nA cat said שלום."
 
@@ -10,6 +12,7 @@ TEXT = "The dog ran to the <b>king</b>.\n\nA cat said שלום."
 def test_the_interval_narrows_and_the_far_side_knows_in_the_end(visit, mock_page):
     page = visit(mock_page("zip", "audit") + "?tab=zip")
     page.locator("#zip-text textarea").fill(TEXT)
+    handed_over(page)
     page.locator("#zip-go").click()
     expect(page.locator("#zip-far")).to_contain_text("bit for bit")
     expect(page.locator("#zip-far .lm-zipfar")).to_have_text(TEXT)
@@ -34,6 +37,7 @@ def test_the_interval_narrows_and_the_far_side_knows_in_the_end(visit, mock_page
 def test_a_row_opens_the_tokens_that_make_it(visit, mock_page):
     page = visit(mock_page("zip", "audit") + "?tab=audit")
     page.locator("#audit-text textarea").fill(TEXT)
+    handed_over(page)
     page.locator("#audit-go").click()
     row = page.locator("#audit-table tr", has_text="no start token")
     row.locator("summary").click()

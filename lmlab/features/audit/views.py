@@ -38,7 +38,8 @@ def told(row: Row, found: Audit) -> str:
     sums = f"Σ {base.total:,.2f} → {row.total:,.2f} nats" if row.changes else "the same tokens"
     if (row.count, row.counted) == (base.count, base.counted):
         return sums
-    return f"{sums}, ÷ {row.count:,.0f} {row.counted} for {base.count:,.0f} tokens"
+    counted = "" if row.counted == base.counted else f" {row.counted}"
+    return f"{sums}, ÷ {row.count:,.0f}{counted} for {base.count:,.0f} tokens"
 
 
 def to_csv(found: Audit) -> str:
