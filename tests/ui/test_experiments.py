@@ -43,3 +43,6 @@ def test_a_row_opens_the_tokens_that_make_it(visit, mock_page):
     row.locator("summary").click()
     expect(row.locator("li").first).to_contain_text("not counted")
     expect(page.locator("#audit-table")).to_contain_text("lm-eval")
+    keep = page.locator("#audit-keep")
+    keep.get_by_role("button", name="Receipt", exact=True).click()
+    expect(keep).to_contain_text("gives no weights")  # a mock has none

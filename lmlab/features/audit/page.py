@@ -14,7 +14,7 @@ from lmlab.features.audit.service import Auditing
 from lmlab.lab import Lab
 from lmlab.parts.examples import CODE, SHUFFLED, STORY
 from lmlab.parts.pickers import model_picker
-from lmlab.parts.receipt_button import Keep, Note, follow, quoted
+from lmlab.parts.receipt_button import Keep, Note, quoted
 from lmlab.parts.saving import Saver
 from lmlab.parts.stream import SCORING, Busy, Line, Work, result
 from lmlab.parts.widgets import static
@@ -49,15 +49,16 @@ def build(lab: Lab) -> None:
                 go = gr.Button("Audit", variant="primary", elem_id="audit-go", elem_classes="lm-go")
                 stop = gr.Button("Stop", interactive=False, elem_id="audit-stop", min_width=80)
                 saver = Saver("audit-csv")
-    line = Line(static("", elem_id="audit-status"), stop)
+    status = static("", elem_id="audit-status")
     with gr.Column(elem_classes="lm-panel"):
         kept, table = gr.State(None), static(views.table(None), elem_id="audit-table")
+    line = Line(status, stop, Keep("audit", ("audit-table",)))
     line.on(
         go.click, auditor(lab), [model, text, context], {"table": table, "kept": kept},
         trigger_mode="once", **SCORING,
     )  # fmt: skip
+    line.keep.notes(note, [kept])
     line.stoppable()
-    follow(Keep("audit", ("audit-table",)), line.running, note, [kept])
     saver.gives(
         "audit.csv", lambda found: views.to_csv(found) if found else "", kept,
         hint="Press Audit first.",

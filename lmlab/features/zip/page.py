@@ -14,7 +14,7 @@ from lmlab.parts.examples import EXAMPLES
 from lmlab.parts.gradio_compat.building import Html
 from lmlab.parts.html import filled
 from lmlab.parts.pickers import model_picker
-from lmlab.parts.receipt_button import Keep, Note, follow, quoted
+from lmlab.parts.receipt_button import Keep, Note, quoted
 from lmlab.parts.stream import GENERATING, QUIET, Busy, Line, Pace, Work
 from lmlab.parts.widgets import static
 from lmlab.progress import Loading
@@ -56,11 +56,10 @@ def build(lab: Lab) -> None:
         chips = [gr.Button(one.name, size="sm", min_width=60) for one in EXAMPLES[:5]]
         status = static("", elem_id="zip-status")
     outputs = _shown()
-    line = Line(status, stop)
+    line = Line(status, stop, Keep("zip", ("zip-figures", "zip-sizes")))
     line.on(go.click, zipper(lab), [model, text], outputs, trigger_mode="once", **GENERATING)
+    line.keep.notes(note, [outputs["kept"]])
     line.stoppable()
-    keep = Keep("zip", ("zip-figures", "zip-sizes"))
-    follow(keep, line.running, note, [outputs["kept"]])
     for chip, example in zip(chips, EXAMPLES, strict=False):
         chip.click(lambda value=example.text: value, None, text, queue=False, **QUIET)
 
