@@ -71,7 +71,7 @@ export function mount(element, { props, watch }) {
   function wire() {
     const all = at === found.steps.length, out = all ? found.bits.length : Math.min(found.bits.length, found.steps[at - 1]?.out ?? 0);
     const before = Math.min(out, found.steps[at - 2]?.out ?? 0), sent = found.bits.slice(0, before), fresh = found.bits.slice(before, out);
-    part(".lm-zip h3 small").textContent = `${count(out)} of ${count(found.bits.length)}`;
+    part(".lm-zip h2 small").textContent = `${count(out)} of ${count(found.bits.length)}`;
     const box = part(".lm-zipbits");
     box.replaceChildren(el("span", "", sent), el("b", "", fresh), el("i", "", found.bits.slice(out)));
     const newest = box.querySelector("b");
