@@ -9,6 +9,7 @@ from lmlab.lab import Lab
 from lmlab.page.scenes.course import shipped
 from lmlab.settings import Settings
 from tests.ui.conftest import handed_over
+from tests.ui.test_access import SCRIPTS, by_keyboard, faults
 
 pytestmark = pytest.mark.browser
 BAR = "#lecture .lm-lecture"
@@ -164,11 +165,17 @@ def test_the_presenters_window_and_the_stage_stay_together(visit, stage):
     with page.context.expect_page() as opened:
         page.keyboard.press("s")
     desk = opened.value
-    scene = {one.name: one for one in shipped()}["by-hand"]
+    at = [one.name for one in shipped()].index("by-hand")
+    scene = shipped()[at]
     expect(desk.get_by_text(scene.notes)).to_be_visible()
     expect(desk.get_by_text(scene.ask.answer)).to_be_visible()
     expect(desk.locator("li").nth(1)).to_have_text(f"{scene.ask.options[1]}1")
     expect(desk.locator(".lm-desk-spent")).to_contain_text(f"of {scene.minutes} min")
+    desk.evaluate(SCRIPTS)
+    assert faults(desk) == by_keyboard(desk) == []
+    desk.keyboard.press("d")
+    expect(desk.locator("body.dark")).to_be_visible()
+    assert faults(desk, "color-contrast") == []
     desk.keyboard.press(" ")
     expect(page.locator(f"{BAR} .lm-answer")).to_have_text(scene.ask.answer)
     # The hands stay to be seen.
@@ -180,10 +187,10 @@ def test_the_presenters_window_and_the_stage_stay_together(visit, stage):
     expect(desk.locator("h1")).to_have_text("Sense against nonsense")
     expect(page.locator("html.lm-blank")).not_to_be_attached()
     page.keyboard.press("g")
-    page.keyboard.type("1")
+    page.keyboard.type(str(at + 1))
     page.keyboard.press("Enter")
     expect(desk.locator("h1")).to_have_text(scene.title)
-    desk.get_by_role("combobox").select_option(index=2)
+    desk.get_by_role("combobox").select_option(index=at + 2)
     expect(page.locator(f"{BAR} h2")).to_have_text("Conditional perplexity")
     for window in (desk, page):
         window.reload()

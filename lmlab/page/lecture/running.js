@@ -16,7 +16,12 @@ export function running(element, named, ready) {
   let begun = null, left = null; // what the scene trains; what an earlier one trained, until that is over
   const kept = new Map(); // by scene: the run that it trained
 
-  const stopOf = (tab, run) => named(tab, run.replace(/[^-]*$/, "stop"));
+  // What stops all that goes on in the tab of a button.
+  function stopsOf(tab, run) {
+    let panel = named(tab, run);
+    for (let up = panel; up; up = up.parentElement) if (up.matches('[role="tabpanel"]')) panel = up;
+    return [...(panel?.querySelectorAll('button[id$="-stop"]:enabled') || [])];
+  }
   const monitorOf = (tab) => named(tab, "monitor")?.querySelector(".lm-monitor");
 
   onTold(element, "preview", () => { changed = performance.now(); setTimeout(press, QUIET + 1); });
@@ -30,8 +35,7 @@ export function running(element, named, ready) {
   // Once the button can be pressed, press it; a run under way is stopped first.
   function press() {
     if (!wish || performance.now() - since < DRAWN) return;
-    const { name, tab, run } = wish, pressed = named(tab, run), stop = stopOf(tab, run), monitor = monitorOf(tab);
-    const runs = stop && !stop.disabled;
+    const { name, tab, run } = wish, pressed = named(tab, run), monitor = monitorOf(tab), stops = stopsOf(tab, run);
     if (monitor && left) return;
     if (monitor && kept.has(name)) {
       wish = null;
@@ -39,8 +43,9 @@ export function running(element, named, ready) {
       return ready();
     }
     if (!pressed || pressed.disabled || pressed.offsetParent === null && !pressed.classList.contains("lm-none")) return;
-    if (runs && stop.offsetParent !== null) return stop.click();
-    if (!settled(tab) && !runs) return;
+    const seen = stops.filter((stop) => stop.offsetParent !== null);
+    if (seen.length) return seen.forEach((stop) => stop.click());
+    if (!settled(tab) && !stops.length) return;
     wish = null;
     begun = monitor && name ? { name, tab, run, before: monitor.dataset.run, at: performance.now() } : null;
     pressed.click();
@@ -63,21 +68,20 @@ export function running(element, named, ready) {
   function halt(scene) {
     wish = null;
     if (begun) {
-      left = { ...begun, until: performance.now() + PATIENCE };
+      left = { ...begun, until: performance.now() + 3 * PATIENCE };
       begun = null;
       return end();
     }
-    const stop = scene?.run && stopOf(scene.tab, scene.run);
-    if (stop && !stop.disabled) stop.click();
+    if (scene?.run) stopsOf(scene.tab, scene.run).forEach((stop) => stop.click());
   }
 
   // A run may still be on its way when its scene is left.
   function end() {
     if (!left) return;
     const { name, tab, run, before, at, until } = left, now = performance.now();
-    const monitor = monitorOf(tab), stop = stopOf(tab, run), mine = monitor?.dataset.run !== before;
+    const monitor = monitorOf(tab), mine = monitor?.dataset.run !== before;
     if (mine) kept.set(name, monitor.dataset.run);
-    if (stop && !stop.disabled) stop.click();
+    stopsOf(tab, run).forEach((stop) => stop.click());
     const over = mine ? !GOING.includes(monitor.dataset.state) : !named(tab, run)?.disabled && now - at > REFUSED;
     if (!over && now < until) return setTimeout(end, OFTEN);
     left = null;
