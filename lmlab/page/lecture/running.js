@@ -5,14 +5,14 @@ import { onTold, onTurn, tell } from "../../parts/web/dom.js";
 // On the Prompt tab the prompt is drawn anew after the filling, and a run that began before would be
 // drawn over: so it waits until the prompt has changed, though not for long.
 // And Gradio needs a moment to draw what is filled in.
-const DRAWN = 60, QUIET = 120, LONGEST = 800, MOUNTING = 2400, PATIENCE = 9600, REFUSED = 5000, OFTEN = 250; // milliseconds
+const DRAWN = 60, QUIET = 120, LONGEST = 800, MOUNTING = 2400, PATIENCE = 9600, REFUSED = 5000, STOPPING = 2000, OFTEN = 250; // milliseconds
 const GOING = ["queued", "running", "stopping"];
 
 /** @param {HTMLElement} element @param {(tab: string, name: string) => any} named
  * @param {(idle?: boolean) => void} ready */
 export function running(element, named, ready) {
   let since = 0, changed = 0;
-  let wish = null; // {name, tab, run} that is still to be pressed
+  let wish = null; // {name, tab, run, stopped} that is still to be pressed; when others were stopped for it
   let begun = null, left = null; // what the scene trains; what an earlier one trained, until that is over
   const kept = new Map(); // by scene: the run that it trained
 
@@ -44,7 +44,15 @@ export function running(element, named, ready) {
     }
     if (!pressed || pressed.disabled || pressed.offsetParent === null && !pressed.classList.contains("lm-none")) return;
     const seen = stops.filter((stop) => stop.offsetParent !== null);
-    if (seen.length) return seen.forEach((stop) => stop.click());
+    // Once in a while: what is pressed while the page stops something is pressed after that, and would
+    // stop the scene's own run.
+    if (seen.length) {
+      if (performance.now() - wish.stopped > STOPPING) {
+        wish.stopped = performance.now();
+        seen.forEach((stop) => stop.click());
+      }
+      return;
+    }
     if (!settled(tab) && !stops.length) return;
     wish = null;
     begun = monitor && name ? { name, tab, run, before: monitor.dataset.run, at: performance.now() } : null;
@@ -54,7 +62,7 @@ export function running(element, named, ready) {
 
   // Where it cannot be pressed for so long, or is not there at all, nothing runs.
   function want(name, tab, run) {
-    const mine = wish = { name, tab, run };
+    const mine = wish = { name, tab, run, stopped: -Infinity };
     since = performance.now();
     const late = (only) => { press(); if (wish === mine && only()) { wish = null; ready(true); } };
     setTimeout(press, DRAWN + 1);
