@@ -31,6 +31,7 @@ def layers(
     sent: Mapping[str, Callable[[bytes], bytes]] = MappingProxyType({}),
     own: Mapping[str, bytes] = MappingProxyType({}),
     edition: Callable[[], int] = int,
+    signs_in: bool = False,
 ) -> list[Middleware]:
     """The layers around a page over a lab.
 
@@ -38,6 +39,7 @@ def layers(
         lab: what the page asks.
         waiting: tells how many requests are in the page's queue.
         on_space: whether this is a Space, whose page the Hub shows in a frame.
+        signs_in: whether visitors sign in here.
         guests, files, sent, own, edition: see ``Beats``, ``Shelf`` and ``WebFiles``.
     """
     settings = lab.settings
@@ -47,7 +49,7 @@ def layers(
         Middleware(RequestLog),
         Middleware(Headers, framed_by=framed_by),
         Middleware(Health, look=lambda: vitals(lab, waiting), metrics=settings.metrics),
-        Middleware(Doors, uploads=settings.uploads, upload_bytes=upload_bytes),
+        Middleware(Doors, uploads=settings.uploads, upload_bytes=upload_bytes, signs_in=signs_in),
         Middleware(Storage, settings=settings, folder=_uploaded),
         Middleware(Bodies),
         Middleware(Beats, guests=guests or Guests()),

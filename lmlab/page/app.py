@@ -122,6 +122,7 @@ def serve(
         {"/": opens, "/config": for_programs},
         own,
         lambda: first.edition,
+        bool(page.expects_oauth),
     )
     return page.launch(
         app_kwargs={"middleware": around},

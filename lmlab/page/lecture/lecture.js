@@ -14,7 +14,7 @@ export function mount(element, { props, trigger }) {
   const bar = element.querySelector(".lm-lecture"), page = document.documentElement, shown = new Set();
   const part = partsOf(bar, ".lm-", "back", "list", "count", "larger", "full", "help", "leave", "forward", "point", "ask", "look", "stored", "scenes", "inputs");
   const { tabs: TABS, first: FIRST, scenes: COURSE } = JSON.parse(props.value);
-  let scenes = COURSE, here = -1, alone = false;
+  let scenes = COURSE, here = -1, alone = false, lacks = "";
   let began = 0, entered = 0; // milliseconds since 1970: the lecture, the scene
 
   const current = () => scenes[here];
@@ -57,7 +57,7 @@ export function mount(element, { props, trigger }) {
   // It would answer the question.
   function stored(scene) {
     part.stored.hidden = !scene.stored || Boolean(scene.ask && !shown.has(scene.name));
-    if (scene.stored) part.stored.replaceChildren(storedResult(scene.stored, alone));
+    if (scene.stored) part.stored.replaceChildren(storedResult(scene.stored, alone, !alone && !lacks));
   }
 
   // --- going ---------------------------------------------------------------------------------------
@@ -87,7 +87,8 @@ export function mount(element, { props, trigger }) {
   // Until a question is answered the bar says what the scene is about; then what is to be seen.
   function turned() {
     const scene = current(), known = scene.ask && shown.has(scene.name);
-    part.point.textContent = known && staged.isOn() ? scene.ask.answer : scene.point;
+    const said = known && staged.isOn() ? scene.ask.answer : scene.point;
+    part.point.textContent = lacks ? `${lacks} ${said}` : said;
     stored(scene);
     told();
   }
@@ -105,6 +106,7 @@ export function mount(element, { props, trigger }) {
     wants.hidden = true;
     here = i;
     alone = false;
+    lacks = "";
     bar.hidden = false;
     page.classList.add("lm-lecturing");
     toggleList(false);
@@ -167,6 +169,8 @@ export function mount(element, { props, trigger }) {
       trigger("ahead", { name: mail.name });
     }
     agree(wants, mail, fill);
+    lacks = mail.lacks || "";
+    if (on() && here >= 0) turned();
     bar.dataset.state = "pressing";
     front(idOf(mail.tab));
     release(idOf(mail.tab));
@@ -240,17 +244,9 @@ export function mount(element, { props, trigger }) {
     told();
   }
 
-  function again() {
-    const { name, tab, run } = current();
-    if (run) runs.again(name, tab, run);
-  }
-
+  const again = () => { const { name, tab, run } = current(); if (run) runs.again(name, tab, run); };
   // Where there is something to show it is shown, else it goes on.
-  function space() {
-    if (current().ask && !shown.has(current().name)) turn();
-    else go(here + 1);
-  }
-
+  const space = () => (current().ask && !shown.has(current().name) ? turn() : go(here + 1));
   const forward = () => go(here + 1), back = () => go(here - 1);
   const inputs = () => staged.turn(!staged.isOn());
   const buttons = { forward, back, leave, full, larger, inputs, list: () => toggleList(part.scenes.hidden), help: () => help(bar) };
