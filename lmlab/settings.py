@@ -128,7 +128,9 @@ class Settings(BaseSettings):
     features: Folders = Field(
         (), description="folders of further tabs, paths as in PATH; see CONTRIBUTING.md"
     )
-    scenes: Path | None = Field(None, description="folder of lecture scenes; default: the shipped")
+    scenes: Path | None = Field(
+        None, description="of the lecture: a folder of scenes, or a course; default: the shipped"
+    )
     runs_dir: Path | None = Field(None, description="where fine-tuning runs are kept")
     tensorboard: Path | None = Field(
         None, description="folder in which runs are told to TensorBoard as well (an extra)"

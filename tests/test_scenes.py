@@ -1,5 +1,6 @@
 """Scenes: read to the letter, or refused with file and field; the shipped ones fit the page."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -13,7 +14,7 @@ from lmlab.page.lecture import links
 from lmlab.page.lecture.events import adder, check
 from lmlab.page.lecture.filling import Filling
 from lmlab.page.lecture.stage import stages
-from lmlab.page.scenes.course import ALL, LARGEST, MOST, course, shipped
+from lmlab.page.scenes.course import ALL, LARGEST, MOST, chosen, course, shipped
 from lmlab.page.scenes.scene import parse, written
 from lmlab.parts.pickers import Choices
 from lmlab.text.strict_yaml import _Loader
@@ -59,6 +60,8 @@ def test_a_scene_is_read_as_it_was_written():
         (("run: go", "runs: go"), "field ‘runs’"),
         (("run: go", "run: ../go"), "field ‘run’"),
         (("options: [this, that]", "options: [this]"), "field ‘ask.options’"),
+        (("answer: That.", "answer: That.\n  right: those"), "field ‘ask’"),
+        (("run: go", "run: go\nminutes: 0"), "field ‘minutes’"),
         (("- at: strip", "- at: <b>"), "field ‘look.0.at’"),
         (("tab: likelihood", "tab: [a"), "no valid YAML in line"),
         (("tab: likelihood", "tab: &a likelihood\nrun: *a"), "aliases"),
@@ -92,6 +95,30 @@ def test_folders_and_files_that_are_none(tmp_path):
     (tmp_path / "a.yaml").write_text("x" * (LARGEST + 1), encoding="utf-8")
     with pytest.raises(InputError, match="larger"):
         course(tmp_path)
+
+
+def test_courses_that_ship_take_the_minutes_of_their_names():
+    for minutes in (20, 50):
+        scenes = chosen(Path(f"{minutes}-minutes"))
+        assert sum(scene.minutes for scene in scenes) == minutes
+    assert all(scene.notes and scene.minutes for scene in shipped())
+
+
+def test_a_course_file_names_scenes_in_its_own_order(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("title: Mine\nscenes: [low-rank, by-hand]\n", encoding="utf-8")
+    assert [scene.name for scene in chosen(file)] == ["low-rank", "by-hand"]
+    for text, said in (
+        ("title: Mine\nscenes: [low-rank, nothing]", "no scene ‘nothing’"),
+        ("title: Mine\nscenes: [low-rank, low-rank]", "Two scenes"),
+        ("title: Mine\nscenes: []", "no course"),
+        ("title: Mine", "no course"),
+    ):
+        file.write_text(text, encoding="utf-8")
+        with pytest.raises(InputError, match=said):
+            chosen(file)
+    with pytest.raises(InputError, match="no folder"):
+        chosen(Path("25-minutes"))
 
 
 def test_every_shipped_scene_names_only_what_is_there(filling):

@@ -50,7 +50,7 @@ def add_doctor(commands: Any) -> None:
         "and has no stored result.",
     )
     add = doctor.add_argument
-    add("--scenes", metavar="FOLDER", help="scenes of a course of one's own; default: LMLAB_SCENES")
+    add("--scenes", metavar="COURSE", help="folder of scenes, or a course; default: LMLAB_SCENES")
     add("--port", type=int, default=PORT, help="of the page")
     add("--try", dest="tried", action="store_true", help="load every model and score a sentence")
     add("--json", action="store_true", help="print one JSON object")
@@ -118,14 +118,13 @@ def _machine(store: "ModelStore") -> dict[str, Any]:
 
 def _scenes(store: "ModelStore") -> "list[Ready]":
     from lmlab.features import features
-    from lmlab.page.scenes.course import course, shipped
+    from lmlab.page.scenes.course import chosen
     from lmlab.page.scenes.ready import ready
 
     settings = store.settings
     tabs = {one.name: one for one in features(settings.features)}
     shown = {key: one for key, one in tabs.items() if key in (settings.tabs or tabs)}
-    scenes = course(settings.scenes) if settings.scenes else shipped(shown.values())
-    return ready(store, scenes, shown)
+    return ready(store, chosen(settings.scenes, shown.values()), shown)
 
 
 def _models(store: "ModelStore") -> Iterator[Model]:

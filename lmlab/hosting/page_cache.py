@@ -32,7 +32,10 @@ PIECE = 65_536  # bytes that are sent at once, so that what waits for a slow lin
 START = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff"  # of a gzip file
 END = b"\x03\x00"  # an empty last block
 FOR_EVER = b"public, max-age=31536000, immutable"
-KINDS = {".js": b"text/javascript; charset=utf-8", ".css": b"text/css; charset=utf-8"}
+KINDS = {
+    f".{end}": f"text/{kind}; charset=utf-8".encode()
+    for end, kind in (("js", "javascript"), ("css", "css"), ("html", "html"))
+}
 
 
 @dataclass(frozen=True)

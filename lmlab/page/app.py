@@ -22,7 +22,7 @@ from lmlab.lab import Lab
 from lmlab.page import theme
 from lmlab.page.lecture import bar as lecture
 from lmlab.page.lecture.stage import tabs_of
-from lmlab.page.scenes.course import course, shipped
+from lmlab.page.scenes import course
 from lmlab.page.web_files import files, folder, links
 from lmlab.parts.first_open import FirstAnswer
 from lmlab.parts.gradio_compat import server
@@ -75,7 +75,7 @@ def build_page(lab: Lab, names: Sequence[str] = ()) -> gr.Blocks:
     with page:
         theme.header()
         features = chosen(lab.settings, names)
-        scenes = course(lab.settings.scenes) if lab.settings.scenes else shipped(features)
+        scenes = course.chosen(lab.settings.scenes, features)
         bar = lecture.Lecture([one.name for one in features])
         with gr.Tabs():
             for one in features:

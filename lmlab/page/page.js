@@ -75,7 +75,7 @@ document.addEventListener("click", ({ target }) => {
 
 // A cancel names a session and a handler, not a run: one that is still on its way would end a run
 // that is asked for after it. So as long as one is under way, what is pressed waits; but for the
-// lecture's own buttons, of which none asks for a run by itself.
+// lecture's and the header's own buttons, of which none asks for a run by itself.
 const SETTLING = 20; // milliseconds in which the page forgets the run that ended
 const cancels = new Set();
 const send = window.fetch;
@@ -90,7 +90,7 @@ window.fetch = (...request) => {
 };
 document.addEventListener("click", (event) => {
   const button = event.target.closest?.("button");
-  if (!button || !cancels.size || button.closest("#lecture")) return;
+  if (!button || !cancels.size || button.closest("#lecture, #lm-header")) return;
   event.preventDefault();
   event.stopImmediatePropagation();
   Promise.allSettled([...cancels]).then(() => setTimeout(() => button.click(), 2 * SETTLING));

@@ -34,7 +34,8 @@ def folder() -> str:
 
 @cache
 def _files(features: tuple[str, ...], key: str) -> Mapping[str, bytes]:
-    found = {name: path.read_bytes() for name, path in _own("*.js", features)}
+    kinds = ("*.js", "*.html")
+    found = {name: path.read_bytes() for kind in kinds for name, path in _own(kind, features)}
     terms: dict[str, str] = {}
     for _, path in _own("terms.json", features):
         terms |= json.loads(path.read_text(encoding="utf-8"))

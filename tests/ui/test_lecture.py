@@ -9,6 +9,7 @@ from lmlab.lab import Lab
 from lmlab.page.scenes.course import shipped
 from lmlab.settings import Settings
 from tests.ui.conftest import handed_over
+from tests.ui.test_access import SCRIPTS, by_keyboard, faults
 
 pytestmark = pytest.mark.browser
 BAR = "#lecture .lm-lecture"
@@ -154,6 +155,95 @@ def kept_and_opened(page, tmp_path):
     page.locator(f"{BAR} .lm-list").click()
     page.locator(".lm-filelabel input").set_input_files(bad)
     expect(page.get_by_test_id("toast-body").first).to_contain_text("no control ‘txt’")
+
+
+def test_the_presenters_window_and_the_stage_stay_together(visit, stage):
+    page = visit(f"{stage}?scene=by-hand")
+    expect(page.locator(READY)).to_be_visible()
+    page.locator(f"{BAR} .lm-option").nth(1).click()
+    page.locator(f"{BAR} h2").focus()
+    with page.context.expect_page() as opened:
+        page.keyboard.press("s")
+    desk = opened.value
+    at = [one.name for one in shipped()].index("by-hand")
+    scene = shipped()[at]
+    expect(desk.get_by_text(scene.notes)).to_be_visible()
+    expect(desk.get_by_text(scene.ask.answer)).to_be_visible()
+    expect(desk.locator("li").nth(1)).to_have_text(f"{scene.ask.options[1]}1")
+    expect(desk.locator(".lm-desk-spent")).to_contain_text(f"of {scene.minutes} min")
+    desk.evaluate(SCRIPTS)
+    assert faults(desk) == by_keyboard(desk) == []
+    desk.keyboard.press("d")
+    expect(desk.locator("body.dark")).to_be_visible()
+    assert faults(desk, "color-contrast") == []
+    desk.keyboard.press(" ")
+    expect(page.locator(f"{BAR} .lm-answer")).to_have_text(scene.ask.answer)
+    # The hands stay to be seen.
+    expect(page.locator(f"{BAR} .lm-option").nth(1)).to_be_visible()
+    desk.keyboard.press("b")
+    expect(page.locator("html.lm-blank")).to_be_attached()
+    expect(desk.get_by_role("button", name="Blank")).to_have_attribute("aria-pressed", "true")
+    desk.keyboard.press(" ")
+    expect(desk.locator("h1")).to_have_text("Sense against nonsense")
+    expect(page.locator("html.lm-blank")).not_to_be_attached()
+    page.keyboard.press("g")
+    page.keyboard.type(str(at + 1))
+    page.keyboard.press("Enter")
+    expect(desk.locator("h1")).to_have_text(scene.title)
+    desk.get_by_role("combobox").select_option(index=at + 2)
+    expect(page.locator(f"{BAR} h2")).to_have_text("Conditional perplexity")
+    for window in (desk, page):
+        window.reload()
+        expect(page.locator(f"{BAR} h2")).to_have_text("Conditional perplexity")
+        expect(desk.locator("h1")).to_have_text("Conditional perplexity")
+    desk.keyboard.press("PageUp")
+    expect(page.locator(f"{BAR} h2")).to_have_text("Sense against nonsense")
+    desk.close()
+    page.locator(f"{BAR} h2").focus()
+    page.keyboard.press("?")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).not_to_be_attached()
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator(f"{BAR} .lm-option").nth(1)).to_contain_text("1")
+
+
+TRAINING = """title: {title}
+point: A curve.
+tab: {tab}
+inputs: {{steps: "{steps}"}}
+run: {run}
+look: [{{at: monitor, say: Look.}}]
+"""
+
+
+def test_coming_back_to_a_scene_shows_its_curve(visit, serve_lab, mock_lab, tmp_path):
+    asked = (("one", "tuning", 600, "start-go"), ("two", "pretraining", 5000, "go"))
+    for name, tab, steps, run in asked:
+        text = TRAINING.format(title=name, tab=tab, steps=steps, run=run)
+        (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
+    lab = mock_lab(model="base", scenes=tmp_path)
+    page = visit(f"{serve_lab(lab, 'tuning', 'pretraining')}?scene=one")
+    page.evaluate(
+        """() => new MutationObserver(() => {
+          if (document.body.textContent.includes("place 1 in the queue")) window.waited = true;
+        }).observe(document.body, { subtree: true, childList: true, characterData: true })"""
+    )
+    monitors = [page.locator(f"#{tab}-monitor .lm-monitor") for _, tab, *_ in asked]
+    running, some = re.compile("running"), re.compile("^[1-9]")
+    expect(monitors[0]).to_have_attribute("data-points", some)
+    run = monitors[0].get_attribute("data-run")
+    page.keyboard.press("PageDown")
+    expect(monitors[1]).to_have_attribute("data-points", some)
+    page.keyboard.press("PageUp")
+    expect(page.locator(READY)).to_be_visible()
+    expect(monitors[0]).to_have_attribute("data-state", "stopped")
+    expect(monitors[0]).to_have_attribute("data-points", some)
+    assert monitors[0].get_attribute("data-run") == run
+    page.locator(f"{BAR} h2").focus()
+    page.keyboard.press("r")
+    expect(monitors[0]).not_to_have_attribute("data-run", run)
+    expect(monitors[0]).to_have_attribute("data-state", running)
+    assert not page.evaluate("window.waited")
 
 
 def test_where_nothing_may_be_trained_the_stored_result_is_shown(visit, serve_lab):

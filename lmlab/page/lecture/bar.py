@@ -41,6 +41,7 @@ class Bar(Html):
     <h2 tabindex="-1"></h2><span class="lm-count"></span><span class="space"></span>
     <button type="button" class="lm-larger" aria-pressed="false" title="Larger type: L">Aa</button>
     <button type="button" class="lm-full" title="Full screen: F">Full</button>
+    <button type="button" class="lm-help" aria-label="Keys" title="The keys: ?">?</button>
     <button type="button" class="lm-leave" aria-label="Leave the lecture" title="Leave">×</button>
     <button type="button" class="lm-forward" aria-label="Next scene" title="→ or Page Down">›
     </button>

@@ -13,32 +13,35 @@ export function veil(tab, names, on) {
   }).join("") : "";
 }
 
-// One option: a bar that grows with each hand, and says how many.
-function option(text, i, hands, redraw) {
+// One option: a bar that grows with each hand, and says how many; once the answer is shown, whether it
+// is the right one.
+function option(text, i, hands, redraw, isRight) {
   const total = hands.reduce((a, b) => a + b, 0), bar = el("i");
   bar.style.width = total ? 100 * hands[i] / total + "%" : "0";
   const made = button("lm-option", bar, () => { hands[i] += 1; redraw(i); }, { title: "Count one hand" });
-  made.append(el("span", "", text), el("b", "", hands[i] || ""));
+  made.classList.toggle("lm-right", isRight);
+  made.append(el("span", "", (isRight ? "✓ " : "") + text), el("b", "", hands[i] || ""));
   return made;
 }
 
-// `turned` is told when the answer was shown or hidden.
-export function ask(box, scene, shown, turned) {
+// `turn` shows the answer, or hides it again; `counted` is told of a hand.
+export function ask(box, scene, shown, turn, counted) {
   const question = scene.ask;
   box.hidden = !question;
-  box.toggleAttribute("data-shown", Boolean(question && shown.has(scene.name)));
-  veil(scene.tab, question ? question.hide : [], question && !shown.has(scene.name));
+  const open = Boolean(question && shown.has(scene.name));
+  box.toggleAttribute("data-shown", open);
+  veil(scene.tab, question ? question.hide : [], !open);
   if (!question) return;
   const hands = (GUESSES[scene.name] ||= question.options.map(() => 0));
-  const again = () => ask(box, scene, shown, turned);
-  const focused = (i) => { again(); box.querySelectorAll(".lm-option")[i].focus(); };
-  const show = button("lm-show", shown.has(scene.name) ? "Hide again" : "Show", () => {
-    if (!shown.delete(scene.name)) shown.add(scene.name);
-    again();
-    turned();
-    box.querySelector(".lm-show").focus();
-  });
+  box.toggleAttribute("data-counted", hands.some(Boolean));
+  const focused = (i) => {
+    ask(box, scene, shown, turn, counted);
+    counted();
+    box.querySelectorAll(".lm-option")[i].focus();
+  };
+  const show = button("lm-show", open ? "Hide again" : "Show", () => { turn(); box.querySelector(".lm-show").focus(); });
+  const options = question.options.map((text, i) => option(text, i, hands, focused, open && text === question.right));
   box.replaceChildren(el("p", "lm-question", question.say),
-    el("div", "lm-options", ...question.options.map((text, i) => option(text, i, hands, focused)), show),
-    put(el("p", "lm-answer", shown.has(scene.name) ? question.answer : ""), { role: "status" }));
+    el("div", "lm-options", ...options, show),
+    put(el("p", "lm-answer", open ? question.answer : ""), { role: "status" }));
 }

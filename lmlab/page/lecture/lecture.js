@@ -2,16 +2,20 @@
 import { front, hold, isMade, release } from "../../parts/web/opening.js";
 import * as staged from "./staged.js";
 import { ask, veil } from "./guess.js";
-import { listed, own, storedResult } from "./list.js";
-import { button, el, onHere, onTold, onTurn, partsOf, put, tell } from "../../parts/web/dom.js";
+import { desk } from "./desk.js";
+import { actOf, help, listen } from "./keys.js";
+import { agree, listed, own, storedResult } from "./list.js";
+import { running } from "./running.js";
+import { button, el, onHere, onTold, partsOf, put, tell } from "../../parts/web/dom.js";
 import { copyText, notice, saveAs } from "../../parts/web/files.js";
 
 /** @param {HTMLElement} element @param {Given} given */
 export function mount(element, { props, trigger }) {
   const bar = element.querySelector(".lm-lecture"), page = document.documentElement, shown = new Set();
-  const part = partsOf(bar, ".lm-", "back", "list", "count", "larger", "full", "leave", "forward", "point", "ask", "look", "stored", "scenes", "inputs");
+  const part = partsOf(bar, ".lm-", "back", "list", "count", "larger", "full", "help", "leave", "forward", "point", "ask", "look", "stored", "scenes", "inputs");
   const { tabs: TABS, first: FIRST, scenes: COURSE } = JSON.parse(props.value);
   let scenes = COURSE, here = -1, alone = false, lacks = "";
+  let began = 0, entered = 0; // milliseconds since 1970: the lecture, the scene
 
   const current = () => scenes[here];
   const on = () => !bar.hidden;
@@ -65,9 +69,19 @@ export function mount(element, { props, trigger }) {
     staged.tellInputs(part.inputs, scene.said);
     part.back.disabled = here === 0;
     part.forward.disabled = here === scenes.length - 1;
-    ask(part.ask, scene, shown, turned);
+    question();
     looks();
+  }
+
+  function question() {
+    ask(part.ask, current(), shown, turn, told);
     turned();
+  }
+
+  function turn() {
+    const { name } = current();
+    if (!shown.delete(name)) shown.add(name);
+    question();
   }
 
   // Until a question is answered the bar says what the scene is about; then what is to be seen.
@@ -76,19 +90,19 @@ export function mount(element, { props, trigger }) {
     const said = known && staged.isOn() ? scene.ask.answer : scene.point;
     part.point.textContent = lacks ? `${lacks} ${said}` : said;
     stored(scene);
+    told();
   }
 
-  const stopOf = (tab, run) => named(tab, run.replace(/[^-]*$/, "stop"));
-
-  // What runs belongs to its scene: the next one finds the machine free, and what was learned is kept.
-  function halt() {
-    const scene = here >= 0 && current(), stop = scene && scene.run && stopOf(scene.tab, scene.run);
-    if (stop && !stop.disabled) stop.click();
-  }
+  // What runs belongs to its scene.
+  const runs = running(element, named, ready);
+  const halt = () => runs.halt(scenes[here]);
 
   function go(i) {
-    if (i < 0 || i >= scenes.length) return;
+    if (!(i >= 0 && i < scenes.length)) return;
+    if (i !== here || !on()) entered = Date.now();
+    began ||= entered;
     if (i !== here) halt();
+    page.classList.remove("lm-blank");
     wants.hidden = true;
     here = i;
     alone = false;
@@ -112,17 +126,18 @@ export function mount(element, { props, trigger }) {
     staged.end();
     unmark();
     veil("", [], false);
+    page.classList.remove("lm-blank");
     if (document.fullscreenElement) document.exitFullscreen();
   }
 
   const idOf = (tab) => Object.keys(TABS).find((key) => TABS[key] === tab);
   let waiting = null; // what a tab is to be filled with once it is made
-  let wish = null; // {tab, run} that is still to be pressed then
 
   // Asks for a tab to be filled in; one that was never open has to be made first.
   function fill(tab, mail) {
     const id = idOf(tab);
-    waiting = wish = null;
+    waiting = null;
+    runs.drop();
     if (id === FIRST || isMade(id)) return trigger("fill_" + tab, mail);
     waiting = { tab, mail };
     hold(id);
@@ -135,43 +150,6 @@ export function mount(element, { props, trigger }) {
     else if (!awaited) release(tab);
   });
 
-  // On the Prompt tab the prompt is drawn anew after the filling, and a run that began before would be
-  // drawn over: so it waits until the prompt has changed, though not for long.
-  // And Gradio needs a moment to draw what is filled in.
-  const DRAWN = 60, QUIET = 120, LONGEST = 800, MOUNTING = 2400, PATIENCE = 9600; // milliseconds
-  let since = 0, changed = 0;
-  onTold(element, "preview", () => { changed = performance.now(); setTimeout(press, QUIET + 1); });
-
-  function settled(tab) {
-    const now = performance.now();
-    return tab !== "prompt" || now - since > LONGEST || (changed > since && now - changed > QUIET);
-  }
-
-  // The tab is filled in: once its button can be pressed, press it; a run under way is stopped first.
-  onTurn(press);
-
-  function press() {
-    if (!wish || performance.now() - since < DRAWN) return;
-    const { tab, run } = wish, pressed = named(tab, run), stop = stopOf(tab, run);
-    const runs = stop && !stop.disabled;
-    if (!pressed || pressed.disabled || pressed.offsetParent === null && !pressed.classList.contains("lm-none")) return;
-    if (runs && stop.offsetParent !== null) return stop.click();
-    if (!settled(tab) && !runs) return;
-    wish = null;
-    pressed.click();
-    ready();
-  }
-
-  // Where it cannot be pressed for so long, or is not there at all, nothing runs.
-  function want(tab, run) {
-    const mine = wish = { tab, run };
-    const late = (only) => { press(); if (wish === mine && only()) { wish = null; ready(true); } };
-    setTimeout(press, DRAWN + 1);
-    setTimeout(press, LONGEST + 1);
-    setTimeout(late, MOUNTING, () => !named(tab, run));
-    setTimeout(late, PATIENCE, () => true);
-  }
-
   // What is to be looked at comes into view, below the bar; where nothing can run, what is stored.
   function ready(idle = false) {
     bar.dataset.state = "ready";
@@ -182,19 +160,7 @@ export function mount(element, { props, trigger }) {
     first.scrollIntoView({ block: "nearest" });
   }
 
-  // A link names a model that is not here: it is had only once somebody has read that and agreed.
   const wants = element.querySelector(".lm-wants");
-  function agree(mail) {
-    wants.hidden = !mail.wants;
-    if (!mail.wants) return;
-    const load = () => {
-      wants.hidden = true;
-      fill(mail.tab, { name: mail.name, query: mail.query, agreed: true });
-    };
-    wants.replaceChildren(el("p", "", `This ${mail.query ? "link" : "scene"} asks for ${mail.wants}. `
-      + "All else is filled in; nothing is loaded and nothing runs before you say so."),
-    button("", "Load it", load), button("", "Leave it", () => { wants.hidden = true; }));
-  }
 
   function filled(mail) {
     if (on() && mail.name && mail.name !== current().name) return; // an earlier scene's
@@ -202,14 +168,13 @@ export function mount(element, { props, trigger }) {
       scrollTo({ top: 0 });
       trigger("ahead", { name: mail.name });
     }
-    agree(mail);
+    agree(wants, mail, fill);
     lacks = mail.lacks || "";
     if (on() && here >= 0) turned();
     bar.dataset.state = "pressing";
     front(idOf(mail.tab));
     release(idOf(mail.tab));
-    since = performance.now();
-    if (mail.run) want(mail.tab, mail.run);
+    if (mail.run) runs.want(mail.name, mail.tab, mail.run);
     else ready();
   }
 
@@ -269,26 +234,53 @@ export function mount(element, { props, trigger }) {
     part.larger.setAttribute("aria-pressed", page.classList.contains("projector"));
   }
 
-  part.back.onclick = () => go(here - 1);
-  part.forward.onclick = () => go(here + 1);
-  part.list.onclick = () => toggleList(part.scenes.hidden);
-  part.inputs.onclick = () => staged.turn(!staged.isOn());
-  Object.entries({ leave, full, larger }).forEach(([name, act]) => { part[name].onclick = act; });
+  function jump() {
+    toggleList(true);
+    part.scenes.querySelector("input").focus();
+  }
 
-  const KEYS = {
-    PageDown: () => go(here + 1), PageUp: () => go(here - 1), ArrowRight: () => go(here + 1),
-    ArrowLeft: () => go(here - 1), Home: () => go(0), f: full, l: larger, i: () => part.inputs.click(), d: () => document.querySelector(".lm-theme").click(),
+  function blank() {
+    page.classList.toggle("lm-blank");
+    told();
+  }
+
+  const again = () => { const { name, tab, run } = current(); if (run) runs.again(name, tab, run); };
+  // Where there is something to show it is shown, else it goes on.
+  const space = () => (current().ask && !shown.has(current().name) ? turn() : go(here + 1));
+  const forward = () => go(here + 1), back = () => go(here - 1);
+  const inputs = () => staged.turn(!staged.isOn());
+  const buttons = { forward, back, leave, full, larger, inputs, list: () => toggleList(part.scenes.hidden), help: () => help(bar) };
+  Object.entries(buttons).forEach(([name, act]) => { part[name].onclick = act; });
+
+  const acts = {
+    pagedown: forward, pageup: back, arrowright: forward, arrowleft: back, home: () => go(0), space, g: jump, r: again, b: blank,
+    s: () => presenter.open(), f: full, l: larger, d: () => { document.querySelector(".lm-theme").click(); told(); }, i: inputs, help: buttons.help,
   };
-  // Arrows belong to whatever has the focus and uses them; a presenter's keys, Page Up and Down, never do.
-  const free = (node) => !node || node === document.body || node.closest(".lm-lecture, #lm-header, .tab-container");
-  document.addEventListener("keydown", (event) => {
-    const act = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-    if (!act || !on() || event.ctrlKey || event.metaKey || event.altKey) return;
-    const node = event.target, typing = node.closest?.("input, textarea, select, [contenteditable=true]");
-    if (typing || (!event.key.startsWith("Page") && !free(node))) return;
-    event.preventDefault();
-    act();
-  });
+  listen(acts, on);
+
+  // --- the presenter's window ------------------------------------------------------------------------
+
+  const presenter = desk({ told: state, press: (key) => { if (on()) actOf(acts, key)?.(); }, jump: (name) => ACTIONS.open({ name }), resume });
+
+  function told() { presenter.tell(); }
+
+  function state() {
+    if (!on() || here < 0) return null;
+    return {
+      scene: current(), here, scenes: scenes.map(({ name, title, minutes }) => ({ name, title, minutes })), began, entered, shown: [...shown],
+      guesses: window.lmlab.guesses, isBlank: page.classList.contains("lm-blank"), isDark: document.body.classList.contains("dark"),
+    };
+  }
+
+  // As the presenter's window knows it from before this page was loaded anew.
+  function resume(known) {
+    known.shown.forEach((name) => shown.add(name));
+    Object.assign(window.lmlab.guesses, known.guesses);
+    began = known.began;
+    ACTIONS.open({ name: known.scene.name });
+    entered = known.entered;
+    told();
+  }
 
   page.dataset.lmLecture = "ready";
   tell("lecture-ready", {});
@@ -297,6 +289,7 @@ export function mount(element, { props, trigger }) {
   for (const name of [...asked.keys()]) if (name.startsWith("__")) asked.delete(name);
   const query = asked.toString(), name = asked.get("scene"), tab = asked.get("tab");
   const i = name == null ? -1 : scenes.findIndex((scene) => !name || scene.name === name);
+  presenter.again(); // before this one is told
   if (i >= 0) go(i);
   else if (name == null && Object.values(TABS).includes(tab)) fill(tab, { query });
   else if (name != null || tab != null) trigger("lost", { query });

@@ -2,10 +2,11 @@
 import { button, el, put } from "../../parts/web/dom.js";
 
 export function listed(scenes, here, go) {
-  const parts = new Map();
+  const parts = new Map(), number = put(el("input"), { type: "number", min: 1, max: scenes.length, placeholder: here + 1 });
+  number.onkeydown = ({ key }) => { if (key === "Enter") go(number.valueAsNumber - 1); };
   scenes.forEach((scene, i) => parts.set(scene.part, [...(parts.get(scene.part) || []), [scene, i]]));
-  return [...parts].map(([part, members]) => el("section", "", el("h3", "", part), ...members.map(([scene, i]) =>
-    button(i === here ? "here" : "", i + 1 + "  " + scene.title, () => go(i), i === here ? { "aria-current": "true" } : {}))));
+  return [el("label", "lm-jump", "Go to scene number", number), ...[...parts].map(([part, members]) => el("section", "", el("h3", "", part), ...members.map(([scene, i]) =>
+    button(i === here ? "here" : "", i + 1 + "  " + scene.title, () => go(i), i === here ? { "aria-current": "true" } : {}))))];
 }
 
 // Scenes of one's own: files are opened, and the tab that is shown is saved as one.
@@ -20,6 +21,16 @@ export function own(add, keep) {
   return el("section", "lm-ownscenes", el("h3", "", "Scenes of your own"), el("label", "lm-filelabel", "Open scene files", pick),
     el("label", "", "Title", title), el("label", "wide", "What it shows", point),
     button("", "Save this tab as a scene", () => keep(title.value, point.value)));
+}
+
+// A link names a model that is not here: it is had only once somebody has read that and agreed.
+export function agree(box, mail, fill) {
+  const away = () => { box.hidden = true; };
+  box.hidden = !mail.wants;
+  if (!mail.wants) return;
+  const said = `This ${mail.query ? "link" : "scene"} asks for ${mail.wants}. All else is filled in; nothing is loaded and nothing runs before you say so.`;
+  const load = () => { away(); fill(mail.tab, { name: mail.name, query: mail.query, agreed: true }); };
+  box.replaceChildren(el("p", "", said), button("", "Load it", load), button("", "Leave it", away));
 }
 
 // A result of an earlier run, for where none can be made or awaited.

@@ -1,4 +1,5 @@
-"""A course: the scenes of a folder, in the order of their files' names."""
+"""A course: the scenes of a folder, in the order of their files' names, or some of those that ship,
+as a course file lists them."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -7,6 +8,7 @@ from lmlab.assets import assets_dir
 from lmlab.errors import InputError
 from lmlab.features import Feature
 from lmlab.page.scenes.scene import Scene, parse
+from lmlab.text.strict_yaml import load_mapping
 
 MOST = 200
 LARGEST = 40_000  # bytes of a file
@@ -20,6 +22,33 @@ def shipped(features: Iterable[Feature] = ()) -> tuple[Scene, ...]:
     return unique(scene for folder in folders for scene in course(folder))
 
 
+def chosen(wanted: Path | None, features: Iterable[Feature] = ()) -> tuple[Scene, ...]:
+    """The scenes that a page is asked to show: those that ship, a folder's, or those of a course
+    file; that is a path, or the name of one that ships, as ``20-minutes``.
+
+    Raises:
+        InputError: what ``course`` raises; a course file with a mistake, or with an unknown scene.
+    """
+    if wanted is None:
+        return shipped(features)
+    own = assets_dir() / "courses" / f"{wanted.name}.yaml"
+    file = own if wanted.name == str(wanted) and not wanted.exists() else wanted
+    return _listed(file, shipped(features)) if file.is_file() else course(wanted)
+
+
+def _listed(file: Path, known: Sequence[Scene]) -> tuple[Scene, ...]:
+    """The scenes that a course file names, in its order."""
+    raw = load_mapping(_text(file), what=f"course {file.name}")
+    names, by_name = raw.get("scenes"), {scene.name: scene for scene in known}
+    if set(raw) != {"title", "scenes"} or not isinstance(names, list) or not names:
+        raise InputError(f"{file.name} is no course.", "It has a title and a list of scenes.")
+    for name in names:
+        if not isinstance(name, str) or name not in by_name:
+            said = f"{file.name}: there is no scene ‘{str(name)[:60]}’."
+            raise InputError(said, f"There are: {', '.join(by_name)}.")
+    return unique(by_name[name] for name in names)
+
+
 def course(folder: Path) -> tuple[Scene, ...]:
     """All scenes of a folder.
 
@@ -29,7 +58,7 @@ def course(folder: Path) -> tuple[Scene, ...]:
     """
     if not folder.is_dir():
         raise InputError(
-            f"There is no folder ‘{folder}’.", "Give a folder of scene files (*.yaml)."
+            f"There is no folder ‘{folder}’.", "Give a folder of scene files (*.yaml), or a course."
         )
     files = sorted(folder.glob("*.yaml"))
     if not files:

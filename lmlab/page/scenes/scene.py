@@ -2,10 +2,17 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from lmlab.errors import InputError
 from lmlab.text.strict_yaml import load_mapping
@@ -30,8 +37,15 @@ class Question(_Part):
     say: Lines  # the question
     options: tuple[Line, ...] = Field(min_length=2, max_length=5)  # to choose from
     answer: Lines  # what to see, shown after the guess
+    right: Line | None = None  # the option that is right, where one is whatever the model
     # names of the tab's parts that stay hidden until then
     hide: tuple[Name, ...] = Field((), max_length=6)
+
+    @model_validator(mode="after")
+    def _is_an_option(self) -> Self:
+        if self.right is not None and self.right not in self.options:
+            raise ValueError("‘right’ is none of the options")
+        return self
 
 
 class Callout(_Part):
@@ -64,6 +78,8 @@ class Scene(_Part):
     inputs: Mapping[Name, Value] = {}
     run: Name | None = None  # name of the tab's button that is pressed then; none if empty
     ask: Question | None = None  # a question to the room
+    notes: Lines | None = None  # for whoever speaks, in the presenter's window
+    minutes: int | None = Field(None, ge=1, le=90)  # that it takes
     look: tuple[Callout, ...] = Field((), max_length=3)  # what to look at
     stored: Stored | None = None  # a result for where the model cannot run
 

@@ -1,7 +1,7 @@
 // A run as it goes: progress, figures, curves and samples. Asks the server for what is new since
 // last time, so that a page that was closed finds the whole curve again.
 import { newAxis, newChart, redraw } from "./chart.js";
-import { el, partsOf, put } from "./dom.js";
+import { el, onTold, partsOf, put } from "./dom.js";
 import { count, fixed } from "./format.js";
 import { visitor } from "./visitor.js";
 
@@ -248,6 +248,7 @@ export function watchRun(element, { props, watch, trigger, server }, drawSamples
     run = null;
     ask();
   });
+  onTold(element, "follow", (told) => { if (element.closest("#" + told.at)) follow(told.run); });
   document.addEventListener("visibilitychange", () => { if (!document.hidden && run && GOING.has(run.state)) ask(); });
   draw();
   ask();
