@@ -75,6 +75,7 @@ export function mount(element, { props, trigger }) {
     const scene = current(), known = scene.ask && shown.has(scene.name);
     part.point.textContent = known && staged.isOn() ? scene.ask.answer : scene.point;
     stored(scene);
+    tell("scene", window.lmlab.scene = { scene, own: !COURSE.includes(scene), shown: Boolean(known) });
   }
 
   const stopOf = (tab, run) => named(tab, run.replace(/[^-]*$/, "stop"));

@@ -2,10 +2,17 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from lmlab.errors import InputError
 from lmlab.text.strict_yaml import load_mapping
@@ -30,8 +37,18 @@ class Question(_Part):
     say: Lines  # the question
     options: tuple[Line, ...] = Field(min_length=2, max_length=5)  # to choose from
     answer: Lines  # what to see, shown after the guess
+    right: int | None = Field(None, ge=1)  # which option is right, counted from 1
+    # the number that is right, or the name of the tab's part whose first figure it is: phones then
+    # answer with a number
+    truth: Annotated[float, Field(allow_inf_nan=False)] | Name | None = None
     # names of the tab's parts that stay hidden until then
     hide: tuple[Name, ...] = Field((), max_length=6)
+
+    @model_validator(mode="after")
+    def _has_what_is_right(self) -> Self:
+        if self.right is not None and self.right > len(self.options):
+            raise ValueError(f"there is no option {self.right}")
+        return self
 
 
 class Callout(_Part):

@@ -1,0 +1,286 @@
+"""What a room is asked: to open, to let a phone in, to take its answer, to go on. What everybody
+may see of it holds no tally before the lecturer has it shown.
+"""
+
+import asyncio
+import csv
+import hashlib
+import io
+import math
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from lmlab.errors import InputError
+from lmlab.page.room.store import Asked, Room, Store
+from lmlab.page.room.tally import histogram, rows, share_right
+from lmlab.page.scenes.scene import Line, Lines, Name, Question
+from lmlab.parts.tables import neutral
+
+LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"  # none that is taken for a digit
+LENGTH = 5
+SECONDS = 6 * 3600.0  # that a room stays open
+MOST_ROOMS = 500
+MOST_PHONES = 2_000  # of a room
+LOOK = 30.0  # seconds after which time is taken from all rooms
+DISCUSS = (0.35, 0.70)  # shares of right answers between which talking pays most
+LARGEST = 1e15  # number that is taken for an answer
+
+Act = Literal["look", "scene", "close", "again", "show", "reveal", "hide", "end"]
+
+
+class NoRoomError(InputError):
+    """There is no room of this code."""
+
+
+class StrangerError(InputError):
+    """Who asks is not who may."""
+
+
+class OverError(InputError):
+    """It is too late, or too early, for an answer."""
+
+
+class Shown(BaseModel):
+    """A scene as the lecturer's page shows it."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: Name
+    title: Line
+    point: Lines
+    ask: Question | None = None
+    own: bool = False  # whether no link leads to it
+
+
+class Rooms:
+    """All rooms of one store; used from the event loop alone.
+
+    ``linked``: whether phones can reach the page itself. ``clock``: seconds that only go forward,
+    so that no change of the machine's time ends a room or keeps one.
+    """
+
+    def __init__(
+        self, store: Store, *, linked: bool = True, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.store = store
+        self.linked = linked
+        self._clock = clock
+        self._looked = clock()
+        self._events: dict[str, asyncio.Event] = {}
+
+    # Who comes
+
+    def open(self) -> tuple[str, str]:
+        """A new room: (code, the lecturer's secret).
+
+        Raises:
+            InputError: there are too many.
+        """
+        self._look()
+        if self.store.rooms() >= MOST_ROOMS:
+            raise InputError("There are too many rooms on this machine.", "Try again later.")
+        secret = secrets.token_urlsafe(24)
+        while True:
+            code = "".join(secrets.choice(LETTERS) for _ in range(LENGTH))
+            if self.store.open(code, _sum(secret), SECONDS):
+                return code, secret
+
+    def join(self, code: str, phone: str = "") -> dict[str, Any]:
+        """A phone comes, or comes again: its name, and what it has answered.
+
+        Raises:
+            NoRoomError: the code is wrong, or the room over.
+            InputError: the room is full.
+        """
+        room = self._room(code)
+        if not phone or not self.store.has(code, phone):
+            if self.store.phones(code) >= MOST_PHONES:
+                raise InputError("This room is full.")
+            phone = secrets.token_urlsafe(12)
+            self.store.join(code, phone)
+            self._changed(code)
+        mine = None
+        if room.question is not None:
+            now = self.store.question(room.question)
+            value = self.store.answered(now.id, now.round, phone)
+            mine = {"question": now.id, "round": now.round, "value": value}
+        return {"phone": phone, "mine": mine}
+
+    def knows(self, code: str, phone: str) -> bool:
+        """Whether a phone was let in."""
+        return bool(phone) and self.store.has(code, phone)
+
+    # What they answer
+
+    def answer(self, code: str, phone: str, question: int, round_: int, value: float) -> None:
+        """Take a phone's answer, in place of its last; the same once more changes nothing.
+
+        Raises:
+            NoRoomError: there is no such room.
+            StrangerError: the phone was not let in.
+            OverError: this is not what is asked now.
+            InputError: it is no answer to it.
+        """
+        room = self._room(code)
+        if not self.knows(code, phone):
+            raise StrangerError("This phone is not in the room.", "Open the room's link again.")
+        if room.question is None or question != room.question:
+            raise OverError("Another question is asked by now.")
+        now = self.store.question(question)
+        if self.store.answered(question, round_, phone) == value:
+            return
+        if now.phase != "open" or round_ != now.round:
+            raise OverError("This vote is over.")
+        _check(now, value)
+        self.store.answer(question, round_, phone, float(value))
+        self._changed(code)
+
+    # What the lecturer has done
+
+    def do(
+        self, code: str, secret: str, act: Act, scene: Shown | None = None,
+        truth: float | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Go on: ``scene`` shows another, ``close`` ends a vote, ``again`` begins the next one,
+        ``show`` shows what was answered, ``reveal`` what is right, ``hide`` neither.
+
+        Returns what the lecturer may see.
+
+        Raises:
+            NoRoomError: there is no such room.
+            StrangerError: the secret is wrong.
+        """
+        room = self.seat(code, secret)
+        if act == "end":
+            self.store.end(code)
+            self._changed(code)
+            return {"over": True}
+        if act == "scene" and scene is not None:
+            kept = scene.model_dump(include={"name", "title", "point", "own"})
+            asked = scene.ask.model_dump(mode="json", exclude={"hide"}) if scene.ask else None
+            self.store.show(code, kept, asked)
+        elif act != "look" and room.question is not None:
+            now = self.store.question(room.question)
+            phases = {
+                "close": "closed", "again": "open", "show": "shown", "reveal": "revealed",
+                "hide": "closed",
+            }  # fmt: skip
+            # A press that comes twice, from two windows, begins one vote and not two.
+            begins = act == "again" and now.phase != "open"
+            told = now.asked.get("truth")
+            known = told if isinstance(told, float) else truth
+            self.store.turn(now.id, now.round + begins, phases[act], known)
+        self._changed(code)
+        return self.seen(code)
+
+    def seat(self, code: str, secret: str) -> Room:
+        """The room of whoever has its secret.
+
+        Raises:
+            NoRoomError: there is no such room.
+            StrangerError: the secret is wrong.
+        """
+        room = self._room(code)
+        if not secrets.compare_digest(room.secret, _sum(secret)):
+            raise StrangerError("Only who opened this room can do that.", "Open one of your own.")
+        return room
+
+    # What is seen
+
+    def told(self, code: str, counted: bool = False) -> dict[str, Any]:
+        """What everybody may see; ``counted``: with how many are here and have answered."""
+        room = self._room(code)
+        scene = {key: room.scene[key] for key in ("name", "title", "point") if key in room.scene}
+        linked = self.linked and bool(scene) and not room.scene.get("own")
+        found: dict[str, Any] = {"code": code, "scene": scene or None, "linked": linked}
+        now = self.store.question(room.question) if room.question is not None else None
+        found["question"] = self._question(now) if now else None
+        if counted:
+            found["phones"] = self.store.phones(code)
+            found["answers"] = self.store.count(now.id, now.round) if now else 0
+        return found
+
+    def seen(self, code: str) -> dict[str, Any]:
+        """What the lecturer may see besides: whether a talk with one's neighbour pays."""
+        room, found = self._room(code), self.told(code, counted=True)
+        now = self.store.question(room.question) if room.question is not None else None
+        if now is not None and now.phase == "closed":
+            share = share_right(now, self.store.answers(now.id, now.round))
+            low, high = DISCUSS
+            found["discuss"] = now.round == 1 and share is not None and low <= share <= high
+        return found
+
+    def _question(self, now: Asked) -> dict[str, Any]:
+        asked = now.asked
+        free = asked.get("truth") is not None
+        found: dict[str, Any] = {
+            "id": now.id, "say": asked["say"], "options": [] if free else asked["options"],
+            "free": free, "round": now.round, "phase": now.phase,
+        }  # fmt: skip
+        if now.phase in ("shown", "revealed"):
+            rounds = [self.store.answers(now.id, one + 1) for one in range(now.round)]
+            truth = now.truth if now.phase == "revealed" else None
+            if free:
+                found |= histogram(rounds, truth)
+            else:
+                places = range(len(asked["options"]))
+                found["tally"] = [[one.count(place) for place in places] for one in rounds]
+        if now.phase == "revealed":
+            found |= {"answer": asked["answer"], "right": asked.get("right"), "truth": now.truth}
+        return found
+
+    def table(self, code: str, secret: str) -> str:
+        """All that was answered, as CSV: a line for each question, vote and answer, with how many
+        gave it.
+
+        Raises:
+            NoRoomError, StrangerError: as ``seat``.
+        """
+        self.seat(code, secret)
+        out = io.StringIO()
+        writer = csv.writer(out)
+        writer.writerow(["scene", "question", "vote", "answer", "phones", "right"])
+        for now in self.store.questions(code):
+            for round_ in range(1, now.round + 1):
+                for row in rows(now, self.store.answers(now.id, round_)):
+                    writer.writerow([now.scene, neutral(now.asked["say"]), round_, *row])
+        return out.getvalue()
+
+    # Time
+
+    def event(self, code: str) -> asyncio.Event:
+        """What is set as soon as the room changes; asked for before the room is looked at."""
+        return self._events.setdefault(code, asyncio.Event())
+
+    def _changed(self, code: str) -> None:
+        if event := self._events.pop(code, None):
+            event.set()
+
+    def _look(self) -> None:
+        passed = self._clock() - self._looked
+        if passed >= LOOK:
+            self._looked += passed
+            for code in self.store.pass_by(passed):
+                self._changed(code)
+
+    def _room(self, code: str) -> Room:
+        self._look()
+        if (found := self.store.room(code)) is None:
+            raise NoRoomError(f"There is no room ‘{code[:12]}’.", "Look at the code on the screen.")
+        return found
+
+
+def _check(now: Asked, value: float) -> None:
+    if now.asked.get("truth") is not None:
+        if not math.isfinite(value) or abs(value) > LARGEST:
+            raise InputError("That is no number.", "Write one such as 12 or 0.5.")
+    elif value not in range(len(now.asked["options"])):
+        raise InputError("That is none of the answers.")
+
+
+def _sum(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
