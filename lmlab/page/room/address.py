@@ -35,7 +35,7 @@ def reach(bound: str, port: int, asked: str = "", scheme: str = "http") -> Reach
     if _is_own(bound.strip("[]").lower()):
         return Reach(
             why="The page listens on this machine alone, so that no phone can reach it: start it "
-            "with lmlab app --room."
+            "with lmlab app --room, and without --host."
         )
     host = own_address() if bound in EVERYWHERE else bound
     if not host:
