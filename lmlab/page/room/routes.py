@@ -38,7 +38,8 @@ STATUS: Mapping[type[LabError], int] = MappingProxyType(
     {NoRoomError: 404, StrangerError: 403, OverError: 409, DiskError: 507}
 )
 # How often each may ask: (at once, a second).
-PHONE, SEAT, ADDRESS, OPENING = (15, 2.0), (60, 10.0), (1_500, 20.0), (10, 1 / 60)
+PHONE, SEAT, OPENING = (15, 2.0), (60, 10.0), (10, 1 / 60)
+ADDRESS, JOINING = (1_500, 20.0), (600, 3.0)  # a whole hall may stand behind one
 
 
 class _Sent(BaseModel):
@@ -121,13 +122,13 @@ class Served:
     async def join(self, request: Request) -> Response:
         """A phone comes."""
         given, code = Joining.model_validate_json(await _body(request)), _code(request)
-        self._slow_phone(request, code, given.phone)
+        self._slow_phone(request, code, given.phone, JOINING)
         return JSONResponse(self.rooms.join(code, given.phone))
 
     async def answer(self, request: Request) -> Response:
         """A phone answers."""
         given, code = Answer.model_validate_json(await _body(request)), _code(request)
-        self._slow_phone(request, code, given.phone)
+        self._slow_phone(request, code, given.phone, ADDRESS)
         self.rooms.answer(code, given.phone, given.question, given.round, given.value)
         return JSONResponse({"value": given.value})
 
@@ -181,12 +182,14 @@ class Served:
             if not self._streams[address]:
                 del self._streams[address]
 
-    def _slow_phone(self, request: Request, code: str, phone: str) -> None:
+    def _slow_phone(
+        self, request: Request, code: str, phone: str, others: tuple[float, float]
+    ) -> None:
         # A phone that was let in is slowed by itself; all that were not, by where they ask from.
         if self.rooms.knows(code, phone):
             self._slow("phone", phone, PHONE)
         else:
-            self._slow("address", _address(request), ADDRESS)
+            self._slow(f"address {others}", _address(request), others)
 
     def _sit(self, request: Request, code: str, secret: str) -> None:
         try:
