@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import re
 import subprocess
 import sys
@@ -12,20 +13,32 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from lmlab.errors import InputError
 from lmlab.hosting.route_filter import OPEN
 from lmlab.page.room import address
+from lmlab.page.room.game import prepared
 from lmlab.page.room.rooms import LOOK, MOST_PHONES, SECONDS, Rooms
 from lmlab.page.room.routes import Doing, RoomRoutes, Served
 from lmlab.page.room.store import Store
 from lmlab.page.room.tally import histogram
 from lmlab.page.web_files import files
 from lmlab.parts.html import filled
+from lmlab.scoring.scored import Scored
+from lmlab.scoring.words import words
 from tests import loops
 from tests.test_hosting import asked, page
 
 ASK = {"say": "Which?", "options": ["=one", "<b>two</b>", "three"], "answer": "Two.", "right": 2}
 SCENE = {"name": "first", "title": "First", "point": "What it shows.", "ask": ASK}
 NUMBER = {**SCENE, "name": "free", "ask": {**ASK, "right": None, "truth": "figures"}}
+GAME = {
+    "text": "a b c D. e", "words": ["a", "b", "c", "D.", "e"], "bare": ["a", "b", "c", "d", "e"],
+    "ends": [1, 3, 5, 8, 10],
+    "guessers": [
+        {"name": "unigram", "logprobs": [math.log(0.1)] * 5, "tops": [[("the", 0.1)]] * 5},
+        {"name": "base", "logprobs": [math.log(0.5)] * 5, "tops": [[("x", 0.5)]] * 5},
+    ],
+}  # fmt: skip
 FORGED = "no-phone-of-this-room"
 
 
@@ -51,7 +64,7 @@ class Hall:
     def serve(self) -> None:
         """Begin anew over the same file."""
         self.rooms = Rooms(Store(self.file), clock=self.clock)
-        self.served = Served(self.rooms, "the page", "0.0.0.0")
+        self.served = Served(self.rooms, "the page", "0.0.0.0", lambda text: GAME)
         self.client = TestClient(self.served.app(), raise_server_exceptions=False)
 
     def post(self, path, **given):
@@ -171,7 +184,7 @@ def test_whoever_floods_is_slowed_alone(hall):
         ("/room/api/open", {}, 200, "secret"),
         ("/room/api/ABCDE/join", {}, 404, "no room ‘ABCDE’"),
         ("/room/api/CODE/join", {"phone": ["x"]}, 422, "cannot be understood"),
-        ("/room/api/CODE/answer", {"value": "<script>alert(1)</script>"}, 422, "be understood"),
+        ("/room/api/CODE/answer", {"value": "<script>alert(1)</script>"}, 422, "no answer to"),
         ("/room/api/CODE/answer", {"value": 3}, 422, "none of the answers"),
         ("/room/api/CODE/answer", {"value": 0.5}, 422, "none of the answers"),
         ("/room/api/CODE/answer", {"value": float("nan")}, 422, "none of the answers"),
@@ -241,10 +254,8 @@ def test_a_restart_in_the_middle_loses_no_vote(hall):
     code = f"""
 import os
 from pathlib import Path
-from lmlab.page.room.rooms import Rooms
 from lmlab.page.room.store import Store
-rooms = Rooms(Store(Path({str(hall.file)!r})))
-rooms.answer({hall.code!r}, {phone!r}, {question}, 1, 2)
+Store(Path({str(hall.file)!r})).answer({question}, 1, {phone!r}, 2.0)
 os._exit(9)
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
@@ -300,9 +311,60 @@ def test_ten_thousand_guesses_and_a_full_room(hall):
     assert len(json.dumps(shown)) < 2_000
 
 
+def test_the_room_guesses_the_next_word_beside_the_models(hall):
+    hall.scene()
+    told = hall.post("play", secret=hall.secret, text="x").json()["question"]
+    assert (told["text"], told["phase"]) == ("a b c", "open")
+    phones = [hall.join()["phone"] for _ in range(3)]
+    for phone, word in zip(phones, (" “D!” ", "d", "<b>dog</b>"), strict=True):
+        assert hall.vote(word, phone).status_code == 200
+    for bad in ("two words", "…", 3, "x" * 41, "x" * 61):
+        assert hall.vote(bad, phones[2]).status_code == 422
+    assert "D." not in json.dumps(hall.rooms.told(hall.code, True))
+    shown = hall.do("show")["question"]
+    assert (shown["options"], shown["tally"]) == (["d", "b>dog</b"], [[2, 1]])
+    assert "guessers" not in shown
+    known = hall.do("reveal")["question"]
+    assert known["right"] == 1
+    room = (2 + 0.1) / (3 + 1)
+    rows = {one["name"]: (one["p"], one["pp"]) for one in known["guessers"]}
+    assert rows["the room"] == pytest.approx((room, 1 / room))
+    assert rows["base"] == pytest.approx((0.5, 2))
+    # Nobody says the next word: the unigram's share is left.
+    assert hall.do("next")["question"]["text"] == "a b c D."
+    assert hall.vote("x", phones[0]).status_code == 200
+    last = hall.do("reveal")["question"]
+    rows = {one["name"]: (one["p"], one["pp"]) for one in last["guessers"]}
+    assert last["last"]
+    assert rows["the room"] == pytest.approx((0.05, 1 / math.sqrt(room * 0.05)))
+    assert hall.do("next")["question"]["id"] == last["id"]
+    assert "next-word,Which word comes next?,1,d,2," in hall.post("table", secret=hall.secret).text
+    assert hall.post("play", secret="x", text="a b c d").status_code == 403
+
+
+def test_a_text_that_is_guessed_is_what_the_models_score(mock_lab):
+    lab = mock_lab(model="base")
+    text = "The dog ran home, and the cat sat down."
+    game = prepared(lab, f"  {text} ")
+    names = [one["name"] for one in game["guessers"]]
+    assert names == ["unigram", "base"]
+    (scored,) = (one for one in lab.score("base", text, top_k=5) if isinstance(one, Scored))
+    for place, word in enumerate(words(scored)):
+        bare = place not in (3, 8)  # what stands at a word's end is not asked for
+        if bare:
+            assert game["guessers"][1]["logprobs"][place] == pytest.approx(word.logprob)
+        else:
+            assert game["guessers"][1]["logprobs"][place] > word.logprob
+    assert game["bare"][3] == "home"
+    assert game["guessers"][0]["logprobs"][0] > game["guessers"][0]["logprobs"][1]
+    for bad in ("too few", "a b c ! d", "word " * 61):
+        with pytest.raises(InputError):
+            prepared(lab, bad)
+
+
 def test_a_disk_that_takes_nothing_is_a_sentence(tmp_path):
     (tmp_path / "file").write_text("no folder")
-    served = Served(Rooms(Store(tmp_path / "file" / "rooms.sqlite")), "", "0.0.0.0")
+    served = Served(Rooms(Store(tmp_path / "file" / "rooms.sqlite")), "", "0.0.0.0", dict)
     answer = TestClient(served.app()).post("/room/api/open", json={})
     assert answer.status_code == 507
     assert "cannot be written" in answer.text
@@ -352,12 +414,12 @@ def test_all_routes_are_open_and_the_phones_page_is_small(hall):
         method = "POST" if "POST" in route.methods else "GET"
         assert re.fullmatch(OPEN[method], route.path.replace("{code}", hall.code)), route.path
     text = filled("page/room/phone", folder="web/0")
-    names = ("page/room/phone.js", "page/room/votes.js", "parts/web/dom.js")
+    names = ("page/room/phone.js", "page/room/game.js", "page/room/votes.js", "parts/web/dom.js")
     assert len(text) + sum(len(files()[name]) for name in names) < 40_000
     imported = {
         name
         for one in names
         for name in re.findall(r'from "[./]*([\w/.]+)"', files()[one].decode())
     }
-    assert {name.rsplit("/", 1)[-1] for name in imported} <= {"dom.js", "votes.js"}
+    assert {name.rsplit("/", 1)[-1] for name in imported} <= {"dom.js", "votes.js", "game.js"}
     assert set(Doing.model_fields) == {"secret", "act", "scene", "truth"}

@@ -39,7 +39,7 @@ OPEN: Mapping[str, str] = MappingProxyType(
         r"|/gradio_api/file=(/|[A-Za-z]:[\\/])(?![\\/]).*",
         "POST": r"/gradio_api/(upload|cancel|reset/?|queue/join|component_server/?|run/predict/?)"
         r"|/gradio_api/call/(v2/)?[\w-]{1,60}/?"
-        r"|/room/api/(open|[A-Za-z]{1,12}/(join|answer|do|table))",
+        r"|/room/api/(open|[A-Za-z]{1,12}/(join|answer|do|play|table))",
     }
 )
 _INTO = re.compile(r"[\\/]\.{1,2}([\\/]|$)|//|\0")

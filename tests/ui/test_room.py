@@ -36,6 +36,7 @@ def test_a_room_from_its_code_to_its_end(visit, small_page):
     phones.append(late)
     options_twice(lecturer, phones)
     number(lecturer, phones)
+    next_word(lecturer, phones)
     ended(lecturer, phones)
 
 
@@ -85,9 +86,30 @@ def number(lecturer, phones):
     expect(lecturer.locator(".lm-roomresult li.right")).to_contain_text("✓")
 
 
+def next_word(lecturer, phones):
+    """A text, guessed word by word, beside the models; then back to the scene."""
+    lecturer.locator("#lecture .lm-room").click()
+    lecturer.get_by_label("A text, guessed").fill("The dog ran home again today.")
+    press(lecturer, "Guess the next word")
+    expect(phones[0].locator(".text")).to_have_text("The dog ran ___")
+    phones[0].get_by_label("Your word").fill("Home!")
+    press(phones[0], "Send")
+    expect(phones[0].get_by_role("status")).to_contain_text("Your answer is in")
+    press(lecturer, "Show the guesses")
+    expect(lecturer.locator(".lm-roompanel .votes li")).to_contain_text("home")
+    press(lecturer, "Show the word")
+    rows = lecturer.locator(".lm-guessers tbody tr")
+    expect(rows.first).to_contain_text("the room")
+    expect(phones[0].locator("li.right")).to_contain_text("home")
+    assert faults(lecturer) == faults(phones[0]) == []
+    press(lecturer, "Next word")
+    expect(phones[0].locator(".text")).to_have_text("The dog ran home ___")
+    press(lecturer, "Back to the scene")
+    expect(phones[0].locator("h2")).to_have_text("Sense against nonsense")
+
+
 def ended(lecturer, phones):
     """Answers are saved; then nothing is left."""
-    lecturer.locator("#lecture .lm-room").click()
     with lecturer.expect_download() as caught:
         press(lecturer, "Save answers (CSV)")
     text = caught.value.path().read_text(encoding="utf-8-sig")

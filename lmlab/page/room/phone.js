@@ -1,5 +1,6 @@
 // A phone in the room: shows what is asked, sends what is answered, and comes back after it slept.
 import { button, el, put } from "../../parts/web/dom.js";
+import { guessers } from "./game.js";
 import { votes } from "./votes.js";
 
 const AGAIN = 2000; // milliseconds until what failed is tried again
@@ -114,28 +115,36 @@ function about() {
 
 function question(now) {
   const asked = el("p", "", el("b", "", now.say));
-  if (now.phase === "open") return [asked, now.free ? number() : options(now)];
-  return [asked, said(now), votes(now), now.answer && el("p", "", now.answer), truth(now)];
+  const text = now.text && el("p", "text", now.text, " ___");
+  if (now.phase === "open") return [text, asked, now.word ? word() : now.free ? number() : options(now)];
+  return [text, asked, said(now), votes(now), now.answer && el("p", "", now.answer), truth(now), guessers(now)];
 }
 
-const said = (now) => own() != null && el("p", "sub", "Your answer: " + (now.free ? Number(own()).toLocaleString("en") : now.options[own()]));
+const said = (now) => own() != null && el("p", "sub", "Your answer: " + (now.word ? own() : now.free ? Number(own()).toLocaleString("en") : now.options[own()]));
 
 const truth = (now) => now.free && now.truth != null && el("p", "right", "It is " + Number(now.truth.toPrecision(4)).toLocaleString("en") + ".");
 
 const options = (now) => put(el("div", "answers", ...now.options.map((text, i) =>
   button("", text, () => answer(i), { "aria-pressed": String(own() === i) }))), { role: "group", "aria-label": now.say });
 
-function number() {
-  const field = put(el("input"), { type: "text", inputMode: "decimal", id: "number", autocomplete: "off", maxLength: 20, value: own() ?? "" });
-  const form = el("form", "answers", el("div", "", put(el("label", "", "Your number"), { htmlFor: "number" }), field), put(el("button", "go", own() == null ? "Send" : "Send another"), { type: "submit" }));
+// A field and a button; `send` gets what was written.
+function field(label, send, more) {
+  const box = put(el("input"), { type: "text", id: "answer", autocomplete: "off", value: own() ?? "", ...more });
+  const form = el("form", "answers", el("div", "", put(el("label", "", label), { htmlFor: "answer" }), box), put(el("button", "go", own() == null ? "Send" : "Send another"), { type: "submit" }));
   form.onsubmit = (event) => {
     event.preventDefault();
-    const value = read(field.value);
-    if (Number.isFinite(value)) answer(value);
-    else say("That is no number: write one such as 12 or 0.5.");
+    send(box.value);
   };
   return form;
 }
+
+const number = () => field("Your number", (text) => {
+  const value = read(text);
+  if (Number.isFinite(value)) answer(value);
+  else say("That is no number: write one such as 12 or 0.5.");
+}, { inputMode: "decimal", maxLength: 20 });
+
+const word = () => field("Your word", (text) => { if (text.trim()) answer(text.trim().toLowerCase()); }, { autocapitalize: "none", maxLength: 40 });
 
 // 1,5 is one and a half to many, 1,500 is not.
 const read = (text) => {

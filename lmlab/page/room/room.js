@@ -2,6 +2,7 @@
 // beside the question. Another window of the same browser has the same seat.
 import { button, el, onTold, put, remember, remembered } from "../../parts/web/dom.js";
 import { notice, saveAs } from "../../parts/web/files.js";
+import { begin, game } from "./game.js";
 import { votes } from "./votes.js";
 
 const saying = (/** @type {any} */ error) => String(error.message);
@@ -42,6 +43,15 @@ export function mount(element) {
       remember("room", JSON.stringify({ code: room.code, secret: room.secret }));
       listen();
       await tellScene();
+      draw();
+    } catch (error) { notice(saying(error)); }
+  }
+
+  async function play(text) {
+    try {
+      notice("The models read the text …");
+      state = await (await post(room.code + "/play", { secret: room.secret, text })).json();
+      panel.querySelector("#lm-roomtext")?.blur();
       draw();
     } catch (error) { notice(saying(error)); }
   }
@@ -112,9 +122,18 @@ export function mount(element) {
     const way = room.address
       ? [put(el("img", "lm-qr"), { src: room.qr, alt: "QR code of " + room.address }), el("p", "lm-roomat", room.address.replace(/^https?:\/\//, ""))]
       : [el("p", "lm-why2", room.why || "")];
+    if (state?.question?.word) {
+      const said = `${state.answers ?? 0} of ${people().replace(" here", "")} answered · ${room.code}`;
+      panel.replaceChildren(...game(state.question, said, act), el("div", "lm-options", button("", "Back to the scene", tellScene), close));
+      return;
+    }
+    if (panel.contains(document.activeElement) && document.activeElement.id === "lm-roomtext") {
+      panel.querySelector("[role=status]").textContent = people(); // what is being typed stays
+      return;
+    }
     panel.replaceChildren(el("h2", "", "Join with your phone: no name, no account"), ...way,
       el("p", "lm-roomcode", room.code), put(el("p", "", people()), { role: "status" }),
-      el("div", "lm-options", button("", "Save answers (CSV)", save), button("", "End the room", () => act("end")), close));
+      el("div", "lm-options", button("", "Save answers (CSV)", save), button("", "End the room", () => act("end")), close), begin(play));
   }
 
   const people = () => `${state?.phones ?? 0} phone${state?.phones === 1 ? "" : "s"} here`;

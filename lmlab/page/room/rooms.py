@@ -15,7 +15,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from lmlab.errors import InputError
-from lmlab.page.room.store import Asked, Room, Store
+from lmlab.page.room.game import GIVEN, RULE, guessed, shown, table
+from lmlab.page.room.store import Asked, Room, Store, Value
 from lmlab.page.room.tally import histogram, rows, share_right
 from lmlab.page.scenes.scene import Line, Lines, Name, Question
 from lmlab.parts.tables import neutral
@@ -29,7 +30,11 @@ LOOK = 30.0  # seconds after which time is taken from all rooms
 DISCUSS = (0.35, 0.70)  # shares of right answers between which talking pays most
 LARGEST = 1e15  # number that is taken for an answer
 
-Act = Literal["look", "scene", "close", "again", "show", "reveal", "hide", "end"]
+Act = Literal["look", "scene", "close", "again", "show", "reveal", "hide", "next", "end"]
+GAME = {
+    "name": "next-word", "title": "The room as a language model", "own": True,
+    "point": "Which word comes next? The room guesses, and so do models.",
+}  # fmt: skip
 
 
 class NoRoomError(InputError):
@@ -116,7 +121,7 @@ class Rooms:
 
     # What they answer
 
-    def answer(self, code: str, phone: str, question: int, round_: int, value: float) -> None:
+    def answer(self, code: str, phone: str, question: int, round_: int, value: Value) -> None:
         """Take a phone's answer, in place of its last; the same once more changes nothing.
 
         Raises:
@@ -131,12 +136,12 @@ class Rooms:
         if room.question is None or question != room.question:
             raise OverError("Another question is asked by now.")
         now = self.store.question(question)
-        if self.store.answered(question, round_, phone) == value:
+        given = _checked(now, value)
+        if self.store.answered(question, round_, phone) == given:
             return
         if now.phase != "open" or round_ != now.round:
             raise OverError("This vote is over.")
-        _check(now, value)
-        self.store.answer(question, round_, phone, float(value))
+        self.store.answer(question, round_, phone, given)
         self._changed(code)
 
     # What the lecturer has done
@@ -163,7 +168,9 @@ class Rooms:
             kept = scene.model_dump(include={"name", "title", "point", "own"})
             asked = scene.ask.model_dump(mode="json", exclude={"hide"}) if scene.ask else None
             self.store.show(code, kept, asked)
-        elif act != "look" and room.question is not None:
+        elif act == "next" and room.game is not None:
+            self._ask_word(room)
+        elif act not in ("look", "next") and room.question is not None:
             now = self.store.question(room.question)
             phases = {
                 "close": "closed", "again": "open", "show": "shown", "reveal": "revealed",
@@ -176,6 +183,39 @@ class Rooms:
             self.store.turn(now.id, now.round + begins, phases[act], known)
         self._changed(code)
         return self.seen(code)
+
+    def play(self, code: str, secret: str, game: dict[str, Any]) -> dict[str, Any]:
+        """Have the room guess a text, as ``game.prepared`` gives it, word by word.
+
+        Raises:
+            NoRoomError, StrangerError: as ``seat``.
+        """
+        room = self.seat(code, secret)
+        number = (room.game or {}).get("number", 0) + 1
+        self.store.play(code, {**game, "number": number})
+        self._ask_word(self._room(code))
+        self._changed(code)
+        return self.seen(code)
+
+    def _ask_word(self, room: Room) -> None:
+        """The word after the last one that was revealed; none after the text's last."""
+        game = room.game or {}
+        at = GIVEN
+        for now in self._of_game(room):
+            at = max(at, now.asked["word"] + (now.phase == "revealed"))
+        if at >= len(game["words"]):
+            return
+        asked = {
+            "say": "Which word comes next?", "options": [], "answer": "", "word": at,
+            "game": game["number"], "text": game["text"][: game["ends"][at - 1]],
+        }  # fmt: skip
+        self.store.show(room.code, GAME, asked)
+
+    def _of_game(self, room: Room) -> list[Asked]:
+        """What was asked of the text that is guessed now."""
+        number = (room.game or {}).get("number")
+        known = self.store.questions(room.code)
+        return [one for one in known if "word" in one.asked and one.asked["game"] == number]
 
     def seat(self, code: str, secret: str) -> Room:
         """The room of whoever has its secret.
@@ -198,7 +238,10 @@ class Rooms:
         linked = self.linked and bool(scene) and not room.scene.get("own")
         found: dict[str, Any] = {"code": code, "scene": scene or None, "linked": linked}
         now = self.store.question(room.question) if room.question is not None else None
-        found["question"] = self._question(now) if now else None
+        word = now is not None and "word" in now.asked
+        found["question"] = (
+            None if now is None else (self._word(room, now) if word else self._question(now))
+        )
         if counted:
             found["phones"] = self.store.phones(code)
             found["answers"] = self.store.count(now.id, now.round) if now else 0
@@ -232,6 +275,26 @@ class Rooms:
         if now.phase == "revealed":
             found |= {"answer": asked["answer"], "right": asked.get("right"), "truth": now.truth}
         return found
+
+    def _word(self, room: Room, now: Asked) -> dict[str, Any]:
+        found: dict[str, Any] = {
+            "id": now.id, "say": now.asked["say"], "text": now.asked["text"], "word": True,
+            "round": now.round, "phase": now.phase, "options": [], "free": False,
+        }  # fmt: skip
+        game, at = room.game, now.asked["word"]
+        if now.phase not in ("shown", "revealed") or game is None:
+            return found
+        guesses = self.store.answers(now.id, now.round)
+        if now.phase == "shown":
+            return found | shown(guesses)
+        known = {
+            one.asked["word"]: self.store.answers(one.id, one.round)
+            for one in self._of_game(room)
+            if one.phase == "revealed"
+        }
+        found |= {"answer": f"The next word: {game['words'][at]}", "rule": RULE}
+        found |= {"guessers": table(game, known, at), "last": at + 1 == len(game["words"])}
+        return found | shown(guesses, game["bare"][at])
 
     def table(self, code: str, secret: str) -> str:
         """All that was answered, as CSV: a line for each question, vote and answer, with how many
@@ -274,12 +337,18 @@ class Rooms:
         return found
 
 
-def _check(now: Asked, value: float) -> None:
+def _checked(now: Asked, value: Value) -> Value:
+    """An answer as it is kept."""
+    if "word" in now.asked:
+        return guessed(value)
+    if isinstance(value, str):
+        raise InputError("That is no answer to this question.")
     if now.asked.get("truth") is not None:
         if not math.isfinite(value) or abs(value) > LARGEST:
             raise InputError("That is no number.", "Write one such as 12 or 0.5.")
     elif value not in range(len(now.asked["options"])):
         raise InputError("That is none of the answers.")
+    return float(value)
 
 
 def _sum(secret: str) -> str:

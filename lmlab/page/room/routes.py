@@ -6,11 +6,11 @@ import asyncio
 import json
 import re
 from collections import Counter
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
 
-import segno
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -24,6 +24,7 @@ from lmlab.hosting.gate import OWN_NAMES
 from lmlab.hosting.guests import place
 from lmlab.lab import Lab
 from lmlab.page.room.address import reach
+from lmlab.page.room.game import prepared
 from lmlab.page.room.limits import Buckets
 from lmlab.page.room.rooms import Act, NoRoomError, OverError, Rooms, Shown, StrangerError
 from lmlab.page.room.store import Store
@@ -39,6 +40,7 @@ STATUS: Mapping[type[LabError], int] = MappingProxyType(
 )
 # How often each may ask: (at once, a second).
 PHONE, SEAT, OPENING = (15, 2.0), (60, 10.0), (10, 1 / 60)
+PLAYING = (5, 0.2)  # texts
 ADDRESS, JOINING = (1_500, 20.0), (600, 3.0)  # a whole hall may stand behind one
 
 
@@ -54,7 +56,7 @@ class Answer(_Sent):
     phone: str = Field(max_length=40)
     question: int
     round: int
-    value: float
+    value: Annotated[float, Field(strict=True)] | Annotated[str, Field(max_length=60)]
 
 
 class Doing(_Sent):
@@ -64,6 +66,11 @@ class Doing(_Sent):
     truth: float | None = Field(None, allow_inf_nan=False)
 
 
+class Playing(_Sent):
+    secret: str = Field(max_length=100)
+    text: str = Field(max_length=500)
+
+
 class Served:
     """The routes over some rooms.
 
@@ -71,9 +78,13 @@ class Served:
         rooms: what they ask.
         page: the phones' page.
         bound: the address that the server listens on.
+        prepare: makes a text ready to be guessed; see ``game.prepared``.
     """
 
-    def __init__(self, rooms: Rooms, page: str, bound: str) -> None:
+    def __init__(
+        self, rooms: Rooms, page: str, bound: str, prepare: Callable[[str], dict[str, Any]]
+    ) -> None:
+        self.prepare = prepare
         self.rooms = rooms
         self.page = page
         self.bound = bound
@@ -91,6 +102,7 @@ class Served:
             Route(f"{room}/join", self.join, methods=["POST"]),
             Route(f"{room}/answer", self.answer, methods=["POST"]),
             Route(f"{room}/do", self.do, methods=["POST"]),
+            Route(f"{room}/play", self.play, methods=["POST"]),
             Route(f"{room}/table", self.table, methods=["POST"]),
             Route(f"{room}/events", self.events),
         ]
@@ -114,6 +126,8 @@ class Served:
         found = reach(self.bound, int(server[1] or 80), host, scheme)
         if not found.address:
             return {"why": found.why}
+        import segno
+
         root = str(request.scope.get("root_path", "")).rstrip("/")
         address = f"{found.address}{root}/room/{code}"
         code_drawn = segno.make(address, error="m", micro=False)
@@ -139,6 +153,14 @@ class Served:
         found = self.rooms.do(code, given.secret, given.act, given.scene, given.truth)
         way = self._way(request, code) if given.act == "look" else {}
         return JSONResponse({**found, **way})
+
+    async def play(self, request: Request) -> Response:
+        """The room guesses a text, word by word."""
+        given, code = Playing.model_validate_json(await _body(request)), _code(request)
+        self._sit(request, code, given.secret)
+        self._slow("play", code, PLAYING)
+        game = await asyncio.to_thread(self.prepare, given.text)
+        return JSONResponse(self.rooms.play(code, given.secret, game))
 
     async def table(self, request: Request) -> Response:
         """All answers, as CSV."""
@@ -231,7 +253,7 @@ class RoomRoutes(Layer):
 
 
 _FILES = re.compile(
-    r"/web/[0-9a-f]+/(page/room/(phone|votes)|parts/web/dom)\.js|/(health|favicon\.ico)"
+    r"/web/[0-9a-f]+/(page/room/(phone|votes|game)|parts/web/dom)\.js|/(health|favicon\.ico)"
 )
 
 
@@ -242,7 +264,7 @@ def room_layer(lab: Lab, bound: str, files: str, alone: bool = False) -> Middlew
     if lab.settings.rooms:
         rooms = Rooms(Store(lab.store.runs.root / "rooms.sqlite"), linked=not alone)
         page = filled("page/room/phone", folder=files)
-        served = Served(rooms, page, bound).app()
+        served = Served(rooms, page, bound, partial(prepared, lab)).app()
     return Middleware(RoomRoutes, served=served, alone=alone)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from lmlab.errors import DiskError
 
+Value = float | str
 SCHEMA = """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
@@ -20,7 +21,7 @@ PRAGMA foreign_keys = ON;
 PRAGMA secure_delete = ON;
 CREATE TABLE IF NOT EXISTS rooms (
     code TEXT PRIMARY KEY, secret TEXT NOT NULL, seconds REAL NOT NULL,
-    scene TEXT NOT NULL DEFAULT '{}', question INTEGER
+    scene TEXT NOT NULL DEFAULT '{}', question INTEGER, game TEXT NOT NULL DEFAULT 'null'
 );
 CREATE TABLE IF NOT EXISTS phones (
     room TEXT NOT NULL REFERENCES rooms ON DELETE CASCADE, phone TEXT NOT NULL,
@@ -33,7 +34,7 @@ CREATE TABLE IF NOT EXISTS questions (
 );
 CREATE TABLE IF NOT EXISTS answers (
     question INTEGER NOT NULL REFERENCES questions ON DELETE CASCADE, round INTEGER NOT NULL,
-    phone TEXT NOT NULL, value REAL NOT NULL, PRIMARY KEY (question, round, phone)
+    phone TEXT NOT NULL, value NOT NULL, PRIMARY KEY (question, round, phone)
 ) WITHOUT ROWID;
 """
 
@@ -46,6 +47,7 @@ class Room:
     secret: str  # of the lecturer, as a sum that it cannot be had from
     scene: dict[str, Any]  # what is shown; empty before the first scene
     question: int | None  # the one that is asked now
+    game: dict[str, Any] | None = None  # the text that is guessed; see ``game.prepared``
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,9 @@ class Store:
 
     def room(self, code: str) -> Room | None:
         """A room by its code."""
-        found = self._ask("SELECT code, secret, scene, question FROM rooms WHERE code = ?", code)
-        return next((Room(a, b, json.loads(c), d) for a, b, c, d in found), None)
+        names = "code, secret, scene, question, game"
+        found = self._ask(f"SELECT {names} FROM rooms WHERE code = ?", code)
+        return next((Room(a, b, json.loads(c), d, json.loads(e)) for a, b, c, d, e in found), None)
 
     def rooms(self) -> int:
         """How many there are."""
@@ -125,6 +128,10 @@ class Store:
     def phones(self, code: str) -> int:
         """How many were let in."""
         return int(self._ask("SELECT count(*) FROM phones WHERE room = ?", code)[0][0])
+
+    def play(self, code: str, game: dict[str, Any]) -> None:
+        """Keep a text that a room guesses, in place of the last one."""
+        self._ask("UPDATE rooms SET game = ? WHERE code = ?", json.dumps(game), code)
 
     def show(self, code: str, scene: dict[str, Any], asked: dict[str, Any] | None) -> None:
         """What a room is shown, and what it is asked then. A scene that comes again finds its
@@ -155,12 +162,12 @@ class Store:
         query = "UPDATE questions SET round = ?, phase = ?, truth = coalesce(?, truth) WHERE id = ?"
         self._ask(query, round_, phase, truth, number)
 
-    def answer(self, number: int, round_: int, phone: str, value: float) -> None:
+    def answer(self, number: int, round_: int, phone: str, value: Value) -> None:
         """A phone's answer, in place of the one that it gave in this vote before."""
         query = "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)"
         self._ask(query, number, round_, phone, value)
 
-    def answered(self, number: int, round_: int, phone: str) -> float | None:
+    def answered(self, number: int, round_: int, phone: str) -> Value | None:
         """What a phone answered; None where it did not."""
         query = "SELECT value FROM answers WHERE question = ? AND round = ? AND phone = ?"
         return next((value for (value,) in self._ask(query, number, round_, phone)), None)
@@ -170,7 +177,7 @@ class Store:
         query = "SELECT count(*) FROM answers WHERE question = ? AND round = ?"
         return int(self._ask(query, number, round_)[0][0])
 
-    def answers(self, number: int, round_: int) -> list[float]:
+    def answers(self, number: int, round_: int) -> list[Any]:
         """All answers of a vote, by size: their order tells nothing of who gave them."""
         query = "SELECT value FROM answers WHERE question = ? AND round = ? ORDER BY value"
         return [value for (value,) in self._ask(query, number, round_)]

@@ -17,7 +17,7 @@ FAR = 30.0  # the largest number over the smallest from which the bins grow by a
 def share_right(asked: Asked, answers: Sequence[float]) -> float | None:
     """The share of answers that are right; None where nobody knows what is, or nobody answered."""
     right = asked.asked.get("right")
-    if not answers:
+    if not answers or "word" in asked.asked:
         return None
     if asked.asked.get("truth") is not None:
         return None if asked.truth is None else float(np.mean(near(answers, asked.truth)))
@@ -58,6 +58,9 @@ def histogram(rounds: Sequence[Sequence[float]], truth: float | None) -> dict[st
 def rows(asked: Asked, answers: Sequence[float]) -> Iterator[tuple[str, int, str]]:
     """(answer, how many gave it, whether it is right, empty where nobody knows)."""
     counts = Counter(answers)
+    if "word" in asked.asked:
+        yield from ((neutral(str(word)), n, "") for word, n in counts.most_common())
+        return
     if asked.asked.get("truth") is not None:
         for value in sorted(counts):
             right = "" if asked.truth is None else _said(near([value], asked.truth)[0])
