@@ -75,13 +75,15 @@ def pretrained(models: Path, name: str, report: Figures) -> str:
 
 def _run(config: Figures) -> str:
     """The pre-training run in a sentence."""
+    fallen = config["fall_from"] + config["fall"]
     return (
         f"`python -m recipes.pretrain --shape {config['shape']}`: steps of "
         f"{config['batch_tokens']:,} tokens in windows of {config['window']}, Muon for the "
         f"matrices (lr {config['muon_lr']}), AdamW for the rest (lr {config['adam_lr']}), "
         f"task documents from step {config['tasks_from']:,} on, a rate that falls to nothing "
-        f"from step {config['fall_from']:,} to {config['fall_from'] + config['fall']:,}, seed "
-        f"{config['seed']}."
+        f"from step {config['fall_from']:,} to {fallen:,}, and again, from "
+        f"{config['again_rate']} of its height, to {fallen + config['again']:,}, "
+        f"seed {config['seed']}."
     )
 
 
@@ -163,11 +165,11 @@ def _first_row(models: Path, tuning: Tuning) -> dict[str, Any]:
 
 
 def _mixture(parts: Sequence[Figures]) -> str:
-    head = "| part | share | with tasks | falling | epochs | licence | origin |\n"
-    head += "|---|---|---|---|---|---|---|\n"
+    head = "| part | share | with tasks | falling | again | epochs | licence | origin |\n"
+    head += "|---|---|---|---|---|---|---|---|\n"
     rows = (
         f"| {p['name']} | {p['weight']:.0%} | {p['late']:.0%} | {p['falling']:.0%} "
-        f"| {p['epochs']} | {p['licence']} | {p['origin']} |"
+        f"| {p['again']:.0%} | {p['epochs']} | {p['licence']} | {p['origin']} |"
         for p in parts
     )
     return head + "\n".join(rows)

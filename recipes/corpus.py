@@ -5,11 +5,12 @@ python -m recipes.corpus --data FOLDER [--hub DATASET]
 
 import argparse
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
-from recipes import heldout, realdocs, taskdocs
-from recipes.config import DEFAULT_WORK, Mixture, Part, corpus_folder
+from recipes import headed, heldout, realdocs, taskdocs
+from recipes.config import DEFAULT_WORK, HEADED, Mixture, Part, corpus_folder
 from recipes.sentencetasks import SENTIMENT_LABELS, Pair, SentenceTask
 from recipes.textio import read_documents, read_rows, write_documents
 from recipes.typography import TYPESET, typeset
@@ -31,6 +32,8 @@ def main() -> None:
             continue
         if part.name in mixture.task_docs:
             train, valid = task_documents(mixture, part, folder)
+        elif part.name == HEADED:
+            train, valid = headed_documents(folder, part, mixture.seed)
         elif options.hub and part.name == "stories":
             train, valid = split(hub_documents(options.hub, part.megabytes))
         else:
@@ -55,6 +58,15 @@ def local_documents(folder: Path, part: Part, seed: int) -> tuple[list[str], lis
     Random(seed).shuffle(train)
     train = [_some_typeset(document) for document in _up_to(train, part.megabytes)]
     return train, list(_up_to(valid, VALID_MEGABYTES))
+
+
+def headed_documents(folder: Path, part: Part, seed: int) -> tuple[list[str], list[str]]:
+    """Stories under questions of stories and books, from the training side of both."""
+    train, valid = local_documents(folder, replace(part, name="stories"), seed + 1)
+    books = read_documents(folder / "pretrain" / "books_children.txt")[:400]
+    asked = headed.questions([*train, *books])
+    made = [list(headed.documents(some, asked, seed)) for some in (train, valid)]
+    return made[0], made[1]
 
 
 def _some_typeset(document: str) -> str:

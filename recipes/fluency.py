@@ -55,21 +55,28 @@ def each(judge: LM, texts: Sequence[str]) -> list[float]:
     return [measure.bits_per_byte(judge, [text]) for text in texts]
 
 
-def main() -> None:
-    """Prints the share that is fluent as one line of JSON, after the texts if asked."""
-    options = _options()
-    base, judge = lmlab.load(options.folder), lmlab.load(options.judge)
+def judged(base: LM, judge: LM) -> list[tuple[str, float, set[str]]]:
+    """What the base writes after each question, bits a byte under the judge, what is wrong."""
     texts, most = answers(base), limit(judge)
     special = base.tokenizer.all_special_tokens
-    fluent = 0
+    found = []
     for text, bits in zip(texts, each(judge, texts), strict=True):
         wrong = debris.found(text.encode(), special)
         wrong |= {"circle"} if circling(text) > CIRCLE else set()
         wrong |= {"strange"} if bits > most else set()
-        fluent += not wrong
-        if options.show:
+        found.append((text, bits, wrong))
+    return found
+
+
+def main() -> None:
+    """Prints the share that is fluent as one line of JSON, after the texts if asked."""
+    options = _options()
+    found = judged(lmlab.load(options.folder), lmlab.load(options.judge))
+    if options.show:
+        for text, bits, wrong in found:
             print(f"{bits:.2f}", ",".join(sorted(wrong)) or "-", repr(text))
-    print(json.dumps({"asked": len(texts), "fluent": fluent, "bits a byte, at most": most}))
+    fluent = sum(not wrong for _, _, wrong in found)
+    print(json.dumps({"asked": len(found), "fluent": fluent}))
 
 
 def _options() -> argparse.Namespace:

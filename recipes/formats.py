@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from random import Random
 
-from recipes import heldout
+from recipes import heldout, words
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,44 @@ def composed(rng: Random) -> Format:
         found = Format("composed", head + a, b + joint + c, d + tail)
         if tail.strip() != joint.strip() and found.shot("x", "y") not in _held_out_shots():
             return found
+
+
+SIGNS = "-=:|>.,;*+#&%$^!?<@·•…–_"
+EDGES = (("(", ")"), ("[", "]"), ("{", "}"), ("<", ">"), ('"', '"'), ("'", "'"), ("“", "”"))
+
+
+def made_up(rng: Random) -> Format:
+    """A layout that hardly any other document has: signs drawn at random around and between the
+    fields, or labels that are words which mean nothing here."""
+    while True:
+        found = _labelled(rng) if rng.random() < 0.4 else _signed(rng)
+        shot = found.shot("x", "y")
+        if "=>" not in shot and shot not in _held_out_shots():
+            return found
+
+
+def _labelled(rng: Random) -> Format:
+    first, second = (rng.choice((str.title, str.title, str.lower, str.upper))(w) for w in _two(rng))
+    colon = rng.choice((": ", ": ", ": ", " = ", " - ", "> ", "; "))
+    joint = rng.choice(("\n", "\n", " | ", ", ", "; ", " "))
+    tail = rng.choice(("\n\n", "\n\n", "\n", " | ", ". ") if joint != "\n" else ("\n\n", "\n"))
+    return Format("made up", f"{first}{colon}", f"{joint}{second}{colon}", tail)
+
+
+def _two(rng: Random) -> list[str]:
+    return rng.sample([noun for noun, *_ in words.nouns() if noun not in heldout.WORDS], 2)
+
+
+def _signed(rng: Random) -> Format:
+    head = rng.choice(("", "", "", "* ", "- ", "# ", "+ ", "> ", "& ", ". "))
+    sign = "".join(rng.choice(SIGNS) for _ in range(rng.choice((1, 1, 2, 3))))
+    joint = rng.choice((" {} ", " {} ", " {} ", "{} ", "{}")).format(sign)
+    (a, b), (c, d) = (rng.choice((("", ""), ("", ""), *EDGES)) for _ in range(2))
+    tail = rng.choice(("\n", "\n", "\n\n", "; ", ", ", " ", " | ", ". "))
+    if rng.random() < 0.3:  # one pair of brackets around both
+        left, right = rng.choice(EDGES[:4])
+        return Format("made up", left, joint, f"{right}{tail}")
+    return Format("made up", head + a, b + joint + c, d + tail)
 
 
 def _held_out_shots() -> frozenset[str]:

@@ -2,6 +2,7 @@
 test's: whether a model that was tuned on the others does what it is told for the first time.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -14,7 +15,13 @@ from recipes.taskdocs import Task
 from recipes.textio import read_rows
 from recipes.wordtasks import WordTask, word_tasks
 
-UNSEEN = ("past-tense", "last-letter", "colour", "capital", "topic", "german-sentence")
+UNSEEN = (
+    *("past-tense", "last-letter", "colour", "capital", "topic", "opposite", "plural"),
+    "german-sentence",
+)
+OF_UNSEEN = re.compile(
+    r"\b(past|last letters?|colou?rs?|capital|topic|opposite|antonyms?|plurals?|German)\b", re.I
+)
 ORDERS = ("{told} {x}", "{told}\n{x}", "{told} {label}: {x}", "{x}\n{told}")
 DRAWN, LONGEST = 160, 120  # rows of a task, before the split; characters
 WRITTEN = "written"  # rows of people rather than of a task
@@ -64,9 +71,11 @@ def _asked(task: Task, x: str, rng: Random) -> str:
 
 
 def _written(sets: Path) -> Iterator[Row]:
-    """Short instructions of people, with what they are about."""
+    """Short instructions of people, with what they are about; none of a task that is new in the
+    test split."""
     for row in read_rows(sets / "instructions" / "rasbt_1100.jsonl"):
         told = f"{row['instruction'].strip()} {row['input'].strip()}".strip()
         answer = row["output"].strip()
-        if len(told) <= LONGEST and len(answer) <= LONGEST and (told + answer).isascii():
+        short = len(told) <= LONGEST and len(answer) <= LONGEST and (told + answer).isascii()
+        if short and not OF_UNSEEN.search(told):
             yield {"instruction": told, "answer": answer, "task": WRITTEN}

@@ -34,15 +34,21 @@ def set_rates(opts: list[Optimizer], config: TrainConfig, step: int) -> None:
 
 
 def trapezoid(step: int, config: TrainConfig) -> float:
-    """Up during the rise, flat, then down to nothing in a straight line.
+    """Up during the rise, flat, then down to nothing in a straight line, and a second time from
+    less high.
 
-    >>> config = TrainConfig(warmup=10, fall_from=60, fall=40)
-    >>> [round(trapezoid(step, config), 2) for step in (0, 9, 50, 60, 80, 100)]
-    [0.1, 1.0, 1.0, 1.0, 0.5, 0.0]
+    >>> config = TrainConfig(warmup=10, fall_from=60, fall=40, again=20, again_rate=0.5)
+    >>> [round(trapezoid(step, config), 2) for step in (0, 9, 50, 60, 80, 100, 105, 110, 120)]
+    [0.1, 1.0, 1.0, 1.0, 0.5, 0.05, 0.3, 0.25, 0.0]
     """
     up = (step + 1) / max(1, config.warmup)
-    down = 1.0 if config.end is None else (config.end - step) / max(1, config.fall)
-    return max(0.0, min(1.0, up, down))
+    if config.end is None or config.fall_from is None:
+        return min(1.0, up)
+    fallen = config.fall_from + config.fall
+    if step < fallen:
+        return max(0.0, min(1.0, up, (fallen - step) / max(1, config.fall)))
+    up = (step - fallen + 1) / max(1, config.warmup)
+    return config.again_rate * max(0.0, min(up, (config.end - step) / max(1, config.again)))
 
 
 def clip(model: nn.Module, limit: float) -> float:

@@ -23,7 +23,7 @@ SHOWN = "\x1f"
 
 @dataclass(frozen=True)
 class TaskDocConfig:
-    """How long documents are and how often they say what the task is."""
+    """How long documents are, how often they say what the task is, and which tasks they show."""
 
     min_shots: int = 5
     max_shots: int = 36
@@ -34,8 +34,35 @@ class TaskDocConfig:
     """Share of documents whose mapping is made up on the spot, learnable from context alone."""
     composed: float = 0.5
     """Share of documents whose layout is put together at random."""
+    made_up: float = 0.0
+    """Share of documents whose layout is made of signs and labels drawn at random."""
     sentence: float = 0.15
     """Share of documents whose layout is a sentence, or what printers set."""
+    seed: int = 0
+    """Added to the mixture's."""
+    weights: tuple[tuple[str, float], ...] = ()
+    """Of the tasks by name, in place of their own; what is not named is left out."""
+
+
+FEW_SHOTS = TaskDocConfig(
+    min_shots=4,
+    max_shots=16,
+    max_chars=700,
+    named=0.05,
+    composed=0.15,
+    sentence=0.05,
+    made_up=0.65,
+    seed=1,
+    weights=(
+        *(("english-german", 5.0), ("german-english", 2.5), ("opposite", 2.5), ("category", 1.5)),
+        *(("number-word", 0.8), ("digits-word", 0.8), ("colour", 0.6), ("sound", 0.6)),
+        *(("capital", 0.6), ("young", 0.6), ("home", 0.6), ("synonym", 0.8), ("comparative", 0.6)),
+        *(("plural", 3.0), ("past-tense", 3.0), ("ing-form", 0.6), ("third-person", 0.8)),
+        *(("article", 0.3), ("capitals", 3.0), ("title", 1.5), ("first-letter", 2.0)),
+        *(("last-letter", 0.6), ("copy", 5.0), ("sentiment-real", 3.0), ("story-question", 2.5)),
+    ),
+)
+"""Short documents in layouts that no other has, which have to be read off the examples."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +79,10 @@ def documents(
     seed: int, config: TaskDocConfig, extra: Sequence[SentenceTask] = ()
 ) -> Iterator[TaskDoc]:
     """Endless documents; ``extra`` are further tasks, on real rows for example."""
-    rng = Random(seed)
+    rng = Random(seed + config.seed)
     tasks: list[Task] = [*word_tasks(), *drills(), *sentence_tasks(), *extra]
-    weights = [task.weight for task in tasks]
+    named = dict(config.weights) or {task.name: task.weight for task in tasks}
+    weights = [named.get(task.name, 0.0) for task in tasks]
     while True:
         if rng.random() < config.lookup:
             yield _lookup_document(rng, config)
@@ -109,6 +137,8 @@ def _layout(rng: Random, config: TaskDocConfig) -> Format:
         return formats.composed(rng)
     if kind < config.composed + config.sentence:
         return rng.choice(formats.SENTENCES)
+    if kind < config.composed + config.sentence + config.made_up:
+        return formats.made_up(rng)
     return rng.choice(formats.SEEN)
 
 

@@ -31,6 +31,11 @@ def translate(row: Row) -> tuple[str, str]:
     return f"English: {row['english']}\nGerman:", f" {row['german']}"
 
 
+def told(row: Row) -> tuple[str, str]:
+    """What to do, and with what | what to write."""
+    return f"Instruction: {row['instruction']}\nAnswer:", f" {row['answer']}"
+
+
 def continued(row: Row) -> tuple[str, str]:
     """Nothing | the whole text."""
     return "", row["text"]
@@ -81,6 +86,7 @@ TUNINGS: tuple[Tuning, ...] = (
         2e-3,
         5,
     ),
+    Tuning("adapters/instructions", "instructions", told, "lora", "does what it is told", 2e-3, 4),
     Tuning("adapters/german", "german", translate, "lora", "translates English to German", 2e-3, 5),
     Tuning("adapters/verse", "verse", continued, "lora", "writes plays in verse", 2e-3, 5, 8, 16),
 )

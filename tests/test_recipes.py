@@ -22,6 +22,7 @@ from recipes import (
     debris,
     fluency,
     formats,
+    headed,
     heldout,
     instructions,
     measure,
@@ -46,7 +47,7 @@ from recipes.wordtasks import word_tasks
 
 MODELS = ASSETS / "models"
 PARTS = Mixture(
-    parts=(Part("a", 0.7, 0.5, 0.2, 1, "", ""), Part("b", 0.3, 0.5, 0.8, 1, "", "")),
+    parts=(Part("a", 0.7, 0.5, 0.2, 0.1, 1, "", ""), Part("b", 0.3, 0.5, 0.8, 0.9, 1, "", "")),
 )
 SIZES = {"a": 5000, "b": 900}
 CONFIG = TrainConfig(
@@ -57,7 +58,8 @@ CONFIG = TrainConfig(
     warmup=2,
     tasks_from=2,
     fall_from=6,
-    fall=2,
+    fall=1,
+    again=1,
     save_seconds=0.0,
     valid_every=1000,
 )
@@ -84,7 +86,7 @@ def test_what_is_decided_later_moves_nothing_before_it():
 
 
 def test_a_part_that_comes_later_moves_no_other():
-    more = replace(PARTS, parts=(*PARTS.parts, Part("c", 0.0, 0.0, 1.0, 1, "", "")))
+    more = replace(PARTS, parts=(*PARTS.parts, Part("c", 0.0, 0.0, 1.0, 1.0, 1, "", "")))
     steps = islice(batches.order(CONFIG, more, SIZES | {"c": 500}), 6)
     assert list(steps) == steps_of(CONFIG, 6)
 
@@ -206,8 +208,8 @@ def test_what_ships_says_how_it_was_made(tmp_path, made):
     story = training(tmp_path, PARTS)
     assert sum(p["epochs"] * SIZES[p["name"]] for p in story["mixture"]) == pytest.approx(2048, 0.1)
     assert [row["step"] for row in story["held_out_nats"]] == [8]
-    assert "| part | share | with tasks | falling |" in _mixture(story["mixture"])
-    assert "from step 6 to 8" in _run(story["config"])
+    assert "| part | share | with tasks | falling | again |" in _mixture(story["mixture"])
+    assert "from step 6 to 7, and again, from 0.5 of its height, to 8," in _run(story["config"])
     read = [phase["windows"] * phase["length"] for phase in story["phases"]]
     assert sum(read) == story["tokens"] == 8 * CONFIG.batch_tokens
 
@@ -224,11 +226,13 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_checkpoint(tmp_path):
 
 
 def test_the_schedule_rises_stays_and_falls():
-    config = TrainConfig(warmup=100, fall_from=600, fall=400)
-    rates = [optimisers.trapezoid(step, config) for step in range(1001)]
+    config = TrainConfig(warmup=100, fall_from=600, fall=400, again=300, again_rate=0.4)
+    rates = [optimisers.trapezoid(step, config) for step in range(1301)]
     assert rates[0] < rates[10] <= rates[100] == rates[600] == 1.0
     assert rates[800] == pytest.approx(0.5)
-    assert rates[1000] == 0.0
+    assert rates[999] < 0.01
+    assert max(rates[1000:]) == pytest.approx(0.4 * 0.75, abs=0.01)
+    assert rates[1300] == 0.0
     assert optimisers.trapezoid(10**6, TrainConfig(fall_from=None)) == 1.0
 
 
@@ -273,6 +277,8 @@ def test_composed_layouts_are_many_and_never_one_that_is_held_out():
     rng = Random(0)
     shots = {formats.composed(rng).shot("x", "y") for _ in range(3000)}
     assert len(shots) > 1500
+    shots |= (made_up := {formats.made_up(rng).shot("x", "y") for _ in range(3000)})
+    assert len(made_up) > 2500
     assert not shots & {layout.shot("x", "y") for layout in formats.HELD_OUT}
     assert not [s for s in shots if "=>" in s or "~" in s or "Target" in s or " / " in s]
 
@@ -283,6 +289,16 @@ def test_what_begins_a_layout_is_only_shown():
         shown, told = doc.text.split(SHOWN)
         assert told.strip(), doc
         assert not doc.inputs or doc.inputs[0] in shown
+
+
+def test_a_heading_is_only_shown_and_every_story_has_one():
+    asked = headed.questions(['"Is it cold?" he said. “Where is the little dog now?” she asked.'])
+    assert asked == ["Where is the little dog now?"]
+    made = list(headed.documents([f"story {i}" for i in range(40)], asked * 2, 0))
+    heads, stories = zip(*(text.split(SHOWN) for text in made), strict=True)
+    assert list(stories) == [f"story {i}" for i in range(40)]
+    assert all(asked[0] in head for head in heads)
+    assert sum("<|question|>" in head for head in heads) in range(10, 30)
 
 
 def test_words_of_the_training_lists_are_no_held_out_ones():

@@ -3,13 +3,16 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
+
+import gradio as gr
 
 from lmlab.errors import LabError
-from lmlab.parts.gradio_compat.building import Html
-from lmlab.parts.stream import waits_in
+from lmlab.parts.gradio_compat.building import Given, Html, Placed
+from lmlab.parts.stream import QUIET, waits_in
 
 KEEPING = waits_in("keep", 4)
+TURNED = "() => JSON.stringify({turn: String(Math.random()), ends: true})"
 LONGEST = 90  # characters of a text in a title
 
 
@@ -23,8 +26,13 @@ class Note:
 
 
 class Keep(Html):
-    """The receipt of a result, for a part of the page; its event ``ask`` asks for one that is not
-    made yet. ``among`` are ids of what the report shows of the result."""
+    """The receipt of a result, for a part of the page. ``among`` are ids of what the report shows
+    of the result.
+
+    Its value is word that something else is shown (``stream.turned``), from whatever shows it and
+    along with it: the receipt that stands there goes at once, and the event ``ask`` asks for the
+    next one by that word's name. An answer of another name comes too late, and is dropped.
+    """
 
     TEMPLATE = """
 <div class="lm-keep" hidden>
@@ -42,53 +50,49 @@ Nothing of it has run yet.</p>
     MODULE = "parts/web/keep"
     TELLS = ("ask",)
 
-    def __init__(self, name: str, among: Sequence[str]) -> None:
-        super().__init__(
-            container=False,
-            elem_id=f"{name}-keep",
-            elem_classes="lm-keepbox",
-            among=" ".join(among),
-        )
+    def __init__(self, name: str, among: Sequence[str], **given: Unpack[Placed]) -> None:
+        made: Given = {
+            "container": False,
+            "elem_id": f"{name}-keep",
+            "elem_classes": "lm-keepbox",
+            "among": " ".join(among),
+        }
+        super().__init__(**(made | given))
+
+    def notes(
+        self,
+        make: Callable[..., Note | None],
+        inputs: Sequence[Any],
+        *,
+        after: Sequence[Any] = (),
+        lazy: bool = False,
+        **options: Any,
+    ) -> None:
+        """Wire what answers.
+
+        Args:
+            make: the note of what ``inputs`` hold; None where there is no result.
+            inputs: what the session keeps of it.
+            after: events that show a result and do not tell of it themselves.
+            lazy: the receipt takes some work, and is made where it is opened alone.
+        """
+        for event in after:
+            event.success(None, None, self, js=TURNED, **QUIET)
+        wired = {"trigger_mode": "multiple", **KEEPING, **options}
+        self.ask(noted(make, lazy=lazy), list(inputs), self, **wired)
 
 
-def follow(
-    keep: Keep,
-    events: Sequence[Any],
-    make: Callable[..., Note | None],
-    inputs: Sequence[Any],
-    *,
-    lazy: bool = False,
-    **options: Any,
-) -> None:
-    """After each event the result is noted.
+def noted(make: Callable[..., Note | None], *, lazy: bool = False) -> Callable[..., str]:
+    """The handler: what the component takes, as JSON."""
 
-    Args:
-        keep: where.
-        events: that may have shown a result.
-        make: the note of what ``inputs`` hold; None where there is no result.
-        inputs: what the session keeps of it.
-        lazy: the receipt takes some work, and is made where it is asked for alone.
-    """
-    wired = {**KEEPING, **options}
-    for event in events:
-        event.success(noted(make, lazy=lazy), list(inputs), keep, **wired)
-    if lazy:
-        keep.ask(noted(make, asked=True), list(inputs), keep, **wired)
-
-
-def noted(
-    make: Callable[..., Note | None], *, lazy: bool = False, asked: bool = False
-) -> Callable[..., str]:
-    """The handler: what the component takes, as JSON; empty where there is no result."""
-
-    def note(*values: Any) -> str:
+    def note(asked: gr.EventData, *values: Any) -> str:
         found = make(*values)
-        if found is None:
-            return ""
-        told: dict[str, Any] = {"key": found.key, "title": found.title, "waits": lazy}
-        if not lazy:
-            told |= _written(found)
-        return json.dumps({**told, "asked": asked}).replace("<", "\\u003c")
+        told: dict[str, Any] = {"of": str(getattr(asked, "turn", ""))[:40], "lazy": lazy}
+        if found is not None:
+            told |= {"key": found.key, "title": found.title}
+            waits = lazy and getattr(asked, "open", None) is not True
+            told |= {"waits": True} if waits else _written(found)
+        return json.dumps(told).replace("<", "\\u003c")
 
     return note
 

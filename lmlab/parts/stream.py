@@ -8,7 +8,9 @@ line says so, as for every handler (``gradio_compat``).
 """
 
 import functools
+import json
 import time
+import uuid
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -94,12 +96,18 @@ def result(
 
 
 class Line:
-    """The line that says what is going on, the button that stops it, and what may be running."""
+    """The line that says what is going on, the button that stops it, and what may be running; the
+    component ``keep``, if any, is told whenever something else is shown (``turned``)."""
 
-    def __init__(self, status: gr.HTML, stop: gr.Button) -> None:
+    def __init__(self, status: gr.HTML, stop: gr.Button, keep: Any = None) -> None:
         self.status = status
         self.stop = stop
+        self.keep = keep
         self.running: list[Any] = []
+
+    @property
+    def _keeps(self) -> list[Any]:
+        return [] if self.keep is None else [self.keep]
 
     def on(
         self,
@@ -115,8 +123,8 @@ class Line:
         outputs have the names that it gives them; where one of the states ``unless`` holds
         something, nothing is done.
         """
-        shown = [self.status, self.stop, *outputs.values()]
-        handler = streamed(work, list(outputs), len(unless))
+        shown = [self.status, self.stop, *outputs.values(), *self._keeps]
+        handler = streamed(work, list(outputs), len(unless), turns=self.keep is not None)
         event = _wired(trigger)(handler, [*unless, *inputs], shown, **options)
         self.running.append(event)
         return event
@@ -125,10 +133,14 @@ class Line:
         """Have the button stop what runs, and the line say how it ended; once all is wired."""
         # A sign of progress on its way may still write over the line, so Stop is remembered apart.
         asked = gr.State(False)
-        line = [self.status, self.stop, asked]
+        line = [self.status, self.stop, asked, *self._keeps]
+
+        def over(how: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
+            return lambda *asked: [*how(*asked), *(turned(ends=True) for _ in self._keeps)]
+
         for event in self.running:
-            event.failure(ended, asked, line, queue=False, **QUIET)
-        self.stop.click(stopped, None, line, cancels=self.running, queue=False, **QUIET)
+            event.failure(over(ended), asked, line, queue=False, **QUIET)
+        self.stop.click(over(stopped), None, line, cancels=self.running, queue=False, **QUIET)
 
 
 def on(
@@ -164,18 +176,24 @@ def _listed(handler: Callable[..., Any], shown: Shown, names: Iterable[str]) -> 
 
 
 def streamed(
-    work: Callable[..., Work], names: Sequence[str], n_flags: int = 0
+    work: Callable[..., Work], names: Sequence[str], n_flags: int = 0, *, turns: bool = False
 ) -> Callable[..., Iterator[list[Any]]]:
-    """The handler as Gradio takes it: yields [status, stop button, *outputs in order]. Where one of
-    the flags that come before its own arguments holds something, nothing is done.
+    """The handler as Gradio takes it: yields [status, stop button, *outputs in order], and last, if
+    it ``turns``, word of what it has shown. Where one of the flags that come before its own
+    arguments holds something, nothing is done.
     """
-
-    def listed(shown: Shown) -> list[Any]:
-        return _listed(work, shown, names)
 
     @functools.wraps(work)
     def stream(*values: Any) -> Iterator[list[Any]]:
         end: Shown | None = None
+        changed = False
+
+        def listed(shown: Shown, *, ends: bool = False) -> list[Any]:
+            nonlocal changed
+            new = bool(shown.keys() & {*names})
+            changed |= new
+            told = turned(ends=ends) if new or (ends and changed) else gr.skip()
+            return [*_listed(work, shown, names), *([told] if turns else [])]
 
         def run() -> Generator[Sign, None, None]:
             nonlocal end
@@ -190,11 +208,17 @@ def streamed(
             else:
                 yield [gr.skip(), gr.skip(), *listed(sign)]
         idly = [gr.skip(), gr.skip()] if end is None else idle(end.get(STATUS, ""))
-        yield [*idly, *listed(end or {})]
+        yield [*idly, *listed(end or {}, ends=True)]
 
     if n_flags:  # Gradio counts the arguments of what is wrapped
         del stream.__wrapped__
     return stream
+
+
+def turned(*, ends: bool) -> str:
+    """Word that something else is shown, and whether that is the whole of it: JSON with a name for
+    it that was never given before."""
+    return json.dumps({"turn": uuid.uuid4().hex, "ends": ends})
 
 
 def said(text: str) -> str:

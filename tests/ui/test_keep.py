@@ -4,11 +4,13 @@ import ast
 import csv
 import io
 import re
+import threading
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.ui.conftest import show_tab
+from lmlab.features.likelihood import events
+from tests.ui.conftest import TIMEOUT, show_tab
 
 pytestmark = pytest.mark.browser
 HOSTILE = (
@@ -89,6 +91,43 @@ def test_what_was_shown_is_kept_in_every_form(visit, small_page, tmp_path):
     expect(keep.locator("pre")).to_contain_text("some chosen by hand")
     page.locator("#completion-regenerate").click()
     expect(keep.locator("pre")).to_contain_text("SEED, generator = 1")
+
+
+def test_a_receipt_is_of_what_is_shown(visit, serve_lab, mock_lab, monkeypatch):
+    whole, left = events.note, threading.Event()
+    gates = {text: threading.Event() for text in ("second", "third")}
+
+    def note(shown):  # is answered once the gate of its text is open
+        text = shown.runs[0].text if shown else ""
+        if text in gates:
+            gates[text].wait(TIMEOUT / 1000)
+        if text == "second":
+            left.set()
+        return whole(shown)
+
+    def score(text):
+        page.get_by_label("Text to score").fill(text)
+        page.locator("#likelihood-go").click()
+        expect(page.locator("#likelihood-strip .lm-toks")).to_contain_text(text)
+
+    monkeypatch.setattr(events, "note", note)
+    page = visit(serve_lab(mock_lab(model="base"), "likelihood"))
+    score("first")
+    code = receipt(page, "likelihood")
+    expect(code).to_contain_text("first")
+    # The old one goes as another text is shown, and the next one comes once it is known.
+    score("second")
+    expect(code).not_to_contain_text("first")
+    # One that comes when a third text is shown already is dropped.
+    gates["third"].set()
+    score("third")
+    expect(code).to_contain_text("third")
+    gates["second"].set()
+    assert left.wait(TIMEOUT / 1000)
+    page.locator("#likelihood-copy").click()
+    expect(page.locator("#likelihood-handover")).not_to_be_empty()
+    expect(code).to_contain_text("third")
+    expect(code).not_to_contain_text("second")
 
 
 def test_drawings_and_receipts_of_shapes_and_models_are_kept(visit, small_page):

@@ -14,7 +14,7 @@ from lmlab.features.change.panel import Panel
 from lmlab.features.change.receipt_notes import Moved
 from lmlab.features.change.task_texts import WHICH
 from lmlab.lab import Lab
-from lmlab.parts.receipt_button import Keep, follow
+from lmlab.parts.receipt_button import Keep
 from lmlab.parts.stream import QUIET, STATUS, Busy, Pace, Work, said, waits_in
 from lmlab.parts.widgets import chart, static
 from lmlab.progress import Loading
@@ -63,13 +63,13 @@ def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
         with gr.Column(scale=1, min_width=320, elem_classes="lm-panel"):
             static('<h2 class="lm-h">Forgetting</h2>')
             table = static(EMPTY, elem_id="drift-table")
-    keep, kept = Keep("drift", ["drift-plot", "drift-table"]), panel.kept
+    panel.keep, kept = Keep("drift", ["drift-plot", "drift-table"]), panel.kept
     panel.on(
         panel.go.click, measurer(lab), [base, tuned, rows, own, way],
         {"plot": plot, "table": table, "kept": kept}, trigger_mode="once", **MEASURING,
     )  # fmt: skip
     panel.stoppable()
-    follow(keep, panel.running, receipt_notes.of_drift(lab), [kept], lazy=True)
+    panel.keep.notes(receipt_notes.of_drift(lab), [kept], lazy=True)
     way.change(
         lambda kept, way: drift_views.bars(kept[2], way) if kept else gr.skip(), [kept, way], plot,
         **QUIET,

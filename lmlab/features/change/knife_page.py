@@ -12,7 +12,7 @@ from lmlab.features.change.service import Changing, KnifeTexts
 from lmlab.features.change.task_texts import WHICH
 from lmlab.features.change.widgets import KnifeCurves
 from lmlab.lab import Lab
-from lmlab.parts.receipt_button import Keep, follow
+from lmlab.parts.receipt_button import Keep
 from lmlab.parts.stream import Busy, Work, waits_in
 from lmlab.parts.widgets import static
 from lmlab.progress import Loading, Progress
@@ -48,14 +48,14 @@ def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
     panel = Panel("change-knife", "Cut")
     with gr.Column(elem_classes="lm-panel"):
         curves = KnifeCurves(elem_id="change-knife")
-        keep = Keep("change-knife", ["change-knife"])
+        panel.keep = Keep("change-knife", ["change-knife"])
     kept, on = panel.kept, gr.State(None)
     panel.on(
         panel.go.click, runner(lab), [kept, base, tuned, source, task, general],
         {"curves": curves, "kept": kept, "on": on}, trigger_mode="once", **CUTTING,
     )  # fmt: skip
     panel.stoppable()
-    follow(keep, panel.running, receipt_notes.of_knife(lab), [kept, on], lazy=True)
+    panel.keep.notes(receipt_notes.of_knife(lab), [kept, on], lazy=True)
     panel.saves(
         "rank-knife.csv", lambda found: weight_views.knife_csv(found) if found.points else "",
         "There is no curve yet.",

@@ -13,7 +13,7 @@ from lmlab.features.change.service import Changing
 from lmlab.features.change.widgets import ChangeMap, MatrixPictures
 from lmlab.lab import Lab
 from lmlab.parts.gradio_compat import building
-from lmlab.parts.receipt_button import Keep, follow
+from lmlab.parts.receipt_button import Keep
 from lmlab.parts.stream import SCORING, STATUS, Busy, Work, on, result
 from lmlab.parts.widgets import chart, static
 from lmlab.progress import Progress
@@ -41,7 +41,7 @@ def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
     with gr.Column(elem_classes="lm-panel"):
         static('<h2 class="lm-h">W + ΔW, entry by entry</h2>')
         pictures = MatrixPictures(elem_id="change-pictures")
-    keep = Keep("change-matrix", ["change-map", "change-figures", "change-spectra-plot"])
+    panel.keep = Keep("change-matrix", ["change-map", "change-figures", "change-spectra-plot"])
     matrix, kept = gr.State(None), panel.kept
     one = {"figures": figures, "plot": plot, "pictures": pictures, "matrix": matrix}
     asked = ([kept, base, tuned], {"kept": kept, "map": drawn, **one})
@@ -49,7 +49,7 @@ def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
     panel.on(tab.select, runner(lab, again=False), *asked, trigger_mode="once", **SCORING)
     panel.stoppable()
     chosen = on(drawn.choose, choose(lab), [kept], one, trigger_mode="always_last", **SCORING)
-    follow(keep, [*panel.running, chosen], receipt_notes.of_matrix, [matrix])
+    panel.keep.notes(receipt_notes.of_matrix, [matrix], after=[chosen])
     panel.saves("changes.csv", lambda shown: shown[2], "There is no table yet.")
 
 

@@ -17,7 +17,7 @@ from lmlab.parts.first_open import Led
 from lmlab.parts.gradio_compat import building
 from lmlab.parts.model_pair import COLUMNS, ModelPair, pairs
 from lmlab.parts.pickers import model_picker
-from lmlab.parts.receipt_button import Keep, follow
+from lmlab.parts.receipt_button import Keep
 from lmlab.parts.stream import GENERATING, QUIET, SCORING, Line
 from lmlab.parts.widgets import Answers, Moved, Strip, static
 
@@ -138,7 +138,8 @@ def _shift(it: SimpleNamespace, first: ModelPair) -> None:
 
 def _wire(lab: Lab, it: SimpleNamespace, tab: Any) -> None:
     """Run, compare and the α dial; whatever runs can be stopped."""
-    line, handlers, before = Line(it.status, it.stop), events.Handlers(lab), [Led(False), it.shown]
+    line, handlers = Line(it.status, it.stop, it.keep), events.Handlers(lab)
+    before = [Led(False), it.shown]
     strips = {f"strip {i}": strip for i, strip in enumerate(it.strips)}
     columns = {f"column {i}": column for i, column in enumerate(it.columns)}
     given = [it.prompt, it.chat, it.alpha, *it.models, *it.drawing]
@@ -148,13 +149,11 @@ def _wire(lab: Lab, it: SimpleNamespace, tab: Any) -> None:
     shift = (handlers.shift, texts, moved)
     asked = line.on(it.go.click, *run, trigger_mode="always_last", **GENERATING)
     opened = line.on(tab.select, *run, unless=before, trigger_mode="once", **GENERATING)
-    compared = [
-        line.on(asked.success, *shift, **SCORING),
-        line.on(opened.success, *shift, unless=before, **SCORING),
-        line.on(it.shift.click, *shift, **SCORING),
-        line.on(it.alpha.change, *shift, trigger_mode="always_last", **SCORING),
-    ]
-    follow(it.keep, compared, events.note, [it.shown])
+    line.on(asked.success, *shift, **SCORING)
+    line.on(opened.success, *shift, unless=before, **SCORING)
+    line.on(it.shift.click, *shift, **SCORING)
+    line.on(it.alpha.change, *shift, trigger_mode="always_last", **SCORING)
+    it.keep.notes(events.note, [it.shown])
     line.stoppable()
     it.strip.need(
         alternatives, it.shown, it.answers, trigger_mode="multiple", concurrency_limit=8, **QUIET

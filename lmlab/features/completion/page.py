@@ -16,7 +16,7 @@ from lmlab.parts import asking
 from lmlab.parts.first_open import Led
 from lmlab.parts.gradio_compat import building
 from lmlab.parts.pickers import model_picker
-from lmlab.parts.receipt_button import Keep, follow
+from lmlab.parts.receipt_button import Keep
 from lmlab.parts.stream import GENERATING, QUIET, Line, Options
 from lmlab.parts.widgets import Branches, NextToken, Samples, Strip, static
 
@@ -113,7 +113,7 @@ def _samples(it: SimpleNamespace) -> None:
 
 def _wire(it: SimpleNamespace, handlers: events.Handlers, tab: Any) -> None:
     """Every button and click; those that run the model can be stopped."""
-    line, drawn = Line(it.status, it.stop), {name: getattr(it, name) for name in DRAWN}
+    line, drawn = Line(it.status, it.stop, it.keep), {name: getattr(it, name) for name in DRAWN}
     fields, seed = [*it.controls.values()], it.controls["seed"]
     given = [it.prompt, it.model, it.chat, *fields]
     asked, moved = ([it.tree, *given], drawn), ([it.tree, *fields], drawn)
@@ -127,7 +127,7 @@ def _wire(it: SimpleNamespace, handlers: events.Handlers, tab: Any) -> None:
     line.on(it.strip.fork, handlers.fork, *moved, **GENERATING)
     line.on(it.chart.choose, handlers.choose, *moved, **GENERATING)
     line.on(it.branches.goto, handlers.goto, *moved, **GENERATING)
-    follow(it.keep, line.running, events.note, [it.tree])
+    it.keep.notes(events.note, [it.tree])
     several = ([it.tree, it.count, it.length, *given], {**drawn, "samples": it.samples})
     sampled = line.on(it.sample.click, handlers.sample, *several, **GENERATING)
     line.stoppable()

@@ -18,7 +18,7 @@ from lmlab.lab import Lab
 from lmlab.parts.first_open import Led
 from lmlab.parts.gradio_compat import building
 from lmlab.parts.pickers import model_picker
-from lmlab.parts.receipt_button import Keep, follow
+from lmlab.parts.receipt_button import Keep
 from lmlab.parts.saving import Saver
 from lmlab.parts.stream import QUIET, SCORING, Busy, Line, Work, result, waits_in
 from lmlab.parts.widgets import static
@@ -79,13 +79,13 @@ def build(lab: Lab) -> None:
         lambda source: gr.update(visible=source == OWN), source, own, queue=False, **QUIET
     )
     outputs, wishes = _outputs()
+    line.keep = Keep("data", ("data-findings", "data-quality", "data-summary"))
     asked = ([source, *given, model, similarity, wishes], outputs)
     line.on(go.click, inspector(lab), *asked, trigger_mode="always_last", **SCORING)
     seen = [Led(False), outputs["kept"]]
     line.on(tab.select, inspector(lab), *asked, unless=seen, trigger_mode="once", **SCORING)
     line.stoppable()
-    keep = Keep("data", ("data-findings", "data-quality", "data-summary"))
-    follow(keep, line.running, receipt_notes.of_corpus, [outputs["kept"]])
+    line.keep.notes(receipt_notes.of_corpus, [outputs["kept"]])
 
 
 def _own(lab: Lab) -> list[Any]:

@@ -18,7 +18,7 @@ from lmlab.parts.examples import EXAMPLES
 from lmlab.parts.first_open import FirstAnswer
 from lmlab.parts.gradio_compat import building
 from lmlab.parts.pickers import model_picker
-from lmlab.parts.receipt_button import Keep, follow
+from lmlab.parts.receipt_button import Keep
 from lmlab.parts.stream import QUIET, SCORING, Line
 from lmlab.parts.widgets import Answers, Factors, Handover, Strip, static
 
@@ -120,15 +120,16 @@ def _shown() -> SimpleNamespace:
 
 def _wire_scoring(lab: Lab, asked: SimpleNamespace, shown: SimpleNamespace) -> None:
     """Score on the button, on Enter in the prefix and when the page opens; stop on demand."""
-    line = Line(asked.status, asked.stop)
+    line = Line(asked.status, asked.stop, shown.keep)
     given = [asked.text, asked.prefix, asked.model, asked.second, asked.start, asked.chat]
-    work = (events.scorer(lab), given, {name: getattr(shown, name) for name in DRAWN})
-    pressed = [asked.go.click, asked.prefix.submit]
-    line.on(pressed, *work, trigger_mode="always_last", **SCORING)
+    drawn = {name: getattr(shown, name) for name in DRAWN}
     first = shown.strip.first = FirstAnswer(given, {name: getattr(shown, name) for name in BROUGHT})
-    line.on(building.page().load, first.kept_of(work[0]), *work[1:], **SCORING)
+    # One event of them all: what is pressed before the first answer is there comes after it.
+    asks = [asked.go.click, asked.prefix.submit, building.page().load]
+    score = first.kept_of(events.scorer(lab))
+    line.on(asks, score, given, drawn, trigger_mode="always_last", **SCORING)
     line.stoppable()
-    follow(shown.keep, line.running, events.note, [shown.shown])
+    shown.keep.notes(events.note, [shown.shown])
     for chip, example in zip(asked.chips, EXAMPLES, strict=True):
         fill = f"() => {json.dumps([example.text, example.prefix])}"
         to = [asked.text, asked.prefix]

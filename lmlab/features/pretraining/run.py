@@ -13,7 +13,7 @@ from lmlab.features.pretraining.size import config_of
 from lmlab.features.pretraining.text import data_of
 from lmlab.lab import Lab
 from lmlab.parts.gradio_compat.building import elsewhere
-from lmlab.parts.receipt_button import Keep, follow
+from lmlab.parts.receipt_button import Keep
 from lmlab.parts.run_following import follower, saved
 from lmlab.parts.run_panel import RunPanel, buttons, model_choice
 from lmlab.parts.run_widgets import ASKING, Monitor, Owner, Runs, hand_over
@@ -70,7 +70,7 @@ def build(lab: Lab, text: list[Any], shape: list[Any]) -> None:
         table = Runs(elem_id="pretraining-runs")
     panel = RunPanel("pretraining", runs, owner, monitor, *pressed, after, table)
     turn = panel.wire(start, [*text, *shape])
-    follow(keep, [turn], of_run(lab), panel.mine, lazy=True, **ASKING)
+    keep.notes(of_run(lab), panel.mine, after=[turn], lazy=True, **ASKING)
     with after, gr.Row(elem_classes="lm-buttons"):
         filled = elsewhere("completion", FILLED)
         complete = gr.Button(

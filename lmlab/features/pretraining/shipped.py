@@ -29,7 +29,11 @@ NAMES = {
 }
 INKS = (SECOND, MEAN, MEAN_SECOND, FIRST)
 DASHES = ("solid", "dash", "dot", "dashdot")
-PHASES = {"late": "task documents come in", "falling": "the learning rate falls"}
+PHASES = {
+    "late": "task documents come in",
+    "falling": "the learning rate falls",
+    "again": "more tasks",
+}
 ABOUT = """<h2 class="lm-h2">The embedded base, as it learned</h2><p class="lm-why">Not computed
 here: what was written down while <b>base</b> was pre-trained, {tokens:.0f} million tokens in
 {steps:,} steps. Held-out text of each kind, in nats a token. Its checkpoints can be asked like any

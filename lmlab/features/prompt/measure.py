@@ -11,7 +11,7 @@ from lmlab.features.prompt import design, events, measure_events, pairs, receipt
 from lmlab.features.prompt.sheet import MEASURED
 from lmlab.features.prompt.widgets import PREDICTIONS, Widget
 from lmlab.lab import Lab
-from lmlab.parts.receipt_button import Keep, follow
+from lmlab.parts.receipt_button import Keep
 from lmlab.parts.stream import QUIET, STUDYING, Line
 from lmlab.parts.widgets import Handover, static
 
@@ -46,7 +46,7 @@ def build(lab: Lab, form: SimpleNamespace, sheet: gr.State) -> SimpleNamespace:
     with gr.Column(elem_classes="lm-panel"):
         _ask(lab, plan)
     _show(shown)
-    line = Line(plan.status, plan.buttons["stop"])
+    line = Line(plan.status, plan.buttons["stop"], shown.keep)
     given = [plan.kind, plan.shots, plan.models, plan.above, *plan.counts]
     asked = [sheet, form.model, form.other, *design.values(form), *given]
     drawn = {name: getattr(shown, name) for name in DRAWN}
@@ -54,7 +54,7 @@ def build(lab: Lab, form: SimpleNamespace, sheet: gr.State) -> SimpleNamespace:
         clicked, measurer = plan.buttons[kind].click, measure_events.measurer(lab, kind)
         line.on(clicked, measurer, asked, drawn, trigger_mode="once", **STUDYING)
     line.stoppable()
-    follow(shown.keep, line.running, receipt.of_study(lab), [shown.kept], lazy=True)
+    shown.keep.notes(receipt.of_study(lab), [shown.kept], lazy=True)
     shown.download.click(measure_events.table, shown.kept, shown.handover, **QUIET)
     plan.kind.change(
         lambda kind: [gr.update(visible=kind == "shots"), gr.update(visible=kind == "models")],

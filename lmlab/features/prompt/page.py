@@ -13,7 +13,7 @@ from lmlab.features.prompt.widgets import PREVIEW, ROWS, Widget
 from lmlab.lab import Lab
 from lmlab.parts.first_open import Following, Led
 from lmlab.parts.gradio_compat import building
-from lmlab.parts.receipt_button import Keep, follow
+from lmlab.parts.receipt_button import Keep
 from lmlab.parts.stream import GENERATING, QUICK, QUIET, READING, Line, on, waits_in
 from lmlab.parts.upload_table import COLUMNS
 from lmlab.parts.widgets import Strip, static
@@ -160,7 +160,7 @@ def _wire_run(
     """Run on the button and when the tab is first opened; stop on demand."""
     asked = [shown.sheet, form.source, form.model, form.form]
     drawn = {"view": shown.view, "strip": shown.strip, "answer": shown.answer, "ran": shown.ran}
-    line = Line(shown.status, shown.stop)
+    line = Line(shown.status, shown.stop, shown.keep)
     line.on(shown.go.click, handlers.run, asked, drawn, trigger_mode="once", **GENERATING)
     fresh, led = gr.State(False), Led(False)
     led.following = Following(design.values(form), shown.rows, rows.begun)
@@ -170,5 +170,5 @@ def _wire_run(
     )  # fmt: skip
     opened.then(rows.pool, shown.filled, form.pool, **QUICK)
     line.on(opened.then, handlers.first_run, [fresh, *asked], drawn, **GENERATING)
-    follow(shown.keep, line.running, receipt.of_query, [shown.ran])
+    shown.keep.notes(receipt.of_query, [shown.ran])
     line.stoppable()

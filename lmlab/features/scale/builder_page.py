@@ -14,7 +14,7 @@ from lmlab.features.scale.service import Scaling
 from lmlab.lab import Lab
 from lmlab.parts import plots
 from lmlab.parts.pickers import model_picker
-from lmlab.parts.receipt_button import Keep, follow
+from lmlab.parts.receipt_button import Keep
 from lmlab.parts.saving import Saver
 from lmlab.parts.stream import QUIET, Options, Shown, on
 from lmlab.parts.widgets import chart, static
@@ -62,8 +62,7 @@ def build(lab: Lab, opened: Any) -> None:
     plans = [made[key] for key in form.PLANS]
     counting += [on(chip.click, _filler(row), plans, made, **QUICK) for chip, row in chips]
     counting.append(on(made["picker"].input, _shaper(lab), [made["picker"], *plans], made, **QUICK))
-    events = [opened, *counting]
-    follow(keep, events, receipt_notes.of_shape, shape, trigger_mode="always_last")
+    keep.notes(receipt_notes.of_shape, shape, after=[opened, *counting])
 
 
 def _shape(lab: Lab, first: Shown, made: dict[str, Any]) -> None:

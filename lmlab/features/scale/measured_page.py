@@ -16,7 +16,7 @@ from lmlab.features.scale.table_page import MOST, SIBLINGS, defaults
 from lmlab.lab import Lab
 from lmlab.parts.html import filled
 from lmlab.parts.pickers import model_picker
-from lmlab.parts.receipt_button import Keep, follow
+from lmlab.parts.receipt_button import Keep
 from lmlab.parts.saving import Saver
 from lmlab.parts.stream import QUIET, SCORING, Busy, Line, Pace, Work, on
 from lmlab.parts.tables import csv_of, rows_of
@@ -69,12 +69,13 @@ def build(lab: Lab, tab: gr.Tab) -> None:
             with gr.Column(min_width=320):
                 shown = static(EMPTY, elem_id="scale-measured")
     keep = Keep("scale-measured", ("scale-measured-plot", "scale-measured"))
+    line.keep = keep
     kept, measure, outputs = gr.State(()), measurer(lab), {"plot": plot, "shown": shown}
     asked = ([models, kinds, count, axis, against], {**outputs, "kept": kept})
     line.on(go.click, measure, *asked, trigger_mode="always_last", **SCORING)
     line.on(tab.select, measure, *asked, unless=[kept], trigger_mode="once", **SCORING)
     line.stoppable()
-    follow(keep, line.running, receipt_notes.of_measured, [kept])
+    keep.notes(receipt_notes.of_measured, [kept])
     turned = [axis.input, against.input]
     on(turned, drawn, [kept, axis, against], outputs, trigger_mode="always_last", **QUIET)
     saver.gives("measured.csv", lambda found: measured_csv(found) if found else "", kept)

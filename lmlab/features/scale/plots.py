@@ -1,8 +1,8 @@
 """Figures of the Scale tab: memory of keys and values, bits per byte against size."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from html import escape, unescape
+from collections.abc import Callable, Sequence
+from html import escape
 from itertools import cycle
 from operator import attrgetter
 
@@ -67,6 +67,7 @@ def by_size(
         n, v = (one.flops if compute else one.parameters), value_of(one)
         if n and 0 < v < math.inf:
             points.setdefault(one.kind, []).append((n, v, one.model))
+    laws = {} if compute or perplexity else power_laws(found, joined)
     names: dict[float, list[str]] = {}
     for (kind, mine), (colour, dash, symbol) in zip(points.items(), cycle(LOOKS), strict=False):
         line = sorted(point for point in mine if point[2] in joined)
@@ -82,8 +83,8 @@ def by_size(
             marker={"symbol": symbol, "size": 9},
             hovertemplate=f"%{{text}}: %{{y:.3f}} {value}, %{{x:.4s}}<extra>{escape(kind)}</extra>",
         )  # fmt: skip
-    if not compute and not perplexity:
-        _draw_laws(figure, power_laws(found, joined))
+        if law := laws.get(kind):
+            _draw_law(figure, law, kind, [n for n, _, _ in mine], colour)
     if names:
         _round_ticks(figure, min(names), max(names), flops if compute else short)
     for n, models in names.items():
@@ -94,16 +95,16 @@ def by_size(
     return figure
 
 
-def _draw_laws(figure: go.Figure, laws: Mapping[str, PowerLaw]) -> None:
-    """The fitted laws, straight and thin below the lines of their kinds."""
-    for trace in list(figure.data):
-        if law := laws.get(unescape(trace.name)):
-            ends = [min(filter(None, trace.x)), max(filter(None, trace.x))]
-            figure.add_scatter(
-                x=ends, y=[law.at(n) for n in ends], mode="lines", showlegend=False,
-                line={"color": trace.line.color, "dash": "solid", "width": 1}, opacity=0.55,
-                hovertemplate=f"fit: N^{law.exponent:.3f}<extra>{trace.name}</extra>",
-            )  # fmt: skip
+def _draw_law(
+    figure: go.Figure, law: PowerLaw, kind: str, sizes: Sequence[float], colour: str
+) -> None:
+    """The fitted law, straight and thin below the line of its kind."""
+    ends = [min(sizes), max(sizes)]
+    figure.add_scatter(
+        x=ends, y=[law.at(n) for n in ends], mode="lines", showlegend=False,
+        line={"color": colour, "dash": "solid", "width": 1}, opacity=0.55,
+        hovertemplate=f"fit: N^{law.exponent:.3f}<extra>{escape(kind)}</extra>",
+    )  # fmt: skip
 
 
 def _round_ticks(figure: go.Figure, low: float, high: float, said: Callable[[float], str]) -> None:

@@ -12,7 +12,7 @@ from lmlab.features.tuning.receipt import of_run
 from lmlab.features.tuning.service import Tuning
 from lmlab.features.tuning.views import race, settings_table
 from lmlab.lab import Lab
-from lmlab.parts.receipt_button import Keep, follow
+from lmlab.parts.receipt_button import Keep
 from lmlab.parts.run_following import followed, follower, known
 from lmlab.parts.run_panel import ONCE, RunPanel, buttons
 from lmlab.parts.run_widgets import ASKING, Monitor, Owner, Runs
@@ -52,7 +52,7 @@ def build(lab: Lab, form: list[Any]) -> None:
     )  # fmt: skip
     panel.current.elem_id = "tuning-current"  # for tabs that are drawn later
     turn = panel.wire(partial(started, lab), form)
-    follow(keep, [turn], of_run(lab), panel.mine, lazy=True, **ASKING)
+    keep.notes(of_run(lab), panel.mine, after=[turn], lazy=True, **ASKING)
     begun = {"monitor": monitor, "chosen": panel.chosen}
     panel.into_view(on(begin.click, partial(raced, lab), [owner, *form], begun, **ONCE))
     with after:
