@@ -17,8 +17,9 @@ from lmlab.errors import InputError
 from lmlab.hosting.route_filter import OPEN
 from lmlab.page.room import address
 from lmlab.page.room.game import prepared
+from lmlab.page.room.layer import RoomRoutes
 from lmlab.page.room.rooms import LOOK, MOST_PHONES, SECONDS, Rooms
-from lmlab.page.room.routes import Doing, RoomRoutes, Served
+from lmlab.page.room.routes import Doing, Served
 from lmlab.page.room.store import Store
 from lmlab.page.room.tally import histogram
 from lmlab.page.web_files import files

@@ -22,8 +22,8 @@ from lmlab.lab import Lab
 from lmlab.page import theme
 from lmlab.page.lecture import bar as lecture
 from lmlab.page.lecture.stage import tabs_of
+from lmlab.page.room.layer import room_layer
 from lmlab.page.room.panel import RoomPanel
-from lmlab.page.room.routes import room_layer
 from lmlab.page.scenes.course import course, shipped
 from lmlab.page.web_files import files, folder, links
 from lmlab.parts.first_open import FirstAnswer

@@ -14,12 +14,12 @@ export function begin(play) {
   return form;
 }
 
-/** What is guessed now, and who guessed how well. @param {any} now @param {any} people @param {(name: string) => void} act */
-export function game(now, people, act) {
+/** What is guessed now, and who guessed how well. @param {any} now @param {(name: string) => void} act */
+export function game(now, act) {
   const next = { open: ["Show the guesses", "show"], shown: ["Show the word", "reveal"], closed: ["Show the guesses", "show"], revealed: ["Next word", "next"] }[now.phase];
   const go = !(now.phase === "revealed" && now.last) && button("lm-show", next[0], () => act(next[1]));
   return [el("p", "lm-gametext", now.text, el("b", "", now.phase === "revealed" ? ` ${now.answer.split(": ")[1]}` : " ___")),
-    put(el("p", "lm-roomcount", people), { role: "status" }), votes(now), guessers(now), el("div", "lm-options", go || null)].filter(Boolean);
+    put(el("p", "lm-roomcount"), { role: "status" }), votes(now), guessers(now), el("div", "lm-options", go || null)].filter(Boolean);
 }
 
 /** Each one's probability of the word and perplexity. @param {any} now */

@@ -5,6 +5,17 @@ import { notice, saveAs } from "../../parts/web/files.js";
 import { begin, game } from "./game.js";
 import { votes } from "./votes.js";
 
+// Drawn anew only where it has become another: a button that is being pressed stays. What counts
+// people is told by itself.
+function drawn(node, key, count, make) {
+  if (node.lmKey !== key) {
+    node.lmKey = key;
+    node.replaceChildren(...make());
+  }
+  const line = node.querySelector("[role=status]");
+  if (line && line.textContent !== count) line.textContent = count;
+}
+
 const saying = (/** @type {any} */ error) => String(error.message);
 
 /** @param {HTMLElement} element */
@@ -51,7 +62,6 @@ export function mount(element) {
     try {
       notice("The models read the text …");
       state = await (await post(room.code + "/play", { secret: room.secret, text })).json();
-      panel.querySelector("#lm-roomtext")?.blur();
       draw();
     } catch (error) { notice(saying(error)); }
   }
@@ -117,25 +127,19 @@ export function mount(element) {
 
   function drawPanel() {
     if (panel.hidden) return;
-    const close = button("", "Close", () => { turn(false); opener.focus(); });
-    if (!room) return panel.replaceChildren(el("p", "", "There is no room open."), button("lm-show", "Open a room", open), close);
+    const close = () => button("", "Close", () => { turn(false); opener.focus(); });
+    const now = state?.question;
+    if (!room) return drawn(panel, "none", "", () => [el("p", "", "There is no room open."), button("lm-show", "Open a room", open), close()]);
+    if (now?.word) return drawn(panel, JSON.stringify(now), `${answers()} · ${room.code}`, () => [...game(now, act), el("div", "lm-options", button("", "Back to the scene", tellScene), close())]);
     const way = room.address
       ? [put(el("img", "lm-qr"), { src: room.qr, alt: "QR code of " + room.address }), el("p", "lm-roomat", room.address.replace(/^https?:\/\//, ""))]
       : [el("p", "lm-why2", room.why || "")];
-    if (state?.question?.word) {
-      const said = `${state.answers ?? 0} of ${people().replace(" here", "")} answered · ${room.code}`;
-      panel.replaceChildren(...game(state.question, said, act), el("div", "lm-options", button("", "Back to the scene", tellScene), close));
-      return;
-    }
-    if (panel.contains(document.activeElement) && document.activeElement.id === "lm-roomtext") {
-      panel.querySelector("[role=status]").textContent = people(); // what is being typed stays
-      return;
-    }
-    panel.replaceChildren(el("h2", "", "Join with your phone: no name, no account"), ...way,
-      el("p", "lm-roomcode", room.code), put(el("p", "", people()), { role: "status" }),
-      el("div", "lm-options", button("", "Save answers (CSV)", save), button("", "End the room", () => act("end")), close), begin(play));
+    drawn(panel, `${room.code} ${room.address} ${room.why}`, people(), () => [el("h2", "", "Join with your phone: no name, no account"), ...way,
+      el("p", "lm-roomcode", room.code), put(el("p"), { role: "status" }),
+      el("div", "lm-options", button("", "Save answers (CSV)", save), button("", "End the room", () => act("end")), close()), begin(play)]);
   }
 
+  const answers = () => `${state.answers ?? 0} of ${people().replace(" here", "")} answered`;
   const people = () => `${state?.phones ?? 0} phone${state?.phones === 1 ? "" : "s"} here`;
 
   async function save() {
@@ -155,14 +159,11 @@ export function mount(element) {
     let row = box.querySelector(".lm-roomrow");
     if (!now || shown) return row?.remove();
     row ||= box.insertBefore(el("div", "lm-roomrow"), box.querySelector(".lm-answer"));
-    const focus = row.contains(document.activeElement) && document.activeElement.textContent;
-    row.replaceChildren(...told(now));
-    if (focus) [...row.querySelectorAll("button")].find((one) => one.textContent === focus)?.focus();
+    drawn(row, JSON.stringify([now, discuss]), (now.round > 1 ? `Vote ${now.round}: ` : "") + answers(), () => told(now));
   }
 
   function told(now) {
-    const which = now.round > 1 ? `Vote ${now.round}: ` : "";
-    const count = put(el("span", "lm-roomcount", `${which}${state.answers ?? 0} of ${people().replace(" here", "")} answered`), { role: "status" });
+    const count = put(el("span", "lm-roomcount"), { role: "status" });
     const again = button("", "Vote again", () => act("again"));
     const show = button("", "Show the votes", () => act("show", truth()));
     if (now.phase === "open") return [count, button("lm-show", "End the vote", () => act("close", truth()))];

@@ -3,9 +3,7 @@ may see of it holds no tally before the lecturer has it shown.
 """
 
 import asyncio
-import csv
 import hashlib
-import io
 import math
 import secrets
 import time
@@ -15,11 +13,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from lmlab.errors import InputError
-from lmlab.page.room.game import GIVEN, RULE, guessed, shown, table
+from lmlab.page.room.game import GIVEN, guessed
+from lmlab.page.room.seen import as_csv, of_game, question, word
 from lmlab.page.room.store import Asked, Room, Store, Value
-from lmlab.page.room.tally import histogram, rows, share_right
+from lmlab.page.room.tally import share_right
 from lmlab.page.scenes.scene import Line, Lines, Name, Question
-from lmlab.parts.tables import neutral
 
 LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"  # none that is taken for a digit
 LENGTH = 5
@@ -29,7 +27,6 @@ MOST_PHONES = 2_000  # of a room
 LOOK = 30.0  # seconds after which time is taken from all rooms
 DISCUSS = (0.35, 0.70)  # shares of right answers between which talking pays most
 LARGEST = 1e15  # number that is taken for an answer
-
 Act = Literal["look", "scene", "close", "again", "show", "reveal", "hide", "next", "end"]
 GAME = {
     "name": "next-word", "title": "The room as a language model", "own": True,
@@ -121,7 +118,7 @@ class Rooms:
 
     # What they answer
 
-    def answer(self, code: str, phone: str, question: int, round_: int, value: Value) -> None:
+    def answer(self, code: str, phone: str, number: int, round_: int, value: Value) -> None:
         """Take a phone's answer, in place of its last; the same once more changes nothing.
 
         Raises:
@@ -133,15 +130,15 @@ class Rooms:
         room = self._room(code)
         if not self.knows(code, phone):
             raise StrangerError("This phone is not in the room.", "Open the room's link again.")
-        if room.question is None or question != room.question:
+        if room.question is None or number != room.question:
             raise OverError("Another question is asked by now.")
-        now = self.store.question(question)
+        now = self.store.question(number)
         given = _checked(now, value)
-        if self.store.answered(question, round_, phone) == given:
+        if self.store.answered(number, round_, phone) == given:
             return
         if now.phase != "open" or round_ != now.round:
             raise OverError("This vote is over.")
-        self.store.answer(question, round_, phone, given)
+        self.store.answer(number, round_, phone, given)
         self._changed(code)
 
     # What the lecturer has done
@@ -201,7 +198,7 @@ class Rooms:
         """The word after the last one that was revealed; none after the text's last."""
         game = room.game or {}
         at = GIVEN
-        for now in self._of_game(room):
+        for now in of_game(self.store, room):
             at = max(at, now.asked["word"] + (now.phase == "revealed"))
         if at >= len(game["words"]):
             return
@@ -210,12 +207,6 @@ class Rooms:
             "game": game["number"], "text": game["text"][: game["ends"][at - 1]],
         }  # fmt: skip
         self.store.show(room.code, GAME, asked)
-
-    def _of_game(self, room: Room) -> list[Asked]:
-        """What was asked of the text that is guessed now."""
-        number = (room.game or {}).get("number")
-        known = self.store.questions(room.code)
-        return [one for one in known if "word" in one.asked and one.asked["game"] == number]
 
     def seat(self, code: str, secret: str) -> Room:
         """The room of whoever has its secret.
@@ -238,10 +229,10 @@ class Rooms:
         linked = self.linked and bool(scene) and not room.scene.get("own")
         found: dict[str, Any] = {"code": code, "scene": scene or None, "linked": linked}
         now = self.store.question(room.question) if room.question is not None else None
-        word = now is not None and "word" in now.asked
-        found["question"] = (
-            None if now is None else (self._word(room, now) if word else self._question(now))
-        )
+        found["question"] = None
+        if now is not None:
+            guess = "word" in now.asked
+            found["question"] = word(self.store, room, now) if guess else question(self.store, now)
         if counted:
             found["phones"] = self.store.phones(code)
             found["answers"] = self.store.count(now.id, now.round) if now else 0
@@ -257,45 +248,6 @@ class Rooms:
             found["discuss"] = now.round == 1 and share is not None and low <= share <= high
         return found
 
-    def _question(self, now: Asked) -> dict[str, Any]:
-        asked = now.asked
-        free = asked.get("truth") is not None
-        found: dict[str, Any] = {
-            "id": now.id, "say": asked["say"], "options": [] if free else asked["options"],
-            "free": free, "round": now.round, "phase": now.phase,
-        }  # fmt: skip
-        if now.phase in ("shown", "revealed"):
-            rounds = [self.store.answers(now.id, one + 1) for one in range(now.round)]
-            truth = now.truth if now.phase == "revealed" else None
-            if free:
-                found |= histogram(rounds, truth)
-            else:
-                places = range(len(asked["options"]))
-                found["tally"] = [[one.count(place) for place in places] for one in rounds]
-        if now.phase == "revealed":
-            found |= {"answer": asked["answer"], "right": asked.get("right"), "truth": now.truth}
-        return found
-
-    def _word(self, room: Room, now: Asked) -> dict[str, Any]:
-        found: dict[str, Any] = {
-            "id": now.id, "say": now.asked["say"], "text": now.asked["text"], "word": True,
-            "round": now.round, "phase": now.phase, "options": [], "free": False,
-        }  # fmt: skip
-        game, at = room.game, now.asked["word"]
-        if now.phase not in ("shown", "revealed") or game is None:
-            return found
-        guesses = self.store.answers(now.id, now.round)
-        if now.phase == "shown":
-            return found | shown(guesses)
-        known = {
-            one.asked["word"]: self.store.answers(one.id, one.round)
-            for one in self._of_game(room)
-            if one.phase == "revealed"
-        }
-        found |= {"answer": f"The next word: {game['words'][at]}", "rule": RULE}
-        found |= {"guessers": table(game, known, at), "last": at + 1 == len(game["words"])}
-        return found | shown(guesses, game["bare"][at])
-
     def table(self, code: str, secret: str) -> str:
         """All that was answered, as CSV: a line for each question, vote and answer, with how many
         gave it.
@@ -304,14 +256,7 @@ class Rooms:
             NoRoomError, StrangerError: as ``seat``.
         """
         self.seat(code, secret)
-        out = io.StringIO()
-        writer = csv.writer(out)
-        writer.writerow(["scene", "question", "vote", "answer", "phones", "right"])
-        for now in self.store.questions(code):
-            for round_ in range(1, now.round + 1):
-                for row in rows(now, self.store.answers(now.id, round_)):
-                    writer.writerow([now.scene, neutral(now.asked["say"]), round_, *row])
-        return out.getvalue()
+        return as_csv(self.store, code)
 
     # Time
 
