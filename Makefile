@@ -53,6 +53,7 @@ hosting: $(VENV)/.app
 
 tables: $(VENV)/.app
 	$(BIN)/python -m tools.readme_tables README.md
+	$(BIN)/python -m tools.origins_table docs/origins.md
 
 measures: $(VENV)/.app
 	$(BIN)/python -m tools.measures_table docs/measures.md

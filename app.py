@@ -2,21 +2,17 @@
 
 import os
 
-from lmlab.hosting import logs, space
-from lmlab.runs.owned_runs import TuningRuns
-
-# Before anything that reads where models are kept.
-space.keep(os.environ)
-
-from lmlab.hosting import zero
+from lmlab.hosting import bucket, logs, zero
 from lmlab.hosting.sigterm import end_politely
 from lmlab.lab import Lab
 from lmlab.page.app import build_page, serve
+from lmlab.runs.owned_runs import TuningRuns
 from lmlab.settings import read_settings
 
 # What runs on a host is for strangers, unless its owner says otherwise.
 hosted = "SPACE_ID" in os.environ and "LMLAB_PUBLIC" not in os.environ
 settings = read_settings(public=True if hosted else None)
+bucket.keep(settings, os.environ)
 lab = zero.lent(Lab.open(settings))
 demo = build_page(lab)
 

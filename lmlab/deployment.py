@@ -10,15 +10,21 @@ from pathlib import Path
 
 # Spaces installs these itself, at the version that the README's front matter names.
 PROVIDED = {"gradio", "spaces", "huggingface_hub"}
+# ZeroGPU had torch 2.8.0, 2.9.1, 2.10.0 and 2.11.0 when that was looked up (docs/hosting.md).
+ZERO = {"torch": "torch>=2.8,<2.12"}
+# What Gradio needs where visitors sign in (``hf_oauth``); without it the page would not start.
+SIGNING_IN = ("authlib>=1.3,<2", "itsdangerous>=2.2,<3")
 HEADER = "# Generated from pyproject.toml by `make requirements`; edit that instead.\n"
 PINNED = "# Generated from what is installed by `make constraints`: the versions of an image.\n"
 
 
 def requirements(pyproject: Path) -> str:
-    """The text of requirements.txt: the project's dependencies less what Spaces provides."""
+    """The text of requirements.txt: the project's dependencies, within what ZeroGPU runs, less what
+    Spaces provides."""
     project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
     wanted = [line for line in project["dependencies"] if _name(line) not in PROVIDED]
-    return HEADER + "".join(f"{line}\n" for line in wanted)
+    lines = [*(ZERO.get(_name(line), line) for line in wanted), *SIGNING_IN]
+    return HEADER + "".join(f"{line}\n" for line in sorted(lines))
 
 
 def constraints(pyproject: Path) -> str:

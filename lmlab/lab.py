@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 S = TypeVar("S")
 T = TypeVar("T")
+Say = Callable[[str], None]
 # Transformers' modules load themselves piece by piece, which two threads at once would break.
 FIRST_IMPORT = Lock()
 HEAVY = (
@@ -91,8 +92,11 @@ class Lab:
         names += [name for name in embedded if "/" in name]
         return sorted(names, key=lambda name: name != self.settings.model)
 
-    def ready(self, ref: ModelRef) -> Iterator[Loading]:
-        """Load a model, if need be, and say meanwhile what is going on.
+    def ready(
+        self, ref: ModelRef, how: "Callable[[ModelRef, Say], None] | None" = None
+    ) -> Iterator[Loading]:
+        """Load a model, if need be, or have it at hand in another way; says meanwhile what is going
+        on.
 
         Raises:
             LabError: what ``ModelStore.load`` raises.
@@ -101,7 +105,7 @@ class Lab:
 
         def load() -> None:
             try:
-                self.store.load(ref, said.put)
+                (how or self.store.load)(ref, said.put)
                 said.put(None)
             except BaseException as error:
                 said.put(error)

@@ -6,7 +6,10 @@ from functools import wraps
 from typing import Any, NamedTuple
 
 Stream = Callable[..., Iterator[Any]]
-SHORT, LONG = 15, 60  # seconds of a lent GPU: scoring, generation
+# Seconds of a lent GPU that work asks for at most, getting the model there included: scoring, the
+# rest. Shorter times come first in the line, so that drawing tokens asks for what they take.
+SHORT, LONG = 15, 60
+START, A_TOKEN = 10, 0.05
 
 
 def runs_models(*names: str, seconds: int = LONG) -> Callable[[Stream], Stream]:
@@ -49,3 +52,16 @@ class Work(NamedTuple):
     seconds: int
     args: tuple[Any, ...]
     given: Mapping[str, Any]
+
+
+def seconds_of(work: Work) -> int:
+    """How long some work asks for a lent GPU.
+
+    >>> from lmlab.generation.config import GenerateConfig
+    >>> config = GenerateConfig(max_new_tokens=100)
+    >>> seconds_of(Work(None, iter, (), LONG, ("base", "a prompt", config), {}))
+    15
+    """
+    drawn = [getattr(one, "max_new_tokens", 0) for one in (*work.args, *work.given.values())]
+    asked = START + A_TOKEN * max(drawn, default=0) if any(drawn) else work.seconds
+    return min(work.seconds, int(asked))

@@ -11,6 +11,11 @@ class Loading:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice(Loading):
+    """The same, to be said still when all is done."""
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How much is done, in what the work counts: tokens, matrices, texts."""
 

@@ -82,6 +82,11 @@ class Settings(BaseSettings):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="number format of the weights in memory"
     )
+    gpu_from: float = Field(
+        100.0,
+        ge=0,
+        description="on ZeroGPU: parameters, in millions, from which a model asks for the lent GPU",
+    )
     memory_gb: Size | None = Field(
         None, description="memory for loaded models; default: half of the machine's"
     )
@@ -129,6 +134,12 @@ class Settings(BaseSettings):
     )
     scenes: Path | None = Field(None, description="folder of lecture scenes; default: the shipped")
     runs_dir: Path | None = Field(None, description="where fine-tuning runs are kept")
+    tensorboard: Path | None = Field(
+        None, description="folder in which runs are told to TensorBoard as well (an extra)"
+    )
+    trackio: str = Field(
+        "", description="project in which runs are told to Trackio as well (an extra)"
+    )
     cache_dir: Path | None = Field(
         None, description="where what was found out about models is kept; default: the user's cache"
     )
@@ -140,6 +151,11 @@ class Settings(BaseSettings):
         3.0, gt=0, allow_inf_nan=False,
         description="what measuring may take at a time in fine-tuning, seconds, where a run's part "
         "of it, a tenth of its time, is less",
+    )  # fmt: skip
+    study_seconds: float = Field(
+        60.0, gt=0, allow_inf_nan=False,
+        description="what comparing prompts, minimal pairs, drift and the map of tasks may take, "
+        "seconds: where all rows would take longer, fewer are measured, unless all are asked for",
     )  # fmt: skip
     max_train_rows: Count = Field(20_000, description="most rows that a run learns from")
     max_rank: Count = Field(256, description="highest rank of LoRA")

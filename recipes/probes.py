@@ -52,7 +52,11 @@ def origins() -> str:
     """Where each kind comes from, as a list in Markdown."""
     known = [f"- {kind}: {origin}" for kind, (_, _, origin) in KINDS.items()]
     return "\n".join(
-        [*known, f"- {SHUFFLED}: the first stories, words shuffled", f"- {GERMAN}: written for it"]
+        [
+            *known,
+            f"- {SHUFFLED}: the first stories, words shuffled; CDLA-Sharing-1.0",
+            f"- {GERMAN}: written for it; Apache-2.0",
+        ]
     )
 
 

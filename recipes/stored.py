@@ -38,7 +38,7 @@ def main() -> None:
     _keep("10-tuning-live", "base", _answers(lmlab.finetune("base", config=questions)))
     german = replace(demo(), rank=2, alpha=4, targets="q_proj,v_proj", steps=100, evaluate_every=30)
     _keep("16-lora-live", *_losses(lmlab.finetune("base", "german", "german-lecture", german)))
-    _keep("25-from-nothing", *_letters(lmlab.pretrain()))
+    _keep("26-from-nothing", *_letters(lmlab.pretrain()))
 
 
 def _told(events: Iterable[TrainEvent]) -> tuple[Started, dict[int, Told], str]:

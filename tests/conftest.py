@@ -8,7 +8,8 @@ from typing import Any
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["LMLAB_TRAIN_NICE"] = "0"  # tests side by side leave a run that stands back nothing
 os.environ["LMLAB_CACHE_DIR"] = os.devnull  # no proof outlives a test that made it
-os.environ["LMLAB_MEASURE_SECONDS"] = "1e9"  # what is measured hangs on no machine's speed
+# What is measured hangs on no machine's speed.
+os.environ["LMLAB_MEASURE_SECONDS"] = os.environ["LMLAB_STUDY_SECONDS"] = "1e9"
 
 import pytest
 

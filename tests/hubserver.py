@@ -11,17 +11,18 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from lmlab.models.folders import numbers_of
+from tests.hubwrites import Writes, Writing
 
 OLD = "v1"  # the revision that all repositories have besides main
 
 
 @dataclass
-class Hub:
+class Hub(Writes):
     """What is served, and what goes wrong."""
 
     repos: dict[str, Path] = field(default_factory=dict)  # as they are today
@@ -90,13 +91,13 @@ def _sum(file: Path) -> str:
     return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Writing):
     hub: Hub
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802
         self._answer(body=True)
 
-    def do_HEAD(self) -> None:
+    def do_HEAD(self) -> None:  # noqa: N802
         self._answer(body=False)
 
     def _answer(self, body: bool) -> None:
@@ -104,6 +105,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.hub.asked.append(path)
         if token := self.headers.get("authorization"):
             (self.hub.strayed if path.startswith("/lfs/") else self.hub.tokens).append(token)
+        if self.read_written(path):
+            return None
         for pattern, answer in (
             (r"/api/models/(.+?)(?:/revision/([^/]+))?", self._info),
             (r"/api/models/(.+?)/tree/([^/]+)", self._tree),

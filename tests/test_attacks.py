@@ -811,8 +811,13 @@ def test_a_scene_that_somebody_sent_waits_as_well(filled):
     assert (mail["run"], mail["wants"]) == (None, "‘evil/x’ from huggingface.co")
     assert set(updates) == {"text"}
     assert filled("", own=(scene,), scene="own", agreed=True)[1]["run"] == "go"
-    # Those of the page's owner ask nobody.
-    assert filled("", course=(scene,), scene="own")[1]["run"] == "go"
+    # Those of the page's owner say as well what fetches it ahead.
+    updates, mail = filled("", course=(scene,), scene="own")
+    assert (mail["run"], mail["wants"]) == (None, "‘evil/x’ from huggingface.co")
+    assert mail["lacks"] == "‘evil/x’ is not on this machine: ‘lmlab get evil/x’ fetches it."
+    assert set(updates) == {"text"}
+    here = scene.model_copy(update={"inputs": {"model": "tiny", "text": "a"}})
+    assert filled("", course=(here,), scene="own")[1]["run"] == "go"
 
 
 @pytest.mark.parametrize("text", ["\ud800", "a\udfffb"])

@@ -87,6 +87,19 @@ decode: {how: label}
 """
 
 
+def test_what_does_not_fit_the_time_is_said_or_measured_on_demand(path, capsys, table, monkeypatch):
+    monkeypatch.setenv("LMLAB_STUDY_SECONDS", "1e-9")
+    asked = ("evaluate", "--model", path, "--template", "sentiment-review", "--data", table)
+    asked += ("--map", "text=review", "--map", "label=stars")
+    said = json.loads(out(capsys, *asked, "--json"))
+    (found,) = said["results"]
+    assert (found["n"], found["rows"]) == (4, 12)
+    assert found["notes"][0].startswith("Measured on 4 of 12 rows; all of them would take about ")
+    assert "Measured on 4 of 12 rows" in out(capsys, *asked)
+    (whole,) = json.loads(out(capsys, *asked, "--measure", "all", "--json"))["results"]
+    assert (whole["n"], "rows" in whole) == (12, False)
+
+
 def study(capsys, path, *arguments: str) -> dict:
     common = ("evaluate", "--model", path, "--limit", "6", "--json")
     return json.loads(out(capsys, *common, *arguments))

@@ -348,16 +348,6 @@ def test_a_visitors_token_is_in_no_error(monkeypatch):
 # Space
 
 
-class Hub:
-    """Takes what huggingface_hub's client takes."""
-
-    def __init__(self):
-        self.calls = []
-
-    def __getattr__(self, name):
-        return lambda *args, **given: self.calls.append((name, args, given))
-
-
 def test_a_space_is_sent_the_page_and_nothing_else():
     what = space.parcel(ROOT)
     paths = [path for path, _ in what.files]
@@ -366,37 +356,6 @@ def test_a_space_is_sent_the_page_and_nothing_else():
     assert not [p for p in paths if p.startswith(("tests/", "bench/", ".")) or "__pycache__" in p]
     assert max(size for _, size in what.files) < 10_000_000
     assert what.n_bytes == sum((ROOT / path).stat().st_size for path in paths)
-
-
-def test_deploying_makes_the_space_sets_it_and_sends_the_files():
-    hub, what = Hub(), space.parcel(ROOT)
-    address = space.deploy(
-        what, "me/lab", private=True, variables={"LMLAB_TRAINING": "false"}, hub=lambda: hub
-    )
-    assert address == "https://huggingface.co/spaces/me/lab"
-    (made, variable, sent) = hub.calls
-    assert made[2] == {
-        "repo_type": "space", "space_sdk": "gradio", "private": True, "exist_ok": True,
-    }  # fmt: skip
-    assert variable[:2] == ("add_space_variable", ("me/lab", "LMLAB_TRAINING", "false"))
-    assert set(sent[2]["allow_patterns"]) == {path for path, _ in what.files}
-    # The real client must take these arguments.
-    import inspect
-
-    from huggingface_hub import HfApi
-
-    for name, args, given in hub.calls:
-        inspect.signature(getattr(HfApi, name)).bind(None, *args, **given)
-
-
-def test_a_refusal_of_the_hub_is_a_sentence_without_its_words():
-    def refuse():
-        raise RuntimeError(f"token {TOKEN}")
-
-    with pytest.raises(InputError, match="did not take") as error:
-        space.deploy(space.parcel(ROOT), "me/lab", hub=refuse)
-    assert TOKEN not in str(error.value)
-    assert error.value.__context__ is None
 
 
 @pytest.mark.parametrize(
@@ -409,28 +368,6 @@ def test_a_refusal_of_the_hub_is_a_sentence_without_its_words():
 def test_what_cannot_be_deployed_is_a_sentence(arguments, capsys):
     assert main(["deploy", *arguments, "--dry-run"]) == 2
     assert capsys.readouterr().err.startswith("lmlab: ")
-
-
-def test_a_dry_run_lists_and_sends_nothing(capsys, monkeypatch):
-    monkeypatch.setattr(space, "deploy", lambda *args, **given: pytest.fail("sent"))
-    assert main(["deploy", "--space", "me/lab", "--dry-run"]) == 0
-    told = capsys.readouterr().out
-    assert "MB  assets/models" in told
-    assert "Nothing was sent" in told
-
-
-def test_a_spaces_storage_is_used_where_there_is_one(tmp_path):
-    found = {"SPACE_ID": "me/lab"}
-    space.keep(found, tmp_path)
-    assert found["HF_HOME"] == str(tmp_path / ".huggingface")
-    assert found["LMLAB_RUNS_DIR"].startswith(str(tmp_path))
-    kept = {"SPACE_ID": "me/lab", "HF_HOME": "/mine"}
-    space.keep(kept, tmp_path)
-    assert kept["HF_HOME"] == "/mine"
-    for other in ({}, {"SPACE_ID": "me/lab"}):
-        before = dict(other)
-        space.keep(other, tmp_path / "missing" if other else tmp_path)
-        assert other == before
 
 
 # Image

@@ -7,8 +7,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
+from lmlab import deployment
 from lmlab.deployment import requirements
+from lmlab.hosting import deploying, hub_offers
+from lmlab.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 HEAVY = ("torch", "transformers", "peft")
@@ -63,7 +67,15 @@ def test_requirements_are_generated_from_the_project():
 def test_the_front_matter_is_what_spaces_reads():
     readme = (ROOT / "README.md").read_text()
     _, front, _ = readme.split("---\n", 2)
-    fields = dict(line.split(": ", 1) for line in front.strip().splitlines())
+    fields = yaml.safe_load(front)
+    settings = Settings(public=True)
+    assert set(fields["models"]) == {one for one in settings.models if "*" not in one}
+    assert {one.split()[0] for one in fields["preload_from_hub"]} < set(fields["models"])
+    assert fields["suggested_hardware"] == hub_offers.ZERO
+    assert deploying.MARK in fields["tags"]
+    # ZeroGPU runs Python 3.12 and no torch from 2.12 on.
+    assert fields["python_version"] == "3.12"
+    assert deployment.ZERO["torch"] in (ROOT / "requirements.txt").read_text()
     assert fields["sdk"] == "gradio"
     assert (ROOT / fields["app_file"]).is_file()
     assert len(fields["short_description"]) <= 60
@@ -85,6 +97,26 @@ def test_the_table_of_settings_is_made_from_the_class():
 
     document = (ROOT / "docs" / "hosting.md").read_text()
     assert document == between(document, BEGIN, END, settings_table()), "run `make hosting`"
+
+
+def test_what_comes_from_elsewhere_is_named_with_its_licence():
+    from tools.marked import between
+    from tools.origins_table import BEGIN, END, origins, origins_table
+
+    document = (ROOT / "docs" / "origins.md").read_text(encoding="utf-8")
+    assert document == between(document, BEGIN, END, origins_table()), "run `make tables`"
+    named = {what.partition(":")[0] for what, _, _ in origins()}
+    for file in (ROOT / "assets").rglob("*.jsonl"):
+        places = {parent.relative_to(ROOT).as_posix() for parent in file.parents[:2]}
+        assert places & named, file
+    # No code and no font of others lies here.
+    sources = [
+        path for top in ("lmlab", "assets", "tools", "recipes", "bench")
+        for path in (ROOT / top).rglob("*") if path.is_file() and "__pycache__" not in path.parts
+    ]  # fmt: skip
+    assert not [p for p in sources if p.name.endswith((".min.js", ".woff", ".woff2", ".ttf"))]
+    code = [p for p in sources if p.suffix in (".py", ".js", ".css")]
+    assert not [p for p in code if "copyright" in p.read_text(encoding="utf-8").lower()]
 
 
 def test_assets_are_found_inside_an_installed_package(tmp_path):

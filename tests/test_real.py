@@ -21,6 +21,7 @@ from lmlab.errors import ModelError
 from lmlab.generation.complete import generate, sample
 from lmlab.generation.config import GenerateConfig
 from lmlab.models.chat import question
+from lmlab.page.scenes.course import shipped
 from lmlab.runs.model_store import ModelStore
 from lmlab.scoring.score import score, score_many
 from lmlab.settings import Settings
@@ -225,3 +226,14 @@ def test_it_answers_a_question_in_its_chat_form(store):
         steps = list(generate(lm, asked, GenerateConfig(max_new_tokens=40, temperature=0)))
     assert "cat" in "".join(step.shown for step in steps)
     assert steps[-1].finish == "end"
+
+
+@needs_weights
+def test_the_scene_on_zero_shot_learners_has_stored_what_it_writes(store, weights):
+    (scene,) = [one for one in shipped() if one.name == "zero-shot-learners"]
+    kept = scene.stored.table[1:5]
+    assert scene.inputs["prompt"] == kept[0][0]
+    with store.borrow(str(weights)) as lm:
+        for asked, wrote in kept:
+            steps = generate(lm, question(lm.vocabulary, asked), GREEDY)
+            assert "".join(step.shown for step in steps) == wrote

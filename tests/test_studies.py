@@ -1,7 +1,7 @@
 """Studies of designs, the lottery of orders, and minimal pairs."""
 
 import json
-from contextlib import contextmanager
+from functools import partial
 
 import pytest
 
@@ -9,6 +9,7 @@ from lmlab.api import load
 from lmlab.errors import InputError
 from lmlab.features.prompt.studies import (
     Design,
+    ask_design,
     iter_study,
     models_study,
     order_study,
@@ -32,19 +33,14 @@ def base(**asked) -> Design:
     return Design("", "m", LABELLED, DATA, Protocol(**asked))
 
 
-def borrow(model):
-    """Gives one model under every name."""
-
-    @contextmanager
-    def give(name):
-        yield model
-
-    return give
+def asks(model):
+    """Asks one model, whatever its name is."""
+    return partial(ask_design, model)
 
 
 def test_studies_stream_their_cells(lm):
     designs = shots_study(base(draws=2), [2, 0, 1, 1])
-    steps = list(iter_study(borrow(lm), designs))
+    steps = list(iter_study(asks(lm), designs))
     final = [step for step in steps if step.final]
     assert [(c.design, c.label, c.evaluation.shots) for c in final] == [
         (0, "0", 0),
@@ -53,7 +49,7 @@ def test_studies_stream_their_cells(lm):
     ]
     assert (steps[0].done, steps[0].evaluation) == (0, None)
     wordings = templates_study(base(shots=1), [LABELLED, LABELLED])
-    one, two = [cell for cell in iter_study(borrow(lm), wordings) if cell.final]
+    one, two = [cell for cell in iter_study(asks(lm), wordings) if cell.final]
     close(one.evaluation, two.evaluation)
     models = models_study(base(), ["m", "n", "m"])
     assert [design.model for design in models] == ["m", "n"]
@@ -66,7 +62,7 @@ def test_the_lottery_of_orders(lm):
     assert len(many) == len({json.dumps(order) for order in many}) == 24
     assert all(sorted(map(str, order)) == sorted(map(str, rows[:5])) for order in many)
     (design,) = order_study(base(shots=3))
-    *_, cell = iter_study(borrow(lm), [design])
+    *_, cell = iter_study(asks(lm), [design])
     assert len(cell.evaluation.by_draw) == 6
     assert len(cell.evaluation.draws_by("calibrated")) == 6
     with pytest.raises(InputError, match="at least two"):

@@ -28,6 +28,7 @@ from starlette.testclient import TestClient
 
 import lmlab
 from bench.visitor import Page, Visitor
+from lmlab.errors import InputError
 from lmlab.features.change.drift_service import Drifting
 from lmlab.features.change.timemachine_service import TimeMachine
 from lmlab.features.data.service import Corpora
@@ -40,14 +41,14 @@ from lmlab.generation.config import GenerateConfig
 from lmlab.hosting import sweep
 from lmlab.hosting.headers import Headers
 from lmlab.hosting.page_cache import BYTES, Shelf
-from lmlab.hosting.zero import lent
+from lmlab.hosting.zero import SPENT, lent
 from lmlab.lab import Lab
 from lmlab.models import fair_lock as turns
 from lmlab.models.fair_lock import SLICE, Turns, stepwise
 from lmlab.page.app import launch
 from lmlab.parts.gradio_compat.handlers import alerts
 from lmlab.parts.gradio_compat.queue import OWN_SHARE, Iterators, kind_of
-from lmlab.progress import Progress
+from lmlab.progress import Loading, Notice, Progress
 from lmlab.runs.store import RunFolder
 from lmlab.settings import Settings
 from lmlab.text.protocols import Protocol
@@ -592,6 +593,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from lmlab.features.tuning.service import Tuning
+from lmlab.errors import InputError
 from lmlab.lab import Lab
 from lmlab.settings import Settings
 from tests.test_jobs import DATA, ENDLESS, TEMPLATE
@@ -688,21 +690,36 @@ def test_runs_survive_the_servers_death(tmp_path, folder):
 class Spaces:
     """What of the package ``spaces`` is used; notes what is asked for."""
 
-    asked: list[tuple[str, int]] = field(default_factory=list)
+    marked: list[str] = field(default_factory=list)
     ran: list[str] = field(default_factory=list)
+    seconds: list[int] = field(default_factory=list)
+    refuses: str = ""  # the title of what is raised in the place of a GPU
+    takes_back: bool = False  # whether it is raised after the first result
 
     def GPU(self, duration):  # noqa: N802
         def mark(function):
-            self.asked.append((function.__name__, duration))
+            self.marked.append(function.__name__)
+
+            def refuse():
+                raise type("Error", (Exception,), {"title": self.refuses})
 
             def run(*args, **given):
                 self.ran.append(function.__name__)
+                self.seconds.append(duration(*args) if callable(duration) else duration)
+                if self.refuses and not self.takes_back:
+                    refuse()
                 # What goes from one process to another is packed on its way.
                 args, given = pickle.loads(pickle.dumps((args, given)))
                 found = function(*args, **given)
                 if found is None:
                     return None
-                return (pickle.loads(pickle.dumps(event)) for event in found)
+                return through(found)
+
+            def through(found):
+                for event in found:
+                    yield pickle.loads(pickle.dumps(event))
+                    if self.takes_back and not isinstance(event, Loading):
+                        refuse()
 
             return run
 
@@ -715,14 +732,13 @@ def zero(monkeypatch, tmp_path):
     fake = Spaces()
     monkeypatch.setenv("SPACES_ZERO_GPU", "true")
     monkeypatch.setitem(sys.modules, "spaces", fake)
-    settings = Settings(offline=True, runs_dir=tmp_path / "runs", max_steps=10_000)
+    settings = Settings(offline=True, runs_dir=tmp_path / "runs", max_steps=10_000, gpu_from=0)
     return lent(Lab.open(settings)), fake
 
 
 def test_work_on_a_lent_gpu_is_marked_at_the_start_and_bounded(zero, folder, monkeypatch):
     lab, fake = zero
-    assert {name for name, _ in fake.asked} == {"work", "train_piece"}
-    assert max(seconds for _, seconds in fake.asked) <= 60
+    assert fake.marked == ["work", "train_piece"]
     model, plain = str(folder()), Lab.open(lab.settings)
     config = GenerateConfig(max_new_tokens=5)
     for ask in (
@@ -734,8 +750,37 @@ def test_work_on_a_lent_gpu_is_marked_at_the_start_and_bounded(zero, folder, mon
     ):
         assert ask(lab) == ask(plain)
     assert fake.ran == ["work"] * 5
+    assert fake.seconds == [15, 15, 10, 10, 10]
+    with pytest.raises(InputError, match="characters"):
+        list(lab.score(model, "a" * 200_000))
     monkeypatch.delenv("SPACES_ZERO_GPU")
     assert lent(plain) is plain
+
+
+def test_small_models_stay_on_the_processor_and_so_does_who_has_no_minutes(zero, folder):
+    lab, fake = zero
+    model, config = str(folder()), GenerateConfig(max_new_tokens=5)
+    plain = Lab.open(lab.settings)
+    expected = list(plain.score(model, "the cat"))[-1]
+    for title, said in (
+        (SPENT, "minutes of the lent GPU are spent"),
+        ("ZeroGPU x", "No GPU is free now. The"),
+    ):
+        fake.refuses = title
+        events = list(lab.score(model, "the cat"))
+        assert events[-1] == expected
+        assert [said in one.message for one in events if isinstance(one, Notice)] == [True]
+    # What is shown of a completion would be there twice.
+    fake.takes_back = True
+    stream, got = lab.complete(model, "the dog", config), []
+    with pytest.raises(InputError, match="taken back in the middle"):
+        got.extend(stream)
+    before = len(fake.ran)
+    small = lent(Lab.open(lab.settings.model_copy(update={"gpu_from": 100.0})))
+    assert list(small.score(model, "the cat"))[-1] == expected
+    assert list(small.score("mock:uniform", "the cat"))[-1].tokens
+    assert len(fake.ran) == before
+    assert not list(small.store.loaded())
 
 
 def test_what_features_ask_runs_on_a_lent_gpu(zero):
@@ -783,6 +828,17 @@ def test_a_run_on_a_lent_gpu_goes_on_in_pieces(zero, folder, monkeypatch):
     steps = [one.step for one in tuning.read("0" * 32, run) if isinstance(one, TrainStep)]
     assert steps == list(range(1, len(steps) + 1))
     assert fake.ran.count("train_piece") >= 2
+
+
+def test_a_run_for_which_no_gpu_is_lent_can_be_resumed(zero, folder):
+    lab, fake = zero
+    fake.refuses, tuning = SPENT, lab.service(Tuning)
+    run = tuning.start("0" * 32, str(folder()), DATA, TEMPLATE, quick(steps=4))
+    until(lambda: tuning.run("0" * 32, run).is_over, 60)
+    info = tuning.run("0" * 32, run)
+    assert info.state == "interrupted"
+    assert "minutes of the lent GPU are spent" in info.message
+    assert info.can_resume
 
 
 def test_a_forked_process_waits_for_nobody(folder):

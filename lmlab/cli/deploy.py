@@ -1,6 +1,7 @@
 """``lmlab deploy``: a copy of the page on a Hugging Face Space."""
 
 import argparse
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -15,36 +16,61 @@ def add_deploy(commands: Any) -> None:
     parser = commands.add_parser(
         "deploy",
         help="put a copy of the page on a Hugging Face Space",
-        description="Send the page, the package and the embedded models to a Space. Log in first "
-        "with `hf auth login`, or set HF_TOKEN.",
+        description="Send the page, the package and the embedded models to a Space, after a "
+        "look at the account, the names and the size. Log in first with "
+        "`hf auth login`, or set HF_TOKEN.",
     )
     add = parser.add_argument
     add("--space", required=True, metavar="OWNER/NAME", help="made if there is none")
-    add("--dry-run", action="store_true", help="list what would be sent and send nothing")
+    add("--dry-run", action="store_true", help="say what it costs and would send; send nothing")
     add("--list", action="store_true", help="with --dry-run: every file")
+    add(
+        "--hardware", default="", metavar="NAME",
+        help="as the Hub calls it: cpu-basic, t4-small, …; default: zero-a10g, which is ZeroGPU",
+    )  # fmt: skip
     add("--private", action="store_true", help="a new Space that others do not see")
     add(
         "--set", action="append", default=[], metavar="LMLAB_…=VALUE",
         help="a setting of the page there; may be given several times",
     )  # fmt: skip
+    add(
+        "--secret", action="append", default=[], metavar="NAME",
+        help="a secret of the Space, its value that of this variable here; may be given several "
+        "times",
+    )  # fmt: skip
+    add("--bucket", default="", metavar="OWNER/NAME", help="keeps runs; made if there is none")
+    add("--replace", action="store_true", help="have a Space that is something else become this")
+    add("--rebuild", action="store_true", help="start it from nothing, its packages included")
     add("--from", dest="root", type=Path, metavar="FOLDER", help="the checkout; default: this one")
     parser.set_defaults(run=_deploy)
 
 
 def _deploy(arguments: argparse.Namespace) -> None:
-    from lmlab.hosting import space
+    from lmlab.hosting import deploying, hub_offers, space
 
-    variables = dict(_pair(text) for text in arguments.set)
-    space.check(arguments.space, variables)
+    plan = deploying.Plan(
+        arguments.space,
+        hardware=arguments.hardware.strip(),
+        private=arguments.private,
+        variables=dict(_pair(text) for text in arguments.set),
+        secrets={name: _secret(name) for name in arguments.secret},
+        bucket=arguments.bucket.strip(),
+        replace=arguments.replace,
+        rebuild=arguments.rebuild,
+    )
     root = arguments.root or Path(__file__).parents[2]
     what = space.parcel(root.resolve())
-    for line in told(what, every=arguments.list):
+    deploying.check(plan, what)
+    costs = hub_offers.costs(plan.hardware or hub_offers.ZERO, plan.bucket)
+    for line in [*told(what, every=arguments.list), *costs]:
         print(line)
     if arguments.dry_run:
-        print(f"Nothing was sent to {arguments.space}.")
+        for line in deploying.looked(plan):
+            print(line)
+        print(f"Nothing was sent to {plan.space}.")
         return
-    print(f"Sending to {arguments.space} …", flush=True)
-    print(space.deploy(what, arguments.space, private=arguments.private, variables=variables))
+    print(f"Sending to {plan.space} …", flush=True)
+    print(deploying.deploy(what, plan))
 
 
 def told(what: Any, *, every: bool = False) -> list[str]:
@@ -67,3 +93,11 @@ def _pair(text: str) -> tuple[str, str]:
     if not equals:
         raise InputError(f"‘{text[:60]}’ is no setting.", "Write LMLAB_NAME=VALUE.")
     return name.strip(), value.strip()
+
+
+def _secret(name: str) -> str:
+    if not os.environ.get(name):
+        raise InputError(
+            f"There is no variable ‘{name[:60]}’ here.", f"Set it: export {name[:60]}=…"
+        )
+    return os.environ[name]

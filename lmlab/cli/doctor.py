@@ -46,7 +46,8 @@ def add_doctor(commands: Any) -> None:
         help="say whether this machine is ready for the lecture",
         description="Device, memory and disk, which models are here and work without a network, "
         "which scenes would run, and the command that mends what would not. Asks nobody and loads "
-        f"no model. Exit status {NOT_READY}: a scene would not run.",
+        f"no model. Exit status {NOT_READY}: a scene would not run "
+        "and has no stored result.",
     )
     add = doctor.add_argument
     add("--scenes", metavar="FOLDER", help="scenes of a course of one's own; default: LMLAB_SCENES")
@@ -70,7 +71,9 @@ def _doctor(arguments: argparse.Namespace) -> int:
     if arguments.tried:
         quiet()
         models = _try(store, models)
-    broken = any(one.lacks for one in scenes) or any(one.tried.startswith("!") for one in models)
+    broken = any(one.lacks and not one.stored for one in scenes) or any(
+        one.tried.startswith("!") for one in models
+    )
     found = {
         "ready": not broken,
         "machine": _machine(store),
@@ -199,7 +202,8 @@ def _print(found: dict[str, Any], models: Sequence[Model], scenes: "Sequence[Rea
     bad = [one for one in scenes if one.lacks]
     console.print(f"\nscenes: {len(scenes) - len(bad)} of {len(scenes)} would run", markup=False)
     for scene in bad:
-        console.print(f"  ✗ {scene.title} ({scene.name})", markup=False)
+        kept = ": shows the result that is stored with it" if scene.stored else ""
+        console.print(f"  ✗ {scene.title} ({scene.name}){kept}", markup=False)
         for one in scene.lacks:
             console.print(f"      {one.why}  {one.mend}".rstrip(), markup=False)
     said = "Ready, also without a network." if found["ready"] else "Not ready."

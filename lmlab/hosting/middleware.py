@@ -32,6 +32,7 @@ def layers(
     own: Mapping[str, bytes] = MappingProxyType({}),
     edition: Callable[[], int] = int,
     more: Sequence[Middleware] = (),
+    signs_in: bool = False,
 ) -> list[Middleware]:
     """The layers around a page over a lab.
 
@@ -39,6 +40,7 @@ def layers(
         lab: what the page asks.
         waiting: tells how many requests are in the page's queue.
         on_space: whether this is a Space, whose page the Hub shows in a frame.
+        signs_in: whether visitors sign in here.
         guests, files, sent, own, edition: see ``Beats``, ``Shelf`` and ``WebFiles``.
         more: layers behind the filter of routes and before all that is of Gradio's page.
     """
@@ -49,7 +51,7 @@ def layers(
         Middleware(RequestLog),
         Middleware(Headers, framed_by=framed_by),
         Middleware(Health, look=lambda: vitals(lab, waiting), metrics=settings.metrics),
-        Middleware(Doors, uploads=settings.uploads, upload_bytes=upload_bytes),
+        Middleware(Doors, uploads=settings.uploads, upload_bytes=upload_bytes, signs_in=signs_in),
         *more,
         Middleware(Storage, settings=settings, folder=_uploaded),
         Middleware(Bodies),

@@ -42,17 +42,26 @@ OPEN: Mapping[str, str] = MappingProxyType(
         r"|/room/api/(open|[A-Za-z]{1,12}/(join|answer|do|play|table))",
     }
 )
+SIGNING_IN = r"|/login/(huggingface|callback)|/logout"
 _INTO = re.compile(r"[\\/]\.{1,2}([\\/]|$)|//|\0")
 
 
 class Doors(Layer):
-    """Shuts what is not used and bounds what is sent; ``uploads``: whether files may be."""
+    """Shuts what is not used and bounds what is sent; ``uploads``: whether files may be;
+    ``signs_in``: whether visitors sign in here."""
 
-    def __init__(self, app: App, uploads: bool = True, upload_bytes: int = MOST_BODY) -> None:
+    def __init__(
+        self,
+        app: App,
+        uploads: bool = True,
+        upload_bytes: int = MOST_BODY,
+        signs_in: bool = False,
+    ) -> None:
         super().__init__(app)
         self.uploads = uploads
         self.upload_bytes = upload_bytes
-        self._open = {method: re.compile(paths, re.DOTALL) for method, paths in OPEN.items()}
+        paths = {**OPEN, "GET": OPEN["GET"] + (SIGNING_IN if signs_in else "")}
+        self._open = {method: re.compile(path, re.DOTALL) for method, path in paths.items()}
         self._open["HEAD"] = self._open["GET"]
 
     async def request(self, scope: Scope, receive: Receive, send: Send) -> None:

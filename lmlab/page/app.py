@@ -134,6 +134,7 @@ def serve(
         own,
         lambda: first.edition,
         [room_layer(lab, host or server.LOCALHOST, folder(), room_alone)],
+        bool(page.expects_oauth),
     )
     return page.launch(
         app_kwargs={"middleware": around},

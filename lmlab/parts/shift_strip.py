@@ -29,6 +29,7 @@ def flowing(
     forks: bool = False,
     headed: bool = False,
     start: Sequence[str] = (),
+    most: int = PREFIX_SHOWN,
 ) -> str:
     """A completion as lines of JSON: what stays the same, then one line for each token.
 
@@ -42,6 +43,7 @@ def flowing(
         steps: the tokens so far.
         forks: whether a click on an alternative may ask for it.
         start: what stands before the prompt, as display strings.
+        most: characters of the prompt that are shown.
     """
     # See ``lmlab.measures``; nothing that the tokens still to come would change.
     columns = {
@@ -58,8 +60,8 @@ def flowing(
         "measures": offered(columns),
         "columns": list(values),
         "model": model,
-        "prefix": prompt[-PREFIX_SHOWN:],
-        "cut": len(prompt) > PREFIX_SHOWN,
+        "prefix": prompt[-most:],
+        "cut": len(prompt) > most,
         "forks": forks,
         "headed": headed,
         "context": list(start),

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
-from lmlab.progress import Loading
+from lmlab.progress import Loading, Notice
 
 PATIENCE = 0.2  # seconds between two signs of progress
 STATUS = "status"  # name of the line in what a handler returns: escaped HTML
@@ -186,7 +186,7 @@ def streamed(
     @functools.wraps(work)
     def stream(*values: Any) -> Iterator[list[Any]]:
         end: Shown | None = None
-        changed = False
+        notice, changed = "", False
 
         def listed(shown: Shown, *, ends: bool = False) -> list[Any]:
             nonlocal changed
@@ -201,13 +201,15 @@ def streamed(
                 end = yield from work(*values[n_flags:])
 
         for sign in run():
+            if isinstance(sign, Notice):
+                notice = said(sign.message)
             if isinstance(sign, Loading):
                 sign = Busy(sign.message)
             if isinstance(sign, Busy):
                 yield [*busy(sign.said, sign.share), *listed(sign.shown)]
             else:
                 yield [gr.skip(), gr.skip(), *listed(sign)]
-        idly = [gr.skip(), gr.skip()] if end is None else idle(end.get(STATUS, ""))
+        idly = [gr.skip(), gr.skip()] if end is None else idle(notice + end.get(STATUS, ""))
         yield [*idly, *listed(end or {}, ends=True)]
 
     if n_flags:  # Gradio counts the arguments of what is wrapped

@@ -2,6 +2,7 @@
 given a visitor's token, which goes into one call and nowhere else.
 """
 
+import hashlib
 import logging
 import re
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from huggingface_hub import HfApi, hf_hub_download
 
 from lmlab.errors import InputError
 from lmlab.models.hub import cache_dir, endpoint
+from lmlab.runs.hub_errors import refused
 from lmlab.text.parquet import read_parquet
 from lmlab.text.sets import Table, read_file
 
@@ -145,11 +147,21 @@ def _parts(file: str) -> tuple[str, str] | None:
     )
 
 
-def push(folder: Path, repo: str, token: str, private: bool) -> str:
-    """Upload a folder to the Hub; its address there.
+def home_of(base: Path, name: str, repo: str) -> str:
+    """The id under which a base is pushed beside ``repo``: its owner, the base's name and the sum
+    of its weights, so that nothing else is ever written over."""
+    weights = hashlib.sha256()
+    for file in sorted(base.glob("*.safetensors")):
+        weights.update(file.read_bytes())
+    short = re.sub(r"[^\w.]+", "-", name)[:40].strip("-.")
+    return f"{repo.partition('/')[0]}/lmlab-{short}-{weights.hexdigest()[:8]}"
+
+
+def check_repo(repo: str, token: str) -> None:
+    """Refuse what is no name or no token.
 
     Raises:
-        InputError: the Hub refuses; never tells what the token was.
+        InputError: says which.
     """
     if not _REPO.fullmatch(repo) or ".." in repo:
         raise InputError(f"‘{repo[:80]}’ is no name on the Hub.", "Write owner/name.")
@@ -157,17 +169,21 @@ def push(folder: Path, repo: str, token: str, private: bool) -> str:
         raise InputError(
             "A token of the Hub is needed.", "Make one that may write, in its settings."
         )
-    kind = ""
+
+
+def push(folder: Path, repo: str, token: str, private: bool) -> str:
+    """Upload a folder to the Hub; its address there.
+
+    Raises:
+        InputError: the Hub refuses; never tells what the token was.
+    """
+    check_repo(repo, token)
     try:
         api = HfApi(endpoint=endpoint(), token=token.strip())
         api.create_repo(repo, private=private, exist_ok=True)
         api.upload_folder(repo_id=repo, folder_path=folder, commit_message="From lmlab")
     except Exception as error:
-        # What the library says may hold the request, and so the token: only its kind is kept.
-        kind = type(error).__name__
-    if kind:
-        raise InputError(
-            f"The Hub did not take ‘{repo}’ ({kind}).",
-            "The token must be valid and may write there.",
-        )
-    return f"{endpoint()}/{repo}"
+        failed = refused(error, repo, kept="What was learned is still here.")
+    else:
+        return f"{endpoint()}/{repo}"
+    raise failed  # here, so that the library's error, which may hold the token, is gone

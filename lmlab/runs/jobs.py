@@ -30,14 +30,14 @@ class Jobs:
     """The queue of one lab. Safe for many threads.
 
     Args:
-        start: starts a run in some other way than as a process of its own.
+        start: starts a run in some other way than as a process of its own; None leaves it to one.
         late: seconds past its limit that a run's process may take before it is made to end.
     """
 
     def __init__(
         self,
         settings: Settings,
-        start: "Callable[[RunFolder], Running] | None" = None,
+        start: "Callable[[RunFolder], Running | None] | None" = None,
         late: float = LATE,
     ) -> None:
         self._settings = settings
@@ -257,8 +257,8 @@ class Jobs:
                 threading.Thread(target=self._watch, args=(folder, process), daemon=True).start()
 
     def _launch(self, folder: RunFolder) -> "Running":
-        if self._start is not None:
-            return self._start(folder)
+        if self._start is not None and (started := self._start(folder)) is not None:
+            return started
         spare, self._spare = self._spare, None
         process = spare if spare is not None and spare.poll() is None else processes.waiting()
         processes.ask(process, folder, self._settings, self._page.name)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from lmlab.errors import InputError
 from lmlab.runs.jobs import Jobs
-from lmlab.runs.model_store import ModelStore
+from lmlab.runs.model_store import RUN, ModelRef, ModelStore
 from lmlab.runs.room import check_disk
 from lmlab.runs.store import UNSAVED, RunFolder, RunInfo, RunSpec, archive, fingerprint, handed_out
 from lmlab.settings import Settings
@@ -119,7 +119,8 @@ class TuningRuns:
         return archive(self._of(owner, run_id))
 
     def push(self, owner: str, run_id: str, repo: str, token: str, *, private: bool = True) -> str:
-        """Upload what was learned to the Hub with the visitor's own token; its address there.
+        """Upload what was learned to the Hub with the visitor's own token; its address there. The
+        base of an adapter goes along where the Hub has none: one that ships, or a run's.
 
         The token is used for this call alone: never stored, never logged, never in an error.
 
@@ -128,13 +129,27 @@ class TuningRuns:
         """
         if self.lab.settings.offline or not self.lab.settings.allow_hub:
             raise InputError("The Hub is not asked here.", "Download the files instead.")
-        from lmlab.runs.hub import push
+        from lmlab.runs.hub import check_repo, home_of, push
 
+        check_repo(repo, token)
         run = self._of(owner, run_id)
         if (learned := run.learned) is None:
             raise InputError(*UNSAVED)
-        with handed_out(run, learned) as made:
+        home = ""
+        if run.spec.config.is_adapter and (base := self._own_base(run)) is not None:
+            name = run.spec.model
+            # A run's id opens it, and is told nobody.
+            home = home_of(base, "run" if name.startswith(RUN) else name, repo)
+            push(base, home, token, private)
+        with handed_out(run, learned, home) as made:
             return push(made, repo, token, private)
+
+    def _own_base(self, run: RunFolder) -> Path | None:
+        """The folder of a base that only this machine has, and that may be handed on."""
+        ref, store = ModelRef.parse(run.spec.model), self.lab.store
+        if store.ships(ref) or ref.name.startswith(RUN):
+            return store.resolve(ref, lambda message: None)
+        return None
 
     def _check_allowed(self) -> None:
         if not self.lab.settings.training:

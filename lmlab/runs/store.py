@@ -31,6 +31,7 @@ from lmlab.runs.specs import (
     title_of,
 )
 from lmlab.text.templates import PromptTemplate
+from lmlab.training.card import retold
 from lmlab.training.config import FinetuneConfig
 from lmlab.training.pretrain_config import PretrainConfig
 from lmlab.training.sets import TuningData
@@ -257,19 +258,28 @@ def _pack(folder: RunFolder, learned: Path, name: str) -> None:
 
 
 @contextmanager
-def handed_out(folder: RunFolder, learned: Path) -> Iterator[Path]:
-    """A folder of what was learned, in which a shipped base has no path of this machine."""
+def handed_out(folder: RunFolder, learned: Path, base: str = "") -> Iterator[Path]:
+    """A folder of what was learned, in which a shipped base has no path of this machine.
+
+    Args:
+        base: an id of the Hub that has the base; adapter and card then name that.
+    """
+    named = in_checkout(folder.spec.model)
     with tempfile.TemporaryDirectory(prefix="lmlab-") as name:
         made = Path(name)
         for file in learned.iterdir():
             (made / file.name).symlink_to(file.resolve())
         if (file := learned / "adapter_config.json").is_file():
             config = json.loads(file.read_text(encoding="utf-8"))
-            if Path(str(config.get("base_model_name_or_path"))).is_absolute():
-                config["base_model_name_or_path"] = in_checkout(folder.spec.model)
+            if base or Path(str(config.get("base_model_name_or_path"))).is_absolute():
+                config["base_model_name_or_path"] = base or named
             (made / file.name).unlink()
             text = json.dumps(config, indent=2, sort_keys=True) + "\n"
             (made / file.name).write_text(text, encoding="utf-8")
+        if base and (file := learned / "README.md").is_file():
+            card = retold(file.read_text(encoding="utf-8"), named, base, folder.spec.config)
+            (made / file.name).unlink()
+            (made / file.name).write_text(card, encoding="utf-8")
         yield made
 
 

@@ -21,7 +21,7 @@ import torch
 
 from lmlab.assets import in_checkout
 from lmlab.errors import DiskError, LabError, disk_error
-from lmlab.runs import pretrain_worker
+from lmlab.runs import pretrain_worker, sinks
 from lmlab.runs.bases import material, ready
 from lmlab.runs.confines import bound_memory, log_into, said, threads_of
 from lmlab.runs.locks import HeldError
@@ -78,7 +78,7 @@ def train(
             held.enter_context(folder.held())
         except OSError as error:
             raise said(error) from error
-        yield from _written(folder, spec, events)
+        yield from _written(folder, spec, sinks.told(events, spec, settings))
 
 
 def tried(folder: RunFolder, events: Iterator[TrainEvent]) -> Iterator[TrainEvent]:

@@ -1,10 +1,12 @@
 """Minimal pairs: two sentences that differ in one place, and which of them a model prefers."""
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
 from lmlab.assets import assets_dir
+from lmlab.budget import Left, Portion, Rounds, by_chance
 from lmlab.errors import InputError
 from lmlab.maths import agreement
 from lmlab.maths.agreement import Interval
@@ -15,6 +17,7 @@ from lmlab.text.sets import Table, read_file
 
 # Pairs scored together; between two batches a run can be stopped.
 BATCH = 16
+Pair = tuple[str, str, str, float]  # kind, good, bad, difference in nats
 
 
 @dataclass(frozen=True)
@@ -50,9 +53,10 @@ class PairsResult:
     """How often a model prefers the good sentence."""
 
     model: str
-    # (kind, good, bad, difference in nats) of each pair
-    rows: tuple[tuple[str, str, str, float], ...]
-    total: int  # pairs that will be judged
+    rows: tuple[Pair, ...]
+    total: int  # pairs that there are
+    portion: Portion | None = None  # of them, where the time was not enough for all
+    left: Left | None = None  # while others are to be judged, where that is known
 
     @property
     def by_kind(self) -> dict[str, Interval]:
@@ -75,16 +79,25 @@ def judge(lm: LM, pairs: Sequence[MinimalPair], top_k: int = 5) -> list[Judged]:
     return [Judged(pair, next(scored), next(scored)) for pair in pairs]
 
 
-def iter_pairs(lm: LM, pairs: Sequence[MinimalPair]) -> Iterator[PairsResult]:
-    """Judge many pairs; yields what is known after each batch."""
-    result = PairsResult(lm.name, (), len(pairs))
-    for low in range(0, len(pairs), BATCH):
-        rows = [
-            (one.pair.kind, one.pair.good, one.pair.bad, one.difference)
-            for one in judge(lm, pairs[low : low + BATCH], top_k=0)
-        ]
-        result = PairsResult(lm.name, (*result.rows, *rows), len(pairs))
-        yield result
+def iter_pairs(
+    lm: LM, pairs: Sequence[MinimalPair], seconds: float = math.inf
+) -> Iterator[PairsResult]:
+    """Judge many pairs, as many as fit the seconds; yields what is known after each batch."""
+    rounds, order = Rounds(len(pairs), seconds), by_chance(range(len(pairs)))
+    found: dict[int, Pair] = {}
+    for turn in rounds:
+        for low in range(turn.start, turn.stop, BATCH):
+            places = order[low : min(low + BATCH, turn.stop)]
+            for place, one in zip(places, judge(lm, [pairs[i] for i in places], 0), strict=True):
+                found[place] = (one.pair.kind, one.pair.good, one.pair.bad, one.difference)
+            left = rounds.left(0, (len(found) - turn.start) / len(turn))
+            yield PairsResult(lm.name, _ordered(found), len(pairs), left=left)
+    if rounds.portion:
+        yield PairsResult(lm.name, _ordered(found), len(pairs), rounds.portion)
+
+
+def _ordered(found: Mapping[int, Pair]) -> tuple[Pair, ...]:
+    return tuple(pair for _, pair in sorted(found.items()))
 
 
 def first_difference(good: Scored, bad: Scored) -> tuple[int, int]:

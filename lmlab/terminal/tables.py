@@ -56,8 +56,10 @@ def pair(text: str) -> tuple[str, str]:
     return name.strip(), value
 
 
-def template_of(name: str) -> "PromptTemplate":
-    """A shipped template, or one from a file."""
+def template_of(name: str, *, tasks: bool = False) -> "PromptTemplate":
+    """A shipped template, or one from a file; with ``tasks`` also from a task file of
+    lm-evaluation-harness."""
+    from lmlab.text.harness import is_task, read_task
     from lmlab.text.templates import PromptTemplate
     from lmlab.text.wordings import shipped_template
 
@@ -65,6 +67,7 @@ def template_of(name: str) -> "PromptTemplate":
     if not path.is_file():
         return shipped_template(name)
     try:
-        return PromptTemplate.parse(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path.name} cannot be read: {error}.") from error
+    return read_task(text) if tasks and is_task(text) else PromptTemplate.parse(text)

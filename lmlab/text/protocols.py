@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from lmlab.budget import MEASURED, Measure, by_chance
 from lmlab.errors import InputError
 from lmlab.models.forms import Form
 from lmlab.options import CHECKED, Checked, Option
@@ -22,6 +23,7 @@ FORM = (
     "plain text, or the turns of the model’s chat template; default: as it was tuned, else as the "
     "template says, else chat where the model has a chat template"
 )
+ROWS = "time: where all queries would take too long, as many as fit, the same of each design; all"
 QUERIES = Option(
     "Queries",
     "most queries; default: all",
@@ -53,6 +55,7 @@ class Protocol(Checked):
     way: Annotated[Way, Option("Label chosen by", "how a label is chosen")] = "sum"
     calibrate: bool = True
     form: Annotated[Form | None, Option(help=FORM)] = None
+    measure: Annotated[Measure, Option("Rows", ROWS, id="rows", labels=MEASURED)] = "time"
     max_new_tokens: int = LONGEST_ANSWER
     share: bool = True
 
@@ -68,6 +71,11 @@ def asked(data: Dataset, protocol: Protocol) -> Sequence[Row]:
     chance = Random(f"{protocol.seed}/queries")
     picked = chance.sample(range(len(data.queries)), protocol.limit)
     return tuple(data.queries[i] for i in sorted(picked))
+
+
+def order_of(queries: Sequence[Row], protocol: Protocol) -> list[int]:
+    """Places of the queries in the order in which they are asked where not all of them may be."""
+    return by_chance(range(len(queries)), protocol.seed)
 
 
 def drawn(data: Dataset, protocol: Protocol) -> list[list[Row]]:

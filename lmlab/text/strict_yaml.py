@@ -16,6 +16,10 @@ class _Loader(yaml.BaseLoader):  # type: ignore[misc]
         if self.check_event(yaml.AliasEvent):
             mark = self.peek_event().start_mark
             raise yaml.constructor.ConstructorError(None, None, "aliases are not allowed", mark)
+        event = self.peek_event()
+        if (tag := getattr(event, "tag", None)) not in (None, "!"):
+            said = f"‘{str(tag)[:40]}’ is not read, as it can stand for code"
+            raise yaml.constructor.ConstructorError(None, None, said, event.start_mark)
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:

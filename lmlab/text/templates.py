@@ -89,6 +89,11 @@ class PromptTemplate(BaseModel):
         """Read a template from YAML; an InputError says which field is wrong."""
         raw = load_mapping(text)
         raw.pop("shipped", None)
+        if "doc_to_text" in raw:
+            raise InputError(
+                "This is a task file of lm-evaluation-harness.",
+                "`lmlab evaluate --template FILE --data ROWS.jsonl` reads it.",
+            )
         try:
             return cls(**raw, shipped=shipped)
         except ValidationError as error:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass
 
+from lmlab.budget import MEASURED, Measure
 from lmlab.errors import InputError
 from lmlab.models.forms import Form
 from lmlab.options import Option
@@ -38,7 +39,6 @@ METHODS = ("LoRA", "Full", "Selective", "Prompt tuning")
 STARTS = ("V = 0: begins as the base", "both at random")
 FORMS = ("plain text", "the model’s chat template")
 LOSSES = ("the answer", "the whole row")
-MEASURED = ("as much as the time allows", "all rows")
 SMALL, LARGE = 10_000_000, 1_000_000_000
 MOST_NAMES, LONGEST_LIST = 64, 4000
 
@@ -162,7 +162,7 @@ class FinetuneConfig(RunConfig):
     """general texts read, for forgetting, at each evaluation"""
     samples: Annotated[int, Field(ge=0, le=16), Option("sample prompts", high=16)] = 3
     """validation rows whose completion is shown"""
-    measure: Annotated[Literal["time", "all"], Option("measure", labels=MEASURED)] = "time"
+    measure: Annotated[Measure, Option("measure", labels=MEASURED)] = "time"
     """time: of held-out rows, general texts, answers and samples as many as fit, if all evaluations
     together take a tenth of the run's time, or 3 seconds each; all: all of them"""
     precision: Annotated[Literal["auto", "float32", "bfloat16", "float16"], Option()] = "auto"

@@ -4,16 +4,17 @@ once, before the first step, from speeds that are measured then. Knows no torch.
 
 import time
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 
+from lmlab import budget
+from lmlab.budget import Clock
 from lmlab.training.config import FinetuneConfig
 
 SHARE = 0.1  # of a run's time, for all its evaluations together: two at least
 LEAST = 3.0  # seconds that each of them may take in any case
 PASSES = 1.5  # a step takes as long as so many forward passes over its rows, at least
-SLACK = 1.25  # all is measured up to here: what few rows tell is rather too slow than too quick
 FEWEST_ANSWERS = 4  # of fewer, the share that is right says nothing: there are none then
 # The kinds of what is measured, in the order in which they get their part of the time, with the
 # fewest of each.
@@ -22,7 +23,6 @@ NAMES = MappingProxyType(
     {"valid": "held-out rows", "probe": "general texts", "answers": "answers", "samples": "samples"}
 )
 
-Clock = Callable[[], float]  # seconds, from anywhere
 Needs = Mapping[str, Sequence[float]]  # of each kind, the seconds that 0, 1, 2, … of it take
 
 
@@ -72,7 +72,7 @@ class Budget:
             known = priced(self.like[0], needs)
             if known.seconds <= 2 * max(each, LEAST):
                 return known
-        return whole if whole.seconds <= SLACK * each else fitted(needs, each - spent)
+        return whole if budget.fits(whole.seconds, each) else fitted(needs, each - spent)
 
 
 def evaluations(config: FinetuneConfig) -> int:

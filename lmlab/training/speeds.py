@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from itertools import accumulate
 
+from lmlab.budget import Clock
 from lmlab.models.tokens import encode_prompt
 from lmlab.text.sets import evenly
 from lmlab.training.batches import mean_loss
 from lmlab.training.events import Sized
 from lmlab.training.measuring import Measures
 from lmlab.training.rows import Example
-from lmlab.training.sizing import FEWEST, PASSES, Budget, Clock, Needs, priced, whole_of
+from lmlab.training.sizing import FEWEST, PASSES, Budget, Needs, priced, whole_of
 
 QUICK = 0.2  # seconds below which a measurement of speed is made again
 MOST, GROWS = 32, 4  # held-out rows that it takes at most, and how many times more each time

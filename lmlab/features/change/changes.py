@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from lmlab.budget import Left, Portion
 from lmlab.scoring.scored import Scored
 
 
@@ -13,11 +14,18 @@ class Reading:
     done: int
     total: int
     what: str
+    left: Left | None = None  # where that is known
 
     @property
     def share(self) -> float:
         """From 0 to 1."""
-        return self.done / max(1, self.total)
+        return self.left.share if self.left else self.done / max(1, self.total)
+
+    @property
+    def told(self) -> str:
+        """In words, of texts."""
+        said = f"{self.what}: {self.done} of {self.total} texts"
+        return f"{said}, {self.left.told}" if self.left else said
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +165,19 @@ class Drift:
     kl_reverse_low: float = math.nan
     kl_reverse_high: float = math.nan
     group: str = ""  # ``task``, ``general`` or ``other``; empty where it is not known
+    portion: Portion | None = None  # of the texts of each kind; None where all were read
 
     @property
     def forgetting(self) -> float:
         """Bits per byte after, minus before: above 0 where the tuned model became worse."""
         return self.after - self.before
+
+
+@dataclass(frozen=True, slots=True)
+class SoFar:
+    """What the texts that are read by now show; more are read."""
+
+    found: "Drift | TaskMap"
 
 
 @dataclass(frozen=True)
@@ -180,6 +196,7 @@ class TaskMap:
     # Standard deviation of each one's distance from the base over the rows of its own task.
     spread: tuple[float, ...]
     losses: tuple[tuple[float, ...], ...]  # [model][kind]: log-perplexity, nats a token
+    portion: Portion | None = None  # of the rows of each kind; None where all were read
 
     def moved(self, model: int, kind: int) -> float:
         """log₂ of a model's perplexity over the base's: below 0 where it became better."""

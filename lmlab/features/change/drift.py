@@ -41,39 +41,34 @@ def iter_drift(
             be compared.
     """
     for kind, requests in texts.items():
-        steps = iter_kind(base, tuned, kind, requests, max_tokens=max_tokens)
-        yield next(step for step in steps if isinstance(step, Drift))
+        if not requests:
+            raise InputError(f"There is no text of the kind ‘{kind[:60]}’.")
+        yield drift_of(kind, list(iter_kind(base, tuned, requests, max_tokens=max_tokens)))
 
 
 def iter_kind(
-    base: LM,
-    tuned: LM,
-    kind: str,
-    requests: Sequence[ScoreRequest],
-    *,
-    group: str = "",
-    max_tokens: int | None = None,
-) -> Iterator[int | Drift]:
-    """How many texts of a kind are scored, after each; then its ``Drift``. As ``iter_drift``."""
+    base: LM, tuned: LM, requests: Sequence[ScoreRequest], *, max_tokens: int | None = None
+) -> Iterator[Compared]:
+    """Texts of a kind under both models, one after another. As ``iter_drift``."""
     if not same_vocabulary(base, tuned):
         raise InputError(
             f"‘{base.name}’ and ‘{tuned.name}’ have different tokens.",
             "Choose a model and what was made from it.",
         )
-    if not requests:
-        raise InputError(f"There is no text of the kind ‘{kind[:60]}’.")
-    found: list[Compared] = []
     for one in requests:
         steps = iter_compare(
             base, tuned, one.text, prefix=one.prefix, given=one.given, top_k=0,
             max_tokens=max_tokens,
         )  # fmt: skip
-        found.append(next(step for step in steps if isinstance(step, Compared)))
-        yield len(found)
+        yield next(step for step in steps if isinstance(step, Compared))
+
+
+def drift_of(kind: str, found: Sequence[Compared], group: str = "") -> Drift:
+    """What some texts of a kind, at least one, say together."""
     # Each text counts once; the intervals come from drawing texts again.
     away = agreement.bootstrap([_known(one.kl_reverse) for one in found])
     back = agreement.bootstrap([_known(one.kl) for one in found])
-    yield Drift(
+    return Drift(
         kind=kind,
         n_texts=len(found),
         n_tokens=sum(one.first.n_tokens for one in found),

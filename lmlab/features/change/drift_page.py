@@ -7,10 +7,11 @@ from typing import Any
 
 import gradio as gr
 
+from lmlab.budget import measure_named
 from lmlab.features.change import drift_views, receipt_notes
-from lmlab.features.change.changes import Drift
+from lmlab.features.change.changes import Drift, SoFar
 from lmlab.features.change.drift_service import MOST_ROWS, ROWS, Drifting
-from lmlab.features.change.panel import Panel
+from lmlab.features.change.panel import Panel, all_or_time
 from lmlab.features.change.receipt_notes import Moved
 from lmlab.features.change.task_texts import WHICH
 from lmlab.lab import Lab
@@ -50,6 +51,7 @@ def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
             2, MOST_ROWS, ROWS, step=1, label="texts of each kind", elem_id="drift-rows",
             min_width=170,
         )  # fmt: skip
+        measure = all_or_time("drift-measure")
     with gr.Accordion("Text of your own instead of the task’s", open=False, elem_id="drift-more"):
         own = gr.Textbox(
             "", label="Texts", info="an empty line between two", lines=4, max_lines=10,
@@ -65,7 +67,7 @@ def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
             table = static(EMPTY, elem_id="drift-table")
     panel.keep, kept = Keep("drift", ["drift-plot", "drift-table"]), panel.kept
     panel.on(
-        panel.go.click, measurer(lab), [base, tuned, rows, own, way],
+        panel.go.click, measurer(lab), [base, tuned, rows, measure, own, way],
         {"plot": plot, "table": table, "kept": kept}, trigger_mode="once", **MEASURING,
     )  # fmt: skip
     panel.stoppable()
@@ -80,25 +82,29 @@ def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
 def measurer(lab: Lab) -> Callable[..., Work]:
     """The handler of Measure."""
 
-    def measure(base: str, tuned: str, rows: float, own: str, way: str) -> Work:
+    def measure(base: str, tuned: str, rows: float, wanted: str, own: str, way: str) -> Work:
         yield Busy("Preparing …")
-        found: tuple[Drift, ...] = ()
+        found: dict[str, Drift] = {}
         pace = Pace(PATIENCE)
 
         def drawn() -> dict[str, Any]:
-            kept: Moved = (base, tuned, found, int(rows or 0), own or "")
-            table = drift_views.forgetting(base, tuned, found)
-            return {"plot": drift_views.bars(found, way), "table": table, "kept": kept}
+            drifts = tuple(sorted(found.values(), key=drift_views.place))
+            kept: Moved = (base, tuned, drifts, int(rows or 0), own or "")
+            table = drift_views.forgetting(base, tuned, drifts)
+            return {"plot": drift_views.bars(drifts, way), "table": table, "kept": kept}
 
-        for step in lab.service(Drifting).measure(base, tuned, rows=int(rows or 0), own=own or ""):
-            if isinstance(step, Drift):
-                found += (step,)
+        asked: dict[str, Any] = {"own": own or "", "measure": measure_named(wanted)}
+        for step in lab.service(Drifting).measure(base, tuned, rows=int(rows or 0), **asked):
+            if isinstance(step, Drift | SoFar):
+                drift: Any = step.found if isinstance(step, SoFar) else step
+                found[drift.kind] = drift
                 if pace.is_due():
                     yield drawn()
             elif isinstance(step, Loading):
                 yield step
             else:
-                yield Busy(f"{step.what}: {step.done} of {step.total} texts", step.share)
-        return {STATUS: said(drift_views.told(found)), **(drawn() if found else {})}
+                yield Busy(step.told, step.share)
+        end = drawn()
+        return {STATUS: said(drift_views.told(end["kept"][2])), **(end if found else {})}
 
     return measure

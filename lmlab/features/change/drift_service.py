@@ -2,15 +2,17 @@
 it; what cannot be asked is a LabError. Imports no torch before it is measured.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Iterator, Sequence, Sized
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from lmlab.budget import Measure, Rounds, by_chance
 from lmlab.errors import InputError
 from lmlab.features.change import task_texts
-from lmlab.features.change.changes import Drift, Reading, TaskMap
+from lmlab.features.change.changes import Drift, Reading, SoFar, TaskMap
 from lmlab.features.change.service import pair
-from lmlab.features.change.task_texts import Kind
+from lmlab.features.change.task_texts import Kind, Passage
 from lmlab.lab import Lab, import_core
 from lmlab.lent_gpu import runs_models
 from lmlab.memo import Memo
@@ -20,6 +22,7 @@ from lmlab.progress import Loading
 
 if TYPE_CHECKING:
     from lmlab.features.change.drift import Between
+    from lmlab.scoring.compared import Compared
 
 ROWS = 10
 MOST_ROWS = 40
@@ -64,9 +67,16 @@ class Drifting:
         self.lab.check_length(own)
 
     def measure(
-        self, base: str, tuned: str, *, rows: int = ROWS, own: str = ""
-    ) -> Iterator[Loading | Reading | Drift]:
-        """Each kind's ``Drift`` as soon as it is known; others use the models in between.
+        self,
+        base: str,
+        tuned: str,
+        *,
+        rows: int = ROWS,
+        own: str = "",
+        measure: Measure = "time",
+    ) -> Iterator[Loading | Reading | SoFar | Drift]:
+        """Each kind's ``Drift``, all kinds on as many texts, those that fit the time; others use
+        the models in between.
 
         Of models that ship the shipped texts are read once.
         """
@@ -74,31 +84,70 @@ class Drifting:
         self._check(rows, own)
         for ref in refs:
             yield from self.lab.ready(ref)
-        found = self.kinds(tuned, rows, own)
-        stay = all(self.lab.store.ships(ref) for ref in refs)
-        total, done = sum(len(kind.passages) for kind in found), 0
-        for kind in found:
-            key = (base, tuned, kind.name, rows)
-            known = self._kept.get(key) if stay and kind.name != OWN else None
-            for step in [known] if known else self._measured(base, tuned, kind):
-                if not isinstance(step, Drift):
-                    yield Reading(done + step, total, kind.name)
+        stay, fresh = all(self.lab.store.ships(ref) for ref in refs), list[Kind]()
+        for kind in self.kinds(tuned, rows, own):
+            kept = stay and kind.name != OWN
+            known = self._kept.get((base, tuned, kind.name, rows)) if kept else None
+            if known:
+                yield known
+            else:
+                fresh.append(kind)
+        for step in self._read(base, tuned, fresh, measure):
+            if stay and isinstance(step, Drift) and step.kind != OWN and not step.portion:
+                self._kept.put((base, tuned, step.kind, rows), step)
+            yield step
+
+    def _read(
+        self, base: str, tuned: str, kinds: Sequence[Kind], measure: Measure
+    ) -> Iterator[Reading | SoFar | Drift]:
+        import_core()
+        from lmlab.features.change.drift import drift_of
+
+        found: list[dict[int, Compared]] = [{} for _ in kinds]
+
+        def drift(which: int) -> Drift:
+            some = [one for _, one in sorted(found[which].items())]
+            return drift_of(kinds[which].name, some, kinds[which].group)
+
+        rounds = rounds_of(self.lab, kinds, measure)
+        for turn in rounds:
+            for which, kind in enumerate(kinds):
+                places = by_chance(range(len(kind.passages)))[turn.start : turn.stop]
+                if not places:
                     continue
-                if stay and kind.name != OWN:
-                    self._kept.put(key, step)
-                yield step
-            done += len(kind.passages)
+                texts = [kind.passages[place] for place in places]
+                read = zip(self._measured(base, tuned, texts), places, strict=False)
+                for n, (one, place) in enumerate(read, 1):
+                    found[which][place] = one
+                    left = rounds.left(which, n / len(places))
+                    yield Reading(*counted(found, kinds), kind.name, left)
+                if found[which]:
+                    whole = turn.stop >= len(kind.passages)
+                    yield drift(which) if whole else SoFar(drift(which))
+        for which, kind in enumerate(kinds):
+            if rounds.portion and len(found[which]) < len(kind.passages):
+                yield replace(drift(which), portion=rounds.portion)
 
     @runs_models("base", "tuned")
-    def _measured(self, base: str, tuned: str, kind: Kind) -> Iterator[int | Drift]:
-        """Texts of a kind that are done, then its drift."""
+    def _measured(self, base: str, tuned: str, texts: Sequence[Passage]) -> "Iterator[Compared]":
         import_core()
         from lmlab.features.change.drift import iter_kind
 
-        requests, most = [one.request for one in kind.passages], self.lab.settings.max_tokens
+        requests, most = [one.request for one in texts], self.lab.settings.max_tokens
         with self.lab.store.borrow_all(pair(base, tuned)) as (one, two):
-            steps = iter_kind(one, two, kind.name, requests, group=kind.group, max_tokens=most)
-            yield from stepwise([one, two], steps)
+            yield from stepwise([one, two], iter_kind(one, two, requests, max_tokens=most))
+
+
+def rounds_of(lab: Lab, kinds: Sequence[Kind], measure: Measure) -> Rounds:
+    """In which texts of all kinds are read."""
+    most = max((len(kind.passages) for kind in kinds), default=0)
+    seconds = math.inf if measure == "all" else lab.settings.study_seconds
+    return Rounds(most, seconds, parts=len(kinds))
+
+
+def counted(found: Sequence[Sized], kinds: Sequence[Kind]) -> tuple[int, int]:
+    """How many texts are read, and how many there are."""
+    return sum(map(len, found)), sum(len(kind.passages) for kind in kinds)
 
 
 @dataclass(frozen=True)
@@ -117,8 +166,11 @@ class TaskMaps:
         found += [(name, name) for name in self.lab.store.embedded() if name in tasks]
         return [(BASE, ""), *((name, task) for name, task in found if task in tasks)]
 
-    def measure(self, rows: int = MAP_ROWS) -> Iterator[Loading | Reading | TaskMap]:
-        """The map from some rows of each task; others use the models in between."""
+    def measure(
+        self, rows: int = MAP_ROWS, measure: Measure = "time"
+    ) -> Iterator[Loading | Reading | SoFar | TaskMap]:
+        """The map from some rows of each task, as many of all as fit the time; others use the
+        models in between."""
         if not 2 <= rows <= MOST_MAP_ROWS:
             raise InputError(f"From 2 to {MOST_MAP_ROWS} rows of a task are read, not {rows}.")
         if known := self._kept.get(rows):
@@ -127,13 +179,15 @@ class TaskMaps:
         variants = self.variants()
         if BASE not in self.lab.store.embedded() or len(variants) < 3:
             raise InputError("There are no tuned variants of ‘base’ here to make a map of.")
-        for step in self._measured([name for name, _ in variants], rows):
-            if isinstance(step, TaskMap):
+        for step in self._measured([name for name, _ in variants], rows, measure):
+            if isinstance(step, TaskMap) and not step.portion:
                 self._kept.put(rows, step)
             yield step
 
     @runs_models("names")
-    def _measured(self, names: Sequence[str], rows: int) -> Iterator[Loading | Reading | TaskMap]:
+    def _measured(
+        self, names: Sequence[str], rows: int, measure: Measure
+    ) -> Iterator[Loading | Reading | SoFar | TaskMap]:
         import_core()
         from lmlab.features.change.drift import between, task_map
 
@@ -141,16 +195,27 @@ class TaskMaps:
         for ref in refs:
             yield from self.lab.ready(ref)
         kinds = self._kinds(rows)
-        total, done = sum(len(kind.passages) for kind in kinds), 0
-        found: dict[str, list[Between]] = {}
-        for kind in kinds:
-            yield Reading(done, total, kind.name)
-            with self.lab.store.borrow_all(refs) as lms:
-                for passage in kind.passages:
-                    found.setdefault(kind.name, []).append(between(lms, passage.request))
-                    done += 1
-                    yield Reading(done, total, kind.name)
-        yield task_map(self.variants(), found)
+        found: dict[str, dict[int, Between]] = {kind.name: {} for kind in kinds}
+        rounds = rounds_of(self.lab, kinds, measure)
+
+        def made() -> TaskMap:
+            return task_map(
+                self.variants(),
+                {name: [one for _, one in sorted(some.items())] for name, some in found.items()},
+            )
+
+        for turn in rounds:
+            for which, kind in enumerate(kinds):
+                places = by_chance(range(len(kind.passages)))[turn.start : turn.stop]
+                with self.lab.store.borrow_all(refs) as lms:
+                    for n, place in enumerate(places, 1):
+                        one = between(lms, kind.passages[place].request)
+                        found[kind.name][place] = one
+                        left = rounds.left(which, n / len(places))
+                        yield Reading(*counted([*found.values()], kinds), kind.name, left)
+            if turn.stop < rounds.total:
+                yield SoFar(made())
+        yield replace(made(), portion=rounds.portion)
 
     def _kinds(self, rows: int) -> list[Kind]:
         """Each task's held-out rows, then stories."""

@@ -19,6 +19,11 @@ LOOKS = {"task": (FIRST, ""), "general": (SECOND, "/"), "other": (GREY, ".")}
 ROW = 30  # pixels of a bar
 
 
+def place(one: Drift) -> int:
+    """Of its group among the others."""
+    return [*GROUPS].index(one.group) if one.group in GROUPS else len(GROUPS)
+
+
 def bars(found: Sequence[Drift], way: str) -> go.Figure:
     """Mean divergence on each kind of text with its 95 % interval, the first kind on top."""
     figure = plots.empty()

@@ -1,10 +1,11 @@
 """A part of the tab that measures: its buttons, the line beside them, its table as a file."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import gradio as gr
 
+from lmlab.budget import MEASURED, Measure
 from lmlab.parts.saving import Saver
 from lmlab.parts.stream import Line
 from lmlab.parts.widgets import static
@@ -40,3 +41,11 @@ class Panel(Line):
             return write(kept) if kept else ""
 
         self.saver.gives(file, text, self.kept, none, f"Press {self.verb} first.")
+
+
+def all_or_time(name: str) -> gr.Radio:
+    """Whether all rows are measured, or those that fit the time."""
+    return gr.Radio(
+        [*zip(MEASURED, get_args(Measure), strict=True)], value="time", label="Rows", elem_id=name,
+        min_width=320,
+    )  # fmt: skip

@@ -6,6 +6,7 @@ text is not counted.
 
 from collections.abc import Callable, Sequence
 
+from lmlab.budget import by_chance
 from lmlab.features.change.changes import Drift, Knifed, KnifePoint, MatrixChange
 from lmlab.features.change.drift_service import Drifting
 from lmlab.features.change.service import Changing, KnifeTexts
@@ -57,7 +58,9 @@ def of_drift(lab: Lab) -> Callable[[Moved | None], Note | None]:
         def write() -> str:
             kinds = lab.service(Drifting).kinds(tuned, rows, own)
             kind = next(k for k in kinds if k.name == found[0].kind)
-            return drift(base, tuned, found[0], kind.passages)
+            # A part of them is the same ones every time.
+            places = sorted(by_chance(range(len(kind.passages)))[: found[0].n_texts])
+            return drift(base, tuned, found[0], [kind.passages[place] for place in places])
 
         title = f"KL between {tuned} and {base} on {len(found)} kinds of text"
         return Note(f"drift {base} {tuned} {rows}", f"{title}; receipt of {found[0].kind}", write)

@@ -4,13 +4,14 @@ from collections.abc import Callable
 
 import gradio as gr
 
+from lmlab.budget import measure_named
 from lmlab.features.change import taskmap_views
-from lmlab.features.change.changes import Reading, TaskMap
+from lmlab.features.change.changes import Reading, SoFar, TaskMap
 from lmlab.features.change.drift_service import MAP_ROWS, MOST_MAP_ROWS, TaskMaps
-from lmlab.features.change.panel import Panel
+from lmlab.features.change.panel import Panel, all_or_time
 from lmlab.features.change.task_texts import WHICH
 from lmlab.lab import Lab
-from lmlab.parts.stream import Busy, Work, result, waits_in
+from lmlab.parts.stream import Busy, Shown, Work, result, waits_in
 from lmlab.parts.widgets import chart, static
 
 NAME = "Map of tasks"
@@ -33,6 +34,7 @@ def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
             2, MOST_MAP_ROWS, MAP_ROWS, step=1, label="held-out rows of each task",
             elem_id="taskmap-rows", min_width=200,
         )  # fmt: skip
+        wanted = all_or_time("taskmap-measure")
     panel = Panel("taskmap")
     with gr.Row(elem_classes="lm-result"):
         with gr.Column(scale=5, min_width=320, elem_classes="lm-panel"):
@@ -43,7 +45,7 @@ def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
             static('<h2 class="lm-h">How their perplexity moved</h2>')
             table = static(EMPTY, elem_id="taskmap-table")
     outputs = {"plot": plot, "said": said, "table": table, "kept": panel.kept}
-    panel.on(panel.go.click, measurer(lab), [rows], outputs, trigger_mode="once", **MAPPING)
+    panel.on(panel.go.click, measurer(lab), [rows, wanted], outputs, trigger_mode="once", **MAPPING)
     panel.stoppable()
     panel.saves("map-of-tasks.csv", taskmap_views.to_csv, "There is no map yet.")
 
@@ -51,20 +53,26 @@ def build(lab: Lab, base: gr.Dropdown, tuned: gr.Dropdown) -> None:
 def measurer(lab: Lab) -> Callable[..., Work]:
     """The handler of Measure."""
 
-    def measure(rows: float) -> Work:
+    def measure(rows: float, wanted: str) -> Work:
         yield Busy("Preparing …")
-        steps = lab.service(TaskMaps).measure(int(rows or 0))
-        found = yield from result(steps, TaskMap, _counted, patience=0)
-        return {
-            "plot": taskmap_views.picture(found),
-            "said": taskmap_views.said(found),
-            "table": taskmap_views.moves(found),
-            "kept": found,
-        }
+        steps = lab.service(TaskMaps).measure(int(rows or 0), measure_named(wanted))
+        found = yield from result(steps, TaskMap, _told, patience=0)
+        return _drawn(found)
 
     return measure
 
 
-def _counted(step: Reading) -> Busy:
-    said = f"{step.what}: {step.done} of {step.total} texts, read by every model"
-    return Busy(said, step.share)
+def _drawn(found: TaskMap) -> Shown:
+    return {
+        "plot": taskmap_views.picture(found),
+        "said": taskmap_views.said(found),
+        "table": taskmap_views.moves(found),
+        "kept": found,
+    }
+
+
+def _told(step: Reading | SoFar) -> Busy | Shown:
+    if isinstance(step, Reading):
+        return Busy(f"{step.told}, read by every model", step.share)
+    assert isinstance(step.found, TaskMap)
+    return _drawn(step.found)

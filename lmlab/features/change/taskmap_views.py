@@ -96,10 +96,12 @@ def _perplexity(loss: float) -> float:
 
 def said(found: TaskMap) -> str:
     """What the picture is, in sentences, as HTML."""
+    part = f"<b>{found.portion.told('rows of each task')}</b> " if found.portion else ""
     return (
-        '<p class="lm-why">Distance: mean √JSD of the next-token distributions over held-out '
-        f"answers of {len(found.kinds) - 1} tasks, {max(found.n_rows)} rows each, every task with "
-        "equal weight: 0 the same, 1 nothing in common. Two dimensions cannot show all distances: "
+        f'<p class="lm-why">{part}Distance: mean √JSD of the next-token distributions over '
+        f"held-out answers of {len(found.kinds) - 1} tasks, {max(found.n_rows)} rows each, every "
+        "task with equal weight: 0 the same, 1 nothing in common. Two dimensions cannot show all "
+        "distances: "
         f"<b>stress {found.stress:.2f}</b> ({quality(found.stress)} by Kruskal’s words, 1964). "
         "Circle: standard deviation of a variant’s distance from the base over the rows of its "
         "own task. Axes have no meaning but their scale.</p>"

@@ -53,12 +53,12 @@ class Asking:
         lm = self.lm
         return form_for(lm.vocabulary, self.template, self.protocol.form, lm.form)
 
-    def ask(self, draw: int) -> Iterator[Unfit | list[Prediction]]:
-        """Every query after one set of examples; yields what does not fit, then answers by
-        batch."""
+    def ask(self, draw: int, numbers: Sequence[int]) -> Iterator[Unfit | list[Prediction]]:
+        """Every query, each by its number, after one set of examples; yields what does not fit,
+        then answers by batch."""
         fitting = []
-        pairs = zip(self.rendered.queries, self.prompts(draw), strict=True)
-        for number, (pieces, prompt) in enumerate(pairs, 1):
+        asked = zip(numbers, self.rendered.queries, self.prompts(draw), strict=True)
+        for number, pieces, prompt in asked:
             length = self._length(prompt)
             if length > self.lm.context:
                 yield Unfit(number, draw, length)

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from pathlib import Path
 from typing import Any
 
 from lmlab.errors import InputError
@@ -13,12 +14,13 @@ from lmlab.terminal.naming import add_model, asked_ref
 from lmlab.terminal.quiet import quiet, write_json
 from lmlab.terminal.tables import TABLES, pair, table_of, tell, template_of
 from lmlab.text import sets
+from lmlab.text.harness import TaskTemplate, read_docs
 from lmlab.text.protocols import Protocol, draw
 from lmlab.text.reading import Answer
 from lmlab.text.sets import Dataset, Table
 from lmlab.text.templates import PromptTemplate
 
-TEMPLATE = "a shipped name, or a YAML file"
+TEMPLATE = "a shipped name, or a YAML file; for evaluate, a task file of lm-evaluation-harness"
 
 
 def add_prompt(commands: Any) -> None:
@@ -28,7 +30,7 @@ def add_prompt(commands: Any) -> None:
         help="build a prompt from a template, complete it, read the answer",
         description="One query through a prompt template: F builds the prompt, G reads the answer.",
     )
-    add_common(prompt, without=("draws", "limit", "way"))
+    add_common(prompt, without=("draws", "limit", "way", "measure"))
     add_model(prompt)
     prompt.add_argument("--template", required=True, help=TEMPLATE)
     prompt.add_argument("--query", help="the query’s first field; default: standard input")
@@ -66,6 +68,8 @@ def dataset_of(
     """The set that the arguments name: one that ships; a file cut in two; or, where no examples
     are drawn or they come from another file, a file as a whole."""
     wanted = arguments.data or template.data
+    if isinstance(template, TaskTemplate) and wanted in sets.shipped_sets():
+        raise InputError("A task file reads documents of its own.", "Name them with --data FILE.")
     if not wanted:
         raise InputError("The template names no data set.", "Name one with --data.")
     if wanted in sets.shipped_sets() and not arguments.examples:
@@ -73,6 +77,8 @@ def dataset_of(
     skip = arguments.skip_bad
 
     def read(name: str) -> Table:
+        if isinstance(template, TaskTemplate):
+            return template.table(Path(name).name, read_docs(Path(name)))
         found = table_of(name, arguments.map, split=split, skip=skip)
         return found.usable(template.reads, skip=skip)
 

@@ -16,13 +16,14 @@ from lmlab.terminal.naming import ADAPTER, MODEL, asked_models
 from lmlab.terminal.quiet import write_json
 from lmlab.terminal.tables import template_of
 from lmlab.terminal.watched import counting
+from lmlab.text.harness import TaskTemplate
 from lmlab.text.protocols import Protocol
 from lmlab.text.sets import Dataset
 from lmlab.text.templates import PromptTemplate
 from lmlab.text.wordings import wordings_like
 
 if TYPE_CHECKING:
-    from lmlab.features.prompt.studies import Design
+    from lmlab.features.prompt.studies import Design, Steps
     from lmlab.models.model import LM
 
 STUDIES = ("shots", "templates", "order", "models")
@@ -63,7 +64,9 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     ):
         if len(several) > 1 and study != wanted:
             raise InputError(f"Several of {name} need --study {wanted}.")
-    templates = [template_of(name) for name in arguments.template]
+    templates = [template_of(name, tasks=True) for name in arguments.template]
+    if len(templates) > 1 and any(isinstance(one, TaskTemplate) for one in templates):
+        raise InputError("A task file is measured alone.", "Name one --template.")
     shots = any(_numbers(arguments.shots))
     found = dataset_of(arguments, templates[0], split=arguments.split, shots=shots)
     lab = open_lab()
@@ -108,14 +111,21 @@ def _designs(
 
 def _measured(lab: Lab, designs: "Sequence[Design]") -> Iterator[Labelled]:
     """Each design's label and result; progress on standard error where that is a terminal."""
-    from lmlab.features.prompt.studies import iter_study
+    from lmlab.features.prompt.studies import ask_design, iter_study
 
     with counting("rows") as tell:
 
         def borrow(name: str) -> "AbstractContextManager[LM]":
             return lab.store.borrow(name, lambda said: tell(said, 0, 0))
 
-        for cell in iter_study(borrow, designs):
+        def ask(design: "Design", *asked: Any) -> "Steps":
+            with borrow(design.model) as lm:
+                yield from ask_design(lm, design, *asked)
+
+        for design in designs:  # loading takes nothing of the time
+            with borrow(design.model):
+                pass
+        for cell in iter_study(ask, designs, lab.settings.study_seconds):
             tell(cell.label or designs[0].model, cell.done, cell.total)
             if cell.final and cell.evaluation is not None:
                 yield cell.label, cell.evaluation

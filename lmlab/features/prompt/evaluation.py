@@ -34,28 +34,29 @@ def iter_evaluate(
     protocol: Protocol | None = None,
     *,
     examples: Sequence[Sequence[Row]] | None = None,
+    places: Sequence[int] | None = None,
+    before: Evaluation | None = None,
 ) -> Iterator[Evaluating | Evaluation]:
     """Measure a design, as a stream: progress, then the result.
 
-    ``data`` has the template's columns; ``examples`` are sets in place of drawn ones, one a draw.
+    Args:
+        data: with the template's columns.
+        examples: sets in place of drawn ones, one a draw.
+        places: which of the queries are asked now, from 0; by default all.
+        before: the result of others, which this one goes on from.
 
     Raises:
-        InputError: a row lacks a column, a label is unknown, there are fewer rows than shots, or no
-            prompt fits the model's context.
+        InputError: a row lacks a column, a label is unknown, there are fewer rows than shots, or,
+            where all are asked at once, no prompt fits the model's context.
         ModelError: the model gives not-a-number.
     """
     protocol = protocol or Protocol()
-    data.check(template.needed)
-    for part, rows in (("examples", data.pool), ("queries", data.queries)):
-        try:
-            template.check(rows)
-        except InputError as error:
-            raise InputError(f"{data.name}, {part}: {error.message}", error.hint) from None
-    queries = asked(data, protocol)
-    sets = drawn(data, protocol) if examples is None else examples
-    shown = [row for rows in sets for row in rows]
+    if before is None:
+        _check(template, data)
+    every, sets = asked(data, protocol), drawn(data, protocol) if examples is None else examples
+    chosen = range(len(every)) if places is None else sorted(places)
+    queries = [every[place] for place in chosen]
     asking = Asking(lm, template, protocol, *prepared(template, queries, sets))
-    told = notes_of(lm.vocabulary, template, shown, queries, asking.form, lm.form)
     result = Evaluation(
         model=lm.name,
         template=template.name,
@@ -65,46 +66,72 @@ def iter_evaluate(
         seed=protocol.seed,
         labels=tuple(template.labels),
         way=protocol.way,
-        predictions=(),
-        notes=(*data.notes, *told, *_notes(template, queries, protocol)),
+        predictions=before.predictions if before else (),
+        unfit=before.unfit if before else (),
+        seconds=before.seconds if before else 0.0,
         form=asking.form,
+        context=lm.context,
     )
-    yield from _filled(asking, result, len(queries) * len(sets))
+    by_now = {*chosen, *result.places}
+    known = [row if place in by_now else {} for place, row in enumerate(every)]
+    shown = [row for rows in sets for row in rows]
+    told = notes_of(lm.vocabulary, template, shown, known, asking.form, lm.form)
+    notes = (*data.notes, *told, *_notes(template, [row for row in known if row], protocol))
+    for step in _filled(asking, replace(result, notes=notes), [place + 1 for place in chosen]):
+        if places is None and isinstance(step, Evaluation):
+            refuse_empty(step)
+        yield step
 
 
-def _filled(asking: Asking, result: Evaluation, total: int) -> Iterator[Evaluating | Evaluation]:
+def _check(template: PromptTemplate, data: Dataset) -> None:
+    data.check(template.needed)
+    for part, rows in (("examples", data.pool), ("queries", data.queries)):
+        try:
+            template.check(rows)
+        except InputError as error:
+            raise InputError(f"{data.name}, {part}: {error.message}", error.hint) from None
+
+
+def _filled(
+    asking: Asking, result: Evaluation, numbers: Sequence[int]
+) -> Iterator[Evaluating | Evaluation]:
     """The result as its predictions come, then all of it."""
-    started = time.perf_counter()
-    yield Evaluating(0, total)
+    started = time.perf_counter() - result.seconds
+    total = result.asked + len(numbers) * result.draws
+    yield Evaluating(result.asked, total, result if result.predictions else None)
     for draw in range(result.draws):
-        for part in asking.ask(draw):
+        for part in asking.ask(draw, numbers):
             if isinstance(part, Unfit):
                 result = replace(result, unfit=(*result.unfit, part))
             else:
                 result = replace(result, predictions=(*result.predictions, *part))
             result = replace(result, seconds=time.perf_counter() - started)
-            done = len(result.predictions) + len(result.unfit)
-            yield Evaluating(done, total, result if result.predictions else None)
-    yield _finished(asking.lm, result)
+            yield Evaluating(result.asked, total, result if result.predictions else None)
+    yield _ordered(result)
 
 
-def _finished(lm: LM, result: Evaluation) -> Evaluation:
-    """In order of draws and rows; refuses a result without a single answer."""
-    lengths = [one.n_tokens for one in result.unfit]
-    if not result.predictions:
-        raise InputError(
-            f"No prompt fits: they have {min(lengths):,} to {max(lengths):,} tokens with the "
-            f"answer; ‘{lm.name}’ reads at most {lm.context:,}.",
-            "Take fewer shots or shorter rows.",
-        )
+def _ordered(result: Evaluation) -> Evaluation:
+    """In order of draws and rows, and what was not asked is said."""
     ordered = tuple(sorted(result.predictions, key=lambda p: (p.draw, p.row)))
-    notes = result.notes
+    notes, lengths = result.notes, [one.n_tokens for one in result.unfit]
     if lengths:
         notes += (
             f"{len(lengths)} of {len(lengths) + len(ordered)} prompts were not asked: they have up "
-            f"to {max(lengths):,} tokens, and the model reads at most {lm.context:,}.",
+            f"to {max(lengths):,} tokens, and the model reads at most {result.context:,}.",
         )
     return replace(result, predictions=ordered, notes=notes)
+
+
+def refuse_empty(result: Evaluation) -> None:
+    """Raise an InputError where a result has not a single answer."""
+    if result.predictions:
+        return
+    lengths = [one.n_tokens for one in result.unfit]
+    raise InputError(
+        f"No prompt fits: they have {min(lengths):,} to {max(lengths):,} tokens with the "
+        f"answer; ‘{result.model}’ reads at most {result.context:,}.",
+        "Take fewer shots or shorter rows.",
+    )
 
 
 def _notes(template: PromptTemplate, queries: Sequence[Row], protocol: Protocol) -> Iterator[str]:

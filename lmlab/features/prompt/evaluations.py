@@ -5,10 +5,11 @@ Frozen results of plain Python values; log-likelihoods in nats. No torch, no mod
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
+from lmlab.budget import Portion
 from lmlab.maths import agreement
 from lmlab.maths.agreement import Bin, Interval, finite
 from lmlab.models.forms import Form
@@ -65,11 +66,28 @@ class Evaluation:
     notes: tuple[str, ...] = ()  # what a reader has to know, in sentences
     seconds: float = 0.0
     form: Form = "plain"  # that the prompts had
+    context: int = 0  # most tokens that the model reads
+    portion: Portion | None = None  # of the queries that were asked; None where all were
 
     @property
     def n(self) -> int:
         """Queries that were asked."""
         return len({p.row for p in self.predictions})
+
+    @property
+    def asked(self) -> int:
+        """Prompts that were asked, and those that were too long for it."""
+        return len(self.predictions) + len(self.unfit)
+
+    @property
+    def places(self) -> set[int]:
+        """Places of the queries that were asked, from 0, those that were too long among them."""
+        return {p.row - 1 for p in self.predictions} | {p.row - 1 for p in self.unfit}
+
+    def within(self, portion: Portion | None) -> "Evaluation":
+        """The same as what a part of the rows has shown, which is said."""
+        notes = (portion.told(), *self.notes) if portion else self.notes
+        return replace(self, portion=portion, notes=notes)
 
     @property
     def chosen(self) -> bool:
@@ -184,6 +202,8 @@ class Evaluation:
             figures["accuracy_by_way"] = {w: finite(value) for w, value in self.by_way.items()}
         else:
             figures["f1"] = self.f1.mean
+        if self.portion:
+            figures |= {"rows": self.portion.whole, "seconds_of_all": self.portion.seconds}
         notes = {"notes": list(self.notes)} if self.notes else {}
         return {name: finite(value) for name, value in figures.items()} | notes
 

@@ -147,5 +147,6 @@ class Handlers:
 
 def _drawn(ran: Ran, name: str) -> dict[str, str]:
     """Preview and strip of a run on its way."""
-    end = ran.asked.prompt.text[-BEFORE:]
-    return {"view": ran.shown, "strip": shift_strip.flowing(name, ran.model, end, ran.steps)}
+    text = ran.asked.prompt.text
+    strip = shift_strip.flowing(name, ran.model, text, ran.steps, most=BEFORE)
+    return {"view": ran.shown, "strip": strip}

@@ -61,7 +61,7 @@ def build(lab: Lab, form: SimpleNamespace, sheet: gr.State) -> SimpleNamespace:
         plan.kind, [plan.shots, plan.models], queue=False, **QUIET,
     )  # fmt: skip
     form.data.input(lambda name: events.others(lab, name), form.data, plan.models, **QUIET)
-    pairs.build(lab, form.model)
+    pairs.build(lab, form.model, plan.rows)
     return shown
 
 
@@ -79,7 +79,7 @@ def _ask(lab: Lab, plan: SimpleNamespace) -> None:
             "0, 1, 2, 4, 8", label="Shots to try", elem_id="prompt-curve", min_width=120,
             max_lines=1,
         )  # fmt: skip
-        plan.counts = [MEASURED.widget(name) for name in MEASURED.names]
+        counts = {name: MEASURED.widget(name) for name in MEASURED.names if name != "measure"}
         plan.models = gr.Dropdown(
             lab.model_names(), value=events.others(lab, design.FIRST[0]), multiselect=True,
             label="Other models", elem_id="prompt-models", min_width=330, visible=False,
@@ -88,6 +88,8 @@ def _ask(lab: Lab, plan: SimpleNamespace) -> None:
             False, label="with the examples above", info="else drawn by seed",
             elem_id="prompt-above", min_width=200,
         )  # fmt: skip
+        counts["measure"] = plan.rows = MEASURED.widget("measure", min_width=320)
+        plan.counts = [counts[name] for name in MEASURED.names]
     with gr.Row(elem_classes="lm-buttons"):
         plan.buttons[""] = gr.Button(
             "Measure", variant="primary", elem_id="prompt-measure", scale=0, min_width=160

@@ -25,7 +25,7 @@ from lmlab.text.templates import PromptTemplate
 from lmlab.text.wordings import read_wording, wordings_like
 
 if TYPE_CHECKING:
-    from lmlab.features.prompt.studies import Design
+    from lmlab.features.prompt.studies import Cell, Design
 
 DRAWING = 0.8  # seconds between two drawings of a design under way
 FEW = 4  # shots of the one-click comparisons where there are no examples
@@ -115,7 +115,7 @@ class Measured:
     kind: str  # ``shots``, ``order``, or another, which is drawn as bars
     results: tuple[tuple[str, Evaluation], ...]  # each design's label and figures
     queries: Sequence[Row]  # the rows that were asked
-    under_way: bool = False  # whether the last design is not done
+    under_way: bool = False  # whether rows are still asked
     last: "Design | None" = None
 
 
@@ -142,15 +142,24 @@ def measurer(lab: Lab, kind: str = "") -> Callable[..., Work]:
                 continue
             if event.evaluation is not None:
                 found[event.design] = (event.label, event.evaluation)
-                if drawings.is_due() or event.final:
-                    yield draw(measured(not event.final))
+                if drawings.is_due() and not event.final:
+                    yield draw(measured(under_way=True))
                     continue
             if signs.is_due():
-                share = (event.design + event.done / max(1, event.total)) / event.designs
-                yield Busy(f"{event.label}: {event.done:,} of {event.total:,} prompts", share)
+                yield _told(event)
         return draw(measured(), final=True)
 
     return measure
+
+
+def _told(cell: "Cell") -> Busy:
+    """How far a study is: with the seconds that are left once they are known."""
+    shots = "shot" if cell.label == "1" else "shots"
+    label = f"{cell.label} {shots}" if cell.label.isdecimal() else cell.label
+    said = f"{label}: {cell.done:,} of {cell.total:,} prompts"
+    if cell.left is None:
+        return Busy(f"{said}, which tell how long it takes")
+    return Busy(f"{said}, {cell.left.told}", cell.left.share)
 
 
 def draw(measured: Measured, *, final: bool = False) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import gradio as gr
 
+from lmlab.budget import measure_named
 from lmlab.errors import InputError
 from lmlab.features.prompt import views
 from lmlab.features.prompt.service import Prompting
@@ -19,8 +20,8 @@ from lmlab.text.uploads import read_upload
 FIRST = ("The book on the tables is new.", "The book on the tables are new.")
 
 
-def build(lab: Lab, model: gr.Dropdown) -> None:
-    """Draw the part and wire it."""
+def build(lab: Lab, model: gr.Dropdown, rows: gr.Radio) -> None:
+    """Draw the part and wire it; ``rows`` says whether all are measured."""
     looks: dict[str, Any] = {"min_width": 220, "max_lines": 3}
     with gr.Column(elem_classes="lm-panel"):
         static('<h2 class="lm-h">Minimal pairs: which of two sentences does the model prefer?</h2>')
@@ -57,8 +58,8 @@ def build(lab: Lab, model: gr.Dropdown) -> None:
     drawn = {"table": table, "every": listed}
     asked = [judge.click, good.submit, bad.submit]
     line.on(asked, handlers.judge, [good, bad, model], {"box": box}, **GENERATING)
-    line.on(every.click, handlers.measure, [model], drawn, **STUDYING)
-    line.on(own.click, handlers.measure_own, [model, *given], drawn, **STUDYING)
+    line.on(every.click, handlers.measure, [model, rows], drawn, **STUDYING)
+    line.on(own.click, handlers.measure_own, [model, rows, *given], drawn, **STUDYING)
     line.stoppable()
 
 
@@ -80,23 +81,24 @@ class Handlers:
         found = yield from result(asked, Judged, lambda step: step)
         return {"box": views.pair(found, *first_difference(found.good, found.bad))}
 
-    def measure(self, model: str, pairs: Any = None) -> Work:
+    def measure(self, model: str, rows: str, pairs: Any = None) -> Work:
         """Many pairs: all shipped ones, or those that are handed over."""
         yield Busy(f"{model}: reading …")
         last: Any = None
-        for event in self.lab.service(Prompting).judge_all(model, pairs):
+        for event in self.lab.service(Prompting).judge_all(model, pairs, measure_named(rows)):
             if isinstance(event, Loading):
                 yield event
             else:
                 last, said = event, f"{len(event.rows)} of {event.total} pairs"
-                share = len(event.rows) / event.total
+                share = event.left.share if event.left else 0.0
+                said += f", {event.left.told}" if event.left else ""
                 yield Busy(said, share, {"table": views.pair_table(event)})
         return {"table": views.pair_table(last), "every": views.pair_list(last)}
 
-    def measure_own(self, model: str, file: Any, pasted: str) -> Work:
+    def measure_own(self, model: str, rows: str, file: Any, pasted: str) -> Work:
         """The visitor's pairs."""
         import_core()
         from lmlab.scoring.pairs import pairs_of
 
         table = read_upload(*upload_table.content(file, pasted))
-        return (yield from self.measure(model, pairs_of(table)))
+        return (yield from self.measure(model, rows, pairs_of(table)))

@@ -3,10 +3,12 @@
 Imports no torch before something is run.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lmlab.budget import Measure
 from lmlab.errors import InputError
 from lmlab.lab import Lab, import_core
 from lmlab.lent_gpu import runs_models
@@ -25,7 +27,8 @@ from lmlab.text.wordings import tuned_wording
 
 if TYPE_CHECKING:
     from lmlab.features.prompt.asking import Asking
-    from lmlab.features.prompt.studies import Cell, Design
+    from lmlab.features.prompt.evaluations import Evaluation
+    from lmlab.features.prompt.studies import Cell, Design, Steps
     from lmlab.generation.completions import Step
     from lmlab.models.model import LM
     from lmlab.models.tokens import Vocabulary
@@ -160,7 +163,7 @@ class Prompting:
                 yield _weighed(asking, prompt)
 
     def study(self, designs: "Sequence[Design]") -> "Iterator[Loading | Cell]":
-        """Measure designs one after another."""
+        """Measure designs, all of them on the same queries."""
         prompts = sum(
             min(len(d.data.queries), d.protocol.limit or len(d.data.queries))
             * (len(d.examples) if d.examples else d.protocol.draws if d.protocol.shots else 1)
@@ -173,16 +176,17 @@ class Prompting:
             )
         for name in dict.fromkeys(design.model for design in designs):
             yield from self.lab.ready(ModelRef.parse(name))
-        for place, design in enumerate(designs):
-            yield from self._studied(design, place, len(designs))
+        from lmlab.features.prompt.studies import iter_study
+
+        yield from iter_study(self._ask, designs, self.lab.settings.study_seconds)
 
     @runs_models("design")
-    def _studied(self, design: "Design", place: int, of: int) -> "Iterator[Cell]":
+    def _ask(self, design: "Design", places: Sequence[int], before: "Evaluation | None") -> "Steps":
         import_core()
-        from lmlab.features.prompt.studies import iter_design
+        from lmlab.features.prompt.studies import ask_design
 
         with self.lab.store.borrow(ModelRef.parse(design.model)) as lm:
-            yield from iter_design(lm, design, place, of)
+            yield from ask_design(lm, design, places, before)
 
     def prompts_of(self, design: "Design") -> Iterator[tuple[int, int, Prompt, str]]:
         """What a design asks: (row from 1, draw, prompt, true answer), in the form of the model."""
@@ -213,9 +217,12 @@ class Prompting:
 
     @runs_models("model")
     def judge_all(
-        self, model: str, pairs: "Sequence[MinimalPair] | None" = None
+        self,
+        model: str,
+        pairs: "Sequence[MinimalPair] | None" = None,
+        measure: Measure = "time",
     ) -> "Iterator[Loading | PairsResult]":
-        """Many minimal pairs: a visitor's, or the shipped ones."""
+        """Many minimal pairs, a visitor's, or the shipped ones: as many as fit the time."""
         import_core()
         from lmlab.scoring.pairs import iter_pairs, shipped_pairs
 
@@ -230,7 +237,8 @@ class Prompting:
         yield from self.lab.ready(ref)
         with self.lab.store.borrow(ref) as lm:
             wanted = shipped_pairs() if pairs is None else pairs
-            yield from stepwise([lm], iter_pairs(lm, wanted))
+            seconds = math.inf if measure == "all" else self.lab.settings.study_seconds
+            yield from stepwise([lm], iter_pairs(lm, wanted, seconds))
 
 
 def _written(

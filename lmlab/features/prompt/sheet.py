@@ -18,7 +18,8 @@ from lmlab.text.sets import Dataset
 from lmlab.text.templates import PromptTemplate
 from lmlab.text.wordings import read_wording
 
-MEASURED = Controls("prompt", Protocol(draws=3, limit=60), (("draws", "limit", "way"),), info=False)
+COUNTS = ("draws", "limit", "way", "measure")
+MEASURED = Controls("prompt", Protocol(draws=3, limit=60), (COUNTS,), info=False)
 EXAMPLES = Controls("prompt", Protocol(shots=3), (("shots", "seed"),), info=False, width=80)
 LONGEST_CELL = 20_000
 MOST_ROWS = 64

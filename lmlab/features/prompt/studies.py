@@ -6,23 +6,25 @@ A study is a list of designs and a stream of their results, drawn as they come.
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from random import Random
 
+from lmlab.budget import Left, Rounds
 from lmlab.errors import InputError
-from lmlab.features.prompt.evaluation import iter_evaluate
-from lmlab.features.prompt.evaluations import Evaluation
+from lmlab.features.prompt.evaluation import iter_evaluate, refuse_empty
+from lmlab.features.prompt.evaluations import Evaluating, Evaluation
 from lmlab.models.fair_lock import stepwise
 from lmlab.models.model import LM
-from lmlab.text.protocols import Protocol, draw
+from lmlab.text.protocols import Protocol, asked, draw, order_of
 from lmlab.text.rows import Row
 from lmlab.text.sets import Dataset
 from lmlab.text.templates import PromptTemplate
 
 MOST_ORDERS = 24
 
-Borrow = Callable[[str], AbstractContextManager[LM]]
+Steps = Iterator[Evaluating | Evaluation]
+# Asks a design some of its queries, by their places; goes on from a result.
+Ask = Callable[["Design", Sequence[int], Evaluation | None], Steps]
 
 
 @dataclass(frozen=True)
@@ -45,33 +47,73 @@ class Cell:
     designs: int  # how many there are
     label: str
     done: int
-    total: int
-    evaluation: Evaluation | None  # None before the first prediction
-    final: bool
+    total: int  # that are asked in this round, and before
+    evaluation: Evaluation | None = None  # None before the first prediction
+    final: bool = False
+    left: Left | None = None  # of the whole study; None: not known yet
 
 
-def iter_study(borrow: Borrow, designs: Sequence[Design]) -> Iterator[Cell]:
-    """Measure each design in turn; each model is borrowed for its own designs only.
+def iter_study(ask: Ask, designs: Sequence[Design], seconds: float = math.inf) -> Iterator[Cell]:
+    """Measure designs side by side: all of them on some queries, then on more, as many as fit.
+
+    Args:
+        ask: runs a design's model.
+        seconds: that all may take, about, unless the designs' protocol says ``all``.
 
     Raises:
         LabError: what ``iter_evaluate`` raises.
     """
-    for place, design in enumerate(designs):
-        with borrow(design.model) as lm:
-            yield from iter_design(lm, design, place, len(designs))
+    protocol, found = designs[0].protocol, dict[int, Evaluation]()
+    order = order_of(asked(designs[0].data, protocol), protocol)
+    budget = math.inf if protocol.measure == "all" else seconds
+    rounds = Rounds(len(order), budget, parts=len(designs))
+    for places in rounds:
+        chosen = [order[place] for place in places]
+        for which in range(len(designs)):
+            yield from _turn(ask, designs, which, chosen, found, rounds)
+    for which, result in found.items():
+        refuse_empty(result)
+        yield _cell(designs, which, result.within(rounds.portion), final=True)
 
 
-def iter_design(lm: LM, design: Design, place: int = 0, of: int = 1) -> Iterator[Cell]:
-    """Measure one design, which stands at a place among several; others use the model between."""
-    steps = iter_evaluate(
-        lm, design.template, design.data, design.protocol, examples=design.examples
-    )
-    for step in stepwise([lm], steps):
+def _turn(
+    ask: Ask,
+    designs: Sequence[Design],
+    which: int,
+    places: Sequence[int],
+    found: dict[int, Evaluation],
+    rounds: Rounds,
+) -> Iterator[Cell]:
+    """One design's part of a round."""
+    before = found.get(which)
+    known = before.asked if before else 0
+    for step in ask(designs[which], places, before):
         if isinstance(step, Evaluation):
-            n = len(step.predictions) + len(step.unfit)
-            yield Cell(place, of, design.label, n, n, step, final=True)
+            found[which], left = step, rounds.left(which, 1.0)
+            yield replace(_cell(designs, which, step), left=left)
         else:
-            yield Cell(place, of, design.label, step.done, step.total, step.so_far, final=False)
+            left = rounds.left(which, (step.done - known) / max(1, step.total - known))
+            cell = Cell(which, len(designs), designs[which].label, step.done, step.total)
+            yield replace(cell, evaluation=step.so_far, left=left)
+
+
+def _cell(
+    designs: Sequence[Design], which: int, result: Evaluation, *, final: bool = False
+) -> Cell:
+    n = result.asked
+    shown = result if result.predictions else None
+    return Cell(which, len(designs), designs[which].label, n, n, shown, final)
+
+
+def ask_design(
+    lm: LM, design: Design, places: Sequence[int], before: Evaluation | None = None
+) -> Steps:
+    """Some queries of a design; others use the model between two steps."""
+    steps = iter_evaluate(
+        lm, design.template, design.data, design.protocol, examples=design.examples, places=places,
+        before=before,
+    )  # fmt: skip
+    return stepwise([lm], steps)
 
 
 def shots_study(design: Design, shots: Sequence[int]) -> list[Design]:

@@ -24,7 +24,7 @@ def empty() -> go.Figure:
 
 def chart(kind: str, results: Labelled, what: str, *, under_way: bool = False) -> go.Figure:
     """A study's chart of one of ``MEASURES``: ``shots`` is a curve, ``order`` the lottery, all else
-    bars. A last design that is under way is drawn hollow."""
+    bars. What is under way is drawn hollow or pale."""
     if kind == "shots":
         return shots(results, what, under_way=under_way)
     if kind == "order":
@@ -35,9 +35,7 @@ def chart(kind: str, results: Labelled, what: str, *, under_way: bool = False) -
 def shots(results: Labelled, what: str = "accuracy", *, under_way: bool = False) -> go.Figure:
     """A measure against the number of examples: mean, 95 % interval, and every draw."""
     draws = [(str(e.shots), value) for _, e in results for value in _draws(e, what)]
-    symbols = ["circle"] * len(results)
-    if under_way:
-        symbols[-1] = "circle-open"
+    symbol = "circle-open" if under_way else "circle"
     figure = _figure(
         "examples in the prompt, shots",
         what,
@@ -46,6 +44,7 @@ def shots(results: Labelled, what: str = "accuracy", *, under_way: bool = False)
             y=[y for _, y in draws],
             mode="markers",
             name="one draw of examples",
+            cliponaxis=False,
             marker={"size": 8, "color": SECOND, "opacity": 0.45},
             hovertemplate="%{x} shots, one draw: %{y:.3f}<extra></extra>",
         ),
@@ -53,7 +52,7 @@ def shots(results: Labelled, what: str = "accuracy", *, under_way: bool = False)
             "mean, 95 % interval", FIRST, 3,
             x=[str(e.shots) for _, e in results],
             **_means(results, what),
-            marker={"size": 10, "symbol": symbols},
+            marker={"size": 10, "symbol": symbol},
             hovertemplate="%{x} shots: %{y:.3f}<extra></extra>",
         ),
     )  # fmt: skip
@@ -63,13 +62,10 @@ def shots(results: Labelled, what: str = "accuracy", *, under_way: bool = False)
 def bars(results: Labelled, what: str = "accuracy", *, under_way: bool = False) -> go.Figure:
     """A measure of several designs, with intervals."""
     means = _means(results, what)
-    opacity = [1.0] * len(results)
-    if under_way:
-        opacity[-1] = 0.45
     bar = go.Bar(
         x=[_name(label) for label, _ in results],
         **means,
-        marker={"color": FIRST, "line": {"width": 0}, "opacity": opacity},
+        marker={"color": FIRST, "line": {"width": 0}, "opacity": 0.45 if under_way else 1.0},
         width=0.5,
         name=f"{TITLES[what].split(',')[0]}, 95 % interval",
         text=[f"{mean:.2f}" for mean in means["y"]],
@@ -139,7 +135,8 @@ def _draws(evaluation: Evaluation, what: str) -> list[float]:
 
 def _line(name: str, colour: str, width: float = 2.5, **given: Any) -> go.Scatter:
     line = {"color": colour, "width": width}
-    return go.Scatter(name=name, mode="lines+markers", line=line, **given)
+    # A mark at 0 or 1 is drawn whole.
+    return go.Scatter(name=name, mode="lines+markers", line=line, cliponaxis=False, **given)
 
 
 def _means(results: Labelled, what: str) -> dict[str, Any]:

@@ -203,12 +203,11 @@ def reading(
 
 
 def cells(results: Labelled, *, under_way: bool = False) -> str:
-    """The figures of every design; the last one may be under way."""
+    """The figures of every design, which may be under way."""
     chosen = any(evaluation.chosen for _, evaluation in results)
     extra = ("macro-F1", "ECE", "Brier") if chosen else ("token F1",)
     head = ("", "accuracy", "95 %", "± over draws", "NLL, nats", *extra, "queries", "seconds")
-    last = len(results) - 1 if under_way else -1
-    rows = [(label, _figures(e), i == last) for i, (label, e) in enumerate(results)]
+    rows = [(label, _figures(e), under_way) for label, e in results]
     notes = list(dict.fromkeys(note for _, evaluation in results for note in evaluation.notes))
     forms = dict.fromkeys(evaluation.form for _, evaluation in results)
     if list(forms) != ["plain"]:
@@ -253,6 +252,8 @@ def pair_table(result: "PairsResult") -> str:
     found = {**result.by_kind, "all": result.accuracy}
     rows = [(kind, o.mean, counts.get(kind) or len(result.rows)) for kind, o in found.items()]
     said = f"{len(result.rows)} of {result.total} pairs, {result.model}"
+    if result.portion:
+        said = f"{result.model}. {result.portion.told('pairs')}"
     return html(HTML, "pair_table", rows, said)
 
 

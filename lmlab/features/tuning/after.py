@@ -1,5 +1,6 @@
 """What to do with a run that has learned something: open it elsewhere, take it along, push it."""
 
+from collections.abc import Callable
 from functools import partial
 from html import escape
 from typing import Any
@@ -10,6 +11,7 @@ from lmlab.errors import InputError
 from lmlab.features.tuning.service import Tuning
 from lmlab.lab import Lab
 from lmlab.parts.gradio_compat.building import elsewhere
+from lmlab.parts.gradio_compat.signing_in import LoginButton, OAuthToken, can_sign_in, token_of
 from lmlab.parts.run_following import known, saved
 from lmlab.parts.run_panel import ONCE, RunPanel, model_choice
 from lmlab.parts.run_widgets import hand_over
@@ -58,6 +60,7 @@ def build(lab: Lab, panel: RunPanel) -> None:
 
 
 def _hub(lab: Lab, panel: RunPanel) -> None:
+    signs_in = can_sign_in()
     with gr.Accordion("Push it to the Hub", open=False, elem_id="tuning-hub"):
         with gr.Row(elem_classes="lm-controls"):
             repo = gr.Textbox(
@@ -66,18 +69,30 @@ def _hub(lab: Lab, panel: RunPanel) -> None:
             )  # fmt: skip
             token = gr.Textbox(
                 "", label="your token, used once and never kept", type="password", max_lines=1,
-                max_length=200, elem_id="tuning-token", min_width=170,
+                max_length=200, elem_id="tuning-token", min_width=170, visible=not signs_in,
             )  # fmt: skip
             private = gr.Checkbox(True, label="private", elem_id="tuning-private", min_width=80)
         with gr.Row(elem_classes="lm-buttons"):
+            if signs_in:
+                LoginButton(icon=None, size="sm", elem_id="tuning-login", min_width=200)
             push = gr.Button("Push", size="sm", elem_id="tuning-push", min_width=110)
             pushed = static("", elem_id="tuning-pushed", elem_classes="lm-status")
-    asked = [*panel.mine, repo, token, private]
-    on(push.click, partial(pushed_to, lab), asked, {"token": token, "pushed": pushed}, **ONCE)
+    handler = signed_in(lab) if signs_in else partial(pushed_to, lab)
+    asked = [*panel.mine, repo, private] if signs_in else [*panel.mine, repo, token, private]
+    on(push.click, handler, asked, {"token": token, "pushed": pushed}, **ONCE)
+
+
+def signed_in(lab: Lab) -> Callable[..., Shown]:
+    """The handler for who has signed in; Gradio adds the token by its annotation."""
+
+    def push(owner: str, run: str, repo: str, private: bool, visitor: OAuthToken | None) -> Shown:
+        return {"pushed": pushed_to(lab, owner, run, repo, token_of(visitor), private)["pushed"]}
+
+    return push
 
 
 def pushed_to(lab: Lab, owner: str, run: str, repo: str, token: str, private: bool) -> Shown:
-    """Upload what was learned; the token is emptied."""
+    """Upload what was learned; a token that was typed is emptied."""
     if not (repo or "").strip() or not (token or "").strip():
         raise InputError("A repository and a token are needed.", "Fill in both boxes.")
     address = lab.service(Tuning).push(
@@ -86,7 +101,7 @@ def pushed_to(lab: Lab, owner: str, run: str, repo: str, token: str, private: bo
     where = escape(str(address))
     said = (
         f'<p class="lm-said">Pushed to <a href="{where}" target="_blank" rel="noopener">'
-        f"{where}</a>. The token is forgotten.</p>"
+        f"{where}</a>.</p>"
     )
     return {"token": "", "pushed": said}
 

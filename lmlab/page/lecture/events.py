@@ -17,6 +17,7 @@ from lmlab.page.lecture import links
 from lmlab.page.lecture.filling import Filling
 from lmlab.page.lecture.stage import Stage
 from lmlab.page.scenes.course import LARGEST, MOST, parsed, unique
+from lmlab.page.scenes.ready import getting
 from lmlab.page.scenes.scene import MODELS, Scene, written
 
 SCENES_AHEAD = 2  # are prepared while one is shown: some take longer than one is shown
@@ -38,15 +39,18 @@ def filler(filling: Filling, stage: Stage, course: tuple[Scene, ...]) -> Callabl
             tab, values, run = scene.tab, dict(scene.inputs), scene.run
         if tab != stage.name:
             raise InputError(f"This belongs to the tab ‘{tab[:40]}’.", "Load the page anew.")
-        wanted = _wanted(filling.lab, stage, values) if strange else {}
-        if not wanted or getattr(asked, "agreed", None) is True:
+        lacked = {} if strange else _lacked(filling.lab, stage, values)
+        asks = values if strange else {key: values[key] for key in lacked}
+        wanted = _wanted(filling.lab, stage, asks)
+        if not (wanted or lacked) or getattr(asked, "agreed", None) is True:
             updates = filling.updates(tab, values, known)
             return [*updates, _mail("filled", name=name, tab=tab, run=run)]
         # Controls that name a model ask for it as soon as they are filled in.
-        rest = {key: value for key, value in values.items() if key not in wanted}
-        updates = filling.updates(tab, rest, known)
-        said = " and ".join(dict.fromkeys(wanted.values()))
-        return [*updates, _mail("filled", name=name, tab=tab, run=None, wants=said, query=query)]
+        rest = {key: value for key, value in values.items() if key not in {*wanted, *lacked}}
+        told = {"wants": " and ".join(dict.fromkeys(wanted.values())), "query": query}
+        told["lacks"] = " ".join(dict.fromkeys(lacked.values()))
+        mail = _mail("filled", name=name, tab=tab, run=None, **told)
+        return [*filling.updates(tab, rest, known), mail]
 
     return fill
 
@@ -59,6 +63,20 @@ def _wanted(lab: Lab, stage: Stage, values: Mapping[str, Any]) -> dict[str, str]
         said = [lab.store.source(one) for one in names if isinstance(one, str) and one.strip()]
         if any(said):
             found[key] = " and ".join(one for one in said if one)
+    return found
+
+
+def _lacked(lab: Lab, stage: Stage, values: Mapping[str, Any]) -> dict[str, str]:
+    """Of the controls of the course's scenes that name models of the Hub which are not here: that
+    in a sentence, and what fetches them."""
+    found, store = {}, lab.store
+    for key in {*stage.models} & {*values}:
+        names = [values[key]] if isinstance(values[key], str) else list(values[key] or ())
+        away = [one for one in names if store.is_id(one) and not store.is_here(one)]
+        if said := [
+            f"‘{one}’ is not on this machine: ‘{getting(store, one)}’ fetches it." for one in away
+        ]:
+            found[key] = " ".join(said)
     return found
 
 

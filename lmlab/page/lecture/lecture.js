@@ -11,7 +11,7 @@ export function mount(element, { props, trigger }) {
   const bar = element.querySelector(".lm-lecture"), page = document.documentElement, shown = new Set();
   const part = partsOf(bar, ".lm-", "back", "list", "count", "larger", "full", "leave", "forward", "point", "ask", "look", "stored", "scenes", "inputs");
   const { tabs: TABS, first: FIRST, scenes: COURSE } = JSON.parse(props.value);
-  let scenes = COURSE, here = -1, alone = false;
+  let scenes = COURSE, here = -1, alone = false, lacks = "";
 
   const current = () => scenes[here];
   const on = () => !bar.hidden;
@@ -53,7 +53,7 @@ export function mount(element, { props, trigger }) {
   // It would answer the question.
   function stored(scene) {
     part.stored.hidden = !scene.stored || Boolean(scene.ask && !shown.has(scene.name));
-    if (scene.stored) part.stored.replaceChildren(storedResult(scene.stored, alone));
+    if (scene.stored) part.stored.replaceChildren(storedResult(scene.stored, alone, !alone && !lacks));
   }
 
   // --- going ---------------------------------------------------------------------------------------
@@ -73,7 +73,8 @@ export function mount(element, { props, trigger }) {
   // Until a question is answered the bar says what the scene is about; then what is to be seen.
   function turned() {
     const scene = current(), known = scene.ask && shown.has(scene.name);
-    part.point.textContent = known && staged.isOn() ? scene.ask.answer : scene.point;
+    const said = known && staged.isOn() ? scene.ask.answer : scene.point;
+    part.point.textContent = lacks ? `${lacks} ${said}` : said;
     stored(scene);
     tell("scene", window.lmlab.scene = { scene, own: !COURSE.includes(scene), shown: Boolean(known) });
   }
@@ -92,6 +93,7 @@ export function mount(element, { props, trigger }) {
     wants.hidden = true;
     here = i;
     alone = false;
+    lacks = "";
     bar.hidden = false;
     page.classList.add("lm-lecturing");
     toggleList(false);
@@ -202,6 +204,8 @@ export function mount(element, { props, trigger }) {
       trigger("ahead", { name: mail.name });
     }
     agree(mail);
+    lacks = mail.lacks || "";
+    if (on() && here >= 0) turned();
     bar.dataset.state = "pressing";
     front(idOf(mail.tab));
     release(idOf(mail.tab));

@@ -23,10 +23,10 @@ export function own(add, keep) {
 }
 
 // A result of an earlier run, for where none can be made or awaited.
-export function storedResult(kept, alone) {
+export function storedResult(kept, alone, live) {
   const [heads, ...rows] = kept.table, words = rows[0].map((cell) => !/^[-−\d]/.test(cell));
   const line = (cells, tag) => el("tr", "", ...cells.map((cell, i) => el(tag, words[i] ? "words" : "", cell)));
-  const said = `Stored result, made on ${kept.made} by ${kept.model}${alone ? "" : "; what runs below is live"}`;
+  const said = `Stored result, made on ${kept.made} by ${kept.model}${live ? "; what runs below is live" : ""}`;
   const made = el("table", "lm-table lm-plain", line(heads, "th"), ...rows.map((cells) => line(cells, "td")));
   return put(el("details", "", el("summary", "", said), made), { open: alone });
 }

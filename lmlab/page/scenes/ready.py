@@ -33,6 +33,7 @@ class Ready:
     tab: str
     models: tuple[str, ...]
     lacks: tuple[Lack, ...]
+    stored: bool = False  # whether it has a result to show where it does not run
 
 
 def ready(store: ModelStore, scenes: Sequence[Scene], tabs: Mapping[str, Feature]) -> list[Ready]:
@@ -48,7 +49,7 @@ def ready(store: ModelStore, scenes: Sequence[Scene], tabs: Mapping[str, Feature
             if one not in seen:
                 seen[one] = lack(store, *one)
         lacks = tuple(dict.fromkeys(why for one in asked if (why := seen[one]) is not None))
-        found.append(Ready(scene.name, scene.title, scene.tab, models, lacks))
+        found.append(Ready(scene.name, scene.title, scene.tab, models, lacks, bool(scene.stored)))
     return found
 
 

@@ -22,7 +22,8 @@ from lmlab.parts.vault import Packed, Vault
 
 SECONDS = 12
 log = logging.getLogger("lmlab")
-OURS = (gr.EventData, gr.Request, gr.Progress)  # arguments that come from Gradio, not from the page
+# Arguments that come from Gradio, not from the page.
+OURS = (gr.EventData, gr.Request, gr.Progress, gr.OAuthToken)
 
 
 def put_between(page: gr.Blocks, vault: Vault) -> None:
