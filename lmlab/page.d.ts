@@ -14,6 +14,7 @@ interface Window {
     shown: Record<string, any>; // the data of each group's strip
     ready?: boolean; // whether the page is whole
     guesses?: Record<string, number[]>;
+    scene?: { scene: any; own: boolean; shown: boolean };
     press?(id: string, full?: string): void;
     time?: { at: number; step: number; n: number };
     visitor?(): string;

@@ -59,6 +59,7 @@ PUBLIC: Mapping[str, Any] = MappingProxyType(
         "max_corpus_chars": 600_000,
         "max_runs": 5,
         "max_queue": 10,
+        "rooms": False,
         "keep_days": 1.0,
         "runs_gb": 10.0,
         "own_runs_gb": 1.0,
@@ -127,6 +128,9 @@ class Settings(BaseSettings):
     tabs: Names = Field((), description="tabs of the page, names as in its links; default: all")
     features: Folders = Field(
         (), description="folders of further tabs, paths as in PATH; see CONTRIBUTING.md"
+    )
+    rooms: bool = Field(
+        True, description="whether a lecturer may open rooms, in which phones answer"
     )
     scenes: Path | None = Field(
         None, description="of the lecture: a folder of scenes, or a course; default: the shipped"

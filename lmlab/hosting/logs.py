@@ -21,7 +21,14 @@ from lmlab.settings import Settings
 
 NAME = "lmlab"
 EXTRA = ("request", "method", "path", "status", "ms")  # of a record about a request
-QUIET = ("/assets/", "/static/", "/gradio_api/heartbeat", "/gradio_api/queue/data", "/health")
+QUIET = (
+    "/assets/",
+    "/static/",
+    "/gradio_api/heartbeat",
+    "/gradio_api/queue/data",
+    "/health",
+    "/room/api/",
+)
 MINUTE = 60.0
 OWN_TIMES = 20  # a minute, of one kind of line that names its request
 FORMS = 300  # kinds of lines that are told apart

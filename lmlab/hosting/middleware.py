@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -31,6 +31,7 @@ def layers(
     sent: Mapping[str, Callable[[bytes], bytes]] = MappingProxyType({}),
     own: Mapping[str, bytes] = MappingProxyType({}),
     edition: Callable[[], int] = int,
+    more: Sequence[Middleware] = (),
     signs_in: bool = False,
 ) -> list[Middleware]:
     """The layers around a page over a lab.
@@ -41,6 +42,7 @@ def layers(
         on_space: whether this is a Space, whose page the Hub shows in a frame.
         signs_in: whether visitors sign in here.
         guests, files, sent, own, edition: see ``Beats``, ``Shelf`` and ``WebFiles``.
+        more: layers behind the filter of routes and before all that is of Gradio's page.
     """
     settings = lab.settings
     framed_by = (*settings.framed_by, *(SPACES if on_space else ()))
@@ -50,6 +52,7 @@ def layers(
         Middleware(Headers, framed_by=framed_by),
         Middleware(Health, look=lambda: vitals(lab, waiting), metrics=settings.metrics),
         Middleware(Doors, uploads=settings.uploads, upload_bytes=upload_bytes, signs_in=signs_in),
+        *more,
         Middleware(Storage, settings=settings, folder=_uploaded),
         Middleware(Bodies),
         Middleware(Beats, guests=guests or Guests()),

@@ -33,11 +33,13 @@ OPEN: Mapping[str, str] = MappingProxyType(
         r"|/gradio_api/(info/?|startup-events|theme\.css|app_id/?|queue/(data|status)|upload_progress)"
         r"|/gradio_api/heartbeat/[\w-]{1,80}"
         r"|/gradio_api/call/(v2/)?[\w-]{1,60}/[\w-]{1,80}"
+        r"|/room(/|/[A-Za-z]{1,12}|/api/[A-Za-z]{1,12}/events)?"
         # A file of this machine by its whole path, which Gradio then looks for among the page's;
         # no address, and no share of another machine.
         r"|/gradio_api/file=(/|[A-Za-z]:[\\/])(?![\\/]).*",
         "POST": r"/gradio_api/(upload|cancel|reset/?|queue/join|component_server/?|run/predict/?)"
-        r"|/gradio_api/call/(v2/)?[\w-]{1,60}/?",
+        r"|/gradio_api/call/(v2/)?[\w-]{1,60}/?"
+        r"|/room/api/(open|[A-Za-z]{1,12}/(join|answer|do|play|table))",
     }
 )
 SIGNING_IN = r"|/login/(huggingface|callback)|/logout"

@@ -22,6 +22,8 @@ from lmlab.lab import Lab
 from lmlab.page import theme
 from lmlab.page.lecture import bar as lecture
 from lmlab.page.lecture.stage import tabs_of
+from lmlab.page.room.layer import room_layer
+from lmlab.page.room.panel import RoomPanel
 from lmlab.page.scenes import course
 from lmlab.page.web_files import files, folder, links
 from lmlab.parts.first_open import FirstAnswer
@@ -77,6 +79,8 @@ def build_page(lab: Lab, names: Sequence[str] = ()) -> gr.Blocks:
         features = chosen(lab.settings, names)
         scenes = course.chosen(lab.settings.scenes, features)
         bar = lecture.Lecture([one.name for one in features])
+        if lab.settings.rooms:
+            RoomPanel(elem_id="room")
         with gr.Tabs():
             for one in features:
                 with gr.Tab(one.title, id=one.title.lower()):
@@ -92,9 +96,16 @@ def build_page(lab: Lab, names: Sequence[str] = ()) -> gr.Blocks:
 
 
 def serve(
-    page: gr.Blocks, lab: Lab, *, host: str | None = None, port: int | None = None, **options: Any
+    page: gr.Blocks,
+    lab: Lab,
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    room_alone: bool = False,
+    **options: Any,
 ) -> Any:
-    """Answer requests until stopped; by default on this machine alone, on the next free port."""
+    """Answer requests until stopped; by default on this machine alone, on the next free port.
+    ``room_alone``: other machines get the room and nothing else."""
     sys.setswitchinterval(SWITCH)
     server.say_of_misfits(logs.misfit)
     logs.calm()
@@ -122,6 +133,7 @@ def serve(
         {"/": opens, "/config": for_programs},
         own,
         lambda: first.edition,
+        [room_layer(lab, host or server.LOCALHOST, folder(), room_alone)],
         bool(page.expects_oauth),
     )
     return page.launch(

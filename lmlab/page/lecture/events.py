@@ -177,6 +177,8 @@ def check(filling: Filling, scene: Scene) -> None:
         stage = filling.stage(scene.tab)
         wanted = [("look", one.at) for one in scene.look]
         wanted += [("ask.hide", name) for name in (scene.ask.hide if scene.ask else ())]
+        if scene.ask and isinstance(scene.ask.truth, str):
+            wanted.append(("ask.truth", scene.ask.truth))
         for field, name in wanted:
             if name not in stage.parts:
                 raise InputError(f"{field}: the tab ‘{scene.tab}’ has no part ‘{name}’.")

@@ -1,5 +1,5 @@
 // A question to the room: hands are counted, then what was hidden is shown.
-import { button, el, put } from "../../parts/web/dom.js";
+import { button, el, put, tell } from "../../parts/web/dom.js";
 
 const GUESSES = (window.lmlab.guesses ||= {}); // scene → hands by option
 
@@ -44,4 +44,5 @@ export function ask(box, scene, shown, turn, counted) {
   box.replaceChildren(el("p", "lm-question", question.say),
     el("div", "lm-options", ...options, show),
     put(el("p", "lm-answer", open ? question.answer : ""), { role: "status" }));
+  tell("asked", {});
 }

@@ -91,6 +91,7 @@ export function mount(element, { props, trigger }) {
     part.point.textContent = lacks ? `${lacks} ${said}` : said;
     stored(scene);
     told();
+    tell("scene", window.lmlab.scene = { scene, own: !COURSE.includes(scene), shown: Boolean(known) });
   }
 
   // What runs belongs to its scene.

@@ -38,6 +38,9 @@ class Question(_Part):
     options: tuple[Line, ...] = Field(min_length=2, max_length=5)  # to choose from
     answer: Lines  # what to see, shown after the guess
     right: Line | None = None  # the option that is right, where one is whatever the model
+    # the number that is right, or the name of the tab's part whose first figure it is: phones then
+    # answer with a number
+    truth: Annotated[float, Field(allow_inf_nan=False)] | Name | None = None
     # names of the tab's parts that stay hidden until then
     hide: tuple[Name, ...] = Field((), max_length=6)
 
