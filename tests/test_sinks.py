@@ -62,9 +62,8 @@ def test_trackio_is_told_each_step_and_a_sink_that_breaks_ends_no_run(tmp_path, 
         asked.update(given)
         return Run()
 
-    monkeypatch.setattr(
-        sinks, "import_module", lambda name: SimpleNamespace(init=init, finish=told.clear)
-    )
+    package = SimpleNamespace(init=init, finish=lambda: told.append((0, {})))
+    monkeypatch.setattr(sinks, "import_module", lambda name: package)
     folder, events = run(tmp_path, trackio="lab")
     assert (asked["project"], asked["resume"]) == ("lab", "allow")
     assert asked["config"]["steps"] == 4
