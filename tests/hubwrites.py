@@ -26,7 +26,7 @@ class Written:
     restarts: list[str] = field(default_factory=list)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Writes:
     """What can be written to, by whom, and what goes wrong."""
 
