@@ -68,7 +68,7 @@ def place(page, scene, name):
 @pytest.mark.timeout(600)
 def test_every_scene_shows_what_it_promises(visit, stage):
     page = visit(f"{stage}?scene=")
-    scenes = shipped()
+    scenes = shipped(features())
     for number, scene in enumerate(scenes, start=1):
         expect(page.locator(f"{BAR} h2")).to_have_text(scene.title)
         expect(page.locator(f"{BAR} .lm-count")).to_have_text(f"{number} / {len(scenes)}")

@@ -53,7 +53,7 @@ def test_opening_shows_the_gpts_models_at_hand_and_what_they_reach(visit, real_p
     expect(page.locator("#scale-measured tbody tr")).to_have_count(9)
     for row, one in zip(page.locator("#scale-measured tbody tr").all(), known, strict=True):
         expect(row).to_contain_text(f"{one.bits_per_byte:.3f}")
-    page.wait_for_function(f"{FIGURE}?.data?.map((line) => line.y.length).join() === '3,3,3,2,2,2'")
+    page.wait_for_function(f"{FIGURE}?.data?.map((line) => line.y.length).join() === '3,2,3,2,3,2'")
     page.locator("#scale-axis").get_by_label("perplexity").click()
     chart = page.locator("#scale-measured-plot")
     expect(chart).to_contain_text("perplexity, per token")

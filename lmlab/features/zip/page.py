@@ -1,7 +1,7 @@
 """The Zip tab: a text coded by a model's probabilities, and decoded on the far side."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack
 
 import gradio as gr
 
@@ -11,7 +11,7 @@ from lmlab.features.zip.results import Came, Zipped
 from lmlab.features.zip.service import MOST, Zipping
 from lmlab.lab import Lab
 from lmlab.parts.examples import EXAMPLES
-from lmlab.parts.gradio_compat.building import Html
+from lmlab.parts.gradio_compat.building import Given, Html, Placed
 from lmlab.parts.html import filled
 from lmlab.parts.pickers import model_picker
 from lmlab.parts.receipt_button import Keep, Note, quoted
@@ -34,8 +34,9 @@ class IntervalView(Html):
 
     MODULE = "features/zip/interval"
 
-    def __init__(self, **given: Any) -> None:
-        super().__init__("", html_template=filled("features/zip/interval"), **given)
+    def __init__(self, **given: Unpack[Placed]) -> None:
+        made: Given = {"html_template": filled("features/zip/interval")}
+        super().__init__("", **(made | given))
 
 
 def build(lab: Lab) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from lmlab.errors import LabError
 from lmlab.features import Feature
 from lmlab.models.backends import lacking, scheme
-from lmlab.models.devices import width_of
 from lmlab.models.folders import numbers_of
 from lmlab.models.hub import snapshot_of
 from lmlab.models.refs import ModelRef
@@ -76,6 +75,8 @@ def memory_of(store: ModelStore, ref: ModelRef) -> int | None:
     """Bytes that a folder's model, here or fetched, will take; None where its weights are not to
     be read."""
     numbers = numbers_of(_folder(store, ref))
+    from lmlab.models.devices import width_of
+
     return numbers * width_of(store.settings) if numbers else None
 
 
