@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 import psutil
 
@@ -160,10 +161,9 @@ class Jobs:
         with self._lock:
             place = self.place(folder)
             launched = folder.path.name in self._running
-            # Between its launch and its first note a run is the next one, not a lost one.
-            if place is None and launched and folder.state.get("state") == "queued":
-                place = 0
-            info = folder.info(place)
+            # Between its launch and its first note a run waits for nothing, and is not a lost one.
+            starts = place is None and launched and folder.state.get("state") == "queued"
+            info = replace(folder.info(0), place=None) if starts else folder.info(place)
             waits = launched or place is not None
         return info if waits else self._ends.shown(folder, info)
 

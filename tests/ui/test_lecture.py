@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from lmlab.features import features
 from lmlab.lab import Lab
 from lmlab.page.scenes.course import shipped
 from lmlab.settings import Settings

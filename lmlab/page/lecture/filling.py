@@ -55,6 +55,9 @@ class Filling:
             InputError: there is no such tab or control, or it cannot have that value.
         """
         stage = self.stage(name)
+        if "chat" in stage.controls and values.keys() & set(stage.models):
+            # The form was the last model's; this one may have none.
+            values = {"chat": "false"} | dict(values)
         changed = self._worded(stage, values) | {
             key: _update(stage.controls.get(key), stage.value(key, given))
             for key, given in values.items()

@@ -5,7 +5,7 @@ import { onTold, onTurn, tell } from "../../parts/web/dom.js";
 // On the Prompt tab the prompt is drawn anew after the filling, and a run that began before would be
 // drawn over: so it waits until the prompt has changed, though not for long.
 // And Gradio needs a moment to draw what is filled in.
-const DRAWN = 60, QUIET = 120, LONGEST = 800, MOUNTING = 2400, PATIENCE = 9600, REFUSED = 5000, STOPPING = 2000, OFTEN = 250; // milliseconds
+const DRAWN = 60, QUIET = 120, LONGEST = 800, MOUNTING = 2400, PATIENCE = 9600, ENDING = 60_000, REFUSED = 5000, STOPPING = 2000, OFTEN = 250; // milliseconds
 const GOING = ["queued", "running", "stopping"];
 
 /** @param {HTMLElement} element @param {(tab: string, name: string) => any} named
@@ -69,14 +69,14 @@ export function running(element, named, ready) {
     setTimeout(press, LONGEST + 1);
     setTimeout(late, MOUNTING, () => !named(tab, run));
     setTimeout(late, PATIENCE, () => !left);
-    setTimeout(late, 2 * PATIENCE, () => true);
+    setTimeout(late, ENDING + PATIENCE, () => true);
   }
 
   // The next scene finds the machine free, and what was learned is kept.
   function halt(scene) {
     wish = null;
     if (begun) {
-      left = { ...begun, until: performance.now() + 3 * PATIENCE };
+      left = { ...begun, until: performance.now() + ENDING };
       begun = null;
       return end();
     }
