@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from lmlab.errors import InputError
 from lmlab.features import Feature
@@ -32,7 +33,7 @@ from lmlab.parts.gradio_compat.building import components, whence
 from lmlab.parts.gradio_compat.handlers import put_between, set_events
 from lmlab.parts.gradio_compat.later_tabs import defer, first_part, parts_of
 from lmlab.parts.gradio_compat.programs import for_programs
-from lmlab.parts.gradio_compat.queue import lines_of, put_lines
+from lmlab.parts.gradio_compat.queue import Lines, lines_of, put_lines
 from lmlab.parts.gradio_compat.sessions import use_small_sessions
 from lmlab.parts.pickers import about_models
 from lmlab.parts.scripts import loads
@@ -120,22 +121,8 @@ def serve(
     lines = lines_of(page)
     lab.jobs.ask_whence(whence)
     use_small_sessions(lines.guests)
-    on_space = "SPACE_ID" in os.environ
-    first = _first_answer(page)
-    opens = partial(first_part, parts=parts_of(page), heads=links(AT_ONCE), values=first.values)
-    own = {f"/{folder()}/{name}": text for name, text in files().items()}
-    around = layers(
-        lab,
-        lambda: len(lines),
-        on_space,
-        lines.guests,
-        lambda: server.page_files() | {*own},
-        {"/": opens, "/config": for_programs},
-        own,
-        lambda: first.edition,
-        [room_layer(lab, host or server.LOCALHOST, folder(), room_alone)],
-        bool(page.expects_oauth),
-    )
+    room = room_layer(lab, host or server.LOCALHOST, folder(), room_alone)
+    around = _around(page, lab, lines, [room])
     return page.launch(
         app_kwargs={"middleware": around},
         server_name=host,
@@ -151,6 +138,27 @@ def serve(
         pwa=False,
         run_history=False,
         **options,
+    )
+
+
+def _around(
+    page: gr.Blocks, lab: Lab, lines: Lines, more: Sequence[Middleware]
+) -> list[Middleware]:
+    """What stands around the page's own answers; ``more`` comes with it."""
+    first = _first_answer(page)
+    opens = partial(first_part, parts=parts_of(page), heads=links(AT_ONCE), values=first.values)
+    own = {f"/{folder()}/{name}": text for name, text in files().items()}
+    return layers(
+        lab,
+        lambda: len(lines),
+        "SPACE_ID" in os.environ,
+        lines.guests,
+        lambda: server.page_files() | {*own},
+        {"/": opens, "/config": for_programs},
+        own,
+        lambda: first.edition,
+        more,
+        bool(page.expects_oauth),
     )
 
 

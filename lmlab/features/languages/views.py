@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from lmlab.errors import InputError
 from lmlab.features.languages.counted import BYTES, Counted, rows_of
 from lmlab.palette import visible
+from lmlab.parts import plots
 from lmlab.parts.html import html
 from lmlab.parts.plots import FIRST, GREY, MEAN, MEAN_SECOND, SECOND
 from lmlab.parts.tables import csv_of
@@ -23,7 +24,7 @@ def table(found: Sequence[Counted]) -> str:
 
 def prices(found: Sequence[Counted]) -> go.Figure:
     """Tokens against those of the first sentence, a bar for each tokenizer."""
-    figure = go.Figure()
+    figure = plots.empty()
     for one, colour in zip(found, COLOURS, strict=False):
         figure.add_bar(
             # Plotly reads "<b>" and its kin in a text as markup, and merges equal names.
@@ -33,21 +34,10 @@ def prices(found: Sequence[Counted]) -> go.Figure:
             marker={"color": colour},
             hovertemplate="%{x}: %{y:.2f} ×<extra>%{fullData.name}</extra>",
         )
-    axis = {"zeroline": False, "automargin": True}
     first = escape(visible(found[0].rows[0].language)) if found else "the first"
-    figure.update_layout(
-        template=None,
-        height=270,
-        margin={"l": 52, "r": 14, "t": 34, "b": 44},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"size": 14, "color": GREY, "family": "IBM Plex Sans, system-ui, sans-serif"},
-        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom"},
-        showlegend=True,
-        xaxis={"showgrid": False, **axis},
-        yaxis={"title": {"text": f"tokens / {first}"}, "gridcolor": "rgba(128,134,150,.22)",
-               "rangemode": "tozero", **axis},
-    )  # fmt: skip
+    figure.update_layout(meta=None)
+    figure.update_xaxes(title_text="")
+    figure.update_yaxes(title_text=f"tokens / {first}")
     return figure
 
 

@@ -5,7 +5,7 @@ negative log-likelihood of the true answer is always there.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import replace
 
 from lmlab.errors import InputError
@@ -72,15 +72,27 @@ def iter_evaluate(
         form=asking.form,
         context=lm.context,
     )
-    by_now = {*chosen, *result.places}
-    known = [row if place in by_now else {} for place, row in enumerate(every)]
-    shown = [row for rows in sets for row in rows]
-    told = notes_of(lm.vocabulary, template, shown, known, asking.form, lm.form)
-    notes = (*data.notes, *told, *_notes(template, [row for row in known if row], protocol))
+    notes = _told(asking, data, every, sets, {*chosen, *result.places})
     for step in _filled(asking, replace(result, notes=notes), [place + 1 for place in chosen]):
         if places is None and isinstance(step, Evaluation):
             refuse_empty(step)
         yield step
+
+
+def _told(
+    asking: Asking,
+    data: Dataset,
+    every: Sequence[Row],
+    sets: Sequence[Sequence[Row]],
+    places: Set[int],
+) -> tuple[str, ...]:
+    """Notes on the queries at some places and on what they are asked after."""
+    lm, template = asking.lm, asking.template
+    known = [row if place in places else {} for place, row in enumerate(every)]
+    shown = [row for rows in sets for row in rows]
+    told = notes_of(lm.vocabulary, template, shown, known, asking.form, lm.form)
+    own = _notes(template, [row for row in known if row], asking.protocol)
+    return (*data.notes, *told, *own)
 
 
 def _check(template: PromptTemplate, data: Dataset) -> None:
