@@ -87,6 +87,8 @@ def test_every_scene_shows_what_it_promises(visit, stage):
             told = target.locator("input, textarea")
             if not told.count():
                 expect(target).to_have_text(WRITTEN)
+        if scene.stored is None:
+            expect(page.locator(f"{BAR} .lm-point")).not_to_contain_text("not on this machine")
         for size in SIZES:
             page.set_viewport_size(size)
             page.wait_for_function(IN_SIGHT, arg=len(scene.look))

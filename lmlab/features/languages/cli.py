@@ -38,7 +38,8 @@ def _languages(arguments: argparse.Namespace) -> None:
     from lmlab.lab import Lab
 
     quiet()
-    names = arguments.tokenizer or ["base", counted.BYTES]
+    asked = arguments.tokenizer or ["base", "bytes"]
+    names = [counted.BYTES if one == "bytes" else one for one in asked]
     sentences = counted.parse("\n".join(arguments.text) or counted.lines(counted.shipped()))
     events = Lab.open().service(Languages).count(names, sentences, arguments.model)
     found = [event for event in events if not isinstance(event, Loading | Progress)]

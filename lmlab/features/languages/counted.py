@@ -10,7 +10,7 @@ from typing import Any
 
 from lmlab.errors import InputError
 
-BYTES = "bytes"  # the tokenizer whose tokens are bytes
+BYTES = "plain bytes"  # the tokenizer whose tokens are bytes; no name that a model could have
 MOST_LINES, MOST_NAME = 40, 40
 
 
