@@ -25,7 +25,7 @@ from bench.visitor import Page, Visitor
 
 SCENE = {
     "name": "bench", "title": "A question", "point": "For the bench.",
-    "ask": {"say": "Which?", "options": ["one", "two", "three"], "answer": "Two.", "right": 2},
+    "ask": {"say": "Which?", "options": ["one", "two", "three"], "answer": "Two.", "right": "two"},
 }  # fmt: skip
 RUSH = 2.0  # seconds in which all answer once more
 
