@@ -1,4 +1,6 @@
-"""Tables and wordings as the commands name them: a file, a data set of the Hub, a shipped name."""
+"""Texts, tables and wordings as the commands name them: a file, a data set of the Hub, a shipped
+name.
+"""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -13,6 +15,17 @@ if TYPE_CHECKING:
 
 HUB = "hub:"
 TABLES = "a JSON, CSV, TSV or Parquet file, or hub:OWNER/NAME, with @REVISION and :SUBSET"
+
+
+def text_of(file: Path | None, what: str) -> str:
+    """A text out of a UTF-8 file, else out of standard input; ``what`` names it in a refusal."""
+    try:
+        return (file.read_bytes() if file else sys.stdin.buffer.read()).decode("utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        where = f"{what} is not UTF-8 (byte {error.start + 1})."
+        raise InputError(where, "Convert it to UTF-8.") from error
 
 
 def table_of(

@@ -6,9 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from lmlab.errors import InputError
 from lmlab.terminal.naming import add_model, asked_ref
 from lmlab.terminal.quiet import RECEIPT, quiet, write_json
+from lmlab.terminal.tables import text_of
 from lmlab.terminal.watched import borrowed, counting
 
 MOST = 100_000  # tokens
@@ -39,7 +39,7 @@ def _audit(arguments: argparse.Namespace) -> None:
     from lmlab.features.audit.results import Audit
     from lmlab.models.model import narrowed
 
-    text = arguments.text if arguments.text is not None else _read(arguments.file)
+    text = text_of(arguments.file, "The text") if arguments.text is None else arguments.text
     quiet()
     with borrowed([asked_ref(arguments)]) as (lm,), counting("tokens") as tell:
         for event in iter_audit(narrowed(lm, arguments.context), text, MOST):
@@ -53,16 +53,6 @@ def _audit(arguments: argparse.Namespace) -> None:
         write_json(_json(found))
     else:
         _print(found)
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{file} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        where = f"The text is not UTF-8 (byte {error.start + 1})."
-        raise InputError(where, "Convert it to UTF-8.") from error
 
 
 def _json(found: Any) -> dict[str, Any]:

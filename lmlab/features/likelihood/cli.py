@@ -14,6 +14,7 @@ from lmlab.scoring.tokens import Tokens
 from lmlab.scoring.words import words
 from lmlab.terminal.naming import BOS, add_model, asked_ref
 from lmlab.terminal.quiet import RECEIPT, quiet, write_json
+from lmlab.terminal.tables import text_of
 from lmlab.terminal.watched import borrowed, counting
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def _score(arguments: argparse.Namespace) -> None:
             _many(lm, rows, arguments)
         return
     # The text exactly as given, line ends included; a file's byte-order mark is no text.
-    text = _read(arguments.file, "The text") if arguments.text is None else arguments.text
+    text = text_of(arguments.file, "The text") if arguments.text is None else arguments.text
     if not text:
         raise InputError("There is no text to score.", "Type at least one character.")
     with _model(arguments) as (lm,):
@@ -146,7 +147,7 @@ def _rows(arguments: argparse.Namespace) -> Iterator[Row]:
     that a result has."""
     taken = {*Scored("", "", "", Tokens.of(())).to_dict(), "words"} - {"text", "prefix"}
     name = arguments.jsonl
-    text = _read(None if name == "-" else Path(name), "The file")
+    text = text_of(None if name == "-" else Path(name), "The file")
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
@@ -171,14 +172,3 @@ def _object(line: str, number: int) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError(f"Line {number} is no JSON object.", "JSONL has one on each line.")
     return value
-
-
-def _read(file: Path | None, what: str) -> str:
-    """A file, else standard input."""
-    try:
-        return (file.read_bytes() if file else sys.stdin.buffer.read()).decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{file} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        where = f"{what} is not UTF-8 (byte {error.start + 1})."
-        raise InputError(where, "Convert it to UTF-8.") from error

@@ -55,7 +55,8 @@ def _zip(arguments: argparse.Namespace) -> None:
     output = "" if arguments.size else _output(arguments, arguments.file + ENDING)
     quiet()
     with borrowed([asked_ref(arguments)]) as (lm,):
-        say(f"about {_expected(lm, content):,.0f} bytes of {len(content):,} are to be expected.")
+        told = f"about {_expected(lm, content):,.0f} bytes of code, and a header,"
+        say(f"{told} are to be expected for {len(content):,}.")
         if arguments.size:
             return
         with counting("tokens") as tell:
